@@ -1,0 +1,68 @@
+/** Which folder may import which. The prose version is docs/architecture.md#layers. */
+const pkg = (names) => `^packages/(${names})/`;
+const ADAPTERS = "drivers|networks|images|storage";
+/** One rule per layer: `from` may reach only itself and `may`. */
+const layer = (from, may) => ({
+  name: `layer-${from.split("|").length > 1 ? "adapters" : from}`,
+  severity: "error",
+  from: { path: `^packages/(${from})/` },
+  to: { path: "^packages/", pathNot: ["^packages/$1/", ...(may ? [pkg(may)] : [])] },
+});
+module.exports = {
+  forbidden: [
+    { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
+    { name: "unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    layer("protocol"),
+    layer("host", "protocol"),
+    layer("core", "protocol"),
+    layer(ADAPTERS, "core|protocol|host"),
+    layer("server", `core|protocol|host|${ADAPTERS}`),
+    layer("sdk", "protocol"),
+    layer("cli", "sdk|protocol"),
+    layer("web", "sdk|protocol"),
+    {
+      name: "compose-root-only",
+      severity: "error",
+      comment: "Adapters are chosen in one file.",
+      from: { path: "^packages/server/", pathNot: "^packages/server/src/compose\\.ts$" },
+      to: { path: pkg(ADAPTERS) },
+    },
+    {
+      name: "drivers-are-strangers",
+      severity: "error",
+      from: { path: "^packages/drivers/src/([^/]+)/" },
+      to: { path: "^packages/drivers/src/[^/]+/", pathNot: "^packages/drivers/src/($1|shared)/" },
+    },
+    {
+      name: "front-door-only",
+      severity: "error",
+      comment: "Use the package entry or its /testing entry.",
+      from: { path: "^packages/([^/]+)/" },
+      to: { path: "^packages/[^/]+/src/", pathNot: ["^packages/$1/", "/src/(testing/)?index\\.ts$"] },
+    },
+    {
+      name: "pure-packages",
+      severity: "error",
+      from: { path: pkg("protocol|core|sdk|web") },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "spawn-in-host",
+      severity: "error",
+      from: { path: "^packages/", pathNot: "^packages/(host|cli)/" },
+      to: { dependencyTypes: ["core"], path: "child_process" },
+    },
+    {
+      name: "no-testing-in-product",
+      severity: "error",
+      from: { path: "^packages/", pathNot: "\\.test\\.ts$|/testing/" },
+      to: { path: "\\.test\\.ts$|/src/testing/" },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types", "default"] },
+  },
+};

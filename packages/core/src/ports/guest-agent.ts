@@ -1,0 +1,142 @@
+import type { ExecFailure, ExecRequest, FileEntry, TerminalExit, TerminalId } from "@microterm/protocol";
+import type { Abortable } from "./vm-driver.ts";
+
+/**
+ * The agent in one guest, spoken to over the guest channel (docs/reference/agent-protocol.md). The guest is hostile:
+ * an implementation bounds and checks every byte and rejects with `GUEST_PROTOCOL` where the agent breaks the
+ * protocol, `GUEST_UNREACHABLE` where it does not answer by the call's deadline.
+ */
+export interface GuestAgent {
+  readonly hello: AgentHello;
+  /** Resolves when the connection has ended, for whatever reason. Never rejects. */
+  readonly closed: Promise<void>;
+
+  /** Makes the guest itself: randomness, clock, machine-id, hostname. Before any tenant's program runs. */
+  identify(identity: GuestIdentity, options?: Abortable): Promise<void>;
+
+  terminals(options?: Abortable): Promise<readonly GuestTerminal[]>;
+  /** Rejects with `TOO_MANY` past the guest's limit. */
+  openTerminal(spec: TerminalSpec, options?: Abortable): Promise<GuestTerminal>;
+  /** Safe to repeat. */
+  closeTerminal(id: TerminalId, options?: Abortable): Promise<void>;
+  /**
+   * Reads a terminal's output from an offset and writes its input. Events come in order through `events`; the
+   * stream's flow control holds the guest back while paused. Rejects with `TERMINAL_NOT_FOUND`, or with
+   * `BAD_REQUEST` and details `{start, end}` when `from` is past the end.
+   */
+  attach(id: TerminalId, options: AttachOptions): Promise<TerminalStream>;
+
+  /** Runs a program; events come through `events`. Resolves as soon as the stream is open. */
+  exec(request: ExecRequest, events: ExecEvents, options?: Abortable): Promise<ExecStream>;
+
+  stat(path: string, options?: Abortable): Promise<FileEntry>;
+  list(
+    path: string,
+    options?: Abortable,
+  ): Promise<{ readonly entries: readonly FileEntry[]; readonly truncated: boolean }>;
+  read(
+    path: string,
+    options?: Abortable,
+  ): Promise<{ readonly size: number | null; readonly body: AsyncIterable<Uint8Array> }>;
+  write(
+    path: string,
+    body: AsyncIterable<Uint8Array>,
+    options?: Abortable & { readonly mode?: number },
+  ): Promise<FileEntry>;
+  makeDirectory(path: string, options?: Abortable): Promise<FileEntry>;
+  removeFile(path: string, options?: Abortable & { readonly recursive?: boolean }): Promise<void>;
+  readTar(path: string, options?: Abortable): Promise<AsyncIterable<Uint8Array>>;
+  writeTar(path: string, body: AsyncIterable<Uint8Array>, options?: Abortable): Promise<{ readonly entries: number }>;
+
+  metrics(options?: Abortable): Promise<GuestMetrics>;
+  /** Asks the guest to power off; the machine's `ended` tells when it has. */
+  powerOff(options?: Abortable): Promise<void>;
+  /** Ends the connection; every call under way rejects. */
+  close(): void;
+}
+
+export interface AgentHello {
+  readonly protocol: number;
+  readonly agent: string;
+  readonly bootId: string;
+}
+
+export interface GuestIdentity {
+  readonly hostname: string;
+  /** 32 hexadecimal digits, machine-id(5). */
+  readonly machineId: string;
+  readonly timeUnixMs: number;
+  /** 64 random bytes from the host for the kernel's pool. */
+  readonly seed: Uint8Array;
+  /** The environment's name, `MICROTERM_NAME` of later shells. */
+  readonly environment: string;
+}
+
+export interface TerminalSpec {
+  readonly id: TerminalId;
+  readonly cols: number;
+  readonly rows: number;
+  readonly command?: readonly string[];
+  readonly cwd?: string;
+}
+
+export interface GuestTerminal {
+  readonly id: TerminalId;
+  readonly cols: number;
+  readonly rows: number;
+  readonly startOffset: bigint;
+  readonly endOffset: bigint;
+  readonly createdUnixMs: number;
+  readonly exit: TerminalExit | null;
+}
+
+export interface AttachOptions extends Abortable {
+  /** Undefined: from the oldest byte in the ring. */
+  readonly from?: bigint;
+  readonly events: TerminalEvents;
+}
+
+/** Called in order; offsets are checked to be contiguous by the implementation. */
+export interface TerminalEvents {
+  /** `bytes` is the receiver's to keep. */
+  output(offset: bigint, bytes: Uint8Array): void;
+  gap(from: bigint, to: bigint): void;
+  resized(offset: bigint, cols: number, rows: number): void;
+  exited(offset: bigint, exit: TerminalExit): void;
+  /** Last call of all; `error` when it did not end by an exit or by `close`. */
+  closed(error?: Error): void;
+}
+
+export interface TerminalStream {
+  /** Never blocks; returns false once 256 KiB of input wait for the guest: the caller then stops reading its client until `drained`. */
+  write(bytes: Uint8Array): boolean;
+  readonly drained: () => Promise<void>;
+  resize(cols: number, rows: number): void;
+  /** While paused no event is delivered and at most one stream window (64 KiB) is held. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export interface ExecEvents {
+  started(pid: number): void;
+  stdout(bytes: Uint8Array): void;
+  stderr(bytes: Uint8Array): void;
+  exited(exit: TerminalExit): void;
+  failed(failure: ExecFailure): void;
+  closed(error?: Error): void;
+}
+
+export interface ExecStream extends TerminalStream {
+  endInput(): void;
+  signal(number: number): void;
+}
+
+export interface GuestMetrics {
+  readonly uptimeMs: number;
+  readonly cpu: { readonly userMs: number; readonly systemMs: number; readonly idleMs: number };
+  readonly memory: { readonly totalKib: number; readonly availableKib: number };
+  readonly disk: { readonly totalKib: number; readonly freeKib: number };
+  readonly processes: number;
+  readonly load1: number;
+}

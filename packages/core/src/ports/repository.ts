@@ -1,0 +1,93 @@
+import type { EnvironmentId, EnvironmentState, MachineId, OwnerId, Receipt } from "@microterm/protocol";
+
+/** One environment as stored. */
+export interface EnvironmentRow {
+  readonly id: EnvironmentId;
+  readonly name: string;
+  readonly owner: OwnerId;
+  readonly state: EnvironmentState;
+  readonly reason: string | null;
+  readonly driver: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly diskMib: number;
+  /** The machine that runs it, or that was being made for it. Its disk's id is the environment's id. */
+  readonly machineId: MachineId | null;
+  readonly createdAt: string;
+}
+
+/** What a transition may write besides the state. */
+export interface EnvironmentPatch {
+  readonly reason?: string | null;
+  readonly machineId?: MachineId | null;
+}
+
+/**
+ * Environments, and the receipts of those that are gone.
+ *
+ * Every change of state is a conditional update (`… where state in (from)`), so that two servers, or two requests,
+ * never act on one environment: whoever's `transition` resolves to a row has the right to act; the other gets null.
+ */
+export interface EnvironmentRepository {
+  /** Rejects with `NAME_TAKEN` when the owner has an environment of that name. */
+  insert(row: EnvironmentRow): Promise<void>;
+  /** Of any owner when `owner` is undefined. */
+  get(id: EnvironmentId, owner?: OwnerId): Promise<EnvironmentRow | null>;
+  /** By exact name, or by a unique id prefix of at least 4 characters; an exact name wins. Null: none, or several. */
+  find(reference: string, owner: OwnerId): Promise<EnvironmentRow | null>;
+  list(owner?: OwnerId): Promise<readonly EnvironmentRow[]>;
+  transition(
+    id: EnvironmentId,
+    from: readonly EnvironmentState[],
+    to: EnvironmentState,
+    patch?: EnvironmentPatch,
+  ): Promise<EnvironmentRow | null>;
+  /** Changes `reason` alone while in `state` (the step under way). False when it is in another state now. */
+  annotate(id: EnvironmentId, state: EnvironmentState, reason: string | null): Promise<boolean>;
+  /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. */
+  finish(id: EnvironmentId, owner: OwnerId, receipt: Receipt): Promise<void>;
+  receipt(id: EnvironmentId, owner: OwnerId): Promise<Receipt | null>;
+}
+
+/** Bearer tokens, session cookies and one-time sign-in links. Only SHA-256 hashes of them are stored. */
+export interface CredentialRepository {
+  insert(credential: Credential): Promise<void>;
+  /** Unexpired only. */
+  find(hash: string, now: string): Promise<Credential | null>;
+  /** Takes a `link` out of use: resolves to it once, to null ever after. */
+  spend(hash: string, now: string): Promise<Credential | null>;
+  remove(hash: string): Promise<boolean>;
+  removeExpired(now: string): Promise<number>;
+}
+
+export interface Credential {
+  readonly hash: string;
+  readonly kind: "token" | "session" | "link";
+  readonly owner: OwnerId;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+}
+
+/** Answers to requests that carried an Idempotency-Key, kept for 24 hours. */
+export interface IdempotencyRepository {
+  /**
+   * Claims a key for a request's fingerprint. `claimed`: the caller acts and then `complete`s. `done`: the stored
+   * answer. `pending`: another request with this key is under way. `mismatch`: the key was used for something else.
+   */
+  claim(owner: OwnerId, key: string, fingerprint: string, now: string): Promise<IdempotencyClaim>;
+  complete(owner: OwnerId, key: string, status: number, body: string): Promise<void>;
+  /** Gives up a claim whose request failed before it had any effect. */
+  abandon(owner: OwnerId, key: string): Promise<void>;
+  removeBefore(time: string): Promise<number>;
+}
+
+export type IdempotencyClaim =
+  | { readonly outcome: "claimed" | "pending" | "mismatch" }
+  | { readonly outcome: "done"; readonly status: number; readonly body: string };
+
+export interface Storage {
+  readonly environments: EnvironmentRepository;
+  readonly credentials: CredentialRepository;
+  readonly idempotency: IdempotencyRepository;
+  close(): Promise<void>;
+}

@@ -1,0 +1,140 @@
+import type { Accelerator, Isolation, MachineId } from "@microterm/protocol";
+import type { GuestAgent } from "./guest-agent.ts";
+
+/** Cancels the call; the driver still releases what it had taken. */
+export interface Abortable {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Boots and controls machines with one VMM.
+ *
+ *   `machine`  one jailed VMM process (or process tree) and everything it owns on the host; named by its id alone
+ *   `guest`    what runs inside it
+ *   `disk`     the writable layer. It belongs to the environment and survives its machines
+ *
+ * A machine moves `running → stopped`. A stopped machine never starts again: boot a new one over the same disk.
+ * Machines outlive the caller's process: a restarted caller asks `list` and then `adopt`s or `remove`s each.
+ * Drivers hold no policy: names, owners and limits belong to the caller.
+ *
+ * Worked example: `createDisk(d, {sizeMib: 2048})`, `boot({machineId: m, diskId: d, …})`, `machine.agent()`, …,
+ * `machine.stop()`, `removeDisk(d)`, `leftovers([m, d])` → `[]`.
+ */
+export interface VmDriver {
+  readonly name: string;
+
+  /** Proven once on this host. Callers branch on this, never on `name`. */
+  readonly capabilities: VmCapabilities;
+
+  /**
+   * Resolves when the VMM runs; the guest's agent may not answer yet.
+   *
+   * Rejects with `MACHINE_BOOT_FAILED`, `HOST_OUT_OF_MEMORY` or `HOST_DAEMON_UNAVAILABLE`, after releasing all it had
+   * taken: a caller never cleans up a machine it did not receive. (A caller that dies meanwhile finds it in `list`.)
+   */
+  boot(spec: MachineSpec, options?: Abortable): Promise<Machine>;
+
+  /** What bears a machine id on the host now, whoever made it, alive or not. */
+  list(): Promise<readonly FoundMachine[]>;
+
+  /** Takes over a running machine found by `list`. Rejects with `MACHINE_BOOT_FAILED` when it is not alive. */
+  adopt(machineId: MachineId, options?: Abortable): Promise<Machine>;
+
+  /** Removes whatever is left of a machine, alive or not. Safe to repeat; resolves when nothing of it is left. */
+  remove(machineId: MachineId): Promise<Removed>;
+
+  /** With `supportsDisk` only; otherwise a disk is a no-op name. Safe to repeat for the same size. Rejects with `HOST_OUT_OF_DISK`. */
+  createDisk(diskId: string, options: { readonly sizeMib: number }): Promise<void>;
+
+  /** Safe to repeat. Rejects with `ENVIRONMENT_STATE` while a machine uses it. Resolves with the bytes that were allocated. */
+  removeDisk(diskId: string): Promise<{ readonly files: number; readonly bytes: number }>;
+
+  listDisks(): Promise<readonly string[]>;
+
+  /** Searches the host for anything that bears one of these ids, by other means than `remove` used. `kind name` each. */
+  leftovers(ids: readonly string[]): Promise<readonly string[]>;
+
+  /** Memory and disk space that the host can give now. */
+  resources(): Promise<HostResources>;
+}
+
+export interface VmCapabilities {
+  readonly accelerator: Accelerator;
+  /** How it was proven or refuted, for a person. */
+  readonly acceleratorReason: string;
+  readonly isolation: Isolation;
+  /** A disk survives its machines. When false, `stop` loses all files and `start` begins anew. */
+  readonly supportsDisk: boolean;
+  /** The guest can power itself off. When false, ending every process is all there is. */
+  readonly supportsPowerOff: boolean;
+  /** Memory and device state can be saved and restored. When false, `pause` is refused and `stop` offered. */
+  readonly supportsSnapshot: boolean;
+  /** There is a serial console. When false, `console` resolves with an explanation. */
+  readonly supportsConsole: boolean;
+  /** Memory the machine needs beyond its guest's, MiB: counted when the host's free memory is checked. */
+  readonly overheadMib: number;
+}
+
+export interface MachineSpec {
+  readonly machineId: MachineId;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  /** Null: the guest's writable layer is in memory and lost with the machine. */
+  readonly diskId: string | null;
+  /** Whose it is, for `list`. */
+  readonly environmentId: string;
+}
+
+export interface FoundMachine {
+  readonly machineId: MachineId;
+  readonly alive: boolean;
+  readonly environmentId: string | null;
+  /** The host has been rebooted since it was made: its death says nothing about it. */
+  readonly hostRebooted: boolean;
+}
+
+/** Counts of what was removed from the host. */
+export interface Removed {
+  readonly processes: number;
+  readonly cgroups: number;
+  readonly sockets: number;
+  readonly files: number;
+  readonly uids: number;
+}
+
+export interface HostResources {
+  readonly memory: { readonly totalMib: number; readonly availableMib: number };
+  readonly disk: { readonly totalMib: number; readonly freeMib: number };
+  readonly cpus: number;
+}
+
+export interface Machine {
+  readonly id: MachineId;
+
+  /**
+   * Resolves once, when the machine has ended of itself: the guest powered off (`powered-off`), or the VMM died
+   * (`died`). Never resolves after `stop` was called. Never rejects.
+   */
+  readonly ended: Promise<MachineEnd>;
+
+  /**
+   * The guest's agent, connected and past its handshake. Calls share one connection; after it breaks, the next
+   * call makes a new one. Rejects with `GUEST_UNREACHABLE` at the deadline or when the machine has ended.
+   */
+  agent(options: Abortable & { readonly timeoutMs: number }): Promise<GuestAgent>;
+
+  /** The serial console's tail, at most 64 KiB, raw bytes of a hostile guest. */
+  console(): Promise<Uint8Array>;
+
+  /** Kills the VMM and releases all of the machine (never its disk). Safe to repeat. */
+  stop(): Promise<Removed>;
+
+  /** Closes this process's connections to the machine and leaves it running, for a caller that goes away. */
+  release(): void;
+}
+
+export interface MachineEnd {
+  readonly kind: "powered-off" | "died";
+  /** For a person: the last words, without control characters. */
+  readonly reason: string;
+}

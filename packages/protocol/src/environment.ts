@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { EnvironmentId, EnvironmentName, OwnerId, TerminalId } from "./ids.ts";
+
+/** DESIGN's words: the life of an environment as its owner sees it. */
+export const EnvironmentState = z.enum(["creating", "running", "paused", "stopped", "failed", "destroying"]);
+export type EnvironmentState = z.infer<typeof EnvironmentState>;
+
+/**
+ * How strongly a guest is kept apart from the host.
+ * `vm`: hardware virtualisation; `emulated`: TCG, no security boundary; `none`: a host process (the `process` driver).
+ */
+export const Isolation = z.enum(["vm", "emulated", "none"]);
+export type Isolation = z.infer<typeof Isolation>;
+
+export const Accelerator = z.enum(["kvm", "tcg", "none"]);
+export type Accelerator = z.infer<typeof Accelerator>;
+
+export const TerminalExit = z.strictObject({
+  code: z.number().int().nullable(),
+  signal: z.number().int().nullable(),
+});
+export type TerminalExit = z.infer<typeof TerminalExit>;
+
+export const Terminal = z.strictObject({
+  id: TerminalId,
+  cols: z.number().int(),
+  rows: z.number().int(),
+  /** Oldest and newest byte offsets the guest still holds, as decimal strings (they may pass 2^53). */
+  startOffset: z.string(),
+  endOffset: z.string(),
+  createdAt: z.iso.datetime(),
+  exit: TerminalExit.nullable(),
+});
+export type Terminal = z.infer<typeof Terminal>;
+
+/** One visible stage of a create or start, in order; the page and the CLI show it. */
+export const BootStep = z.enum(["disk", "machine", "kernel", "agent", "terminal"]);
+export type BootStep = z.infer<typeof BootStep>;
+
+export const Environment = z.strictObject({
+  id: EnvironmentId,
+  name: EnvironmentName,
+  state: EnvironmentState,
+  /** Why it is `failed` or `stopped`, for a person; while `creating`, the {@link BootStep} under way. Otherwise null. */
+  reason: z.string().nullable(),
+  owner: OwnerId,
+  driver: z.string(),
+  accelerator: Accelerator,
+  isolation: Isolation,
+  memoryMib: z.number().int(),
+  cpus: z.number().int(),
+  diskMib: z.number().int(),
+  createdAt: z.iso.datetime(),
+  terminals: z.array(Terminal),
+});
+export type Environment = z.infer<typeof Environment>;
+
+export const LIMITS = {
+  memoryMib: { min: 128, max: 65_536, default: 512 },
+  cpus: { min: 1, max: 32, default: 1 },
+  diskMib: { min: 64, max: 1_048_576, default: 2048 },
+} as const;
+
+const bounded = (key: keyof typeof LIMITS) => z.number().int().min(LIMITS[key].min).max(LIMITS[key].max);
+
+export const CreateEnvironment = z.strictObject({
+  name: EnvironmentName.optional(),
+  memoryMib: bounded("memoryMib").optional(),
+  cpus: bounded("cpus").optional(),
+  diskMib: bounded("diskMib").optional(),
+});
+export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
+
+/** What a destroy removed, counted, and what is left (an empty list, or the destroy is not done). */
+export const Receipt = z.strictObject({
+  environment: EnvironmentId,
+  name: EnvironmentName,
+  destroyedAt: z.iso.datetime(),
+  removed: z.strictObject({
+    processes: z.number().int(),
+    cgroups: z.number().int(),
+    sockets: z.number().int(),
+    files: z.number().int(),
+    uids: z.number().int(),
+    diskBytes: z.number().int(),
+  }),
+  /** Everything on the host that still bears one of its ids, as `kind name`. */
+  left: z.array(z.string()),
+});
+export type Receipt = z.infer<typeof Receipt>;
+
+export const CreateTerminal = z.strictObject({
+  cols: z.number().int().min(1).max(1000).default(80),
+  rows: z.number().int().min(1).max(1000).default(24),
+  command: z.array(z.string().max(4096)).min(1).max(256).optional(),
+  cwd: z.string().max(4096).optional(),
+});
+export type CreateTerminal = z.infer<typeof CreateTerminal>;

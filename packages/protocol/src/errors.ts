@@ -1,0 +1,103 @@
+/** Every error a client can meet. Rendered to docs/reference/errors.md; a test keeps both equal. */
+export const ERRORS = {
+  BAD_REQUEST: { status: 400, retryable: false, hint: "Correct the named fields; /openapi.json has the schemas." },
+  UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    hint: "Sign in with the link that './microterm open' prints, or set MICROTERM_TOKEN.",
+  },
+  SIGN_IN_LINK_INVALID: {
+    status: 401,
+    retryable: false,
+    hint: "Links work once and for 10 minutes: run './microterm open' for a new one.",
+  },
+  FORBIDDEN_ORIGIN: {
+    status: 403,
+    retryable: false,
+    hint: "Open the page under the address that 'microterm up' printed.",
+  },
+  FORBIDDEN_HOST: { status: 421, retryable: false, hint: "Use the address that 'microterm up' printed." },
+  ENVIRONMENT_NOT_FOUND: { status: 404, retryable: false, hint: "It may have been removed; list environments." },
+  TERMINAL_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: "It may have been closed; list the environment's terminals.",
+  },
+  NOT_FOUND: { status: 404, retryable: false, hint: "See /openapi.json for the addresses there are." },
+  FILE_NOT_FOUND: { status: 404, retryable: false, hint: "Check the path inside the environment." },
+  FILE_NOT_REGULAR: { status: 409, retryable: false, hint: "Use a tar download for folders." },
+  FILE_FORBIDDEN: { status: 403, retryable: false, hint: "Files are read and written as the user 'dev'." },
+  GUEST_DISK_FULL: {
+    status: 507,
+    retryable: false,
+    hint: "Free space inside the environment, or create one with a larger disk.",
+  },
+  NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name, or remove the environment that has it." },
+  ENVIRONMENT_STATE: {
+    status: 409,
+    retryable: false,
+    hint: "Look at its state first; 'start' brings back a stopped one.",
+  },
+  IDEMPOTENCY_MISMATCH: { status: 422, retryable: false, hint: "Use a new Idempotency-Key for a different request." },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    hint: "JSON bodies are limited to 64 KiB; use the files calls for data.",
+  },
+  UNSUPPORTED: { status: 409, retryable: false, hint: "This environment's driver cannot do that." },
+  TOO_MANY: { status: 429, retryable: true, hint: "Close some first, or wait a little." },
+  HOST_OUT_OF_MEMORY: { status: 503, retryable: true, hint: "Stop an environment, or ask for less memory." },
+  HOST_OUT_OF_DISK: { status: 507, retryable: true, hint: "Free space on the host; './microterm doctor' shows where." },
+  HOST_DAEMON_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Run './microterm up' to start microterm-host again.",
+  },
+  MACHINE_BOOT_FAILED: {
+    status: 500,
+    retryable: true,
+    hint: "Look at 'microterm logs NAME'; './microterm doctor' checks the host.",
+  },
+  GUEST_UNREACHABLE: {
+    status: 504,
+    retryable: true,
+    hint: "The guest did not answer in time; stop and start it if this goes on.",
+  },
+  GUEST_PROTOCOL: {
+    status: 502,
+    retryable: false,
+    hint: "The guest's agent sent something invalid; stop and start the environment.",
+  },
+  WAIT_TIMEOUT: { status: 408, retryable: true, hint: "The state was not reached in time; wait again." },
+  INTERNAL: {
+    status: 500,
+    retryable: false,
+    hint: "A fault of microterm's own; the server's log has the details under the request's id.",
+  },
+} as const satisfies Record<string, ErrorSpec>;
+
+interface ErrorSpec {
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly hint: string;
+}
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The only error that crosses a package boundary on purpose; anything else is a bug. */
+export class PlatformError extends Error {
+  override readonly name = "PlatformError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  // Assigned by hand: parameter properties are not erasable, so Node cannot strip them.
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+}

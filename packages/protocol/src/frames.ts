@@ -1,0 +1,31 @@
+/** Frame types of the terminal WebSocket and the guest channel: docs/reference/{terminal,agent}-protocol.md. */
+export const FRAME = {
+  output: 0x01,
+  gap: 0x02,
+  keyframe: 0x03,
+  resized: 0x04,
+  exit: 0x05,
+  ready: 0x06,
+  notice: 0x07,
+  pong: 0x08,
+  input: 0x41,
+  ack: 0x42,
+  resize: 0x43,
+  ping: 0x44,
+  start: 0x61,
+  stdinEof: 0x62,
+  signal: 0x63,
+  started: 0x71,
+  stdout: 0x72,
+  stderr: 0x73,
+  exited: 0x74,
+  failed: 0x75,
+} as const;
+
+export const TERMINAL_SUBPROTOCOL = "microterm.terminal.v1";
+export const EXEC_SUBPROTOCOL = "microterm.exec.v1";
+
+/** A client is sent at most this many bytes beyond its last ACK. xterm.js drops data past 50 MB unparsed; this keeps far below. */
+export const MAX_UNACKNOWLEDGED = 512 * 1024;
+/** The largest payload of one frame, bytes. */
+export const MAX_FRAME_PAYLOAD = 65_536;
