@@ -1,3 +1,15 @@
+export { createCredentialService } from "./credentials/create-credential-service.ts";
+export type * from "./credentials/credential-service.ts";
+export type { Change, ChangeListener } from "./environments/changes.ts";
+export * from "./environments/environment-service.ts";
+export * from "./environments/faults.ts";
+export {
+  environmentIdOfKey,
+  type IdempotencyOptions,
+  type IdempotentAnswer,
+  type IdempotentRequest,
+  idempotent,
+} from "./idempotency/idempotent.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
 export type * from "./ports/network.ts";

@@ -44,9 +44,18 @@ export interface EnvironmentRepository {
   ): Promise<EnvironmentRow | null>;
   /** Changes `reason` alone while in `state` (the step under way). False when it is in another state now. */
   annotate(id: EnvironmentId, state: EnvironmentState, reason: string | null): Promise<boolean>;
-  /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. */
+  /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. No effect when it is gone already. */
   finish(id: EnvironmentId, owner: OwnerId, receipt: Receipt): Promise<void>;
-  receipt(id: EnvironmentId, owner: OwnerId): Promise<Receipt | null>;
+  /** By id, or by name: then of the one destroyed last. */
+  receipt(reference: string, owner: OwnerId): Promise<Receipt | null>;
+}
+
+/** Whom environments and credentials belong to. Everything else refers to an owner that is here. */
+export interface OwnerRepository {
+  /** The oldest owner; `candidate` becomes it when there is none yet. */
+  ensureFirst(candidate: OwnerId, now: string): Promise<OwnerId>;
+  /** Safe to repeat. */
+  insert(owner: OwnerId, now: string): Promise<void>;
 }
 
 /** Bearer tokens, session cookies and one-time sign-in links. Only SHA-256 hashes of them are stored. */
@@ -73,6 +82,7 @@ export interface IdempotencyRepository {
   /**
    * Claims a key for a request's fingerprint. `claimed`: the caller acts and then `complete`s. `done`: the stored
    * answer. `pending`: another request with this key is under way. `mismatch`: the key was used for something else.
+   * A claim of more than 60 s that was never completed is its dead process's, and is handed to the next.
    */
   claim(owner: OwnerId, key: string, fingerprint: string, now: string): Promise<IdempotencyClaim>;
   complete(owner: OwnerId, key: string, status: number, body: string): Promise<void>;
@@ -86,6 +96,7 @@ export type IdempotencyClaim =
   | { readonly outcome: "done"; readonly status: number; readonly body: string };
 
 export interface Storage {
+  readonly owners: OwnerRepository;
   readonly environments: EnvironmentRepository;
   readonly credentials: CredentialRepository;
   readonly idempotency: IdempotencyRepository;

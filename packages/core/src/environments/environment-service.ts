@@ -1,0 +1,137 @@
+import type {
+  CreateEnvironment,
+  CreateTerminal,
+  Environment,
+  EnvironmentId,
+  EnvironmentState,
+  OwnerId,
+  Receipt,
+  Terminal,
+  TerminalId,
+} from "@microterm/protocol";
+import type { Clock, Log, Randomness } from "../ports/clock.ts";
+import type { GuestAgent } from "../ports/guest-agent.ts";
+import type { NetworkProvider } from "../ports/network.ts";
+import type { Storage } from "../ports/repository.ts";
+import type { Abortable, VmDriver } from "../ports/vm-driver.ts";
+import type { ChangeListener } from "./changes.ts";
+import type { Faults } from "./faults.ts";
+
+/**
+ * Environments as their owners see them.
+ *
+ *   `reference`  an id, an exact name, or a unique id prefix of at least 4 characters; an exact name wins
+ *   `boot`       what `create` and `start` leave running in the background; its steps are in `reason` while `creating`
+ *
+ * Every method that takes an owner rejects with `ENVIRONMENT_NOT_FOUND` for another owner's environment. The service
+ * is crash-only: a process that dies at any point is mended by the next one's `recover`.
+ */
+export interface EnvironmentService {
+  /**
+   * Compares the rows with what exists on the host: adopts, finishes, resumes or removes. Once, before anything else.
+   * Resolves when every row has been decided on; resumed boots go on in the background. Rejects when the host cannot
+   * be asked (`HOST_DAEMON_UNAVAILABLE`): call it again.
+   */
+  recover(): Promise<RecoveryReport>;
+
+  /**
+   * Resolves with the environment in `creating`; the boot goes on in the background and ends in `running` or `failed`.
+   *
+   * Rejects before anything is made with `NAME_TAKEN`, `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`. With `id`, an
+   * environment of that id and owner that is there already is the answer: how a repeated request finds its first.
+   */
+  create(owner: OwnerId, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
+
+  list(owner: OwnerId): Promise<readonly Environment[]>;
+  get(owner: OwnerId, reference: string): Promise<Environment>;
+  /** The id a reference stands for. */
+  locate(owner: OwnerId, reference: string): Promise<EnvironmentId>;
+
+  /** `stopped` or `failed` → `creating` over the same disk. No effect while `creating` or `running`. */
+  start(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with `reason` `stopping`
+   * while the state is still `running`. No effect on a `stopped` or `failed` one.
+   */
+  stop(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * Resolves when nothing is left of it. Repeated calls, and calls at the same time, get the same receipt. When it
+   * rejects the row stays `destroying`, and the service goes on trying.
+   */
+  destroy(owner: OwnerId, reference: string): Promise<Receipt>;
+
+  /**
+   * Resolves with the environment once its state is one of `states`, or with null once it is gone and `gone` is one of
+   * them. Rejects with `ENVIRONMENT_STATE` when it can no longer get there, `WAIT_TIMEOUT`, or the signal's reason.
+   */
+  wait(owner: OwnerId, reference: string, options: WaitOptions): Promise<Environment | null>;
+
+  /** The agent of a running environment. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
+  agent(owner: OwnerId, reference: string, options?: AgentOptions): Promise<GuestAgent>;
+  /** The same by id, for a caller that has checked the owner already. */
+  agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
+
+  /** As the guest says now. Rejects like `agent`. */
+  terminals(owner: OwnerId, reference: string): Promise<readonly Terminal[]>;
+  openTerminal(owner: OwnerId, reference: string, request: CreateTerminal): Promise<Terminal>;
+  closeTerminal(owner: OwnerId, reference: string, terminal: TerminalId): Promise<void>;
+
+  /** The serial console's tail, at most 64 KiB of a hostile guest's bytes; of the last machine when there is none now. */
+  console(owner: OwnerId, reference: string): Promise<Uint8Array>;
+
+  /** Tells of every change of every owner's environments. Returns what ends it. */
+  subscribe(listener: ChangeListener): () => void;
+
+  /** Lets go of every machine and leaves it running. Boots under way are left for the next `recover`. */
+  close(): Promise<void>;
+}
+
+export type WaitState = EnvironmentState | "gone";
+
+export interface WaitOptions extends Abortable {
+  readonly states: readonly WaitState[];
+  readonly timeoutMs: number;
+}
+
+export interface AgentOptions extends Abortable {
+  /** Until connected; 5,000 by default. */
+  readonly timeoutMs?: number;
+}
+
+export interface RecoveryReport {
+  readonly adopted: number;
+  readonly resumed: number;
+  readonly stopped: number;
+  readonly failed: number;
+  readonly destroyed: number;
+  readonly machinesRemoved: number;
+  readonly disksRemoved: number;
+}
+
+export interface EnvironmentServiceOptions {
+  readonly storage: Storage;
+  readonly driver: VmDriver;
+  readonly network: NetworkProvider;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly log: Log;
+  readonly limits?: Partial<EnvironmentLimits>;
+  readonly faults?: Faults;
+}
+
+export interface EnvironmentLimits {
+  /** One attempt to boot, from its disk to its first terminal. An emulated guest takes 3–10 s, more on a loaded host. */
+  readonly bootDeadlineMs: number;
+  /** From asking a guest to power off until it is killed. */
+  readonly powerOffDeadlineMs: number;
+  /** Memory and disk that are left to the host itself. */
+  readonly memoryReserveMib: number;
+  readonly diskReserveMib: number;
+}
+
+export const DEFAULT_LIMITS: EnvironmentLimits = {
+  bootDeadlineMs: 60_000,
+  powerOffDeadlineMs: 10_000,
+  memoryReserveMib: 128,
+  diskReserveMib: 256,
+};

@@ -1,0 +1,35 @@
+/**
+ * The places where a process may die and the next one must mend what it left. Each is hit directly after the effect it
+ * is named for. `create.*` after `create.row` is hit by `start` and by a resumed boot too: all boot the same way.
+ */
+export const FAULT_POINTS = [
+  "create.row",
+  "create.disk",
+  "create.network",
+  "create.machine",
+  "create.agent",
+  "create.terminal",
+  "create.running",
+  "start.row",
+  "stop.row",
+  "stop.poweroff",
+  "stop.machine",
+  "stop.stopped",
+  "ended.row",
+  "ended.machine",
+  "destroy.row",
+  "destroy.machine",
+  "destroy.network",
+  "destroy.disk",
+  "destroy.scan",
+  "destroy.receipt",
+] as const;
+
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+/** What a test hooks in to kill the process at a named point. In service nothing is hooked in. */
+export interface Faults {
+  hit(point: FaultPoint): void;
+}
+
+export const NO_FAULTS: Faults = { hit() {} };
