@@ -1,0 +1,343 @@
+import { EnvironmentId, MachineId, OwnerId, type Receipt } from "@microterm/protocol";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Credential, EnvironmentRow, Storage } from "../ports/repository.ts";
+
+const NOW = "2026-11-22T10:00:00.000Z";
+const LATER = "2026-11-22T10:00:30.000Z";
+const MUCH_LATER = "2026-11-22T10:02:00.000Z";
+const ANN = OwnerId.parse("annannann");
+const BOB = OwnerId.parse("bobbobbob");
+
+const id = (prefix: string) => EnvironmentId.parse(prefix.padEnd(12, "0"));
+
+const row = (over: Partial<EnvironmentRow> = {}): EnvironmentRow => ({
+  id: id("aaaa1"),
+  name: "calm-otter",
+  owner: ANN,
+  state: "creating",
+  reason: null,
+  driver: "process",
+  memoryMib: 512,
+  cpus: 1,
+  diskMib: 2048,
+  machineId: null,
+  createdAt: NOW,
+  ...over,
+});
+
+const receiptOf = (environment: EnvironmentRow, destroyedAt = NOW): Receipt => ({
+  environment: environment.id,
+  name: environment.name,
+  destroyedAt,
+  removed: { processes: 1, cgroups: 1, sockets: 2, files: 3, uids: 1, diskBytes: 4096 },
+  left: [],
+});
+
+const credential = (over: Partial<Credential> = {}): Credential => ({
+  hash: "0".repeat(64),
+  kind: "link",
+  owner: ANN,
+  createdAt: NOW,
+  expiresAt: LATER,
+  ...over,
+});
+
+/** What every database must do. `makeStorage` resolves with an empty one; the suite closes it. */
+export function storageContract(name: string, makeStorage: () => Promise<Storage>): void {
+  /** Two owners are always there, so that whatever leaks from one to the other is seen. */
+  async function open(): Promise<Storage> {
+    const storage = await makeStorage();
+    onTestFinished(() => storage.close());
+    await storage.owners.insert(ANN, NOW);
+    await storage.owners.insert(BOB, LATER);
+    return storage;
+  }
+
+  describe(`${name}: owners`, () => {
+    it("makes the candidate the first owner once, and keeps to it", async () => {
+      const storage = await makeStorage();
+      onTestFinished(() => storage.close());
+      expect(await storage.owners.ensureFirst(BOB, NOW)).toBe(BOB);
+      expect(await storage.owners.ensureFirst(ANN, LATER)).toBe(BOB);
+    });
+
+    it("takes the same owner twice", async () => {
+      const storage = await open();
+      await storage.owners.insert(ANN, LATER);
+      expect(await storage.owners.ensureFirst(BOB, LATER)).toBe(ANN);
+    });
+  });
+
+  describe(`${name}: environments`, () => {
+    it("gives back a row as it was put in", async () => {
+      const { environments } = await open();
+      const full = row({ reason: "disk", machineId: MachineId.parse("m".repeat(16)) });
+      await environments.insert(full);
+      expect(await environments.get(full.id)).toEqual(full);
+      expect(await environments.get(full.id, ANN)).toEqual(full);
+      expect(await environments.list(ANN)).toEqual([full]);
+    });
+
+    it("refuses a name its owner has, and only that", async () => {
+      const { environments } = await open();
+      await environments.insert(row());
+      await expect(environments.insert(row({ id: id("aaaa2") }))).rejects.toMatchObject({ code: "NAME_TAKEN" });
+      await environments.insert(row({ id: id("aaaa3"), owner: BOB }));
+      expect((await environments.list()).map((found) => found.id)).toEqual([id("aaaa1"), id("aaaa3")]);
+    });
+
+    it("gives a name to one of many that ask at once", async () => {
+      const { environments } = await open();
+      const asked = Array.from({ length: 8 }, (_, n) => environments.insert(row({ id: id(`aaaa${n}`) })));
+      const settled = await Promise.allSettled(asked);
+      expect(settled.filter((one) => one.status === "fulfilled")).toHaveLength(1);
+      expect(await environments.list(ANN)).toHaveLength(1);
+    });
+
+    it("refuses an owner that is not there", async () => {
+      const { environments } = await open();
+      await expect(environments.insert(row({ owner: OwnerId.parse("nobodynobody") }))).rejects.toThrow();
+    });
+
+    it("finds by exact name, by id, and by a unique prefix of 4 or more", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ id: id("abcd1"), name: "one" }));
+      await environments.insert(row({ id: id("abcd2"), name: "two" }));
+      const named = async (reference: string) => (await environments.find(reference, ANN))?.name ?? null;
+      expect(await named("one")).toBe("one");
+      expect(await named(id("abcd2"))).toBe("two");
+      expect(await named("abcd1")).toBe("one");
+      expect(await named("abcd")).toBeNull();
+      expect(await named("abc")).toBeNull();
+      expect(await named("on")).toBeNull();
+    });
+
+    it("prefers an exact name to an id prefix", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ id: id("abcd1"), name: "one" }));
+      await environments.insert(row({ id: id("ffff1"), name: "abcd1" }));
+      expect((await environments.find("abcd1", ANN))?.id).toBe(id("ffff1"));
+    });
+
+    it.each(["%", "____", "abc%", "ABCD1", "", "abcd1' or '1'='1"])("takes %j for no pattern", async (reference) => {
+      const { environments } = await open();
+      await environments.insert(row({ id: id("abcd1") }));
+      expect(await environments.find(reference, ANN)).toBeNull();
+    });
+
+    it("lists the oldest first", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ id: id("zzzz"), name: "old", createdAt: NOW }));
+      await environments.insert(row({ id: id("aaaa"), name: "new", createdAt: LATER }));
+      expect((await environments.list(ANN)).map((found) => found.name)).toEqual(["old", "new"]);
+    });
+
+    it("changes a state only from one of those named", async () => {
+      const { environments } = await open();
+      await environments.insert(row());
+      expect(await environments.transition(row().id, ["running", "stopped"], "destroying")).toBeNull();
+      expect((await environments.get(row().id))?.state).toBe("creating");
+      const changed = await environments.transition(row().id, ["creating", "failed"], "running");
+      expect(changed).toEqual(row({ state: "running" }));
+      expect(await environments.transition(id("none"), ["running"], "stopped")).toBeNull();
+      expect(await environments.transition(row().id, [], "stopped")).toBeNull();
+    });
+
+    it("changes in a transition what the patch names and nothing else", async () => {
+      const { environments } = await open();
+      const machineId = MachineId.parse("m".repeat(16));
+      await environments.insert(row({ reason: "kernel" }));
+      await environments.transition(row().id, ["creating"], "creating", { machineId });
+      expect(await environments.get(row().id)).toEqual(row({ reason: "kernel", machineId }));
+      await environments.transition(row().id, ["creating"], "failed", { reason: "it died" });
+      expect(await environments.get(row().id)).toEqual(row({ state: "failed", reason: "it died", machineId }));
+      await environments.transition(row().id, ["failed"], "stopped", { reason: null, machineId: null });
+      expect(await environments.get(row().id)).toEqual(row({ state: "stopped" }));
+    });
+
+    it("lets one of many transitions at once win", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "running" }));
+      const asked = Array.from({ length: 16 }, (_, n) =>
+        environments.transition(row().id, ["running"], n % 2 === 0 ? "destroying" : "stopped"),
+      );
+      const won = (await Promise.all(asked)).filter((changed) => changed !== null);
+      expect(won).toHaveLength(1);
+      expect((await environments.get(row().id))?.state).toBe(won[0]?.state);
+    });
+
+    it("annotates only in the state it was told", async () => {
+      const { environments } = await open();
+      await environments.insert(row());
+      expect(await environments.annotate(row().id, "creating", "kernel")).toBe(true);
+      expect(await environments.annotate(row().id, "running", "stopping")).toBe(false);
+      expect((await environments.get(row().id))?.reason).toBe("kernel");
+      expect(await environments.annotate(row().id, "creating", null)).toBe(true);
+      expect((await environments.get(row().id))?.reason).toBeNull();
+    });
+
+    it("never shows one owner another's", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "destroying" }));
+      expect(await environments.get(row().id, BOB)).toBeNull();
+      expect(await environments.find(row().id, BOB)).toBeNull();
+      expect(await environments.find(row().name, BOB)).toBeNull();
+      expect(await environments.list(BOB)).toEqual([]);
+      await environments.finish(row().id, BOB, receiptOf(row()));
+      expect(await environments.get(row().id, ANN)).not.toBeNull();
+      expect(await environments.receipt(row().id, BOB)).toBeNull();
+      await environments.finish(row().id, ANN, receiptOf(row()));
+      expect(await environments.receipt(row().id, BOB)).toBeNull();
+      expect(await environments.receipt(row().name, BOB)).toBeNull();
+      expect(await environments.receipt(row().id, ANN)).toEqual(receiptOf(row()));
+    });
+  });
+
+  describe(`${name}: receipts`, () => {
+    it("replaces a destroying row by its receipt, found by id and by name", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "destroying" }));
+      await environments.finish(row().id, ANN, receiptOf(row()));
+      expect(await environments.get(row().id)).toBeNull();
+      expect(await environments.receipt(row().id, ANN)).toEqual(receiptOf(row()));
+      expect(await environments.receipt(row().name, ANN)).toEqual(receiptOf(row()));
+      expect(await environments.receipt("another", ANN)).toBeNull();
+      await environments.insert(row({ id: id("aaaa2") }));
+    });
+
+    it("finishes nothing that is not being destroyed", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "running" }));
+      await environments.finish(row().id, ANN, receiptOf(row()));
+      expect((await environments.get(row().id))?.state).toBe("running");
+      expect(await environments.receipt(row().id, ANN)).toBeNull();
+    });
+
+    it("keeps the first receipt when two finish", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "destroying" }));
+      await Promise.all([
+        environments.finish(row().id, ANN, receiptOf(row(), NOW)),
+        environments.finish(row().id, ANN, receiptOf(row(), LATER)),
+      ]);
+      expect((await environments.receipt(row().id, ANN))?.destroyedAt).toBe(NOW);
+    });
+
+    it("answers a name with the one destroyed last, and forgets after 7 days", async () => {
+      const { environments } = await open();
+      const destroy = async (prefix: string, at: string) => {
+        const one = row({ id: id(prefix), state: "destroying" });
+        await environments.insert(one);
+        await environments.finish(one.id, ANN, receiptOf(one, at));
+      };
+      await destroy("aaaa1", NOW);
+      await destroy("aaaa2", LATER);
+      expect((await environments.receipt(row().name, ANN))?.environment).toBe(id("aaaa2"));
+      await destroy("aaaa3", "2026-11-29T10:00:10.000Z");
+      expect(await environments.receipt(id("aaaa1"), ANN)).toBeNull();
+      expect(await environments.receipt(id("aaaa2"), ANN)).not.toBeNull();
+    });
+  });
+
+  describe(`${name}: credentials`, () => {
+    it("finds one until it expires", async () => {
+      const { credentials } = await open();
+      const token = credential({ kind: "token", expiresAt: null, hash: "1".repeat(64) });
+      await credentials.insert(credential());
+      await credentials.insert(token);
+      expect(await credentials.find(credential().hash, NOW)).toEqual(credential());
+      expect(await credentials.find(credential().hash, LATER)).toBeNull();
+      expect(await credentials.find(token.hash, MUCH_LATER)).toEqual(token);
+      expect(await credentials.find("f".repeat(64), NOW)).toBeNull();
+    });
+
+    it("spends a link once, however many try at once", async () => {
+      const { credentials } = await open();
+      await credentials.insert(credential());
+      const spent = await Promise.all(Array.from({ length: 8 }, () => credentials.spend(credential().hash, NOW)));
+      expect(spent.filter((one) => one !== null)).toEqual([credential()]);
+      expect(await credentials.find(credential().hash, NOW)).toBeNull();
+    });
+
+    it("spends neither an expired link nor another kind", async () => {
+      const { credentials } = await open();
+      await credentials.insert(credential());
+      await credentials.insert(credential({ kind: "session", hash: "1".repeat(64) }));
+      expect(await credentials.spend(credential().hash, LATER)).toBeNull();
+      expect(await credentials.spend("1".repeat(64), NOW)).toBeNull();
+      expect(await credentials.find("1".repeat(64), NOW)).not.toBeNull();
+    });
+
+    it("removes one, and those that have expired", async () => {
+      const { credentials } = await open();
+      await credentials.insert(credential());
+      await credentials.insert(credential({ hash: "1".repeat(64), expiresAt: null }));
+      await credentials.insert(credential({ hash: "2".repeat(64), expiresAt: MUCH_LATER }));
+      expect(await credentials.removeExpired(LATER)).toBe(1);
+      expect(await credentials.remove("1".repeat(64))).toBe(true);
+      expect(await credentials.remove("1".repeat(64))).toBe(false);
+      expect(await credentials.find("2".repeat(64), LATER)).not.toBeNull();
+    });
+  });
+
+  describe(`${name}: idempotency`, () => {
+    it("gives a key to one of many at once, and its answer to the rest", async () => {
+      const { idempotency } = await open();
+      const claims = await Promise.all(Array.from({ length: 8 }, () => idempotency.claim(ANN, "key", "print", NOW)));
+      expect(claims.map((claim) => claim.outcome).sort()).toEqual(["claimed", ...Array(7).fill("pending")]);
+      await idempotency.complete(ANN, "key", 201, '{"id":1}');
+      expect(await idempotency.claim(ANN, "key", "print", LATER)).toEqual({
+        outcome: "done",
+        status: 201,
+        body: '{"id":1}',
+      });
+    });
+
+    it("tells another request with the same key apart, done or not", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      expect(await idempotency.claim(ANN, "key", "other", NOW)).toEqual({ outcome: "mismatch" });
+      expect(await idempotency.claim(ANN, "key", "other", MUCH_LATER)).toEqual({ outcome: "mismatch" });
+      await idempotency.complete(ANN, "key", 201, "{}");
+      expect(await idempotency.claim(ANN, "key", "other", NOW)).toEqual({ outcome: "mismatch" });
+    });
+
+    it("keeps owners' keys apart", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      expect(await idempotency.claim(BOB, "key", "other", NOW)).toEqual({ outcome: "claimed" });
+      await idempotency.complete(BOB, "key", 201, "bob's");
+      await idempotency.abandon(BOB, "key");
+      expect(await idempotency.claim(ANN, "key", "print", NOW)).toEqual({ outcome: "pending" });
+    });
+
+    it("frees an abandoned key, never a completed one", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      await idempotency.abandon(ANN, "key");
+      expect(await idempotency.claim(ANN, "key", "other", NOW)).toEqual({ outcome: "claimed" });
+      await idempotency.complete(ANN, "key", 201, "{}");
+      await idempotency.abandon(ANN, "key");
+      expect((await idempotency.claim(ANN, "key", "other", NOW)).outcome).toBe("done");
+    });
+
+    it("hands a dead process's claim to one of those that ask after a minute", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      expect((await idempotency.claim(ANN, "key", "print", LATER)).outcome).toBe("pending");
+      const claims = await Promise.all(
+        Array.from({ length: 4 }, () => idempotency.claim(ANN, "key", "print", MUCH_LATER)),
+      );
+      expect(claims.filter((claim) => claim.outcome === "claimed")).toHaveLength(1);
+    });
+
+    it("forgets what is older than told", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "old", "print", NOW);
+      await idempotency.claim(ANN, "new", "print", LATER);
+      expect(await idempotency.removeBefore(LATER)).toBe(1);
+      expect((await idempotency.claim(ANN, "old", "other", LATER)).outcome).toBe("claimed");
+      expect((await idempotency.claim(ANN, "new", "other", LATER)).outcome).toBe("mismatch");
+    });
+  });
+}

@@ -1,0 +1,19 @@
+import type { Kysely } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import type { Schema } from "../schema.ts";
+import * as initial from "./0001-initial.ts";
+
+/** In order of their numbers. One that has been released is never edited; a change is a new one. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  "0001-initial": initial,
+};
+
+/** Brings the database to the newest schema. Rejects when it was made by a newer version of microterm. */
+export async function migrate(db: Kysely<Schema>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  const failed = results?.find((result) => result.status === "Error")?.migrationName;
+  const what = failed === undefined ? "the database cannot be migrated" : `migration ${failed} failed`;
+  throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+}

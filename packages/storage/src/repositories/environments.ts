@@ -1,0 +1,138 @@
+import type { EnvironmentPatch, EnvironmentRepository, EnvironmentRow } from "@microterm/core";
+import { type EnvironmentId, type MachineId, type OwnerId, PlatformError, Receipt } from "@microterm/protocol";
+import type { Kysely, Selectable, Updateable } from "kysely";
+import type { EnvironmentsTable, Schema } from "../schema.ts";
+
+const RECEIPT_LIFETIME_MS = 7 * 24 * 3_600_000;
+const SHORTEST_PREFIX = 4;
+
+export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
+  return {
+    async insert(row) {
+      const { numInsertedOrUpdatedRows } = await db
+        .insertInto("environments")
+        .values(fromRow(row))
+        .onConflict((conflict) => conflict.columns(["owner", "name"]).doNothing())
+        .executeTakeFirst();
+      if (numInsertedOrUpdatedRows === 0n) {
+        throw new PlatformError("NAME_TAKEN", `an environment named '${row.name}' exists already`, {
+          details: { name: row.name },
+        });
+      }
+    },
+
+    async get(id, owner) {
+      let query = db.selectFrom("environments").selectAll().where("id", "=", id);
+      if (owner !== undefined) query = query.where("owner", "=", owner);
+      const found = await query.executeTakeFirst();
+      return found === undefined ? null : toRow(found);
+    },
+
+    async find(reference, owner) {
+      const owned = db.selectFrom("environments").selectAll().where("owner", "=", owner);
+      const named = await owned.where("name", "=", reference).executeTakeFirst();
+      if (named !== undefined) return toRow(named);
+      // Only what can be an id: `%` and `_` must not act as patterns.
+      if (reference.length < SHORTEST_PREFIX || !/^[a-z0-9]{1,12}$/.test(reference)) return null;
+      const [first, second] = await owned.where("id", "like", `${reference}%`).limit(2).execute();
+      return first === undefined || second !== undefined ? null : toRow(first);
+    },
+
+    async list(owner) {
+      let query = db.selectFrom("environments").selectAll().orderBy("created_at").orderBy("id");
+      if (owner !== undefined) query = query.where("owner", "=", owner);
+      return (await query.execute()).map(toRow);
+    },
+
+    async transition(id, from, to, patch = {}) {
+      const changed = await db
+        .updateTable("environments")
+        .set({ state: to, ...fromPatch(patch) })
+        .where("id", "=", id)
+        .where("state", "in", [...from])
+        .returningAll()
+        .executeTakeFirst();
+      return changed === undefined ? null : toRow(changed);
+    },
+
+    async annotate(id, state, reason) {
+      const { numUpdatedRows } = await db
+        .updateTable("environments")
+        .set({ reason })
+        .where("id", "=", id)
+        .where("state", "=", state)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+
+    async finish(id, owner, receipt) {
+      const body = JSON.stringify(receipt);
+      const values = { environment: id, owner, name: receipt.name, destroyed_at: receipt.destroyedAt, body };
+      const expired = new Date(Date.parse(receipt.destroyedAt) - RECEIPT_LIFETIME_MS).toISOString();
+      await db.transaction().execute(async (transaction) => {
+        const { numDeletedRows } = await transaction
+          .deleteFrom("environments")
+          .where("id", "=", id)
+          .where("owner", "=", owner)
+          .where("state", "=", "destroying")
+          .executeTakeFirst();
+        if (numDeletedRows === 0n) return;
+        await transaction.deleteFrom("receipts").where("destroyed_at", "<", expired).execute();
+        // An id comes again where an Idempotency-Key does: the newest receipt is the one that is true.
+        await transaction
+          .insertInto("receipts")
+          .values(values)
+          .onConflict((conflict) => conflict.column("environment").doUpdateSet(values))
+          .execute();
+      });
+    },
+
+    async receipt(reference, owner) {
+      const owned = db.selectFrom("receipts").select("body").where("owner", "=", owner);
+      const found =
+        (await owned.where("environment", "=", reference).executeTakeFirst()) ??
+        (await owned.where("name", "=", reference).orderBy("destroyed_at", "desc").limit(1).executeTakeFirst());
+      return found === undefined ? null : Receipt.parse(JSON.parse(found.body));
+    },
+  };
+}
+
+function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
+  return {
+    id: stored.id as EnvironmentId,
+    name: stored.name,
+    owner: stored.owner as OwnerId,
+    state: stored.state,
+    reason: stored.reason,
+    driver: stored.driver,
+    memoryMib: stored.memory_mib,
+    cpus: stored.cpus,
+    diskMib: stored.disk_mib,
+    machineId: stored.machine_id as MachineId | null,
+    createdAt: stored.created_at,
+  };
+}
+
+function fromRow(row: EnvironmentRow): EnvironmentsTable {
+  return {
+    id: row.id,
+    name: row.name,
+    owner: row.owner,
+    state: row.state,
+    reason: row.reason,
+    driver: row.driver,
+    memory_mib: row.memoryMib,
+    cpus: row.cpus,
+    disk_mib: row.diskMib,
+    machine_id: row.machineId,
+    created_at: row.createdAt,
+  };
+}
+
+/** A key that is absent leaves its column alone; null clears it. */
+function fromPatch(patch: EnvironmentPatch): Updateable<EnvironmentsTable> {
+  return {
+    ...(patch.reason === undefined ? {} : { reason: patch.reason }),
+    ...(patch.machineId === undefined ? {} : { machine_id: patch.machineId }),
+  };
+}

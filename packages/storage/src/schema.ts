@@ -1,0 +1,59 @@
+import type { EnvironmentState } from "@microterm/protocol";
+
+/**
+ * The tables, the same on every database. Times are ISO 8601 in UTC with milliseconds, as text: they sort as they
+ * read, and no driver turns them into something else.
+ */
+export interface Schema {
+  owners: OwnersTable;
+  environments: EnvironmentsTable;
+  receipts: ReceiptsTable;
+  credentials: CredentialsTable;
+  idempotency: IdempotencyTable;
+}
+
+export interface OwnersTable {
+  id: string;
+  created_at: string;
+}
+
+export interface EnvironmentsTable {
+  id: string;
+  name: string;
+  owner: string;
+  state: EnvironmentState;
+  reason: string | null;
+  driver: string;
+  memory_mib: number;
+  cpus: number;
+  disk_mib: number;
+  machine_id: string | null;
+  created_at: string;
+}
+
+export interface ReceiptsTable {
+  environment: string;
+  owner: string;
+  name: string;
+  destroyed_at: string;
+  /** The receipt as JSON, as it is answered. */
+  body: string;
+}
+
+export interface CredentialsTable {
+  hash: string;
+  kind: "token" | "session" | "link";
+  owner: string;
+  created_at: string;
+  expires_at: string | null;
+}
+
+export interface IdempotencyTable {
+  owner: string;
+  key: string;
+  fingerprint: string;
+  claimed_at: string;
+  /** Null while the request is under way. */
+  status: number | null;
+  body: string | null;
+}

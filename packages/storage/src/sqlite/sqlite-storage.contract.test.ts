@@ -1,0 +1,53 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { storageContract } from "@microterm/core/testing";
+import { OwnerId } from "@microterm/protocol";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createSqliteStorage } from "./sqlite-storage.ts";
+
+function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), "microterm-storage-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+storageContract("sqlite", () => createSqliteStorage({ path: join(scratch(), "microterm.db") }));
+
+describe("sqlite", () => {
+  const owner = OwnerId.parse("annannann");
+
+  it("keeps everything across a close and a second migration", async () => {
+    const path = join(scratch(), "microterm.db");
+    const first = await createSqliteStorage({ path });
+    await first.owners.insert(owner, "2026-11-22T10:00:00.000Z");
+    await first.close();
+    const second = await createSqliteStorage({ path });
+    onTestFinished(() => second.close());
+    expect(await second.owners.ensureFirst(OwnerId.parse("another00"), "2026-11-22T10:00:01.000Z")).toBe(owner);
+  });
+
+  it("writes a log ahead, and lets nobody else read its files", async () => {
+    const path = join(scratch(), "microterm.db");
+    const storage = await createSqliteStorage({ path });
+    onTestFinished(() => storage.close());
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it("refuses a database of a newer version", async () => {
+    const path = join(scratch(), "microterm.db");
+    await (await createSqliteStorage({ path })).close();
+    const database = new DatabaseSync(path);
+    database.exec("insert into kysely_migration (name, timestamp) values ('9999-future', '2030-01-01T00:00:00.000Z')");
+    database.close();
+    await expect(createSqliteStorage({ path })).rejects.toThrow(/9999-future/);
+  });
+
+  it("refuses a file that is no database, and leaves it as it is", async () => {
+    const path = join(scratch(), "microterm.db");
+    writeFileSync(path, "not a database, and long enough to be looked at as one".repeat(50));
+    await expect(createSqliteStorage({ path })).rejects.toThrow(/not a database/);
+    expect(readFileSync(path, "utf8")).toMatch(/^not a database, and/);
+  });
+});

@@ -1,0 +1,18 @@
+import type { Storage } from "@microterm/core";
+import type { Kysely } from "kysely";
+import { createCredentialRepository } from "./repositories/credentials.ts";
+import { createEnvironmentRepository } from "./repositories/environments.ts";
+import { createIdempotencyRepository } from "./repositories/idempotency.ts";
+import { createOwnerRepository } from "./repositories/owners.ts";
+import type { Schema } from "./schema.ts";
+
+/** Core's storage over any database whose dialect Kysely has and which knows `returning` and `on conflict`. */
+export function createStorage(db: Kysely<Schema>): Storage {
+  return {
+    owners: createOwnerRepository(db),
+    environments: createEnvironmentRepository(db),
+    credentials: createCredentialRepository(db),
+    idempotency: createIdempotencyRepository(db),
+    close: () => db.destroy(),
+  };
+}
