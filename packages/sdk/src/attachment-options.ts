@@ -1,0 +1,56 @@
+import type { Timing } from "./backoff.ts";
+import type { Exit, Keyframe, Ready } from "./frames.ts";
+import type { OpenSocket } from "./socket.ts";
+
+export type AttachmentState =
+  | { readonly kind: "connecting"; readonly attempt: number }
+  | { readonly kind: "connected" }
+  /** Disconnected; the next try comes in `delayMs`. */
+  | { readonly kind: "waiting"; readonly attempt: number; readonly delayMs: number; readonly reason: string }
+  /** The program ended; nothing follows. */
+  | { readonly kind: "exited"; readonly exit: Exit }
+  /** Given up for good: removed, stopped, signed out, or refused. `error` is the server's, where it said why. */
+  | { readonly kind: "ended"; readonly code: number; readonly reason: string; readonly error: Error | null }
+  /** By Attachment.close(). */
+  | { readonly kind: "closed" };
+
+export interface AttachmentHandlers {
+  /** Output in order, each byte once. Call `acknowledge(offset + length)` when it has been drawn. */
+  onOutput(bytes: Uint8Array, offset: bigint): void;
+  /** After every connect. Bytes before `ready.end` are a replay: answer no query in them and ring no bell. */
+  onReady?(ready: Ready): void;
+  /** What was drawn belongs to another terminal: clear the screen. Output follows from `ready.from`. */
+  onReset?(): void;
+  /** The bytes in between are lost. */
+  onGap?(from: bigint, to: bigint): void;
+  /** Replaces all that was drawn. */
+  onKeyframe?(keyframe: Keyframe): void;
+  onResize?(cols: number, rows: number, offset: bigint): void;
+  onExit?(exit: Exit, offset: bigint): void;
+  onNotice?(code: string, message: string): void;
+  onState?(state: AttachmentState): void;
+  /** Round trip to the server in milliseconds, about every 5 s. */
+  onLatency?(ms: number): void;
+}
+
+export interface Size {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+export interface AttachOptions extends AttachmentHandlers {
+  /** The attach address without a query, `ws:` or `wss:`. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly openSocket: OpenSocket;
+  /** Continue at this byte; null: from the oldest byte that is there. */
+  readonly from: bigint | null;
+  /** This client's size, sent after every connect; null: none yet. */
+  readonly size: Size | null;
+  /**
+   * Called when a WebSocket could not be opened (browsers do not say why): resolves to an error that ends the
+   * attachment for good, or to null to go on trying.
+   */
+  readonly diagnose: () => Promise<Error | null>;
+  readonly timing?: Timing;
+}

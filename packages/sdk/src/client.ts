@@ -1,0 +1,161 @@
+import {
+  type CreateTerminal,
+  ExecFailure,
+  type ExecRequest,
+  HostStatus,
+  PlatformError,
+  Session,
+  Terminal,
+  TerminalExit,
+} from "@microterm/protocol";
+import { z } from "zod";
+import { Attachment } from "./attachment.ts";
+import type { AttachmentHandlers, Size } from "./attachment-options.ts";
+import type { Timing } from "./backoff.ts";
+import { createEnvironments, type Environments, environmentPath } from "./environments.ts";
+import { RequestError } from "./errors.ts";
+import { type EventHandlers, followEvents, type Subscription } from "./events.ts";
+import { type ExecOptions, type ExecSession, startExec } from "./exec.ts";
+import { createFiles, type Files } from "./files.ts";
+import { type OpenSocket, openGlobalSocket } from "./socket.ts";
+import { createTransport, type Fetch } from "./transport.ts";
+
+const Terminals = z.strictObject({ terminals: z.array(Terminal) });
+const Link = z.strictObject({ token: z.string(), expiresAt: z.iso.datetime() });
+/** The answer of `POST …/exec`. */
+const RunResult = z.union([
+  z.strictObject({ exit: TerminalExit, stdout: z.string(), stderr: z.string(), truncated: z.boolean() }),
+  z.strictObject({ failure: ExecFailure }),
+]);
+export type RunResult = z.infer<typeof RunResult>;
+
+/** Errors after which trying again cannot help an attachment. */
+const FINAL = new Set<string>([
+  "UNAUTHENTICATED",
+  "FORBIDDEN_ORIGIN",
+  "FORBIDDEN_HOST",
+  "ENVIRONMENT_NOT_FOUND",
+  "TERMINAL_NOT_FOUND",
+  "ENVIRONMENT_STATE",
+]);
+
+export interface ClientOptions {
+  /** `http://127.0.0.1:7681`; empty in a page that comes from the server itself. */
+  readonly url: string;
+  /** A bearer token. Without one the browser's session cookie is the credential. */
+  readonly token?: string;
+  readonly fetch?: Fetch;
+  /** How WebSockets are opened, e.g. with the `ws` package, which can hold back a sender. */
+  readonly openSocket?: OpenSocket;
+  readonly timing?: Timing;
+}
+
+export interface AttachRequest extends AttachmentHandlers {
+  readonly environment: string;
+  readonly terminal: string;
+  /** Continue at this byte, as {@link Attachment.offset} told it; none: from the oldest byte there is. */
+  readonly from?: bigint | null;
+  /** This client's size. */
+  readonly size?: Size | null;
+}
+
+/** What a person may do over HTTP, typed. Methods throw RequestError, ConnectionError or AnswerError. */
+export interface Client {
+  readonly url: string;
+  readonly environments: Environments;
+  readonly files: Files;
+  readonly session: {
+    /** Spends a one-time sign-in token for a session cookie. */
+    signIn(token: string): Promise<Session>;
+    current(): Promise<Session>;
+    signOut(): Promise<void>;
+  };
+  readonly terminals: {
+    list(environment: string): Promise<Terminal[]>;
+    create(environment: string, wish: Partial<CreateTerminal>): Promise<Terminal>;
+    remove(environment: string, terminal: string): Promise<void>;
+  };
+  /** Needs a bearer token. */
+  createLink(): Promise<{ token: string; expiresAt: string }>;
+  host(): Promise<HostStatus>;
+  /** Runs a command to its end; output above 1 MiB a stream is cut. */
+  run(
+    environment: string,
+    request: Omit<ExecRequest, "tty"> & { readonly stdin?: string; readonly timeoutMs?: number },
+  ): Promise<RunResult>;
+  /** Runs a command with live streams. */
+  exec(
+    environment: string,
+    options: Pick<ExecOptions, "request" | "onStdout" | "onStderr"> & Partial<Pick<ExecOptions, "onStarted">>,
+  ): ExecSession;
+  attachTerminal(request: AttachRequest): Attachment;
+  followEvents(handlers: EventHandlers): Subscription;
+}
+
+export function createClient(options: ClientOptions): Client {
+  const transport = createTransport(options);
+  const openSocket = options.openSocket ?? openGlobalSocket;
+  const timing = options.timing === undefined ? {} : { timing: options.timing };
+  const terminalsOf = (environment: string) => `${environmentPath(environment)}/terminals`;
+  const listTerminals = async (environment: string) =>
+    (await transport.json(Terminals, terminalsOf(environment))).terminals;
+
+  /** Why a WebSocket for an environment would be refused; null when that is not known or passes. */
+  const diagnose = async (environment: string, terminal?: string): Promise<Error | null> => {
+    try {
+      const terminals = await listTerminals(environment);
+      if (terminal === undefined || terminals.some(({ id }) => id === terminal)) return null;
+      return new PlatformError("TERMINAL_NOT_FOUND", `Terminal ${terminal} is not there any more.`);
+    } catch (error) {
+      return error instanceof RequestError && FINAL.has(error.code) ? error : null;
+    }
+  };
+
+  return {
+    url: transport.url,
+    environments: createEnvironments(transport),
+    files: createFiles(transport, environmentPath),
+    session: {
+      signIn: (token) => transport.json(Session, "/v1/session", { method: "POST", json: { token } }),
+      current: () => transport.json(Session, "/v1/session"),
+      signOut: () => transport.done("/v1/session", { method: "DELETE" }),
+    },
+    terminals: {
+      list: listTerminals,
+      create: (environment, wish) => transport.json(Terminal, terminalsOf(environment), { method: "POST", json: wish }),
+      remove: (environment, terminal) =>
+        transport.done(`${terminalsOf(environment)}/${encodeURIComponent(terminal)}`, { method: "DELETE" }),
+    },
+    createLink: () => transport.json(Link, "/v1/links", { method: "POST" }),
+    host: () => transport.json(HostStatus, "/v1/host"),
+    run: (environment, request) =>
+      transport.json(RunResult, `${environmentPath(environment)}/exec`, { method: "POST", json: request }),
+    exec: (environment, exec) =>
+      startExec({
+        ...exec,
+        ...timing,
+        url: transport.socketUrl(`${environmentPath(environment)}/exec`),
+        headers: transport.headers,
+        openSocket,
+        diagnose: () => diagnose(environment),
+      }),
+    attachTerminal: ({ environment, terminal, from, size, ...handlers }) =>
+      new Attachment({
+        ...handlers,
+        ...timing,
+        from: from ?? null,
+        size: size ?? null,
+        url: transport.socketUrl(`${terminalsOf(environment)}/${encodeURIComponent(terminal)}/attach`),
+        headers: transport.headers,
+        openSocket,
+        diagnose: () => diagnose(environment, terminal),
+      }),
+    followEvents: (handlers) =>
+      followEvents({
+        ...timing,
+        handlers,
+        open: (signal) => transport.send("/v1/events", { signal, headers: { accept: "text/event-stream" } }),
+        isFinal: (error) => error instanceof RequestError && FINAL.has(error.code),
+      }),
+  };
+}

@@ -1,0 +1,11 @@
+export type { Attachment } from "./attachment.ts";
+export type { AttachmentHandlers, AttachmentState } from "./attachment-options.ts";
+export type { Timing } from "./backoff.ts";
+export { type AttachRequest, type Client, type ClientOptions, createClient, type RunResult } from "./client.ts";
+export type { Environments, WaitState } from "./environments.ts";
+export { AnswerError, ConnectionError, RequestError } from "./errors.ts";
+export type { EventHandlers, Subscription } from "./events.ts";
+export type { ExecResult, ExecSession } from "./exec.ts";
+export type { Files } from "./files.ts";
+export type { Exit, Keyframe, Ready } from "./frames.ts";
+export type { OpenSocket, SocketLike } from "./socket.ts";
