@@ -164,15 +164,23 @@ export function startExec(options: ExecOptions): ExecSession {
       await new Promise<void>((done) => timing.after(DRAIN_CHECK_MS, done));
     }
   };
+  // Stdin and its end keep their order; signals and sizes overtake them.
+  let stdin: Promise<void> = opened.promise;
+  const write = async (bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.length && !isOver; at += CHUNK_BYTES) {
+      await room();
+      send(encodeInput(bytes.subarray(at, at + CHUNK_BYTES)));
+    }
+  };
   return {
     result: promise,
-    write: async (bytes) => {
-      for (let at = 0; at < bytes.length && !isOver; at += CHUNK_BYTES) {
-        await room();
-        send(encodeInput(bytes.subarray(at, at + CHUNK_BYTES)));
-      }
+    write: (bytes) => {
+      stdin = stdin.then(() => write(bytes));
+      return stdin;
     },
-    end: () => send(encodeStdinEof()),
+    end: () => {
+      stdin = stdin.then(() => send(encodeStdinEof()));
+    },
     signal: (signal) => send(encodeSignal(signal)),
     resize: (cols, rows) => send(encodeResize(cols, rows)),
     close: () => broke("Closed."),

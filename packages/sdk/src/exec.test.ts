@@ -1,0 +1,68 @@
+import { FRAME } from "@microterm/protocol";
+import { describe, expect, it } from "vitest";
+import { ConnectionError } from "./errors.ts";
+import { startExec } from "./exec.ts";
+import { ManualTiming, type ScriptedSocket, scriptedSockets } from "./testing/scripted.ts";
+
+const settle = () => new Promise((done) => setImmediate(done));
+
+function run(onStdout: (bytes: Uint8Array) => undefined | Promise<void> = () => undefined) {
+  const sockets = scriptedSockets();
+  const session = startExec({
+    url: "ws://host/exec",
+    headers: {},
+    openSocket: sockets.open,
+    request: { command: ["true"], tty: null },
+    onStdout,
+    onStderr: () => undefined,
+    diagnose: async () => new Error("refused"),
+    timing: new ManualTiming(),
+  });
+  return { session, socket: sockets.opened[0] as ScriptedSocket };
+}
+
+describe("an exec", () => {
+  it("sends its request first, then stdin, then the end of it", async () => {
+    const { session, socket } = run();
+    const written = session.write(Uint8Array.of(1, 2));
+    session.end();
+    socket.open();
+    await written;
+    await settle();
+    expect(socket.sent.map((message) => message[0])).toEqual([FRAME.start, FRAME.input, FRAME.stdinEof]);
+  });
+
+  it("holds back the network while a writer is slow and hands out nothing out of order", async () => {
+    const seen: number[] = [];
+    const releases: (() => void)[] = [];
+    const { session, socket } = run((bytes) => {
+      seen.push(bytes[0] as number);
+      return new Promise<void>((done) => releases.push(done));
+    });
+    socket.open();
+    socket.deliver(Uint8Array.of(FRAME.stdout, 1));
+    socket.deliver(Uint8Array.of(FRAME.stdout, 2));
+    socket.deliver(Uint8Array.of(FRAME.exited, 0, 0, 0, 0, 5));
+    socket.break(1000);
+    expect([seen, socket.isPaused]).toEqual([[1], true]);
+    releases.shift()?.();
+    await settle();
+    expect(seen).toEqual([1, 2]);
+    releases.shift()?.();
+    await expect(session.result).resolves.toEqual({ kind: "exited", exit: { code: 5, signal: null } });
+  });
+
+  it("tells why the connection was refused", async () => {
+    const { session, socket } = run();
+    socket.break(1006);
+    await expect(session.result).rejects.toThrow("refused");
+  });
+
+  it("fails when the connection breaks before the exit", async () => {
+    const { session, socket } = run();
+    socket.open();
+    socket.deliver(Uint8Array.of(FRAME.started, 0, 0, 0, 9));
+    socket.break(1006);
+    await expect(session.result).rejects.toBeInstanceOf(ConnectionError);
+  });
+});
