@@ -1,0 +1,141 @@
+import { constants } from "node:fs";
+import { access, readFile, realpath } from "node:fs/promises";
+import type {
+  Abortable,
+  FoundMachine,
+  Log,
+  Machine,
+  MachineSpec,
+  Removed,
+  VmCapabilities,
+  VmDriver,
+} from "@microterm/core";
+import { findMarked, killTree, type ProcessEntry, readHostSpace, startMarked, systemCode } from "@microterm/host";
+import { type MachineId, PlatformError } from "@microterm/protocol";
+import { hostBootId, ProcessFolder } from "./process-folder.ts";
+import { searchLeftovers } from "./process-leftovers.ts";
+import { ProcessMachine } from "./process-machine.ts";
+
+const CAPABILITIES: VmCapabilities = {
+  accelerator: "none",
+  acceleratorReason: "environments are processes of this host",
+  isolation: "none",
+  supportsDisk: false,
+  supportsPowerOff: false,
+  supportsSnapshot: false,
+  supportsConsole: false,
+  overheadMib: 16,
+};
+
+export interface ProcessDriverOptions {
+  /** The same `microterm-agent` that guests run. */
+  readonly agentBinary: string;
+  /** Scratch folder, this driver's alone; at most 80 bytes long or so, for the sockets in it. */
+  readonly directory: string;
+  readonly log: Log;
+}
+
+/** In the environment of each machine's agent. */
+const markOf = (machineId: MachineId): string => `MICROTERM_MACHINE=${machineId}`;
+
+/**
+ * Environments as plain processes of the server's own user: no machine, no isolation, no disk. The agent runs as it does
+ * in a guest, over a unix socket (docs/decisions/0002-process-driver-runs-the-agent.md).
+ */
+export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
+  const { agentBinary, directory, log } = options;
+  const folder = new ProcessFolder(directory);
+
+  const find = (machineId: MachineId): Promise<ProcessEntry | null> =>
+    findMarked(markOf(machineId), `unix:${folder.places(machineId).socket}`);
+
+  const remove = async (machineId: MachineId): Promise<Removed> => {
+    // The agent bears the mark; its programs, which outlive it when it is killed, are at home in the machine's folder.
+    const processes = await killTree([markOf(machineId), `HOME=${folder.places(machineId).home}`]);
+    return { processes, cgroups: 0, uids: 0, ...(await folder.remove(machineId)) };
+  };
+
+  const machineOf = (machineId: MachineId, entry: ProcessEntry, exited?: Promise<void>): Machine => {
+    const { socket, log: logFile } = folder.places(machineId);
+    return new ProcessMachine({
+      id: machineId,
+      entry,
+      socket,
+      ...(exited === undefined ? {} : { exited }),
+      readLog: () => readFile(logFile).catch(() => Buffer.alloc(0)),
+      remove: () => remove(machineId),
+    });
+  };
+
+  const start = async (spec: MachineSpec, signal: AbortSignal | undefined): Promise<Machine> => {
+    const { machineId, environmentId } = spec;
+    const places = await folder.create(machineId, environmentId);
+    try {
+      const { entry, exited } = await startMarked({
+        binary: await realpath(agentBinary),
+        args: ["--listen", `unix:${places.socket}`, "--home", places.home],
+        directory: places.home,
+        logFile: places.log,
+        mark: markOf(machineId),
+      });
+      signal?.throwIfAborted();
+      return machineOf(machineId, entry, exited);
+    } catch (error) {
+      await remove(machineId);
+      throw error;
+    }
+  };
+
+  return {
+    name: "process",
+    capabilities: CAPABILITIES,
+
+    async boot(spec: MachineSpec, { signal }: Abortable = {}) {
+      signal?.throwIfAborted();
+      await access(agentBinary, constants.X_OK).catch((error: unknown) => {
+        throw new PlatformError("MACHINE_BOOT_FAILED", `the agent's binary cannot be run: ${agentBinary}`, {
+          cause: error,
+        });
+      });
+      try {
+        return await start(spec, signal);
+      } catch (error) {
+        if (signal?.aborted === true && error === signal.reason) throw error;
+        if (systemCode(error) === "ENOSPC") {
+          throw new PlatformError("HOST_OUT_OF_DISK", `no space in ${directory}`, { cause: error });
+        }
+        log.warn("a process machine could not be started", { machineId: spec.machineId, error: String(error) });
+        throw new PlatformError("MACHINE_BOOT_FAILED", `the agent could not be started: ${error}`, { cause: error });
+      }
+    },
+
+    async list() {
+      const bootId = await hostBootId();
+      const found: FoundMachine[] = [];
+      for (const machineId of await folder.list()) {
+        const record = await folder.read(machineId);
+        found.push({
+          machineId,
+          alive: (await find(machineId)) !== null,
+          environmentId: record?.environmentId ?? null,
+          hostRebooted: record !== null && record.hostBootId !== bootId,
+        });
+      }
+      return found;
+    },
+
+    async adopt(machineId, { signal } = {}) {
+      signal?.throwIfAborted();
+      const entry = await find(machineId);
+      if (entry === null) throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
+      return machineOf(machineId, entry);
+    },
+
+    remove,
+    createDisk: () => Promise.resolve(),
+    removeDisk: () => Promise.resolve({ files: 0, bytes: 0 }),
+    listDisks: () => Promise.resolve([]),
+    leftovers: (ids) => searchLeftovers(directory, ids),
+    resources: () => readHostSpace(directory),
+  };
+}

@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { type HostDaemonClient, plainText } from "@microterm/host";
+import { MachineId } from "@microterm/protocol";
+import { QemuMachine } from "./qemu-machine.ts";
+
+const MEMORY_MIB = 128;
+
+export interface KvmProofOptions {
+  readonly daemon: HostDaemonClient;
+  readonly machinesDir: string;
+  readonly image: string;
+  /** How long a guest may take to answer; with working KVM it takes about a second. */
+  readonly deadlineMs: number;
+}
+
+export interface KvmProof {
+  readonly accelerator: "kvm" | "tcg";
+  /** For a person. */
+  readonly reason: string;
+}
+
+/**
+ * Boots a guest with KVM and waits for its agent. Nothing less proves KVM: there are hosts where /dev/kvm opens, tells its
+ * version and makes a VM that then hangs. Rejects only when the daemon cannot be reached.
+ */
+export async function proveKvm({ daemon, machinesDir, image, deadlineMs }: KvmProofOptions): Promise<KvmProof> {
+  await daemon.hello();
+  const id = MachineId.parse(randomBytes(8).toString("hex"));
+  const magic = randomBytes(16).toString("hex");
+  const started = performance.now();
+  try {
+    const launch = { machineId: id, image, diskId: null, memoryMib: MEMORY_MIB, cpus: 1, accelerator: "kvm" } as const;
+    await daemon.launch({ ...launch, magic });
+    const machine = new QemuMachine({ id, daemon, folder: join(machinesDir, id), magic });
+    try {
+      await machine.follow();
+      await machine.agent({ timeoutMs: deadlineMs });
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      return { accelerator: "kvm", reason: `a guest booted with KVM in ${seconds} s` };
+    } finally {
+      machine.release();
+    }
+  } catch (error) {
+    const what = plainText(error instanceof Error ? error.message : String(error), 200);
+    return { accelerator: "tcg", reason: `a guest did not boot with KVM within ${deadlineMs / 1000} s: ${what}` };
+  } finally {
+    await daemon.kill(id);
+  }
+}

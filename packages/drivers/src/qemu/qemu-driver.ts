@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmCapabilities, VmDriver } from "@microterm/core";
+import type { HostDaemonClient } from "@microterm/host";
+import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
+import { QemuMachine } from "./qemu-machine.ts";
+
+/** What microterm-host allows a VMM beyond its guest's memory (docs/reference/host-protocol.md, The jail), MiB. */
+const OVERHEAD_MIB = 160;
+/** QEMU's translation buffer under TCG (tb-size there), MiB. */
+const TRANSLATION_MIB = 96;
+
+export interface QemuDriverOptions {
+  readonly daemon: HostDaemonClient;
+  /** Where microterm-host keeps the machines' sockets: `DATA/host/machines`. */
+  readonly machinesDir: string;
+  /** The key of an image that the daemon has. */
+  readonly image: string;
+  readonly accelerator: Exclude<Accelerator, "none">;
+  /** How the accelerator was proven or refuted, for a person. */
+  readonly acceleratorReason: string;
+  readonly log: Log;
+}
+
+/** MicroVMs with QEMU, each in a jail that microterm-host makes. */
+export function createQemuDriver(options: QemuDriverOptions): VmDriver {
+  const { daemon, machinesDir, image, accelerator, log } = options;
+  const folderOf = (machineId: MachineId): string => join(machinesDir, machineId);
+
+  /** Kills what a boot that failed has left; the daemon may be away for a moment, and `list` shows what stays. */
+  const abandon = async (machineId: MachineId): Promise<void> => {
+    await daemon.kill(machineId).catch((error: unknown) => {
+      log.error("a machine that failed to boot could not be removed", { machineId, error: String(error) });
+    });
+  };
+
+  const launch = async (spec: MachineSpec, signal: AbortSignal | undefined): Promise<Machine> => {
+    const { machineId, memoryMib, cpus, diskId, environmentId } = spec;
+    const magic = randomBytes(16).toString("hex");
+    await daemon.launch({
+      machineId,
+      image,
+      diskId,
+      memoryMib,
+      cpus,
+      accelerator,
+      magic,
+      labels: { environment: environmentId },
+    });
+    const machine = new QemuMachine({ id: machineId, daemon, folder: folderOf(machineId), magic });
+    try {
+      signal?.throwIfAborted();
+      await machine.follow(signal);
+      return machine;
+    } catch (error) {
+      machine.release();
+      throw error;
+    }
+  };
+
+  return {
+    name: "qemu",
+    capabilities: capabilitiesOf(accelerator, options.acceleratorReason),
+
+    async boot(spec, { signal }: Abortable = {}) {
+      signal?.throwIfAborted();
+      try {
+        return await launch(spec, signal);
+      } catch (error) {
+        // A machine with this id that is not ours to make stays.
+        if (!(error instanceof PlatformError && error.details.hostCode === "exists")) await abandon(spec.machineId);
+        if (signal?.aborted === true) throw signal.reason;
+        throw bootFailure(error);
+      }
+    },
+
+    async list() {
+      const [{ bootId }, { machines }] = await Promise.all([daemon.hello(), daemon.list()]);
+      const found: FoundMachine[] = [];
+      for (const machine of machines) {
+        const machineId = MachineId.safeParse(machine.machineId);
+        if (!machineId.success) continue;
+        found.push({
+          machineId: machineId.data,
+          alive: machine.alive,
+          environmentId: machine.environment,
+          hostRebooted: machine.bootId !== bootId,
+        });
+      }
+      return found;
+    },
+
+    async adopt(machineId, { signal } = {}) {
+      const found = (await daemon.list()).machines.find((candidate) => candidate.machineId === machineId);
+      if (found === undefined || !found.alive) {
+        throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
+      }
+      const machine = new QemuMachine({ id: machineId, daemon, folder: folderOf(machineId), magic: found.magic });
+      try {
+        await machine.follow(signal);
+        return machine;
+      } catch (error) {
+        machine.release();
+        if (signal?.aborted === true) throw signal.reason;
+        throw bootFailure(error);
+      }
+    },
+
+    remove: (machineId) => daemon.kill(machineId),
+    createDisk: (diskId, { sizeMib }) => createDisk(daemon, diskId, sizeMib),
+    removeDisk: (diskId) => daemon.removeDisk(diskId),
+    listDisks: async () => (await daemon.list()).disks.map((disk) => disk.diskId),
+    leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),
+    resources: () => daemon.resources(),
+  };
+}
+
+function capabilitiesOf(accelerator: "tcg" | "kvm", acceleratorReason: string): VmCapabilities {
+  return {
+    accelerator,
+    acceleratorReason,
+    isolation: accelerator === "kvm" ? "vm" : "emulated",
+    supportsDisk: true,
+    supportsPowerOff: true,
+    supportsSnapshot: false,
+    supportsConsole: true,
+    overheadMib: OVERHEAD_MIB + (accelerator === "tcg" ? TRANSLATION_MIB : 0),
+  };
+}
+
+async function createDisk(daemon: HostDaemonClient, diskId: string, sizeMib: number): Promise<void> {
+  try {
+    await daemon.createDisk(diskId, sizeMib);
+  } catch (error) {
+    if (!(error instanceof PlatformError && error.details.hostCode === "exists")) throw error;
+    const disk = (await daemon.list()).disks.find((candidate) => candidate.diskId === diskId);
+    if (disk?.sizeMib !== sizeMib) throw error;
+  }
+}
+
+/** What a caller of `boot` may see. */
+function bootFailure(error: unknown): PlatformError {
+  const passed = ["MACHINE_BOOT_FAILED", "HOST_OUT_OF_MEMORY", "HOST_OUT_OF_DISK", "HOST_DAEMON_UNAVAILABLE"];
+  if (error instanceof PlatformError && passed.includes(error.code)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new PlatformError("MACHINE_BOOT_FAILED", `the machine could not be started: ${message}`, { cause: error });
+}

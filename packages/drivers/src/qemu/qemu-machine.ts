@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
+import { type HostDaemonClient, openResynced } from "@microterm/host";
+import type { MachineId } from "@microterm/protocol";
+import { AgentLink } from "../shared/agent-link.ts";
+import { QemuMonitor } from "./qemu-monitor.ts";
+
+export interface QemuMachineOptions {
+  readonly id: MachineId;
+  readonly daemon: HostDaemonClient;
+  /** The machine's folder, with its two sockets. */
+  readonly folder: string;
+  /** 32 hexadecimal digits. */
+  readonly magic: string;
+}
+
+/** One jailed QEMU: its monitor, the channel to its guest's agent, and the daemon that kills it. */
+export class QemuMachine implements Machine {
+  readonly id: MachineId;
+  readonly ended: Promise<MachineEnd>;
+  readonly #daemon: HostDaemonClient;
+  readonly #monitor: QemuMonitor;
+  readonly #link: AgentLink;
+
+  constructor({ id, daemon, folder, magic }: QemuMachineOptions) {
+    this.id = id;
+    this.#daemon = daemon;
+    let resolveEnded: (end: MachineEnd) => void = () => {};
+    this.ended = new Promise((resolve) => {
+      resolveEnded = resolve;
+    });
+    this.#monitor = new QemuMonitor({
+      path: join(folder, "qmp.sock"),
+      isAlive: async () => (await daemon.list()).machines.some((found) => found.machineId === id && found.alive),
+      ended: (end) => {
+        this.#link.end(`the machine has ended: ${end.reason}`);
+        resolveEnded(end);
+      },
+    });
+    const key = Buffer.from(magic, "hex");
+    this.#link = new AgentLink({
+      open: (limits) => openResynced(join(folder, "agent.sock"), key, limits),
+      onConnected: () => this.#monitor.booted(),
+    });
+  }
+
+  /** Rejects when the VMM's monitor cannot be reached. */
+  follow(signal?: AbortSignal): Promise<void> {
+    return this.#monitor.start(signal);
+  }
+
+  agent(options: Abortable & { readonly timeoutMs: number }): Promise<GuestAgent> {
+    return this.#link.agent(options);
+  }
+
+  console(): Promise<Uint8Array> {
+    return this.#monitor.console();
+  }
+
+  async stop(): Promise<Removed> {
+    this.release();
+    return await this.#daemon.kill(this.id);
+  }
+
+  release(): void {
+    this.#monitor.release();
+    this.#link.end("the machine was stopped or released");
+  }
+}

@@ -1,0 +1,128 @@
+import type { MachineEnd } from "@microterm/core";
+import { connectQmp, lastWords, pause, type QmpClient, type QmpEvent, systemCode } from "@microterm/host";
+import { ConsoleTail } from "./qemu-console.ts";
+
+const CALL_MS = 5000;
+/** The console is taken this often while a guest boots: its last words before a crash are in it. */
+const BOOT_POLL_MS = 5000;
+/** Between two attempts to reach a monitor that hung up though its VMM may live, ms. */
+const RETRY_MS = 100;
+const MAX_RETRY_MS = 5000;
+/** The chardev of the serial console, as microterm-host names it. */
+const CONSOLE = "con";
+
+export interface QemuMonitorOptions {
+  readonly path: string;
+  /** Whether the VMM's process runs, by the daemon. Rejects when the daemon cannot say. */
+  readonly isAlive: () => Promise<boolean>;
+  readonly ended: (end: MachineEnd) => void;
+}
+
+/** Follows one QEMU through its monitor: whether it still runs its guest, and what the guest's console says. */
+export class QemuMonitor {
+  readonly #options: QemuMonitorOptions;
+  readonly #tail = new ConsoleTail();
+  readonly #released = new AbortController();
+  #qmp: QmpClient | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #hasEnded = false;
+
+  constructor(options: QemuMonitorOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects when the monitor cannot be reached: the VMM is dead, or about to be. */
+  async start(signal?: AbortSignal): Promise<void> {
+    await this.#connect(signal);
+    this.#poll = setInterval(() => void this.#takeConsole(), BOOT_POLL_MS);
+    this.#poll.unref();
+  }
+
+  /** The guest has booted: its console is read only when somebody asks. */
+  booted(): void {
+    clearInterval(this.#poll);
+    // What was printed until now is safe from here on, should the VMM die.
+    void this.#takeConsole();
+  }
+
+  async console(): Promise<Uint8Array> {
+    await this.#takeConsole();
+    return this.#tail.bytes;
+  }
+
+  release(): void {
+    clearInterval(this.#poll);
+    this.#released.abort(new Error("the machine was released"));
+    this.#qmp?.close();
+  }
+
+  async #connect(signal?: AbortSignal): Promise<void> {
+    const { path } = this.#options;
+    const signals = signal === undefined ? this.#released.signal : AbortSignal.any([signal, this.#released.signal]);
+    const qmp = await connectQmp({ path, timeoutMs: CALL_MS, signal: signals, onEvent: (event) => this.#event(event) });
+    this.#qmp = qmp;
+    try {
+      // A guest that powered off while nobody looked left its VMM in this state.
+      if ((await qmp.status()) === "shutdown") await this.#shutDown();
+    } catch (error) {
+      qmp.close();
+      throw error;
+    }
+    void qmp.closed.then(() => this.#hungUp());
+  }
+
+  #event(event: QmpEvent): void {
+    if (event.name === "SHUTDOWN") void this.#shutDown();
+  }
+
+  async #shutDown(): Promise<void> {
+    await this.#takeConsole();
+    if (this.#tail.saysPanic) this.#end({ kind: "died", reason: this.#withLastWords("the guest's kernel panicked") });
+    else this.#end({ kind: "powered-off", reason: "the guest powered off" });
+  }
+
+  /** A VMM never hangs up while it lives, unless its guest has taken it over. */
+  async #hungUp(): Promise<void> {
+    this.#qmp = undefined;
+    for (let wait = RETRY_MS; !this.#isOver(); wait = Math.min(2 * wait, MAX_RETRY_MS)) {
+      const alive = await this.#options.isAlive().catch(() => undefined);
+      if (this.#isOver()) return;
+      if (alive === false) {
+        this.#end({ kind: "died", reason: this.#withLastWords("the VMM's process ended") });
+        return;
+      }
+      try {
+        await this.#connect();
+        return;
+      } catch (error) {
+        // Nobody listens, and the daemon cannot say otherwise.
+        if (alive === undefined && systemCode(error) === "ECONNREFUSED") {
+          this.#end({ kind: "died", reason: this.#withLastWords("the VMM's process ended") });
+          return;
+        }
+      }
+      await pause(wait, this.#released.signal).catch(() => {});
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#hasEnded || this.#released.signal.aborted;
+  }
+
+  #end(end: MachineEnd): void {
+    if (this.#isOver()) return;
+    this.#hasEnded = true;
+    clearInterval(this.#poll);
+    this.#options.ended(end);
+  }
+
+  #withLastWords(what: string): string {
+    const words = lastWords(this.#tail.bytes);
+    return words === "" ? what : `${what}; last on its console: ${words}`;
+  }
+
+  async #takeConsole(): Promise<void> {
+    const piece = await this.#qmp?.takeConsole(CONSOLE).catch(() => undefined);
+    if (piece !== undefined) this.#tail.add(piece);
+  }
+}

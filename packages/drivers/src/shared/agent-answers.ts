@@ -1,0 +1,77 @@
+import type { FileEntry } from "@microterm/protocol";
+import { z } from "zod";
+
+/** Answers of a guest's agent (docs/reference/agent-protocol.md). Hostile input: strict, and every string bounded. */
+const MAX_OFFSET = 2 ** 53 - 1;
+const count = z.number().int().min(0).max(MAX_OFFSET);
+const path = z.string().max(8192);
+/** A day that a Date can hold; guests set file times as they like. */
+const unixMs = z.number().int().min(-8.64e15).max(8.64e15);
+
+export const Hello = z.strictObject({
+  protocol: z.number().int(),
+  agent: z.string().max(64),
+  bootId: z.string().max(64),
+  uptimeMs: count,
+});
+
+export const Identified = z.strictObject({ bootId: z.string().max(64) });
+
+const Exit = z.union([
+  z.strictObject({ code: z.number().int().min(0).max(255) }),
+  z.strictObject({ signal: z.number().int().min(1).max(64) }),
+]);
+
+export const AgentTerminal = z.strictObject({
+  id: z.string().regex(/^[a-z0-9]{1,32}$/),
+  pid: count,
+  cols: z.number().int().min(1).max(1000),
+  rows: z.number().int().min(1).max(1000),
+  startOffset: count,
+  endOffset: count,
+  createdUnixMs: unixMs,
+  exit: Exit.nullable(),
+});
+export type AgentTerminal = z.infer<typeof AgentTerminal>;
+
+/** 64 that run, 16 that have ended, and room for a change of mind. */
+export const AgentTerminals = z.strictObject({ terminals: z.array(AgentTerminal).max(256) });
+
+export const AgentEntry = z.strictObject({
+  path,
+  type: z.enum(["file", "directory", "symlink", "other"]),
+  size: count,
+  mode: z.number().int().min(0).max(0o177777),
+  modifiedUnixMs: unixMs,
+  target: path.optional(),
+});
+export type AgentEntry = z.infer<typeof AgentEntry>;
+
+export const AgentEntries = z.strictObject({ entries: z.array(AgentEntry).max(10_000), truncated: z.boolean() });
+/** 10,000 entries with paths of some length. */
+export const MAX_ENTRIES_BYTES = 16 * 1024 * 1024;
+
+export const Extracted = z.strictObject({ entries: count });
+
+export const AgentMetrics = z.strictObject({
+  uptimeMs: count,
+  cpu: z.strictObject({ userMs: count, systemMs: count, idleMs: count }),
+  memory: z.strictObject({ totalKib: count, availableKib: count }),
+  disk: z.strictObject({ totalKib: count, freeKib: count }),
+  processes: count,
+  load1: z.number().min(0).max(1e9),
+});
+
+/** An answer whose body says nothing: `{}` or none at all. */
+export const Nothing = z.union([z.undefined(), z.strictObject({})]);
+
+export function toFileEntry(entry: AgentEntry): FileEntry {
+  return {
+    path: entry.path,
+    type: entry.type,
+    size: entry.size,
+    mode: entry.mode & 0o7777,
+    modifiedAt: new Date(entry.modifiedUnixMs).toISOString(),
+    ...(entry.target === undefined ? {} : { target: entry.target }),
+  };
+}

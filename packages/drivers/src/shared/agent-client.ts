@@ -1,0 +1,155 @@
+import type {
+  Abortable,
+  AgentHello,
+  AttachOptions,
+  ExecEvents,
+  ExecStream,
+  GuestAgent,
+  GuestTerminal,
+  TerminalStream,
+} from "@microterm/core";
+import {
+  type AgentCall,
+  AgentRefusal,
+  ATTACH_FRAMES,
+  answerWithin,
+  callJson,
+  EXEC_FRAMES,
+  encodeFrame,
+  FrameStream,
+  type GuestSession,
+  guestProtocol,
+  type Limits,
+  startCall,
+} from "@microterm/host";
+import { type ExecRequest, FRAME, MAX_FRAME_PAYLOAD, PlatformError, type TerminalId } from "@microterm/protocol";
+import { AgentMetrics, AgentTerminal, AgentTerminals, Hello, Identified, Nothing } from "./agent-answers.ts";
+import { refusalOf, type Subject } from "./agent-errors.ts";
+import { createAgentFiles } from "./agent-files.ts";
+import { createExecStream, createTerminalStream } from "./guest-streams.ts";
+import { ExecReader, TerminalReader } from "./terminal-reader.ts";
+
+/** The version of docs/reference/agent-protocol.md that is spoken here. */
+const PROTOCOL = 1;
+/** A guest under TCG on a loaded host answers within a second or two; a call that takes longer is lost. */
+const CALL_MS = 15_000;
+
+type Call = Omit<AgentCall, "timeoutMs">;
+
+/** Shakes hands with the agent behind a session. Rejects with `GUEST_PROTOCOL` when it speaks another version. */
+export async function connectAgent(
+  session: GuestSession,
+  limits: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<GuestAgent> {
+  const { protocol, agent, bootId } = await callJson(session, { method: "GET", path: "/v1/hello", ...limits }, Hello);
+  if (protocol !== PROTOCOL) throw guestProtocol(`speaks protocol ${protocol}, not ${PROTOCOL}`);
+  return createAgent(session, { protocol, agent, bootId });
+}
+
+function createAgent(session: GuestSession, hello: AgentHello): GuestAgent {
+  const ask = async <T>(subject: Subject, call: Call, schema: Parameters<typeof callJson<T>>[2]): Promise<T> => {
+    try {
+      return await callJson(session, { ...call, timeoutMs: CALL_MS }, schema);
+    } catch (error) {
+      throw refusalOf(error, subject);
+    }
+  };
+  const terminals = async (options?: Abortable): Promise<readonly GuestTerminal[]> => {
+    const call = { method: "GET", path: "/v1/terminals", signal: options?.signal } as const;
+    return (await ask("guest", call, AgentTerminals)).terminals.map(toTerminal);
+  };
+
+  return {
+    hello,
+    closed: session.closed,
+    ...createAgentFiles(session),
+    terminals,
+    async identify(identity, options) {
+      const json = { ...identity, seed: Buffer.from(identity.seed).toString("base64") };
+      await ask("guest", { method: "POST", path: "/v1/identity", json, signal: options?.signal }, Identified);
+    },
+    async openTerminal(spec, options) {
+      const call = { method: "POST", path: "/v1/terminals", json: spec, signal: options?.signal } as const;
+      return toTerminal(await ask("terminal", call, AgentTerminal));
+    },
+    async closeTerminal(id, options) {
+      const call = { method: "DELETE", path: `/v1/terminals/${id}`, signal: options?.signal } as const;
+      await ask("terminal", call, Nothing).catch((error: unknown) => {
+        if (!(error instanceof PlatformError && error.code === "TERMINAL_NOT_FOUND")) throw error;
+      });
+    },
+    attach: (id, options) =>
+      attach(session, id, options).catch(async (error: unknown) => {
+        throw await explainAttach(error, id, () => terminals(options));
+      }),
+    exec: (request, events, options) =>
+      exec(session, request, events, options).catch((error: unknown) => {
+        throw refusalOf(error, "guest");
+      }),
+    metrics: (options) => ask("guest", { method: "GET", path: "/v1/metrics", signal: options?.signal }, AgentMetrics),
+    async powerOff(options) {
+      const json = { action: "poweroff" };
+      await ask("guest", { method: "POST", path: "/v1/power", json, signal: options?.signal }, Nothing);
+    },
+    close: () => session.destroy(),
+  };
+}
+
+async function attach(session: GuestSession, id: TerminalId, options: AttachOptions): Promise<TerminalStream> {
+  const { stream, answer } = startCall(session, {
+    method: "POST",
+    path: `/v1/terminals/${id}/attach`,
+    query: { from: options.from?.toString() },
+    isStreaming: true,
+    ...limitsOf(options),
+  });
+  await answerWithin(session, stream, answer, limitsOf(options));
+  return createTerminalStream(new FrameStream(stream, ATTACH_FRAMES, new TerminalReader(options.events, options.from)));
+}
+
+/** The refusal of an attach for its caller: with what the ring holds, where the offset was wrong. */
+async function explainAttach(
+  error: unknown,
+  id: TerminalId,
+  terminals: () => Promise<readonly GuestTerminal[]>,
+): Promise<unknown> {
+  if (!(error instanceof AgentRefusal) || error.code !== "offset-out-of-range") return refusalOf(error, "terminal");
+  const terminal = (await terminals()).find((candidate) => candidate.id === id);
+  if (terminal === undefined) return new PlatformError("TERMINAL_NOT_FOUND", `there is no terminal ${id}`);
+  return new PlatformError("BAD_REQUEST", "the offset is past the terminal's end", {
+    cause: error,
+    details: { start: terminal.startOffset.toString(), end: terminal.endOffset.toString() },
+  });
+}
+
+async function exec(
+  session: GuestSession,
+  request: ExecRequest,
+  events: ExecEvents,
+  options: Abortable = {},
+): Promise<ExecStream> {
+  const start = Buffer.from(JSON.stringify(request));
+  if (start.length > MAX_FRAME_PAYLOAD) {
+    throw new PlatformError(
+      "BAD_REQUEST",
+      `command and environment are ${start.length} bytes of JSON; 65,536 is the most`,
+    );
+  }
+  const call = { method: "POST", path: "/v1/exec", isStreaming: true, ...limitsOf(options) } as const;
+  const { stream, answer } = startCall(session, call);
+  stream.write(encodeFrame(FRAME.start, start));
+  await answerWithin(session, stream, answer, call);
+  return createExecStream(new FrameStream(stream, EXEC_FRAMES, new ExecReader(events)));
+}
+
+const limitsOf = (options: Abortable): Limits => ({ timeoutMs: CALL_MS, signal: options.signal });
+
+const toTerminal = (terminal: AgentTerminal): GuestTerminal => ({
+  id: terminal.id as TerminalId,
+  cols: terminal.cols,
+  rows: terminal.rows,
+  startOffset: BigInt(terminal.startOffset),
+  endOffset: BigInt(terminal.endOffset),
+  createdUnixMs: terminal.createdUnixMs,
+  exit: terminal.exit === null ? null : { code: null, signal: null, ...terminal.exit },
+});

@@ -1,0 +1,106 @@
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
+import type { Socket } from "node:net";
+
+/** Streams in one session, and each stream's window, of docs/reference/agent-protocol.md, HTTP/2. */
+export const MAX_STREAMS = 128;
+export const STREAM_WINDOW = 65_536;
+/** A call that got no answer makes the session prove within this long that it still lives. */
+const PROOF_MS = 5000;
+/** Options of node:http2 that its type declarations lack for clients: frames that break rules end the session. */
+const FLOOD_LIMITS = { maxSessionInvalidFrames: 64, maxSessionRejectedStreams: 16 };
+
+/**
+ * An HTTP/2 client session with a guest's agent over a connected socket. Nothing that the agent sends can throw outside of
+ * a call: floods of frames, headers, settings, pings and resets end the session.
+ */
+export class GuestSession {
+  /** Resolves when the session has ended, for whatever reason. */
+  readonly closed: Promise<void>;
+  readonly #session: ClientHttp2Session;
+  #open = 0;
+  #isProving = false;
+
+  constructor(socket: Socket) {
+    // The socket's own errors come through the session; an error after its end must still find a listener.
+    socket.on("error", () => {});
+    this.#session = connect("http://guest", {
+      createConnection: () => socket,
+      settings: {
+        enablePush: false,
+        initialWindowSize: STREAM_WINDOW,
+        maxFrameSize: 16_384,
+        maxHeaderListSize: 16_384,
+      },
+      maxSessionMemory: 32,
+      maxHeaderListPairs: 64,
+      maxOutstandingPings: 4,
+      maxSettings: 16,
+      maxReservedRemoteStreams: 0,
+      peerMaxConcurrentStreams: MAX_STREAMS,
+      ...FLOOD_LIMITS,
+    });
+    const session = this.#session;
+    this.closed = new Promise((resolve) => session.once("close", () => resolve()));
+    session.on("error", () => session.destroy());
+    // An agent that says goodbye has nothing more to say; what is under way ends with an error.
+    session.on("goaway", () => session.destroy());
+    session.on("stream", (stream: ClientHttp2Stream) => stream.destroy());
+    session.once("connect", () => {
+      // Below streams × window, stalled streams would use up the connection's window and freeze the guest.
+      if (!session.destroyed) session.setLocalWindowSize(MAX_STREAMS * STREAM_WINDOW);
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#session.closed || this.#session.destroyed;
+  }
+
+  /** Streams under way. */
+  get openStreams(): number {
+    return this.#open;
+  }
+
+  /** Throws when the session has ended. Errors of the stream reach it through its own `error` event, or nobody. */
+  request(headers: OutgoingHttpHeaders, options: { readonly endStream: boolean }): ClientHttp2Stream {
+    const stream = this.#session.request(headers, options);
+    this.#open += 1;
+    stream.on("error", () => {});
+    stream.once("close", () => {
+      this.#open -= 1;
+    });
+    return stream;
+  }
+
+  /** Ends the session unless the agent answers a PING: a channel that lost bytes stays silent for ever. */
+  prove(): void {
+    if (this.#isProving || this.isClosed) return;
+    this.#isProving = true;
+    const timer = setTimeout(() => this.destroy(), PROOF_MS);
+    const answered = (): void => {
+      clearTimeout(timer);
+      this.#isProving = false;
+    };
+    void this.closed.then(answered);
+    try {
+      // False: too many PINGs wait already, so the agent answers none.
+      if (!this.#session.ping(answered)) this.destroy();
+    } catch {
+      this.destroy();
+    }
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+}
+
+/** Ends one stream and tells the agent so. */
+export function cancelStream(stream: ClientHttp2Stream): void {
+  if (!stream.destroyed) stream.close(constants.NGHTTP2_CANCEL);
+}

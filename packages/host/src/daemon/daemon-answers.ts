@@ -1,0 +1,84 @@
+import { z } from "zod";
+
+/** Answers of microterm-host, as in docs/reference/host-protocol.md. The daemon is ours, and checked all the same. */
+const count = z.number().int().nonnegative();
+const key = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/);
+const id = z.string().regex(/^[a-z0-9]{8,32}$/);
+
+export const HostCode = z.enum([
+  "bad-request",
+  "denied",
+  "not-found",
+  "exists",
+  "busy",
+  "no-space",
+  "no-memory",
+  "image-corrupt",
+  "internal",
+]);
+export type HostCode = z.infer<typeof HostCode>;
+
+export const Reply = z.union([
+  z.strictObject({ id: count, ok: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ id: count.nullable(), error: z.strictObject({ code: HostCode, message: z.string() }) }),
+]);
+
+const Removed = z.strictObject({ processes: count, cgroups: count, sockets: count, files: count, uids: count });
+
+export const HostMachine = z.strictObject({
+  machineId: id,
+  alive: z.boolean(),
+  pid: count.nullable(),
+  uid: count.nullable(),
+  diskId: id.nullable(),
+  memoryMib: count,
+  startedUnixMs: count,
+  bootId: z.string(),
+  environment: z.string().nullable(),
+  magic: z.string().regex(/^[0-9a-f]{32}$/),
+});
+export type HostMachine = z.infer<typeof HostMachine>;
+
+/** Verb → answer. */
+export const ANSWERS = {
+  hello: z.strictObject({
+    protocol: z.literal(1),
+    version: z.string(),
+    pid: count,
+    supervisorPid: count,
+    instance: z.string(),
+    bootId: z.string(),
+    cgroup: z.enum(["v1", "v2", "none"]),
+    qemu: z.string(),
+    images: z.array(key),
+  }),
+  "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(z.string()) }),
+  "disk.create": z.strictObject({}),
+  "disk.remove": z.strictObject({ removed: z.strictObject({ files: count, bytes: count }) }),
+  "machine.launch": z.strictObject({ pid: count, uid: count }),
+  "machine.kill": z.strictObject({ removed: Removed }),
+  list: z.strictObject({
+    machines: z.array(HostMachine),
+    disks: z.array(z.strictObject({ diskId: id, sizeMib: count, allocatedBytes: count })),
+  }),
+  scan: z.strictObject({
+    found: z.array(
+      z.strictObject({
+        kind: z.enum(["process", "cgroup", "socket", "file", "uid", "mount", "netns"]),
+        name: z.string(),
+      }),
+    ),
+  }),
+  "machine.usage": z.strictObject({ cpuUsec: count, memoryBytes: count, pids: count }),
+  "host.resources": z.strictObject({
+    memory: z.strictObject({ totalMib: count, availableMib: count }),
+    disk: z.strictObject({ totalMib: count, freeMib: count }),
+    cpus: count,
+  }),
+  "jail.probe": z.strictObject({
+    checks: z.array(z.strictObject({ name: z.string(), refused: z.boolean(), detail: z.string() })),
+  }),
+} as const;
+
+export type HostVerb = keyof typeof ANSWERS;
+export type HostAnswer<Verb extends HostVerb> = z.infer<(typeof ANSWERS)[Verb]>;

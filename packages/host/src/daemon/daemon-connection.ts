@@ -1,0 +1,164 @@
+import type { Socket } from "node:net";
+import { type ErrorCode, PlatformError } from "@microterm/protocol";
+import { z } from "zod";
+import { pause, withDeadline } from "../deadline.ts";
+import { createLineSplitter } from "../lines.ts";
+import { connectUnix } from "../unix-socket.ts";
+import { ANSWERS, type HostAnswer, type HostCode, type HostVerb, Reply } from "./daemon-answers.ts";
+
+/** How long a verb may take, ms: what it does to a disk or a process tree on a busy host, doubled. */
+const DEADLINES: Record<HostVerb, number> = {
+  hello: 5000,
+  "image.verify": 120_000,
+  "disk.create": 120_000,
+  "disk.remove": 60_000,
+  "machine.launch": 60_000,
+  "machine.kill": 60_000,
+  list: 20_000,
+  scan: 60_000,
+  "machine.usage": 5000,
+  "host.resources": 5000,
+  "jail.probe": 60_000,
+};
+/** A launch that was cut off may have happened: repeating it would find its own machine. */
+const NOT_REPEATED: ReadonlySet<HostVerb> = new Set(["machine.launch"]);
+
+/** The daemon's supervisor needs a moment to start the next one. */
+const RECONNECT_MS = 3000;
+const RECONNECT_STEP_MS = 50;
+/** A list of thousands of machines; the daemon is trusted, its mistakes are still bounded. */
+const MAX_LINE = 16 * 1024 * 1024;
+
+const CODES: Record<HostCode, ErrorCode> = {
+  "bad-request": "INTERNAL",
+  denied: "HOST_DAEMON_UNAVAILABLE",
+  "not-found": "NOT_FOUND",
+  exists: "ENVIRONMENT_STATE",
+  busy: "ENVIRONMENT_STATE",
+  "no-space": "HOST_OUT_OF_DISK",
+  "no-memory": "HOST_OUT_OF_MEMORY",
+  "image-corrupt": "MACHINE_BOOT_FAILED",
+  internal: "INTERNAL",
+};
+
+interface Pending {
+  resolve(value: Readonly<Record<string, unknown>>): void;
+  reject(error: Error): void;
+}
+
+/** The connection was lost before the answer came. */
+class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
+const unavailable = (message: string, cause?: unknown): PlatformError =>
+  new PlatformError("HOST_DAEMON_UNAVAILABLE", `microterm-host ${message}`, { cause });
+
+/** One connection to microterm-host, made anew when it is lost. Requests run at the same time and are matched by id. */
+export class DaemonConnection {
+  readonly #path: string;
+  #socket: Promise<Socket> | undefined;
+  #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async call<Verb extends HostVerb>(verb: Verb, args: Readonly<Record<string, unknown>>): Promise<HostAnswer<Verb>> {
+    let answer: Readonly<Record<string, unknown>>;
+    try {
+      answer = await this.#once(verb, args);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error;
+      if (NOT_REPEATED.has(verb)) throw unavailable(`went away during ${verb}`, error);
+      answer = await this.#once(verb, args).catch((again: unknown) => {
+        throw again instanceof ConnectionLost ? unavailable(`went away during ${verb}, twice`, again) : again;
+      });
+    }
+    const parsed = ANSWERS[verb].safeParse(answer);
+    if (!parsed.success) {
+      throw new PlatformError("INTERNAL", `microterm-host answered ${verb} wrongly: ${z.prettifyError(parsed.error)}`);
+    }
+    return parsed.data as HostAnswer<Verb>;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    void this.#socket?.then(
+      (socket) => socket.destroy(),
+      () => {},
+    );
+  }
+
+  async #once(verb: HostVerb, args: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>> {
+    if (this.#isClosed) throw unavailable("was asked after its client was closed");
+    this.#socket ??= this.#connect();
+    const socket = await this.#socket;
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+    });
+    socket.ref();
+    socket.write(`${JSON.stringify({ id, verb, args })}\n`);
+    const timeoutMs = DEADLINES[verb];
+    return withDeadline(answer, { timeoutMs }, () =>
+      unavailable(`did not answer ${verb} within ${timeoutMs} ms`),
+    ).finally(() => {
+      this.#pending.delete(id);
+      // An idle connection keeps no process alive.
+      if (this.#pending.size === 0) socket.unref();
+    });
+  }
+
+  async #connect(): Promise<Socket> {
+    const until = Date.now() + RECONNECT_MS;
+    for (;;) {
+      try {
+        const socket = await connectUnix(this.#path, { timeoutMs: RECONNECT_MS });
+        this.#listen(socket);
+        return socket;
+      } catch (error) {
+        if (Date.now() >= until || this.#isClosed) {
+          this.#socket = undefined;
+          throw unavailable(`cannot be reached at ${this.#path}`, error);
+        }
+        await pause(RECONNECT_STEP_MS);
+      }
+    }
+  }
+
+  #listen(socket: Socket): void {
+    const split = createLineSplitter(MAX_LINE, (line) => this.#received(line));
+    const lost = (why: string): void => {
+      this.#socket = undefined;
+      const pending = [...this.#pending.values()];
+      this.#pending.clear();
+      for (const call of pending) call.reject(new ConnectionLost(why));
+    };
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        split(chunk);
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => lost("the connection was lost"));
+  }
+
+  #received(line: string): void {
+    const reply = Reply.parse(JSON.parse(line));
+    if (reply.id === null) throw new Error("error" in reply ? reply.error.message : "an answer without an id");
+    const call = this.#pending.get(reply.id);
+    // Its deadline has passed.
+    if (call === undefined) return;
+    if ("ok" in reply) call.resolve(reply.ok);
+    else {
+      const { code, message } = reply.error;
+      call.reject(new PlatformError(CODES[code], `microterm-host: ${message}`, { details: { hostCode: code } }));
+    }
+  }
+}

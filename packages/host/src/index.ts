@@ -1,0 +1,30 @@
+export {
+  type AgentAnswer,
+  type AgentCall,
+  type AgentErrorCode,
+  AgentRefusal,
+  answerWithin,
+  callJson,
+  guestProtocol,
+  guestUnreachable,
+  openCall,
+  readJson,
+  startCall,
+} from "./channel/agent-call.ts";
+export { ATTACH_FRAMES, EXEC_FRAMES, FrameDecoder, FrameError, type FramePiece } from "./channel/frame-decoder.ts";
+export { encodeFrame, resizePayload } from "./channel/frame-encoder.ts";
+export { FrameStream, type FrameStreamEvents } from "./channel/frame-stream.ts";
+export { cancelStream, GuestSession } from "./channel/guest-session.ts";
+export { openResynced } from "./channel/resync.ts";
+export { type CommandOptions, type CommandResult, commandRunner, runCommand } from "./command.ts";
+export type { HostAnswer, HostMachine } from "./daemon/daemon-answers.ts";
+export { createHostDaemonClient, type HostDaemonClient, type LaunchArgs } from "./daemon/host-daemon-client.ts";
+export { type Limits, pause, withDeadline } from "./deadline.ts";
+export { type Launched, runInteractive, spawnDetached, spawnForeground } from "./launch.ts";
+export { lastWords, plainText } from "./plain-text.ts";
+export { readHostSpace } from "./process/host-memory.ts";
+export { findMarked, findTree, isRunning, killTree, startMarked } from "./process/marked-process.ts";
+export { findHolders } from "./process/path-holders.ts";
+export type { ProcessEntry } from "./process/proc-table.ts";
+export { connectQmp, type QmpClient, type QmpEvent } from "./qmp/qmp-client.ts";
+export { connectUnix, MAX_SOCKET_PATH, systemCode } from "./unix-socket.ts";
