@@ -1,5 +1,5 @@
 import type { ExecFailure, ExecRequest, FileEntry, TerminalExit, TerminalId } from "@microterm/protocol";
-import type { Abortable } from "./vm-driver.ts";
+import type { Abortable } from "./abortable.ts";
 
 /**
  * The agent in one guest, spoken to over the guest channel (docs/reference/agent-protocol.md). The guest is hostile:

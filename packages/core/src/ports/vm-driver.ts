@@ -1,10 +1,6 @@
 import type { Accelerator, Isolation, MachineId } from "@microterm/protocol";
+import type { Abortable } from "./abortable.ts";
 import type { GuestAgent } from "./guest-agent.ts";
-
-/** Cancels the call; the driver still releases what it had taken. */
-export interface Abortable {
-  readonly signal?: AbortSignal;
-}
 
 /**
  * Boots and controls machines with one VMM.

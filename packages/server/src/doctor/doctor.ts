@@ -1,0 +1,77 @@
+import { connect } from "../up/daemon.ts";
+import type { ReportOptions } from "../up/options.ts";
+import { type DataPaths, dataPaths } from "../up/paths.ts";
+import { runningServer } from "../up/server-process.ts";
+import { CHECKS, type Check } from "./checks.ts";
+
+/** `microterm doctor`: every check with its reason and mend. Exit code 0, or 1 when one fails. */
+export async function doctor(options: ReportOptions): Promise<number> {
+  const paths = dataPaths(options.data);
+  const checks = await examine(paths);
+  if (options.output === "json") process.stdout.write(`${JSON.stringify({ checks }, null, 2)}\n`);
+  else process.stdout.write(checks.map(describe).join(""));
+  return checks.some((one) => one.status === "fail") ? 1 : 0;
+}
+
+async function examine(paths: DataPaths): Promise<readonly Check[]> {
+  const checks: Check[] = [];
+  for (const check of CHECKS) checks.push(await check(paths));
+  return [...checks, ...(await daemonChecks(paths)), await serverCheck(paths)];
+}
+
+/** Where the daemon runs, the jail is tried: a program in QEMU's place attempts to get out. */
+async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
+  const daemon = await connect(paths);
+  if (daemon === null) {
+    return [
+      {
+        name: "daemon",
+        status: "warn",
+        text: "microterm-host does not run, so the jail was not tried",
+        mend: "./microterm up",
+      },
+    ];
+  }
+  try {
+    const hello = await daemon.hello();
+    const { checks } = await daemon.probeJail();
+    const escaped = checks.filter((one) => !one.refused);
+    return [
+      {
+        name: "daemon",
+        status: "ok",
+        text: `microterm-host runs (pid ${hello.pid}, cgroup ${hello.cgroup})`,
+        mend: null,
+      },
+      escaped.length === 0
+        ? {
+            name: "jail probe",
+            status: "ok",
+            text: `${checks.length} ways out of the jail were tried, all refused`,
+            mend: null,
+          }
+        : {
+            name: "jail probe",
+            status: "fail",
+            text: `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
+            mend: "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
+          },
+    ];
+  } finally {
+    daemon.close();
+  }
+}
+
+async function serverCheck(paths: DataPaths): Promise<Check> {
+  const server = await runningServer(paths);
+  return server === null
+    ? { name: "server", status: "warn", text: "does not run", mend: "./microterm up" }
+    : { name: "server", status: "ok", text: `${server.url} (pid ${server.pid})`, mend: null };
+}
+
+const MARKS = { ok: "✓", warn: "!", fail: "✗" } as const;
+
+function describe(check: Check): string {
+  const mend = check.mend === null ? "" : `${" ".repeat(16)}Mend: ${check.mend}\n`;
+  return `${MARKS[check.status]} ${check.name.padEnd(13)} ${check.text}\n${mend}`;
+}

@@ -1,0 +1,68 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { proveKvm } from "@microterm/drivers";
+import type { HostDaemonClient } from "@microterm/host";
+import { z } from "zod";
+import type { DataPaths } from "./paths.ts";
+import type { Progress } from "./progress.ts";
+
+/** A KVM guest of ours answers in one or two seconds; a host whose KVM hangs never does. */
+const PROOF_DEADLINE_MS = 10_000;
+
+const Remembered = z.strictObject({
+  /** What the answer depends on: host kernel, CPU, QEMU. */
+  host: z.string(),
+  accelerator: z.enum(["kvm", "tcg"]),
+  reason: z.string(),
+});
+export type AcceleratorVerdict = Pick<z.infer<typeof Remembered>, "accelerator" | "reason">;
+
+/** What was found out earlier about this very host, or null. */
+export function rememberedAccelerator(paths: DataPaths, qemu: string): AcceleratorVerdict | null {
+  try {
+    const remembered = Remembered.parse(JSON.parse(readFileSync(paths.accelerator, "utf8")));
+    return remembered.host === hostFingerprint(qemu) ? remembered : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * KVM is only what boots a guest: `/dev/kvm` may exist, open and create a VM and still hang it. So a machine is booted
+ * with it, once per host kernel, CPU and QEMU; whatever else happens, guests are emulated.
+ */
+export async function detectAccelerator(
+  paths: DataPaths,
+  daemon: HostDaemonClient,
+  image: string,
+  progress: Progress,
+): Promise<AcceleratorVerdict> {
+  const { qemu } = await daemon.hello();
+  const known = rememberedAccelerator(paths, qemu);
+  if (known !== null) return known;
+  const verdict = await prove(daemon, image, paths, progress);
+  writeFileSync(paths.accelerator, `${JSON.stringify({ host: hostFingerprint(qemu), ...verdict })}\n`, { mode: 0o644 });
+  return verdict;
+}
+
+async function prove(
+  daemon: HostDaemonClient,
+  image: string,
+  paths: DataPaths,
+  progress: Progress,
+): Promise<AcceleratorVerdict> {
+  if (!existsSync("/dev/kvm")) return { accelerator: "tcg", reason: "there is no /dev/kvm on this host" };
+  const step = progress.step("Proving KVM by booting a guest (at most 10 s)");
+  const verdict = await proveKvm({
+    daemon,
+    image,
+    machinesDir: `${paths.host}/machines`,
+    deadlineMs: PROOF_DEADLINE_MS,
+  });
+  step.done(verdict.reason);
+  return verdict;
+}
+
+function hostFingerprint(qemu: string): string {
+  return `${release()} / ${cpus()[0]?.model ?? "unknown CPU"} / QEMU ${qemu}`;
+}

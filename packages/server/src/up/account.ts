@@ -1,0 +1,101 @@
+import { accessSync, chmodSync, chownSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
+import { userInfo } from "node:os";
+import { runCommand } from "@microterm/host";
+import { CHECKOUT, type DataPaths, SERVICE_USER } from "./paths.ts";
+import { SetupError } from "./progress.ts";
+
+/** Whom the server runs as. `drops` when root starts it and it must become somebody else first. */
+export interface ServerAccount {
+  readonly uid: number;
+  readonly gid: number;
+  readonly drops: boolean;
+}
+
+/** The service user when root asks, made where it is missing; otherwise whoever asks. */
+export async function serverAccount(): Promise<ServerAccount> {
+  const me = userInfo();
+  if (me.uid !== 0) return { uid: me.uid, gid: me.gid, drops: false };
+  const existing = lookUp(SERVICE_USER);
+  if (existing !== null) return { ...existing, drops: true };
+  const made = await runCommand([
+    ...["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"],
+    ...["--shell", "/usr/sbin/nologin", "--comment", "microterm server", SERVICE_USER],
+  ]);
+  const account = lookUp(SERVICE_USER);
+  if (account === null)
+    throw new SetupError(
+      `the system user '${SERVICE_USER}' could not be made: ${made.stderr}`,
+      "useradd --system microterm",
+    );
+  return { ...account, drops: true };
+}
+
+/** `passwd(5)`: name, password, uid, gid, … */
+function lookUp(name: string): { uid: number; gid: number } | null {
+  for (const line of readFileSync("/etc/passwd", "utf8").split("\n")) {
+    const [user, , uid, gid] = line.split(":");
+    if (user === name) return { uid: Number(uid), gid: Number(gid) };
+  }
+  return null;
+}
+
+/**
+ * Makes the data folder. Started by root, only `server/` is the service user's: the rest stays root's, so that the
+ * server can't replace what the daemon relies on.
+ */
+export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
+  try {
+    mkdirSync(paths.data, { recursive: true, mode: 0o711 });
+    mkdirSync(paths.server, { recursive: true, mode: 0o700 });
+    if (account.drops) {
+      chmodSync(paths.data, 0o711);
+      mkdirSync(paths.app, { recursive: true });
+      chownSync(paths.server, account.uid, account.gid);
+      return;
+    }
+    accessSync(paths.server, constants.W_OK);
+  } catch (error) {
+    const owner = ownerOf(paths.data);
+    throw new SetupError(
+      `the data folder ${paths.data} can't be used${owner === null ? "" : ` (it belongs to uid ${owner})`}: ${(error as Error).message}`,
+      "./microterm up --data DIR",
+      { cause: error },
+    );
+  }
+}
+
+function ownerOf(path: string): number | null {
+  try {
+    return statSync(path).uid;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The command that runs Node as the server's account.
+ *
+ * Started by root, the checkout may lie where the service user can't go (/root): it is bound to a folder of the data
+ * folder in a mount namespace of the server's own, which is gone with the server. All capabilities are dropped and
+ * no-new-privileges is set before Node starts.
+ */
+export function asServer(account: ServerAccount, paths: DataPaths, args: readonly string[]): readonly string[] {
+  const relative = process.execPath.slice(CHECKOUT.length + 1);
+  if (!account.drops) return [process.execPath, `${CHECKOUT}/packages/server/src/main.ts`, ...args];
+  const enter = 'mount --bind -- "$1" "$2" && cd / && shift 2 && exec "$@"';
+  return [
+    ...["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", enter, "sh", CHECKOUT, paths.app],
+    ...["setpriv", `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups", "--no-new-privs"],
+    ...["--inh-caps=-all", "--bounding-set=-all", "--"],
+    ...[`${paths.app}/${relative}`, `${paths.app}/packages/server/src/main.ts`, ...args],
+  ];
+}
+
+/** What the server's process may know of our environment: no secrets of whoever starts it. */
+export function serverEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const kept = ["PATH", "LANG", "TZ", "MICROTERM_FAULT", "MICROTERM_LOG"];
+  return {
+    NODE_NO_WARNINGS: "1",
+    ...Object.fromEntries(kept.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]]))),
+  };
+}

@@ -1,0 +1,138 @@
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { createHostDaemonClient, type HostDaemonClient, runInteractive } from "@microterm/host";
+import { type DataPaths, instanceName } from "./paths.ts";
+import { type Progress, SetupError } from "./progress.ts";
+
+interface DaemonStart {
+  readonly paths: DataPaths;
+  readonly binary: string;
+  readonly image: { readonly path: string; readonly key: string };
+  readonly serverUid: number;
+  readonly progress: Progress;
+}
+
+/**
+ * Makes sure that the daemon of this data folder runs, is of this build and has the image, whole.
+ * One that is older is stopped first; machines do not notice.
+ */
+export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient> {
+  const running = await connect(start.paths);
+  if (running !== null) {
+    const mend = await whatIsWrong(running, start);
+    if (mend === null) return running;
+    running.close();
+    start.progress.note(`  ${mend}`);
+    await stopDaemon(start.paths);
+  }
+  const step = start.progress.step("Starting microterm-host (as root)");
+  await launchDaemon(start);
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const client = await connect(start.paths);
+    if (client !== null) {
+      step.done();
+      return client;
+    }
+    if (Date.now() > deadline) {
+      const said = logTail(start.paths.daemonLog);
+      throw new SetupError(
+        `microterm-host did not start within 60 s; the end of its log:\n${said}`,
+        "./microterm doctor",
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}
+
+/** Null when the running daemon will do; else what to tell, after whatever stood in the way has been removed. */
+async function whatIsWrong(daemon: HostDaemonClient, start: DaemonStart): Promise<string | null> {
+  const hello = await daemon.hello();
+  if (!isSameBinary(hello.pid, start.binary)) return "The daemon is of another build: starting it again.";
+  if (!hello.images.includes(start.image.key)) return "The image is new: starting the daemon again, with it.";
+  const verdict = await daemon.verifyImage(start.image.key);
+  if (verdict.ok) return null;
+  await asRoot(["rm", "-rf", "--", `${start.paths.host}/images/${start.image.key}`]);
+  return `The installed image is corrupt (${verdict.bad.join(", ")}): installing it again.`;
+}
+
+async function launchDaemon(start: DaemonStart): Promise<void> {
+  const log = openSync(start.paths.daemonLog, "a", 0o600);
+  try {
+    const command = [
+      // In a session of its own, so that it does not end with the terminal that started it.
+      ...["setsid", "--fork", start.binary, "serve"],
+      ...["--data", start.paths.data],
+      ...["--server-uid", String(start.serverUid)],
+      ...["--instance", instanceName(start.paths.data)],
+      ...["--image-import", start.image.path],
+      ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
+    ];
+    await asRoot(command, { stdout: log, stderr: log });
+  } finally {
+    closeSync(log);
+  }
+}
+
+export async function connect(paths: DataPaths): Promise<HostDaemonClient | null> {
+  const client = createHostDaemonClient({ socketPath: paths.daemonSocket });
+  try {
+    await client.hello();
+    return client;
+  } catch {
+    client.close();
+    return null;
+  }
+}
+
+/** Stops the supervisor, which ends the daemon with it. Machines go on. */
+export async function stopDaemon(paths: DataPaths): Promise<boolean> {
+  const client = await connect(paths);
+  if (client === null) return false;
+  const { supervisorPid } = await client.hello();
+  client.close();
+  await asRoot(["kill", "-TERM", String(supervisorPid)]);
+  const deadline = Date.now() + 10_000;
+  while ((await connect(paths)) !== null) {
+    if (Date.now() > deadline)
+      throw new SetupError(`microterm-host (pid ${supervisorPid}) does not stop`, `kill -9 ${supervisorPid}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  return true;
+}
+
+/**
+ * Runs a command as root: through sudo, which may ask for the password on the terminal, where we are not root.
+ * Rejects when it fails. Its output goes to the descriptors, or to our stderr.
+ */
+export async function asRoot(
+  command: readonly string[],
+  output: { stdout: number; stderr: number } = { stdout: 2, stderr: 2 },
+): Promise<void> {
+  const sudo = userInfo().uid === 0 ? [] : ["sudo", ...(process.stdin.isTTY ? [] : ["-n"]), "--"];
+  const code = await runInteractive([...sudo, ...command], output);
+  if (code === 0) return;
+  throw new SetupError(
+    `'${[...sudo, ...command].join(" ")}' failed with exit code ${code}`,
+    sudo.length > 0
+      ? "run it where sudo can ask for your password, or as root: sudo ./microterm up"
+      : "./microterm doctor",
+  );
+}
+
+function isSameBinary(pid: number, binary: string): boolean {
+  try {
+    // The command line, because /proc/PID/exe of a root process can't be read by others.
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0] === binary;
+  } catch {
+    return false;
+  }
+}
+
+export function logTail(path: string): string {
+  try {
+    return readFileSync(path, "utf8").split("\n").slice(-12).join("\n");
+  } catch {
+    return "(no log)";
+  }
+}

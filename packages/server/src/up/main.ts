@@ -1,0 +1,26 @@
+/** The verbs of `microterm` that work without a running server: up, down, status, doctor. */
+import { SetupError } from "./progress.ts";
+
+const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  up: async (args) => (await import("./up.ts")).up((await import("./options.ts")).readUpOptions(args)),
+  down: async (args) => (await import("./down.ts")).down((await import("./options.ts")).readDownOptions(args)),
+  status: async (args) => (await import("./status.ts")).status((await import("./options.ts")).readReportOptions(args)),
+  doctor: async (args) =>
+    (await import("../doctor/doctor.ts")).doctor((await import("./options.ts")).readReportOptions(args)),
+};
+
+const [verb = "", ...args] = process.argv.slice(2);
+try {
+  const run = VERBS[verb];
+  if (run === undefined)
+    throw new SetupError(`'${verb}' is none of ${Object.keys(VERBS).join(", ")}`, "./microterm help");
+  process.exit(await run(args));
+} catch (error) {
+  process.stderr.write(describe(error));
+  process.exit(1);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof SetupError) return `\nmicroterm: ${error.message}\n  Try: ${error.mend}\n`;
+  return `\nmicroterm: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
+}

@@ -1,0 +1,86 @@
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { spawnDetached, spawnForeground } from "@microterm/host";
+import { z } from "zod";
+import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
+import { logTail } from "./daemon.ts";
+import type { DataPaths } from "./paths.ts";
+import { SetupError } from "./progress.ts";
+
+const ServerJson = z.object({ url: z.string(), pid: z.number().int(), startedAt: z.string() });
+export type RunningServer = z.infer<typeof ServerJson>;
+
+/** The server that answers for this data folder now, or null. */
+export async function runningServer(paths: DataPaths): Promise<RunningServer | null> {
+  try {
+    const server = ServerJson.parse(JSON.parse(readFileSync(paths.serverJson, "utf8")));
+    const command = readFileSync(`/proc/${server.pid}/cmdline`, "utf8").split("\0");
+    // A pid may have been given to somebody else since.
+    if (!command.includes("serve") || !command.includes(paths.data)) return null;
+    const answer = await fetch(`${server.url}/healthz`, { signal: AbortSignal.timeout(2000) });
+    return answer.ok ? server : null;
+  } catch {
+    return null;
+  }
+}
+
+interface ServerStart {
+  readonly paths: DataPaths;
+  readonly account: ServerAccount;
+  readonly args: readonly string[];
+  readonly detach: boolean;
+}
+
+/** A started server: its address, and when it ends (its exit code), for `up` in the foreground. */
+export interface StartedServer extends RunningServer {
+  readonly ended: Promise<number>;
+  stop(): void;
+}
+
+/** Starts the server and waits until it is ready. Rejects with a {@link SetupError} that holds what the server said. */
+export async function startServer(start: ServerStart): Promise<StartedServer> {
+  const command = asServer(start.account, start.paths, start.args);
+  const log = openSync(`${start.paths.data}/server-start.log`, "w", 0o600);
+  const options = { stdout: log, stderr: log, env: serverEnvironment() };
+  const child = start.detach ? spawnDetached(command, options) : spawnForeground(command, options);
+  closeSync(log);
+  let exit: number | null = null;
+  void child.ended.then((code) => {
+    exit = code;
+  });
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const server = await runningServer(start.paths);
+    if (server !== null && (await isReady(server.url)))
+      return { ...server, ended: child.ended, stop: () => child.kill("SIGTERM") };
+    if (exit !== null || Date.now() > deadline) {
+      const said = logTail(`${start.paths.data}/server-start.log`);
+      if (exit === null) child.kill("SIGKILL");
+      throw new SetupError(
+        exit === null ? `the server is not ready after 60 s:\n${said}` : said.trim(),
+        "./microterm doctor",
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+async function isReady(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** A fresh one-time sign-in link, asked of the running server with the data folder's own token. */
+export async function signInLink(server: RunningServer, paths: DataPaths): Promise<string> {
+  const token = readFileSync(paths.token, "utf8").trim();
+  const answer = await fetch(`${server.url}/v1/links`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(5000),
+  });
+  if (!answer.ok) throw new SetupError(`the server gave no sign-in link (HTTP ${answer.status})`, "./microterm open");
+  const link = z.object({ token: z.string() }).parse(await answer.json());
+  return `${server.url}/sign-in#token=${link.token}`;
+}

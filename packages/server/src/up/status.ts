@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import { connect } from "./daemon.ts";
+import type { ReportOptions } from "./options.ts";
+import { dataPaths } from "./paths.ts";
+import { runningServer } from "./server-process.ts";
+
+/** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
+export async function status(options: ReportOptions): Promise<number> {
+  const paths = dataPaths(options.data);
+  const server = await runningServer(paths);
+  const daemon = await connect(paths);
+  const machines = daemon === null ? [] : (await daemon.list()).machines;
+  const hello = daemon === null ? null : await daemon.hello();
+  daemon?.close();
+  const report = {
+    data: paths.data,
+    server: server === null ? null : { url: server.url, pid: server.pid, startedAt: server.startedAt },
+    daemon: hello === null ? null : { pid: hello.pid, cgroup: hello.cgroup, qemu: hello.qemu },
+    machines: {
+      running: machines.filter((one) => one.alive).length,
+      dead: machines.filter((one) => !one.alive).length,
+    },
+    accelerator: readJson(paths.accelerator),
+  };
+  if (options.output === "json") process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  else process.stdout.write(describe(report));
+  return server === null ? 3 : 0;
+}
+
+type Report = Readonly<{
+  data: string;
+  server: { url: string; pid: number; startedAt: string } | null;
+  daemon: { pid: number; cgroup: string; qemu: string } | null;
+  machines: { running: number; dead: number };
+  accelerator: { accelerator: string; reason: string } | null;
+}>;
+
+function describe(report: Report): string {
+  const { server, daemon, accelerator } = report;
+  const rows = [
+    ["data", report.data],
+    [
+      "server",
+      server === null ? "not running (./microterm up)" : `${server.url}, pid ${server.pid}, since ${server.startedAt}`,
+    ],
+    [
+      "daemon",
+      daemon === null
+        ? "not running"
+        : `microterm-host, pid ${daemon.pid}, QEMU ${daemon.qemu}, cgroup ${daemon.cgroup}`,
+    ],
+    [
+      "machines",
+      `${report.machines.running} running${report.machines.dead > 0 ? `, ${report.machines.dead} dead` : ""}`,
+    ],
+    ["guests", accelerator === null ? "not examined yet" : `${accelerator.accelerator}: ${accelerator.reason}`],
+  ];
+  return rows.map(([name, text]) => `${`${name}`.padEnd(10)}${text}\n`).join("");
+}
+
+function readJson(path: string): Report["accelerator"] {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Report["accelerator"];
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,41 @@
+/** Counts of one runner, for the closing line. */
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const EMPTY_TALLY: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+export const addTally = (a: Tally, b: Tally): Tally => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+});
+
+/** A runner that fails without counting a failure (a file that does not load, a crash) is one failure. */
+const atLeastOneFailure = (tally: Tally, code: number): Tally =>
+  code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+
+/** vitest's JSON reporter: `numPassedTests`, `numFailedTests`, `numPendingTests`, `numTodoTests`. */
+export function vitestTally(report: string, code: number): Tally {
+  if (report === "") return atLeastOneFailure(EMPTY_TALLY, code);
+  const counts = JSON.parse(report) as Record<string, number>;
+  const tally = {
+    passed: counts.numPassedTests ?? 0,
+    failed: counts.numFailedTests ?? 0,
+    skipped: (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0),
+  };
+  return atLeastOneFailure(tally, code);
+}
+
+/** cargo test's lines: `test result: ok. 12 passed; 0 failed; 1 ignored; …`, one per binary. */
+export function cargoTally(output: string, code: number): Tally {
+  let tally = EMPTY_TALLY;
+  for (const [, passed, failed, ignored] of output.matchAll(
+    /^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored/gm,
+  )) {
+    tally = addTally(tally, { passed: Number(passed), failed: Number(failed), skipped: Number(ignored) });
+  }
+  return atLeastOneFailure(tally, code);
+}
