@@ -1,6 +1,7 @@
 export { createCredentialService } from "./credentials/create-credential-service.ts";
 export type * from "./credentials/credential-service.ts";
 export type { Change, ChangeListener } from "./environments/changes.ts";
+export { createEnvironmentService } from "./environments/create-environment-service.ts";
 export * from "./environments/environment-service.ts";
 export * from "./environments/faults.ts";
 export {
@@ -10,6 +11,7 @@ export {
   type IdempotentRequest,
   idempotent,
 } from "./idempotency/idempotent.ts";
+export type * from "./ports/abortable.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
 export type * from "./ports/network.ts";

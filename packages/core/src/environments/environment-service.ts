@@ -9,11 +9,12 @@ import type {
   Terminal,
   TerminalId,
 } from "@microterm/protocol";
+import type { Abortable } from "../ports/abortable.ts";
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
 import type { GuestAgent } from "../ports/guest-agent.ts";
 import type { NetworkProvider } from "../ports/network.ts";
 import type { Storage } from "../ports/repository.ts";
-import type { Abortable, VmDriver } from "../ports/vm-driver.ts";
+import type { VmDriver } from "../ports/vm-driver.ts";
 import type { ChangeListener } from "./changes.ts";
 import type { Faults } from "./faults.ts";
 

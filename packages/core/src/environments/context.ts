@@ -1,0 +1,52 @@
+import type { EnvironmentId, OwnerId, Receipt, Terminal } from "@microterm/protocol";
+import type { Clock, Log, Randomness } from "../ports/clock.ts";
+import type { NetworkProvider } from "../ports/network.ts";
+import type { EnvironmentRepository } from "../ports/repository.ts";
+import type { Machine, VmDriver } from "../ports/vm-driver.ts";
+import type { Admission } from "./admission.ts";
+import type { Changes } from "./changes.ts";
+import type { EnvironmentLimits } from "./environment-service.ts";
+import type { Faults } from "./faults.ts";
+import type { Work } from "./work.ts";
+
+/** What the parts of the environment service share. Everything in memory can be lost: `recover` makes it anew. */
+export interface Context {
+  readonly rows: EnvironmentRepository;
+  readonly driver: VmDriver;
+  readonly network: NetworkProvider;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly log: Log;
+  readonly limits: EnvironmentLimits;
+  readonly faults: Faults;
+  readonly changes: Changes;
+  readonly work: Work;
+  readonly admission: Admission;
+  /** Machines this process holds. An environment's entry goes before its machine does. */
+  readonly live: Map<EnvironmentId, LiveMachine>;
+  readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
+  /** Consoles of machines that are gone, newest last. */
+  readonly consoles: Map<EnvironmentId, Uint8Array>;
+  /** Aborted by `close`: whatever is under way stops where it is and cleans up nothing. */
+  readonly closing: AbortController;
+}
+
+export interface LiveMachine {
+  readonly machine: Machine;
+  /** False while it boots: its console can be read, its agent is not for callers yet. */
+  isReady: boolean;
+  /** As the guest last said. */
+  terminals: readonly Terminal[];
+  /** A question for its terminals that is under way, shared by all that ask meanwhile. */
+  asking: Promise<void> | null;
+  /** The guest did not answer lately and is not asked again before this time, ms since the epoch. */
+  quietUntil: number;
+}
+
+export function liveMachine(machine: Machine): LiveMachine {
+  return { machine, isReady: false, terminals: [], asking: null, quietUntil: 0 };
+}
+
+export function changed(context: Context, row: { readonly id: EnvironmentId; readonly owner: OwnerId }): void {
+  context.changes.emit({ kind: "changed", id: row.id, owner: row.owner });
+}

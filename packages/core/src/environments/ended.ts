@@ -1,0 +1,43 @@
+import type { EnvironmentId, OwnerId } from "@microterm/protocol";
+import type { MachineEnd } from "../ports/vm-driver.ts";
+import { type Context, changed, type LiveMachine } from "./context.ts";
+import { keepConsole, persist, releaseMachine } from "./machines.ts";
+import { describeError } from "./steps.ts";
+
+interface Owned {
+  readonly id: EnvironmentId;
+  readonly owner: OwnerId;
+}
+
+/** From now on, the machine's own end becomes the environment's `stopped` or `failed`. */
+export function watch(context: Context, row: Owned, live: LiveMachine): void {
+  void live.machine.ended.then((end) => {
+    if (context.closing.signal.aborted || context.live.get(row.id) !== live) return;
+    void context.work.begin(row.id, (signal) => onEnded(context, row, live, end, signal));
+  });
+}
+
+async function onEnded(
+  context: Context,
+  row: Owned,
+  live: LiveMachine,
+  end: MachineEnd,
+  signal: AbortSignal,
+): Promise<void> {
+  // A stop or a destroy that was under way has dealt with it.
+  if (context.live.get(row.id) !== live) return;
+  const to = end.kind === "powered-off" ? "stopped" : "failed";
+  const line = await keepConsole(context, row.id, live.machine);
+  const died = `the VMM died: ${describeError(end.reason)}${line === null ? "" : `; the console ended with: ${line}`}`;
+  const reason = end.kind === "powered-off" ? "the guest powered off" : died;
+  context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
+  // The row first: a machine that no running row names is swept by the next start, whatever happens now.
+  await context.rows.transition(row.id, ["running"], to, { reason });
+  context.live.delete(row.id);
+  context.faults.hit("ended.row");
+  changed(context, row);
+  await persist(context, signal, "removing an ended machine", async () => {
+    await releaseMachine(context, live.machine.id, live.machine);
+  });
+  context.faults.hit("ended.machine");
+}

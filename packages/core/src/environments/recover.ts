@@ -1,0 +1,151 @@
+import { type EnvironmentId, type MachineId, PlatformError } from "@microterm/protocol";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import { boot } from "./boot.ts";
+import { type Context, changed, liveMachine } from "./context.ts";
+import { destroy } from "./destroy.ts";
+import { watch } from "./ended.ts";
+import type { RecoveryReport } from "./environment-service.ts";
+import { persist, releaseMachine } from "./machines.ts";
+import { planRecovery, type RowAction } from "./recovery-plan.ts";
+import { describeError } from "./steps.ts";
+import { stop } from "./stop.ts";
+
+/** An adopted guest that answers nothing for this long is told of in the log, and left running: its work may be saved. */
+const GREETING_MS = 10_000;
+
+/** Carries out a {@link planRecovery}: first the rows' states, then the host, so that every crash in here is mended again. */
+export async function recover(context: Context): Promise<RecoveryReport> {
+  const { rows, driver, network, log } = context;
+  // The host before the rows: what is made meanwhile has its row already, and is not taken for nobody's.
+  const [machines, disks, networks] = await Promise.all([driver.list(), driver.listDisks(), network.list()]);
+  const all = await rows.list();
+  const idle = all.filter((row) => !isHandled(context, row.id));
+  const plan = planRecovery({ rows: idle, machines, disks });
+  const report = { adopted: 0, resumed: 0, stopped: 0, failed: 0, destroyed: 0, machinesRemoved: 0, disksRemoved: 0 };
+
+  for (const row of idle) {
+    const action = plan.rows.get(row.id);
+    if (action?.kind === "settle") await settle(context, row, action, report);
+  }
+
+  const held = new Set([...context.live.values()].map((live) => live.machine.id));
+  for (const row of all) if (isHandled(context, row.id) && row.machineId !== null) held.add(row.machineId);
+  for (const machineId of plan.removeMachines) {
+    if (held.has(machineId)) continue;
+    log.warn("a machine that nobody needs is removed", { machine: machineId });
+    if (await tried(context, () => releaseMachine(context, machineId))) report.machinesRemoved++;
+  }
+  const owned = new Set<string>(all.map((row) => row.id));
+  for (const disk of plan.removeDisks) {
+    if (owned.has(disk)) continue;
+    log.warn("a disk of no environment is removed", { disk });
+    if (await tried(context, () => driver.removeDisk(disk))) report.disksRemoved++;
+  }
+
+  for (const row of idle) {
+    const action = plan.rows.get(row.id);
+    if (action !== undefined) await act(context, row, action, report);
+  }
+  const used = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
+  for (const row of await rows.list()) if (row.machineId !== null) used.add(row.machineId);
+  for (const machineId of networks) {
+    if (!used.has(machineId)) await tried(context, () => network.detach(machineId));
+  }
+  log.info("recovered", { ...report });
+  return report;
+}
+
+function isHandled(context: Context, id: EnvironmentId): boolean {
+  return context.live.has(id) || context.work.isBusy(id) || context.destroys.has(id);
+}
+
+type Tally = { -readonly [Key in keyof RecoveryReport]: number };
+
+async function settle(
+  context: Context,
+  row: EnvironmentRow,
+  action: Extract<RowAction, { kind: "settle" }>,
+  report: Tally,
+): Promise<void> {
+  const { state, reason } = action;
+  if ((await context.rows.transition(row.id, [row.state], state, { reason })) === null) return;
+  report[state]++;
+  context.log.warn("an environment's machine is gone", { environment: row.id, state, reason });
+  changed(context, row);
+}
+
+async function act(context: Context, row: EnvironmentRow, action: RowAction, report: Tally): Promise<void> {
+  switch (action.kind) {
+    case "keep":
+    case "settle":
+      return;
+    case "adopt":
+      if (await adopt(context, row, action.machineId, report)) report.adopted++;
+      return;
+    case "finish-stop":
+      await adopt(context, row, action.machineId, report);
+      void context.work.begin(row.id, (signal) => stop(context, row.id, signal));
+      report.stopped++;
+      return;
+    case "boot":
+      context.log.info("an interrupted boot is begun again", { environment: row.id });
+      void context.work.begin(row.id, (signal) => boot(context, row, { isResumed: true, signal }));
+      report.resumed++;
+      return;
+    case "finish-destroy":
+      // Waited for, within reason, so that a start that reports is a start that has cleaned up.
+      if (await tried(context, () => destroy(context, row))) report.destroyed++;
+      return;
+  }
+}
+
+/** Takes over a running machine; when the driver cannot be asked now, goes on asking in the background. */
+async function adopt(context: Context, row: EnvironmentRow, machineId: MachineId, report: Tally): Promise<boolean> {
+  try {
+    await take(context, row, machineId);
+    return true;
+  } catch (error) {
+    context.log.warn("a machine could not be taken over", { machine: machineId, error: describeError(error) });
+    if (isDead(error)) {
+      await settle(
+        context,
+        row,
+        { kind: "settle", state: "failed", reason: `the VMM died: ${describeError(error)}` },
+        report,
+      );
+      await tried(context, () => releaseMachine(context, machineId));
+      return false;
+    }
+    void context.work.begin(row.id, (signal) =>
+      persist(context, signal, "taking over a machine", () => take(context, row, machineId)),
+    );
+    return false;
+  }
+}
+
+function isDead(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === "MACHINE_BOOT_FAILED";
+}
+
+async function take(context: Context, row: EnvironmentRow, machineId: MachineId): Promise<void> {
+  const live = liveMachine(await context.driver.adopt(machineId));
+  live.isReady = true;
+  context.live.set(row.id, live);
+  watch(context, row, live);
+  changed(context, row);
+  live.machine.agent({ timeoutMs: GREETING_MS, signal: context.closing.signal }).catch((error: unknown) => {
+    if (context.closing.signal.aborted) return;
+    context.log.warn("an adopted guest does not answer", { environment: row.id, error: describeError(error) });
+  });
+}
+
+/** One thing that fails must not keep a server from starting; the next start tries it again. */
+async function tried(context: Context, run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    context.log.error("a step of the recovery failed", { error: describeError(error) });
+    return false;
+  }
+}

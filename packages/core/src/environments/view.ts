@@ -1,0 +1,68 @@
+import { type Environment, PlatformError, type Terminal } from "@microterm/protocol";
+import type { GuestTerminal } from "../ports/guest-agent.ts";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import { settled, withDeadline } from "../time/deadline.ts";
+import type { Context, LiveMachine } from "./context.ts";
+
+/** A list of environments waits this long for the slowest guest, and no longer. */
+const PATIENCE_MS = 1_000;
+/** A guest that did not answer is spared by lists for this long. */
+const QUIET_MS = 5_000;
+
+/** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
+export async function toEnvironment(context: Context, row: EnvironmentRow): Promise<Environment> {
+  const { accelerator, isolation } = context.driver.capabilities;
+  const { machineId: _, ...shown } = row;
+  const live = context.live.get(row.id);
+  const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
+  return { ...shown, accelerator, isolation, terminals: [...terminals] };
+}
+
+async function knownTerminals(context: Context, live: LiveMachine): Promise<readonly Terminal[]> {
+  const { clock } = context;
+  if (clock.now() < live.quietUntil) return live.terminals;
+  live.asking ??= askTerminals(context, live, PATIENCE_MS)
+    .then(
+      () => {},
+      () => {
+        live.quietUntil = clock.now() + QUIET_MS;
+      },
+    )
+    .finally(() => {
+      live.asking = null;
+    });
+  await settled(clock, PATIENCE_MS, live.asking);
+  return live.terminals;
+}
+
+/** Asks the guest. Rejects with `GUEST_UNREACHABLE` or `GUEST_PROTOCOL`. */
+export async function askTerminals(
+  context: Context,
+  live: LiveMachine,
+  timeoutMs: number,
+): Promise<readonly Terminal[]> {
+  const error = () => new PlatformError("GUEST_UNREACHABLE", `the guest did not answer within ${timeoutMs / 1000} s`);
+  const told = await withDeadline({ clock: context.clock, timeoutMs, error }, async (signal) => {
+    const agent = await live.machine.agent({ timeoutMs, signal });
+    return agent.terminals({ signal });
+  });
+  live.quietUntil = 0;
+  live.terminals = told.map(toTerminal);
+  return live.terminals;
+}
+
+/** The latest time a Date can hold (ECMA-262 21.4.1.1), ms: a guest's clock may say anything. */
+const LAST_TIME_MS = 8.64e15;
+
+export function toTerminal(told: GuestTerminal): Terminal {
+  const created = Math.min(Math.max(Math.trunc(told.createdUnixMs) || 0, 0), LAST_TIME_MS);
+  return {
+    id: told.id,
+    cols: told.cols,
+    rows: told.rows,
+    startOffset: told.startOffset.toString(),
+    endOffset: told.endOffset.toString(),
+    createdAt: new Date(created).toISOString(),
+    exit: told.exit,
+  };
+}
