@@ -1,0 +1,50 @@
+import { ConnectionError, createClient, RequestError } from "@microterm/sdk";
+import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+
+/** The server that this page came from, with the session's cookie. */
+export const client = createClient({ url: "" });
+
+/** `onSignedOut` is called for every answer that says the session is over. */
+export const createQueryClient = (onSignedOut: () => void): QueryClient =>
+  new QueryClient({
+    queryCache: new QueryCache({
+      onError: (error) => error instanceof RequestError && error.status === 401 && onSignedOut(),
+    }),
+    defaultOptions: {
+      queries: {
+        refetchOnWindowFocus: false,
+        // A server that restarts is back within seconds; a refusal stays one.
+        retry: (_, error) => error instanceof ConnectionError,
+        retryDelay: (failures) => Math.min(5000, 300 * 2 ** failures),
+      },
+      mutations: { retry: false },
+    },
+  });
+
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: () => client.session.current(),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const hostQuery = queryOptions({ queryKey: ["host"], queryFn: () => client.host(), staleTime: 60_000 });
+
+/** Kept fresh by live-events.ts. */
+export const environmentsQuery = queryOptions({
+  queryKey: ["environments"],
+  queryFn: () => client.environments.list(),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export interface Failure {
+  readonly message: string;
+  /** The next step, where one is known. */
+  readonly hint: string;
+}
+
+export const failureOf = (error: unknown): Failure => {
+  if (error instanceof RequestError) return { message: error.message, hint: error.hint };
+  if (error instanceof ConnectionError)
+    return { message: "The microterm server does not answer.", hint: "Is it running? Try: ./microterm status" };
+  return { message: error instanceof Error ? error.message : String(error), hint: "" };
+};

@@ -1,0 +1,34 @@
+import type { ButtonHTMLAttributes } from "react";
+
+const LOOKS = {
+  primary: "bg-accent text-on-accent hover:brightness-110 font-medium border border-transparent",
+  plain: "bg-surface text-text border border-border hover:bg-raised",
+  danger: "bg-danger text-on-accent hover:brightness-110 font-medium border border-transparent",
+  quiet: "text-muted hover:text-text hover:bg-raised border border-transparent",
+} as const;
+
+const BASE =
+  "inline-flex items-center justify-center gap-1.5 h-8 rounded-md whitespace-nowrap select-none disabled:opacity-55 disabled:cursor-default";
+
+export const buttonClass = (look: keyof typeof LOOKS, isSquare = false): string =>
+  `${BASE} ${LOOKS[look]} ${isSquare ? "w-8" : "px-3"}`;
+
+export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  readonly look?: keyof typeof LOOKS;
+  /** Shown instead of the text while the action runs; the button can't be pressed meanwhile. */
+  readonly busy?: string | null | undefined;
+  readonly isSquare?: boolean;
+}
+
+export const Button = ({ look = "plain", busy, isSquare, className = "", children, ...rest }: ButtonProps) => (
+  <button
+    type="button"
+    {...rest}
+    // Not `disabled`, which would drop the focus.
+    aria-disabled={busy ? true : undefined}
+    onClick={busy ? undefined : rest.onClick}
+    className={`${buttonClass(look, isSquare)} ${busy ? "opacity-70" : ""} ${className}`}
+  >
+    {busy ?? children}
+  </button>
+);

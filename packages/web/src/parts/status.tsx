@@ -1,0 +1,24 @@
+import type { Environment } from "@microterm/protocol";
+import { statusWord } from "./words.ts";
+
+const TONES = {
+  ok: "bg-ok",
+  warn: "bg-warn",
+  danger: "bg-danger",
+  muted: "bg-muted",
+  accent: "bg-accent",
+} as const;
+
+/** A dot and a word; the reason follows where there is room for it. */
+export const Status = ({ of, withReason = false }: { readonly of: Environment; readonly withReason?: boolean }) => {
+  const { word, tone, isMoving } = statusWord(of);
+  return (
+    <span className="inline-flex items-center gap-1.5 min-w-0">
+      <span aria-hidden className={`size-2 shrink-0 rounded-full ${TONES[tone]} ${isMoving ? "pulse-dot" : ""}`} />
+      <span className="truncate">
+        {word}
+        {withReason && of.state === "failed" && of.reason ? `: ${of.reason}` : ""}
+      </span>
+    </span>
+  );
+};

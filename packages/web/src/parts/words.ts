@@ -1,0 +1,122 @@
+/** What the page calls things: the words of the inside stay inside. */
+import type { BootStep, Environment, Isolation, Receipt } from "@microterm/protocol";
+
+export interface StatusWord {
+  readonly word: string;
+  readonly tone: "ok" | "warn" | "danger" | "muted" | "accent";
+  readonly isMoving: boolean;
+}
+
+export const statusWord = ({ state, reason }: Pick<Environment, "state" | "reason">): StatusWord => {
+  switch (state) {
+    case "creating":
+      return { word: "Starting", tone: "accent", isMoving: true };
+    case "running":
+      return reason === "stopping"
+        ? { word: "Stopping", tone: "muted", isMoving: true }
+        : { word: "Running", tone: "ok", isMoving: false };
+    case "paused":
+      return { word: "Paused", tone: "warn", isMoving: false };
+    case "stopped":
+      return { word: "Stopped", tone: "muted", isMoving: false };
+    case "failed":
+      return { word: "Failed", tone: "danger", isMoving: false };
+    case "destroying":
+      return { word: "Removing", tone: "muted", isMoving: true };
+  }
+};
+
+export const BOOT_STEPS: readonly { readonly step: BootStep; readonly words: string }[] = [
+  { step: "disk", words: "Preparing its disk" },
+  { step: "machine", words: "Switching it on" },
+  { step: "kernel", words: "Starting Linux" },
+  { step: "agent", words: "Waiting for it to answer" },
+  { step: "terminal", words: "Opening a terminal" },
+];
+
+/** Which step is under way; the reason may say more behind the step's name, as for a second try. */
+export const currentStep = (reason: string | null): number =>
+  BOOT_STEPS.findIndex(({ step }) => reason === step || reason?.startsWith(`${step} `) || reason?.startsWith(`${step}:`));
+
+export interface IsolationWords {
+  readonly short: string;
+  readonly label: string;
+  readonly explanation: string;
+  readonly isWarning: boolean;
+}
+
+export const isolationWords = (isolation: Isolation): IsolationWords => {
+  switch (isolation) {
+    case "vm":
+      return {
+        short: "Own VM",
+        label: "Isolated: a virtual machine of its own",
+        explanation:
+          "Each environment runs its own Linux kernel in a hardware virtual machine, and the program that runs the machine is confined too.",
+        isWarning: false,
+      };
+    case "emulated":
+      return {
+        short: "Emulated",
+        label: "Emulated: slow, don't run untrusted code.",
+        explanation:
+          "This host offers no hardware virtualisation, so the processor is emulated in software. That is slow, and the emulator is not made to withstand hostile code. It is confined, which is one wall, not two.",
+        isWarning: true,
+      };
+    case "none":
+      return {
+        short: "Not isolated",
+        label: "Not isolated: don't run untrusted code.",
+        explanation:
+          "This server was started with the 'process' driver: environments are ordinary processes of the host, in a folder of their own. It is meant for tests.",
+        isWarning: true,
+      };
+  }
+};
+
+export const memoryWords = (mib: number): string => (mib % 1024 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`);
+
+export const sizeWords = ({ memoryMib, cpus, diskMib }: Pick<Environment, "memoryMib" | "cpus" | "diskMib">): string =>
+  `${cpus} CPU${cpus === 1 ? "" : "s"} · ${memoryWords(memoryMib)} · ${memoryWords(diskMib)} disk`;
+
+const bytesWords = (bytes: number): string => {
+  const units = ["bytes", "KiB", "MiB", "GiB"] as const;
+  const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
+};
+
+const RECEIPT_NOUNS: readonly (readonly [keyof Receipt["removed"], string, string])[] = [
+  ["processes", "process", "processes"],
+  ["cgroups", "control group", "control groups"],
+  ["sockets", "socket", "sockets"],
+  ["files", "file", "files"],
+  ["uids", "user id", "user ids"],
+];
+
+/** `Removed: 1 process, 2 sockets, 12.0 MiB of disk. Nothing is left.` */
+export const receiptWords = ({ removed, left }: Pick<Receipt, "removed" | "left">): string => {
+  const parts = RECEIPT_NOUNS.filter(([key]) => removed[key] > 0).map(
+    ([key, one, many]) => `${removed[key]} ${removed[key] === 1 ? one : many}`,
+  );
+  if (removed.diskBytes > 0) parts.push(`${bytesWords(removed.diskBytes)} of disk`);
+  const gone = parts.length === 0 ? "There was nothing to remove." : `Removed: ${parts.join(", ")}.`;
+  return left.length === 0 ? `${gone} Nothing is left.` : `${gone} Still there: ${left.join(", ")}.`;
+};
+
+export const elapsedWords = (ms: number): string => {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+};
+
+export const agoWords = (then: number, now: number): string => {
+  const minutes = Math.max(0, Math.floor((now - then) / 60_000));
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ago`;
+  return `${Math.floor(hours / 24)} days ago`;
+};
+
+/** What exit statuses mean to a person (bash(1), EXIT STATUS; signal(7)). */
+export const exitWords = ({ code, signal }: { readonly code: number | null; readonly signal: number | null }): string =>
+  signal !== null ? `Ended by signal ${signal}` : `Exited with code ${code ?? "unknown"}`;

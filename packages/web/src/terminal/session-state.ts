@@ -1,0 +1,61 @@
+import type { Exit } from "@microterm/sdk";
+import type { Size } from "./emulator.ts";
+
+/** What the page shows around a terminal. */
+export interface SessionState {
+  readonly phase: "opening" | "live" | "reconnecting" | "exited" | "ended";
+  /** When the next attempt to reconnect starts (performance.now()); null while one is under way. */
+  readonly retryAt: number | null;
+  readonly exit: Exit | null;
+  /** Why it ended for good. */
+  readonly endReason: string | null;
+  readonly latencyMs: number | null;
+  /** The terminal's size, and how much room this page has: they differ while somebody else types. */
+  readonly size: Size | null;
+  readonly room: Size | null;
+  readonly title: string;
+  readonly notice: string | null;
+  readonly hoveredLink: string | null;
+  readonly pendingPaste: string | null;
+  /** A program takes the mouse, so selecting needs Shift. */
+  readonly isMouseTaken: boolean;
+}
+
+export const INITIAL_STATE: SessionState = {
+  phase: "opening",
+  retryAt: null,
+  exit: null,
+  endReason: null,
+  latencyMs: null,
+  size: null,
+  room: null,
+  title: "",
+  notice: null,
+  hoveredLink: null,
+  pendingPaste: null,
+  isMouseTaken: false,
+};
+
+export interface Store<T> {
+  get(): T;
+  set(change: Partial<T>): void;
+  subscribe(listener: () => void): () => void;
+}
+
+export const createStore = <T extends object>(initial: T): Store<T> => {
+  let state = initial;
+  const listeners = new Set<() => void>();
+  return {
+    get: () => state,
+    set(change) {
+      const keys = Object.keys(change) as (keyof T)[];
+      if (keys.every((key) => Object.is(state[key], change[key]))) return;
+      state = { ...state, ...change };
+      for (const listener of listeners) listener();
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+};
