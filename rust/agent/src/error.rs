@@ -1,0 +1,82 @@
+//! Errors a call answers with: a code of the protocol's list and a message for a person.
+
+use std::io;
+
+/// A code of `docs/reference/agent-protocol.md`, "Errors".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    BadRequest,
+    NotFound,
+    Exists,
+    NotAFile,
+    NotADirectory,
+    TooMany,
+    OffsetOutOfRange,
+    Permission,
+    NoSpace,
+    Internal,
+}
+
+impl Code {
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::BadRequest => "bad-request",
+            Code::NotFound => "not-found",
+            Code::Exists => "exists",
+            Code::NotAFile => "not-a-file",
+            Code::NotADirectory => "not-a-directory",
+            Code::TooMany => "too-many",
+            Code::OffsetOutOfRange => "offset-out-of-range",
+            Code::Permission => "permission",
+            Code::NoSpace => "no-space",
+            Code::Internal => "internal",
+        }
+    }
+
+    pub fn status(self) -> u16 {
+        match self {
+            Code::BadRequest => 400,
+            Code::NotFound => 404,
+            Code::Exists | Code::NotAFile | Code::NotADirectory => 409,
+            Code::TooMany => 429,
+            Code::OffsetOutOfRange => 416,
+            Code::Permission => 403,
+            Code::NoSpace => 507,
+            Code::Internal => 500,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct CallError {
+    pub code: Code,
+    pub message: String,
+}
+
+pub type CallResult<T> = Result<T, CallError>;
+
+impl CallError {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        CallError { code, message: message.into() }
+    }
+
+    /// A failed file operation, by its errno.
+    pub fn io(what: &str, error: &io::Error) -> Self {
+        let code = match error.raw_os_error() {
+            Some(libc::ENOENT) => Code::NotFound,
+            Some(libc::EEXIST | libc::ENOTEMPTY) => Code::Exists,
+            Some(libc::ENOTDIR) => Code::NotADirectory,
+            Some(libc::EISDIR) => Code::NotAFile,
+            Some(libc::EACCES | libc::EPERM | libc::EROFS) => Code::Permission,
+            Some(libc::ENOSPC | libc::EDQUOT) => Code::NoSpace,
+            Some(libc::ENAMETOOLONG | libc::ELOOP | libc::EINVAL) => Code::BadRequest,
+            Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM) => Code::TooMany,
+            _ => Code::Internal,
+        };
+        CallError::new(code, format!("{what}: {error}"))
+    }
+}
+
+pub fn bad_request(message: impl Into<String>) -> CallError {
+    CallError::new(Code::BadRequest, message)
+}

@@ -1,0 +1,127 @@
+//! A terminal's output: the newest bytes addressed by absolute offset, and the sizes the terminal had.
+
+use std::collections::VecDeque;
+
+/// Bytes a ring keeps: several screens of scrollback and the time a server needs to come back.
+pub const RING_BYTES: u64 = 4 << 20;
+/// The ring grows and shrinks by blocks, so a terminal that printed little costs little.
+const BLOCK_BYTES: u64 = 32 << 10;
+/// Sizes kept. Dragging a window's edge makes hundreds; past this the oldest are merged.
+const MAX_SIZES: usize = 1024;
+
+/// The terminal's size from an offset on. `sequence` orders those of one offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeChange {
+    pub sequence: u64,
+    pub offset: u64,
+    pub cols: u16,
+    pub rows: u16,
+}
+
+pub struct Ring {
+    /// Whole blocks; the first begins at `first_block` × [`BLOCK_BYTES`].
+    blocks: VecDeque<Box<[u8]>>,
+    first_block: u64,
+    start: u64,
+    end: u64,
+    sizes: VecDeque<SizeChange>,
+    next_sequence: u64,
+}
+
+impl Ring {
+    pub fn new(cols: u16, rows: u16) -> Self {
+        let sizes = VecDeque::from([SizeChange { sequence: 0, offset: 0, cols, rows }]);
+        Ring { blocks: VecDeque::new(), first_block: 0, start: 0, end: 0, sizes, next_sequence: 1 }
+    }
+
+    /// The offset of the oldest byte kept.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The offset of the next byte that will be written.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Appends output, overwriting the oldest bytes where the ring is full.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let within = (self.end % BLOCK_BYTES) as usize;
+            if within == 0 || self.blocks.is_empty() {
+                self.grow();
+            }
+            let block = self.blocks.back_mut().expect("the block of `end` exists");
+            let taken = bytes.len().min(block.len() - within);
+            block[within..within + taken].copy_from_slice(&bytes[..taken]);
+            self.end += taken as u64;
+            bytes = &bytes[taken..];
+        }
+        self.start = self.start.max(self.end.saturating_sub(RING_BYTES));
+        self.forget_sizes();
+    }
+
+    fn grow(&mut self) {
+        let oldest = (self.end + 1).saturating_sub(RING_BYTES);
+        if !self.blocks.is_empty() && (self.first_block + 1) * BLOCK_BYTES <= oldest {
+            self.first_block += 1;
+            self.blocks.rotate_left(1);
+        } else {
+            self.blocks.push_back(vec![0; BLOCK_BYTES as usize].into_boxed_slice());
+        }
+    }
+
+    /// A contiguous piece of at most `limit` bytes from `offset`, which must not be below `start`.
+    pub fn piece(&self, offset: u64, limit: usize) -> &[u8] {
+        debug_assert!(offset >= self.start);
+        if offset >= self.end {
+            return &[];
+        }
+        let block = (offset / BLOCK_BYTES - self.first_block) as usize;
+        let within = (offset % BLOCK_BYTES) as usize;
+        let taken = limit.min(BLOCK_BYTES as usize - within).min((self.end - offset) as usize);
+        &self.blocks[block][within..within + taken]
+    }
+
+    /// Records a size in force from the end on. Of several at one offset the last counts.
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        let last = self.sizes.back().expect("a ring has a size");
+        if (last.cols, last.rows) == (cols, rows) {
+            return;
+        }
+        if last.offset == self.end {
+            self.sizes.pop_back();
+        }
+        self.sizes.push_back(SizeChange { sequence: self.next_sequence, offset: self.end, cols, rows });
+        self.next_sequence += 1;
+        if self.sizes.len() > MAX_SIZES {
+            self.sizes.pop_front();
+        }
+    }
+
+    /// The size in force at an offset; the oldest known one when that has been forgotten.
+    pub fn size_at(&self, offset: u64) -> SizeChange {
+        let before = self.sizes.iter().rev().find(|size| size.offset <= offset);
+        *before.or(self.sizes.front()).expect("a ring has a size")
+    }
+
+    /// The first change after this sequence number.
+    pub fn size_after(&self, sequence: u64) -> Option<SizeChange> {
+        let at = self.sizes.partition_point(|size| size.sequence <= sequence);
+        self.sizes.get(at).copied()
+    }
+
+    /// Gives the memory back; the offsets stay.
+    pub fn free(&mut self) {
+        self.blocks = VecDeque::new();
+        self.start = self.end;
+        self.first_block = self.end / BLOCK_BYTES;
+        self.forget_sizes();
+    }
+
+    fn forget_sizes(&mut self) {
+        while self.sizes.len() > 1 && self.sizes[1].offset <= self.start {
+            self.sizes.pop_front();
+        }
+    }
+}

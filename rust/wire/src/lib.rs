@@ -1,0 +1,11 @@
+//! What both ends of the guest channel agree on byte by byte: the frames in the bodies of `attach` and `exec`
+//! ([`frame`]), their incremental decoder ([`decode`]) and the marker that opens a session on a virtio-serial port
+//! ([`marker`]). The contract is `docs/reference/agent-protocol.md`; golden cases are in `fixtures/agent`.
+
+pub mod decode;
+pub mod frame;
+pub mod marker;
+
+pub use decode::{Decoder, FrameError};
+pub use frame::{AgentFrame, Ended, Frame, HostFrame, MAX_PAYLOAD};
+pub use marker::{MARKER_LEN, Marker, MarkerScanner};
