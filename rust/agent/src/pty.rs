@@ -59,7 +59,7 @@ impl Pty {
 /// Lets the event loop wait for a descriptor.
 pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd names one open descriptor for as long as it lives, and the AsyncFd owns it.
-    unsafe { AsyncFd::register(fd) }
+    unsafe { AsyncFd::register(fd) }.map_err(io::Error::from)
 }
 
 /// Sets the window's size; the kernel sends SIGWINCH to the foreground group when it changed.
