@@ -5,7 +5,7 @@ const FIRST = (
   "amber ample bold brave brief bright brisk calm clear clever cool cosy crisp deep eager early even fair fast fine " +
   "fond fresh gentle glad gold grand green happy honest humble keen kind light lively lucky mellow merry mild neat " +
   "new nimble noble open patient plain proud pure quick quiet rapid ready silver simple smart soft solid sound " +
-  "steady still sunny swift true warm"
+  "steady still sunny swift true warm wise"
 ).split(" ");
 
 const SECOND = (

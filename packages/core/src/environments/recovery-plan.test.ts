@@ -1,0 +1,183 @@
+import { EnvironmentId, EnvironmentState, MachineId, OwnerId } from "@microterm/protocol";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import type { FoundMachine } from "../ports/vm-driver.ts";
+import { planRecovery, type RowAction } from "./recovery-plan.ts";
+import { STOPPING, stepReason } from "./steps.ts";
+
+const ENVIRONMENT = EnvironmentId.parse("aaaaaaaaaaaa");
+const MACHINE = MachineId.parse("m".repeat(16));
+const OTHER = MachineId.parse("n".repeat(16));
+
+const row = (over: Partial<EnvironmentRow>): EnvironmentRow => ({
+  id: ENVIRONMENT,
+  name: "calm-otter",
+  owner: OwnerId.parse("annannann"),
+  state: "running",
+  reason: null,
+  driver: "qemu",
+  memoryMib: 512,
+  cpus: 1,
+  diskMib: 2048,
+  machineId: MACHINE,
+  createdAt: "2026-11-22T10:00:00.000Z",
+  ...over,
+});
+
+const found = (over: Partial<FoundMachine> = {}): FoundMachine => ({
+  machineId: MACHINE,
+  alive: true,
+  environmentId: ENVIRONMENT,
+  hostRebooted: false,
+  ...over,
+});
+
+const dead = found({ alive: false });
+const rebooted = found({ alive: false, hostRebooted: true });
+const adopt: RowAction = { kind: "adopt", machineId: MACHINE };
+const stopped = (reason: string): RowAction => ({ kind: "settle", state: "stopped", reason });
+const failed = (reason: RegExp): RowAction => ({
+  kind: "settle",
+  state: "failed",
+  reason: expect.stringMatching(reason),
+});
+const resumed = stepReason("kernel", { isResumed: true, retry: null });
+const retried = stepReason("kernel", { isResumed: false, retry: "no answer" });
+
+const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], RowAction, readonly MachineId[]][] = [
+  ["running, alive", {}, [found()], adopt, []],
+  ["running, alive, its label lost", {}, [found({ environmentId: null })], adopt, []],
+  ["running, dead", {}, [dead], failed(/VMM died/), [MACHINE]],
+  ["running, nowhere", {}, [], failed(/disappeared/), []],
+  ["running, without a machine", { machineId: null }, [], failed(/disappeared/), []],
+  ["running, host restarted", {}, [rebooted], stopped("the host was restarted"), [MACHINE]],
+  ["running, and an earlier attempt's machine", {}, [found(), found({ machineId: OTHER })], adopt, [OTHER]],
+  ["stopping, alive", { reason: STOPPING }, [found()], { kind: "finish-stop", machineId: MACHINE }, []],
+  ["stopping, dead", { reason: STOPPING }, [dead], stopped("stopped by its owner"), [MACHINE]],
+  ["stopping, nowhere", { reason: STOPPING }, [], stopped("stopped by its owner"), []],
+  ["creating, nothing made yet", { state: "creating", reason: "disk", machineId: null }, [], { kind: "boot" }, []],
+  ["creating, alive", { state: "creating", reason: "kernel" }, [found()], { kind: "boot" }, [MACHINE]],
+  ["creating, in its second attempt", { state: "creating", reason: retried }, [found()], { kind: "boot" }, [MACHINE]],
+  ["creating, resumed before", { state: "creating", reason: resumed }, [found()], failed(/twice/), [MACHINE]],
+  ["stopped, its machine left behind", { state: "stopped" }, [found()], { kind: "keep" }, [MACHINE]],
+  ["failed, its machine left behind", { state: "failed" }, [dead], { kind: "keep" }, [MACHINE]],
+  ["destroying, alive", { state: "destroying" }, [found()], { kind: "finish-destroy" }, []],
+  [
+    "destroying, and an earlier attempt's machine",
+    { state: "destroying" },
+    [found(), found({ machineId: OTHER }), found({ machineId: MachineId.parse("z".repeat(16)), environmentId: null })],
+    { kind: "finish-destroy" },
+    [MachineId.parse("z".repeat(16))],
+  ],
+];
+
+describe("a recovery's plan", () => {
+  it.each(TABLE)("%s", (_, over, machines, action, removed) => {
+    const plan = planRecovery({ rows: [row(over)], machines, disks: [ENVIRONMENT] });
+    expect(plan.rows.get(ENVIRONMENT)).toEqual(action);
+    expect(plan.removeMachines).toEqual(removed);
+    expect(plan.removeDisks).toEqual([]);
+  });
+
+  it("removes machines and disks of no row", () => {
+    const plan = planRecovery({ rows: [], machines: [found(), dead], disks: [ENVIRONMENT] });
+    expect(plan).toEqual({ rows: new Map(), removeMachines: [MACHINE], removeDisks: [ENVIRONMENT] });
+  });
+});
+
+/** Few ids, so that rows, machines and disks meet in every combination. */
+const environmentIds = ["a", "b", "c", "d"].map((letter) => EnvironmentId.parse(letter.repeat(12)));
+const machineIds = ["k", "l", "m", "n", "o"].map((letter) => MachineId.parse(letter.repeat(16)));
+
+const rows = fc.uniqueArray(
+  fc
+    .record({
+      id: fc.constantFrom(...environmentIds),
+      state: fc.constantFrom(...EnvironmentState.options),
+      reason: fc.constantFrom(null, "kernel", STOPPING, resumed, retried),
+      machineId: fc.option(fc.constantFrom(...machineIds)),
+    })
+    .map(row),
+  {
+    selector: (one) => one.id,
+    // As the database has it: two rows never name one machine.
+    comparator: "SameValue",
+  },
+);
+
+const oneRowAMachine = (all: readonly EnvironmentRow[]) => {
+  const named = all.flatMap((one) => (one.machineId === null ? [] : [one.machineId]));
+  return new Set(named).size === named.length;
+};
+
+const machines = fc.uniqueArray(
+  fc.record({
+    machineId: fc.constantFrom(...machineIds),
+    alive: fc.boolean(),
+    environmentId: fc.option(fc.constantFrom(...environmentIds, "gone00000000")),
+    hostRebooted: fc.boolean(),
+  }),
+  { selector: (machine) => machine.machineId },
+);
+
+const findings = fc.record({
+  rows: rows.filter(oneRowAMachine),
+  machines,
+  disks: fc.uniqueArray(fc.constantFrom(...environmentIds, "gone00000000")),
+});
+
+describe("any plan", () => {
+  it("has exactly one action for every row and none for any other", () => {
+    fc.assert(
+      fc.property(findings, (all) => {
+        expect([...planRecovery(all).rows.keys()].sort()).toEqual(all.rows.map((one) => one.id).sort());
+      }),
+    );
+  });
+
+  it("removes no machine that an environment runs on, and no disk of an environment", () => {
+    fc.assert(
+      fc.property(findings, (all) => {
+        const plan = planRecovery(all);
+        const kept = new Set(all.rows.map((one) => one.id as string));
+        expect(plan.removeDisks.filter((disk) => kept.has(disk))).toEqual([]);
+        const running = all.rows.filter((one) => one.state === "running").map((one) => one.machineId);
+        const alive = all.machines.filter((machine) => machine.alive && running.includes(machine.machineId));
+        for (const machine of alive) expect(plan.removeMachines).not.toContain(machine.machineId);
+      }),
+    );
+  });
+
+  it("leaves no machine and no disk without a use", () => {
+    fc.assert(
+      fc.property(findings, (all) => {
+        const plan = planRecovery(all);
+        for (const { machineId, environmentId } of all.machines) {
+          const used = all.rows.some((one) => {
+            const action = plan.rows.get(one.id);
+            if (action?.kind === "adopt" || action?.kind === "finish-stop") return action.machineId === machineId;
+            return action?.kind === "finish-destroy" && (one.machineId === machineId || environmentId === one.id);
+          });
+          expect(plan.removeMachines.includes(machineId)).toBe(!used);
+        }
+        const owned = all.rows.map((one) => one.id as string);
+        expect([...plan.removeDisks].sort()).toEqual(all.disks.filter((disk) => !owned.includes(disk)).sort());
+      }),
+    );
+  });
+
+  it("leaves no row in a state that only work under way explains", () => {
+    fc.assert(
+      fc.property(findings, (all) => {
+        const plan = planRecovery(all);
+        for (const one of all.rows) {
+          const kind = plan.rows.get(one.id)?.kind;
+          if (one.state === "creating") expect(["boot", "settle"]).toContain(kind);
+          if (one.state === "destroying") expect(kind).toBe("finish-destroy");
+          if (one.state === "running") expect(["adopt", "finish-stop", "settle"]).toContain(kind);
+        }
+      }),
+    );
+  });
+});

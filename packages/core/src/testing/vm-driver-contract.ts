@@ -1,0 +1,233 @@
+import { MachineId } from "@microterm/protocol";
+import { afterAll, beforeAll, expect, onTestFinished, vi } from "vitest";
+import type { GuestAgent } from "../ports/guest-agent.ts";
+import type { Machine, MachineSpec, VmDriver } from "../ports/vm-driver.ts";
+import { type ContractSkip, contractSuite } from "./contract-checks.ts";
+import { guestAgentChecks } from "./guest-agent-checks.ts";
+import { attachTo, readAll, runInGuest } from "./guest-recorder.ts";
+
+/** What a back end's test file provides. */
+export interface VmDriverHarness {
+  /** A driver as a newly started server makes it, over the same host state each time. */
+  makeDriver(): Promise<VmDriver>;
+  /** Ends the machine's VMM from outside, as `kill -9` does. */
+  killVmm(machineId: MachineId): Promise<void>;
+  /** How long a guest may take from its boot to its agent's answer, ms. */
+  readonly bootMs: number;
+  readonly memoryMib: number;
+  /** Takes down all that was made for the suite. Rejects when anything leaked. */
+  close(): Promise<void>;
+}
+
+const encoder = new TextEncoder();
+const newId = (length: number): string =>
+  Array.from({ length }, () => "abcdefghijklmnopqrstuvwxyz0123456789"[Math.floor(Math.random() * 36)]).join("");
+
+/** What every driver must do. A new driver's test file is one call of this. */
+export function vmDriverContract(
+  name: string,
+  makeHarness: () => Promise<VmDriverHarness>,
+  skips: readonly ContractSkip[] = [],
+): void {
+  contractSuite(`${name}: VmDriver`, skips, (check) => {
+    let harness: VmDriverHarness;
+    let driver: VmDriver;
+    /** Shared by the tests that do not end it. */
+    let shared: Machine;
+    const made: string[] = [];
+
+    const spec = (over: Partial<MachineSpec> = {}): MachineSpec => {
+      const machineId = MachineId.parse(newId(16));
+      made.push(machineId);
+      return { machineId, memoryMib: harness.memoryMib, cpus: 1, diskId: null, environmentId: newId(12), ...over };
+    };
+    const agentOf = (machine: Machine): Promise<GuestAgent> => machine.agent({ timeoutMs: harness.bootMs });
+    const boot = async (over: Partial<MachineSpec> = {}): Promise<Machine> => {
+      const machine = await driver.boot(spec(over));
+      onTestFinished(async () => {
+        await machine.stop();
+      });
+      return machine;
+    };
+
+    beforeAll(async () => {
+      harness = await makeHarness();
+      driver = await harness.makeDriver();
+      shared = await driver.boot(spec());
+      await agentOf(shared);
+    }, 300_000);
+
+    afterAll(async () => {
+      // Before the machines are looked for: whatever is found then has leaked.
+      await shared?.stop();
+      const left = await driver?.leftovers(made);
+      await harness?.close();
+      expect(left).toEqual([]);
+    }, 120_000);
+
+    const slow = 300_000;
+
+    guestAgentChecks(
+      (test, run) => check(test, run, slow),
+      () => agentOf(shared),
+    );
+
+    check("calls share one connection, and the next call replaces a broken one", async () => {
+      const [first, second] = await Promise.all([agentOf(shared), agentOf(shared)]);
+      expect(second).toBe(first);
+      first.close();
+      await first.closed;
+      await expect(first.metrics()).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+      const third = await agentOf(shared);
+      expect(third).not.toBe(first);
+      expect(third.hello.bootId).toBe(first.hello.bootId);
+    });
+
+    check(
+      "a restarted server finds a machine, adopts it, and its terminals go on at the same byte",
+      async () => {
+        const given = spec();
+        const before = await driver.boot(given);
+        const guest = await agentOf(before);
+        const { id } = await guest.openTerminal({ id: "main" as never, cols: 80, rows: 24, command: ["sh"] });
+        const first = await attachTo(guest, id);
+        first.type("echo kept-$((1+1))\n");
+        await vi.waitFor(() => expect(first.seen.text).toMatch(/kept-2\r\n.*[$#]/s), { timeout: 30_000 });
+        before.release();
+        await vi.waitFor(() => expect(first.seen.isClosed).toBe(true));
+
+        const restarted = await harness.makeDriver();
+        const found = (await restarted.list()).find(({ machineId }) => machineId === given.machineId);
+        expect(found).toEqual({
+          machineId: given.machineId,
+          alive: true,
+          environmentId: given.environmentId,
+          hostRebooted: false,
+        });
+        const adopted = await restarted.adopt(given.machineId);
+        onTestFinished(async () => {
+          await adopted.stop();
+        });
+        const second = await attachTo(await agentOf(adopted), id, first.seen.end);
+        second.type("echo on-$((1+1))\n");
+        await vi.waitFor(() => expect(second.seen.text).toContain("on-2"), { timeout: 30_000 });
+        expect(second.seen.start).toBe(first.seen.end);
+        await adopted.stop();
+        expect(await restarted.leftovers([given.machineId])).toEqual([]);
+      },
+      slow,
+    );
+
+    check(
+      "two machines do not see each other's files",
+      async () => {
+        const [one, other] = [await agentOf(shared), await agentOf(await boot())];
+        await one.write("mine.txt", (async function* () {
+          yield encoder.encode("mine");
+        })());
+        await expect(other.stat("mine.txt")).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+        await one.removeFile("mine.txt");
+      },
+      slow,
+    );
+
+    check(
+      "a VMM's death ends its machine as died, and what is left of it is removed",
+      async () => {
+        const machine = await boot();
+        await agentOf(machine);
+        await harness.killVmm(machine.id);
+        expect((await machine.ended).kind).toBe("died");
+        await expect(machine.agent({ timeoutMs: 2000 })).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+        expect((await driver.list()).find(({ machineId }) => machineId === machine.id)?.alive ?? false).toBe(false);
+        await expect(driver.adopt(machine.id)).rejects.toMatchObject({ code: "MACHINE_BOOT_FAILED" });
+        await driver.remove(machine.id);
+        expect(await driver.leftovers([machine.id])).toEqual([]);
+      },
+      slow,
+    );
+
+    check(
+      "a power-off ends the machine as powered-off, also for who adopts it later",
+      async () => {
+        const machine = await boot();
+        await (await agentOf(machine)).powerOff();
+        expect((await machine.ended).kind).toBe("powered-off");
+        machine.release();
+        const adopted = await (await harness.makeDriver()).adopt(machine.id);
+        expect((await adopted.ended).kind).toBe("powered-off");
+        await adopted.stop();
+      },
+      slow,
+    );
+
+    check(
+      "a disk keeps its files over machines, and is removed only when unused",
+      async () => {
+        const diskId = newId(12);
+        made.push(diskId);
+        await driver.createDisk(diskId, { sizeMib: 128 });
+        await driver.createDisk(diskId, { sizeMib: 128 });
+        expect(await driver.listDisks()).toContain(diskId);
+        const first = await boot({ diskId });
+        const guest = await agentOf(first);
+        await guest.write("kept.txt", (async function* () {
+          yield encoder.encode("kept");
+        })());
+        await runInGuest(guest, ["sync"]);
+        await expect(driver.removeDisk(diskId)).rejects.toMatchObject({ code: "ENVIRONMENT_STATE" });
+        await first.stop();
+        const second = await boot({ diskId });
+        const { body } = await (await agentOf(second)).read("kept.txt");
+        expect(new TextDecoder().decode(await readAll(body))).toBe("kept");
+        await second.stop();
+        expect((await driver.removeDisk(diskId)).bytes).toBeGreaterThan(0);
+        expect(await driver.removeDisk(diskId)).toEqual({ files: 0, bytes: 0 });
+        expect(await driver.leftovers([diskId])).toEqual([]);
+      },
+      slow,
+    );
+
+    check(
+      "stop and remove are safe to repeat, and stop never ends as died",
+      async () => {
+        const machine = await boot();
+        let hasEnded = false;
+        void machine.ended.then(() => {
+          hasEnded = true;
+        });
+        expect((await machine.stop()).processes).toBeGreaterThan(0);
+        const nothing = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
+        expect(await machine.stop()).toEqual(nothing);
+        expect(await driver.remove(machine.id)).toEqual(nothing);
+        expect(await driver.leftovers([machine.id])).toEqual([]);
+        expect(hasEnded).toBe(false);
+      },
+      slow,
+    );
+
+    check("a boot that is aborted leaves nothing", async () => {
+      const given = spec();
+      const abort = new AbortController();
+      const booting = driver.boot(given, { signal: abort.signal });
+      abort.abort(new Error("changed my mind"));
+      await expect(booting).rejects.toThrow("changed my mind");
+      expect(await driver.leftovers([given.machineId])).toEqual([]);
+    });
+
+    check("leftovers finds a machine that runs", async () => {
+      expect((await driver.leftovers([shared.id])).length).toBeGreaterThan(0);
+    });
+
+    check("the console holds what the guest printed, or says why there is none", async () => {
+      expect((await shared.console()).length).toBeGreaterThan(0);
+    });
+
+    check("resources tell what the host can give", async () => {
+      const { memory, disk, cpus } = await driver.resources();
+      expect(memory.totalMib).toBeGreaterThanOrEqual(memory.availableMib);
+      expect(disk.freeMib).toBeGreaterThan(0);
+      expect(cpus).toBeGreaterThan(0);
+    });
+  });
+}
