@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { createHostDaemonClient, type HostDaemonClient, runInteractive } from "@microterm/host";
+import { connectUnix, createHostDaemonClient, type HostDaemonClient, runInteractive } from "@microterm/host";
 import { type DataPaths, instanceName } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
 
@@ -77,6 +77,8 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
 export async function connect(paths: DataPaths): Promise<HostDaemonClient | null> {
   const client = createHostDaemonClient({ socketPath: paths.daemonSocket });
   try {
+    // The client waits for a daemon that is being restarted; here its absence is an answer.
+    (await connectUnix(paths.daemonSocket, { timeoutMs: 1000 })).destroy();
     await client.hello();
     return client;
   } catch {
