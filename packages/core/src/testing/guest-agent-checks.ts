@@ -129,7 +129,10 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     const written = await guest.write("folder.test", once("x")).then(() => guest.removeFile("folder.test"));
     expect(written).toBeUndefined();
     await guest.makeDirectory("files/deep");
-    expect(await guest.write("files/deep/a.txt", once(text), { mode: 0o640 })).toMatchObject({ size: 500_000, mode: 0o640 });
+    expect(await guest.write("files/deep/a.txt", once(text), { mode: 0o640 })).toMatchObject({
+      size: 500_000,
+      mode: 0o640,
+    });
     const { size, body } = await guest.read("files/deep/a.txt");
     expect(size).toBe(500_000);
     expect(decoder.decode(await readAll(body))).toBe(text);

@@ -72,7 +72,11 @@ export interface ExecResult {
 }
 
 /** Runs a command to its end, with all of `input` on its stdin. */
-export async function runInGuest(agent: GuestAgent, command: readonly string[], input?: Uint8Array): Promise<ExecResult> {
+export async function runInGuest(
+  agent: GuestAgent,
+  command: readonly string[],
+  input?: Uint8Array,
+): Promise<ExecResult> {
   const stdout: Uint8Array[] = [];
   const stderr: Uint8Array[] = [];
   let exit: TerminalExit | undefined;

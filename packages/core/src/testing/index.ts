@@ -1,5 +1,5 @@
-export { storageContract } from "./storage-contract.ts";
-export { silentLog, systemClock, systemRandom } from "./system.ts";
 export { type ContractSkip, contractSuite } from "./contract-checks.ts";
 export { networkContract } from "./network-contract.ts";
+export { storageContract } from "./storage-contract.ts";
+export { silentLog, systemClock, systemRandom } from "./system.ts";
 export { type VmDriverHarness, vmDriverContract } from "./vm-driver-contract.ts";

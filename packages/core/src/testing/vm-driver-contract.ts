@@ -122,9 +122,12 @@ export function vmDriverContract(
       "two machines do not see each other's files",
       async () => {
         const [one, other] = [await agentOf(shared), await agentOf(await boot())];
-        await one.write("mine.txt", (async function* () {
-          yield encoder.encode("mine");
-        })());
+        await one.write(
+          "mine.txt",
+          (async function* () {
+            yield encoder.encode("mine");
+          })(),
+        );
         await expect(other.stat("mine.txt")).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
         await one.removeFile("mine.txt");
       },
@@ -171,9 +174,12 @@ export function vmDriverContract(
         expect(await driver.listDisks()).toContain(diskId);
         const first = await boot({ diskId });
         const guest = await agentOf(first);
-        await guest.write("kept.txt", (async function* () {
-          yield encoder.encode("kept");
-        })());
+        await guest.write(
+          "kept.txt",
+          (async function* () {
+            yield encoder.encode("kept");
+          })(),
+        );
         await runInGuest(guest, ["sync"]);
         await expect(driver.removeDisk(diskId)).rejects.toMatchObject({ code: "ENVIRONMENT_STATE" });
         await first.stop();

@@ -84,7 +84,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
           machineId: machineId.data,
           alive: machine.alive,
           environmentId: machine.environment,
-          hostRebooted: machine.bootId !== bootId,
+          hostRebooted: machine.bootId !== null && machine.bootId !== bootId,
         });
       }
       return found;
@@ -92,7 +92,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
 
     async adopt(machineId, { signal } = {}) {
       const found = (await daemon.list()).machines.find((candidate) => candidate.machineId === machineId);
-      if (found === undefined || !found.alive) {
+      if (found?.magic == null || !found.alive) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
       const machine = new QemuMachine({ id: machineId, daemon, folder: folderOf(machineId), magic: found.magic });

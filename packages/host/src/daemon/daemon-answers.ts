@@ -31,11 +31,15 @@ export const HostMachine = z.strictObject({
   pid: count.nullable(),
   uid: count.nullable(),
   diskId: id.nullable(),
-  memoryMib: count,
-  startedUnixMs: count,
-  bootId: z.string(),
+  // Null where the daemon died before it had written the machine's record.
+  memoryMib: count.nullable(),
+  startedUnixMs: count.nullable(),
+  bootId: z.string().nullable(),
   environment: z.string().nullable(),
-  magic: z.string().regex(/^[0-9a-f]{32}$/),
+  magic: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .nullable(),
 });
 export type HostMachine = z.infer<typeof HostMachine>;
 
@@ -49,10 +53,11 @@ export const ANSWERS = {
     instance: z.string(),
     bootId: z.string(),
     cgroup: z.enum(["v1", "v2", "none"]),
-    qemu: z.string(),
+    qemu: z.string().nullable(),
     images: z.array(key),
   }),
   "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(z.string()) }),
+  "image.import": z.strictObject({ imported: z.array(key), images: z.array(key) }),
   "disk.create": z.strictObject({}),
   "disk.remove": z.strictObject({ removed: z.strictObject({ files: count, bytes: count }) }),
   "machine.launch": z.strictObject({ pid: count, uid: count }),

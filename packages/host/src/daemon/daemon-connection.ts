@@ -10,6 +10,7 @@ import { ANSWERS, type HostAnswer, type HostCode, type HostVerb, Reply } from ".
 const DEADLINES: Record<HostVerb, number> = {
   hello: 5000,
   "image.verify": 120_000,
+  "image.import": 300_000,
   "disk.create": 120_000,
   "disk.remove": 60_000,
   "machine.launch": 60_000,

@@ -24,6 +24,8 @@ export interface HostDaemonClient {
   readonly socketPath: string;
   hello(): Promise<HostAnswer<"hello">>;
   verifyImage(image: string): Promise<HostAnswer<"image.verify">>;
+  /** Takes in what lies in the folder that the daemon was started with. */
+  importImages(): Promise<HostAnswer<"image.import">>;
   createDisk(diskId: string, sizeMib: number): Promise<void>;
   removeDisk(diskId: string): Promise<HostAnswer<"disk.remove">["removed"]>;
   /** Not repeated when the connection breaks: whoever called must `kill`. */
@@ -44,6 +46,7 @@ export function createHostDaemonClient(options: { readonly socketPath: string })
     socketPath: options.socketPath,
     hello: () => connection.call("hello", {}),
     verifyImage: (image) => connection.call("image.verify", { image }),
+    importImages: () => connection.call("image.import", {}),
     createDisk: async (diskId, sizeMib) => {
       await connection.call("disk.create", { diskId, sizeMib });
     },

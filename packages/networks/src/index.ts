@@ -1,0 +1,1 @@
+export { createLoopbackNetwork } from "./loopback/loopback-network.ts";
