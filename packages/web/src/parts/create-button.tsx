@@ -27,9 +27,9 @@ export const useCreate = () => {
 
 const FIELD = "h-8 w-full rounded-md border border-border bg-bg px-2 invalid:border-danger";
 const SIZES = [
-  { key: "memoryMib", label: "Memory, MiB", step: 64 },
-  { key: "cpus", label: "CPUs", step: 1 },
-  { key: "diskMib", label: "Disk, MiB", step: 64 },
+  { key: "memoryMib", label: "Memory, MiB" },
+  { key: "cpus", label: "CPUs" },
+  { key: "diskMib", label: "Disk, MiB" },
 ] as const;
 
 const wishOf = (form: HTMLFormElement): CreateEnvironment => {
@@ -83,13 +83,13 @@ export const CreateButton = () => {
                   />
                 </label>
                 <div className="grid grid-cols-3 gap-2">
-                  {SIZES.map(({ key, label, step }) => (
+                  {SIZES.map(({ key, label }) => (
                     <label key={key} className="grid gap-1">
                       <span className="text-muted">{label}</span>
                       <input
                         name={key}
                         type="number"
-                        step={step}
+                        step={1}
                         min={LIMITS[key].min}
                         max={LIMITS[key].max}
                         placeholder={String(LIMITS[key].default)}

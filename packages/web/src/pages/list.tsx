@@ -1,0 +1,160 @@
+import type { Environment } from "@microterm/protocol";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Play, Square, Trash2 } from "lucide-react";
+import { useEffect } from "react";
+import { client, environmentsQuery, hostQuery } from "../api/queries.ts";
+import { Button } from "../parts/button.tsx";
+import { CreateButton } from "../parts/create-button.tsx";
+import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
+import { FailureNote } from "../parts/failure.tsx";
+import { Header } from "../parts/header.tsx";
+import { IsolationLabel } from "../parts/isolation.tsx";
+import { Status } from "../parts/status.tsx";
+import { useNow } from "../parts/use-now.ts";
+import { agoWords, isolationWords, sizeWords } from "../parts/words.ts";
+import { preloadTerminal } from "../terminal/preload.ts";
+
+const Empty = () => (
+  <div className="m-auto max-w-md p-6 text-center">
+    <h1 className="text-[15px]">No environments yet</h1>
+    <p className="mt-1 text-muted">
+      An environment is a Linux of your own with a terminal: it keeps running when you close this page.
+    </p>
+    <div className="mt-5 flex justify-center">
+      <CreateButton />
+    </div>
+    <p className="mt-5 text-muted">
+      or on the command line{" "}
+      <code className="ml-1 rounded-md border border-border bg-surface px-2 py-1 font-mono text-text select-all">
+        ./microterm create
+      </code>
+    </p>
+  </div>
+);
+
+const Actions = ({ environment }: { readonly environment: Environment }) => {
+  const destroy = useDestroyDialog();
+  const toggle = useMutation({
+    mutationFn: () =>
+      environment.state === "running"
+        ? client.environments.stop(environment.id)
+        : client.environments.start(environment.id),
+  });
+  const canStart = environment.state === "stopped" || environment.state === "failed";
+  const label = canStart ? `Start ${environment.name}` : `Stop ${environment.name}`;
+  return (
+    <span className="flex justify-end gap-1 opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 [@media(hover:none)]:opacity-100">
+      {toggle.isError && <span role="alert" className="self-center truncate text-danger">{toggle.error.message}</span>}
+      {(canStart || environment.state === "running") && (
+        <Button look="quiet" isSquare aria-label={label} title={label} onClick={() => toggle.mutate()}>
+          {canStart ? <Play aria-hidden className="size-4" /> : <Square aria-hidden className="size-3.5" />}
+        </Button>
+      )}
+      <Button
+        look="quiet"
+        isSquare
+        aria-label={`Remove ${environment.name}`}
+        title={`Remove ${environment.name}`}
+        disabled={environment.state === "destroying"}
+        onClick={() => destroy(environment)}
+      >
+        <Trash2 aria-hidden className="size-4" />
+      </Button>
+    </span>
+  );
+};
+
+const Row = ({ environment, now }: { readonly environment: Environment; readonly now: number }) => (
+  <tr className="group h-8 border-b border-border hover:bg-raised/60 focus-within:bg-raised/60">
+    <td className="truncate pr-4 pl-4">
+      <Link
+        to="/e/$id"
+        params={{ id: environment.id }}
+        onPointerEnter={preloadTerminal}
+        className="font-medium hover:text-accent hover:underline"
+      >
+        {environment.name}
+      </Link>
+    </td>
+    <td className="truncate pr-4">
+      <Status of={environment} withReason />
+    </td>
+    <td className="truncate pr-4 text-muted max-md:hidden">{sizeWords(environment)}</td>
+    <td className={`truncate pr-4 max-md:hidden ${isolationWords(environment.isolation).isWarning ? "text-warn" : "text-muted"}`}>
+      {isolationWords(environment.isolation).short}
+    </td>
+    <td className="truncate pr-4 text-muted max-sm:hidden">{agoWords(Date.parse(environment.createdAt), now)}</td>
+    <td className="pr-2">
+      <Actions environment={environment} />
+    </td>
+  </tr>
+);
+
+const Table = ({ environments }: { readonly environments: readonly Environment[] }) => {
+  const now = useNow(30_000);
+  const head = "h-8 pr-4 text-left font-normal text-muted";
+  return (
+    <div className="min-h-0 flex-1 overflow-auto">
+      <table className="w-full table-fixed border-collapse">
+        <caption className="sr-only">Environments</caption>
+        <thead className="sticky top-0 bg-bg shadow-[inset_0_-1px_var(--color-border)]">
+          <tr>
+            <th scope="col" className={`${head} w-[22%] pl-4`}>Name</th>
+            <th scope="col" className={`${head} w-[26%]`}>State</th>
+            <th scope="col" className={`${head} max-md:hidden`}>Size</th>
+            <th scope="col" className={`${head} w-28 max-md:hidden`}>Isolation</th>
+            <th scope="col" className={`${head} w-28 max-sm:hidden`}>Created</th>
+            <th scope="col" className="w-24">
+              <span className="sr-only">Actions</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {environments.map((one) => (
+            <Row key={one.id} environment={one} now={now} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+};
+
+const HostBar = () => {
+  const host = useQuery(hostQuery);
+  return (
+    <footer aria-label="Host" className="flex h-6 shrink-0 items-center gap-4 border-t border-border bg-surface px-3 text-xs text-muted">
+      {host.data && (
+        <>
+          <IsolationLabel isolation={host.data.isolation} />
+          <span>Network: loopback only</span>
+          <span className="ml-auto">microterm {host.data.version}</span>
+        </>
+      )}
+    </footer>
+  );
+};
+
+export const ListPage = () => {
+  const list = useQuery(environmentsQuery);
+  const isEmpty = list.data?.length === 0;
+  useEffect(() => {
+    document.title = "microterm";
+  }, []);
+  return (
+    <div className="flex h-full flex-col">
+      <Header actions={!isEmpty && <CreateButton />} />
+      <main className="flex min-h-0 flex-1 flex-col">
+        {list.isError && <FailureNote error={list.error} className="m-4" />}
+        {isEmpty && <Empty />}
+        {list.data && !isEmpty && <Table environments={list.data} />}
+        {list.isPending && (
+          <p role="status" className="m-auto text-muted">
+            Loading environments…
+          </p>
+        )}
+      </main>
+      <HostBar />
+    </div>
+  );
+};

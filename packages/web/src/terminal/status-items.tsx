@@ -1,0 +1,59 @@
+import { Menu } from "@base-ui/react/menu";
+import { Check, Keyboard } from "lucide-react";
+import type { SessionState } from "./session-state.ts";
+import { changeTerminalSettings, type TerminalSettings, useTerminalSettings } from "./settings.ts";
+
+const CHOICES: readonly { readonly key: keyof TerminalSettings; readonly label: string; readonly hint: string }[] = [
+  { key: "isTabFree", label: "Tab leaves the terminal", hint: "Ctrl+Shift+F6" },
+  { key: "isScreenReader", label: "Announce output to screen readers", hint: "" },
+];
+
+const SettingsMenu = () => {
+  const settings = useTerminalSettings();
+  return (
+    <Menu.Root>
+      <Menu.Trigger className="inline-flex items-center gap-1 rounded-md px-1 hover:text-text" aria-label="Keyboard and screen reader">
+        <Keyboard aria-hidden className="size-3.5" />
+        {settings.isTabFree ? "Tab leaves" : "Tab types"}
+      </Menu.Trigger>
+      <Menu.Portal>
+        <Menu.Positioner side="top" align="end" sideOffset={6}>
+          <Menu.Popup className="fade min-w-72 rounded-md border border-border bg-surface p-1 shadow-overlay">
+            {CHOICES.map(({ key, label, hint }) => (
+              <Menu.CheckboxItem
+                key={key}
+                checked={settings[key]}
+                onCheckedChange={(isOn) => changeTerminalSettings({ [key]: isOn })}
+                className="flex h-8 items-center gap-2 rounded-md px-2 outline-none data-highlighted:bg-raised"
+              >
+                <span className="size-4">
+                  <Menu.CheckboxItemIndicator>
+                    <Check aria-hidden className="size-4 text-accent" />
+                  </Menu.CheckboxItemIndicator>
+                </span>
+                {label}
+                <kbd className="ml-auto font-sans text-xs text-muted">{hint}</kbd>
+              </Menu.CheckboxItem>
+            ))}
+          </Menu.Popup>
+        </Menu.Positioner>
+      </Menu.Portal>
+    </Menu.Root>
+  );
+};
+
+/** What a terminal adds to the status bar. */
+export const StatusItems = ({ state }: { readonly state: SessionState }) => (
+  <>
+    {state.isMouseTaken && <span className="max-lg:hidden">Shift+drag selects</span>}
+    <SettingsMenu />
+    {state.size && (
+      <span aria-label="Columns and rows">
+        {state.size.cols}×{state.size.rows}
+      </span>
+    )}
+    <span className="min-w-14 text-right" title="Round trip to the server">
+      {state.latencyMs === null ? "– ms" : `${state.latencyMs < 10 ? state.latencyMs.toFixed(1) : Math.round(state.latencyMs)} ms`}
+    </span>
+  </>
+);
