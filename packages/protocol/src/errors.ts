@@ -45,6 +45,11 @@ export const ERRORS = {
     hint: "JSON bodies are limited to 64 KiB; use the files calls for data.",
   },
   UNSUPPORTED: { status: 409, retryable: false, hint: "This environment's driver cannot do that." },
+  UPGRADE_REQUIRED: {
+    status: 426,
+    retryable: false,
+    hint: "This address is a WebSocket; offer the subprotocol that docs/reference names.",
+  },
   TOO_MANY: { status: 429, retryable: true, hint: "Close some first, or wait a little." },
   HOST_OUT_OF_MEMORY: { status: 503, retryable: true, hint: "Stop an environment, or ask for less memory." },
   HOST_OUT_OF_DISK: { status: 507, retryable: true, hint: "Free space on the host; './microterm doctor' shows where." },

@@ -1,0 +1,45 @@
+import type { IncomingMessage } from "node:http";
+import cookies from "@fastify/cookie";
+import type { Credential, CredentialService } from "@microterm/core";
+import { PlatformError } from "@microterm/protocol";
+import type { Addresses } from "../http/addresses.ts";
+
+export const SESSION_COOKIE = "microterm_session";
+
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Who asks, and with what. */
+export interface Identity extends Pick<Credential, "hash" | "owner" | "expiresAt"> {
+  readonly via: "bearer" | "cookie";
+}
+
+export interface Authenticator {
+  /**
+   * Throws UNAUTHENTICATED, or FORBIDDEN_ORIGIN: browsers add cookies to requests that other sites make, so a write or
+   * a WebSocket that rests on a cookie must carry our own Origin.
+   */
+  authenticate(request: IncomingMessage): Promise<Identity>;
+}
+
+export function createAuthenticator(credentials: CredentialService, addresses: Addresses): Authenticator {
+  return {
+    async authenticate(request) {
+      const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? "")?.[1];
+      const cookie =
+        bearer === undefined ? cookies.fastifyCookie.parse(request.headers.cookie ?? "")[SESSION_COOKIE] : undefined;
+      const upgrade = request.headers.upgrade !== undefined;
+      addresses.checkOrigin(request, {
+        required: cookie !== undefined && (upgrade || !SAFE_METHODS.has(request.method ?? "GET")),
+      });
+      const secret = bearer ?? cookie;
+      const credential = secret === undefined ? null : await credentials.authenticate(secret);
+      if (credential === null) {
+        const reason =
+          secret === undefined ? "No credential was sent." : "The credential is unknown, spent or expired.";
+        throw new PlatformError("UNAUTHENTICATED", reason);
+      }
+      const { hash, owner, expiresAt } = credential;
+      return { hash, owner, expiresAt, via: bearer === undefined ? "cookie" : "bearer" };
+    },
+  };
+}

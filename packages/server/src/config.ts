@@ -1,0 +1,109 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { Accelerator } from "@microterm/protocol";
+import { z } from "zod";
+
+const absolute = z.string().refine(isAbsolute, "must be an absolute path");
+const existing = absolute.refine((path) => existsSync(path), "does not exist");
+const flag = z.enum(["true", "false"]).transform((value) => value === "true");
+const port = z
+  .string()
+  .regex(/^\d{1,5}$/, "must be a number from 0 to 65535")
+  .transform(Number)
+  .refine((value) => value <= 65_535, "must be a number from 0 to 65535");
+
+/** What every driver's configuration has. */
+const shared = {
+  /** The data folder; everything of the server lies in `server/` below it. */
+  data: absolute,
+  /** 0 lets the kernel choose; `server.json` has the result. */
+  port: port.default(7681),
+  /** The built page. Its absence is no fault: `/` then says how to build it. */
+  web: absolute.default(resolve(import.meta.dirname, "../../web/dist")),
+  /** `file` is DATA/server/server.log. */
+  log: z.enum(["file", "stdout"]).default("file"),
+  /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
+  testFaults: flag.default(false),
+  fault: z.string().optional(),
+} as const;
+
+const ProcessConfig = z.strictObject({
+  ...shared,
+  driver: z.literal("process"),
+  /** The agent's binary, run on the host as the server's own user. */
+  agent: existing,
+});
+
+const QemuConfig = z.strictObject({
+  ...shared,
+  driver: z.literal("qemu"),
+  /** Key of an image that the daemon has. */
+  image: z.string().regex(/^[a-z0-9-]{8,64}$/, "must be an image's key"),
+  accelerator: Accelerator.exclude(["none"]),
+  /** How the accelerator was proven or refuted, for a person. */
+  acceleratorReason: z.string().min(1).default("not examined"),
+});
+
+const Config = z.discriminatedUnion("driver", [ProcessConfig, QemuConfig]);
+export type Config = Readonly<z.infer<typeof Config>>;
+
+/** Every fault of a configuration at once, one a line. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Reads the arguments of `serve` and the environment, once. `--kebab-case VALUE` becomes `camelCase`; a flag without a
+ * value is `true`. Throws {@link ConfigError}.
+ */
+export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config {
+  const raw: Record<string, string> = { data: env.MICROTERM_DATA ?? defaultData(env) };
+  if (env.MICROTERM_FAULT) raw.fault = env.MICROTERM_FAULT;
+  const faults: string[] = [];
+  for (const [option, value] of readOptions(args, faults)) raw[option] = value;
+  for (const path of ["data", "web", "agent"]) if (raw[path]) raw[path] = resolve(raw[path]);
+  const parsed = Config.safeParse(raw);
+  if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
+  else if (parsed.data.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
+  if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
+  return Object.freeze(parsed.data);
+}
+
+function* readOptions(args: readonly string[], faults: string[]): Generator<readonly [string, string]> {
+  const known = new Set(Config.options.flatMap((option) => Object.keys(option.shape)));
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    tokens: true,
+    options: Object.fromEntries(
+      [...known].filter((name) => name !== "testFaults").map((name) => [kebab(name), { type: "string" as const }]),
+    ),
+  });
+  for (const token of tokens) {
+    if (token.kind === "positional") faults.push(`'${token.value}' is not an option`);
+    if (token.kind !== "option") continue;
+    const name = token.name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    if (!known.has(name) || name === "fault") faults.push(`--${token.name} is not an option of serve`);
+    else yield [name, token.value ?? "true"];
+  }
+}
+
+/** Where `DATA` is when nobody says: docs/reference/http-api.md. */
+function defaultData(env: NodeJS.ProcessEnv): string {
+  if (process.getuid?.() === 0) return "/var/lib/microterm";
+  return join(env.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "microterm");
+}
+
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => `--${kebab(key)} does not belong to this driver`).join("\n");
+  }
+  const option = `--${kebab(issue.path.join("."))}`;
+  if (issue.code === "invalid_union") return `${option} must be process or qemu`;
+  if (issue.code === "invalid_type" && issue.input === undefined) return `${option} is missing`;
+  return `${option}: ${issue.message}`;
+}

@@ -1,0 +1,32 @@
+/**
+ * Sent with every answer. xterm.js writes its styles with `style` attributes and elements at run time, which no nonce
+ * can cover, hence 'unsafe-inline' for styles alone; scripts come from our own files only.
+ */
+export const SECURITY_HEADERS = {
+  "content-security-policy": [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "worker-src 'self'",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; "),
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+} as const;
+
+/** A guest's file is never a page of ours, whatever its bytes say. */
+export const GUEST_FILE_HEADERS = {
+  "content-security-policy": "sandbox; default-src 'none'",
+  "content-disposition": "attachment",
+  "cache-control": "no-store",
+} as const;

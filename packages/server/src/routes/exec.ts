@@ -1,0 +1,108 @@
+import type { ExecStream, GuestAgent } from "@microterm/core";
+import { ExecFailure, ExecRequest, PlatformError, TerminalExit } from "@microterm/protocol";
+import { z } from "zod";
+import { requestSignal } from "../http/request-signal.ts";
+import type { App, Services } from "../services.ts";
+import { EnvironmentParams, problems } from "./schemas.ts";
+
+/** Of each stream. What a program prints beyond it is read, so that it can end, and dropped. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
+const SIGKILL = 9;
+
+const ExecCall = ExecRequest.omit({ tty: true }).extend({
+  /** Text for the program's standard input, which then ends. */
+  stdin: z.string().optional(),
+  timeoutMs: z.number().int().min(1).max(600_000).default(60_000),
+});
+type ExecCall = z.infer<typeof ExecCall>;
+
+const ExecResult = z.union([
+  z.strictObject({ exit: TerminalExit, stdout: z.string(), stderr: z.string(), truncated: z.boolean() }),
+  z.strictObject({ failure: ExecFailure }),
+]);
+type ExecResult = z.infer<typeof ExecResult>;
+
+export function execRoutes(app: App, { environments }: Services): void {
+  app.post(
+    "/v1/environments/:env/exec",
+    {
+      schema: {
+        tags: ["exec"],
+        summary: "Run a program to its end and return what it printed",
+        params: EnvironmentParams,
+        body: ExecCall,
+        response: { 200: ExecResult, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const agent = await environments.agent(request.identity.owner, request.params.env);
+      return runToEnd(agent, request.body, requestSignal(reply));
+    },
+  );
+}
+
+async function runToEnd(agent: GuestAgent, call: ExecCall, clientGone: AbortSignal): Promise<ExecResult> {
+  const { stdin, timeoutMs, ...command } = call;
+  const stdout = new Head();
+  const stderr = new Head();
+  const ended = Promise.withResolvers<ExecResult>();
+  const stream = await agent.exec(
+    { ...command, tty: null },
+    {
+      started: () => undefined,
+      stdout: (bytes) => stdout.push(bytes),
+      stderr: (bytes) => stderr.push(bytes),
+      exited: (exit) =>
+        ended.resolve({ exit, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.isCut || stderr.isCut }),
+      failed: (failure) => ended.resolve({ failure }),
+      closed: (error) =>
+        ended.reject(error ?? new PlatformError("GUEST_UNREACHABLE", "The program's stream ended early.")),
+    },
+    { signal: clientGone },
+  );
+  const giveUp = (error: Error) => {
+    ended.reject(error);
+    stream.signal(SIGKILL);
+  };
+  const timer = setTimeout(
+    () => giveUp(new PlatformError("WAIT_TIMEOUT", `The program had not ended after ${timeoutMs} ms and was killed.`)),
+    timeoutMs,
+  );
+  const onGone = () => giveUp(clientGone.reason as Error);
+  clientGone.addEventListener("abort", onGone, { once: true });
+  try {
+    void feed(stream, stdin ?? "");
+    return await ended.promise;
+  } finally {
+    clearTimeout(timer);
+    clientGone.removeEventListener("abort", onGone);
+    stream.close();
+  }
+}
+
+async function feed(stream: ExecStream, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += 32_768) {
+    if (!stream.write(bytes.subarray(at, at + 32_768))) await stream.drained();
+  }
+  stream.endInput();
+}
+
+/** The first {@link MAX_OUTPUT_BYTES} of a stream, as text. */
+class Head {
+  readonly #chunks: Uint8Array[] = [];
+  #length = 0;
+  isCut = false;
+
+  push(bytes: Uint8Array): void {
+    const room = MAX_OUTPUT_BYTES - this.#length;
+    if (bytes.length > room) this.isCut = true;
+    if (room <= 0) return;
+    this.#chunks.push(bytes.subarray(0, room));
+    this.#length += Math.min(room, bytes.length);
+  }
+
+  text(): string {
+    return new TextDecoder().decode(Buffer.concat(this.#chunks));
+  }
+}

@@ -1,0 +1,30 @@
+import { HostStatus } from "@microterm/protocol";
+import type { App, Services } from "../services.ts";
+import { problems } from "./schemas.ts";
+
+export function hostRoutes(app: App, { driver, environments, version }: Services): void {
+  app.get(
+    "/v1/host",
+    {
+      schema: {
+        tags: ["host"],
+        summary: "The machine the environments run on",
+        response: { 200: HostStatus, ...problems },
+      },
+    },
+    async (request) => {
+      const { accelerator, acceleratorReason, isolation } = driver.capabilities;
+      const [resources, own] = await Promise.all([driver.resources(), environments.list(request.identity.owner)]);
+      return {
+        version,
+        driver: driver.name,
+        accelerator,
+        acceleratorReason,
+        isolation,
+        network: "loopback" as const,
+        ...resources,
+        environments: own.length,
+      };
+    },
+  );
+}

@@ -1,0 +1,29 @@
+import type { App, Services } from "../services.ts";
+import { environmentRoutes } from "./environments.ts";
+import { eventRoutes } from "./events.ts";
+import { execRoutes } from "./exec.ts";
+import { fileRoutes } from "./files.ts";
+import { healthRoutes } from "./health.ts";
+import { hostRoutes } from "./host.ts";
+import { logRoutes } from "./logs.ts";
+import { openApiRoutes } from "./openapi.ts";
+import { pageRoutes } from "./page.ts";
+import { sessionRoutes } from "./session.ts";
+import { terminalRoutes } from "./terminals.ts";
+import { webSocketRoutes } from "./web-sockets.ts";
+
+/** Every address of the server but the WebSockets, which terminal/upgrade.ts has. */
+export async function registerRoutes(app: App, services: Services): Promise<void> {
+  healthRoutes(app, services);
+  openApiRoutes(app);
+  await sessionRoutes(app, services);
+  hostRoutes(app, services);
+  environmentRoutes(app, services);
+  terminalRoutes(app, services);
+  webSocketRoutes(app);
+  execRoutes(app, services);
+  logRoutes(app, services);
+  eventRoutes(app, services);
+  await fileRoutes(app, services);
+  await pageRoutes(app, services);
+}

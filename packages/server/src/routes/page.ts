@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { join, sep } from "node:path";
+import staticFiles from "@fastify/static";
+import type { FastifyReply } from "fastify";
+import type { App, Services } from "../services.ts";
+
+/** Vite puts what it names by a hash of its content below this folder; such a file never changes. */
+const HASHED = `${sep}assets${sep}`;
+const A_YEAR = "public, max-age=31536000, immutable";
+
+/** The page, and the addresses that it routes by itself. */
+export async function pageRoutes(app: App, { web }: Services): Promise<void> {
+  const options = { config: { public: true }, schema: { hide: true } };
+  if (!existsSync(join(web, "index.html"))) {
+    const missing = (_request: unknown, reply: FastifyReply) =>
+      reply
+        .code(503)
+        .type("text/plain; charset=utf-8")
+        .header("cache-control", "no-store")
+        .send(
+          `The page has not been built: ${web} has no index.html.\nRun ./microterm up, or npm run build -w packages/web, and restart the server.\n`,
+        );
+    for (const path of ["/", "/sign-in", "/e/:env"]) app.get(path, options, missing);
+    return;
+  }
+  await app.register(async (scope) => {
+    scope.addHook("onRoute", (route) => {
+      route.config = { ...route.config, public: true };
+      route.schema = { ...route.schema, hide: true };
+    });
+    await scope.register(staticFiles, {
+      root: web,
+      index: false,
+      cacheControl: false,
+      dotfiles: "ignore",
+      setHeaders: (reply, path) => {
+        reply.header("cache-control", path.includes(HASHED) ? A_YEAR : "no-store");
+      },
+    });
+    const index = (_request: unknown, reply: FastifyReply) => reply.sendFile("index.html");
+    for (const path of ["/", "/sign-in", "/e/:env"]) scope.get(path, options, index);
+  });
+}

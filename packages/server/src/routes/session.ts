@@ -1,0 +1,90 @@
+import rateLimit from "@fastify/rate-limit";
+import { PlatformError, Session, SignIn } from "@microterm/protocol";
+import type { FastifyReply } from "fastify";
+import { z } from "zod";
+import { SESSION_COOKIE } from "../auth/authenticator.ts";
+import type { App, Services } from "../services.ts";
+import { NoContent, problems } from "./schemas.ts";
+
+/** A link has 248 random bits, so this is about load and noise, not about guessing. */
+const SIGN_INS_PER_MINUTE = 20;
+
+const SignInLink = z.strictObject({ token: z.string(), expiresAt: z.iso.datetime() });
+
+export async function sessionRoutes(app: App, { credentials, addresses, version }: Services): Promise<void> {
+  await app.register(rateLimit, { global: false });
+  const tags = ["session"];
+
+  app.post(
+    "/v1/session",
+    {
+      config: { public: true },
+      schema: {
+        tags,
+        summary: "Exchange a sign-in link's token for a session cookie",
+        body: SignIn,
+        response: { 200: Session, ...problems },
+      },
+      onRequest: app.rateLimit({
+        max: SIGN_INS_PER_MINUTE,
+        timeWindow: 60_000,
+        errorResponseBuilder: () => new PlatformError("TOO_MANY", "Too many attempts to sign in within a minute."),
+      }),
+    },
+    async (request, reply) => {
+      addresses.checkOrigin(request.raw, { required: false });
+      const { secret, credential } = await credentials.exchange(request.body.token);
+      setCookie(reply, secret, credential.expiresAt);
+      return { owner: credential.owner, version };
+    },
+  );
+
+  app.get(
+    "/v1/session",
+    { schema: { tags, summary: "Who is signed in", response: { 200: Session, ...problems } } },
+    (request) => ({ owner: request.identity.owner, version }),
+  );
+
+  app.delete(
+    "/v1/session",
+    {
+      schema: {
+        tags,
+        summary: "Sign out, and close what the credential had opened",
+        response: { 204: NoContent, ...problems },
+      },
+    },
+    async (request, reply) => {
+      await credentials.revoke({ hash: request.identity.hash });
+      return reply.clearCookie(SESSION_COOKIE, { path: "/" }).code(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/links",
+    {
+      schema: {
+        tags,
+        summary: "Make a one-time sign-in link (bearer tokens only)",
+        response: { 201: SignInLink, ...problems },
+      },
+    },
+    async (request, reply) => {
+      if (request.identity.via !== "bearer") {
+        throw new PlatformError("UNAUTHENTICATED", "A sign-in link is made with a bearer token, not with a session.");
+      }
+      const { secret, credential } = await credentials.createLink(request.identity.owner);
+      return reply.code(201).send({ token: secret, expiresAt: credential.expiresAt ?? "" });
+    },
+  );
+}
+
+function setCookie(reply: FastifyReply, secret: string, expiresAt: string | null): void {
+  reply.setCookie(SESSION_COOKIE, secret, {
+    path: "/",
+    httpOnly: true,
+    sameSite: "strict",
+    // Not `secure`: the server is plain HTTP on the loopback interface, where some browsers refuse such cookies.
+    ...(expiresAt === null ? {} : { expires: new Date(expiresAt) }),
+  });
+}

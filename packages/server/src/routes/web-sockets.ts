@@ -1,0 +1,27 @@
+import { PlatformError } from "@microterm/protocol";
+import type { App } from "../services.ts";
+import { EnvironmentParams, TerminalParams } from "./schemas.ts";
+
+/** The WebSockets' addresses for whoever asks without an upgrade; terminal/upgrade.ts has the rest. */
+export function webSocketRoutes(app: App): void {
+  app.get(
+    "/v1/environments/:env/terminals/:terminal/attach",
+    {
+      schema: {
+        tags: ["terminals"],
+        summary: "WebSocket microterm.terminal.v1; `from` is an offset",
+        params: TerminalParams,
+      },
+    },
+    refuse,
+  );
+  app.get(
+    "/v1/environments/:env/exec",
+    { schema: { tags: ["exec"], summary: "WebSocket microterm.exec.v1", params: EnvironmentParams } },
+    refuse,
+  );
+}
+
+function refuse(): never {
+  throw new PlatformError("UPGRADE_REQUIRED", "This address is a WebSocket.");
+}

@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createCredentialService, createEnvironmentService } from "@microterm/core";
+import { pino } from "pino";
+import { createAuthenticator } from "./auth/authenticator.ts";
+import { CLOSE, createLiveConnections } from "./auth/live-connections.ts";
+import { compose, lockData } from "./compose.ts";
+import type { Config } from "./config.ts";
+import { createAddresses } from "./http/addresses.ts";
+import { createApp } from "./http/app.ts";
+import { ensureAccessToken } from "./process/access-token.ts";
+import { writeFileAtomic } from "./process/atomic-file.ts";
+import { coreLog } from "./process/core-log.ts";
+import { createFaults } from "./process/faults.ts";
+import { createLogFile } from "./process/log-file.ts";
+import { explainPortInUse } from "./process/port-owner.ts";
+import { createReadiness } from "./process/readiness.ts";
+import { recover } from "./process/recovery.ts";
+import { systemClock, systemRandomness } from "./process/system-clock.ts";
+import { serveWebSockets } from "./terminal/upgrade.ts";
+import { VERSION } from "./version.ts";
+
+/** The server is reached from this host alone; from others through `ssh -L`. */
+const LISTEN_ADDRESS = "127.0.0.1";
+/** Expired credentials and answers to idempotent requests are deleted this often. */
+const SWEEP_MS = 10 * 60_000;
+/** Clients get this long to take their close frames. */
+const GOODBYE_MS = 500;
+
+export interface RunningServer {
+  readonly url: string;
+  /** Lets go of clients and machines, which live on. */
+  stop(): Promise<void>;
+}
+
+/** A start that fails for a reason a person can mend; the message is for them. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/** Starts a server and resolves once it listens; recovery goes on behind `/readyz`. Throws {@link StartError}. */
+export async function serve(config: Config): Promise<RunningServer> {
+  const folder = join(config.data, "server");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = lockFolder(folder);
+  const log = createLogger(config, folder);
+  exitOnBugs(log);
+  const adapters = await compose(config, folder, coreLog(log));
+  const { storage, driver } = adapters;
+  const core = { storage, clock: systemClock, random: systemRandomness };
+  const credentials = createCredentialService({
+    ...core,
+    sha256: (text) => createHash("sha256").update(text).digest("hex"),
+  });
+  const environments = createEnvironmentService({
+    ...core,
+    ...adapters,
+    log: coreLog(log),
+    faults: createFaults(folder, config.fault),
+  });
+  let port = config.port;
+  const addresses = createAddresses(() => port);
+  const services = {
+    environments,
+    credentials,
+    storage,
+    driver,
+    addresses,
+    authenticator: createAuthenticator(credentials, addresses),
+    connections: createLiveConnections(credentials),
+    readiness: createReadiness(storage, driver),
+    version: VERSION,
+    web: config.web,
+  };
+  const owner = await storage.owners.ensureFirst(systemRandomness.id(12) as never, new Date().toISOString());
+  await ensureAccessToken(join(folder, "token"), credentials, owner);
+  const app = await createApp({ services, log });
+  serveWebSockets(app.server, services, log);
+  await listen(app, config.port);
+  port = (app.server.address() as AddressInfo).port;
+  const url = `http://${LISTEN_ADDRESS}:${port}`;
+  const whereabouts = join(folder, "server.json");
+  writeFileAtomic(whereabouts, JSON.stringify({ url, pid: process.pid, startedAt: new Date().toISOString() }));
+  log.info({ url, driver: driver.name, version: VERSION }, "listening");
+  const stopping = new AbortController();
+  const recovering = recover(environments, services.readiness, { log, signal: stopping.signal });
+  const sweeper = setInterval(() => {
+    credentials.sweep().catch((error: unknown) => log.warn({ err: error }, "sweep failed"));
+  }, SWEEP_MS);
+
+  return {
+    url,
+    async stop() {
+      log.info("stopping");
+      stopping.abort();
+      clearInterval(sweeper);
+      services.connections.closeAll(CLOSE.serverShutdown, "the server is shutting down");
+      const deadline = Date.now() + GOODBYE_MS;
+      while (services.connections.size > 0 && Date.now() < deadline) await systemClock.sleep(10);
+      services.connections.dispose();
+      await app.close();
+      await recovering;
+      await environments.close();
+      rmSync(whereabouts, { force: true });
+      await storage.close();
+      lock.release();
+      log.info("stopped");
+    },
+  };
+}
+
+function lockFolder(folder: string): ReturnType<typeof lockData> {
+  try {
+    return lockData(folder);
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function listen(app: Awaited<ReturnType<typeof createApp>>, port: number): Promise<void> {
+  try {
+    await app.listen({ host: LISTEN_ADDRESS, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") throw new StartError(await explainPortInUse(port));
+    if (code === "EACCES") throw new StartError(`Port ${port} needs privileges. Try: ./microterm up --port 7681`);
+    throw error;
+  }
+}
+
+function createLogger(config: Config, folder: string): pino.Logger {
+  const destination = config.log === "stdout" ? process.stdout : createLogFile(join(folder, "server.log"));
+  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+}
+
+/** Crash-only: a process in a state that nobody foresaw is not to be trusted; the next start repairs what it left. */
+function exitOnBugs(log: pino.Logger): void {
+  const die = (kind: string) => (error: unknown) => {
+    log.fatal({ err: error }, kind);
+    process.stderr.write(`microterm server: ${kind}: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  };
+  process.on("uncaughtException", die("uncaught exception"));
+  process.on("unhandledRejection", die("unhandled rejection"));
+}

@@ -1,0 +1,37 @@
+import type { CredentialService, EnvironmentService, Storage, VmDriver } from "@microterm/core";
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Authenticator } from "./auth/authenticator.ts";
+import type { LiveConnections } from "./auth/live-connections.ts";
+import type { Addresses } from "./http/addresses.ts";
+import type { Readiness } from "./process/readiness.ts";
+
+/** What routes and sockets act upon. Made in serve.ts out of what compose.ts has chosen. */
+export interface Services {
+  readonly environments: EnvironmentService;
+  readonly credentials: CredentialService;
+  readonly storage: Storage;
+  readonly driver: VmDriver;
+  readonly authenticator: Authenticator;
+  readonly addresses: Addresses;
+  readonly connections: LiveConnections;
+  readonly readiness: Readiness;
+  readonly version: string;
+  /** The folder of the built page. */
+  readonly web: string;
+}
+
+/** Fastify with zod schemas for types. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;

@@ -1,0 +1,115 @@
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import type { Identity } from "../auth/authenticator.ts";
+import { CLOSE, type LiveConnections } from "../auth/live-connections.ts";
+
+/** Bytes that may wait in a socket before its source is held back. The kernel has buffers of its own below it. */
+const HIGH_WATER = 512 * 1024;
+/** A peer that does not answer a close frame by then is cut off. */
+const CLOSE_DEADLINE_MS = 2000;
+
+export interface ClientSocketOptions {
+  readonly socket: WebSocket;
+  /** The TCP connection below `socket`. */
+  readonly transport: Socket;
+  readonly identity: Identity;
+  readonly connections: LiveConnections;
+}
+
+/** One client's WebSocket: binary messages both ways with backpressure, found dead when it does not answer pings. */
+export class ClientSocket {
+  readonly #socket: WebSocket;
+  readonly #transport: Socket;
+  readonly #forget: () => void;
+  #isAnswering = true;
+  #isHeldBack = false;
+  #onDrain: () => void = () => undefined;
+
+  constructor({ socket, transport, identity, connections }: ClientSocketOptions) {
+    this.#socket = socket;
+    this.#transport = transport;
+    transport.setNoDelay(true);
+    this.#forget = connections.add({
+      credentialHash: identity.hash,
+      credentialExpiresAt: identity.expiresAt,
+      close: (code, reason) => this.close(code, reason),
+      keepAlive: () => this.#keepAlive(),
+    });
+    socket.on("pong", () => {
+      this.#isAnswering = true;
+    });
+    socket.on("error", () => socket.terminate());
+    socket.once("close", () => this.#forget());
+  }
+
+  /** `message` gets every binary message; a text message, or whatever it throws, closes with 1002. */
+  receive(handlers: { message(message: Buffer): void; drained(): void; closed(): void }): void {
+    this.#onDrain = handlers.drained;
+    this.#socket.on("message", (data, isBinary) => {
+      this.#isAnswering = true;
+      if (!this.isOpen) return;
+      try {
+        if (!isBinary) throw new Error("text messages are not part of this protocol");
+        handlers.message(data as Buffer);
+      } catch (error) {
+        this.close(CLOSE.protocolError, error instanceof Error ? error.message : "protocol error");
+      }
+    });
+    this.#socket.once("close", handlers.closed);
+    if (this.#socket.readyState === this.#socket.CLOSED) handlers.closed();
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  /** So much waits in this process that nothing more should be sent until `drained`. */
+  get isCongested(): boolean {
+    this.#isHeldBack = this.#transport.writableLength > HIGH_WATER;
+    return this.#isHeldBack;
+  }
+
+  /** Takes over `message`. */
+  send(message: Buffer): void {
+    if (!this.isOpen) return;
+    this.#socket.send(message, this.#sent);
+  }
+
+  readonly #sent = (): void => {
+    if (!this.#isHeldBack || this.#transport.writableLength > HIGH_WATER / 2) return;
+    this.#isHeldBack = false;
+    this.#onDrain();
+  };
+
+  /** Stops and resumes reading, pings' answers included. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState >= this.#socket.CLOSING) return;
+    this.#socket.resume();
+    // A close frame has 125 bytes at most, two of them the code (RFC 6455, 5.5).
+    this.#socket.close(
+      code,
+      Buffer.from(reason)
+        .subarray(0, 120)
+        .toString("utf8")
+        .replace(/\ufffd+$/u, ""),
+    );
+    setTimeout(() => this.#socket.terminate(), CLOSE_DEADLINE_MS).unref();
+  }
+
+  #keepAlive(): void {
+    if (!this.#isAnswering && !this.#socket.isPaused) {
+      this.#socket.terminate();
+      return;
+    }
+    this.#isAnswering = false;
+    if (this.isOpen) this.#socket.ping();
+  }
+}

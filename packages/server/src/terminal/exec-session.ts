@@ -1,0 +1,160 @@
+import type { ExecEvents, ExecStream, GuestAgent } from "@microterm/core";
+import { ExecRequest, FRAME, PlatformError } from "@microterm/protocol";
+import { CLOSE } from "../auth/live-connections.ts";
+import { parseOrBadRequest } from "../http/problem.ts";
+import type { ClientSocket } from "./client-socket.ts";
+import { ClientFrameError, encodeExitStatus, encodeJson, parseSize } from "./frames.ts";
+
+/** A client that has connected says what to run at once. */
+const START_DEADLINE_MS = 10_000;
+
+/** RFC 6455, 7.4.1: the endpoint met a condition that prevents it from fulfilling the request. */
+const CLOSE_BROKEN = 1011;
+
+export interface ExecSessionOptions {
+  readonly client: ClientSocket;
+  readonly agent: () => Promise<GuestAgent>;
+}
+
+/** One program run for one client over a WebSocket. When either side goes, so does the program. */
+export class ExecSession {
+  readonly #client: ClientSocket;
+  readonly #agent: () => Promise<GuestAgent>;
+  readonly #deadline: NodeJS.Timeout;
+  readonly #abort = new AbortController();
+  #state: "idle" | "starting" | "running" | "over" = "idle";
+  #stream: ExecStream | null = null;
+  #waiting: Buffer[] = [];
+
+  constructor({ client, agent }: ExecSessionOptions) {
+    this.#client = client;
+    this.#agent = agent;
+    this.#deadline = setTimeout(() => client.close(CLOSE.protocolError, "no START came"), START_DEADLINE_MS);
+    this.#deadline.unref();
+    client.receive({
+      message: (message) => this.#message(message),
+      drained: () => this.#stream?.resume(),
+      closed: () => this.#end(),
+    });
+  }
+
+  #message(message: Buffer): void {
+    if (this.#state === "idle") {
+      if (message[0] !== FRAME.start) throw new ClientFrameError("the first frame must be START");
+      this.#state = "starting";
+      clearTimeout(this.#deadline);
+      const request = parseOrBadRequest(ExecRequest, parseJson(message.subarray(1)));
+      this.#start(request).catch((error: unknown) => this.#broke(error));
+    } else if (this.#stream === null) {
+      this.#waiting.push(message);
+      this.#client.pause();
+    } else {
+      this.#forward(this.#stream, message);
+    }
+  }
+
+  async #start(request: ExecRequest): Promise<void> {
+    const agent = await this.#agent();
+    const stream = await agent.exec(request, this.#events(), { signal: this.#abort.signal });
+    if (this.#abort.signal.aborted) {
+      stream.close();
+      return;
+    }
+    this.#stream = stream;
+    if (this.#state === "starting") this.#state = "running";
+    if (this.#client.isCongested) stream.pause();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#client.resume();
+    try {
+      for (const message of waiting) this.#forward(stream, message);
+    } catch (error) {
+      this.#client.close(CLOSE.protocolError, error instanceof Error ? error.message : "protocol error");
+    }
+  }
+
+  #forward(stream: ExecStream, message: Buffer): void {
+    switch (message[0]) {
+      case FRAME.input:
+        if (stream.write(message.subarray(1))) return;
+        this.#client.pause();
+        void stream.drained().finally(() => this.#client.resume());
+        return;
+      case FRAME.stdinEof:
+        stream.endInput();
+        return;
+      case FRAME.signal: {
+        const number = message[1] ?? 0;
+        if (message.length !== 2 || number < 1 || number > 64)
+          throw new ClientFrameError("a signal outside of 1 to 64");
+        stream.signal(number);
+        return;
+      }
+      case FRAME.resize: {
+        const { cols, rows } = parseSize(message);
+        stream.resize(cols, rows);
+        return;
+      }
+      default:
+        throw new ClientFrameError(`unknown frame type ${message[0]}`);
+    }
+  }
+
+  #events(): ExecEvents {
+    const output = (type: number) => (bytes: Uint8Array) => {
+      const frame = Buffer.allocUnsafe(1 + bytes.length);
+      frame[0] = type;
+      frame.set(bytes, 1);
+      this.#client.send(frame);
+      if (this.#client.isCongested) this.#stream?.pause();
+    };
+    return {
+      started: (pid) => {
+        const frame = Buffer.allocUnsafe(5);
+        frame[0] = FRAME.started;
+        frame.writeUInt32BE(pid, 1);
+        this.#client.send(frame);
+      },
+      stdout: output(FRAME.stdout),
+      stderr: output(FRAME.stderr),
+      exited: (exit) => {
+        const frame = Buffer.allocUnsafe(6);
+        frame[0] = FRAME.exited;
+        encodeExitStatus(frame, 1, exit);
+        this.#finish(frame);
+      },
+      failed: (failure) => this.#finish(encodeJson(FRAME.failed, failure)),
+      closed: (error) => this.#broke(error),
+    };
+  }
+
+  #finish(lastFrame: Buffer): void {
+    this.#state = "over";
+    this.#client.send(lastFrame);
+    this.#client.close(CLOSE.normal, "the program ended");
+  }
+
+  #broke(error: unknown): void {
+    if (this.#state === "over") return;
+    const isGone =
+      error instanceof PlatformError && ["ENVIRONMENT_STATE", "ENVIRONMENT_NOT_FOUND"].includes(error.code);
+    const reason = error instanceof Error ? error.message : "the guest's stream ended";
+    this.#client.close(isGone ? CLOSE.environmentGone : CLOSE_BROKEN, reason);
+  }
+
+  #end(): void {
+    this.#state = "over";
+    clearTimeout(this.#deadline);
+    this.#abort.abort(new Error("the client went away"));
+    this.#stream?.close();
+    this.#waiting = [];
+  }
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new ClientFrameError("START is not JSON");
+  }
+}

@@ -1,0 +1,148 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { ERRORS, EXEC_SUBPROTOCOL, PlatformError, TERMINAL_SUBPROTOCOL, TerminalId } from "@microterm/protocol";
+import type { FastifyBaseLogger } from "fastify";
+import { type WebSocket, WebSocketServer } from "ws";
+import { z } from "zod";
+import type { Identity } from "../auth/authenticator.ts";
+import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../http/problem.ts";
+import { systemRandomness } from "../process/system-clock.ts";
+import { EnvironmentParams } from "../routes/schemas.ts";
+import type { Services } from "../services.ts";
+import { Attachment } from "./attachment.ts";
+import { ClientSocket } from "./client-socket.ts";
+import { ExecSession } from "./exec-session.ts";
+import { MAX_CLIENT_MESSAGE } from "./frames.ts";
+import { createTerminalSizes } from "./terminal-sizes.ts";
+
+const ATTACH = /^\/v1\/environments\/([^/]+)\/terminals\/([^/]+)\/attach$/;
+const EXEC = /^\/v1\/environments\/([^/]+)\/exec$/;
+
+const AttachQuery = z.strictObject({
+  from: z
+    .string()
+    .regex(/^\d{1,20}$/, "must be an offset")
+    .transform(BigInt)
+    .refine((offset) => offset < 2n ** 64n, "must fit 64 bits")
+    .optional(),
+});
+
+/** What to do with a WebSocket once every check has passed. */
+type Session = (client: ClientSocket) => void;
+
+interface Opened {
+  readonly identity: Identity;
+  readonly webSockets: WebSocketServer;
+  readonly session: Session;
+}
+
+/** Handles all WebSocket upgrades of an HTTP server: whatever is refused gets an ordinary HTTP answer. */
+export function serveWebSockets(server: Server, services: Services, log: FastifyBaseLogger): void {
+  const sizes = createTerminalSizes();
+  const terminals = webSocketsOf(TERMINAL_SUBPROTOCOL);
+  const execs = webSocketsOf(EXEC_SUBPROTOCOL);
+
+  async function open(request: IncomingMessage): Promise<Opened> {
+    services.addresses.checkHost(request);
+    const identity = await services.authenticator.authenticate(request);
+    services.readiness.assertRecovered();
+    const url = new URL(request.url ?? "/", "http://server");
+    const attach = ATTACH.exec(url.pathname);
+    if (attach) {
+      requireProtocol(request, TERMINAL_SUBPROTOCOL);
+      return { identity, webSockets: terminals, session: await openAttachment(identity, url, attach) };
+    }
+    const exec = EXEC.exec(url.pathname);
+    if (exec) {
+      requireProtocol(request, EXEC_SUBPROTOCOL);
+      return { identity, webSockets: execs, session: await openExec(identity, exec) };
+    }
+    throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
+  }
+
+  async function openAttachment(identity: Identity, url: URL, match: RegExpExecArray): Promise<Session> {
+    const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
+    const wanted = parseOrBadRequest(TerminalId, decode(match[2]));
+    const { from } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
+    const id = await services.environments.locate(identity.owner, env);
+    const agent = () => services.environments.agentOf(id);
+    const terminal = (await (await agent()).terminals()).find((candidate) => candidate.id === wanted);
+    if (terminal === undefined) {
+      throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${wanted}'.`);
+    }
+    return (client) => {
+      new Attachment({ client, terminal, from, agent, size: sizes.join(`${id}/${wanted}`) });
+    };
+  }
+
+  async function openExec(identity: Identity, match: RegExpExecArray): Promise<Session> {
+    const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
+    const id = await services.environments.locate(identity.owner, env);
+    const agent = () => services.environments.agentOf(id);
+    await agent();
+    return (client) => {
+      new ExecSession({ client, agent });
+    };
+  }
+
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const onError = () => socket.destroy();
+    socket.on("error", onError);
+    open(request).then(
+      ({ identity, webSockets, session }) => {
+        if (socket.destroyed) return;
+        socket.off("error", onError);
+        webSockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
+          const transport = socket as Socket;
+          session(new ClientSocket({ socket: webSocket, transport, identity, connections: services.connections }));
+        });
+      },
+      (error: unknown) => refuse(socket, error, log),
+    );
+  });
+}
+
+/** Compression would cost each connection a window's memory, for bytes that do not leave the host. */
+function webSocketsOf(protocol: string): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_CLIENT_MESSAGE,
+    handleProtocols: () => protocol,
+  });
+}
+
+function requireProtocol(request: IncomingMessage, protocol: string): void {
+  const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+  if (offered.includes(protocol)) return;
+  throw new PlatformError("UPGRADE_REQUIRED", `This address speaks the WebSocket subprotocol ${protocol}.`);
+}
+
+function decode(part: string | undefined): string {
+  try {
+    return decodeURIComponent(part ?? "");
+  } catch {
+    throw new PlatformError("BAD_REQUEST", "The address is not well-formed.");
+  }
+}
+
+function refuse(socket: Duplex, thrown: unknown, log: FastifyBaseLogger): void {
+  const error = toPlatformError(thrown);
+  const id = systemRandomness.id(12);
+  if (error.code === "INTERNAL") log.error({ err: error.cause, reqId: id }, "upgrade failed");
+  const body = JSON.stringify(problemOf(error, id));
+  const { status } = ERRORS[error.code];
+  const head = [
+    `HTTP/1.1 ${status} ${error.code}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Cache-Control: no-store",
+    "X-Content-Type-Options: nosniff",
+    ...(error.code === "UPGRADE_REQUIRED"
+      ? ["Upgrade: websocket", "Connection: Upgrade, close"]
+      : ["Connection: close"]),
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+}
