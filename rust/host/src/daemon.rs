@@ -1,0 +1,108 @@
+//! The daemon: what all its verbs share, and its start.
+
+use crate::cgroup::Cgroups;
+use crate::descriptors;
+use crate::error::{Outcome, note};
+use crate::ids::ImageKey;
+use crate::locks::Locks;
+use crate::options::Options;
+use crate::runtime::Runtime;
+use crate::uids::Claims;
+use crate::{connection, fault, machines, place, record, stderr_log, supervisor};
+use std::collections::HashSet;
+use std::os::fd::FromRawFd;
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
+
+pub struct Daemon {
+    pub options: Options,
+    pub boot_id: String,
+    pub cgroups: Cgroups,
+    pub claims: Claims,
+    pub locks: Locks,
+    /// Images that a verification found corrupt; no machine starts from them.
+    pub corrupt: Mutex<HashSet<ImageKey>>,
+    runtime: Mutex<Option<Arc<Runtime>>>,
+}
+
+impl Daemon {
+    fn new(options: Options) -> Outcome<Self> {
+        let boot_id = record::boot_id()?;
+        Ok(Self {
+            cgroups: Cgroups::detect(&options.instance),
+            claims: Claims::new(&options.instance, &boot_id),
+            boot_id,
+            locks: Locks::default(),
+            corrupt: Mutex::default(),
+            runtime: Mutex::default(),
+            options,
+        })
+    }
+
+    /// QEMU's files; looked for again as long as something is missing.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn runtime(&self) -> Outcome<Arc<Runtime>> {
+        let mut known = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = known.as_ref() {
+            return Ok(Arc::clone(runtime));
+        }
+        let found = Arc::new(Runtime::find(&self.options.qemu)?);
+        *known = Some(Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// Frees what earlier daemons left half-made, and takes up what they left running.
+    fn recover(&self) {
+        place::sweep();
+        let _ = std::fs::read_dir(place::NODES).map(|nodes| {
+            nodes.flatten().for_each(|node| {
+                let _ = std::fs::remove_file(node.path());
+            });
+        });
+        let reclaimed = self.claims.reclaim(|id| place::machine(id).exists());
+        if reclaimed > 0 {
+            note(format_args!("{reclaimed} uids of machines that are no more are free again"));
+        }
+        for id in machines::folders() {
+            let _ = stderr_log::pour(&place::machine(&id));
+        }
+    }
+}
+
+/// Runs the daemon under its supervisor, for ever.
+pub fn run(arguments: &[String]) -> i32 {
+    let options = Options::parse_or_exit(arguments);
+    match fault::asked(options.test_faults) {
+        Ok(Some(point)) => {
+            descriptors::keep_private(fault::STRUCK_FD);
+            fault::arm(point);
+        }
+        Ok(None) => {}
+        Err(why) => {
+            note(why);
+            return 2;
+        }
+    }
+    descriptors::keep_private(supervisor::LISTENER_FD);
+    descriptors::keep_private(supervisor::LOCK_FD);
+    // SAFETY: the supervisor handed over the listening socket under this number, and nothing else owns it here.
+    let listener = unsafe { UnixListener::from_raw_fd(supervisor::LISTENER_FD) };
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let daemon = match Daemon::new(options) {
+        Ok(daemon) => Arc::new(daemon),
+        Err(failure) => {
+            note(failure);
+            return 1;
+        }
+    };
+    daemon.recover();
+    let early = Arc::clone(&daemon);
+    std::thread::spawn(move || {
+        if let Err(failure) = early.runtime() {
+            note(failure);
+        }
+    });
+    connection::accept(&daemon, &listener)
+}

@@ -1,0 +1,99 @@
+//! `jail-enter` and `jail-exec`: the steps of the way into the jail that are processes of their own. Both are
+//! single-threaded and end by becoming something else.
+
+use crate::error::note;
+use crate::{descriptors, filter};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid, setsid};
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Among processes that may die for want of memory on the host, a guest goes before the server.
+const OOM_SCORE: &str = "300";
+/// Descriptors that QEMU may have open.
+const NOFILE: u64 = 256;
+
+fn after_dashes(arguments: &[String]) -> Option<(&[String], &[String])> {
+    let at = arguments.iter().position(|word| word == "--")?;
+    Some((&arguments[..at], &arguments[at + 1..]))
+}
+
+fn become_program(line: &[String]) -> io::Error {
+    let Some((program, rest)) = line.split_first() else { return io::ErrorKind::InvalidInput.into() };
+    Command::new(program).args(rest).env_clear().exec()
+}
+
+/// `jail-enter PROCS… -- PROGRAM ARG…`: joins the cgroups, starts a session of its own, forks, and the child becomes
+/// the program while the parent ends: so the child is nobody's, and the supervisor or init reaps it.
+pub fn enter(arguments: &[String]) -> i32 {
+    let Some((joins, line)) = after_dashes(arguments) else { return 2 };
+    for join in joins {
+        if let Err(error) = fs::write(join, "0") {
+            note(format_args!("join {join}: {error}"));
+            return 1;
+        }
+    }
+    let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    let _ = setsid();
+    descriptors::close_from(5);
+    // SAFETY: this process has one thread, so the child may do anything.
+    match unsafe { fork() } {
+        Ok(ForkResult::Parent { .. }) => 0,
+        Ok(ForkResult::Child) => {
+            note(format_args!("{}: {}", line.first().map_or("", String::as_str), become_program(line)));
+            127
+        }
+        Err(error) => {
+            note(format_args!("fork: {error}"));
+            1
+        }
+    }
+}
+
+/// `jail-exec UID FSIZE THREADS -- PROGRAM ARG…`: in the jail, gives up all that is left of root and becomes the
+/// program.
+pub fn exec(arguments: &[String]) -> i32 {
+    let Some((numbers, line)) = after_dashes(arguments) else { return 2 };
+    let numbers: Vec<u64> = numbers.iter().filter_map(|word| word.parse().ok()).collect();
+    let [uid, file_size, threads] = numbers[..] else { return 2 };
+    let Ok(uid) = u32::try_from(uid) else { return 2 };
+    descriptors::close_from(5);
+    match give_up(uid, file_size, threads) {
+        Ok(()) => {
+            note(format_args!("{}: {}", line.first().map_or("", String::as_str), become_program(line)));
+            127
+        }
+        Err(error) => {
+            note(format_args!("enter the jail: {error}"));
+            126
+        }
+    }
+}
+
+fn give_up(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
+    let limits = [
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, NOFILE),
+        (Resource::RLIMIT_FSIZE, file_size),
+        (Resource::RLIMIT_NPROC, threads),
+        (Resource::RLIMIT_MEMLOCK, 1 << 20),
+        (Resource::RLIMIT_MSGQUEUE, 0),
+    ];
+    for (resource, most) in limits {
+        setrlimit(resource, most, most)?;
+    }
+    setgroups(&[])?;
+    setresgid(Gid::from_raw(uid), Gid::from_raw(uid), Gid::from_raw(uid))?;
+    setresuid(Uid::from_raw(uid), Uid::from_raw(uid), Uid::from_raw(uid))?;
+    // SAFETY: prctl with these arguments only sets attributes of this process.
+    let kept = unsafe {
+        libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+            | libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    };
+    if kept != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    filter::install()
+}

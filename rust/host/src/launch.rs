@@ -1,0 +1,196 @@
+//! Launching a machine. First the intent is on disk, then each thing that bears the machine's id is made; a failure
+//! at any step removes all of them, and a crash leaves them to `machine.kill`.
+
+use crate::cgroup::Limits;
+use crate::daemon::Daemon;
+use crate::error::{Code, During, Outcome, failure};
+use crate::ids::Id;
+use crate::jail::{Ends, Jail, make_node};
+use crate::record::{Record, now_unix_ms};
+use crate::request::LaunchArgs;
+use crate::{fault, image, machines, place, qemu, resources, stderr_log};
+use nix::unistd::chown;
+use serde::Serialize;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long QEMU may take until its QMP socket answers. It needs 0.1 s; a machine under full load, many times that.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often to look whether it has died meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Serialize)]
+pub struct Launched {
+    pid: i32,
+    uid: u32,
+}
+
+/// Launches a machine.
+///
+/// # Errors
+/// `exists`, `not-found` (image or disk), `busy` (disk), `no-memory`, `image-corrupt`, or `internal` with what QEMU
+/// said last.
+pub fn launch(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
+    let _machine = daemon.hold_machine(&args.machine_id);
+    let disk_held = args.disk_id.as_ref().map(|disk| daemon.hold_disk(disk));
+    check(daemon, args)?;
+    fs::create_dir(place::machine(&args.machine_id)).during(|| format!("make the folder of {}", args.machine_id))?;
+    let outcome = build(daemon, args);
+    if outcome.is_err() {
+        // The disk's lock is held here, so it is given back first for `kill` to take.
+        drop(disk_held);
+        let _ = machines::kill(daemon, &args.machine_id);
+    }
+    outcome
+}
+
+fn check(daemon: &Daemon, args: &LaunchArgs) -> Outcome<()> {
+    let id = &args.machine_id;
+    let folder = place::machine(id);
+    if folder.symlink_metadata().is_ok() || daemon.cgroups.machines().contains(id) {
+        return Err(failure(Code::Exists, format!("machine {id} exists")));
+    }
+    if daemon.corrupt.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(&args.image) {
+        return Err(failure(Code::ImageCorrupt, format!("image {} failed its verification", args.image)));
+    }
+    image::check_sizes(&args.image)?;
+    if let Some(disk) = &args.disk_id {
+        if place::disk(disk).symlink_metadata().is_err() {
+            return Err(failure(Code::NotFound, format!("there is no disk {disk}")));
+        }
+        if let Some(user) = machines::user_of(disk) {
+            return Err(failure(Code::Busy, format!("disk {disk} is used by machine {user}")));
+        }
+    }
+    let (needed, available) = (qemu::memory_limit_mib(args), resources::available_mib());
+    if needed > available {
+        return Err(failure(
+            Code::NoMemory,
+            format!("the machine may need {needed} MiB, and the host has {available} available"),
+        ));
+    }
+    Ok(())
+}
+
+/// What a machine of its kind is made of; the probe is made of the same.
+pub struct Made {
+    pub uid: u32,
+    pub joins: Vec<PathBuf>,
+    pub agent: UnixListener,
+    pub qmp: UnixListener,
+    pub record: Record,
+}
+
+/// Makes everything but the process: record, uid, cgroups, ownership of the disk, sockets.
+///
+/// # Errors
+/// Whatever is refused; the caller removes what was made.
+pub fn make(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Made> {
+    let id = &args.machine_id;
+    let folder = place::machine(id);
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))
+        .during(|| "open the machine's folder".to_owned())?;
+    let mut record = Record {
+        version: 1,
+        machine_id: id.clone(),
+        image: args.image.clone(),
+        disk_id: args.disk_id.clone(),
+        memory_mib: args.memory_mib,
+        cpus: args.cpus,
+        accelerator: args.accelerator,
+        environment: args.labels.environment.clone(),
+        magic: args.magic.clone(),
+        uid: None,
+        pid: None,
+        boot_id: daemon.boot_id.clone(),
+        started_unix_ms: now_unix_ms(),
+    };
+    record.write()?;
+    fault::reach("launch.intent");
+    let uid = daemon.claims.claim(id)?;
+    record.uid = Some(uid);
+    record.write()?;
+    let limits = Limits { memory_bytes: qemu::memory_limit_mib(args) << 20, pids: qemu::pids_limit(args) };
+    let joins = daemon.cgroups.create(id, &limits)?;
+    fault::reach("launch.cgroup");
+    if let Some(disk) = &args.disk_id {
+        give_disk(disk, uid)?;
+    }
+    let agent = listen(&folder.join("agent.sock"), daemon.options.server_uid)?;
+    let qmp = listen(&folder.join("qmp.sock"), daemon.options.server_uid)?;
+    Ok(Made { uid, joins, agent, qmp, record })
+}
+
+fn give_disk(disk: &Id, uid: u32) -> Outcome<()> {
+    let path = place::disk(disk);
+    std::os::unix::fs::lchown(&path, Some(uid), Some(uid)).during(|| format!("give disk {disk} to the machine"))
+}
+
+fn listen(path: &Path, server_uid: u32) -> Outcome<UnixListener> {
+    let what = || format!("bind {}", path.file_name().unwrap_or_default().to_string_lossy());
+    // Nobody but root can connect between bind and chmod: the mask of the process would let others in.
+    let listener = UnixListener::bind(path).during(what)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).during(what)?;
+    chown(path, Some(server_uid.into()), None).during(what)?;
+    Ok(listener)
+}
+
+fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
+    let runtime = daemon.runtime()?;
+    let id = &args.machine_id;
+    let folder = place::machine(id);
+    let mut made = make(daemon, args)?;
+    let disk = args.disk_id.as_ref().map(place::disk);
+    let disk_bytes = disk.as_ref().and_then(|disk| disk.symlink_metadata().ok()).map_or(0, |found| found.len());
+    let said = stderr_log::create(&folder)?;
+    let pouring = stderr_log::pour(&folder)?;
+    let jail = Jail {
+        runtime: &runtime,
+        image: place::image(&args.image),
+        disk,
+        disk_bytes,
+        node: make_node(&place::node(id), args.accelerator, made.uid)?,
+        uid: made.uid,
+        threads: qemu::pids_limit(args),
+        joins: std::mem::take(&mut made.joins),
+    };
+    let mut inside = vec![runtime.qemu.to_string_lossy().into_owned()];
+    inside.extend(qemu::arguments(args, &runtime));
+    jail.start(&inside, &Ends { agent: &made.agent, qmp: &made.qmp, said: &said })?;
+    drop((said, made.agent, made.qmp));
+    fault::reach("launch.spawned");
+    if let Err(why) = greeted(daemon, id, &folder.join("qmp.sock")) {
+        let _ = daemon.cgroups.kill(id, || ());
+        // With the VMM dead the FIFO has ended, and all it said is in the log.
+        let _ = pouring.join();
+        let said = stderr_log::tail(&folder);
+        return Err(failure(Code::Internal, format!("{why}; it said: {said}")));
+    }
+    // The mount in the jail keeps the node.
+    let _ = fs::remove_file(place::node(id));
+    let pid = machines::vmm(daemon, id).ok_or_else(|| failure(Code::Internal, "QEMU ended at once"))?;
+    made.record.pid = Some(pid);
+    made.record.write()?;
+    fault::reach("launch.ready");
+    Ok(Launched { pid, uid: made.uid })
+}
+
+/// Waits for QMP's greeting. The socket accepts from the start, since the daemon bound it; only QEMU greets.
+fn greeted(daemon: &Daemon, id: &Id, path: &Path) -> Result<(), String> {
+    let start = Instant::now();
+    let mut qmp = UnixStream::connect(path).map_err(|error| format!("connect to QMP: {error}"))?;
+    qmp.set_read_timeout(Some(LOOK)).map_err(|error| error.to_string())?;
+    loop {
+        match qmp.read(&mut [0; 512]) {
+            Ok(0) => return Err("QEMU closed its QMP socket".to_owned()),
+            Ok(_) => return Ok(()),
+            Err(_) if daemon.cgroups.pids(id).is_empty() => return Err("QEMU ended before it was ready".to_owned()),
+            Err(_) if start.elapsed() > PATIENCE => return Err("QEMU did not greet in time".to_owned()),
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! One verb at a time on one object.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+#[derive(Clone, Default)]
+pub struct Locks(Arc<(Mutex<HashSet<String>>, Condvar)>);
+
+/// Holds a name until dropped.
+pub struct Held {
+    locks: Locks,
+    name: String,
+}
+
+impl Locks {
+    /// Waits until nobody holds `name`, and holds it. Whoever takes two takes the machine's before the disk's.
+    pub fn hold(&self, name: String) -> Held {
+        let (names, changed) = &*self.0;
+        let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+        while names.contains(&name) {
+            names = changed.wait(names).unwrap_or_else(PoisonError::into_inner);
+        }
+        names.insert(name.clone());
+        Held { locks: self.clone(), name }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (names, changed) = &*self.locks.0;
+        names.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn the_second_waits_for_the_first() {
+        let locks = Locks::default();
+        let first = locks.hold("a".to_owned());
+        let _other = locks.hold("b".to_owned());
+        let (sent, received) = mpsc::channel();
+        let second = std::thread::spawn({
+            let locks = locks.clone();
+            move || {
+                let _held = locks.hold("a".to_owned());
+                sent.send("second").unwrap();
+            }
+        });
+        assert!(received.try_recv().is_err());
+        drop(first);
+        assert_eq!(received.recv().unwrap(), "second");
+        second.join().unwrap();
+    }
+}

@@ -1,0 +1,134 @@
+//! Machines as they are found on the host, and how one is removed.
+
+use crate::daemon::Daemon;
+use crate::error::{During, Outcome};
+use crate::ids::Id;
+use crate::record::Record;
+use crate::request::Magic;
+use crate::{fault, place, uids};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    machine_id: Id,
+    alive: bool,
+    pid: Option<i32>,
+    uid: Option<u32>,
+    disk_id: Option<Id>,
+    memory_mib: Option<u64>,
+    started_unix_ms: Option<u64>,
+    boot_id: Option<String>,
+    environment: Option<Id>,
+    magic: Option<Magic>,
+}
+
+#[derive(Default, Serialize)]
+pub struct Removed {
+    processes: usize,
+    cgroups: u64,
+    sockets: u64,
+    files: u64,
+    uids: u64,
+}
+
+/// Ids of all machines that have a folder.
+pub fn folders() -> BTreeSet<Id> {
+    let entries = fs::read_dir(place::machines()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Id::parse(&entry.file_name().into_string().ok()?).ok()).collect()
+}
+
+/// The machine that uses a disk, if any does.
+pub fn user_of(disk: &Id) -> Option<Id> {
+    folders().into_iter().find(|id| Record::read(id).is_some_and(|record| record.disk_id.as_ref() == Some(disk)))
+}
+
+/// The real uid of a process, if there is one with this pid (proc_pid_status(5)).
+fn uid_of(pid: i32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
+}
+
+/// The VMM's pid on the host: the process in the machine's cgroup that is not root's any more.
+pub fn vmm(daemon: &Daemon, id: &Id) -> Option<i32> {
+    daemon
+        .cgroups
+        .pids(id)
+        .into_iter()
+        .find(|pid| uid_of(*pid).is_some_and(|uid| (uids::FIRST..uids::END).contains(&uid)))
+}
+
+/// All machines of which anything is left.
+pub fn list(daemon: &Daemon) -> Vec<Listed> {
+    let mut ids = folders();
+    ids.extend(daemon.cgroups.machines());
+    let listed = |id: Id| {
+        let (record, pid) = (Record::read(&id), vmm(daemon, &id));
+        let record = record.as_ref();
+        Listed {
+            alive: pid.is_some(),
+            pid: pid.or(record.and_then(|record| record.pid)),
+            uid: record.and_then(|record| record.uid),
+            disk_id: record.and_then(|record| record.disk_id.clone()),
+            memory_mib: record.map(|record| record.memory_mib),
+            started_unix_ms: record.map(|record| record.started_unix_ms),
+            boot_id: record.map(|record| record.boot_id.clone()),
+            environment: record.and_then(|record| record.environment.clone()),
+            magic: record.map(|record| record.magic.clone()),
+            machine_id: id,
+        }
+    };
+    ids.into_iter().map(listed).collect()
+}
+
+/// Removes all that bears the machine's id. The caller holds the machine's lock. `machine.json` goes last, so that
+/// whatever interrupts this, the machine stays in the list until nothing of it is left.
+///
+/// # Errors
+/// `internal` when something stays; saying so again later goes on from there.
+pub fn kill(daemon: &Daemon, id: &Id) -> Outcome<Removed> {
+    let mut removed =
+        Removed { processes: daemon.cgroups.kill(id, || fault::reach("kill.signalled"))?, ..Removed::default() };
+    removed.cgroups = daemon.cgroups.remove(id)?;
+    fault::reach("kill.cgroup");
+    if let Some(disk) = Record::read(id).and_then(|record| record.disk_id) {
+        let _held = daemon.hold_disk(&disk);
+        take_back(&disk)?;
+    }
+    if fs::remove_file(place::node(id)).is_ok() {
+        removed.files += 1;
+    }
+    let folder = place::machine(id);
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        if entry.file_name() == "machine.json" {
+            continue;
+        }
+        let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
+        fs::remove_file(entry.path()).during(|| format!("remove a file of machine {id}"))?;
+        *(if is_socket { &mut removed.sockets } else { &mut removed.files }) += 1;
+    }
+    fault::reach("kill.files");
+    removed.uids = daemon.claims.release(id);
+    if fs::remove_file(folder.join("machine.json")).is_ok() {
+        removed.files += 1;
+    }
+    match fs::remove_dir(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).during(|| format!("remove the folder of machine {id}"))
+        }
+        _ => Ok(removed),
+    }
+}
+
+/// Makes a disk root's again.
+fn take_back(disk: &Id) -> Outcome<()> {
+    match std::os::unix::fs::lchown(place::disk(disk), Some(0), Some(0)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).during(|| format!("take back disk {disk}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,56 @@
+//! `microterm-host`: the privileged daemon. See docs/reference/host-protocol.md.
+#![warn(clippy::pedantic)]
+#![allow(clippy::module_name_repetitions, reason = "a name is read where it is used, without its module")]
+
+mod cgroup;
+mod connection;
+mod copy;
+mod daemon;
+mod descriptors;
+mod disk;
+mod error;
+mod fault;
+mod filter;
+mod ids;
+mod image;
+mod jail;
+mod jail_steps;
+mod launch;
+mod locks;
+mod machines;
+mod options;
+mod place;
+mod probe;
+mod probe_checks;
+mod qemu;
+mod record;
+mod request;
+mod resources;
+mod runtime;
+mod scan;
+mod stderr_log;
+mod supervisor;
+mod tools;
+mod uids;
+mod verbs;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let rest = arguments.get(2..).unwrap_or_default();
+    let status = match arguments.get(1).map(String::as_str) {
+        Some("serve") => supervisor::run(rest),
+        Some("daemon") => daemon::run(rest),
+        Some("jail-enter") => jail_steps::enter(rest),
+        Some("jail-exec") => jail_steps::exec(rest),
+        Some("jail-probe") => probe_checks::run(rest),
+        Some("--version") => {
+            println!("microterm-host {}", env!("CARGO_PKG_VERSION"));
+            0
+        }
+        _ => {
+            error::note("usage: microterm-host serve --data DIR --server-uid UID --instance NAME … | --version");
+            2
+        }
+    };
+    std::process::exit(status);
+}

@@ -1,0 +1,74 @@
+//! QEMU's command line.
+
+use crate::request::{Accelerator, LaunchArgs};
+use crate::runtime::Runtime;
+
+/// Descriptors in the jail.
+pub const AGENT_FD: i32 = 3;
+pub const QMP_FD: i32 = 4;
+
+/// Size of TCG's buffer of translated code. QEMU would take up to a gigabyte.
+const TB_SIZE_MIB: u64 = 96;
+/// What QEMU itself needs besides the guest's memory, with room for the page cache of its disk.
+const OWN_MIB: u64 = 160;
+/// Threads besides the vCPUs': main, RCU, workers of block I/O, and some to spare.
+const OWN_THREADS: u64 = 64;
+
+pub const IMAGE_FOLDER: &str = "/image";
+pub const DISK: &str = "/disk.ext4";
+
+/// The memory limit of a machine's cgroup.
+pub fn memory_limit_mib(launch: &LaunchArgs) -> u64 {
+    let emulation = match launch.accelerator {
+        // Translated code, and software TLBs that grow with what the guest touches.
+        Accelerator::Tcg => TB_SIZE_MIB + launch.memory_mib / 16 + 8 * u64::from(launch.cpus),
+        Accelerator::Kvm => 0,
+    };
+    launch.memory_mib + OWN_MIB + emulation
+}
+
+/// The limit of processes and threads.
+pub fn pids_limit(launch: &LaunchArgs) -> u64 {
+    OWN_THREADS + u64::from(launch.cpus)
+}
+
+/// All arguments after the program's name.
+pub fn arguments(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
+    let (accelerator, cpu) = match launch.accelerator {
+        Accelerator::Tcg => (format!("tcg,thread=multi,tb-size={TB_SIZE_MIB}"), "max"),
+        Accelerator::Kvm => ("kvm".to_owned(), "host"),
+    };
+    let mut line: Vec<String> = Vec::new();
+    let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
+    add(&["-name", launch.machine_id.as_str(), "-nodefaults", "-no-user-config", "-nographic"]);
+    add(&["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]);
+    add(&["-M", "microvm,x-option-roms=off,rtc=on", "-accel", &accelerator, "-cpu", cpu]);
+    add(&["-smp", &launch.cpus.to_string(), "-m", &format!("{}M", launch.memory_mib)]);
+    if runtime.version >= (7, 1, 0) {
+        // The default is 64 workers, which alone would reach the limit of threads.
+        add(&["-object", "main-loop,id=main-loop,thread-pool-max=16"]);
+    }
+    add(&["-kernel", &format!("{IMAGE_FOLDER}/vmlinuz"), "-initrd", &format!("{IMAGE_FOLDER}/initrd.cpio")]);
+    add(&["-append", &format!("console=ttyS0 quiet panic=-1 microterm.magic={}", launch.magic.as_str())]);
+    let base = format!(
+        "driver=raw,node-name=base,read-only=on,file.driver=file,file.filename={IMAGE_FOLDER}/root.erofs,file.locking=off"
+    );
+    add(&["-blockdev", &base, "-device", "virtio-blk-device,drive=base,serial=base"]);
+    if launch.disk_id.is_some() {
+        let disk =
+            format!("driver=raw,node-name=disk,discard=unmap,file.driver=file,file.filename={DISK},file.discard=unmap");
+        add(&["-blockdev", &disk, "-device", "virtio-blk-device,drive=disk,serial=disk"]);
+    }
+    add(&["-chardev", &format!("socket,id=agent,fd={AGENT_FD},server=on,wait=off")]);
+    add(&[
+        "-device",
+        "virtio-serial-device,max_ports=2",
+        "-device",
+        "virtserialport,chardev=agent,name=microterm.agent",
+    ]);
+    add(&["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng"]);
+    add(&["-chardev", "ringbuf,id=con,size=65536", "-serial", "chardev:con"]);
+    add(&["-chardev", &format!("socket,id=qmp,fd={QMP_FD},server=on,wait=off"), "-mon", "chardev=qmp,mode=control"]);
+    add(&["-action", "reboot=shutdown,shutdown=pause", "-msg", "timestamp=on"]);
+    line
+}

@@ -1,0 +1,86 @@
+use super::*;
+use proptest::prelude::*;
+
+fn ok(line: &str) -> Request {
+    parse(line.as_bytes()).1.unwrap_or_else(|failure| panic!("{line}: {failure}"))
+}
+
+fn refused(line: &str) -> String {
+    let failure = parse(line.as_bytes()).1.expect_err(line);
+    assert_eq!(failure.code, Code::BadRequest, "{line}");
+    failure.message
+}
+
+const LAUNCH: &str = r#"{"machineId":"machine1","image":"imagekey1","diskId":null,"memoryMib":256,"cpus":1,"accelerator":"tcg","magic":"00112233445566778899aabbccddeeff"}"#;
+
+#[test]
+fn reads_every_verb() {
+    for verb in ["hello", "image.import", "list", "host.resources", "jail.probe"] {
+        ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{}}}}"#));
+    }
+    ok(r#"{"id":1,"verb":"image.verify","args":{"image":"imagekey1"}}"#);
+    ok(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":64}}"#);
+    ok(r#"{"id":1,"verb":"disk.remove","args":{"diskId":"disk0001"}}"#);
+    ok(r#"{"id":1,"verb":"machine.kill","args":{"machineId":"machine1"}}"#);
+    ok(r#"{"id":1,"verb":"machine.usage","args":{"machineId":"machine1"}}"#);
+    ok(r#"{"id":1,"verb":"scan","args":{"ids":["machine1","disk0001"]}}"#);
+    let Request::MachineLaunch(launch) = ok(&format!(r#"{{"id":1,"verb":"machine.launch","args":{LAUNCH}}}"#)) else {
+        panic!("not a launch");
+    };
+    assert_eq!((launch.memory_mib, launch.cpus, launch.disk_id), (256, 1, None));
+}
+
+#[test]
+fn refuses_unknown_verbs_keys_and_types() {
+    refused(r#"{"id":1,"verb":"shell","args":{}}"#);
+    refused(r#"{"id":1,"verb":"hello","args":{"x":1}}"#);
+    refused(r#"{"id":1,"verb":"hello","args":[1]}"#);
+    refused(r#"{"id":1,"verb":"hello","args":{},"more":1}"#);
+    refused(r#"{"id":1,"verb":"hello"}"#);
+    refused(r#"{"id":-1,"verb":"hello","args":{}}"#);
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":"64"}}"#);
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":64.5}}"#);
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","diskId":"disk0002","sizeMib":64}}"#);
+}
+
+#[test]
+fn refuses_values_out_of_range() {
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":63}}"#);
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":1048577}}"#);
+    for (from, to) in [
+        ("256", "63"),
+        ("256", "1048577"),
+        (r#""cpus":1"#, r#""cpus":0"#),
+        (r#""cpus":1"#, r#""cpus":65"#),
+        ("tcg", "xen"),
+        ("00112233445566778899aabbccddeeff", "00112233445566778899AABBCCDDEEFF"),
+        ("00112233445566778899aabbccddeeff", "0011 quiet init=/bin/sh"),
+        ("machine1", "../../etc/passwd"),
+        (r#""diskId":null"#, r#""diskId":"a/b/c/d/e/f""#),
+    ] {
+        refused(&format!(r#"{{"id":1,"verb":"machine.launch","args":{}}}"#, LAUNCH.replacen(from, to, 1)));
+    }
+}
+
+#[test]
+fn a_refused_request_keeps_its_id() {
+    assert_eq!(parse(br#"{"id":7,"verb":"nope","args":{}}"#).0, Some(7));
+    assert_eq!(parse(b"nonsense").0, None);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic_the_parser(line in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let _ = parse(&line);
+    }
+
+    #[test]
+    fn no_mutation_of_a_launch_panics_or_names_a_path(at in 0usize..200, byte in any::<u8>()) {
+        let mut line = format!(r#"{{"id":1,"verb":"machine.launch","args":{LAUNCH}}}"#).into_bytes();
+        if let Some(slot) = line.get_mut(at) { *slot = byte; }
+        if let (_, Ok(Request::MachineLaunch(launch))) = parse(&line) {
+            prop_assert!(!launch.machine_id.as_str().contains(['/', '.', '\0']));
+            prop_assert!(!launch.image.as_str().contains(['/', '.', '\0']));
+        }
+    }
+}
