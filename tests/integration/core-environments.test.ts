@@ -2,7 +2,8 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Environment, EnvironmentId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ANN, BOB, makeWorld, type Server } from "./core-world.ts";
+import { ANN, BOB, type Server } from "./core-server.ts";
+import { makeWorld } from "./core-world.ts";
 
 const PATIENCE = { timeoutMs: 30_000 } as const;
 const SMALL = { memoryMib: 128 } as const;

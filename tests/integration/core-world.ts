@@ -1,78 +1,11 @@
-import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  createEnvironmentService,
-  type EnvironmentLimits,
-  type EnvironmentService,
-  type Faults,
-  type Storage,
-  type VmDriver,
-} from "@microterm/core";
-import { systemClock, systemRandom } from "@microterm/core/testing";
-import { createProcessDriver } from "@microterm/drivers";
 import { findHolders, findMarked } from "@microterm/host";
-import { createLoopbackNetwork } from "@microterm/networks";
-import { type MachineId, OwnerId } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
+import type { MachineId } from "@microterm/protocol";
 import { expect, onTestFinished } from "vitest";
-import { createQuietLog } from "../../support/quiet-log.ts";
 import { rustBinary } from "../../support/rust-binaries.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
-
-export const ANN = OwnerId.parse("annannann");
-export const BOB = OwnerId.parse("bobbobbob");
-
-export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-
-export interface Parts {
-  readonly folder: string;
-  readonly agentBinary: string;
-}
-
-export interface ServerOptions {
-  readonly faults?: Faults;
-  readonly limits?: Partial<EnvironmentLimits>;
-}
-
-/** What one server process holds; several after each other stand for restarts. */
-export interface Server {
-  readonly service: EnvironmentService;
-  readonly storage: Storage;
-  readonly driver: VmDriver;
-  readonly log: ReturnType<typeof createQuietLog>;
-  close(): Promise<void>;
-}
-
-/** A service over real SQLite and the process driver, as it is when a server begins: not yet recovered. */
-export async function openServer({ folder, agentBinary }: Parts, options: ServerOptions = {}): Promise<Server> {
-  const log = createQuietLog();
-  const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
-  await storage.owners.insert(ANN, "2026-11-22T10:00:00.000Z");
-  await storage.owners.insert(BOB, "2026-11-22T10:00:01.000Z");
-  const driver = createProcessDriver({ agentBinary, directory: machinesOf(folder), log });
-  const service = createEnvironmentService({
-    storage,
-    driver,
-    network: createLoopbackNetwork(),
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    ...options,
-  });
-  return {
-    service,
-    storage,
-    driver,
-    log,
-    async close() {
-      await service.close();
-      await storage.close();
-    },
-  };
-}
-
-const machinesOf = (folder: string) => join(folder, "machines");
+import { ANN, BOB, machinesOf, openServer, type Parts, type Server, type ServerOptions } from "./core-server.ts";
 
 export interface World extends Parts {
   /** A server that has recovered; closed when the test ends. */
@@ -97,10 +30,8 @@ export async function makeWorld(options: { readonly agentBinary?: string } = {})
       return server;
     },
     async agentPid(machineId) {
-      const entry = await findMarked(
-        `MICROTERM_MACHINE=${machineId}`,
-        `unix:${machinesOf(folder)}/${machineId}/agent.sock`,
-      );
+      const socket = join(machinesOf(folder), machineId, "agent.sock");
+      const entry = await findMarked(`MICROTERM_MACHINE=${machineId}`, `unix:${socket}`);
       if (entry === null) throw new Error(`no agent of ${machineId} runs`);
       return entry.pid;
     },

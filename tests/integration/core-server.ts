@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import {
+  createEnvironmentService,
+  type EnvironmentLimits,
+  type EnvironmentService,
+  type Faults,
+  type Storage,
+  type VmDriver,
+} from "@microterm/core";
+import { systemClock, systemRandom } from "@microterm/core/testing";
+import { createProcessDriver } from "@microterm/drivers";
+import { createLoopbackNetwork } from "@microterm/networks";
+import { OwnerId } from "@microterm/protocol";
+import { createSqliteStorage } from "@microterm/storage";
+import { createQuietLog } from "../../support/quiet-log.ts";
+
+export const ANN = OwnerId.parse("annannann");
+export const BOB = OwnerId.parse("bobbobbob");
+
+export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+export interface Parts {
+  readonly folder: string;
+  readonly agentBinary: string;
+}
+
+export interface ServerOptions {
+  readonly faults?: Faults;
+  readonly limits?: Partial<EnvironmentLimits>;
+}
+
+/** What one server process holds; several after each other stand for restarts. */
+export interface Server {
+  readonly service: EnvironmentService;
+  readonly storage: Storage;
+  readonly driver: VmDriver;
+  readonly log: ReturnType<typeof createQuietLog>;
+  close(): Promise<void>;
+}
+
+export const machinesOf = (folder: string) => join(folder, "machines");
+
+/** A service over real SQLite and the process driver, as it is when a server begins: not yet recovered. */
+export async function openServer({ folder, agentBinary }: Parts, options: ServerOptions = {}): Promise<Server> {
+  const log = createQuietLog();
+  const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
+  await storage.owners.insert(ANN, "2026-11-22T10:00:00.000Z");
+  await storage.owners.insert(BOB, "2026-11-22T10:00:01.000Z");
+  const driver = createProcessDriver({ agentBinary, directory: machinesOf(folder), log });
+  const service = createEnvironmentService({
+    storage,
+    driver,
+    network: createLoopbackNetwork(),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    ...options,
+  });
+  return {
+    service,
+    storage,
+    driver,
+    log,
+    async close() {
+      await service.close();
+      await storage.close();
+    },
+  };
+}
