@@ -41,7 +41,11 @@ export const Environment = z.strictObject({
   id: EnvironmentId,
   name: EnvironmentName,
   state: EnvironmentState,
-  /** Why it is `failed` or `stopped`, for a person; while `creating`, the {@link BootStep} under way. Otherwise null. */
+  /**
+   * Why it is `failed` or `stopped`, for a person. While `creating`, the {@link BootStep} under way, then what else there
+   * is to know in parentheses: `kernel (second attempt: …)`. While `running`, `stopping` once a stop was asked for.
+   * Otherwise null.
+   */
   reason: z.string().nullable(),
   owner: OwnerId,
   driver: z.string(),

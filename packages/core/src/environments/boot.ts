@@ -21,7 +21,7 @@ class Superseded extends Error {}
 
 /**
  * Brings a `creating` environment to `running` or `failed`, with one visible second attempt. When `signal` aborts, or the
- * row has left `creating`, it lets go of everything as it stands. Never rejects.
+ * row has left `creating`, it lets go of everything as it stands. Rejects only when the database does.
  */
 export async function boot(
   context: Context,
@@ -29,10 +29,12 @@ export async function boot(
   options: { readonly isResumed: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const signal = AbortSignal.any([options.signal, context.closing.signal]);
+  // Another boot of it may have ended while this one waited for its turn.
+  if ((await context.rows.get(row.id))?.state !== "creating") return;
   let retry: string | null = null;
   for (;;) {
     try {
-      if (retry === null && row.machineId !== null) await releaseMachine(context, row.machineId);
+      if (retry !== null || row.machineId !== null) await removeEarlier(context, row);
       return await attempt(context, row, { isResumed: options.isResumed, retry }, signal);
     } catch (error) {
       if (signal.aborted || error instanceof Superseded) return;
@@ -42,6 +44,13 @@ export async function boot(
       retry = reason;
       await context.clock.sleep(RETRY_PAUSE_MS, signal).catch(() => {});
     }
+  }
+}
+
+/** Whatever earlier boots have left behind: it would hold the disk. */
+async function removeEarlier(context: Context, row: EnvironmentRow): Promise<void> {
+  for (const { machineId, environmentId } of await context.driver.list()) {
+    if (machineId === row.machineId || environmentId === row.id) await releaseMachine(context, machineId);
   }
 }
 
