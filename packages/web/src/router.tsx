@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createRootRoute, createRoute, createRouter, Outlet, useLocation } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, Navigate, Outlet } from "@tanstack/react-router";
 import { CloudOff } from "lucide-react";
 import { useIsConnected, useLiveEvents } from "./api/live-events.ts";
 import { sessionQuery } from "./api/queries.ts";
@@ -8,13 +8,14 @@ import { ListPage } from "./pages/list.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { DestroyDialog } from "./parts/destroy-dialog.tsx";
 
+/** Over the header, so that nothing moves: a terminal that changes its height would be told a new size. */
 const Disconnected = () => (
   <p
     role="status"
-    className="flex shrink-0 items-center justify-center gap-2 border-b border-border bg-raised py-1 text-warn"
+    className="late pointer-events-none fixed top-1.5 left-1/2 z-10 flex h-8 -translate-x-1/2 items-center gap-2 rounded-md border border-border bg-raised px-3 whitespace-nowrap text-warn"
   >
     <CloudOff aria-hidden className="size-4" />
-    The microterm server does not answer. What is shown may be old.
+    The microterm server does not answer
   </p>
 );
 
@@ -26,27 +27,21 @@ const SignedIn = () => {
   useLiveEvents(cache, session.isSuccess);
   return (
     <DestroyDialog>
-      <div className="flex h-full flex-col">
-        {(!isConnected || session.failureCount > 0) && <Disconnected />}
-        <div className="min-h-0 flex-1">{session.data && <Outlet />}</div>
-      </div>
+      {session.data && <Outlet />}
+      {(!isConnected || session.failureCount > 0) && <Disconnected />}
     </DestroyDialog>
   );
 };
 
-const Root = () => {
-  const { pathname } = useLocation();
-  return pathname === "/sign-in" ? <Outlet /> : <SignedIn />;
-};
+const rootRoute = createRootRoute({ notFoundComponent: () => <Navigate to="/" replace /> });
+const signedIn = createRoute({ getParentRoute: () => rootRoute, id: "signed-in", component: SignedIn });
+const list = createRoute({ getParentRoute: () => signedIn, path: "/", component: ListPage });
+const environment = createRoute({ getParentRoute: () => signedIn, path: "/e/$id", component: EnvironmentPage });
+const signIn = createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: SignInPage });
 
-const rootRoute = createRootRoute({ component: Root, notFoundComponent: ListPage });
-const routes = [
-  createRoute({ getParentRoute: () => rootRoute, path: "/", component: ListPage }),
-  createRoute({ getParentRoute: () => rootRoute, path: "/e/$id", component: EnvironmentPage }),
-  createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: SignInPage }),
-] as const;
-
-export const router = createRouter({ routeTree: rootRoute.addChildren(routes) });
+export const router = createRouter({
+  routeTree: rootRoute.addChildren([signedIn.addChildren([list, environment]), signIn]),
+});
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -4,11 +4,10 @@ import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
 import { client, environmentsQuery, sessionQuery } from "./queries.ts";
 
-/** Newest first; what was there keeps its place. */
-export const upsert = (list: readonly Environment[], changed: Environment): Environment[] =>
-  list.some((one) => one.id === changed.id)
-    ? list.map((one) => (one.id === changed.id ? changed : one))
-    : [changed, ...list];
+export const upsert = (list: readonly Environment[], changed: Environment): Environment[] => [
+  ...list.filter((one) => one.id !== changed.id),
+  changed,
+];
 
 let isConnected = true;
 const listeners = new Set<() => void>();

@@ -10,7 +10,6 @@ import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
 import { Logs } from "../parts/logs.tsx";
-import { Status } from "../parts/status.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
 import { documentTitle } from "../terminal/title.ts";
 import { loadTerminal, preloadTerminal } from "../terminal/preload.ts";
@@ -99,7 +98,7 @@ const Body = ({ environment }: { readonly environment: Environment }) => {
 };
 
 export const EnvironmentPage = () => {
-  const { id } = useParams({ from: "/e/$id" });
+  const { id } = useParams({ from: "/signed-in/e/$id" });
   const list = useQuery(environmentsQuery);
   const environment = list.data?.find((one) => one.id === id) ?? list.data?.find((one) => one.name === id);
   const isRunning = environment?.state === "running";
@@ -115,9 +114,6 @@ export const EnvironmentPage = () => {
           <>
             <span aria-hidden className="text-border">/</span>
             <span className="truncate font-medium">{environment.name}</span>
-            <span className="truncate text-muted max-sm:hidden">
-              <Status of={environment} />
-            </span>
           </>
         )}
       </Header>

@@ -111,7 +111,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
           </tr>
         </thead>
         <tbody>
-          {environments.map((one) => (
+          {environments.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt)).map((one) => (
             <Row key={one.id} environment={one} now={now} />
           ))}
         </tbody>

@@ -11,7 +11,7 @@ const takeToken = (): string | null => {
   if (location.hash !== "") history.replaceState(null, "", location.pathname);
   return token;
 };
-const initialToken = takeToken();
+let waitingToken = takeToken();
 
 /** Where to go after signing in: an address of this page only, never another site's. */
 const destination = (): string => {
@@ -22,7 +22,7 @@ const destination = (): string => {
 export const SignInPage = () => {
   const cache = useQueryClient();
   const navigate = useNavigate();
-  const [token, setToken] = useState(initialToken);
+  const [isFirst, setFirst] = useState(waitingToken !== null);
   const signIn = useMutation({
     mutationFn: (spent: string) => client.session.signIn(spent),
     onSuccess: async (session) => {
@@ -31,26 +31,32 @@ export const SignInPage = () => {
       await navigate({ to: destination(), replace: true });
     },
   });
-  useEffect(() => {
-    if (token === null) return;
-    // A link works once: taken before it is sent, so that no second render sends it again.
-    setToken(null);
-    signIn.mutate(token);
-  }, [token, signIn]);
+  const { mutate } = signIn;
   useEffect(() => {
     document.title = "Sign in · microterm";
+    const spend = (): void => {
+      // A link works once: forgotten before it is sent, so that nothing sends it again.
+      const token = waitingToken;
+      waitingToken = null;
+      setFirst(false);
+      if (token !== null) mutate(token);
+    };
     // A new link opened in this tab changes only the fragment, which loads nothing.
-    const onHash = (): void => setToken(takeToken());
+    const onHash = (): void => {
+      waitingToken = takeToken();
+      spend();
+    };
+    spend();
     addEventListener("hashchange", onHash);
     return () => removeEventListener("hashchange", onHash);
-  }, []);
+  }, [mutate]);
   return (
     <main className="grid h-full place-items-center p-6">
       <div className="w-[min(420px,100%)]">
         <h1 className="text-[15px]">
           <Logo />
         </h1>
-        {signIn.isPending || token !== null ? (
+        {signIn.isPending || isFirst ? (
           <p role="status" className="mt-4 text-muted">
             Signing in…
           </p>

@@ -44,7 +44,7 @@ export const Logo = () => (
 /** 44 px at the top of every page: where one is, and what can be done there. */
 export const Header = ({ children, actions }: { readonly children?: ReactNode; readonly actions?: ReactNode }) => (
   <header className="flex h-11 shrink-0 items-center gap-3 border-b border-border bg-surface px-3">
-    <Link to="/" className="rounded-md" aria-label="microterm: all environments">
+    <Link to="/" className="flex rounded-md" aria-label="microterm: all environments">
       <Logo />
     </Link>
     {children}

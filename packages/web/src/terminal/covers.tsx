@@ -41,8 +41,9 @@ export const ReconnectCover = ({ retryAt, onRetry }: { readonly retryAt: number 
   );
 };
 
+/** Over the terminal, not above it: its size must not change for a notice. */
 export const NoticeBar = ({ notice, onDismiss }: { readonly notice: string; readonly onDismiss: () => void }) => (
-  <div className="flex shrink-0 items-center gap-2 border-b border-border bg-raised py-1 pr-1 pl-3">
+  <div className="absolute top-2 right-4 z-1 flex max-w-[min(560px,90%)] items-center gap-2 rounded-md border border-border bg-raised py-1 pr-1 pl-3 shadow-overlay">
     <Info aria-hidden className="size-4 shrink-0 text-accent" />
     <p role="status">{notice}</p>
     <Button look="quiet" isSquare className="ml-auto" aria-label="Dismiss" onClick={onDismiss}>

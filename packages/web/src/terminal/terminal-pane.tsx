@@ -69,7 +69,6 @@ const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewPro
   }, [state.phase, cache]);
   return (
     <>
-      {state.notice !== null && session && <NoticeBar notice={state.notice} onDismiss={session.dismissNotice} />}
       <main className="relative min-h-0 flex-1 bg-terminal">
         <div className="absolute inset-0 overflow-hidden py-1 pl-2">
           {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms. */}
@@ -93,6 +92,7 @@ const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewPro
           </p>
         )}
         {state.hoveredLink !== null && <LinkTarget target={state.hoveredLink} />}
+        {state.notice !== null && session && <NoticeBar notice={state.notice} onDismiss={session.dismissNotice} />}
         {state.phase === "reconnecting" && session && (
           <ReconnectCover retryAt={state.retryAt} onRetry={session.reconnectNow} />
         )}
