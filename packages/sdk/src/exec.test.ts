@@ -6,7 +6,10 @@ import { ManualTiming, type ScriptedSocket, scriptedSockets } from "./testing/sc
 
 const settle = () => new Promise((done) => setImmediate(done));
 
-function run(onStdout: (bytes: Uint8Array) => undefined | Promise<void> = () => undefined) {
+function run(
+  onStdout: (bytes: Uint8Array) => undefined | Promise<void> = () => undefined,
+  refusal: Error | null = new Error("refused"),
+) {
   const sockets = scriptedSockets();
   const session = startExec({
     url: "ws://host/exec",
@@ -15,7 +18,7 @@ function run(onStdout: (bytes: Uint8Array) => undefined | Promise<void> = () => 
     request: { command: ["true"], tty: null },
     onStdout,
     onStderr: () => undefined,
-    diagnose: async () => new Error("refused"),
+    diagnose: async () => refusal,
     timing: new ManualTiming(),
   });
   return { session, socket: sockets.opened[0] as ScriptedSocket };
@@ -59,7 +62,7 @@ describe("an exec", () => {
   });
 
   it("fails when the connection breaks before the exit", async () => {
-    const { session, socket } = run();
+    const { session, socket } = run(() => undefined, null);
     socket.open();
     socket.deliver(Uint8Array.of(FRAME.started, 0, 0, 0, 9));
     socket.break(1006);

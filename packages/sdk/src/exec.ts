@@ -129,10 +129,11 @@ export function startExec(options: ExecOptions): ExecSession {
       closing = event;
       return;
     }
-    if (isOpen) return broke(event.reason || "The connection to the command broke.");
+    const text =
+      event.reason || (isOpen ? "The connection to the command broke." : "The server refused the connection.");
     options.diagnose().then(
-      (error) => finish(() => reject(error ?? new ConnectionError(options.url, "The server refused the connection."))),
-      (cause: unknown) => broke("No connection to the server.", cause),
+      (error) => (error === null ? broke(text) : finish(() => reject(error))),
+      (cause: unknown) => broke(text, cause),
     );
   };
 

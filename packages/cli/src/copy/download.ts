@@ -1,0 +1,85 @@
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, realpath, rename, rm, utimes } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { FileEntry } from "@microterm/protocol";
+import type { Client } from "@microterm/sdk";
+import { CliError } from "../failure.ts";
+import { extractTar } from "./extract.ts";
+import { meansContents, nameOf, statLocal, statRemote } from "./location.ts";
+import { CopyProgress } from "./progress.ts";
+
+export interface Download {
+  readonly client: Client;
+  readonly environment: string;
+  /** Inside the environment. */
+  readonly path: string;
+  readonly destination: string;
+  readonly onSkipped: (member: string, why: string) => void;
+}
+
+export async function download(options: Download): Promise<void> {
+  const { client, environment, path, destination } = options;
+  const entry = await statRemote(client, environment, path);
+  if (entry === null)
+    throw new CliError(`${environment}:${path} does not exist.`, { hint: `./microterm exec ${environment} ls` });
+  const there = statLocal(destination);
+  if (entry.type === "directory") {
+    if (there !== null && !there.isDirectory()) throw new CliError(`${destination} is not a folder.`);
+    const into = there === null || meansContents(path) ? destination : join(destination, nameOf(path));
+    await mkdir(into, { recursive: there !== null });
+    await downloadFolder(options, entry, into);
+    return;
+  }
+  if (entry.type === "other") throw new CliError(`${environment}:${path} is neither a file nor a folder.`);
+  if (there === null && destination.endsWith("/")) throw new CliError(`${destination} does not exist.`);
+  const target = there?.isDirectory() === true ? join(destination, nameOf(path)) : destination;
+  await downloadFile(options, entry, target);
+}
+
+async function downloadFolder(options: Download, entry: FileEntry, into: string): Promise<void> {
+  const { client, environment, onSkipped } = options;
+  const response = await client.files.readTar(environment, entry.path);
+  const progress = new CopyProgress(`${environment}:${options.path}`, null);
+  try {
+    await extractTar(bodyOf(response), { into, onBytes: (bytes) => progress.add(bytes), onSkipped });
+  } finally {
+    await response.body?.cancel().catch(() => {});
+    progress.end();
+  }
+}
+
+async function downloadFile(options: Download, entry: FileEntry, target: string): Promise<void> {
+  const { client, environment } = options;
+  const response = await client.files.read(environment, entry.path);
+  const progress = new CopyProgress(`${environment}:${options.path}`, entry.size);
+  const body = Readable.from(bodyOf(response), { objectMode: false });
+  body.on("data", (bytes: Buffer) => progress.add(bytes.length));
+  try {
+    const there = statLocal(target);
+    if (there !== null && !there.isFile()) {
+      // A pipe or a device of the person's own choice.
+      await pipeline(body, createWriteStream(target));
+      return;
+    }
+    // Beside the target and renamed, so that a broken copy leaves what was there.
+    const final = there === null ? target : await realpath(target);
+    const partial = join(dirname(final), `.${basename(final).slice(0, 200)}.${randomBytes(6).toString("hex")}`);
+    try {
+      await pipeline(body, createWriteStream(partial, { flags: "wx", mode: entry.mode & 0o777 }));
+      const modified = new Date(entry.modifiedAt);
+      await utimes(partial, modified, modified);
+      await rename(partial, final);
+    } finally {
+      await rm(partial, { force: true });
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+function bodyOf(response: Response): AsyncIterable<Uint8Array> {
+  return (response.body ?? new ReadableStream<Uint8Array>()) as unknown as AsyncIterable<Uint8Array>;
+}

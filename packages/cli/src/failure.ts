@@ -1,0 +1,65 @@
+import { writeSync } from "node:fs";
+import { AnswerError, ConnectionError, RequestError } from "@microterm/sdk";
+import { plain } from "./plain-text.ts";
+
+/** Exit codes besides a remote command's own. */
+export const EXIT = {
+  failure: 1,
+  usage: 2,
+  /** `exec`: an error of ours, as in Docker. */
+  ownError: 125,
+  notExecutable: 126,
+  notFound: 127,
+  /** Plus a signal's number: the program was ended by it. */
+  signalled: 128,
+} as const;
+
+/** An error with what to do next: `hint` is a sentence, or a command that begins with `./microterm`. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+  readonly hint: string | null;
+  readonly exitCode: number | null;
+
+  constructor(
+    message: string,
+    options: { readonly hint?: string; readonly exitCode?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.hint = options.hint ?? null;
+    this.exitCode = options.exitCode ?? null;
+  }
+}
+
+/** What was wrong, with which value, and what to do next. */
+export function explain(error: unknown): string {
+  const { message, hint } = describe(error);
+  const advice = hint === null ? "" : `\n  ${hint.startsWith("./microterm") ? `Try: ${hint}` : hint}`;
+  return `microterm: ${plain(message)}${plain(advice, { keepLines: true })}`;
+}
+
+function describe(error: unknown): { message: string; hint: string | null } {
+  if (error instanceof CliError) return { message: error.message, hint: error.hint };
+  if (error instanceof RequestError) return { message: error.message, hint: error.hint };
+  if (error instanceof ConnectionError) return { message: error.message, hint: "./microterm up" };
+  if (error instanceof AnswerError) {
+    return { message: error.message, hint: "Is it a microterm server, and of this version? See './microterm status'." };
+  }
+  if (error instanceof Error && "code" in error && typeof error.code === "string") {
+    // Errors of the operating system name the call, the code and the path.
+    return { message: error.message, hint: null };
+  }
+  return { message: error instanceof Error ? (error.stack ?? error.message) : String(error), hint: null };
+}
+
+/** Prints an error and ends the process. Whoever changed a terminal's mode has put it right before. */
+export function fail(error: unknown, exitCode: number): never {
+  say(explain(error));
+  process.exit(error instanceof CliError && error.exitCode !== null ? error.exitCode : exitCode);
+}
+
+/** One line for the person, on stderr; a stderr that is gone is no error of its own. */
+export function say(text: string): void {
+  try {
+    writeSync(2, `${text}\n`);
+  } catch {}
+}

@@ -1,0 +1,99 @@
+import { Command, CommanderError, Option } from "commander";
+import { EXIT, fail } from "./failure.ts";
+
+const collect = (value: string, all: readonly string[]) => [...all, value];
+const output = (...choices: string[]) => new Option("-o, --output <format>", "how to print").choices(choices);
+
+/** A verb; its module is loaded when it is called, so that `ls` does not pay for `cp`. */
+function verb(program: Command, usage: string, summary: string): Command {
+  return program
+    .command(usage)
+    .summary(summary)
+    .description(summary)
+    .option("--data <dir>", "data folder of the server (also MICROTERM_DATA)");
+}
+
+/** The verbs that speak to a server. The others (up, down, status, doctor, test) belong to the entry script. */
+export function createProgram(): Command {
+  const program = new Command("microterm").enablePositionalOptions().helpCommand(false);
+  program.description("Linux terminals in your browser, each in its own microVM.");
+
+  verb(program, "create", "make an environment and wait until it runs")
+    .option("--name <name>", "1 to 32 lower-case letters, digits and hyphens; one is made up otherwise")
+    .option("--memory <size>", "like 512m or 2g")
+    .option("--cpus <count>", "how many CPUs")
+    .option("--disk <size>", "like 4g")
+    .addOption(output("json", "name"))
+    .action(async (options) => (await import("./verbs/create.ts")).create(options));
+  verb(program, "ls", "list environments")
+    .addOption(output("json", "name"))
+    .action(async (options) => (await import("./verbs/ls.ts")).ls(options));
+  verb(program, "inspect", "print all about environments, as a JSON array")
+    .argument("<name...>")
+    .action(async (names, options) => (await import("./verbs/inspect.ts")).inspect(names, options));
+  verb(program, "exec", "run a command, with its streams and its exit code")
+    .usage("[options] NAME [--] COMMAND [ARGUMENT...]")
+    .argument("<name>")
+    .argument("<command...>")
+    .option("-i, --interactive", "pass on standard input")
+    .option("-t, --tty", "give the command a terminal")
+    .option("-e, --env <K=V>", "set a variable; K alone takes it from here", collect, [])
+    .option("-w, --workdir <dir>", "where to run it")
+    .addHelpText(
+      "after",
+      "\nExit codes: the command's own; 128 + n after signal n; 127 not found, 126 not executable, 125 ours.",
+    )
+    .passThroughOptions()
+    .action(async (name, command, options) => (await import("./verbs/exec.ts")).exec(name, command, options));
+  verb(program, "attach", "type into an environment's terminal")
+    .argument("<name>")
+    .option("--terminal <id>", "which one; the oldest that runs otherwise, or a new one")
+    .option("--detach-keys <keys>", "how to leave it running", "ctrl-p,ctrl-q")
+    .action(async (name, options) => (await import("./verbs/attach.ts")).attach(name, options));
+  verb(program, "cp", "copy files and folders between here and an environment")
+    .usage("[options] SOURCE DESTINATION")
+    .argument("<source>", "PATH or NAME:PATH; a folder that ends in /. stands for what is in it")
+    .argument("<destination>", "PATH or NAME:PATH")
+    .action(async (source, destination, options) => (await import("./verbs/cp.ts")).cp(source, destination, options));
+  verb(program, "logs", "print the serial console")
+    .argument("<name>")
+    .option("-f, --follow", "go on with what comes")
+    .action(async (name, options) => (await import("./verbs/logs.ts")).logs(name, options));
+  for (const [action, summary] of [
+    ["stop", "power off; the disk is kept"],
+    ["start", "boot again from the kept disk"],
+  ] as const) {
+    verb(program, action, summary)
+      .argument("<name...>")
+      .addOption(output("json", "name"))
+      .action(async (names, options) => (await import("./verbs/power.ts")).power(action, names, options));
+  }
+  verb(program, "rm", "destroy environments with all they hold, and print the receipts")
+    .argument("[name...]")
+    .option("-f, --force", "ask nothing, and pass over what is not there")
+    .option("--all", "every environment there is")
+    .addOption(output("json"))
+    .action(async (names, options) => (await import("./verbs/rm.ts")).rm(names, options));
+  verb(program, "open", "print another sign-in link for the browser")
+    .addOption(output("json"))
+    .action(async (options) => (await import("./verbs/open.ts")).open(options));
+
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  return program;
+}
+
+/** Runs one verb; everything that goes wrong becomes a message on stderr and an exit code. */
+export async function run(args: readonly string[]): Promise<void> {
+  // As in Docker, `exec` keeps 1 to 124 for the command itself.
+  const isExec = args[0] === "exec";
+  try {
+    await createProgram().parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // It has printed its message (or the help that was asked for) already.
+      process.exitCode = error.exitCode === 0 ? 0 : isExec ? EXIT.ownError : EXIT.usage;
+      return;
+    }
+    fail(error, isExec ? EXIT.ownError : EXIT.failure);
+  }
+}

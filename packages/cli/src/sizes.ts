@@ -1,0 +1,36 @@
+import { CliError } from "./failure.ts";
+
+const MIB_PER_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
+
+/**
+ * `512m`, `1.5g`, `2GiB` in MiB. A number alone is refused: other tools mean bytes by it.
+ * @throws CliError that names `option` and the value.
+ */
+export function parseMib(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)([mgt])(?:i?b)?$/i.exec(text.trim());
+  const mib = Number(match?.[1]) * (MIB_PER_UNIT[match?.[2]?.toLowerCase() ?? ""] ?? Number.NaN);
+  if (!Number.isSafeInteger(mib)) {
+    const why = /^\d+$/.test(text) ? "has no unit" : "is not a whole number of MiB";
+    throw new CliError(`${option} ${text} ${why}.`, { hint: `Write it like ${option} 512m or ${option} 4g.` });
+  }
+  return mib;
+}
+
+/** @throws CliError unless `text` is a whole number; its range is the server's to judge. */
+export function parseCount(text: string, option: string): number {
+  if (!/^\d{1,9}$/.test(text))
+    throw new CliError(`${option} ${text} is not a whole number.`, { hint: `Write it like ${option} 2.` });
+  return Number(text);
+}
+
+export function formatMib(mib: number): string {
+  return mib >= 1024 && mib % 512 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`;
+}
+
+/** Decimal units, as disks and networks are sold. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const exponent = Math.min(4, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** exponent;
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][exponent]}`;
+}

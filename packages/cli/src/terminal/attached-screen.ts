@@ -1,0 +1,167 @@
+import type { Attachment, AttachmentState, Client, Exit } from "@microterm/sdk";
+import { plain } from "../plain-text.ts";
+import { DetachKeys } from "./detach-keys.ts";
+import { OwnTty } from "./own-tty.ts";
+import { ReplayFilter } from "./replay-filter.ts";
+
+export type AttachEnd =
+  | { readonly kind: "detached" }
+  | { readonly kind: "exited"; readonly exit: Exit }
+  | { readonly kind: "gone"; readonly reason: string; readonly error: Error | null };
+
+/** The first of the detach keys waits this long for the next one before it is passed on: it may be meant for the program. */
+const KEY_PAUSE_MS = 400;
+/** A shorter break than this is not worth a note. */
+const NOTE_AFTER_MS = 1_000;
+/** Typing is not read while this much waits for the network. */
+const MAX_QUEUED_INPUT = 64 * 1024;
+const INPUT_CHECK_MS = 20;
+
+/** A remote terminal on the person's own, until they leave or it ends. */
+export class AttachedScreen {
+  readonly #filter = new ReplayFilter();
+  readonly #keys: DetachKeys;
+  readonly #tty: OwnTty;
+  readonly #done = Promise.withResolvers<AttachEnd>();
+  readonly #open: () => Attachment;
+  #attachment: Attachment | null = null;
+  /** Output before it was there when we came. */
+  #historyEnd = 0n;
+  #keyTimer: NodeJS.Timeout | undefined;
+  #noteTimer: NodeJS.Timeout | undefined;
+  #isNoted = false;
+
+  constructor(options: {
+    readonly client: Client;
+    readonly environment: string;
+    readonly terminal: string;
+    readonly detachKeys: Uint8Array;
+  }) {
+    this.#keys = new DetachKeys(options.detachKeys);
+    this.#tty = new OwnTty({ undo: () => this.#undo(), leave: () => this.#attachment?.close() });
+    this.#open = () =>
+      options.client.attachTerminal({
+        environment: options.environment,
+        terminal: options.terminal,
+        size: ownSize(),
+        onReady: ({ end }) => {
+          // Only what we saw nothing of is history; after a reconnect it is output that we missed.
+          if (this.#historyEnd === 0n) this.#historyEnd = end;
+        },
+        onOutput: (bytes, offset) => this.#draw(bytes, offset),
+        onReset: () => process.stdout.write("\x1b[H\x1b[2J"),
+        onGap: (from, to) => this.#note(`${to - from} bytes of output were lost`),
+        onKeyframe: ({ bytes, offset }) => {
+          process.stdout.write("\x1b[H\x1b[2J");
+          this.#draw(bytes, offset);
+        },
+        onNotice: (_, message) => this.#note(plain(message)),
+        onState: (state) => this.#changed(state),
+      });
+  }
+
+  /** Resolves when the terminal is the person's own again. */
+  async run(): Promise<AttachEnd> {
+    this.#tty.enter();
+    // Keeps the person's title: programs set it, and nothing else can put it back.
+    process.stdout.write("\x1b[22;0t");
+    const resize = () => this.#attachment?.resize(ownSize().cols, ownSize().rows);
+    const type = (bytes: Buffer) => this.#type(bytes);
+    const hangUp = () => this.#done.resolve({ kind: "detached" });
+    process.stdout.on("resize", resize);
+    process.stdin.on("data", type).on("end", hangUp);
+    try {
+      this.#attachment = this.#open();
+      return await this.#done.promise;
+    } finally {
+      clearTimeout(this.#keyTimer);
+      clearTimeout(this.#noteTimer);
+      this.#attachment?.close();
+      process.stdout.off("resize", resize);
+      process.stdin.off("data", type).off("end", hangUp);
+      process.stdin.pause();
+      this.#tty.restore();
+    }
+  }
+
+  #undo(): string {
+    // CAN ends a sequence that the program has begun and cannot end any more.
+    const end = this.#filter.isInsideSequence ? "\x18\x1b\\" : "";
+    return `${end}${this.#filter.modes.undo()}\x1b[23;0t\r\n`;
+  }
+
+  #draw(bytes: Uint8Array, offset: bigint): void {
+    const end = offset + BigInt(bytes.length);
+    const history = Math.max(0, Math.min(bytes.length, Number(this.#historyEnd - offset)));
+    const text = [];
+    if (history > 0) text.push(this.#filter.history(bytes.subarray(0, history)));
+    if (history < bytes.length) text.push(this.#filter.live(bytes.subarray(history)));
+    process.stdout.write(Buffer.concat(text), () => this.#attachment?.acknowledge(end));
+  }
+
+  #type(bytes: Uint8Array): void {
+    clearTimeout(this.#keyTimer);
+    const { pass, isDetached } = this.#keys.type(bytes);
+    this.#send(pass);
+    if (isDetached) this.#done.resolve({ kind: "detached" });
+    else if (this.#keys.isHolding) this.#keyTimer = setTimeout(() => this.#send(this.#keys.release()), KEY_PAUSE_MS);
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    if (this.#attachment?.write(bytes) === false) process.stdout.write("\x07");
+    if ((this.#attachment?.queuedInput ?? 0) < MAX_QUEUED_INPUT || this.#attachment?.state.kind !== "connected") return;
+    process.stdin.pause();
+    const check = setInterval(() => {
+      if ((this.#attachment?.queuedInput ?? 0) >= MAX_QUEUED_INPUT && this.#attachment?.state.kind === "connected")
+        return;
+      clearInterval(check);
+      process.stdin.resume();
+    }, INPUT_CHECK_MS);
+  }
+
+  #changed(state: AttachmentState): void {
+    switch (state.kind) {
+      case "waiting":
+        this.#noteTimer ??= setTimeout(() => {
+          this.#isNoted = true;
+          this.#note(`${state.reason}; connecting again…`);
+        }, NOTE_AFTER_MS);
+        break;
+      case "connected":
+        clearTimeout(this.#noteTimer);
+        this.#noteTimer = undefined;
+        if (this.#isNoted) this.#reconnected();
+        this.#isNoted = false;
+        break;
+      case "exited":
+        this.#done.resolve({ kind: "exited", exit: state.exit });
+        break;
+      case "ended":
+        this.#done.resolve({ kind: "gone", reason: state.reason, error: state.error });
+    }
+  }
+
+  #reconnected(): void {
+    if (!this.#filter.modes.isAlternate) {
+      this.#note("connected again");
+      return;
+    }
+    // The note has overwritten a line of a full-screen program; a change of size makes it draw all again.
+    const { cols, rows } = ownSize();
+    this.#attachment?.resize(cols, Math.max(1, rows - 1));
+    setTimeout(() => this.#attachment?.resize(cols, rows), 50);
+  }
+
+  /** A line of our own: at the bottom of a full-screen program, below the output elsewhere. */
+  #note(text: string): void {
+    const line = `\x1b[7m[microterm: ${text}]\x1b[0m`;
+    const end = this.#filter.isInsideSequence ? "\x18" : "";
+    const isFull = this.#filter.modes.isAlternate;
+    process.stdout.write(isFull ? `${end}\x1b7\x1b[999;1H\x1b[2K${line}\x1b8` : `${end}\r\n${line}\r\n`);
+  }
+}
+
+function ownSize(): { cols: number; rows: number } {
+  return { cols: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
+}

@@ -1,0 +1,64 @@
+import type { Environment } from "@microterm/protocol";
+import type { Client } from "@microterm/sdk";
+import { CliError, EXIT, say } from "../failure.ts";
+import { plain } from "../plain-text.ts";
+import { connect, type ServerOptions } from "../server-address.ts";
+import { AttachedScreen } from "../terminal/attached-screen.ts";
+import { describeKeys, parseDetachKeys } from "../terminal/detach-keys.ts";
+
+export interface AttachOptions extends ServerOptions {
+  readonly terminal?: string;
+  readonly detachKeys: string;
+}
+
+export async function attach(name: string, options: AttachOptions): Promise<void> {
+  const keys = parseDetachKeys(options.detachKeys);
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new CliError("attach needs a terminal on standard input and output.", {
+      hint: `./microterm exec -i ${name} bash`,
+    });
+  }
+  const client = connect(options);
+  const environment = await client.environments.get(name);
+  if (environment.state !== "running") {
+    throw new CliError(`${environment.name} is ${environment.state}, so it has no terminal.`, {
+      hint:
+        environment.state === "creating"
+          ? `./microterm inspect ${environment.name}`
+          : `./microterm start ${environment.name}`,
+    });
+  }
+  const terminal = await chooseTerminal(client, environment, options.terminal);
+  say(`Attached to ${environment.name}. Leave it running with ${describeKeys(keys)}.`);
+
+  const screen = new AttachedScreen({ client, environment: environment.id, terminal, detachKeys: keys });
+  const end = await screen.run();
+  switch (end.kind) {
+    case "detached":
+      say(`Detached from ${environment.name}; it goes on. Come back with: ./microterm attach ${environment.name}`);
+      process.exit(0);
+      break;
+    case "exited":
+      say(`The terminal of ${environment.name} has ended.`);
+      process.exit(end.exit.signal === null ? (end.exit.code ?? 0) : EXIT.signalled + end.exit.signal);
+      break;
+    case "gone":
+      throw end.error ?? new CliError(`${environment.name} is gone: ${plain(end.reason)}.`, { hint: "./microterm ls" });
+  }
+}
+
+/** The one that was asked for, else the oldest live one, else a new one. */
+async function chooseTerminal(client: Client, environment: Environment, wanted: string | undefined): Promise<string> {
+  const terminals = await client.terminals.list(environment.id);
+  if (wanted !== undefined) {
+    const found = terminals.find(({ id }) => id === wanted);
+    if (found !== undefined) return found.id;
+    const there = terminals.map(({ id }) => id).join(", ") || "none";
+    throw new CliError(`${environment.name} has no terminal ${wanted}; there are: ${there}.`);
+  }
+  const live = terminals.filter(({ exit }) => exit === null);
+  const [oldest] = live.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+  if (oldest !== undefined) return oldest.id;
+  const size = { cols: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 };
+  return (await client.terminals.create(environment.id, size)).id;
+}

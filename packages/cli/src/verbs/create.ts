@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import type { Environment } from "@microterm/protocol";
+import { type Client, ConnectionError, RequestError } from "@microterm/sdk";
+import { BootProgress } from "../boot-progress.ts";
+import { onStderr } from "../colors.ts";
+import { CliError, EXIT, say } from "../failure.ts";
+import { connect, type ServerOptions } from "../server-address.ts";
+import { parseCount, parseMib } from "../sizes.ts";
+
+export interface CreateOptions extends ServerOptions {
+  readonly name?: string;
+  readonly memory?: string;
+  readonly cpus?: string;
+  readonly disk?: string;
+  readonly output?: "json" | "name";
+}
+
+/** A boot that hangs is given up by the server much earlier and tried once more; this is for a server that hangs. */
+export const BOOT_TIMEOUT_MS = 300_000;
+
+export async function create(options: CreateOptions): Promise<void> {
+  const wish = {
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.memory === undefined ? {} : { memoryMib: parseMib(options.memory, "--memory") }),
+    ...(options.cpus === undefined ? {} : { cpus: parseCount(options.cpus, "--cpus") }),
+    ...(options.disk === undefined ? {} : { diskMib: parseMib(options.disk, "--disk") }),
+  };
+  const client = connect(options);
+  const made = await createOnce(client, wish);
+  if (made.isolation === "emulated") {
+    say(
+      onStderr.yellow(
+        "Emulated: there is no KVM here, so it is slow, and no security boundary: don't run untrusted code.",
+      ),
+    );
+  }
+  const environment = await waitUntilRunning(client, made);
+  if (options.output === "json") return console.log(JSON.stringify(environment, null, 2));
+  console.log(environment.name);
+  if (options.output !== "name" && process.stderr.isTTY)
+    say(onStderr.dim(`Next: ./microterm attach ${environment.name}`));
+}
+
+/** With a key, so that an answer lost on the way does not make a second environment. */
+async function createOnce(client: Client, wish: Parameters<Client["environments"]["create"]>[0]): Promise<Environment> {
+  const idempotencyKey = randomUUID();
+  try {
+    return await client.environments.create(wish, { idempotencyKey });
+  } catch (error) {
+    const isRefused =
+      error instanceof ConnectionError &&
+      (error.cause as { cause?: { code?: string } })?.cause?.code === "ECONNREFUSED";
+    if (!(error instanceof ConnectionError) || isRefused) throw error;
+    return client.environments.create(wish, { idempotencyKey });
+  }
+}
+
+/** Waits for a boot, with its steps shown on a terminal. @throws CliError with the reason when it fails. */
+export async function waitUntilRunning(client: Client, environment: Environment): Promise<Environment> {
+  const progress = new BootProgress(client, environment);
+  const interrupt = () => {
+    progress.end();
+    say(`${environment.name} goes on starting. Remove it with: ./microterm rm ${environment.name}`);
+    process.exit(EXIT.signalled + 2);
+  };
+  process.once("SIGINT", interrupt);
+  try {
+    const reached = await client.environments.waitFor(environment.id, ["running"], { timeoutMs: BOOT_TIMEOUT_MS });
+    return reached ?? environment;
+  } catch (error) {
+    throw await failureOf(client, environment, error);
+  } finally {
+    process.off("SIGINT", interrupt);
+    progress.end();
+  }
+}
+
+async function failureOf(client: Client, environment: Environment, error: unknown): Promise<unknown> {
+  if (!(error instanceof RequestError) || error.code !== "ENVIRONMENT_STATE") return error;
+  const now = await client.environments.get(environment.id).catch(() => null);
+  if (now?.state !== "failed") return error;
+  return new CliError(`${now.name} did not start: ${now.reason ?? "no reason is known"}`, {
+    hint: `./microterm logs ${now.name}`,
+    cause: error,
+  });
+}

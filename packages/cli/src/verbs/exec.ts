@@ -1,0 +1,103 @@
+import type { ExecRequest } from "@microterm/protocol";
+import type { ExecResult, ExecSession } from "@microterm/sdk";
+import { CliError, EXIT, say } from "../failure.ts";
+import { plain } from "../plain-text.ts";
+import { connect, type ServerOptions } from "../server-address.ts";
+import { writeFully } from "../streams.ts";
+import { OwnTty } from "../terminal/own-tty.ts";
+
+export interface ExecOptions extends ServerOptions {
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly env: readonly string[];
+  readonly workdir?: string;
+}
+
+/** Passed on to the command; a terminal in raw mode sends them as keys instead. */
+const SIGNALS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15, SIGHUP: 1, SIGUSR1: 10, SIGUSR2: 12 } as const;
+
+export async function exec(name: string, words: readonly string[], options: ExecOptions): Promise<void> {
+  const command = words[0] === "--" ? words.slice(1) : [...words];
+  if (command.length === 0) throw new CliError("exec needs a command.", { hint: `./microterm exec ${name} -- ls` });
+  if (options.tty === true && options.interactive === true && !process.stdin.isTTY) {
+    throw new CliError("Standard input is no terminal, which -it needs.", { hint: "Use -i without -t." });
+  }
+  const request: ExecRequest = {
+    command,
+    ...(options.env.length === 0 ? {} : { env: parseEnv(options.env, process.env) }),
+    ...(options.workdir === undefined ? {} : { cwd: options.workdir }),
+    tty: options.tty === true ? { cols: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 } : null,
+  };
+  const session = connect(options).exec(name, {
+    request,
+    onStdout: (bytes) => writeFully(process.stdout, bytes),
+    onStderr: (bytes) => writeFully(process.stderr, bytes),
+  });
+  // A reader that has gone, as in `exec … | head`, ends the command as a pipe would.
+  process.stdout.on("error", () => {
+    session.close();
+    process.exit(EXIT.signalled + 13);
+  });
+  const tty = options.tty === true && options.interactive === true ? new OwnTty({ undo: () => "" }) : null;
+  tty?.enter();
+  const forget = tty === null ? forwardSignals(session) : forwardSize(session);
+  try {
+    if (options.interactive === true) forwardInput(session);
+    else session.end();
+    process.exitCode = exitCodeOf(await session.result);
+  } finally {
+    forget();
+    tty?.restore();
+  }
+  // Standard input may still be open, which would keep the process waiting for it.
+  process.exit();
+}
+
+/** `K=V`, or `K` for the value it has here. @throws CliError */
+export function parseEnv(
+  pairs: readonly string[],
+  own: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    const key = at === -1 ? pair : pair.slice(0, at);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
+      throw new CliError(`--env ${pair} does not begin with a variable's name.`, { hint: "Write it like -e LANG=C" });
+    }
+    const value = at === -1 ? own[key] : pair.slice(at + 1);
+    if (value !== undefined) env[key] = value;
+  }
+  return env;
+}
+
+function exitCodeOf(result: ExecResult): number {
+  if (result.kind === "exited") {
+    return result.exit.signal === null ? (result.exit.code ?? 0) : EXIT.signalled + result.exit.signal;
+  }
+  say(`microterm: ${plain(result.failure.message)}`);
+  return result.failure.code === "not-found" ? EXIT.notFound : EXIT.notExecutable;
+}
+
+function forwardInput(session: ExecSession): void {
+  process.stdin.on("data", (bytes: Buffer) => {
+    process.stdin.pause();
+    void session.write(new Uint8Array(bytes)).then(() => process.stdin.resume());
+  });
+  process.stdin.on("end", () => session.end());
+  process.stdin.on("error", () => session.end());
+}
+
+function forwardSignals(session: ExecSession): () => void {
+  const handlers = Object.entries(SIGNALS).map(([name, number]) => [name, () => session.signal(number)] as const);
+  for (const [name, handler] of handlers) process.on(name, handler);
+  return () => {
+    for (const [name, handler] of handlers) process.off(name, handler);
+  };
+}
+
+function forwardSize(session: ExecSession): () => void {
+  const resize = () => session.resize(process.stdout.columns ?? 80, process.stdout.rows ?? 24);
+  process.stdout.on("resize", resize);
+  return () => process.stdout.off("resize", resize);
+}

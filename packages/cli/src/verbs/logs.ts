@@ -1,0 +1,10 @@
+import { createPlainStream } from "../plain-text.ts";
+import { connect, type ServerOptions } from "../server-address.ts";
+import { writeFully } from "../streams.ts";
+
+/** Raw bytes into a pipe or file; on a terminal as text, without the guest's control sequences. */
+export async function logs(name: string, options: ServerOptions & { readonly follow?: boolean }): Promise<void> {
+  const response = await connect(options).environments.logs(name, { follow: options.follow === true });
+  const text = process.stdout.isTTY ? createPlainStream() : null;
+  for await (const bytes of response.body ?? []) await writeFully(process.stdout, text === null ? bytes : text(bytes));
+}

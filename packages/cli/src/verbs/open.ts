@@ -1,0 +1,24 @@
+import { userInfo } from "node:os";
+import { say } from "../failure.ts";
+import { connect, type ServerOptions } from "../server-address.ts";
+
+export async function open(options: ServerOptions & { readonly output?: "json" }): Promise<void> {
+  const client = connect(options);
+  const { token, expiresAt } = await client.createLink();
+  const url = `${client.url}/sign-in#token=${token}`;
+  if (options.output === "json") return console.log(JSON.stringify({ url, expiresAt }, null, 2));
+  console.log(url);
+  say("It works once, within 10 minutes.");
+  const line = sshLine(client.url, process.env);
+  if (line !== null) say(`From your own machine, first: ${line}`);
+}
+
+/** The tunnel that brings a loopback address to the far end of an SSH session; null outside of one. */
+export function sshLine(url: string, env: Readonly<Record<string, string | undefined>>): string | null {
+  // "client-address client-port server-address server-port", see ssh(1), ENVIRONMENT.
+  const [, , host, sshPort] = env["SSH_CONNECTION"]?.split(" ") ?? [];
+  if (host === undefined || sshPort === undefined) return null;
+  const port = new URL(url).port || "80";
+  const option = sshPort === "22" ? "" : `-p ${sshPort} `;
+  return `ssh ${option}-L ${port}:127.0.0.1:${port} ${userInfo().username}@${host}`;
+}
