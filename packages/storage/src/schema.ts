@@ -12,7 +12,7 @@ export interface Schema {
   idempotency: IdempotencyTable;
 }
 
-export interface OwnersTable {
+interface OwnersTable {
   id: string;
   created_at: string;
 }
@@ -31,7 +31,7 @@ export interface EnvironmentsTable {
   created_at: string;
 }
 
-export interface ReceiptsTable {
+interface ReceiptsTable {
   environment: string;
   owner: string;
   name: string;
@@ -48,7 +48,7 @@ export interface CredentialsTable {
   expires_at: string | null;
 }
 
-export interface IdempotencyTable {
+interface IdempotencyTable {
   owner: string;
   key: string;
   fingerprint: string;
