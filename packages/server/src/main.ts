@@ -11,11 +11,6 @@
  *
  * and open `http://127.0.0.1:7681/sign-in#token=TOKEN`.
  */
-import { enableCompileCache } from "node:module";
-
-/** Stripped and compiled once, read back at later starts. */
-enableCompileCache();
-
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   serve: async (args) => (await import("./serve-command.ts")).serveCommand(args),
 };

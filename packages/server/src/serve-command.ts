@@ -1,16 +1,17 @@
-import { ConfigError, readConfig } from "./config.ts";
-import { type RunningServer, StartError, serve } from "./serve.ts";
+import { join } from "node:path";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { becomeLean } from "./process/lean-process.ts";
 
 /** Exit codes: 0 told to stop, 1 a fault, 2 a bad configuration, 3 could not start here (port, another server). */
 export async function serveCommand(args: readonly string[]): Promise<void> {
-  let server: RunningServer;
-  try {
-    server = await serve(readConfig(args, process.env));
-  } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof StartError)) throw error;
+  const config = readConfigOrExit(args);
+  await becomeLean(join(config.data, "server/code-cache"), () => import("./serve.ts"));
+  const { serve, StartError } = await import("./serve.ts");
+  const server = await serve(config).catch((error: unknown) => {
+    if (!(error instanceof StartError)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exit(error instanceof ConfigError ? 2 : 3);
-  }
+    process.exit(3);
+  });
   process.stdout.write(`${server.url}\n`);
   let isStopping = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -20,5 +21,15 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
       isStopping = true;
       void server.stop().then(() => process.exit(0));
     });
+  }
+}
+
+function readConfigOrExit(args: readonly string[]): Config {
+  try {
+    return readConfig(args, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
   }
 }

@@ -6,6 +6,7 @@ import { fileRoutes } from "./files.ts";
 import { healthRoutes } from "./health.ts";
 import { hostRoutes } from "./host.ts";
 import { logRoutes } from "./logs.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { pageRoutes } from "./page.ts";
 import { sessionRoutes } from "./session.ts";
@@ -23,6 +24,7 @@ export async function registerRoutes(app: App, services: Services): Promise<void
   webSocketRoutes(app);
   execRoutes(app, services);
   logRoutes(app, services);
+  metricsRoutes(app, services);
   eventRoutes(app, services);
   await fileRoutes(app, services);
   await pageRoutes(app, services);

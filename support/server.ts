@@ -1,0 +1,209 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { findHolders } from "@microterm/host";
+import { rustBinary } from "./rust-binaries.ts";
+import { makeTempFolder } from "./temp-folder.ts";
+
+const MAIN = join(import.meta.dirname, "../packages/server/src/main.ts");
+/** Shared by all servers of all tests, so that only the first of them compiles. */
+const CODE_CACHE = join(tmpdir(), `microterm-test-code-${process.getuid?.() ?? 0}`);
+const START_DEADLINE_MS = 60_000;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  readonly text: string;
+  /** Undefined when the body is not JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
+  readonly json: any;
+}
+
+export interface Call {
+  readonly body?: unknown;
+  /** Sent as it is instead of `body`. */
+  readonly raw?: Buffer | string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Instead of the data folder's bearer token; null sends none. */
+  readonly token?: string | null;
+}
+
+/** A real server process on the `process` driver. */
+export interface TestServer {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly data: string;
+  readonly token: string;
+  call(method: string, path: string, call?: Call): Promise<Answer>;
+  /** Like `call`, but fails unless the status is 2xx. Resolves with the JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  ok(method: string, path: string, body?: unknown): Promise<any>;
+  /** A running environment. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  environment(name?: string): Promise<any>;
+  kill(signal: NodeJS.Signals): Promise<number | null>;
+  /** Destroys every environment, stops the server and removes its data. Resolves with processes that are left. */
+  dispose(): Promise<readonly string[]>;
+}
+
+export interface TestServerOptions {
+  /** An existing data folder: the server before had it. */
+  readonly data?: string;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A process that did not come up: how it ended, and what it said. */
+export class ServerDidNotStart extends Error {
+  override readonly name = "ServerDidNotStart";
+  readonly exitCode: number | null;
+  readonly stderr: string;
+
+  constructor(exitCode: number | null, stderr: string) {
+    super(`the server ended with ${exitCode}: ${stderr}`);
+    this.exitCode = exitCode;
+    this.stderr = stderr;
+  }
+}
+
+/** Starts a server and resolves once `/readyz` says so. Rejects with {@link ServerDidNotStart}. */
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const data = options.data ?? (await makeTempFolder()).path;
+  mkdirSync(CODE_CACHE, { recursive: true, mode: 0o700 });
+  const agent = await rustBinary("microterm-agent");
+  const driver = ["--driver", "process", "--agent", agent, "--port", "0"];
+  const child = spawn(process.execPath, [MAIN, "serve", "--data", data, ...driver, ...(options.args ?? [])], {
+    env: { ...process.env, NODE_COMPILE_CACHE: CODE_CACHE, ...options.env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const url = await whereabouts(data, child, ended).catch(async () => {
+    throw new ServerDidNotStart(await ended, stderr.trim());
+  });
+  const token = readFileSync(join(data, "server/token"), "utf8").trim();
+  const server = createHandle({ url, data, token, child, ended });
+  await poll("the server to be ready", async () => (await server.call("GET", "/readyz")).status === 200);
+  return server;
+}
+
+async function whereabouts(data: string, child: ChildProcess, ended: Promise<unknown>): Promise<string> {
+  let hasEnded = false;
+  void ended.then(() => {
+    hasEnded = true;
+  });
+  let url = "";
+  await poll("server.json", () => {
+    if (hasEnded) throw new Error("the server ended");
+    try {
+      const found = JSON.parse(readFileSync(join(data, "server/server.json"), "utf8"));
+      // The file of a server that was killed is still there.
+      if (found.pid === child.pid) url = found.url;
+    } catch {
+      return false;
+    }
+    return url !== "";
+  });
+  return url;
+}
+
+interface Parts {
+  readonly url: string;
+  readonly data: string;
+  readonly token: string;
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+}
+
+function createHandle({ url, data, token, child, ended }: Parts): TestServer {
+  const server: TestServer = {
+    url,
+    data,
+    token,
+    port: Number(new URL(url).port),
+    pid: child.pid as number,
+    call: (method, path, call = {}) => send(`${url}${path}`, method, { token, ...call }),
+    async ok(method, path, body) {
+      const answer = await server.call(method, path, body === undefined ? {} : { body });
+      if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+      return answer.json;
+    },
+    async environment(name) {
+      const { id } = await server.ok("POST", "/v1/environments", name === undefined ? {} : { name });
+      return server.ok("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=30000`);
+    },
+    kill(signal) {
+      child.kill(signal);
+      return ended;
+    },
+    async dispose() {
+      if (child.exitCode === null && child.signalCode === null) {
+        const { environments } = await server.ok("GET", "/v1/environments");
+        for (const { id } of environments) await server.ok("DELETE", `/v1/environments/${id}`);
+        await server.kill("SIGTERM");
+      }
+      const left = (await findHolders(dirname(data), [basename(data)])).map(({ pid }) => `process ${pid}`);
+      await rm(data, { recursive: true, force: true });
+      return left;
+    },
+  };
+  return server;
+}
+
+/** One HTTP request, with whatever headers a test wants, Host and Origin among them. */
+export function send(url: string, method: string, call: Call): Promise<Answer> {
+  const { body, raw, headers = {}, token } = call;
+  const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, {
+      method,
+      agent: false,
+      headers: {
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(payload === undefined ? {} : { "content-length": Buffer.byteLength(payload) }),
+        ...headers,
+      },
+    });
+    request.once("error", reject);
+    request.once("response", async (response) => {
+      try {
+        const bytes = Buffer.concat(await response.toArray());
+        const text = bytes.toString("utf8");
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes, text, json: parse(text) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    request.end(payload);
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Asks until the answer is true. What it throws ends the waiting. */
+export async function poll(
+  what: string,
+  ask: () => boolean | Promise<boolean>,
+  timeoutMs = START_DEADLINE_MS,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await ask())) {
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

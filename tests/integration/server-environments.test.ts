@@ -1,0 +1,115 @@
+import { type CreateEnvironment, Environment, Receipt } from "@microterm/protocol";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { addOwner } from "../../support/second-owner.ts";
+import { startServer, type TestServer } from "../../support/server.ts";
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(async () => {
+  expect(await server.dispose()).toEqual([]);
+});
+
+describe("environments over HTTP", () => {
+  it("are created, found, stopped, started and destroyed", async () => {
+    const created = Environment.parse(await server.ok("POST", "/v1/environments", { name: "life" }));
+    expect(created).toMatchObject({ name: "life", state: "creating", isolation: "none", driver: "process" });
+    const running = await server.ok("GET", "/v1/environments/life/wait");
+    expect(Environment.parse(running)).toMatchObject({ id: created.id, state: "running", terminals: [{ exit: null }] });
+    for (const reference of [created.id, "life", created.id.slice(0, 5)]) {
+      expect((await server.ok("GET", `/v1/environments/${reference}`)).id).toBe(created.id);
+    }
+    expect(
+      (await server.ok("GET", "/v1/environments")).environments.map(({ name }: { name: string }) => name),
+    ).toContain("life");
+
+    expect((await server.call("POST", "/v1/environments/life/stop")).status).toBe(202);
+    expect(await server.ok("GET", "/v1/environments/life/wait?state=stopped")).toMatchObject({ state: "stopped" });
+    const refused = await server.call("GET", "/v1/environments/life/terminals");
+    expect([refused.status, refused.json.code]).toEqual([409, "ENVIRONMENT_STATE"]);
+    expect((await server.call("POST", "/v1/environments/life/start")).status).toBe(202);
+    expect(await server.ok("GET", "/v1/environments/life/wait")).toMatchObject({ state: "running" });
+
+    const receipt = Receipt.parse(await server.ok("DELETE", "/v1/environments/life"));
+    expect(receipt).toMatchObject({ environment: created.id, left: [] });
+    expect(receipt.removed.processes).toBeGreaterThan(0);
+    expect(await server.ok("DELETE", `/v1/environments/${created.id}`)).toEqual(receipt);
+    expect((await server.call("GET", `/v1/environments/${created.id}`)).json.code).toBe("ENVIRONMENT_NOT_FOUND");
+    expect((await server.call("GET", "/v1/environments/life/wait?state=gone")).status).toBe(204);
+  });
+
+  it("give two clients that destroy at once the same receipt", async () => {
+    const { id } = await server.environment("twice");
+    const [one, two] = await Promise.all([1, 2].map(() => server.call("DELETE", `/v1/environments/${id}`)));
+    expect([one?.status, two?.status]).toEqual([200, 200]);
+    expect(two?.json).toEqual(one?.json);
+  });
+
+  it("wait no longer than they are told", async () => {
+    await server.environment("waiting");
+    const late = await server.call("GET", "/v1/environments/waiting/wait?state=stopped&timeoutMs=20");
+    expect([late.status, late.json.code, late.json.retryable]).toEqual([408, "WAIT_TIMEOUT", true]);
+    const either = await server.ok("GET", "/v1/environments/waiting/wait?state=stopped&state=running");
+    expect(either.state).toBe("running");
+  });
+
+  it("are made once for one Idempotency-Key", async () => {
+    const headers = { "idempotency-key": "once-only" };
+    const create = (body: CreateEnvironment) => server.call("POST", "/v1/environments", { body, headers });
+    const [first, second] = await Promise.all([create({ name: "idem" }), create({ name: "idem" })]);
+    expect([first.status, second.status]).toEqual([201, 201]);
+    expect(second.json.id).toBe(first.json.id);
+    expect((await create({ name: "idem" })).json.id).toBe(first.json.id);
+    const other = await create({ name: "other" });
+    expect([other.status, other.json.code]).toEqual([422, "IDEMPOTENCY_MISMATCH"]);
+    await server.ok("GET", "/v1/environments/idem/wait");
+  });
+
+  it("have names that are taken once", async () => {
+    await server.environment("taken");
+    const again = await server.call("POST", "/v1/environments", { body: { name: "taken" } });
+    expect([again.status, again.json.code]).toEqual([409, "NAME_TAKEN"]);
+  });
+
+  it("belong to one owner and are hidden from another", async () => {
+    const { id, terminals } = await server.environment("private");
+    const { token } = await addOwner(server.data, "otherowner1");
+    const paths = [
+      "",
+      "/terminals",
+      "/logs",
+      "/metrics",
+      "/wait",
+      "/files/stat?path=.",
+      "/files/list?path=.",
+      "/files/content?path=.bashrc",
+    ];
+    for (const reference of [id, "private", id.slice(0, 6)]) {
+      for (const path of paths) {
+        const answer = await server.call("GET", `/v1/environments/${reference}${path}`, { token });
+        expect([path, answer.status, answer.json.code]).toEqual([path, 404, "ENVIRONMENT_NOT_FOUND"]);
+      }
+      const writes: (readonly [string, string, unknown?])[] = [
+        ["DELETE", ""],
+        ["POST", "/stop"],
+        ["POST", "/start"],
+        ["POST", "/terminals", {}],
+        ["DELETE", `/terminals/${terminals[0].id}`],
+        ["POST", "/exec", { command: ["true"] }],
+      ];
+      for (const [method, path, body] of writes) {
+        const call = body === undefined ? { token } : { token, body };
+        const answer = await server.call(method, `/v1/environments/${reference}${path}`, call);
+        expect([method, path, answer.status]).toEqual([method, path, 404]);
+      }
+    }
+    expect((await server.call("GET", "/v1/environments", { token })).json).toEqual({ environments: [] });
+    expect((await server.call("GET", "/v1/host", { token })).json.environments).toBe(0);
+    // Names are unique for each owner, not for all.
+    const own = await server.call("POST", "/v1/environments", { token, body: { name: "private" } });
+    expect(own.status).toBe(201);
+    expect((await server.call("DELETE", `/v1/environments/${own.json.id}`, { token })).status).toBe(200);
+    expect((await server.ok("GET", `/v1/environments/${id}`)).state).toBe("running");
+  });
+});
