@@ -11,8 +11,9 @@ import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
 import { Logs } from "../parts/logs.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
-import { documentTitle } from "../terminal/title.ts";
+import { sentence } from "../parts/words.ts";
 import { loadTerminal, preloadTerminal } from "../terminal/preload.ts";
+import { documentTitle } from "../terminal/title.ts";
 
 const TerminalPane = lazy(async () => ({ default: (await loadTerminal()).TerminalPane }));
 
@@ -52,10 +53,10 @@ const Resting = ({ environment }: { readonly environment: Environment }) => {
       <h1 className="text-[15px]">
         {hasFailed ? `${environment.name} has failed` : `${environment.name} is ${environment.state}`}
       </h1>
-      <p className="mt-1 text-muted">
-        {environment.reason ?? (hasFailed ? "No reason is known." : "")} Its disk is kept; starting it brings back its
-        files, with a fresh terminal.
-      </p>
+      {environment.reason && (
+        <p className={`mt-1 ${hasFailed ? "text-danger" : "text-muted"}`}>{sentence(environment.reason)}</p>
+      )}
+      <p className="mt-1 text-muted">Its disk is kept: starting it brings back the files, with a new terminal.</p>
       {start.isError && <FailureNote error={start.error} className="mt-3" />}
       <div className="mt-4">
         <Button look="primary" busy={start.isPending ? "Starting…" : null} onClick={() => start.mutate()} autoFocus>

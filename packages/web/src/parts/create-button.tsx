@@ -66,7 +66,7 @@ export const CreateButton = () => {
         </Popover.Trigger>
         <Popover.Portal>
           <Popover.Positioner sideOffset={6} align="end">
-            <Popover.Popup className="fade w-72 rounded-md border border-border bg-surface p-4 shadow-overlay">
+            <Popover.Popup className="fade w-80 rounded-md border border-border bg-surface p-4 shadow-overlay">
               <Popover.Title className="font-semibold">New environment</Popover.Title>
               <form className="mt-3 grid gap-3" onSubmit={submit}>
                 <label className="grid gap-1">
@@ -85,7 +85,7 @@ export const CreateButton = () => {
                 <div className="grid grid-cols-3 gap-2">
                   {SIZES.map(({ key, label }) => (
                     <label key={key} className="grid gap-1">
-                      <span className="text-muted">{label}</span>
+                      <span className="whitespace-nowrap text-muted">{label}</span>
                       <input
                         name={key}
                         type="number"

@@ -26,17 +26,18 @@ export const DestroyDialog = ({ children }: { readonly children: ReactNode }) =>
   const [environment, setEnvironment] = useState<Environment | null>(null);
   const [isOpen, setOpen] = useState(false);
   const onGone = useRef<(() => void) | undefined>(undefined);
-  const destroy = useMutation({ mutationFn: (id: string) => client.environments.remove(id) });
+  const destroy = useMutation({
+    mutationFn: (id: string) => client.environments.remove(id),
+    // The page behind the receipt is not that of a thing that is gone.
+    onSuccess: () => onGone.current?.(),
+  });
   const request: Request = (wanted, then) => {
     destroy.reset();
     onGone.current = then;
     setEnvironment(wanted);
     setOpen(true);
   };
-  const close = (): void => {
-    setOpen(false);
-    if (destroy.isSuccess) onGone.current?.();
-  };
+  const close = (): void => setOpen(false);
   return (
     <Context value={request}>
       {children}

@@ -99,8 +99,14 @@ export const receiptWords = ({ removed, left }: Pick<Receipt, "removed" | "left"
     ([key, one, many]) => `${removed[key]} ${removed[key] === 1 ? one : many}`,
   );
   if (removed.diskBytes > 0) parts.push(`${bytesWords(removed.diskBytes)} of disk`);
-  const gone = parts.length === 0 ? "There was nothing to remove." : `Removed: ${parts.join(", ")}.`;
+  const gone = parts.length === 0 ? "There was nothing of it on the host." : `Removed: ${parts.join(", ")}.`;
   return left.length === 0 ? `${gone} Nothing is left.` : `${gone} Still there: ${left.join(", ")}.`;
+};
+
+/** A reason as the server gives it, as a sentence. */
+export const sentence = (text: string): string => {
+  const trimmed = text.trim();
+  return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}${/[.!?…]$/.test(trimmed) ? "" : "."}`;
 };
 
 export const elapsedWords = (ms: number): string => {

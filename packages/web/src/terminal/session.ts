@@ -174,8 +174,10 @@ export const openSession = (options: SessionOptions): Session => {
     const before = store.get().room;
     if (room.cols === before?.cols && room.rows === before.rows) return;
     store.set({ room });
-    // The terminal takes this size when the server says at which byte.
-    attachment?.resize(room.cols, room.rows);
+    const { phase } = store.get();
+    // The terminal takes this size when the server says at which byte; after its end nobody says so.
+    if (phase === "exited" || phase === "ended") terminal.resize(room.cols, room.rows);
+    else attachment?.resize(room.cols, room.rows);
   };
 
   const start = async (): Promise<void> => {
