@@ -47,6 +47,11 @@ pub fn error(error: &CallError) -> Answer {
     json(status, &Problem { code: error.code.name(), message: &error.message })
 }
 
+/// Whether a body that gives nothing more has really ended: hyper reports a cancelled one as ended too.
+pub fn is_whole(body: &Incoming) -> bool {
+    body.is_end_stream()
+}
+
 /// The next data of a body, `None` at its end.
 pub async fn next_data(body: &mut Incoming) -> CallResult<Option<Bytes>> {
     loop {
@@ -57,7 +62,8 @@ pub async fn next_data(body: &mut Incoming) -> CallResult<Option<Bytes>> {
                 }
             }
             Some(Err(error)) => return Err(bad_request(format!("the request broke off: {error}"))),
-            None => return Ok(None),
+            None if is_whole(body) => return Ok(None),
+            None => return Err(bad_request("the request was cancelled")),
         }
     }
 }

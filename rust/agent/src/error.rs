@@ -71,6 +71,7 @@ impl CallError {
             Some(libc::ENOSPC | libc::EDQUOT) => Code::NoSpace,
             Some(libc::ENAMETOOLONG | libc::ELOOP | libc::EINVAL) => Code::BadRequest,
             Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM) => Code::TooMany,
+            None if error.kind() == io::ErrorKind::IsADirectory => Code::NotAFile,
             _ => Code::Internal,
         };
         CallError::new(code, format!("{what}: {error}"))

@@ -1,6 +1,71 @@
-use crate::{agent::no_such_call, answer::Answer, error::CallResult, user::User};
-use http::Method;
+//! The calls below /v1/files.
+
+use std::path::PathBuf;
+
+use http::{HeaderValue, Method, StatusCode, header};
 use hyper::body::Incoming;
-pub async fn call(_u: &User, m: &Method, r: &[&str], _q: Option<&str>, _b: Incoming) -> CallResult<Answer> {
-    Err(no_such_call(m, &r.join("/")))
+use serde_json::json;
+
+use crate::agent::no_such_call;
+use crate::answer::{self, Answer};
+use crate::error::{CallResult, bad_request};
+use crate::files::{self, on_file_thread};
+use crate::query::Query;
+use crate::user::User;
+use crate::{download, tar_in, tar_out, upload};
+
+pub async fn call(
+    user: &User,
+    method: &Method,
+    rest: &[&str],
+    query: Option<&str>,
+    body: Incoming,
+) -> CallResult<Answer> {
+    // A relative path starts at the home; joining an absolute one leaves it as it is.
+    let located = |query: &Query| -> CallResult<PathBuf> { Ok(user.home.join(query.path()?).components().collect()) };
+    let only_path = || located(&Query::parse(query, &["path"])?);
+    match (method, rest) {
+        (&Method::GET, ["stat"]) => {
+            let entry = on_file_thread(only_path()?, files::stat).await?;
+            Ok(answer::json(StatusCode::OK, &entry))
+        }
+        (&Method::GET, ["list"]) => {
+            let listing = on_file_thread(only_path()?, files::list).await?;
+            Ok(answer::json(StatusCode::OK, &listing))
+        }
+        (&Method::POST, ["mkdir"]) => {
+            let entry = on_file_thread(only_path()?, files::mkdir).await?;
+            Ok(answer::json(StatusCode::CREATED, &entry))
+        }
+        (&Method::DELETE, []) => {
+            let query = Query::parse(query, &["path", "recursive"])?;
+            let recursive = query.flag("recursive")?;
+            let path = located(&query)?;
+            if path.components().count() == 1 && path.is_absolute() {
+                return Err(bad_request("the root directory is not removed"));
+            }
+            on_file_thread(path, move |path| files::remove(path, recursive)).await?;
+            Ok(answer::empty(StatusCode::NO_CONTENT))
+        }
+        (&Method::GET, ["content"]) => {
+            let download = download::open(only_path()?).await?;
+            let length = download.length();
+            let mut answer = answer::stream(download);
+            if let Some(length) = length {
+                answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            Ok(answer)
+        }
+        (&Method::PUT, ["content"]) => {
+            let query = Query::parse(query, &["path", "mode"])?;
+            let entry = upload::receive(located(&query)?, query.mode()?, body).await?;
+            Ok(answer::json(StatusCode::CREATED, &entry))
+        }
+        (&Method::GET, ["tar"]) => Ok(answer::stream(tar_out::open(user, only_path()?).await?)),
+        (&Method::PUT, ["tar"]) => {
+            let entries = tar_in::receive(user, only_path()?, body).await?;
+            Ok(answer::json(StatusCode::OK, &json!({ "entries": entries })))
+        }
+        (method, _) => Err(no_such_call(method, "/v1/files…")),
+    }
 }

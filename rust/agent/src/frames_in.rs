@@ -9,6 +9,8 @@ use std::task::{Context, Waker};
 use hyper::body::{Body, Incoming};
 use microterm_wire::{Decoder, HostFrame};
 
+use crate::answer::is_whole;
+
 pub struct FramesIn {
     body: Incoming,
     decoder: Decoder<HostFrame>,
@@ -59,6 +61,7 @@ impl FramesIn {
                     }
                 }
                 Some(Err(error)) => return Err(Broken(error.to_string())),
+                None if !is_whole(&self.body) => return Err(Broken("the request was cancelled".into())),
                 None if self.decoder.buffered() > 0 => return Err(Broken("the last frame is cut".into())),
                 None => return Ok(None),
             }

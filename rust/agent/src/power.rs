@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,9 +16,8 @@ use serde_json::json;
 
 use crate::agent::Agent;
 use crate::answer::{self, Answer};
-use crate::cgroup;
 use crate::error::{CallError, CallResult, Code};
-use crate::init::OldRoot;
+use crate::{boot, cgroup};
 
 /// How long programs may take to leave after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -53,7 +51,9 @@ pub fn begin() {
             // The answer's way out is the main thread's next few turns.
             thread::sleep(Duration::from_millis(20));
             end_programs();
-            sync_disks();
+            nix::unistd::sync();
+            boot::freeze_disks();
+            nix::unistd::sync();
             machine_off();
         });
     });
@@ -75,18 +75,6 @@ fn end_programs() {
     while !cgroup::is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Makes the disk consistent and clean: no journal to replay at the next start.
-fn sync_disks() {
-    nix::unistd::sync();
-    let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-    // The overlay before the disk below it. A refusal (an upload was cut) leaves a journal to replay, nothing worse.
-    let _ = mount(None::<&str>, "/", None::<&str>, read_only, None::<&str>);
-    if let Some(disk) = OldRoot::disk() {
-        let _ = mount(None::<&str>, &disk, None::<&str>, read_only, None::<&str>);
-    }
-    nix::unistd::sync();
 }
 
 /// Ends the machine. Without ACPI the kernel has no power-off and would halt for ever; a reboot is told to the VMM.

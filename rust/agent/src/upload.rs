@@ -1,0 +1,100 @@
+//! A file received: written beside its target under a temporary name and renamed when whole.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hyper::body::Incoming;
+use tokio::task::spawn_blocking;
+
+use crate::answer::next_data;
+use crate::error::CallResult;
+use crate::files::{Entry, name_of, not_a_file, on_file_thread, stat};
+
+/// Bytes gathered before a file thread is asked.
+const WRITE_BYTES: usize = 128 << 10;
+/// The longest part of the target's name that a temporary one repeats; a name has at most 255 bytes.
+const NAME_BYTES: usize = 64;
+
+/// The temporary file; removed when it was not renamed.
+struct Upload {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: Option<File>,
+    mode: u32,
+    renamed: bool,
+}
+
+pub async fn receive(path: PathBuf, mode: Option<u32>, mut body: Incoming) -> CallResult<Entry> {
+    let mut upload = on_file_thread(path.clone(), move |path| begin(path, mode)).await?;
+    let mut gathered = Vec::new();
+    while let Some(data) = next_data(&mut body).await? {
+        gathered.extend_from_slice(&data);
+        if gathered.len() >= WRITE_BYTES {
+            upload.write(&path, std::mem::take(&mut gathered)).await?;
+        }
+    }
+    upload.write(&path, gathered).await?;
+    let Some(file) = upload.file.take() else { unreachable!("a write puts the file back") };
+    let (temporary, target, mode) = (upload.temporary.clone(), upload.target.clone(), upload.mode);
+    let entry = on_file_thread(path, move |path| {
+        file.set_permissions(Permissions::from_mode(mode))?;
+        drop(file);
+        fs::rename(&temporary, &target)?;
+        stat(path)
+    })
+    .await?;
+    upload.renamed = true;
+    Ok(entry)
+}
+
+fn begin(path: &Path, mode: Option<u32>) -> io::Result<Upload> {
+    name_of(path)?;
+    // Through a link the file it points to is written, and the link stays.
+    let target = match fs::canonicalize(path) {
+        Ok(target) => target,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let mut old_mode = 0o644;
+    if let Ok(metadata) = fs::metadata(&target) {
+        if !metadata.is_file() {
+            return Err(not_a_file());
+        }
+        old_mode = metadata.permissions().mode() & 0o7777;
+    }
+    let name = name_of(&target)?.to_string_lossy();
+    let name: String = name.chars().take(NAME_BYTES / 4).collect();
+    let temporary = target.with_file_name(format!(".{name}.{}.part", unique()));
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    Ok(Upload { target, temporary, file: Some(file), mode: mode.unwrap_or(old_mode), renamed: false })
+}
+
+/// A name no other upload has; `create_new` refuses one that a program made.
+fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    format!("{time:x}-{:x}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Upload {
+    async fn write(&mut self, path: &Path, bytes: Vec<u8>) -> CallResult<()> {
+        let Some(mut file) = self.file.take() else { unreachable!("a write puts the file back") };
+        let work = move |_: &Path| file.write_all(&bytes).map(|()| file);
+        self.file = Some(on_file_thread(path.to_owned(), work).await?);
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.renamed {
+            let temporary = std::mem::take(&mut self.temporary);
+            // On a file thread: as root it could remove what a link now leads to.
+            spawn_blocking(move || fs::remove_file(temporary));
+        }
+    }
+}
