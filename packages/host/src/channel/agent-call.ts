@@ -90,7 +90,10 @@ export function startCall(
     throw guestUnreachable("the connection to the guest has ended", error);
   }
   if (body !== undefined) stream.end(body);
-  return { stream, answer: awaitAnswer(stream) };
+  const answer = awaitAnswer(stream);
+  // A caller that fails before it waits for the answer must not leave a rejection that nobody handles.
+  answer.catch(() => {});
+  return { stream, answer };
 }
 
 /** As {@link startCall}, within the call's deadline. A call without an answer makes the session prove that it lives. */

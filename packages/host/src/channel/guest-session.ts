@@ -68,6 +68,8 @@ export class GuestSession {
 
   /** Throws when the session has ended. Errors of the stream reach it through its own `error` event, or nobody. */
   request(headers: OutgoingHttpHeaders, options: { readonly endStream: boolean }): ClientHttp2Stream {
+    // Node gives a stream that is already dead instead of throwing.
+    if (this.isClosed) throw new Error("the session has ended");
     const stream = this.#session.request(headers, options);
     this.#open += 1;
     stream.on("error", () => {});

@@ -1,0 +1,152 @@
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
+import { build } from "vite";
+import type { TestServer } from "./server.ts";
+import { makeTempFolder } from "./temp-folder.ts";
+
+/** Debian's Chromium, not one that playwright downloads. */
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+/** Long enough for an emulated guest on a loaded host. */
+const DEADLINE_MS = 120_000;
+
+export const launchBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+
+/** Builds the page as it is in the checkout into a folder of its own, for a server's `--web`. */
+export async function buildPage(): Promise<string> {
+  const { path } = await makeTempFolder();
+  const root = join(import.meta.dirname, "../packages/web");
+  await build({ root, logLevel: "error", build: { outDir: path, emptyOutDir: true } });
+  return path;
+}
+
+export interface VisitOptions {
+  readonly colorScheme?: "light" | "dark";
+  readonly renderer?: "dom" | "webgl";
+}
+
+/** A browser window of its own with a session, at the list of environments. */
+export async function signIn(browser: Browser, server: TestServer, options: VisitOptions = {}): Promise<PageObject> {
+  const { token } = await server.ok("POST", "/v1/links");
+  const context = await browser.newContext({
+    viewport: { width: 1200, height: 720 },
+    ...(options.colorScheme && { colorScheme: options.colorScheme }),
+  });
+  context.setDefaultTimeout(DEADLINE_MS);
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  // `renderer` is read from the address that the page is loaded from, and holds from there on.
+  await page.goto(`${server.url}/sign-in?renderer=${options.renderer ?? "dom"}#token=${token}`);
+  await page.waitForURL((url) => url.pathname === "/");
+  return new PageObject(page, context, errors);
+}
+
+/** What a person does and sees on the page. `read…` needs the DOM renderer. */
+export class PageObject {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Uncaught exceptions of the page's scripts: none, in a good run. */
+  readonly errors: readonly string[];
+
+  constructor(page: Page, context: BrowserContext, errors: readonly string[]) {
+    this.page = page;
+    this.context = context;
+    this.errors = errors;
+  }
+
+  get terminal(): Locator {
+    return this.page.locator("[data-terminal]");
+  }
+
+  /** Clicks "New environment" and waits for a connected terminal. Resolves with the id. */
+  async createEnvironment(): Promise<string> {
+    await this.page.getByRole("button", { name: "New environment", exact: true }).click();
+    await this.page.waitForURL((url) => url.pathname.startsWith("/e/"));
+    await this.untilTerminal("live");
+    return this.environmentId();
+  }
+
+  /** Opens an environment by its address, as a link or bookmark does. */
+  async open(id: string, renderer: "dom" | "webgl" = "dom"): Promise<void> {
+    await this.page.goto(new URL(`/e/${id}?renderer=${renderer}`, this.page.url()).href);
+  }
+
+  environmentId(): string {
+    return new URL(this.page.url()).pathname.replace(/^\/e\//, "");
+  }
+
+  /** `opening`, `live`, `reconnecting`, `exited` or `ended`. */
+  async untilTerminal(state: string): Promise<void> {
+    await this.page.waitForSelector(`[data-terminal][data-state="${state}"]`, { timeout: DEADLINE_MS });
+  }
+
+  /** An environment's state, as the page knows it. */
+  async untilEnvironment(state: string): Promise<void> {
+    await this.page.waitForSelector(`[data-environment-state="${state}"]`, { timeout: DEADLINE_MS });
+  }
+
+  /** Types into the terminal, key by key. `\n` is Enter. */
+  async type(text: string): Promise<void> {
+    await this.page.getByLabel("Terminal input").focus();
+    await this.page.keyboard.type(text);
+  }
+
+  /** Puts the text on the terminal as a paste event of the browser does. */
+  async paste(text: string): Promise<void> {
+    await this.page.getByLabel("Terminal input").evaluate((element, pasted) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text/plain", pasted);
+      element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    }, text);
+  }
+
+  /** The visible rows, without the blanks at their ends. */
+  async readScreen(): Promise<string[]> {
+    const rows = await this.page.locator("[data-terminal] .xterm-rows > div").allTextContents();
+    return rows.map((row) => row.replaceAll("\u00a0", " ").trimEnd());
+  }
+
+  /** Resolves with the screen once it has `wanted` in one of its rows, or once the function says so. */
+  async untilScreen(wanted: string | RegExp | ((rows: readonly string[]) => boolean)): Promise<string[]> {
+    const fits = (rows: readonly string[]): boolean => {
+      if (typeof wanted === "function") return wanted(rows);
+      return rows.some((row) => (typeof wanted === "string" ? row.includes(wanted) : wanted.test(row)));
+    };
+    const deadline = Date.now() + DEADLINE_MS;
+    for (;;) {
+      const rows = await this.readScreen();
+      if (fits(rows)) return rows;
+      if (Date.now() > deadline) throw new Error(`The screen did not come to ${wanted}:\n${rows.join("\n")}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /** All output before this offset has been drawn. */
+  async drawnOffset(): Promise<bigint> {
+    return BigInt((await this.terminal.getAttribute("data-offset")) ?? "0");
+  }
+
+  /** Removes the environment that is open. Resolves with the receipt's words. */
+  async removeEnvironment(): Promise<string> {
+    await this.page.getByRole("button", { name: "Remove", exact: true }).click();
+    const dialog = this.page.getByRole("alertdialog");
+    await dialog.getByRole("button", { name: "Remove", exact: true }).click();
+    const receipt = await dialog.locator("[data-receipt]").innerText();
+    await dialog.getByRole("button", { name: "Done" }).click();
+    return receipt;
+  }
+
+  close(): Promise<void> {
+    return this.context.close();
+  }
+}

@@ -1,0 +1,40 @@
+import type { Log, VmDriver } from "@microterm/core";
+import type { VmDriverHarness } from "@microterm/core/testing";
+import type { HostDaemonClient } from "@microterm/host";
+import { createQuietLog } from "./quiet-log.ts";
+import { startTestDaemon } from "./test-daemon.ts";
+
+type CreateQemuDriver = (options: {
+  daemon: HostDaemonClient;
+  machinesDir: string;
+  image: string;
+  accelerator: "tcg" | "kvm";
+  acceleratorReason: string;
+  log: Log;
+}) => VmDriver;
+
+/** A qemu driver over a real daemon and the real image, under TCG, which runs everywhere. */
+export async function startQemuHarness(create: CreateQemuDriver): Promise<VmDriverHarness> {
+  const daemon = await startTestDaemon();
+  return {
+    makeDriver: () =>
+      Promise.resolve(
+        create({
+          daemon: daemon.client,
+          machinesDir: daemon.machinesDir,
+          image: daemon.image.key,
+          accelerator: "tcg",
+          acceleratorReason: "the tests run everywhere",
+          log: createQuietLog(),
+        }),
+      ),
+    killVmm: async (machineId) => {
+      const machine = (await daemon.client.list()).machines.find((found) => found.machineId === machineId);
+      if (machine?.pid == null) throw new Error(`no VMM of ${machineId} runs`);
+      process.kill(machine.pid, "SIGKILL");
+    },
+    bootMs: 90_000,
+    memoryMib: 192,
+    close: () => daemon.close(),
+  };
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import { open, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createHostDaemonClient, type HostDaemonClient, type Launched, pause, spawnDetached } from "@microterm/host";
+import { scanHost } from "./host-scan.ts";
+import { rustBinary } from "./rust-binaries.ts";
+import { makeTempFolder } from "./temp-folder.ts";
+import { type TestImage, testImage } from "./test-image.ts";
+
+const START_MS = 60_000;
+const POLL_MS = 50;
+
+export interface TestDaemon {
+  readonly data: string;
+  readonly instance: string;
+  readonly socketPath: string;
+  readonly machinesDir: string;
+  readonly image: TestImage;
+  /** Of this daemon; it finds the next one after `restart`. */
+  readonly client: HostDaemonClient;
+  /** SIGKILL to the daemon itself; its supervisor starts another. */
+  killDaemon(): Promise<void>;
+  /** SIGKILL to supervisor and daemon, and a new pair over the same folder, perhaps with a fault point armed. */
+  restart(fault?: string): Promise<void>;
+  logText(): Promise<string>;
+  /** Kills all machines, ends the daemon, searches the host, removes the folder. Rejects when anything is left. */
+  close(): Promise<void>;
+}
+
+export interface TestDaemonOptions {
+  /** A fault point of docs/reference/host-protocol.md, armed for the first start. */
+  readonly fault?: string;
+  /** Who may speak to it; root when absent. */
+  readonly serverUid?: number;
+}
+
+/** A real microterm-host on a folder of its own with the real image. Needs root. */
+export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<TestDaemon> {
+  if (process.getuid?.() !== 0)
+    throw new Error("tests of real machines need root: microterm-host makes jails and cgroups");
+  const binary = await rustBinary("microterm-host");
+  const image = await testImage();
+  const folder = await makeTempFolder();
+  const data = folder.path;
+  const instance = randomBytes(4).toString("hex");
+  const socketPath = join(data, "host/run/host.sock");
+  const logFile = join(data, "host.log");
+  const client = createHostDaemonClient({ socketPath });
+  let running: Launched;
+
+  const start = async (fault: string | undefined): Promise<void> => {
+    const log = await open(logFile, "a");
+    const command = [binary, "serve", "--data", data, "--server-uid", String(options.serverUid ?? 0)];
+    command.push("--instance", instance, "--image-import", image.directory, "--test-faults");
+    const env = { PATH: process.env.PATH ?? "/usr/bin:/bin:/usr/sbin:/sbin" };
+    running = spawnDetached(command, {
+      stdout: log.fd,
+      stderr: log.fd,
+      env: fault === undefined ? env : { ...env, MICROTERM_FAULT: fault },
+    });
+    await log.close();
+    await ready();
+  };
+
+  const ready = async (): Promise<void> => {
+    for (const until = Date.now() + START_MS; ; await pause(POLL_MS)) {
+      const hello = await client.hello().catch(() => undefined);
+      if (hello?.images.includes(image.key)) return;
+      if (Date.now() > until) throw new Error(`microterm-host did not come up: ${await logText()}`);
+    }
+  };
+  const logText = (): Promise<string> => readFile(logFile, "utf8").catch(() => "");
+
+  const end = async (): Promise<void> => {
+    running.kill("SIGTERM");
+    await running.ended;
+    client.close();
+  };
+
+  try {
+    await start(options.fault);
+  } catch (error) {
+    await end();
+    await folder.remove();
+    throw error;
+  }
+
+  return {
+    data,
+    instance,
+    socketPath,
+    machinesDir: join(data, "host/machines"),
+    image,
+    client,
+    logText,
+    killDaemon: async () => {
+      const { pid } = await client.hello();
+      process.kill(pid, "SIGKILL");
+      for (const until = Date.now() + START_MS; (await client.hello()).pid === pid; await pause(POLL_MS)) {
+        if (Date.now() > until) throw new Error("the supervisor did not start another daemon");
+      }
+    },
+    restart: async (fault) => {
+      running.kill("SIGKILL");
+      await running.ended;
+      await start(fault);
+    },
+    close: async () => {
+      for (const { machineId } of (await client.list()).machines) await client.kill(machineId);
+      await end();
+      const left = await scanHost({ data, instance });
+      await rm(data, { recursive: true, force: true });
+      if (left.length > 0) throw new Error(`left on the host: ${left.join("; ")}`);
+    },
+  };
+}

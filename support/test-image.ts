@@ -1,0 +1,31 @@
+import { homedir, userInfo } from "node:os";
+import { join } from "node:path";
+import { runCommand } from "@microterm/host";
+import { buildImage } from "@microterm/images";
+import { rustBinary } from "./rust-binaries.ts";
+
+export interface TestImage {
+  /** The folder with the image's files. */
+  readonly directory: string;
+  readonly key: string;
+}
+
+/** Where finished images stay between runs: the same folder as `microterm up` uses. */
+export function testCache(environment: NodeJS.ProcessEnv = process.env): string {
+  const { MICROTERM_CACHE: given, XDG_CACHE_HOME: xdg } = environment;
+  if (given !== undefined && given !== "") return given;
+  if (xdg !== undefined && xdg !== "") return join(xdg, "microterm");
+  return userInfo().uid === 0 ? "/var/cache/microterm" : join(homedir(), ".cache/microterm");
+}
+
+/** The real image with the agent of the present sources; minutes when it is built for the first time. */
+export async function testImage(): Promise<TestImage> {
+  const cache = testCache();
+  const { directory, manifest } = await buildImage({
+    outDir: join(cache, "images"),
+    cacheDir: join(cache, "image-parts"),
+    agentBinary: await rustBinary("microterm-agent"),
+    runner: { run: runCommand },
+  });
+  return { directory, key: manifest.key };
+}
