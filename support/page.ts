@@ -103,11 +103,18 @@ export class PageObject {
 
   /** Puts the text on the terminal as a paste event of the browser does. */
   async paste(text: string): Promise<void> {
-    await this.page.getByLabel("Terminal input").evaluate((element, pasted) => {
+    // As text, because the tests' own types are Node's and have no DOM.
+    await this.page.evaluate(`{
       const clipboardData = new DataTransfer();
-      clipboardData.setData("text/plain", pasted);
-      element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-    }, text);
+      clipboardData.setData("text/plain", ${JSON.stringify(text)});
+      const paste = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+      document.querySelector("[data-terminal] textarea").dispatchEvent(paste);
+    }`);
+  }
+
+  /** The accessible name of what has the focus, as far as `aria-label` gives it. */
+  focused(): Promise<string | null> {
+    return this.page.evaluate<string | null>("document.activeElement?.getAttribute('aria-label') ?? null");
   }
 
   /** The visible rows, without the blanks at their ends. */

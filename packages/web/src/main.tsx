@@ -3,6 +3,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createQueryClient } from "./api/queries.ts";
+import "./renderer.ts";
 import { router } from "./router.tsx";
 import "./styles.css";
 import { preloadTerminal } from "./terminal/preload.ts";

@@ -26,7 +26,11 @@ const HeaderActions = ({ environment }: { readonly environment: Environment }) =
   const isStopping = stop.isPending || environment.reason === "stopping";
   return (
     <>
-      {stop.isError && <span role="alert" className="text-danger">{stop.error.message}</span>}
+      {stop.isError && (
+        <span role="alert" className="text-danger">
+          {stop.error.message}
+        </span>
+      )}
       {environment.state === "running" && (
         <Button look="quiet" busy={isStopping ? "Stopping…" : null} onClick={() => stop.mutate()}>
           <Square aria-hidden className="size-3.5" />
@@ -109,11 +113,17 @@ export const EnvironmentPage = () => {
     if (!isRunning) document.title = name === undefined ? "microterm" : documentTitle("", name);
   }, [isRunning, name]);
   return (
-    <div className="flex h-full flex-col" data-environment={environment?.id} data-environment-state={environment?.state}>
+    <div
+      className="flex h-full flex-col"
+      data-environment={environment?.id}
+      data-environment-state={environment?.state}
+    >
       <Header actions={environment && <HeaderActions environment={environment} />}>
         {environment && (
           <>
-            <span aria-hidden className="text-border">/</span>
+            <span aria-hidden className="text-border">
+              /
+            </span>
             <span className="truncate font-medium">{environment.name}</span>
           </>
         )}

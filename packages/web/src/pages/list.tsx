@@ -45,7 +45,11 @@ const Actions = ({ environment }: { readonly environment: Environment }) => {
   const label = canStart ? `Start ${environment.name}` : `Stop ${environment.name}`;
   return (
     <span className="flex justify-end gap-1 opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 [@media(hover:none)]:opacity-100">
-      {toggle.isError && <span role="alert" className="self-center truncate text-danger">{toggle.error.message}</span>}
+      {toggle.isError && (
+        <span role="alert" className="self-center truncate text-danger">
+          {toggle.error.message}
+        </span>
+      )}
       {(canStart || environment.state === "running") && (
         <Button look="quiet" isSquare aria-label={label} title={label} onClick={() => toggle.mutate()}>
           {canStart ? <Play aria-hidden className="size-4" /> : <Square aria-hidden className="size-3.5" />}
@@ -81,7 +85,9 @@ const Row = ({ environment, now }: { readonly environment: Environment; readonly
       <Status of={environment} withReason />
     </td>
     <td className="truncate pr-4 text-muted max-md:hidden">{sizeWords(environment)}</td>
-    <td className={`truncate pr-4 max-md:hidden ${isolationWords(environment.isolation).isWarning ? "text-warn" : "text-muted"}`}>
+    <td
+      className={`truncate pr-4 max-md:hidden ${isolationWords(environment.isolation).isWarning ? "text-warn" : "text-muted"}`}
+    >
       {isolationWords(environment.isolation).short}
     </td>
     <td className="truncate pr-4 text-muted max-sm:hidden">{agoWords(Date.parse(environment.createdAt), now)}</td>
@@ -100,20 +106,32 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
         <caption className="sr-only">Environments</caption>
         <thead className="sticky top-0 bg-bg shadow-[inset_0_-1px_var(--color-border)]">
           <tr>
-            <th scope="col" className={`${head} w-[22%] pl-4`}>Name</th>
-            <th scope="col" className={`${head} w-[26%]`}>State</th>
-            <th scope="col" className={`${head} max-md:hidden`}>Size</th>
-            <th scope="col" className={`${head} w-28 max-md:hidden`}>Isolation</th>
-            <th scope="col" className={`${head} w-28 max-sm:hidden`}>Created</th>
+            <th scope="col" className={`${head} w-[22%] pl-4`}>
+              Name
+            </th>
+            <th scope="col" className={`${head} w-[26%]`}>
+              State
+            </th>
+            <th scope="col" className={`${head} max-md:hidden`}>
+              Size
+            </th>
+            <th scope="col" className={`${head} w-28 max-md:hidden`}>
+              Isolation
+            </th>
+            <th scope="col" className={`${head} w-28 max-sm:hidden`}>
+              Created
+            </th>
             <th scope="col" className="w-24">
               <span className="sr-only">Actions</span>
             </th>
           </tr>
         </thead>
         <tbody>
-          {environments.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt)).map((one) => (
-            <Row key={one.id} environment={one} now={now} />
-          ))}
+          {environments
+            .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))
+            .map((one) => (
+              <Row key={one.id} environment={one} now={now} />
+            ))}
         </tbody>
       </table>
     </div>
@@ -123,7 +141,10 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
 const HostBar = () => {
   const host = useQuery(hostQuery);
   return (
-    <footer aria-label="Host" className="flex h-6 shrink-0 items-center gap-4 border-t border-border bg-surface px-3 text-xs text-muted">
+    <footer
+      aria-label="Host"
+      className="flex h-6 shrink-0 items-center gap-4 border-t border-border bg-surface px-3 text-xs text-muted"
+    >
       {host.data && (
         <>
           <IsolationLabel isolation={host.data.isolation} />

@@ -64,7 +64,9 @@ export const SignInPage = () => {
           <>
             {signIn.isError && <FailureNote error={signIn.error} className="mt-4" />}
             <p className="mt-4">You sign in with a link. On the machine that runs microterm, this prints one:</p>
-            <pre className="mt-3 rounded-md border border-border bg-surface px-3 py-2 font-mono select-all">./microterm open</pre>
+            <pre className="mt-3 rounded-md border border-border bg-surface px-3 py-2 font-mono select-all">
+              ./microterm open
+            </pre>
             <p className="mt-3 text-muted">A link works once, within ten minutes.</p>
           </>
         )}

@@ -15,8 +15,7 @@ export const useCreate = () => {
   const cache = useQueryClient();
   const navigate = useNavigate();
   return useMutation({
-    mutationFn: (wish: CreateEnvironment) =>
-      client.environments.create(wish, { idempotencyKey: crypto.randomUUID() }),
+    mutationFn: (wish: CreateEnvironment) => client.environments.create(wish, { idempotencyKey: crypto.randomUUID() }),
     onMutate: preloadTerminal,
     onSuccess: (made) => {
       cache.setQueryData(environmentsQuery.queryKey, (list) => upsert(list ?? [], made));
@@ -61,7 +60,11 @@ export const CreateButton = () => {
         New environment
       </Button>
       <Popover.Root>
-        <Popover.Trigger className={buttonClass("plain", true)} aria-label="Options for a new environment" title="Options">
+        <Popover.Trigger
+          className={buttonClass("plain", true)}
+          aria-label="Options for a new environment"
+          title="Options"
+        >
           <SlidersHorizontal aria-hidden className="size-4" />
         </Popover.Trigger>
         <Popover.Portal>
@@ -108,7 +111,10 @@ export const CreateButton = () => {
         </Popover.Portal>
       </Popover.Root>
       {create.isError && !isFromOptions.current && (
-        <FailureNote error={create.error} className="absolute top-full right-0 z-10 mt-2 w-96 bg-surface shadow-overlay" />
+        <FailureNote
+          error={create.error}
+          className="absolute top-full right-0 z-10 mt-2 w-96 bg-surface shadow-overlay"
+        />
       )}
     </div>
   );

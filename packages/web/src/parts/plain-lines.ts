@@ -5,4 +5,11 @@ const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /** Terminal output as plain text: its last 200 lines without control characters. */
 export const plainLines = (output: string): string =>
-  output.replace(SEQUENCES, "").replace(/\r\n/g, "\n").replace(CONTROLS, "").trimEnd().split("\n").slice(-MAX_LINES).join("\n");
+  output
+    .replace(SEQUENCES, "")
+    .replace(/\r\n/g, "\n")
+    .replace(CONTROLS, "")
+    .trimEnd()
+    .split("\n")
+    .slice(-MAX_LINES)
+    .join("\n");

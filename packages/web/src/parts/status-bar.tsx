@@ -5,7 +5,13 @@ import { Status } from "./status.tsx";
 import { sizeWords } from "./words.ts";
 
 /** 24 px under everything: state, isolation, network, size; then what the terminal adds. */
-export const StatusBar = ({ environment, children }: { readonly environment: Environment; readonly children?: ReactNode }) => (
+export const StatusBar = ({
+  environment,
+  children,
+}: {
+  readonly environment: Environment;
+  readonly children?: ReactNode;
+}) => (
   <footer
     aria-label="Status"
     className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs whitespace-nowrap text-muted"

@@ -36,7 +36,9 @@ export const BOOT_STEPS: readonly { readonly step: BootStep; readonly words: str
 
 /** Which step is under way; the reason may say more behind the step's name, as for a second try. */
 export const currentStep = (reason: string | null): number =>
-  BOOT_STEPS.findIndex(({ step }) => reason === step || reason?.startsWith(`${step} `) || reason?.startsWith(`${step}:`));
+  BOOT_STEPS.findIndex(
+    ({ step }) => reason === step || reason?.startsWith(`${step} `) || reason?.startsWith(`${step}:`),
+  );
 
 export interface IsolationWords {
   readonly short: string;
@@ -124,5 +126,10 @@ export const agoWords = (then: number, now: number): string => {
 };
 
 /** What exit statuses mean to a person (bash(1), EXIT STATUS; signal(7)). */
-export const exitWords = ({ code, signal }: { readonly code: number | null; readonly signal: number | null }): string =>
-  signal !== null ? `Ended by signal ${signal}` : `Exited with code ${code ?? "unknown"}`;
+export const exitWords = ({
+  code,
+  signal,
+}: {
+  readonly code: number | null;
+  readonly signal: number | null;
+}): string => (signal !== null ? `Ended by signal ${signal}` : `Exited with code ${code ?? "unknown"}`);

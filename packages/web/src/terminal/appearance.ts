@@ -5,7 +5,9 @@ export const FONT_FAMILY = '"JetBrains Mono Variable", ui-monospace, "DejaVu San
 
 /** Cells are measured once, at the first fit: the fonts must be there by then, or every column is off. */
 export const loadFonts = async (): Promise<void> => {
-  const faces = ["400", "700"].map((weight) => document.fonts.load(`${weight} ${FONT_SIZE_PX}px "JetBrains Mono Variable"`));
+  const faces = ["400", "700"].map((weight) =>
+    document.fonts.load(`${weight} ${FONT_SIZE_PX}px "JetBrains Mono Variable"`),
+  );
   // A font that can't be had leaves the fallback, not a blank page.
   await Promise.allSettled(faces);
 };

@@ -18,10 +18,19 @@ const useCountdown = (until: number | null): number => {
   return until === null ? 0 : Math.ceil((until - performance.now()) / 1000);
 };
 
-export const ReconnectCover = ({ retryAt, onRetry }: { readonly retryAt: number | null; readonly onRetry: () => void }) => {
+export const ReconnectCover = ({
+  retryAt,
+  onRetry,
+}: {
+  readonly retryAt: number | null;
+  readonly onRetry: () => void;
+}) => {
   const seconds = useCountdown(retryAt);
   return (
-    <div className="late pointer-events-none absolute inset-0 grid place-items-center bg-scrim" data-cover="reconnecting">
+    <div
+      className="late pointer-events-none absolute inset-0 grid place-items-center bg-scrim"
+      data-cover="reconnecting"
+    >
       <div className="pointer-events-auto flex items-center gap-4 rounded-md border border-border bg-surface px-4 py-3 shadow-overlay">
         <p role="status">
           <span className="font-semibold">Reconnecting…</span>
@@ -60,7 +69,9 @@ export interface EndBarProps {
 
 export const EndBar = ({ state, busy, onNew }: EndBarProps) => (
   <div className="flex h-11 shrink-0 items-center gap-3 border-t border-border bg-raised px-3">
-    <p role="status">{state.exit ? exitWords(state.exit) : `This terminal has ended: ${state.endReason ?? "it is gone"}`}</p>
+    <p role="status">
+      {state.exit ? exitWords(state.exit) : `This terminal has ended: ${state.endReason ?? "it is gone"}`}
+    </p>
     <Button look="primary" className="ml-auto" busy={busy ? "Opening…" : null} onClick={onNew}>
       New terminal
     </Button>

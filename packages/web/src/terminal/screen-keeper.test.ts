@@ -98,7 +98,10 @@ describe("a screen saved at any byte and continued", () => {
     ["true colour with scrolling", "\x1b[38;2;1;2;3mabc\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\x1b[0m\r\nend"],
     ["characters of several bytes", "né 日本 👩‍👩‍👧 e\u0301x"],
     ["a pending wrap", "12345678901234567890\x1b[0mX"],
-    ["an application on the alternate screen", "before\r\n\x1b[?1049h\x1b[2J\x1b[3;4Hvim\x1b[44m~\x1b[0m\x1b[?1049lafter"],
+    [
+      "an application on the alternate screen",
+      "before\r\n\x1b[?1049h\x1b[2J\x1b[3;4Hvim\x1b[44m~\x1b[0m\x1b[?1049lafter",
+    ],
     ["the mouse and its encoding", "\x1b[?1000h\x1b[?1002h\x1b[?1006hx\x1b[?25l\x1b[?2004h\x1b[?1h\x1b="],
     ["the mouse switched off again", "\x1b[?1003h\x1b[?1006hx\x1b[?1003l\x1b[?1006ly\x1b[?25h"],
     ["a scroll region", "a\r\nb\r\nc\r\nd\r\ne\x1b[2;4r\x1b[4;1Hx\r\ny\r\nz"],

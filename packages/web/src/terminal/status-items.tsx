@@ -12,7 +12,10 @@ const SettingsMenu = () => {
   const settings = useTerminalSettings();
   return (
     <Menu.Root>
-      <Menu.Trigger className="inline-flex items-center gap-1 rounded-md px-1 hover:text-text" aria-label="Keyboard and screen reader">
+      <Menu.Trigger
+        className="inline-flex items-center gap-1 rounded-md px-1 hover:text-text"
+        aria-label="Keyboard and screen reader"
+      >
         <Keyboard aria-hidden className="size-3.5" />
         {settings.isTabFree ? "Tab leaves" : "Tab types"}
       </Menu.Trigger>
@@ -48,12 +51,14 @@ export const StatusItems = ({ state }: { readonly state: SessionState }) => (
     {state.isMouseTaken && <span className="max-lg:hidden">Shift+drag selects</span>}
     <SettingsMenu />
     {state.size && (
-      <span aria-label="Columns and rows">
+      <span title="Columns and rows">
         {state.size.cols}×{state.size.rows}
       </span>
     )}
     <span className="min-w-14 text-right" title="Round trip to the server">
-      {state.latencyMs === null ? "– ms" : `${state.latencyMs < 10 ? state.latencyMs.toFixed(1) : Math.round(state.latencyMs)} ms`}
+      {state.latencyMs === null
+        ? "– ms"
+        : `${state.latencyMs < 10 ? state.latencyMs.toFixed(1) : Math.round(state.latencyMs)} ms`}
     </span>
   </>
 );

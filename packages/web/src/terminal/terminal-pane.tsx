@@ -4,15 +4,13 @@ import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { client, sessionQuery } from "../api/queries.ts";
 import { FailureNote } from "../parts/failure.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
+import { RENDERER } from "../renderer.ts";
 import { EndBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover } from "./covers.tsx";
 import { openSession, type Session } from "./session.ts";
 import { INITIAL_STATE } from "./session-state.ts";
 import { changeTerminalSettings, terminalSettings, useTerminalSettings } from "./settings.ts";
 import { StatusItems } from "./status-items.tsx";
 import { documentTitle } from "./title.ts";
-
-const rendererOf = (search: string): "dom" | "webgl" =>
-  new URLSearchParams(search).get("renderer") === "dom" ? "dom" : "webgl";
 
 const useSession = (environment: Environment, terminal: Terminal) => {
   const host = useRef<HTMLDivElement>(null);
@@ -27,7 +25,7 @@ const useSession = (environment: Environment, terminal: Terminal) => {
       terminal: terminalId,
       keptAs: `${id}.${terminalId}.${createdAt}`,
       host: host.current,
-      renderer: rendererOf(location.search),
+      renderer: RENDERER,
       keys: () => ({
         isTabFree: terminalSettings().isTabFree,
         onToggleTab: () => changeTerminalSettings({ isTabFree: !terminalSettings().isTabFree }),
@@ -147,7 +145,11 @@ export const TerminalPane = ({ environment }: { readonly environment: Environmen
   return (
     <>
       {terminals.length > 1 && (
-        <div role="tablist" aria-label="Terminals" className="flex h-9 shrink-0 items-end gap-1 border-b border-border bg-surface px-2">
+        <div
+          role="tablist"
+          aria-label="Terminals"
+          className="flex h-9 shrink-0 items-end gap-1 border-b border-border bg-surface px-2"
+        >
           {terminals.map((one, i) => (
             <button
               key={one.id}
