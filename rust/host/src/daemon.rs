@@ -8,7 +8,7 @@ use crate::locks::Locks;
 use crate::options::Options;
 use crate::runtime::Runtime;
 use crate::uids::Claims;
-use crate::{connection, fault, machines, place, record, stderr_log, supervisor};
+use crate::{connection, fault, machines, place, record, stderr_log, supervisor, tsc};
 use std::collections::HashSet;
 use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixListener;
@@ -97,6 +97,7 @@ pub fn run(arguments: &[String]) -> i32 {
             return 1;
         }
     };
+    tsc::begin();
     daemon.recover();
     let early = Arc::clone(&daemon);
     std::thread::spawn(move || {

@@ -74,7 +74,7 @@ impl Jail<'_> {
         let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
         add(&["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]);
         add(&["--hostname", "jail", "--as-pid-1", "--clearenv"]);
-        add(&["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]);
+        add(&["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]);
         let binds = self.binds();
         // Made first: folders that bubblewrap makes on its way to a file are root's alone.
         let above: BTreeSet<&Path> = binds.iter().flat_map(|(_, _, to)| to.ancestors().skip(1)).collect();

@@ -84,12 +84,22 @@ fn give_up(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
     for (resource, most) in limits {
         setrlimit(resource, most, most)?;
     }
+    // Out of the bounding set as well, while CAP_SETPCAP is still there to do it. Numbers that this kernel does not know
+    // are refused, and end the list.
+    // SAFETY: prctl with these arguments only sets an attribute of this process.
+    for _ in (0..64).take_while(|capability| unsafe { libc::prctl(libc::PR_CAPBSET_DROP, *capability, 0, 0, 0) } == 0) {
+    }
     setgroups(&[])?;
     setresgid(Gid::from_raw(uid), Gid::from_raw(uid), Gid::from_raw(uid))?;
     setresuid(Uid::from_raw(uid), Uid::from_raw(uid), Uid::from_raw(uid))?;
-    // SAFETY: prctl with these arguments only sets attributes of this process.
+    // struct __user_cap_header_struct and two of __user_cap_data_struct, version 3 (capset(2)): bubblewrap leaves the
+    // two capabilities inheritable, and a change of uid does not clear those.
+    let mut header = [0x2008_0522_u32, 0];
+    let none = [0_u32; 6];
+    // SAFETY: the buffers have the sizes that version 3 lays down; prctl only sets attributes of this process.
     let kept = unsafe {
-        libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        libc::syscall(libc::SYS_capset, header.as_mut_ptr(), none.as_ptr()) as i32
+            | libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
             | libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     };
     if kept != 0 {

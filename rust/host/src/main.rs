@@ -31,6 +31,7 @@ mod scan;
 mod stderr_log;
 mod supervisor;
 mod tools;
+mod tsc;
 mod uids;
 mod verbs;
 

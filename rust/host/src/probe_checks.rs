@@ -132,6 +132,10 @@ fn gain_capability() -> Vec<(String, io::Result<()>)> {
         let got = libc::syscall(libc::SYS_capget, header.as_mut_ptr(), data.as_mut_ptr());
         vec![
             ("hold any".to_owned(), holds(got == 0 && data == [0; 6], "none held")),
+            (
+                "bounding set".to_owned(),
+                holds((0..41).all(|number| libc::prctl(libc::PR_CAPBSET_READ, number, 0, 0, 0) != 1), "empty"),
+            ),
             ("take all".to_owned(), outcome(libc::syscall(libc::SYS_capset, header.as_mut_ptr(), all.as_ptr()))),
             ("setuid 0".to_owned(), outcome(libc::setresuid(0, 0, 0))),
             ("setgid 0".to_owned(), outcome(libc::setresgid(0, 0, 0))),

@@ -2,6 +2,7 @@
 
 use crate::request::{Accelerator, LaunchArgs};
 use crate::runtime::Runtime;
+use crate::tsc;
 
 /// Descriptors in the jail.
 pub const AGENT_FD: i32 = 3;
@@ -49,7 +50,7 @@ pub fn arguments(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
         add(&["-object", "main-loop,id=main-loop,thread-pool-max=16"]);
     }
     add(&["-kernel", &format!("{IMAGE_FOLDER}/vmlinuz"), "-initrd", &format!("{IMAGE_FOLDER}/initrd.cpio")]);
-    add(&["-append", &format!("console=ttyS0 quiet panic=-1 microterm.magic={}", launch.magic.as_str())]);
+    add(&["-append", &kernel_line(launch)]);
     let base = format!(
         "driver=raw,node-name=base,read-only=on,file.driver=file,file.filename={IMAGE_FOLDER}/root.erofs,file.locking=off"
     );
@@ -71,4 +72,15 @@ pub fn arguments(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
     add(&["-chardev", &format!("socket,id=qmp,fd={QMP_FD},server=on,wait=off"), "-mon", "chardev=qmp,mode=control"]);
     add(&["-action", "reboot=shutdown,shutdown=pause", "-msg", "timestamp=on"]);
     line
+}
+
+/// The guest kernel's command line.
+fn kernel_line(launch: &LaunchArgs) -> String {
+    let clock = match launch.accelerator {
+        // `reliable`: with several processors Linux would else distrust the counter, and its clock would drift with
+        // the timer interrupts that a loaded host delays. All of a guest's processors read the host's one counter.
+        Accelerator::Tcg => format!(" tsc_early_khz={} tsc=reliable", tsc::khz()),
+        Accelerator::Kvm => String::new(),
+    };
+    format!("console=ttyS0 quiet panic=-1{clock} microterm.magic={}", launch.magic.as_str())
 }
