@@ -102,7 +102,12 @@ export class GuestSession {
   }
 }
 
-/** Ends one stream and tells the agent so. */
+/**
+ * Ends one stream and tells the agent so. `close()` alone would first end the request's body as if it were whole, and half an
+ * upload would count as a file; destroying the stream sends RST_STREAM and nothing else.
+ */
 export function cancelStream(stream: ClientHttp2Stream): void {
-  if (!stream.destroyed) stream.close(constants.NGHTTP2_CANCEL);
+  if (stream.destroyed) return;
+  if (stream.writableEnded) stream.close(constants.NGHTTP2_CANCEL);
+  else stream.destroy(new Error("the call was cancelled"));
 }
