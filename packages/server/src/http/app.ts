@@ -57,8 +57,7 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     services.addresses.checkHost(request.raw);
-    if (request.routeOptions.config.public) return;
-    if (request.is404 && !request.url.startsWith("/v1")) return;
+    if (request.routeOptions.config.public || request.is404) return;
     request.identity = await services.authenticator.authenticate(request.raw);
     services.readiness.assertRecovered();
   });

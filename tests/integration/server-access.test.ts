@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answer, type Call, startServer, type TestServer } from "../../support/server.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(async () => {
+  expect(await server.dispose()).toEqual([]);
+});
+
+const told = ({ status, json }: Answer): readonly unknown[] => [status, json?.code];
+const origin = (): string => `http://localhost:${server.port}`;
+const link = async (): Promise<string> => (await server.ok("POST", "/v1/links")).token;
+const exchange = (token: string, headers: Call["headers"] = {}): Promise<Answer> =>
+  server.call("POST", "/v1/session", { token: null, body: { token }, headers });
+
+async function signIn(): Promise<string> {
+  const answer = await exchange(await link());
+  expect(answer.status).toBe(200);
+  return String(answer.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
+}
+
+describe("credentials", () => {
+  it("are needed for everything but health, sign-in, the page and its description", async () => {
+    const paths = [
+      "/v1/environments",
+      "/v1/environments/x",
+      "/v1/host",
+      "/v1/session",
+      "/v1/events",
+      "/v1/environments/x/exec",
+    ];
+    for (const path of paths) {
+      expect([path, ...told(await server.call("GET", path, { token: null }))]).toEqual([path, 401, "UNAUTHENTICATED"]);
+    }
+    for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
+      expect([path, (await server.call("GET", path, { token: null })).status]).toEqual([path, 200]);
+    }
+  });
+
+  it.each(["wrong", "x".repeat(5000), "Zm9v", "%00"])("are not guessed by %.20s", async (token) => {
+    expect(told(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
+    const headers = { cookie: `microterm_session=${token}` };
+    expect(told(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+  });
+
+  it("from a sign-in link work once, in a cookie that scripts and other sites cannot use", async () => {
+    const token = await link();
+    const first = await exchange(token);
+    const cookie = String(first.headers["set-cookie"]?.[0]);
+    expect(first.status).toBe(200);
+    expect(cookie).toMatch(/^microterm_session=[a-z0-9]{48};.*HttpOnly/i);
+    expect(cookie).toMatch(/SameSite=Strict/i);
+    expect(first.text).not.toContain(cookie.slice(18, 66));
+    expect(told(await exchange(token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+    expect(told(await exchange("0123456789abcdef0123456789abcdef"))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+    expect(told(await exchange("short"))).toEqual([400, "BAD_REQUEST"]);
+  });
+
+  it("of one kind do not pass for another", async () => {
+    const token = await link();
+    expect(told(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
+    const cookie = await signIn();
+    const headers = { cookie, origin: origin() };
+    expect(told(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(told(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+  });
+
+  it("in a cookie need our own Origin to write", async () => {
+    const cookie = await signIn();
+    const write = (headers: Call["headers"]) =>
+      server.call("POST", "/v1/environments/nobody/stop", { token: null, headers: { cookie, ...headers } });
+    expect(told(await write({}))).toEqual([403, "FORBIDDEN_ORIGIN"]);
+    for (const foreign of ["http://evil.example", "null", `https://localhost:${server.port}`, "http://localhost:1"]) {
+      expect([foreign, ...told(await write({ origin: foreign }))]).toEqual([foreign, 403, "FORBIDDEN_ORIGIN"]);
+    }
+    expect(told(await write({ origin: origin() }))).toEqual([404, "ENVIRONMENT_NOT_FOUND"]);
+    const read = await server.call("GET", "/v1/host", { token: null, headers: { cookie } });
+    expect(read.status).toBe(200);
+  });
+
+  it("end with the sign-out, and so do the sockets that they opened", async () => {
+    const { id, terminals } = await server.environment();
+    const cookie = await signIn();
+    const headers = { authorization: "", cookie };
+    const refused = new TerminalClient(server, id, terminals[0].id, { headers });
+    expect((await refused.ended).code).toBe(403);
+    const client = await new TerminalClient(server, id, terminals[0].id, {
+      headers: { ...headers, origin: origin() },
+    }).opened();
+    const other = await new TerminalClient(server, id, terminals[0].id).opened();
+    const out = await server.call("DELETE", "/v1/session", { token: null, headers: { cookie, origin: origin() } });
+    expect(out.status).toBe(204);
+    expect((await client.ended).code).toBe(4401);
+    expect(told(await server.call("GET", "/v1/host", { token: null, headers: { cookie } }))).toEqual([
+      401,
+      "UNAUTHENTICATED",
+    ]);
+    other.ping(1);
+    await other.close();
+  });
+});
+
+describe("addresses", () => {
+  it("are answered under our own names only", async () => {
+    for (const host of ["evil.example", `evil.example:${server.port}`, "127.0.0.1", "localhost:1"]) {
+      for (const path of ["/healthz", "/v1/host", "/"]) {
+        expect([host, path, ...told(await server.call("GET", path, { headers: { host } }))]).toEqual([
+          host,
+          path,
+          421,
+          "FORBIDDEN_HOST",
+        ]);
+      }
+    }
+    for (const name of ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"]) {
+      const headers = { host: `${name}:${server.port}` };
+      expect((await server.call("GET", "/healthz", { headers })).status).toBe(200);
+    }
+  });
+
+  it("carry the headers that keep other sites out", async () => {
+    for (const path of ["/", "/healthz", "/v1/nothing", "/e/x", "/%zz"]) {
+      const { headers } = await server.call("GET", path, { token: null });
+      expect(headers["content-security-policy"]).toContain("script-src 'self';");
+      expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
+      expect(headers["content-security-policy"]).not.toContain("unsafe-eval");
+      expect(headers["x-content-type-options"]).toBe("nosniff");
+      expect(headers["referrer-policy"]).toBe("no-referrer");
+      expect(headers["access-control-allow-origin"]).toBeUndefined();
+    }
+  });
+});
+
+describe("attempts to sign in", () => {
+  it("are slowed down when there are many", async () => {
+    const answers: Answer[] = [];
+    for (let attempt = 0; attempt < 40; attempt++) answers.push(await exchange("0123456789abcdef"));
+    expect(told(answers.at(-1) as Answer)).toEqual([429, "TOO_MANY"]);
+    expect(answers.at(-1)?.json.retryable).toBe(true);
+    expect((await server.call("GET", "/v1/host")).status).toBe(200);
+  });
+});
