@@ -148,9 +148,9 @@ export class PageObject {
     await this.page.getByRole("button", { name: "Remove", exact: true }).click();
     const dialog = this.page.getByRole("alertdialog");
     await dialog.getByRole("button", { name: "Remove", exact: true }).click();
-    const receipt = await dialog.locator("[data-receipt]").innerText();
+    const receipt = await dialog.locator("[data-receipt]").textContent();
     await dialog.getByRole("button", { name: "Done" }).click();
-    return receipt;
+    return receipt ?? "";
   }
 
   close(): Promise<void> {

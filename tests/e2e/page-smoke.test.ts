@@ -22,11 +22,11 @@ afterAll(async () => {
 describe("the page", () => {
   test("goes from a sign-in link to a shell and back to nothing", async () => {
     const page = await signIn(browser, server);
-    expect(await page.page.getByRole("heading").innerText()).toBe("No environments yet");
+    expect(await page.page.getByRole("heading").textContent()).toBe("No environments yet");
     const id = await page.createEnvironment();
     await page.type("echo $((40 + 2)) answers\n");
     await page.untilScreen(/^42 answers$/);
-    expect(await page.page.getByRole("contentinfo").innerText()).toContain("Not isolated: don't run untrusted code.");
+    expect(await page.page.getByRole("contentinfo").textContent()).toContain("Not isolated: don't run untrusted code.");
 
     expect(await page.removeEnvironment()).toContain("Nothing is left.");
     await page.page.waitForURL((url) => url.pathname === "/");

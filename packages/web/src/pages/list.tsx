@@ -141,10 +141,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
 const HostBar = () => {
   const host = useQuery(hostQuery);
   return (
-    <footer
-      aria-label="Host"
-      className="flex h-6 shrink-0 items-center gap-4 border-t border-border bg-surface px-3 text-xs text-muted"
-    >
+    <footer className="flex h-6 shrink-0 items-center gap-4 border-t border-border bg-surface px-3 text-xs text-muted">
       {host.data && (
         <>
           <IsolationLabel isolation={host.data.isolation} />

@@ -12,10 +12,7 @@ export const StatusBar = ({
   readonly environment: Environment;
   readonly children?: ReactNode;
 }) => (
-  <footer
-    aria-label="Status"
-    className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs whitespace-nowrap text-muted"
-  >
+  <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs whitespace-nowrap text-muted">
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
     <span title="Environments have no network yet: only their own loopback interface.">Network: loopback only</span>

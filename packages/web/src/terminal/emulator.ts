@@ -33,7 +33,7 @@ export interface EmulatorOptions {
 }
 
 /** The DOM renderer, slower, stays in place where WebGL is missing or its context is lost. */
-const useWebgl = async (terminal: Terminal): Promise<void> => {
+const loadWebgl = async (terminal: Terminal): Promise<void> => {
   const { WebglAddon } = await import("@xterm/addon-webgl");
   try {
     const webgl = new WebglAddon();
@@ -85,7 +85,7 @@ export const createEmulator = (options: EmulatorOptions): Emulator => {
     async open(host) {
       terminal.open(host);
       terminal.textarea?.setAttribute("aria-label", "Terminal input");
-      if (options.renderer === "webgl") await useWebgl(terminal);
+      if (options.renderer === "webgl") await loadWebgl(terminal);
     },
     roomFor() {
       const room = fit.proposeDimensions();

@@ -54,10 +54,10 @@ const next = (state: Exclude<State, "ground">, byte: number): State => {
   }
 };
 
-export const createGroundScanner = (start: bigint): GroundScanner => {
+export const createGroundScanner = (from: bigint): GroundScanner => {
   let state: State = "ground";
-  let offset = start;
-  let ground = start;
+  let offset = from;
+  let ground = from;
   /** The last bytes fed, kept because a character may be split between two feeds. */
   let tail = new Uint8Array(0);
   return {
@@ -74,11 +74,11 @@ export const createGroundScanner = (start: bigint): GroundScanner => {
       let i = 0;
       while (i < bytes.length) {
         if (state === "ground") {
-          const escape = bytes.indexOf(ESC, i);
-          if (escape === -1) break;
-          ground = offset + BigInt(escape);
+          const start = bytes.indexOf(ESC, i);
+          if (start === -1) break;
+          ground = offset + BigInt(start);
           state = "escape";
-          i = escape + 1;
+          i = start + 1;
         } else {
           state = next(state, bytes[i] ?? 0);
           i++;

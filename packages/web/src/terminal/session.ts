@@ -3,20 +3,16 @@ import type { Attachment, AttachmentHandlers, AttachmentState, Client, Ready } f
 import { loadFonts } from "./appearance.ts";
 import { createEmulator, type Emulator } from "./emulator.ts";
 import { handleKey, type KeySettings } from "./keys.ts";
-import { chunksOf, needsPreview, pasteBytes } from "./paste.ts";
 import { createReplyFilter, splitAt } from "./reply-filter.ts";
 import { createScreenKeeper } from "./screen-keeper.ts";
+import { wireInput } from "./session-input.ts";
 import { createStore, INITIAL_STATE, type SessionState, type Store } from "./session-state.ts";
 import { sanitizeTitle } from "./title.ts";
-import { coreOf } from "./xterm-internals.ts";
 
 /** CAN ends an unfinished sequence, then attributes and character sets as at the start: for output with a hole in it. */
 const RESYNC = "\x18\x1b[0m\x1b(B\x0f";
 /** CAN and RIS: a new terminal. */
 const CLEAR = "\x18\x1bc";
-/** A paste waits while more than this is on its way, so that the input queue never refuses it. */
-const PASTE_BACKLOG = 256 * 1024;
-const PASTE_POLL_MS = 20;
 
 export interface SessionOptions {
   readonly client: Client;
@@ -52,9 +48,9 @@ export const openSession = (options: SessionOptions): Session => {
   });
   const { terminal } = emulator;
   const keeper = createScreenKeeper(emulator, options.keptAs);
-  const encoder = new TextEncoder();
   const cleanup: (() => void)[] = [];
   let attachment: Attachment | null = null;
+  const input = wireInput({ terminal, host, store, replies, attachment: () => attachment });
   let isDisposed = false;
   let replayEnd = 0n;
   /** Set until the first output after a restored screen: a gap there means that the kept screen is too old. */
@@ -90,21 +86,28 @@ export const openSession = (options: SessionOptions): Session => {
     }
   };
 
-  const follow = (state: AttachmentState): void => {
+  const phaseOf = (state: AttachmentState): Partial<SessionState> => {
     switch (state.kind) {
       case "connecting":
-        return store.set({ phase: store.get().phase === "opening" ? "opening" : "reconnecting", retryAt: null });
+        return { phase: store.get().phase === "opening" ? "opening" : "reconnecting", retryAt: null };
       case "connected":
-        return store.set({ phase: "live", retryAt: null });
+        return { phase: "live", retryAt: null };
       case "waiting":
-        return store.set({ phase: "reconnecting", retryAt: performance.now() + state.delayMs, latencyMs: null });
+        return { phase: "reconnecting", retryAt: performance.now() + state.delayMs, latencyMs: null };
       case "exited":
-        return inOrder(() => store.set({ phase: "exited", exit: state.exit, latencyMs: null }));
+        return { phase: "exited", exit: state.exit, latencyMs: null };
       case "ended":
-        // The guest that had this terminal is gone, and what it showed with it.
-        keeper.forget();
-        return store.set({ phase: "ended", endReason: state.reason, latencyMs: null });
+        return { phase: "ended", endReason: state.reason, latencyMs: null };
+      case "closed":
+        return {};
     }
+  };
+  const follow = (state: AttachmentState): void => {
+    // The last output is drawn before the end is told.
+    if (state.kind === "exited") inOrder(() => store.set(phaseOf(state)));
+    else store.set(phaseOf(state));
+    // The guest that had this terminal is gone, and what it showed with it.
+    if (state.kind === "ended") keeper.forget();
   };
 
   const handlers: AttachmentHandlers = {
@@ -148,26 +151,6 @@ export const openSession = (options: SessionOptions): Session => {
     onLatency: (latencyMs) => store.set({ latencyMs }),
   };
 
-  const send = (bytes: Uint8Array): void => {
-    if (attachment?.write(bytes) === false && store.get().phase === "reconnecting")
-      store.set({ notice: "Too much was typed while disconnected; the last keys were not kept." });
-  };
-  const paste = async (text: string): Promise<void> => {
-    for (const chunk of chunksOf(pasteBytes(text, terminal.modes.bracketedPasteMode))) {
-      while (!isDisposed && (attachment?.queuedInput ?? 0) > PASTE_BACKLOG)
-        await new Promise((resolve) => setTimeout(resolve, PASTE_POLL_MS));
-      send(chunk);
-    }
-  };
-  const onPaste = (event: ClipboardEvent): void => {
-    event.preventDefault();
-    event.stopPropagation();
-    const text = event.clipboardData?.getData("text/plain") ?? "";
-    if (text === "") return;
-    if (needsPreview(text, terminal.modes.bracketedPasteMode)) store.set({ pendingPaste: text });
-    else void paste(text);
-  };
-
   const fit = (): void => {
     const room = emulator.roomFor();
     if (room === null) return;
@@ -207,23 +190,15 @@ export const openSession = (options: SessionOptions): Session => {
     return () => observer.disconnect();
   };
 
-  coreOf(terminal).coreService.onUserInput(() => replies.userInput());
-  terminal.onData((data) => {
-    if (replies.accepts()) send(encoder.encode(data));
-  });
-  // Mouse reports of the oldest encoding are bytes, not text.
-  terminal.onBinary((data) => send(Uint8Array.from(data, (char) => char.charCodeAt(0) & 255)));
   terminal.onTitleChange((title) => {
     keeper.titleChanged(sanitizeTitle(title));
     store.set({ title: sanitizeTitle(title) });
   });
   terminal.onWriteParsed(() => store.set({ isMouseTaken: terminal.modes.mouseTrackingMode !== "none" }));
   terminal.attachCustomKeyEventHandler((event) => handleKey(event, terminal, options.keys));
-  host.addEventListener("paste", onPaste, { capture: true });
   const onOnline = (): void => attachment?.reconnectNow();
   addEventListener("online", onOnline);
   cleanup.push(() => {
-    host.removeEventListener("paste", onPaste, { capture: true });
     removeEventListener("online", onOnline);
   });
   void start();
@@ -234,18 +209,14 @@ export const openSession = (options: SessionOptions): Session => {
     focus: () => terminal.focus(),
     reconnectNow: () => attachment?.reconnectNow(),
     dismissNotice: () => store.set({ notice: null }),
-    decidePaste(isWanted) {
-      const text = store.get().pendingPaste;
-      store.set({ pendingPaste: null });
-      if (isWanted && text !== null) void paste(text);
-      terminal.focus();
-    },
+    decidePaste: input.decidePaste,
     setScreenReader(isOn) {
       terminal.options.screenReaderMode = isOn;
     },
     dispose() {
       isDisposed = true;
       for (const step of cleanup) step();
+      input.dispose();
       attachment?.close();
       keeper.dispose();
       emulator.dispose();
