@@ -22,15 +22,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * folder (docs/reference/http-api.md).
  */
 export function findServer(options: ServerOptions, env: Environment = process.env): ServerAddress {
-  const url = env["MICROTERM_URL"];
+  const url = env.MICROTERM_URL;
   if (url) {
     // The data folder's token is not sent to an address from elsewhere.
-    const token = env["MICROTERM_TOKEN"];
+    const token = env.MICROTERM_TOKEN;
     if (!token) throw new CliError(`MICROTERM_URL is ${url}, but MICROTERM_TOKEN is not set.`);
     if (!/^https?:\/\/[^/]/.test(url)) throw new CliError(`MICROTERM_URL is ${url}, which is not an http address.`);
     return { url, token };
   }
-  const data = resolve(options.data ?? (env["MICROTERM_DATA"] || defaultDataFolder(env)));
+  const data = resolve(options.data ?? (env.MICROTERM_DATA || defaultDataFolder(env)));
   const again = options.data === undefined ? "./microterm up" : `./microterm up --data ${options.data}`;
   const written = readText(join(data, "server/server.json"), again);
   const token = readText(join(data, "server/token"), again).trim();
@@ -43,7 +43,7 @@ export function findServer(options: ServerOptions, env: Environment = process.en
 
 function defaultDataFolder(env: Environment): string {
   if (userInfo().uid === 0) return "/var/lib/microterm";
-  return join(env["XDG_STATE_HOME"] || join(homedir(), ".local/state"), "microterm");
+  return join(env.XDG_STATE_HOME || join(homedir(), ".local/state"), "microterm");
 }
 
 function readText(path: string, hint: string): string {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,8 +22,13 @@ export function packFolder(folder: string, options: PackOptions): AsyncIterable<
 }
 
 async function addFolder(tar: Pack, folder: string, prefix: string, options: PackOptions): Promise<void> {
-  for (const child of (await readdir(folder)).sort()) {
+  for (const bytes of (await readdir(folder, { encoding: "buffer" })).sort(Buffer.compare)) {
+    const child = bytes.toString();
     const path = join(folder, child);
+    if (!isCarried(bytes)) {
+      options.onSkipped(path, "has a name that is no UTF-8, or has a line end in it");
+      continue;
+    }
     const name = prefix + child;
     const stats = await lstat(path);
     const header = { name, mode: stats.mode & 0o777, mtime: stats.mtime };
@@ -37,6 +43,11 @@ async function addFolder(tar: Pack, folder: string, prefix: string, options: Pac
       options.onSkipped(path, "is no file, folder or link");
     }
   }
+}
+
+/** The guest's reader of pax headers, in which such names travel, ends a name at its first line end. */
+function isCarried(name: Buffer): boolean {
+  return isUtf8(name) && !name.includes(0x0a);
 }
 
 async function addFile(

@@ -16,7 +16,7 @@ export async function open(options: ServerOptions & { readonly output?: "json" }
 /** The tunnel that brings a loopback address to the far end of an SSH session; null outside of one. */
 export function sshLine(url: string, env: Readonly<Record<string, string | undefined>>): string | null {
   // "client-address client-port server-address server-port", see ssh(1), ENVIRONMENT.
-  const [, , host, sshPort] = env["SSH_CONNECTION"]?.split(" ") ?? [];
+  const [, , host, sshPort] = env.SSH_CONNECTION?.split(" ") ?? [];
   if (host === undefined || sshPort === undefined) return null;
   const port = new URL(url).port || "80";
   const option = sshPort === "22" ? "" : `-p ${sshPort} `;

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startServer, type TestServer } from "../../support/server.ts";
+import { cli, cliOk, command, Pane, tempFolder } from "./cli-run.ts";
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(async () => {
+  expect(await server.dispose()).toEqual([]);
+});
+
+describe("the life of an environment", () => {
+  it("is made, listed, stopped, started and removed with a receipt", async () => {
+    expect(await cliOk(server, ["create", "--name", "life", "--memory", "256m", "--cpus", "2"])).toBe("life\n");
+    const [listed] = JSON.parse(await cliOk(server, ["ls", "-o", "json"]));
+    expect(listed).toMatchObject({ name: "life", state: "running", memoryMib: 256, cpus: 2 });
+    expect(await cliOk(server, ["ls"])).toMatch(/^NAME .*\nlife +\w{12} +running +2 +256 MiB/);
+    expect(await cliOk(server, ["ls", "-o", "name"])).toBe("life\n");
+    // By a unique prefix of its id.
+    expect(JSON.parse(await cliOk(server, ["inspect", listed.id.slice(0, 6)]))[0].name).toBe("life");
+
+    const stopped = await cli(server, ["stop", "life"]);
+    if (stopped.code === 0) {
+      expect(JSON.parse(await cliOk(server, ["inspect", "life"]))[0].state).toBe("stopped");
+      expect(await cliOk(server, ["start", "life"])).toBe("life\n");
+    } else {
+      // The process driver has no power-off where its capability flag says so.
+      expect(stopped.stderr).toContain("cannot");
+    }
+    const [receipt] = JSON.parse(await cliOk(server, ["rm", "-o", "json", "life"]));
+    expect(receipt).toMatchObject({ name: "life", environment: listed.id, left: [] });
+    expect(await cliOk(server, ["rm", listed.id])).toMatch(/^removed life \(\w{12}\): .*; nothing is left\n$/);
+    expect((await cli(server, ["inspect", "life"])).code).toBe(1);
+  });
+
+  it("prints JSON and nothing else on stdout", async () => {
+    const made = JSON.parse(await cliOk(server, ["create", "-o", "json"]));
+    expect(made).toMatchObject({ state: "running" });
+    expect(await cliOk(server, ["rm", made.name])).toContain(made.id);
+    expect(JSON.parse(await cliOk(server, ["ls", "-o", "json"]))).toEqual([]);
+  });
+
+  it("removes all without a question where there is no terminal", async () => {
+    await cliOk(server, ["create", "--name", "one"]);
+    await cliOk(server, ["create", "--name", "two"]);
+    expect(
+      (await cliOk(server, ["rm", "--all"])).split("\n").filter((line) => line.startsWith("removed")),
+    ).toHaveLength(2);
+  });
+
+  it("asks before it removes all on a terminal", async () => {
+    await cliOk(server, ["create", "--name", "kept"]);
+    const pane = await Pane.open(server);
+    await pane.line(command("rm --all"));
+    await pane.waitFor(/Destroy kept .*\[y\/N\]/);
+    await pane.line("n");
+    await pane.waitFor(/Nothing was removed/);
+    await pane.line(command("rm --all"));
+    await pane.waitFor(/y\/N\][\s\S]*y\/N\]/);
+    await pane.line("y");
+    await pane.waitFor(/removed kept/);
+  });
+});
+
+describe("what a person did wrong", () => {
+  it.each([
+    ["a number without a unit", ["create", "--memory", "512"], 1, /--memory 512 has no unit.*\n.*512m/],
+    ["no memory", ["create", "--memory", "0m"], 1, /memoryMib/],
+    ["words for CPUs", ["create", "--cpus", "many"], 1, /--cpus many/],
+    ["a name that is none", ["create", "--name", "A_b"], 1, /name/],
+    ["a verb that is none", ["creat"], 2, /Did you mean create/],
+    ["rm of nothing", ["rm"], 2, /--all/],
+    ["rm of something missing", ["rm", "missing"], 1, /missing/],
+    ["attach without a terminal", ["attach", "missing"], 1, /needs a terminal/],
+  ])("is said for %s", async (_, args, code, pattern) => {
+    const ran = await cli(server, args);
+    expect([ran.code, ran.stdout.toString()]).toEqual([code, ""]);
+    expect(ran.stderr).toMatch(pattern);
+    expect(ran.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it("is no error for rm -f of something missing", async () => {
+    expect((await cli(server, ["rm", "-f", "missing"])).code).toBe(0);
+  });
+
+  it("is said when a name is taken", async () => {
+    await cliOk(server, ["create", "--name", "taken"]);
+    const again = await cli(server, ["create", "--name", "taken"]);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("taken")]);
+    await cliOk(server, ["rm", "taken"]);
+  });
+});
+
+describe("finding the server", () => {
+  it("takes --data before MICROTERM_DATA, and MICROTERM_URL before both", async () => {
+    const empty = await tempFolder();
+    const elsewhere = { env: { MICROTERM_DATA: empty } };
+    const none = await cli(server, ["ls"], elsewhere);
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("Try: ./microterm up")]);
+    expect((await cli(server, ["ls", "--data", server.data], elsewhere)).code).toBe(0);
+    const env = { MICROTERM_DATA: empty, MICROTERM_URL: server.url, MICROTERM_TOKEN: server.token };
+    expect((await cli(server, ["ls"], { env })).code).toBe(0);
+    expect((await cli(server, ["ls"], { env: { MICROTERM_URL: server.url } })).stderr).toContain("MICROTERM_TOKEN");
+    const wrong = await cli(server, ["ls"], { env: { ...env, MICROTERM_TOKEN: "w".repeat(40) } });
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("MICROTERM_TOKEN")]);
+  });
+
+  it("prints a sign-in link that works once, and the tunnel under SSH", async () => {
+    const ran = await cli(server, ["open"], { env: { SSH_CONNECTION: "192.0.2.1 5000 192.0.2.2 22" } });
+    const token = /#token=(\w+)\n$/.exec(ran.stdout.toString())?.[1];
+    expect(ran.stderr).toContain(`-L ${server.port}:127.0.0.1:${server.port}`);
+    expect((await server.call("POST", "/v1/session", { body: { token }, token: null })).status).toBe(200);
+    expect((await server.call("POST", "/v1/session", { body: { token }, token: null })).status).toBe(401);
+  });
+});
