@@ -1,5 +1,5 @@
 /** A control sequence (ECMA-48): CSI, a string such as OSC or DCS with its end, or a short escape. */
-const SEQUENCE = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_](?:[^\x07\x1b]|\x1b(?!\\))*?(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]/g;
+const SEQUENCE = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b(?:[ -/]+[0-~]|[0-OQ-WYZ\\`-~])/g;
 /** What else a terminal acts upon: C0, DEL, C1, and the marks that turn text around or hide it (UAX 9). */
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
