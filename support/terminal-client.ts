@@ -33,7 +33,12 @@ export class TerminalClient {
   #chunks: Buffer[] = [];
   readonly #options: TerminalClientOptions;
 
-  constructor(server: TestServer, environment: string, terminal: string, options: TerminalClientOptions = {}) {
+  constructor(
+    server: Pick<TestServer, "url" | "token">,
+    environment: string,
+    terminal: string,
+    options: TerminalClientOptions = {},
+  ) {
     this.#options = options;
     const query = options.from === undefined ? "" : `?from=${options.from}`;
     const url = `${server.url.replace("http", "ws")}/v1/environments/${environment}/terminals/${terminal}/attach${query}`;

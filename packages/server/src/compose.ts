@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Log, NetworkProvider, Storage, VmDriver } from "@microterm/core";
 import { createProcessDriver, createQemuDriver } from "@microterm/drivers";
@@ -16,7 +16,10 @@ export interface Adapters {
 
 /** Makes this process the only server on a data folder, or throws ENVIRONMENT_STATE. */
 export function lockData(folder: string): ServerLock {
-  return acquireServerLock(join(folder, "server.lock"));
+  const path = join(folder, "server.lock");
+  // Made first, for its mode: SQLite would let others read it. Not opened again while the lock is held.
+  closeSync(openSync(path, "a", 0o600));
+  return acquireServerLock(path);
 }
 
 /** The one place that picks adapters. `folder` is the server's own, below the data folder. */

@@ -1,6 +1,21 @@
 import swagger from "@fastify/swagger";
-import { jsonSchemaTransform } from "fastify-type-provider-zod";
+import {
+  CreateEnvironment,
+  CreateTerminal,
+  Environment,
+  ExecFailure,
+  FileEntry,
+  HostStatus,
+  Problem,
+  Receipt,
+  Session,
+  SignIn,
+  Terminal,
+  TerminalExit,
+} from "@microterm/protocol";
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from "fastify-type-provider-zod";
 import { pino } from "pino";
+import { z } from "zod";
 import { createApp } from "../http/app.ts";
 import type { Services } from "../services.ts";
 import { VERSION } from "../version.ts";
@@ -13,6 +28,24 @@ const TAGS = [
   { name: "exec", description: "Programs with separate streams" },
   { name: "files", description: "Files inside an environment, as the user dev" },
 ];
+
+/** Described once, under `components`, and referred to by name. */
+const NAMED = {
+  CreateEnvironment,
+  CreateTerminal,
+  Environment,
+  ExecFailure,
+  FileEntry,
+  HostStatus,
+  Problem,
+  Receipt,
+  Session,
+  SignIn,
+  Terminal,
+  TerminalExit,
+};
+const schemaRegistry = z.registry<{ id: string }>();
+for (const [id, schema] of Object.entries(NAMED)) schemaRegistry.add(schema, { id });
 
 /** The OpenAPI 3.1 document of all routes, as text. The application it is made from serves nothing and is dropped. */
 export async function renderOpenApi(): Promise<string> {
@@ -37,14 +70,35 @@ export async function renderOpenApi(): Promise<string> {
           },
           security: [{ bearer: [] }, { cookie: [] }],
         },
-        transform: jsonSchemaTransform,
+        transform: createJsonSchemaTransform({ schemaRegistry }),
+        transformObject: createJsonSchemaTransformObject({ schemaRegistry }),
       });
     },
   });
   await app.ready();
-  const document = JSON.stringify(app.swagger(), null, 2);
+  const document = app.swagger() as OpenApiDocument;
   await app.close();
-  return `${document}\n`;
+  dropUnused(document);
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+interface OpenApiDocument {
+  readonly paths: unknown;
+  readonly components: { schemas: Record<string, unknown> };
+}
+
+/** Each named schema comes as a request's and as an answer's; most are only ever one of them. */
+function dropUnused({ paths, components }: OpenApiDocument): void {
+  const used = new Set<string>();
+  const visit = (part: unknown) => {
+    for (const [, name = ""] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      visit(components.schemas[name]);
+    }
+  };
+  visit(paths);
+  components.schemas = Object.fromEntries(Object.entries(components.schemas).filter(([name]) => used.has(name)));
 }
 
 /** Routes reach for services when they are called, and here none is. */
