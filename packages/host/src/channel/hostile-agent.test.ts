@@ -11,7 +11,7 @@ import { callJson, openCall, startCall } from "./agent-call.ts";
 import { ATTACH_FRAMES } from "./frame-decoder.ts";
 import { encodeFrame } from "./frame-encoder.ts";
 import { FrameStream } from "./frame-stream.ts";
-import { GuestSession } from "./guest-session.ts";
+import { cancelStream, GuestSession } from "./guest-session.ts";
 
 const CALL = { method: "GET", path: "/v1/hello", timeoutMs: 3000 } as const;
 const Anything = z.unknown();
@@ -188,6 +188,23 @@ describe("an agent that answers wrongly", () => {
     });
     await expect(callJson(within, CALL, Anything)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
   });
+});
+
+it("an upload that is given up is reset, and never looks complete", async () => {
+  const seen: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const session = await proper((stream) => {
+    stream.on("data", () => seen.push("data"));
+    stream.on("end", () => seen.push(stream.aborted ? "end after reset" : "end"));
+    stream.on("close", () => resolve(stream.rstCode ?? -1));
+  });
+  const { stream } = startCall(session, { ...CALL, method: "PUT", isStreaming: true });
+  stream.write("half");
+  await expect.poll(() => seen).toEqual(["data"]);
+  stream.write("and a little more");
+  cancelStream(stream);
+  expect(await promise).not.toBe(0);
+  expect(seen).not.toContain("end");
 });
 
 describe("a stream of frames", () => {

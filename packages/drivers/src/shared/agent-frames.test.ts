@@ -1,0 +1,132 @@
+import { readFileSync } from "node:fs";
+import type { ExecEvents, TerminalEvents } from "@microterm/core";
+import { ATTACH_FRAMES, EXEC_FRAMES, encodeFrame, FrameDecoder, FrameError, resizePayload } from "@microterm/host";
+import { FRAME } from "@microterm/protocol";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { ExecReader, TerminalReader } from "./terminal-reader.ts";
+
+const Fixture = z.strictObject({
+  version: z.literal(1),
+  frames: z.array(
+    z.strictObject({
+      name: z.string(),
+      sender: z.enum(["agent", "host"]),
+      hex: z.string(),
+      frame: z.looseObject({ type: z.string() }),
+    }),
+  ),
+  refused: z.array(
+    z.strictObject({ name: z.string(), sender: z.enum(["agent", "host"]), hex: z.string(), error: z.string() }),
+  ),
+});
+
+/** Made and checked by the agent's own tests as well (fixtures/agent/README.md). */
+const golden = Fixture.parse(
+  JSON.parse(readFileSync(new URL("../../../../fixtures/agent/frames.json", import.meta.url), "utf8")),
+);
+
+const exitOf = ({ code, signal }: { code: number | null; signal: number | null }) =>
+  code === null ? { signal } : { code };
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** Decodes one frame of an agent as an attach or an exec would, and tells it as the fixture does. */
+function read(bytes: Buffer): unknown[] {
+  const type = bytes[0] as number;
+  const seen: unknown[] = [];
+  const terminal: TerminalEvents = {
+    output: (offset, output) => seen.push({ type: "output", offset: Number(offset), bytes: hex(output) }),
+    gap: (from, to) => seen.push({ type: "gap", from: Number(from), to: Number(to) }),
+    resized: (offset, cols, rows) => seen.push({ type: "resize", offset: Number(offset), cols, rows }),
+    exited: (offset, exit) => seen.push({ type: "exit", offset: Number(offset), ended: exitOf(exit) }),
+    closed: () => {},
+  };
+  const exec: ExecEvents = {
+    started: (pid) => seen.push({ type: "started", pid }),
+    stdout: (output) => seen.push({ type: "stdout", bytes: hex(output) }),
+    stderr: (output) => seen.push({ type: "stderr", bytes: hex(output) }),
+    exited: (exit) => seen.push({ type: "exited", ended: exitOf(exit) }),
+    failed: (json) => seen.push({ type: "failed", json }),
+    closed: () => {},
+  };
+  const isExec = type >= FRAME.started;
+  const decoder = new FrameDecoder(isExec ? EXEC_FRAMES : ATTACH_FRAMES);
+  const offset = bytes.length >= 13 ? bytes.readBigUInt64BE(5) : 0n;
+  const reader = isExec ? new ExecReader(exec) : new TerminalReader(terminal, undefined);
+  // What must come before the frame, so that only the frame itself can be wrong.
+  if (isExec && type !== FRAME.started && type !== FRAME.failed)
+    decoder.push(encodeFrame(FRAME.started, Buffer.alloc(4)));
+  if (!isExec && type !== FRAME.resized) {
+    const size = Buffer.concat([Buffer.alloc(8), resizePayload(80, 24)]);
+    size.writeBigUInt64BE(offset, 0);
+    decoder.push(encodeFrame(FRAME.resized, size));
+  }
+  decoder.push(bytes);
+  for (let piece = decoder.next(); piece !== undefined; piece = decoder.next()) reader.piece(piece);
+  return seen;
+}
+
+describe("golden frames", () => {
+  const agents = golden.frames.filter(({ sender }) => sender === "agent");
+  it.each(agents)("of the agent: $name", ({ hex: text, frame }) => {
+    const last = read(Buffer.from(text, "hex")).at(-1);
+    // A reader hands on no empty output.
+    if (frame.bytes === "") expect(last).not.toMatchObject({ type: frame.type });
+    else expect(last).toEqual(frame);
+  });
+
+  const hosts = golden.frames.filter(({ sender }) => sender === "host");
+  it.each(hosts)("of the host: $name", ({ hex: text, frame }) => {
+    const payloads: Record<string, () => Buffer> = {
+      input: () => encodeFrame(FRAME.input, Buffer.from(String(frame.bytes), "hex")),
+      resize: () => encodeFrame(FRAME.resize, resizePayload(Number(frame.cols), Number(frame.rows))),
+      stdinEof: () => encodeFrame(FRAME.stdinEof, Buffer.alloc(0)),
+      signal: () => encodeFrame(FRAME.signal, Uint8Array.of(Number(frame.signal))),
+      start: () => encodeFrame(FRAME.start, Buffer.from(JSON.stringify(frame.json))),
+    };
+    const encoded = payloads[frame.type]?.() ?? Buffer.alloc(0);
+    // JSON may be written in more ways than one.
+    if (frame.type === "start") expect(JSON.parse(Buffer.from(text, "hex").toString("utf8", 5))).toEqual(frame.json);
+    else expect(hex(encoded)).toBe(text);
+    expect(encoded[0]).toBe(Number.parseInt(text.slice(0, 2), 16));
+  });
+
+  const refused = golden.refused.filter(({ sender }) => sender === "agent");
+  it.each(refused)("refused: $name", ({ hex: text }) => {
+    expect(() => read(Buffer.from(text, "hex"))).toThrow(FrameError);
+  });
+});
+
+describe("a terminal's reader", () => {
+  const output = (offset: bigint, text: string): Buffer => {
+    const payload = Buffer.concat([Buffer.alloc(8), Buffer.from(text)]);
+    payload.writeBigUInt64BE(offset, 0);
+    return encodeFrame(FRAME.output, payload);
+  };
+  const size = (offset: bigint): Buffer => {
+    const payload = Buffer.concat([Buffer.alloc(8), resizePayload(80, 24)]);
+    payload.writeBigUInt64BE(offset, 0);
+    return encodeFrame(FRAME.resized, payload);
+  };
+  const feed = (from: bigint | undefined, ...frames: Buffer[]): void => {
+    const events = { output() {}, gap() {}, resized() {}, exited() {}, closed() {} };
+    const reader = new TerminalReader(events, from);
+    const decoder = new FrameDecoder(ATTACH_FRAMES);
+    for (const frame of frames) decoder.push(frame);
+    for (let piece = decoder.next(); piece !== undefined; piece = decoder.next()) reader.piece(piece);
+  };
+
+  it("takes output that begins where it was asked to, and goes on without a hole", () => {
+    expect(() => feed(5n, size(5n), output(5n, "abc"), output(8n, "d"))).not.toThrow();
+    expect(() => feed(undefined, size(9n), output(9n, "abc"))).not.toThrow();
+  });
+
+  it.each([
+    ["before the size", [output(5n, "a")]],
+    ["elsewhere than asked", [size(5n), output(6n, "a")]],
+    ["twice", [size(5n), output(5n, "abc"), output(5n, "abc")]],
+    ["with a hole", [size(5n), output(5n, "abc"), output(9n, "d")]],
+  ])("refuses output %s", (_name, frames) => {
+    expect(() => feed(5n, ...frames)).toThrow(FrameError);
+  });
+});
