@@ -32,13 +32,15 @@ export interface Call {
   readonly token?: string | null;
 }
 
-/** A real server process on the `process` driver. */
+/** A real server process. */
 export interface TestServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
   readonly data: string;
   readonly token: string;
+  /** The process's exit code, once it has ended. */
+  readonly ended: Promise<number | null>;
   call(method: string, path: string, call?: Call): Promise<Answer>;
   /** Like `call`, but fails unless the status is 2xx. Resolves with the JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: as above.
@@ -56,6 +58,10 @@ export interface TestServerOptions {
   readonly data?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The driver's own arguments; the `process` driver with the real agent when absent. */
+  readonly driver?: readonly string[];
+  /** The command that runs the server with these arguments; it must keep its pid. A plain one when absent. */
+  readonly command?: (args: readonly string[]) => readonly string[];
 }
 
 /** A process that did not come up: how it ended, and what it said. */
@@ -75,9 +81,10 @@ export class ServerDidNotStart extends Error {
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? (await makeTempFolder()).path;
   mkdirSync(CODE_CACHE, { recursive: true, mode: 0o700 });
-  const agent = await rustBinary("microterm-agent");
-  const driver = ["--driver", "process", "--agent", agent, "--port", "0"];
-  const child = spawn(process.execPath, [MAIN, "serve", "--data", data, ...driver, ...(options.args ?? [])], {
+  const driver = options.driver ?? ["--driver", "process", "--agent", await rustBinary("microterm-agent")];
+  const args = ["serve", "--data", data, ...driver, "--port", "0", ...(options.args ?? [])];
+  const [program = "", ...rest] = options.command?.(args) ?? [process.execPath, MAIN, ...args];
+  const child = spawn(program, rest, {
     env: { ...process.env, NODE_COMPILE_CACHE: CODE_CACHE, ...options.env },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -128,6 +135,7 @@ function createHandle({ url, data, token, child, ended }: Parts): TestServer {
     url,
     data,
     token,
+    ended,
     port: Number(new URL(url).port),
     pid: child.pid as number,
     call: (method, path, call = {}) => send(`${url}${path}`, method, { token, ...call }),

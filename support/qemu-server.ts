@@ -1,0 +1,139 @@
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asServer, type ServerAccount } from "../packages/server/src/up/account.ts";
+import { dataPaths } from "../packages/server/src/up/paths.ts";
+import { send, startServer, type TestServer } from "./server.ts";
+import { startTestDaemon, type TestDaemon, type TestDaemonOptions } from "./test-daemon.ts";
+
+/** Debian's `nobody`: an ordinary user that every host has. */
+export const SERVER_UID = 65_534;
+const ACCOUNT: ServerAccount = { uid: SERVER_UID, gid: SERVER_UID, drops: true };
+/** Two attempts at a boot, each with the server's deadline of a minute. */
+const BOOT_MS = 150_000;
+
+export interface QemuServerOptions extends Omit<TestDaemonOptions, "serverUid"> {
+  /** A fault point of core, armed for the first server. */
+  readonly serverFault?: string;
+}
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A real daemon as root, and a real server on the `qemu` driver as an ordinary user, as `up` runs them. */
+export interface QemuServer {
+  readonly daemon: TestDaemon;
+  /** The one that runs now. */
+  readonly server: TestServer;
+  /** Starts a server where none runs, perhaps with a fault point armed. Resolves when it is ready. */
+  startServer(fault?: string): Promise<TestServer>;
+  /** SIGKILL, and another server. */
+  restartServer(): Promise<TestServer>;
+  /** A running environment's id. 128 MiB of memory and 256 MiB of disk unless said. */
+  create(request?: { readonly name?: string; readonly memoryMib?: number; readonly diskMib?: number }): Promise<string>;
+  /** Waits for one of the states. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into it as they like.
+  until(id: string, ...states: readonly string[]): Promise<any>;
+  /** Runs a script with the guest's `sh -c`, as `dev`. */
+  run(id: string, script: string, timeoutMs?: number): Promise<Ran>;
+  /** Destroys every environment, ends both, searches the host. Rejects when anything is left. */
+  close(): Promise<void>;
+}
+
+export async function startQemuServer(options: QemuServerOptions = {}): Promise<QemuServer> {
+  const daemon = await startTestDaemon({ ...options, serverUid: SERVER_UID });
+  const paths = dataPaths(daemon.data);
+  chmodSync(daemon.data, 0o711);
+  mkdirSync(paths.app);
+  const codeCache = join(tmpdir(), `microterm-test-code-${SERVER_UID}`);
+  for (const folder of [paths.server, codeCache]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    chownSync(folder, ACCOUNT.uid, ACCOUNT.gid);
+  }
+  let server: TestServer | null = null;
+  let isDead = false;
+
+  const start = async (fault?: string): Promise<TestServer> => {
+    server = await startServer({
+      data: daemon.data,
+      driver: ["--driver", "qemu", "--image", daemon.image.key, "--accelerator", "tcg", "--test-faults"],
+      command: (args) => asServer(ACCOUNT, paths, args),
+      env: { NODE_COMPILE_CACHE: codeCache, MICROTERM_FAULT: fault ?? "" },
+    });
+    isDead = false;
+    const { pid } = server;
+    void server.ended.then(() => {
+      if (server?.pid === pid) isDead = true;
+    });
+    return server;
+  };
+  const current = (): TestServer => {
+    if (server === null) throw new Error("no server runs");
+    return server;
+  };
+
+  const world: QemuServer = {
+    daemon,
+    get server() {
+      return current();
+    },
+    startServer: start,
+    async restartServer() {
+      await current().kill("SIGKILL");
+      return start();
+    },
+    async create(request = {}) {
+      const { id } = await current().ok("POST", "/v1/environments", { memoryMib: 128, diskMib: 256, ...request });
+      await world.until(id, "running");
+      return id;
+    },
+    until: (id, ...states) => {
+      const query = states.map((state) => `state=${state}`).join("&");
+      return current().ok("GET", `/v1/environments/${id}/wait?${query}&timeoutMs=${BOOT_MS}`);
+    },
+    async run(id, script, timeoutMs = 30_000) {
+      const body = { command: ["sh", "-c", script], timeoutMs };
+      const { exit, failure, stdout, stderr } = await current().ok("POST", `/v1/environments/${id}/exec`, body);
+      if (failure !== undefined) throw new Error(`the command did not start: ${failure.message}`);
+      return { code: exit.code, stdout, stderr };
+    },
+    async close() {
+      const left: string[] = [];
+      try {
+        if (server === null || isDead) await start();
+        const { environments } = await current().ok("GET", "/v1/environments");
+        for (const { id } of environments) {
+          left.push(...(await current().ok("DELETE", `/v1/environments/${id}`)).left);
+        }
+      } finally {
+        await server?.kill("SIGTERM");
+        await daemon.close();
+      }
+      if (left.length > 0) throw new Error(`left of environments: ${left.join("; ")}`);
+    },
+  };
+  try {
+    await start(options.serverFault);
+  } catch (error) {
+    await daemon.close();
+    throw error;
+  }
+  return world;
+}
+
+/** One of the calls that must be answered whatever guests do; rejects after `withinMs`. */
+export async function answersWithin(server: TestServer, path: string, withinMs: number): Promise<number> {
+  const answer = send(`${server.url}${path}`, "GET", { token: server.token });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${path} was not answered within ${withinMs} ms`)), withinMs);
+  });
+  try {
+    return (await Promise.race([answer, late])).status;
+  } finally {
+    clearTimeout(timer);
+  }
+}

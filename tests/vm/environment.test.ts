@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { Environment, Receipt } from "@microterm/protocol";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { scanMachines } from "../../support/host-scan.ts";
+import { type QemuServer, SERVER_UID, startQemuServer } from "../../support/qemu-server.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
+
+let world: QemuServer;
+beforeAll(async () => {
+  world = await startQemuServer();
+});
+afterAll(() => world.close());
+
+const machineIds = async () => (await world.daemon.client.list()).machines.map(({ machineId }) => machineId);
+const status = async (pid: number | "self"): Promise<string> => readFile(`/proc/${pid}/status`, "utf8");
+
+describe("an environment in a real guest, by a server that is no root", () => {
+  it("lives from its creation to its receipt", async () => {
+    expect(await status(world.server.pid)).toMatch(new RegExp(`^Uid:\\s+${SERVER_UID}\\s+${SERVER_UID}`, "m"));
+    expect(await status(world.server.pid)).toMatch(/^CapEff:\t0+$/m);
+
+    const { server } = world;
+    const created = Environment.parse(
+      await server.ok("POST", "/v1/environments", { name: "life", memoryMib: 192, diskMib: 256 }),
+    );
+    expect(created).toMatchObject({ state: "creating", driver: "qemu", accelerator: "tcg", isolation: "emulated" });
+    const { id } = created;
+    expect(Environment.parse(await world.until(id, "running"))).toMatchObject({ terminals: [{ exit: null }] });
+
+    const machines = await machineIds();
+
+    const first = await world.run(id, "id -un; pwd; hostname; cat /proc/1/comm; findmnt -no FSTYPE /; nproc");
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(first.stdout.split("\n").slice(0, 3)).toEqual(["dev", "/home/dev", "microterm"]);
+    expect(first.stdout).toContain("overlay\n1\n");
+    expect((await world.run(id, "cat /proc/sys/kernel/random/boot_id")).stdout).not.toBe(
+      await readFile("/proc/sys/kernel/random/boot_id", "utf8"),
+    );
+    const put = await server.call("PUT", `/v1/environments/${id}/files/content?path=kept.txt`, { raw: "kept\n" });
+    expect(put.status).toBe(201);
+    expect((await world.run(id, "exit 7")).code).toBe(7);
+
+    await server.ok("POST", `/v1/environments/${id}/stop`);
+    expect(await world.until(id, "stopped")).toMatchObject({ reason: "stopped by its owner", terminals: [] });
+    expect(await scanMachines(world.daemon, machines)).toEqual([`disk ${id}.ext4`]);
+
+    await server.ok("POST", `/v1/environments/${id}/start`);
+    await world.until(id, "running");
+    expect((await world.run(id, "cat kept.txt; echo more >> kept.txt")).stdout).toBe("kept\n");
+
+    const [terminal] = (await server.ok("GET", `/v1/environments/${id}/terminals`)).terminals;
+    const client = await new TerminalClient(server, id, terminal.id).opened();
+    client.type("sudo poweroff\n");
+    expect(await world.until(id, "stopped")).toMatchObject({ reason: "the guest powered off" });
+    // 1000 when the shell's own end came through before the guest's.
+    expect([1000, 4404]).toContain((await client.ended).code);
+    await expect.poll(() => scanMachines(world.daemon, machines)).toEqual([`disk ${id}.ext4`]);
+
+    await server.ok("POST", `/v1/environments/${id}/start`);
+    await world.until(id, "running");
+    expect((await world.run(id, "cat kept.txt")).stdout).toBe("kept\nmore\n");
+    machines.push(...(await machineIds()));
+
+    const receipt = Receipt.parse(await server.ok("DELETE", `/v1/environments/${id}`));
+    expect(receipt).toMatchObject({ environment: id, name: "life", left: [] });
+    for (const [kind, count] of Object.entries(receipt.removed)) expect(count, kind).toBeGreaterThan(0);
+    expect(await scanMachines(world.daemon, [id, ...machines])).toEqual([]);
+    expect((await server.call("GET", `/v1/environments/${id}`)).status).toBe(404);
+    expect(await server.ok("DELETE", `/v1/environments/${id}`)).toEqual(receipt);
+  });
+
+  it("is destroyed by two clients at once, who both get its receipt", async () => {
+    const id = await world.create();
+    const ids = [id, ...(await machineIds())];
+    const [one, two] = await Promise.all([
+      world.server.ok("DELETE", `/v1/environments/${id}`),
+      world.server.ok("DELETE", `/v1/environments/${id}`),
+    ]);
+    expect(one).toEqual(two);
+    expect(Receipt.parse(one).left).toEqual([]);
+    expect(await scanMachines(world.daemon, ids)).toEqual([]);
+  });
+
+  it("is refused before anything is made when it wants more memory or disk than the host has", async () => {
+    const wants = async (body: object) => {
+      const { status, json } = await world.server.call("POST", "/v1/environments", { body });
+      return [status, json.code];
+    };
+    expect(await wants({ memoryMib: 65_536 })).toEqual([503, "HOST_OUT_OF_MEMORY"]);
+    expect(await wants({ diskMib: 1_048_576 })).toEqual([507, "HOST_OUT_OF_DISK"]);
+    expect((await world.server.ok("GET", "/v1/environments")).environments).toEqual([]);
+    expect(await scanMachines(world.daemon)).toEqual([]);
+  });
+});
