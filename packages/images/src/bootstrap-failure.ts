@@ -53,9 +53,9 @@ export function bootstrapFailure(options: {
   readonly log: string;
   readonly sources: readonly string[];
 }): ImageBuildError {
-  const { step, log } = options;
+  const { step, log, sources } = options;
   // `deb [signed-by=…] URI suite main`; a mirror's address may hold a password, which is not shown.
-  const uris = options.sources.map((line) => (line.split(" ")[2] ?? "").replace(/\/\/[^/@]*@/, "//"));
+  const uris = sources.map((line) => (/\S+:\/\/\S+/.exec(line)?.[0] ?? "").replace(/\/\/[^/@]*@/, "//"));
   const mirrors = [...new Set(uris)].join(", ");
   const cause = CAUSES.find(({ pattern }) => pattern.test(log));
   if (cause) return new ImageBuildError({ step, message: cause.message(mirrors), mend: cause.mend, log });
