@@ -14,7 +14,7 @@ export function toPlatformError(error: unknown): PlatformError {
       error.validation.map(({ params, ...rest }) => issueOf({ ...rest, params }, error.validationContext)),
     );
   }
-  const { statusCode, code, message } = error as Partial<FastifyError>;
+  const { statusCode, code, message } = (error ?? {}) as Partial<FastifyError>;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new PlatformError("PAYLOAD_TOO_LARGE", "The body is too large.");
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new PlatformError("BAD_REQUEST", message ?? "The request cannot be understood.");

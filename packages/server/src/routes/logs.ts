@@ -65,8 +65,9 @@ async function* follow(first: Buffer, read: () => Promise<Uint8Array>, signal: A
 
 /** Where in `next` begins what `last` did not have; 0 when nothing of `last` is in it (a new boot, or a burst). */
 export function continuation(last: Buffer, next: Buffer): number {
-  if (last.length === 0) return 0;
   if (next.length >= last.length && next.subarray(0, last.length).equals(last)) return last.length;
+  // A short console that is no longer at the beginning has been pushed out by more than a tail's length.
+  if (last.length < OVERLAP_BYTES) return 0;
   const mark = last.subarray(-OVERLAP_BYTES);
   const at = next.lastIndexOf(mark);
   return at === -1 ? 0 : at + mark.length;

@@ -1,0 +1,64 @@
+import { tmpdir } from "node:os";
+import { describe, expect, it } from "vitest";
+import { ConfigError, readConfig } from "./config.ts";
+
+const DATA = tmpdir();
+const QEMU = ["--data", DATA, "--driver", "qemu", "--image", "0123456789abcdef", "--accelerator", "tcg"];
+const faults = (args: readonly string[], env: NodeJS.ProcessEnv = {}): string => {
+  try {
+    readConfig(args, env);
+    return "";
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).message;
+  }
+};
+
+describe("the configuration", () => {
+  it("is read from the arguments, with defaults, and frozen", () => {
+    const config = readConfig([...QEMU, "--accelerator-reason", "no /dev/kvm"], {});
+    expect(config).toMatchObject({ data: DATA, driver: "qemu", port: 7681, log: "file", testFaults: false });
+    expect(config).toMatchObject({ accelerator: "tcg", acceleratorReason: "no /dev/kvm" });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it("takes the data folder from the environment when nobody says", () => {
+    expect(readConfig(QEMU.slice(2), { MICROTERM_DATA: "/srv/data" }).data).toBe("/srv/data");
+  });
+
+  it("has all its faults told at once", () => {
+    const text = faults([
+      "--data",
+      DATA,
+      "--driver",
+      "process",
+      "--port",
+      "99999",
+      "--image",
+      "x",
+      "--nonsense=1",
+      "stray",
+    ]);
+    expect(text.split("\n").length).toBe(5);
+    for (const word of ["--port", "--image", "--agent is missing", "--nonsense", "'stray'"])
+      expect(text).toContain(word);
+  });
+
+  it.each([
+    [["--data", DATA], "--driver must be process or qemu"],
+    [["--data", DATA, "--driver", "docker"], "--driver must be process or qemu"],
+    [[...QEMU, "--port", "-1"], "--port"],
+    [[...QEMU, "--port", "80.5"], "--port"],
+    [[...QEMU, "--log", "syslog"], "--log"],
+    [[...QEMU, "--fault", "x"], "--fault is not an option"],
+    [[...QEMU, "--image", "../../etc"], "--image"],
+    [["--data", DATA, "--driver", "process", "--agent", "/no/such"], "--agent: does not exist"],
+  ])("refuses %j", (args, expected) => {
+    expect(faults(args)).toContain(expected);
+  });
+
+  it("lets a fault point be named only where tests asked for it", () => {
+    expect(faults(QEMU, { MICROTERM_FAULT: "create.row" })).toContain("--test-faults");
+    expect(readConfig([...QEMU, "--test-faults"], { MICROTERM_FAULT: "create.row" }).fault).toBe("create.row");
+  });
+});

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { createTerminalSizes } from "./terminal-sizes.ts";
+
+const WIDE = { cols: 200, rows: 50 };
+const SMALL = { cols: 80, rows: 24 };
+
+describe("a terminal's size", () => {
+  it("is that of the latest client until somebody types", () => {
+    const sizes = createTerminalSizes();
+    const [one, two] = [sizes.join("t"), sizes.join("t")];
+    expect([one.resized(WIDE), two.resized(SMALL), one.resized(WIDE)]).toEqual([WIDE, SMALL, WIDE]);
+  });
+
+  it("belongs to whoever typed last, and is asked for once", () => {
+    const sizes = createTerminalSizes();
+    const [one, two] = [sizes.join("t"), sizes.join("t")];
+    one.resized(WIDE);
+    expect(one.typed()).toBeNull();
+    expect(two.resized(SMALL)).toBeNull();
+    expect([two.typed(), two.typed(), two.resized(SMALL)]).toEqual([SMALL, null, null]);
+    expect(one.resized({ cols: 10, rows: 10 })).toBeNull();
+    expect([one.current(), two.current()]).toEqual([null, SMALL]);
+  });
+
+  it("is free again when its client has left", () => {
+    const sizes = createTerminalSizes();
+    const [one, two] = [sizes.join("t"), sizes.join("t")];
+    one.typed();
+    one.leave();
+    expect(two.resized(SMALL)).toEqual(SMALL);
+    expect(sizes.join("other").resized(SMALL)).toEqual(SMALL);
+  });
+});
