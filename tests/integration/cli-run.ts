@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import { poll, type TestServer } from "../../support/server.ts";
 
-export const CLI = join(import.meta.dirname, "../../packages/cli/src/main.ts");
+const CLI = join(import.meta.dirname, "../../packages/cli/src/main.ts");
 const run = promisify(execFile);
 
 export interface Ran {
@@ -24,7 +24,7 @@ export interface CliCall {
 }
 
 /** The environment of a person's shell whose CLI finds `server` by its data folder. */
-export function shellEnv(data: string): Record<string, string> {
+function shellEnv(data: string): Record<string, string> {
   const { PATH = "", HOME = "" } = process.env;
   return { PATH, HOME, LANG: "C.UTF-8", TERM: "xterm-256color", MICROTERM_DATA: data };
 }

@@ -80,6 +80,20 @@ describe("what a person did wrong", () => {
     expect(ran.stderr).not.toMatch(/\n\s+at /);
   });
 
+  it("is told in a sentence that the server died while it was read from", async () => {
+    const own = await startServer();
+    await own.environment("read");
+    const ran = await cli(own, ["logs", "-f", "read"], {
+      during: (child) => child.stdout?.once("data", () => own.kill("SIGKILL")),
+    });
+    expect([ran.code, ran.stderr]).toEqual([
+      1,
+      "microterm: The connection to the server broke.\n  Try: ./microterm up\n",
+    ]);
+    const again = await startServer({ data: own.data });
+    expect(await again.dispose()).toEqual([]);
+  });
+
   it("is no error for rm -f of something missing", async () => {
     expect((await cli(server, ["rm", "-f", "missing"])).code).toBe(0);
   });

@@ -44,11 +44,17 @@ function describe(error: unknown): { message: string; hint: string | null } {
   if (error instanceof AnswerError) {
     return { message: error.message, hint: "Is it a microterm server, and of this version? See './microterm status'." };
   }
+  if (isBrokenBody(error)) return { message: "The connection to the server broke.", hint: "./microterm up" };
   if (error instanceof Error && "code" in error && typeof error.code === "string") {
     // Errors of the operating system name the call, the code and the path.
     return { message: error.message, hint: null };
   }
   return { message: error instanceof Error ? (error.stack ?? error.message) : String(error), hint: null };
+}
+
+/** What fetch() throws when an answer ends too early; it says "terminated" and keeps the reason to itself. */
+function isBrokenBody(error: unknown): boolean {
+  return error instanceof TypeError && error.cause instanceof Error && "code" in error.cause;
 }
 
 /** Prints an error and ends the process. Whoever changed a terminal's mode has put it right before. */

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXIT, fail } from "./failure.ts";
 
-const collect = (value: string, all: readonly string[]) => [...all, value];
+const collect = (value: string, all: readonly string[] = []) => [...all, value];
 const output = (...choices: string[]) => new Option("-o, --output <format>", "how to print").choices(choices);
 
 /** A verb; its module is loaded when it is called, so that `ls` does not pay for `cp`. */
@@ -14,7 +14,7 @@ function verb(program: Command, usage: string, summary: string): Command {
 }
 
 /** The verbs that speak to a server. The others (up, down, status, doctor, test) belong to the entry script. */
-export function createProgram(): Command {
+function createProgram(): Command {
   const program = new Command("microterm").enablePositionalOptions().helpCommand(false);
   program.description("Linux terminals in your browser, each in its own microVM.");
 
@@ -37,7 +37,7 @@ export function createProgram(): Command {
     .argument("<command...>")
     .option("-i, --interactive", "pass on standard input")
     .option("-t, --tty", "give the command a terminal")
-    .option("-e, --env <K=V>", "set a variable; K alone takes it from here", collect, [])
+    .option("-e, --env <K=V>", "set a variable; K alone takes it from here", collect)
     .option("-w, --workdir <dir>", "where to run it")
     .addHelpText(
       "after",
@@ -86,6 +86,10 @@ export function createProgram(): Command {
 export async function run(args: readonly string[]): Promise<void> {
   // As in Docker, `exec` keeps 1 to 124 for the command itself.
   const isExec = args[0] === "exec";
+  if (!isExec) {
+    // Whoever reads has had enough, as `head` does; 13 is SIGPIPE.
+    process.stdout.on("error", () => process.exit(EXIT.signalled + 13));
+  }
   try {
     await createProgram().parseAsync(args, { from: "user" });
   } catch (error) {

@@ -17,8 +17,8 @@ export const realTiming: Timing = {
   random: () => Math.random(),
 };
 
-export const BACKOFF_FIRST_MS = 100;
-export const BACKOFF_LAST_MS = 5_000;
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_LAST_MS = 5_000;
 
 /**
  * Milliseconds to wait before reconnect number `attempt` (0 first): doubling from 100 ms to 5 s, the upper half of it

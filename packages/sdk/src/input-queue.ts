@@ -1,5 +1,5 @@
 /** Input waits here while there is no connection; past this a write is refused, so that memory stays bounded. */
-export const INPUT_QUEUE_BYTES = 1024 * 1024;
+const INPUT_QUEUE_BYTES = 1024 * 1024;
 /** A client's messages are at most 64 KiB with their type byte; smaller ones keep a paste from blocking a Ctrl-C for long. */
 const CHUNK_BYTES = 16 * 1024;
 

@@ -16,7 +16,7 @@ interface FetchInit {
 
 export type RequestBody = Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array>;
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   readonly json?: unknown;

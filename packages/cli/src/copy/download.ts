@@ -26,6 +26,8 @@ export async function download(options: Download): Promise<void> {
   if (entry === null)
     throw new CliError(`${environment}:${path} does not exist.`, { hint: `./microterm exec ${environment} ls` });
   const there = statLocal(destination);
+  const parent = dirname(destination);
+  if (there === null && statLocal(parent) === null) throw new CliError(`${parent} does not exist here.`);
   if (entry.type === "directory") {
     if (there !== null && !there.isDirectory()) throw new CliError(`${destination} is not a folder.`);
     const into = there === null || meansContents(path) ? destination : join(destination, nameOf(path));

@@ -1,4 +1,4 @@
-import { lstatSync, type Stats, statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { posix } from "node:path";
 import type { FileEntry } from "@microterm/protocol";
 import { type Client, RequestError } from "@microterm/sdk";
@@ -40,11 +40,6 @@ export function joinRemote(folder: string, name: string): string {
 /** Links are followed, as cp(1) follows the one it is given. Null: nothing is there. */
 export function statLocal(path: string): Stats | null {
   return statSync(path, { throwIfNoEntry: false }) ?? null;
-}
-
-/** As {@link statLocal}, without following. */
-export function lstatLocal(path: string): Stats | null {
-  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
 const MAX_LINKS = 8;

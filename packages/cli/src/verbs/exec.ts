@@ -9,7 +9,7 @@ import { OwnTty } from "../terminal/own-tty.ts";
 export interface ExecOptions extends ServerOptions {
   readonly interactive?: boolean;
   readonly tty?: boolean;
-  readonly env: readonly string[];
+  readonly env?: readonly string[];
   readonly workdir?: string;
 }
 
@@ -24,7 +24,7 @@ export async function exec(name: string, words: readonly string[], options: Exec
   }
   const request: ExecRequest = {
     command,
-    ...(options.env.length === 0 ? {} : { env: parseEnv(options.env, process.env) }),
+    ...(options.env === undefined ? {} : { env: parseEnv(options.env, process.env) }),
     ...(options.workdir === undefined ? {} : { cwd: options.workdir }),
     tty: options.tty === true ? { cols: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 } : null,
   };
