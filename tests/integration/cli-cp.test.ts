@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { lstatSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { poll, startServer, type TestServer } from "../../support/server.ts";
 import { cli, cliOk, tempFolder } from "./cli-run.ts";
 
 let server: TestServer;
@@ -94,6 +94,29 @@ describe("cp", () => {
     const ran = await cp(source, destination);
     expect([ran.code, ran.stderr]).toEqual([1, expect.stringMatching(pattern)]);
     expect(ran.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it("changes nothing when it is broken off, in either direction", async () => {
+    const folder = await tempFolder();
+    const large = join(folder, "large");
+    await writeFile(large, "");
+    await truncate(large, 2_000_000_000);
+    await inside("echo old > target");
+    const broken = (source: string, destination: string, isUnderWay: () => Promise<boolean>) =>
+      cli(server, ["cp", source, destination], {
+        during: (child) => void poll("the copy", isUnderWay).finally(() => child.kill("SIGINT")),
+      });
+    const parts = () => inside("ls -A | grep -c part || true");
+    await broken(large, "demo:target", async () => (await parts()) === "1\n");
+    await poll("the guest to notice", async () => (await parts()) === "0\n");
+    expect(await inside("cat target; truncate -s 2G large")).toBe("old\n");
+
+    const here = join(folder, "here");
+    await mkdir(here);
+    await writeFile(join(here, "large"), "old");
+    await broken("demo:large", here, async () => (await readdir(here)).length === 2);
+    expect(readFileSync(join(here, "large"), "utf8")).toBe("old");
+    expect(await readdir(here)).toEqual(["large"]);
   });
 
   it("leaves out a link that leads out of the folder, and says so", async () => {

@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, realpath, rename, rm, utimes } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir, realpath, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FileEntry } from "@microterm/protocol";
@@ -9,6 +8,7 @@ import type { Client } from "@microterm/sdk";
 import { CliError } from "../failure.ts";
 import { extractTar } from "./extract.ts";
 import { meansContents, nameOf, statLocal, statRemote } from "./location.ts";
+import { replaceFile } from "./partial-file.ts";
 import { CopyProgress } from "./progress.ts";
 
 export interface Download {
@@ -68,15 +68,11 @@ async function downloadFile(options: Download, entry: FileEntry, target: string)
     }
     // Beside the target and renamed, so that a broken copy leaves what was there.
     const final = there === null ? target : await realpath(target);
-    const partial = join(dirname(final), `.${basename(final).slice(0, 200)}.${randomBytes(6).toString("hex")}`);
-    try {
+    await replaceFile(final, async (partial) => {
       await pipeline(body, createWriteStream(partial, { flags: "wx", mode: entry.mode & 0o777 }));
       const modified = new Date(entry.modifiedAt);
       await utimes(partial, modified, modified);
-      await rename(partial, final);
-    } finally {
-      await rm(partial, { force: true });
-    }
+    });
   } finally {
     progress.end();
   }
