@@ -9,6 +9,8 @@ import { type TestImage, testImage } from "./test-image.ts";
 
 const START_MS = 60_000;
 const POLL_MS = 50;
+/** Exit status of a second daemon on one folder. */
+const LOCKED = 3;
 
 export interface TestDaemon {
   readonly data: string;
@@ -59,15 +61,23 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
       env: fault === undefined ? env : { ...env, MICROTERM_FAULT: fault },
     });
     await log.close();
-    await ready();
+    if ((await ready()) === "locked") await start(fault);
   };
 
-  const ready = async (): Promise<void> => {
-    for (const until = Date.now() + START_MS; ; await pause(POLL_MS)) {
+  const ready = async (): Promise<"ready" | "locked"> => {
+    const { ended } = running;
+    let status: number | undefined;
+    void ended.then((code) => {
+      status = code;
+    });
+    for (const until = Date.now() + START_MS; Date.now() < until; await pause(POLL_MS)) {
+      // Whatever the daemon before had started may hold the folder's lock for a moment longer.
+      if (status === LOCKED) return "locked";
+      if (status !== undefined) break;
       const hello = await client.hello().catch(() => undefined);
-      if (hello?.images.includes(image.key)) return;
-      if (Date.now() > until) throw new Error(`microterm-host did not come up: ${await logText()}`);
+      if (hello?.images.includes(image.key)) return "ready";
     }
+    throw new Error(`microterm-host did not come up: ${await logText()}`);
   };
   const logText = (): Promise<string> => readFile(logFile, "utf8").catch(() => "");
 

@@ -1,3 +1,5 @@
+import { plainText } from "@microterm/host";
+
 /** The console's tail that is kept, bytes: as much as QEMU's own ring buffer. */
 const MAX_TAIL = 65_536;
 
@@ -15,7 +17,9 @@ export class ConsoleTail {
     return this.#bytes;
   }
 
-  get saysPanic(): boolean {
-    return this.#bytes.includes("Kernel panic");
+  /** The kernel's own line about its panic, when it printed one. */
+  get panic(): string | null {
+    const line = /Kernel panic[^\n]*/.exec(this.#bytes.toString("latin1"));
+    return line === null ? null : plainText(line[0], 200);
   }
 }

@@ -77,7 +77,8 @@ export class QemuMonitor {
 
   async #shutDown(): Promise<void> {
     await this.#takeConsole();
-    if (this.#tail.saysPanic) this.#end({ kind: "died", reason: this.#withLastWords("the guest's kernel panicked") });
+    const { panic } = this.#tail;
+    if (panic !== null) this.#end({ kind: "died", reason: `the guest's kernel died: ${panic}` });
     else this.#end({ kind: "powered-off", reason: "the guest powered off" });
   }
 
