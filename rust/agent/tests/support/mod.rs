@@ -1,0 +1,257 @@
+//! A real agent process at a unix socket in a directory of its own, and a client that speaks HTTP/2 to it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use h2::{RecvStream, SendStream};
+use http::{Method, Request};
+use microterm_wire::{AgentFrame, Decoder, Frame, HostFrame};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+/// Longer than anything here takes on a busy machine; a test that reaches it has failed.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+pub struct Agent {
+    child: Child,
+    directory: TempDir,
+    client: SendRequest<Bytes>,
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a test's steps on one thread, within the deadline.
+pub fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { timeout(DEADLINE, test).await.expect("the test ends before its deadline") });
+}
+
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("no {what} before the deadline"))
+}
+
+impl Agent {
+    pub async fn start() -> Agent {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        let socket = directory.path().join("agent.sock");
+        let child = Command::new(env!("CARGO_BIN_EXE_microterm-agent"))
+            .arg("--listen")
+            .arg(format!("unix:{}", socket.display()))
+            .arg("--home")
+            .arg(&home)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        let client = loop {
+            match UnixStream::connect(&socket).await {
+                Ok(stream) => break client(stream).await,
+                Err(error) if started.elapsed() > DEADLINE => panic!("no agent: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        };
+        Agent { child, directory, client }
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.directory.path().join("home")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A second connection, as a restarted server makes it.
+    pub async fn reconnect(&mut self) {
+        let stream = UnixStream::connect(self.directory.path().join("agent.sock")).await.unwrap();
+        self.client = client(stream).await;
+    }
+
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        end: bool,
+    ) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+        let request = Request::builder().method(method).uri(format!("http://guest{path}")).body(()).unwrap();
+        let mut client = self.client.clone().ready().await.unwrap();
+        client.send_request(request, end).unwrap()
+    }
+
+    /// A whole call: status and body.
+    pub async fn bytes(&self, method: Method, path: &str, body: Option<Bytes>) -> (u16, Bytes) {
+        let (response, mut sender) = self.request(method, path, body.is_none()).await;
+        if let Some(body) = body {
+            send(&mut sender, body).await;
+            // The agent may have answered, and closed the stream, before it had everything.
+            let _ = sender.send_data(Bytes::new(), true);
+        }
+        let response = within("answer", response).await.unwrap();
+        let status = response.status().as_u16();
+        (status, whole(response.into_body()).await.unwrap())
+    }
+
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let (status, bytes) = self.bytes(method, path, body.map(|body| body.to_string().into())).await;
+        (status, if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() })
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Makes a terminal of 80 by 24 that runs a shell command.
+    pub async fn terminal(&self, id: &str, script: &str) {
+        let new = json!({ "id": id, "cols": 80, "rows": 24, "command": ["sh", "-c", script] });
+        let (status, answer) = self.call(Method::POST, "/v1/terminals", Some(new)).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    pub async fn attach(&self, id: &str, from: Option<u64>) -> Stream {
+        let query = from.map(|from| format!("?from={from}")).unwrap_or_default();
+        self.stream(&format!("/v1/terminals/{id}/attach{query}")).await
+    }
+
+    pub async fn exec(&self, start: Value) -> Stream {
+        let mut stream = self.stream("/v1/exec").await;
+        stream.send(&HostFrame::Start(start.to_string().into())).await;
+        stream
+    }
+
+    async fn stream(&self, path: &str) -> Stream {
+        let (response, sender) = self.request(Method::POST, path, false).await;
+        let response = within("answer", response).await.unwrap();
+        assert_eq!(response.status(), 200);
+        Stream { sender, receiver: response.into_body(), decoder: Decoder::default(), release: true }
+    }
+}
+
+async fn client(stream: UnixStream) -> SendRequest<Bytes> {
+    let (client, connection) = h2::client::Builder::new()
+        .initial_window_size(64 << 10)
+        .initial_connection_window_size(128 * (64 << 10))
+        .enable_push(false)
+        .handshake(stream)
+        .await
+        .unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    client
+}
+
+/// Sends at the pace of the window; stops when the stream is closed.
+pub async fn send(sender: &mut SendStream<Bytes>, mut bytes: Bytes) {
+    while !bytes.is_empty() {
+        sender.reserve_capacity(bytes.len());
+        match within("window", std::future::poll_fn(|context| sender.poll_capacity(context))).await {
+            Some(Ok(room)) => {
+                let piece = bytes.split_to(room.min(bytes.len()));
+                if sender.send_data(piece, false).is_err() {
+                    return;
+                }
+            }
+            _ => return,
+        }
+    }
+}
+
+pub async fn whole(mut body: RecvStream) -> Result<Bytes, h2::Error> {
+    let mut all = BytesMut::new();
+    while let Some(data) = within("data", body.data()).await {
+        let data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        all.extend_from_slice(&data);
+    }
+    Ok(all.freeze())
+}
+
+/// Frames both ways.
+pub struct Stream {
+    pub sender: SendStream<Bytes>,
+    receiver: RecvStream,
+    decoder: Decoder<AgentFrame>,
+    /// Whether received bytes open the window again; a stalled reader does not.
+    pub release: bool,
+}
+
+impl Stream {
+    pub async fn send(&mut self, frame: &HostFrame) {
+        let mut bytes = BytesMut::new();
+        frame.encode(&mut bytes);
+        send(&mut self.sender, bytes.freeze()).await;
+    }
+
+    pub async fn type_text(&mut self, text: &str) {
+        self.send(&HostFrame::Input(Bytes::copy_from_slice(text.as_bytes()))).await;
+    }
+
+    /// The next frame; `None` at the end; panics when the stream breaks.
+    pub async fn next(&mut self) -> Option<AgentFrame> {
+        self.try_next().await.expect("the stream does not break")
+    }
+
+    pub async fn try_next(&mut self) -> Result<Option<AgentFrame>, h2::Error> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame() {
+                return Ok(Some(frame.unwrap()));
+            }
+            let Some(data) = within("frame", self.receiver.data()).await else { return Ok(None) };
+            let data = data?;
+            if self.release {
+                self.receiver.flow_control().release_capacity(data.len())?;
+            }
+            self.decoder.push(&data);
+        }
+    }
+
+    /// All frames to the end.
+    pub async fn rest(&mut self) -> Vec<AgentFrame> {
+        let mut frames = Vec::new();
+        while let Some(frame) = self.next().await {
+            frames.push(frame);
+        }
+        frames
+    }
+
+    /// Terminal output until it contains a text; checks that offsets are without hole or repetition.
+    pub async fn until(&mut self, from: &mut u64, text: &str) -> String {
+        let mut all = Vec::new();
+        while !String::from_utf8_lossy(&all).contains(text) {
+            match self.next().await {
+                Some(AgentFrame::Output { offset, bytes }) => {
+                    assert_eq!(offset, *from, "output continues where it was");
+                    *from += bytes.len() as u64;
+                    all.extend_from_slice(&bytes);
+                }
+                Some(AgentFrame::Resize { .. }) => {}
+                other => panic!("{other:?} before {text:?} in {:?}", String::from_utf8_lossy(&all)),
+            }
+        }
+        String::from_utf8(all).unwrap()
+    }
+}
+
+/// The output of an exec, by stream.
+pub fn text(frames: &[AgentFrame], pick: fn(&AgentFrame) -> Option<&Bytes>) -> String {
+    frames.iter().filter_map(pick).map(|bytes| String::from_utf8_lossy(bytes)).collect()
+}
+
+pub fn stdout(frame: &AgentFrame) -> Option<&Bytes> {
+    if let AgentFrame::Stdout(bytes) = frame { Some(bytes) } else { None }
+}
+
+pub fn stderr(frame: &AgentFrame) -> Option<&Bytes> {
+    if let AgentFrame::Stderr(bytes) = frame { Some(bytes) } else { None }
+}
