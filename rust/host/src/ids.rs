@@ -81,6 +81,15 @@ impl fmt::Display for ImageKey {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
+}
+
 /// Whether `text` bears `id` as a whole word, so that `machine1` is not found in `machine10`.
 pub fn bears(text: &str, id: &Id) -> bool {
     text.split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit())).any(|word| word == id.as_str())

@@ -2,7 +2,7 @@
 
 use crate::copy;
 use crate::error::{Code, During, Outcome, failure};
-use crate::ids::ImageKey;
+use crate::ids::{ImageKey, hex};
 use crate::place;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
@@ -56,7 +56,7 @@ impl Manifest {
 fn digest(mut file: File) -> io::Result<String> {
     let mut hash = Sha256::new();
     io::copy(&mut file, &mut hash)?;
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 fn open_plain(path: &Path) -> io::Result<File> {

@@ -96,14 +96,10 @@ fn give_up(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
     // two capabilities inheritable, and a change of uid does not clear those.
     let mut header = [0x2008_0522_u32, 0];
     let none = [0_u32; 6];
-    // SAFETY: the buffers have the sizes that version 3 lays down; prctl only sets attributes of this process.
-    let kept = unsafe {
-        libc::syscall(libc::SYS_capset, header.as_mut_ptr(), none.as_ptr()) as i32
-            | libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-            | libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    };
-    if kept != 0 {
+    // SAFETY: the buffers have the sizes that version 3 lays down.
+    if unsafe { libc::syscall(libc::SYS_capset, header.as_mut_ptr(), none.as_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    nix::sys::prctl::set_no_new_privs()?;
     filter::install()
 }

@@ -12,7 +12,7 @@ use crate::{fault, image, machines, place, qemu, resources, stderr_log};
 use nix::unistd::chown;
 use serde::Serialize;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often to look whether it has died meanwhile.
 const LOOK: Duration = Duration::from_millis(100);
+/// More than a greeting and an answer are, in bytes.
+const LONGEST_ANSWER: usize = 16 * 1024;
 
 #[derive(Serialize)]
 pub struct Launched {
@@ -163,7 +165,7 @@ fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
     jail.start(&inside, &Ends { agent: &made.agent, qmp: &made.qmp, said: &said })?;
     drop((said, made.agent, made.qmp));
     fault::reach("launch.spawned");
-    if let Err(why) = greeted(daemon, id, &folder.join("qmp.sock")) {
+    if let Err(why) = answers(daemon, id, &folder.join("qmp.sock")) {
         let _ = daemon.cgroups.kill(id, || ());
         // With the VMM dead the FIFO has ended, and all it said is in the log.
         let _ = pouring.join();
@@ -179,18 +181,27 @@ fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
     Ok(Launched { pid, uid: made.uid })
 }
 
-/// Waits for QMP's greeting. The socket accepts from the start, since the daemon bound it; only QEMU greets.
-fn greeted(daemon: &Daemon, id: &Id, path: &Path) -> Result<(), String> {
+/// Waits until QEMU's main loop runs. The socket accepts from the start, since the daemon bound it, and the greeting
+/// comes from a thread of its own; but the first command is answered by the main loop.
+fn answers(daemon: &Daemon, id: &Id, path: &Path) -> Result<(), String> {
     let start = Instant::now();
     let mut qmp = UnixStream::connect(path).map_err(|error| format!("connect to QMP: {error}"))?;
     qmp.set_read_timeout(Some(LOOK)).map_err(|error| error.to_string())?;
+    qmp.write_all(b"{\"execute\":\"qmp_capabilities\"}\n").map_err(|error| format!("write to QMP: {error}"))?;
+    let (mut said, mut buffer) = (Vec::new(), [0; 512]);
     loop {
-        match qmp.read(&mut [0; 512]) {
+        match qmp.read(&mut buffer) {
             Ok(0) => return Err("QEMU closed its QMP socket".to_owned()),
-            Ok(_) => return Ok(()),
+            Ok(read) => said.extend_from_slice(&buffer[..read]),
             Err(_) if daemon.cgroups.pids(id).is_empty() => return Err("QEMU ended before it was ready".to_owned()),
-            Err(_) if start.elapsed() > PATIENCE => return Err("QEMU did not greet in time".to_owned()),
+            Err(_) if start.elapsed() > PATIENCE => return Err("QEMU did not answer in time".to_owned()),
             Err(_) => {}
+        }
+        if said.windows(8).any(|word| word == b"\"return\"") {
+            return Ok(());
+        }
+        if said.len() > LONGEST_ANSWER {
+            return Err("QEMU answered something else".to_owned());
         }
     }
 }

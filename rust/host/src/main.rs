@@ -1,6 +1,7 @@
 //! `microterm-host`: the privileged daemon. See docs/reference/host-protocol.md.
 #![warn(clippy::pedantic)]
 #![allow(clippy::module_name_repetitions, reason = "a name is read where it is used, without its module")]
+#![allow(clippy::doc_markdown, reason = "names of constants and manual pages read well without marks")]
 
 mod cgroup;
 mod connection;

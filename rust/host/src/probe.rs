@@ -2,7 +2,7 @@
 
 use crate::daemon::Daemon;
 use crate::error::{Code, During, Outcome, failure};
-use crate::ids::Id;
+use crate::ids::{Id, hex};
 use crate::jail::{self, Ends, Jail};
 use crate::request::{Accelerator, Labels, LaunchArgs, Magic};
 use crate::{disk, image, launch, machines, place, qemu};
@@ -28,8 +28,7 @@ fn fresh_id() -> Outcome<Id> {
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut random))
         .during(|| "read /dev/urandom".to_owned())?;
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    Id::parse(&format!("probe{text}")).map_err(|why| failure(Code::Internal, why))
+    Id::parse(&format!("probe{}", hex(&random))).map_err(|why| failure(Code::Internal, why))
 }
 
 /// Runs the probe and removes all that was made for it.

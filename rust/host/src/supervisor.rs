@@ -7,6 +7,7 @@
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::options::Options;
 use crate::{fault, image, place};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::Mode;
@@ -19,6 +20,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ pub const LOCK_FD: i32 = 4;
 /// More deaths than this within `WINDOW` mean that starting again does not help.
 const MOST_RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(10);
+/// How long the lock may stay held by one who is going.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a daemon may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -69,12 +73,7 @@ fn start(options: &Options) -> Outcome<Held> {
         Mode::from_bits_truncate(0o600),
     )
     .during(|| "open the lock".to_owned())?;
-    let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        nix::errno::Errno::EWOULDBLOCK => {
-            failure(Code::Busy, format!("another microterm-host serves {} already", options.data.display()))
-        }
-        error => failure(Code::Internal, format!("lock the host folder: {error}")),
-    })?;
+    let lock = hold(lock, &options.data)?;
     place::settle(&host)?;
     place::sweep();
     if let Some(folder) = &options.image_import {
@@ -88,6 +87,22 @@ fn start(options: &Options) -> Outcome<Held> {
     // SAFETY: prctl with these arguments only sets an attribute of this process.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     Ok(Held { listener: listen(options.server_uid)?, lock })
+}
+
+/// Takes the lock. The daemon of a supervisor that was just killed is dying too, and holds it until it has.
+fn hold(mut file: OwnedFd, data: &Path) -> Outcome<Flock<OwnedFd>> {
+    let start = Instant::now();
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, Errno::EWOULDBLOCK)) if start.elapsed() < LOCK_PATIENCE => file,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                return Err(failure(Code::Busy, format!("another microterm-host serves {} already", data.display())));
+            }
+            Err((_, error)) => return Err(failure(Code::Internal, format!("lock the host folder: {error}"))),
+        };
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn listen(server_uid: u32) -> Outcome<UnixListener> {

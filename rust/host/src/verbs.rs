@@ -33,7 +33,7 @@ impl Daemon {
 /// Whatever the verb refuses or fails with.
 pub fn act(daemon: &Daemon, request: Request) -> Outcome<Value> {
     match request {
-        Request::Hello => hello(daemon),
+        Request::Hello => Ok(hello(daemon)),
         Request::ImageVerify(args) => {
             let _held = daemon.hold_images();
             let bad = image::verify(&args.image)?;
@@ -67,10 +67,10 @@ pub fn act(daemon: &Daemon, request: Request) -> Outcome<Value> {
     }
 }
 
-fn hello(daemon: &Daemon) -> Outcome<Value> {
+fn hello(daemon: &Daemon) -> Value {
     // Without QEMU the daemon still kills, lists and scans; a launch says what is missing.
     let qemu = daemon.runtime().map(|runtime| runtime.version_text()).ok();
-    Ok(json!({
+    json!({
         "protocol": 1,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
@@ -80,7 +80,7 @@ fn hello(daemon: &Daemon) -> Outcome<Value> {
         "cgroup": daemon.cgroups.version(),
         "qemu": qemu,
         "images": image::list(),
-    }))
+    })
 }
 
 fn import(daemon: &Daemon) -> Outcome<Value> {
@@ -90,8 +90,8 @@ fn import(daemon: &Daemon) -> Outcome<Value> {
     let _held = daemon.hold_images();
     let imported = image::import(folder).into_iter().collect::<Outcome<Vec<_>>>()?;
     let mut corrupt = daemon.corrupt.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    imported.iter().for_each(|key| {
+    for key in &imported {
         corrupt.remove(key);
-    });
+    }
     Ok(json!({ "imported": imported, "images": image::list() }))
 }

@@ -1,0 +1,235 @@
+//! A daemon of its own for each test: its folder, its instance name, an image that needs no building, and the proof at
+//! the end that nothing is left. These tests need root, QEMU and bubblewrap.
+#![allow(dead_code, reason = "each test program uses its part of this")]
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+pub const SERVER_UID: u32 = 54_321;
+pub const IMAGE: &str = "testimage";
+pub const MAGIC: &str = "00112233445566778899aabbccddeeff";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Waits until the closure answers with something.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A kernel in the boot protocol's format (Documentation/arch/x86/boot.rst) whose real-mode entry halts for ever: QEMU
+/// runs with it as with any guest, on any machine, in no time.
+fn halting_kernel() -> Vec<u8> {
+    let mut kernel = vec![0; 4096];
+    kernel[0x1f1] = 1; // setup_sects
+    kernel[0x1fe..0x200].copy_from_slice(&0xaa55_u16.to_le_bytes());
+    kernel[0x200..0x202].copy_from_slice(&[0xeb, 0x66]); // jmp 0x268
+    kernel[0x202..0x206].copy_from_slice(b"HdrS");
+    kernel[0x206..0x208].copy_from_slice(&0x020f_u16.to_le_bytes());
+    kernel[0x211] = 1; // loadflags: LOADED_HIGH
+    kernel[0x214..0x218].copy_from_slice(&0x10_0000_u32.to_le_bytes());
+    kernel[0x22c..0x230].copy_from_slice(&0x37ff_ffff_u32.to_le_bytes());
+    kernel[0x238..0x23c].copy_from_slice(&2047_u32.to_le_bytes());
+    kernel[0x268..0x26c].copy_from_slice(&[0xfa, 0xf4, 0xeb, 0xfc]); // cli; hlt; jmp back
+    kernel
+}
+
+/// Writes an image with this key into a folder.
+pub fn write_image(folder: &Path, key: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let files =
+        [("vmlinuz", halting_kernel()), ("initrd.cpio", b"no initrd".repeat(100)), ("root.erofs", vec![0; 1 << 20])];
+    let mut listed = serde_json::Map::new();
+    for (name, bytes) in files {
+        fs::write(folder.join(name), &bytes).unwrap();
+        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        listed.insert(name.to_owned(), json!({ "size": bytes.len(), "sha256": hash }));
+    }
+    let manifest = json!({ "version": 1, "key": key, "kernel": "none", "files": listed });
+    fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
+pub struct Host {
+    pub data: tempfile::TempDir,
+    pub import: tempfile::TempDir,
+    pub instance: String,
+    supervisor: Option<Child>,
+}
+
+impl Host {
+    pub fn command(&self, fault: Option<&str>) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO_BIN_EXE_microterm-host").expect("run by cargo test"));
+        command.arg("serve").arg("--data").arg(self.data.path()).args(["--server-uid", &SERVER_UID.to_string()]);
+        command.args(["--instance", &self.instance]).arg("--image-import").arg(self.import.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some(point) = fault {
+            command.arg("--test-faults").env("MICROTERM_FAULT", point);
+        }
+        command
+    }
+
+    /// A folder and a name, but no daemon yet.
+    pub fn prepare() -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "these tests need root");
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = u64::from(std::process::id()) * 64 + u64::from(NEXT.fetch_add(1, Ordering::SeqCst));
+        let data = tempfile::tempdir().unwrap();
+        fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let import = tempfile::tempdir().unwrap();
+        write_image(import.path(), IMAGE);
+        Self { data, import, instance: format!("t{:07}", number % 10_000_000), supervisor: None }
+    }
+
+    pub fn start() -> Self {
+        let mut host = Self::prepare();
+        host.run(None);
+        host
+    }
+
+    pub fn with_fault(point: &str) -> Self {
+        let mut host = Self::prepare();
+        host.run(Some(point));
+        host
+    }
+
+    /// Starts the supervisor and waits for its daemon.
+    pub fn run(&mut self, fault: Option<&str>) {
+        self.supervisor = Some(self.command(fault).spawn().unwrap());
+        until("the daemon answers", || self.try_call("hello", &json!({})));
+    }
+
+    pub fn supervisor_pid(&self) -> i32 {
+        self.supervisor.as_ref().unwrap().id().cast_signed()
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.data.path().join("host")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder().join("run/host.sock")
+    }
+
+    pub fn connect(&self) -> Option<UnixStream> {
+        let stream = UnixStream::connect(self.socket()).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Some(stream)
+    }
+
+    /// `~` in an id stands for the instance's name: tests run side by side, and `scan` looks at the whole host.
+    pub fn named(&self, text: &str) -> String {
+        text.replace('~', &self.instance)
+    }
+
+    /// One request on a connection of its own; `None` when the daemon dies over it.
+    pub fn try_call(&self, verb: &str, args: &Value) -> Option<Value> {
+        let mut stream = self.connect()?;
+        let request = json!({ "id": 1, "verb": verb, "args": args }).to_string();
+        // One that is turned away may find the connection closed here, and yet an answer in it.
+        let _ = writeln!(stream, "{}", self.named(&request));
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).ok()?;
+        serde_json::from_str(&line.replace(&self.instance, "~")).ok()
+    }
+
+    pub fn call(&self, verb: &str, args: Value) -> Value {
+        let answer = self.try_call(verb, &args).unwrap_or_else(|| panic!("{verb}: no answer"));
+        assert!(answer.get("error").is_none(), "{verb} {args}: {answer}");
+        answer["ok"].clone()
+    }
+
+    /// The code with which a request is refused.
+    pub fn refused(&self, verb: &str, args: Value) -> String {
+        let answer = self.try_call(verb, &args).unwrap_or_else(|| panic!("{verb}: no answer"));
+        answer["error"]["code"].as_str().unwrap_or_else(|| panic!("{verb} {args}: {answer}")).to_owned()
+    }
+
+    pub fn launch(&self, machine: &str, disk: Option<&str>) -> Value {
+        self.call("machine.launch", launch_args(machine, disk))
+    }
+
+    pub fn kill(&self, machine: &str) -> Value {
+        self.call("machine.kill", json!({ "machineId": machine }))["removed"].clone()
+    }
+
+    pub fn scan(&self, ids: &[&str]) -> Value {
+        self.call("scan", json!({ "ids": ids }))["found"].clone()
+    }
+
+    pub fn machines(&self) -> Vec<Value> {
+        self.call("list", json!({}))["machines"].as_array().unwrap().clone()
+    }
+
+    /// Sends the supervisor a signal and waits for its end.
+    pub fn end(&mut self, signal: nix::sys::signal::Signal) {
+        if let Some(mut supervisor) = self.supervisor.take() {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(supervisor.id().cast_signed()), signal);
+            supervisor.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Whatever has failed, no VMM of a test outlives it.
+        if self.supervisor.is_none() && self.folder().join("lock").exists() {
+            self.supervisor = self.command(None).spawn().ok();
+            until("a daemon to clean up with", || self.try_call("hello", &json!({})));
+        }
+        if self.supervisor.is_some()
+            && let Some(list) = self.try_call("list", &json!({}))
+        {
+            for machine in list["ok"]["machines"].as_array().into_iter().flatten() {
+                self.try_call("machine.kill", &json!({ "machineId": machine["machineId"] }));
+            }
+        }
+        self.end(nix::sys::signal::Signal::SIGTERM);
+        if !std::thread::panicking() {
+            assert_eq!(leftovers(&self.instance), Vec::<String>::new());
+        }
+    }
+}
+
+/// Groups, uid claims and mounts that bear the instance's name or folder, looked for by the test itself.
+pub fn leftovers(instance: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+        let group = hierarchy.path().join(format!("microterm-{instance}"));
+        found.extend(group.exists().then(|| group.display().to_string()));
+    }
+    for claim in fs::read_dir("/run/microterm-host/uids").into_iter().flatten().flatten() {
+        let text = fs::read_to_string(claim.path()).unwrap_or_default();
+        found.extend(text.starts_with(instance).then(|| claim.path().display().to_string()));
+    }
+    found.extend(
+        fs::read_to_string("/proc/self/mountinfo")
+            .unwrap()
+            .lines()
+            .filter(|line| line.contains("microterm"))
+            .map(str::to_owned),
+    );
+    found
+}
+
+pub fn launch_args(machine: &str, disk: Option<&str>) -> Value {
+    json!({ "machineId": machine, "image": IMAGE, "diskId": disk, "memoryMib": 64, "cpus": 1,
+        "accelerator": "tcg", "magic": MAGIC, "labels": { "environment": "environ1" } })
+}
+
+pub fn is_running(pid: i64) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains("State:") && !status.contains("State:\tZ")
+}
