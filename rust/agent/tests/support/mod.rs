@@ -228,12 +228,16 @@ impl Stream {
     /// Terminal output until it contains a text; checks that offsets are without hole or repetition.
     pub async fn until(&mut self, from: &mut u64, text: &str) -> String {
         let mut all = Vec::new();
-        while !String::from_utf8_lossy(&all).contains(text) {
+        let mut found = false;
+        while !found {
             match self.next().await {
                 Some(AgentFrame::Output { offset, bytes }) => {
                     assert_eq!(offset, *from, "output continues where it was");
                     *from += bytes.len() as u64;
+                    // It may begin in what came before.
+                    let near = all.len().saturating_sub(text.len());
                     all.extend_from_slice(&bytes);
+                    found = all[near..].windows(text.len()).any(|window| window == text.as_bytes());
                 }
                 Some(AgentFrame::Resize { .. }) => {}
                 other => panic!("{other:?} before {text:?} in {:?}", String::from_utf8_lossy(&all)),
