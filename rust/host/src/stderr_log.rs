@@ -84,3 +84,26 @@ pub fn tail(folder: &Path) -> String {
     let from = text.len().saturating_sub(1000);
     String::from_utf8_lossy(&text[from..]).trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_neither_blocks_its_writer_nor_fills_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut said = create(folder.path()).unwrap();
+        let pouring = pour(folder.path()).unwrap();
+        said.write_all(b"first words\n").unwrap();
+        let mut refused = 0;
+        for _ in 0..10_000 {
+            // A full FIFO refuses at once; a VMM goes on.
+            refused += u32::from(said.write(&[b'x'; 1000]).is_err());
+        }
+        assert!(refused > 0);
+        drop(said);
+        pouring.join().unwrap();
+        let log = std::fs::read(folder.path().join(LOG)).unwrap();
+        assert!(log.starts_with(b"first words\n") && log.len() as u64 <= MOST, "{}", log.len());
+    }
+}

@@ -258,3 +258,6 @@ impl Cgroups {
         names.filter_map(|name| Id::parse(&name).ok()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
