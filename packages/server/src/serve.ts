@@ -28,6 +28,7 @@ const LISTEN_ADDRESS = "127.0.0.1";
 const SWEEP_MS = 10 * 60_000;
 /** Clients get this long to take their close frames. */
 const GOODBYE_MS = 500;
+const RECOVERY_GOODBYE_MS = 2000;
 
 export interface RunningServer {
   readonly url: string;
@@ -72,6 +73,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     connections: createLiveConnections(credentials),
     readiness: createReadiness(storage, driver),
     version: VERSION,
+    describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(),
     web: config.web,
   };
   const owner = await storage.owners.ensureFirst(systemRandomness.id(12) as never, new Date().toISOString());
@@ -101,8 +103,9 @@ export async function serve(config: Config): Promise<RunningServer> {
       while (services.connections.size > 0 && Date.now() < deadline) await systemClock.sleep(10);
       services.connections.dispose();
       await app.close();
-      await recovering;
       await environments.close();
+      // It ends with the environments' closing; a daemon that does not answer must not keep the server.
+      await Promise.race([recovering, systemClock.sleep(RECOVERY_GOODBYE_MS)]);
       rmSync(whereabouts, { force: true });
       await storage.close();
       lock.release();

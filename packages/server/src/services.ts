@@ -23,6 +23,8 @@ export interface Services {
   readonly connections: LiveConnections;
   readonly readiness: Readiness;
   readonly version: string;
+  /** The OpenAPI document as text. */
+  readonly describeApi: () => Promise<string>;
   /** The folder of the built page. */
   readonly web: string;
 }

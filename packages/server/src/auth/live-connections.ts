@@ -10,7 +10,7 @@ export const CLOSE = {
 } as const;
 
 /** A WebSocket or event stream that lives on after its request was let in. */
-export interface LiveConnection {
+interface LiveConnection {
   readonly credentialHash: string;
   readonly credentialExpiresAt: string | null;
   close(code: number, reason: string): void;

@@ -21,7 +21,7 @@ declare module "fastify" {
 }
 
 /** JSON bodies are small; files have routes of their own that stream. */
-export const JSON_LIMIT_BYTES = 64 * 1024;
+const JSON_LIMIT_BYTES = 64 * 1024;
 
 export interface AppOptions {
   readonly services: Services;

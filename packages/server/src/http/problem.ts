@@ -16,6 +16,9 @@ export function toPlatformError(error: unknown): PlatformError {
   }
   const { statusCode, code, message } = (error ?? {}) as Partial<FastifyError>;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return new PlatformError("PAYLOAD_TOO_LARGE", "The body is too large.");
+  // How @fastify/static speaks of folders and hidden files.
+  if (statusCode === 403 || statusCode === 404)
+    return new PlatformError("NOT_FOUND", "There is nothing at this address.");
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new PlatformError("BAD_REQUEST", message ?? "The request cannot be understood.");
   }
@@ -44,7 +47,7 @@ interface BadField {
 }
 
 /** One BAD_REQUEST that names every bad field. */
-export function badFields(fields: readonly BadField[]): PlatformError {
+function badFields(fields: readonly BadField[]): PlatformError {
   const flat = fields.slice(0, 50);
   return new PlatformError("BAD_REQUEST", flat.map(({ field, message }) => `${field}: ${message}`).join("; "), {
     details: { fields: flat },

@@ -15,7 +15,7 @@ const WaitQuery = z.strictObject({
 });
 const IdempotencyHeaders = z.object({ "idempotency-key": z.string().min(1).max(128).optional() });
 
-export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 export function environmentRoutes(app: App, { environments, storage }: Services): void {
   const tags = ["environments"];

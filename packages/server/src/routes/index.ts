@@ -16,7 +16,7 @@ import { webSocketRoutes } from "./web-sockets.ts";
 /** Every address of the server but the WebSockets, which terminal/upgrade.ts has. */
 export async function registerRoutes(app: App, services: Services): Promise<void> {
   healthRoutes(app, services);
-  openApiRoutes(app);
+  openApiRoutes(app, services);
   await sessionRoutes(app, services);
   hostRoutes(app, services);
   environmentRoutes(app, services);

@@ -7,13 +7,18 @@ describe("following a console", () => {
     // Distinct bytes: in a console that repeats itself several answers are right.
     const stream = Buffer.from(Array.from({ length: 4000 }, (_, index) => `line ${index}\n`).join(""));
     fc.assert(
-      fc.property(fc.integer({ min: 600, max: 4000 }), fc.nat(3000), fc.integer({ min: 600, max: 4000 }), (from, added, tail) => {
-        const tailAt = (end: number) => stream.subarray(Math.max(0, end - tail), end);
-        const [last, next] = [tailAt(from), tailAt(from + added)];
-        const begin = continuation(last, next);
-        if (last.length > 0 && added <= tail - 512) expect(next.length - begin).toBe(added);
-        else expect(next.length - begin).toBeGreaterThanOrEqual(Math.min(added, next.length));
-      }),
+      fc.property(
+        fc.integer({ min: 600, max: 4000 }),
+        fc.nat(3000),
+        fc.integer({ min: 600, max: 4000 }),
+        (from, added, tail) => {
+          const tailAt = (end: number) => stream.subarray(Math.max(0, end - tail), end);
+          const [last, next] = [tailAt(from), tailAt(from + added)];
+          const begin = continuation(last, next);
+          if (last.length > 0 && added <= tail - 512) expect(next.length - begin).toBe(added);
+          else expect(next.length - begin).toBeGreaterThanOrEqual(Math.min(added, next.length));
+        },
+      ),
     );
   });
 

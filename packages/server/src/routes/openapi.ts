@@ -1,10 +1,10 @@
-import type { App } from "../services.ts";
+import type { App, Services } from "../services.ts";
 
 /** The document is made when somebody asks for it, and kept as text: the generator costs more memory than the routes. */
-export function openApiRoutes(app: App): void {
+export function openApiRoutes(app: App, { describeApi }: Services): void {
   let text: Promise<string> | undefined;
   app.get("/openapi.json", { config: { public: true }, schema: { hide: true } }, async (_request, reply) => {
-    text ??= import("../docs/openapi.ts").then(({ renderOpenApi }) => renderOpenApi());
+    text ??= describeApi();
     return reply.type("application/json").send(await text);
   });
 }

@@ -43,6 +43,11 @@ export interface AttachmentOptions {
   readonly size: SizeSeat;
 }
 
+/** One stream to the guest, out of as many as a client's connection may need. */
+interface Link {
+  state: "opening" | "open" | "broken";
+}
+
 /** One client looking at a terminal: docs/reference/terminal-protocol.md. */
 export class Attachment {
   readonly #client: ClientSocket;
@@ -86,27 +91,29 @@ export class Attachment {
   async #attach(): Promise<void> {
     const deadline = Date.now() + REATTACH_DEADLINE_MS;
     while (!this.#isOver) {
+      const link: Link = { state: "opening" };
       try {
         const agent = await this.#agent();
-        const stream = await agent.attach(this.#terminal, { from: this.#window.position, events: this.#events() });
-        this.#attached(stream);
-        return;
+        const stream = await agent.attach(this.#terminal, { from: this.#window.position, events: this.#events(link) });
+        // It may have broken between its opening and this line.
+        if (link.state === "opening") return this.#attached(stream, link);
       } catch (error) {
         const farewell = farewellOf(error, Date.now() >= deadline);
         if (farewell !== null) {
           this.#client.close(farewell.code, farewell.reason);
           return;
         }
-        await delay(REATTACH_EVERY_MS);
       }
+      await delay(REATTACH_EVERY_MS);
     }
   }
 
-  #attached(stream: TerminalStream): void {
+  #attached(stream: TerminalStream, link: Link): void {
     if (this.#isOver) {
       stream.close();
       return;
     }
+    link.state = "open";
     this.#stream = stream;
     this.#isPaused = false;
     const size = this.#size.current();
@@ -118,9 +125,7 @@ export class Attachment {
     this.#regulate();
   }
 
-  #events(): TerminalEvents {
-    // A broken stream's last words must not reach a client that has been attached anew.
-    let isCurrent = true;
+  #events(link: Link): TerminalEvents {
     return {
       output: (offset, bytes) => {
         this.#client.send(encodeOutput(offset, bytes));
@@ -134,8 +139,9 @@ export class Attachment {
       resized: (offset, cols, rows) => this.#resized(offset, { cols, rows }),
       exited: (offset, exit) => this.#exited(offset, exit),
       closed: () => {
-        if (!isCurrent || this.#isOver) return;
-        isCurrent = false;
+        const wasOpen = link.state === "open";
+        link.state = "broken";
+        if (!wasOpen || this.#isOver) return;
         this.#stream = null;
         void this.#attach();
       },
