@@ -25,6 +25,8 @@ describe("the generated reference", () => {
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path as object));
     expect(operations.length).toBeGreaterThan(25);
     for (const operation of operations) expect(operation.summary, JSON.stringify(operation).slice(0, 200)).toBeTruthy();
-    expect(document.paths["/v1/environments"].post.responses.default.content).toHaveProperty(["application/problem+json"]);
+    expect(document.paths["/v1/environments"].post.responses.default.content).toHaveProperty([
+      "application/problem+json",
+    ]);
   });
 });

@@ -7,7 +7,7 @@ import { ImageCorruptError } from "./image-error.ts";
 /** What an image consists of, besides its manifest. `vmlinuz` is an ELF kernel; see kernel.ts. */
 export const IMAGE_FILES = ["vmlinuz", "initrd.cpio", "root.erofs"] as const;
 
-export type ImageFile = (typeof IMAGE_FILES)[number];
+type ImageFile = (typeof IMAGE_FILES)[number];
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

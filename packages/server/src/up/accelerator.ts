@@ -18,7 +18,7 @@ const Remembered = z.strictObject({
 export type AcceleratorVerdict = Pick<z.infer<typeof Remembered>, "accelerator" | "reason">;
 
 /** What was found out earlier about this very host, or null. */
-export function rememberedAccelerator(paths: DataPaths, qemu: string): AcceleratorVerdict | null {
+export function rememberedAccelerator(paths: DataPaths, qemu: string | null): AcceleratorVerdict | null {
   try {
     const remembered = Remembered.parse(JSON.parse(readFileSync(paths.accelerator, "utf8")));
     return remembered.host === hostFingerprint(qemu) ? remembered : null;
@@ -63,6 +63,6 @@ async function prove(
   return verdict;
 }
 
-function hostFingerprint(qemu: string): string {
-  return `${release()} / ${cpus()[0]?.model ?? "unknown CPU"} / QEMU ${qemu}`;
+function hostFingerprint(qemu: string | null): string {
+  return `${release()} / ${cpus()[0]?.model ?? "unknown CPU"} / QEMU ${qemu ?? "unknown"}`;
 }

@@ -30,7 +30,7 @@ export async function status(options: ReportOptions): Promise<number> {
 type Report = Readonly<{
   data: string;
   server: { url: string; pid: number; startedAt: string } | null;
-  daemon: { pid: number; cgroup: string; qemu: string } | null;
+  daemon: { pid: number; cgroup: string; qemu: string | null } | null;
   machines: { running: number; dead: number };
   accelerator: { accelerator: string; reason: string } | null;
 }>;
@@ -47,7 +47,7 @@ function describe(report: Report): string {
       "daemon",
       daemon === null
         ? "not running"
-        : `microterm-host, pid ${daemon.pid}, QEMU ${daemon.qemu}, cgroup ${daemon.cgroup}`,
+        : `microterm-host, pid ${daemon.pid}, QEMU ${daemon.qemu ?? "not found"}, cgroup ${daemon.cgroup}`,
     ],
     [
       "machines",
