@@ -12,6 +12,7 @@ let folder: string;
 let agentBinary: string;
 /** What the first, whole build gave; the other cases start from its cache. */
 let built: Awaited<ReturnType<typeof buildImage>>;
+const ended = new AbortController();
 const commands: string[] = [];
 const progress: BuildProgress[] = [];
 
@@ -49,12 +50,17 @@ beforeAll(async () => {
   await mkdir(join(folder, "scratch"));
   agentBinary = join(folder, "agent");
   await cp(await rustBinary("microterm-agent"), agentBinary);
-  built = await buildImage(options());
-});
+  built = await buildImage({ ...options(), signal: ended.signal });
+  // A minute on a quiet machine; compiling the agent and a loaded one take their time, too.
+}, 900_000);
 
 afterAll(async () => {
-  expect(await traces()).toEqual([]);
-  await rm(folder, { recursive: true });
+  ended.abort();
+  try {
+    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 20_000, interval: 100 });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe("buildImage", () => {
