@@ -55,7 +55,7 @@ export function vmDriverContract(
       driver = await harness.makeDriver();
       shared = await driver.boot(spec());
       await agentOf(shared);
-    }, 300_000);
+    }, 900_000);
 
     afterAll(async () => {
       // Before the machines are looked for: whatever is found then has leaked.

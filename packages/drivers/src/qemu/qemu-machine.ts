@@ -1,6 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
-import { type HostDaemonClient, openResynced } from "@microterm/host";
+import { type HostDaemonClient, lastWords, openResynced } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
 import { AgentLink } from "../shared/agent-link.ts";
 import { QemuMonitor } from "./qemu-monitor.ts";
@@ -21,10 +22,12 @@ export class QemuMachine implements Machine {
   readonly #daemon: HostDaemonClient;
   readonly #monitor: QemuMonitor;
   readonly #link: AgentLink;
+  readonly #stderrLog: string;
 
   constructor({ id, daemon, folder, magic }: QemuMachineOptions) {
     this.id = id;
     this.#daemon = daemon;
+    this.#stderrLog = join(folder, "stderr.log");
     let resolveEnded: (end: MachineEnd) => void = () => {};
     this.ended = new Promise((resolve) => {
       resolveEnded = resolve;
@@ -32,6 +35,7 @@ export class QemuMachine implements Machine {
     this.#monitor = new QemuMonitor({
       path: join(folder, "qmp.sock"),
       isAlive: async () => (await daemon.list()).machines.some((found) => found.machineId === id && found.alive),
+      complaint: () => this.#complaint(),
       ended: (end) => {
         this.#link.end(`the machine has ended: ${end.reason}`);
         resolveEnded(end);
@@ -45,8 +49,13 @@ export class QemuMachine implements Machine {
   }
 
   /** Rejects when the VMM's monitor cannot be reached. */
-  follow(signal?: AbortSignal): Promise<void> {
-    return this.#monitor.start(signal);
+  async follow(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#monitor.start(signal);
+    } catch (error) {
+      const said = await this.#complaint();
+      throw said === "" ? error : new Error(`QEMU said: ${said}`, { cause: error });
+    }
   }
 
   agent(options: Abortable & { readonly timeoutMs: number }): Promise<GuestAgent> {
@@ -55,6 +64,11 @@ export class QemuMachine implements Machine {
 
   console(): Promise<Uint8Array> {
     return this.#monitor.console();
+  }
+
+  /** The end of QEMU's standard error, which microterm-host keeps where it lets the server read it. */
+  async #complaint(): Promise<string> {
+    return lastWords(await readFile(this.#stderrLog).catch(() => Buffer.alloc(0)));
   }
 
   async stop(): Promise<Removed> {

@@ -15,6 +15,8 @@ export interface QemuMonitorOptions {
   readonly path: string;
   /** Whether the VMM's process runs, by the daemon. Rejects when the daemon cannot say. */
   readonly isAlive: () => Promise<boolean>;
+  /** What QEMU itself said on its standard error, or "". */
+  readonly complaint: () => Promise<string>;
   readonly ended: (end: MachineEnd) => void;
 }
 
@@ -89,7 +91,7 @@ export class QemuMonitor {
       const alive = await this.#options.isAlive().catch(() => undefined);
       if (this.#isOver()) return;
       if (alive === false) {
-        this.#end({ kind: "died", reason: this.#withLastWords("the VMM's process ended") });
+        await this.#died();
         return;
       }
       try {
@@ -98,7 +100,7 @@ export class QemuMonitor {
       } catch (error) {
         // Nobody listens, and the daemon cannot say otherwise.
         if (alive === undefined && systemCode(error) === "ECONNREFUSED") {
-          this.#end({ kind: "died", reason: this.#withLastWords("the VMM's process ended") });
+          await this.#died();
           return;
         }
       }
@@ -117,9 +119,15 @@ export class QemuMonitor {
     this.#options.ended(end);
   }
 
-  #withLastWords(what: string): string {
+  async #died(): Promise<void> {
+    const said = await this.#options.complaint();
     const words = lastWords(this.#tail.bytes);
-    return words === "" ? what : `${what}; last on its console: ${words}`;
+    const reason = [
+      "the VMM's process ended",
+      ...(said === "" ? [] : [`QEMU said: ${said}`]),
+      ...(words === "" ? [] : [`last on its console: ${words}`]),
+    ].join("; ");
+    this.#end({ kind: "died", reason });
   }
 
   async #takeConsole(): Promise<void> {

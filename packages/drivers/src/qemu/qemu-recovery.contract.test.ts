@@ -14,7 +14,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
 
   beforeAll(async () => {
     daemon = await startTestDaemon();
-  }, 300_000);
+  }, 900_000);
   afterAll(() => daemon?.close(), 120_000);
 
   const makeDriver = () =>
@@ -101,7 +101,8 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
     const proof = await proveKvm({ daemon: client, machinesDir, image: image.key, deadlineMs: 5000 });
     expect(["kvm", "tcg"]).toContain(proof.accelerator);
     expect(proof.reason).toMatch(/^a guest (booted|did not boot) with KVM/);
+    // A bare "hung up" helps nobody: whatever QEMU complained of is in the reason.
+    expect(proof.reason).not.toContain("hung up");
     expect((await client.list()).machines).toEqual([]);
-    console.log(proof);
   });
 });
