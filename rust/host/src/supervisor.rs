@@ -137,6 +137,8 @@ fn spawn(arguments: &[String], held: &Held, fault: Option<(&str, &OwnedFd)>) -> 
             if libc::getppid().cast_unsigned() != parent {
                 return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
             }
+            // The mask is inherited, and a daemon that cannot be asked to end would have to be killed.
+            SigSet::empty().thread_set_mask()?;
             crate::descriptors::place(&given)
         });
     }
@@ -190,6 +192,7 @@ fn attend(daemon: Pid, signals: &SigSet) -> Option<i32> {
             }
             Ok(_) => {
                 stop(daemon);
+                let _ = fs::remove_file(place::socket());
                 return Some(0);
             }
             Err(_) => {}

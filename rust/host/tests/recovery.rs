@@ -91,6 +91,18 @@ fn a_client_that_connects_while_the_daemon_is_down_is_served_by_the_next() {
 }
 
 #[test]
+fn a_supervisor_that_is_asked_to_end_takes_its_daemon_and_socket_along() {
+    let mut host = Host::start();
+    let pid = host.launch("machine1~", None)["pid"].as_i64().unwrap();
+    let daemon = host.call("hello", json!({}))["pid"].as_i64().unwrap();
+    let status = fs::read_to_string(format!("/proc/{daemon}/status")).unwrap();
+    assert!(status.contains("SigBlk:\t0000000000000000"), "the daemon cannot hear SIGTERM");
+    host.end(Signal::SIGTERM);
+    assert!(!is_running(daemon) && !host.socket().exists());
+    assert!(is_running(pid), "the VMM ended with the daemon");
+}
+
+#[test]
 fn dead_vmms_are_reaped() {
     let host = Host::start();
     let pid = host.launch("machine1~", None)["pid"].as_i64().unwrap();

@@ -63,7 +63,7 @@ fn version_2_kills_what_is_in_a_group_and_nothing_else() {
     assert!(outside.try_wait().unwrap().is_none(), "a process outside was killed");
     outside.kill().unwrap();
     outside.wait().unwrap();
-    assert_eq!(groups.machines().into_iter().collect::<Vec<_>>(), [machine.clone()]);
+    assert!(groups.machines().iter().eq([&machine]));
     assert_eq!(groups.remove(&machine).unwrap(), 1);
     assert!(!root.join(&groups.parent).exists());
 }
