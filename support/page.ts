@@ -16,7 +16,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** Long enough for an emulated guest on a loaded host. */
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 30_000;
 
 export const launchBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
@@ -87,12 +87,26 @@ export class PageObject {
 
   /** `opening`, `live`, `reconnecting`, `exited` or `ended`. */
   async untilTerminal(state: string): Promise<void> {
-    await this.page.waitForSelector(`[data-terminal][data-state="${state}"]`, { timeout: DEADLINE_MS });
+    await this.until(`[data-terminal][data-state="${state}"]`);
   }
 
   /** An environment's state, as the page knows it. */
   async untilEnvironment(state: string): Promise<void> {
-    await this.page.waitForSelector(`[data-environment-state="${state}"]`, { timeout: DEADLINE_MS });
+    await this.until(`[data-environment-state="${state}"]`);
+  }
+
+  /** Fails with what the page shows instead. */
+  private async until(selector: string): Promise<void> {
+    try {
+      await this.page.waitForSelector(selector, { timeout: DEADLINE_MS });
+    } catch (cause) {
+      const shown = await this.page.locator("body").ariaSnapshot();
+      const data = await this.page.evaluate<string>(
+        "JSON.stringify([...document.querySelectorAll('[data-environment], [data-terminal]')].map((e) => ({ ...e.dataset })))",
+      );
+      const { errors } = this;
+      throw new Error(`${this.page.url()} did not come to ${selector}: ${data}\n${errors.join("\n")}\n${shown}`, { cause });
+    }
   }
 
   /** Types into the terminal, key by key. `\n` is Enter. */

@@ -68,7 +68,7 @@ const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewPro
   return (
     <>
       <main className="relative min-h-0 flex-1 bg-terminal">
-        <div className="absolute inset-0 overflow-hidden py-1 pl-2">
+        <div className={`absolute inset-0 py-1 pl-2 ${isForeign ? "overflow-auto" : "overflow-hidden"}`}>
           {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms. */}
           <div
             ref={host}
@@ -76,6 +76,7 @@ const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewPro
             aria-label={`Terminal of ${environment.name}`}
             data-terminal={terminal.id}
             data-state="opening"
+            data-foreign={isForeign}
             className="terminal-host h-full"
           />
         </div>
