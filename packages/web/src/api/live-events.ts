@@ -1,13 +1,7 @@
 /** Keeps the list of environments as the server has it, by its event stream. */
-import type { Environment } from "@microterm/protocol";
 import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
-import { client, environmentsQuery, sessionQuery } from "./queries.ts";
-
-export const upsert = (list: readonly Environment[], changed: Environment): Environment[] => [
-  ...list.filter((one) => one.id !== changed.id),
-  changed,
-];
+import { client, environmentsQuery, liveList, sessionQuery } from "./queries.ts";
 
 let isConnected = true;
 const listeners = new Set<() => void>();
@@ -27,8 +21,15 @@ const follow = (cache: QueryClient): (() => void) => {
       if (!isFirst) void cache.invalidateQueries({ queryKey: key });
       isFirst = false;
     },
-    onEnvironment: (changed) => cache.setQueryData(key, (list) => list && upsert(list, changed)),
-    onRemoved: (id) => cache.setQueryData(key, (list) => list?.filter((one) => one.id !== id)),
+    // Before the first list there is nothing to change, and liveList mends that list when it comes.
+    onEnvironment: (one) => {
+      const changed = liveList.changed(cache.getQueryData(key) ?? [], one.id, one);
+      cache.setQueryData(key, (list) => list && changed);
+    },
+    onRemoved: (id) => {
+      const changed = liveList.changed(cache.getQueryData(key) ?? [], id, null);
+      cache.setQueryData(key, (list) => list && changed);
+    },
     // A stream that is cut and opened again at once is not worth a word.
     onDisconnected: (delayMs) => setConnected(delayMs < 400),
     onRefused: () => void cache.invalidateQueries({ queryKey: sessionQuery.queryKey }),

@@ -1,5 +1,6 @@
 import { ConnectionError, createClient, RequestError } from "@microterm/sdk";
 import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+import { createLiveList } from "./live-list.ts";
 
 /** The server that this page came from, with the session's cookie. */
 export const client = createClient({ url: "" });
@@ -29,10 +30,15 @@ export const sessionQuery = queryOptions({
 
 export const hostQuery = queryOptions({ queryKey: ["host"], queryFn: () => client.host(), staleTime: 60_000 });
 
+export const liveList = createLiveList();
+
 /** Kept fresh by live-events.ts. */
 export const environmentsQuery = queryOptions({
   queryKey: ["environments"],
-  queryFn: () => client.environments.list(),
+  queryFn: async () => {
+    const mark = liveList.mark();
+    return liveList.mended(await client.environments.list(), mark);
+  },
   staleTime: Number.POSITIVE_INFINITY,
 });
 

@@ -4,21 +4,20 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Plus, SlidersHorizontal } from "lucide-react";
 import { type FormEvent, useRef } from "react";
-import { upsert } from "../api/live-events.ts";
-import { client, environmentsQuery } from "../api/queries.ts";
+import { client, environmentsQuery, liveList } from "../api/queries.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 import { Button, buttonClass } from "./button.tsx";
 import { FailureNote } from "./failure.tsx";
 
 /** Creates and goes there at once; the page of the environment shows how it starts. */
-export const useCreate = () => {
+const useCreate = () => {
   const cache = useQueryClient();
   const navigate = useNavigate();
   return useMutation({
     mutationFn: (wish: CreateEnvironment) => client.environments.create(wish, { idempotencyKey: crypto.randomUUID() }),
     onMutate: preloadTerminal,
     onSuccess: (made) => {
-      cache.setQueryData(environmentsQuery.queryKey, (list) => upsert(list ?? [], made));
+      cache.setQueryData(environmentsQuery.queryKey, (list) => liveList.created(list ?? [], made));
       void navigate({ to: "/e/$id", params: { id: made.id } });
     },
   });

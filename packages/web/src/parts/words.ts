@@ -76,7 +76,7 @@ export const isolationWords = (isolation: Isolation): IsolationWords => {
   }
 };
 
-export const memoryWords = (mib: number): string => (mib % 1024 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`);
+const memoryWords = (mib: number): string => (mib % 1024 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`);
 
 export const sizeWords = ({ memoryMib, cpus, diskMib }: Pick<Environment, "memoryMib" | "cpus" | "diskMib">): string =>
   `${cpus} CPU${cpus === 1 ? "" : "s"} · ${memoryWords(memoryMib)} · ${memoryWords(diskMib)} disk`;

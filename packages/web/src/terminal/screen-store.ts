@@ -6,7 +6,7 @@ const PREFIX = "microterm.screen.";
 const MAX_UNITS = 2_000_000;
 const MAX_SCREENS = 4;
 /** Tried in turn until a screen fits: rows above the visible ones. */
-export const SCROLLBACK_STEPS: readonly number[] = [1000, 250, 0];
+const SCROLLBACK_STEPS: readonly number[] = [1000, 250, 0];
 
 export type Storage = Pick<globalThis.Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 
