@@ -3,7 +3,7 @@
 use crate::copy;
 use crate::error::{Code, During, Outcome, failure};
 use crate::ids::{ImageKey, hex};
-use crate::place;
+use crate::{place, stamp};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,12 @@ fn import_one(from: impl AsFd) -> Outcome<ImageKey> {
         .during(|| "read manifest.json".to_owned())?;
     let manifest = Manifest::read(&bytes)?;
     let key = &manifest.key;
+    let here = place::image(key);
+    if stamp::holds(&here) {
+        return Ok(key.clone());
+    }
     if verify(key).is_ok_and(|bad| bad.is_empty()) {
+        stamp::set(&here);
         return Ok(key.clone());
     }
     let new = place::images().join(format!("{key}.new"));
@@ -169,6 +174,7 @@ fn import_one(from: impl AsFd) -> Outcome<ImageKey> {
     copied.and_then(|()| put_in_place(&new, key)).inspect_err(|_| {
         let _ = fs::remove_dir_all(&new);
     })?;
+    stamp::set(&here);
     Ok(key.clone())
 }
 

@@ -29,6 +29,7 @@ mod request;
 mod resources;
 mod runtime;
 mod scan;
+mod stamp;
 mod stderr_log;
 mod supervisor;
 mod tools;
