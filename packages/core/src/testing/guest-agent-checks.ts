@@ -100,6 +100,28 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     expect(terminal.seen.gaps).toEqual([]);
   });
 
+  check("a hundred stalled streams starve nobody", async () => {
+    const guest = await agent();
+    const flood = await openShell(guest);
+    flood.type("yes | head -c 300000; echo over-$((1+1))\n");
+    await vi.waitFor(() => expect(flood.seen.text.slice(-100)).toContain("over-2"), WAIT);
+    const stalled: OpenedTerminal[] = [];
+    for (let opened = 0; opened < 100; opened += 1) {
+      const one = await attachTo(guest, flood.id);
+      one.stream.pause();
+      stalled.push(one);
+    }
+    expect((await runInGuest(guest, ["echo", "still here"])).stdout).toBe("still here\n");
+    flood.type("echo typed-$((1+1))\n");
+    await vi.waitFor(() => expect(flood.seen.text.slice(-100)).toContain("typed-2"), WAIT);
+    for (const one of stalled) one.stream.resume();
+    await vi.waitFor(() => expect(stalled.every(({ seen }) => seen.end >= flood.seen.end)).toBe(true), WAIT);
+    for (const one of stalled) {
+      expect(one.seen.gaps).toEqual([]);
+      one.stream.close();
+    }
+  });
+
   check("a closed terminal is gone, closing again is no error", async () => {
     const guest = await agent();
     const { id } = await openShell(guest, { command: ["sleep", "1000"] });
