@@ -16,7 +16,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** Long enough for an emulated guest on a loaded host. */
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 120_000;
 
 export const launchBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
@@ -105,7 +105,9 @@ export class PageObject {
         "JSON.stringify([...document.querySelectorAll('[data-environment], [data-terminal]')].map((e) => ({ ...e.dataset })))",
       );
       const { errors } = this;
-      throw new Error(`${this.page.url()} did not come to ${selector}: ${data}\n${errors.join("\n")}\n${shown}`, { cause });
+      throw new Error(`${this.page.url()} did not come to ${selector}: ${data}\n${errors.join("\n")}\n${shown}`, {
+        cause,
+      });
     }
   }
 
