@@ -13,7 +13,7 @@ const TONES = {
 export const Status = ({ of, withReason = false }: { readonly of: Environment; readonly withReason?: boolean }) => {
   const { word, tone, isMoving } = statusWord(of);
   return (
-    <span className="inline-flex min-w-12 items-center gap-1.5">
+    <span className="inline-flex min-w-16 items-center gap-1.5">
       <span aria-hidden className={`size-2 shrink-0 rounded-full ${TONES[tone]} ${isMoving ? "pulse-dot" : ""}`} />
       <span className="truncate">
         {word}
