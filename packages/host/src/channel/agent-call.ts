@@ -3,6 +3,7 @@ import { PlatformError } from "@microterm/protocol";
 import { z } from "zod";
 import { type Limits, withDeadline } from "../deadline.ts";
 import { plainText } from "../plain-text.ts";
+import { BoundedBody, readBounded } from "./bounded-body.ts";
 import { cancelStream, type GuestSession, MAX_STREAMS } from "./guest-session.ts";
 
 /** The codes of docs/reference/agent-protocol.md, Errors. */
@@ -49,6 +50,7 @@ export interface AgentAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly stream: ClientHttp2Stream;
+  readonly session: GuestSession;
 }
 
 /** Streams that are kept for calls when attaches and execs use up a session. */
@@ -90,7 +92,7 @@ export function startCall(
     throw guestUnreachable("the connection to the guest has ended", error);
   }
   if (body !== undefined) stream.end(body);
-  const answer = awaitAnswer(stream);
+  const answer = awaitAnswer(session, stream);
   // A caller that fails before it waits for the answer must not leave a rejection that nobody handles.
   answer.catch(() => {});
   return { stream, answer };
@@ -131,33 +133,33 @@ export async function callJson<T>(
 }
 
 export async function readJson<T>(answer: Promise<AgentAnswer>, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
-  const { status, stream } = await answer;
-  const bytes = await readBounded(stream, maxBytes);
+  const { status, ...from } = await answer;
+  const bytes = await readAnswer(from, maxBytes);
   const parsed = schema.safeParse(status === 204 && bytes.length === 0 ? undefined : parseJson(bytes));
   if (!parsed.success) throw guestProtocol(`sent an invalid answer: ${plainText(z.prettifyError(parsed.error), 200)}`);
   return parsed.data;
 }
 
-function awaitAnswer(stream: ClientHttp2Stream): Promise<AgentAnswer> {
+function awaitAnswer(session: GuestSession, stream: ClientHttp2Stream): Promise<AgentAnswer> {
   return new Promise((resolve, reject) => {
     stream.once("response", (headers) => {
       const status = Number(headers[":status"]);
-      if (status >= 200 && status < 300) resolve({ status, headers, stream });
-      else refuse(stream, status).then(reject, reject);
+      if (status >= 200 && status < 300) resolve({ status, headers, stream, session });
+      else refuse({ stream, session }, status).then(reject, reject);
     });
     stream.once("error", (error) => reject(guestUnreachable("the connection to the guest broke", error)));
     stream.once("close", () => reject(guestUnreachable("the guest ended the call without an answer")));
   });
 }
 
-async function refuse(stream: ClientHttp2Stream, status: number): Promise<Error> {
+async function refuse(from: Pick<AgentAnswer, "stream" | "session">, status: number): Promise<Error> {
   try {
-    const parsed = AgentError.safeParse(parseJson(await readBounded(stream, MAX_ERROR_BYTES)));
+    const parsed = AgentError.safeParse(parseJson(await readAnswer(from, MAX_ERROR_BYTES)));
     if (!parsed.success) return guestProtocol(`answered ${status} without a valid error`);
     return new AgentRefusal(parsed.data.code, plainText(parsed.data.message));
   } finally {
     // A refused upload's other half is still open.
-    cancelStream(stream);
+    cancelStream(from.stream);
   }
 }
 
@@ -170,24 +172,19 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 /** Reads a body to its end. Rejects with `GUEST_PROTOCOL` past `maxBytes`, with `GUEST_UNREACHABLE` when it breaks off. */
-export function readBounded(stream: ClientHttp2Stream, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    stream.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= maxBytes) {
-        chunks.push(chunk);
-        return;
-      }
-      reject(guestProtocol(`sent an answer of more than ${maxBytes} bytes`));
+function readAnswer({ stream, session }: Pick<AgentAnswer, "stream" | "session">, maxBytes: number): Promise<Buffer> {
+  const body = new BoundedBody(session.answers, maxBytes);
+  const reading = new Promise<Buffer>((resolve, reject) => {
+    readBounded(stream, body, (how, error) => {
+      if (how === "whole") return resolve(body.bytes);
+      if (how === "long") reject(guestProtocol(`sent an answer of more than ${maxBytes} bytes`));
+      else reject(error ?? guestUnreachable("the guest broke off its answer"));
       cancelStream(stream);
     });
-    stream.once("end", () => {
-      // A reset stream ends its reading side too; only a clean close counts as an answer.
-      if (stream.aborted || stream.rstCode !== 0) return;
-      resolve(Buffer.concat(chunks));
-    });
-    stream.once("close", () => reject(guestUnreachable("the guest broke off its answer")));
+  });
+  return reading.finally(() => {
+    stream.removeAllListeners("data");
+    stream.resume();
+    body.release();
   });
 }

@@ -6,6 +6,7 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { AnswerBudget } from "./bounded-body.ts";
 
 /** Streams in one session, and each stream's window, of docs/reference/agent-protocol.md, HTTP/2. */
 export const MAX_STREAMS = 128;
@@ -22,6 +23,7 @@ const FLOOD_LIMITS = { maxSessionInvalidFrames: 64, maxSessionRejectedStreams: 1
 export class GuestSession {
   /** Resolves when the session has ended, for whatever reason. */
   readonly closed: Promise<void>;
+  readonly answers = new AnswerBudget();
   readonly #session: ClientHttp2Session;
   #open = 0;
   #isProving = false;

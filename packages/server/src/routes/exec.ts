@@ -88,21 +88,33 @@ async function feed(stream: ExecStream, text: string): Promise<void> {
   stream.endInput();
 }
 
-/** The first {@link MAX_OUTPUT_BYTES} of a stream, as text. */
+const FIRST_CAPACITY = 4096;
+
+/**
+ * The first {@link MAX_OUTPUT_BYTES} of a stream, as text. Copied into one buffer: a chunk of one byte holds on to all that was
+ * read with it, and a guest chooses how long its chunks are.
+ */
 class Head {
-  readonly #chunks: Uint8Array[] = [];
+  #buffer = Buffer.alloc(0);
   #length = 0;
   isCut = false;
 
   push(bytes: Uint8Array): void {
-    const room = MAX_OUTPUT_BYTES - this.#length;
-    if (bytes.length > room) this.isCut = true;
-    if (room <= 0) return;
-    this.#chunks.push(bytes.subarray(0, room));
-    this.#length += Math.min(room, bytes.length);
+    const taken = bytes.subarray(0, MAX_OUTPUT_BYTES - this.#length);
+    if (bytes.length > taken.length) this.isCut = true;
+    const length = this.#length + taken.length;
+    if (length > this.#buffer.length) {
+      const larger = Buffer.alloc(
+        Math.min(MAX_OUTPUT_BYTES, Math.max(FIRST_CAPACITY, length, 2 * this.#buffer.length)),
+      );
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(taken, this.#length);
+    this.#length = length;
   }
 
   text(): string {
-    return new TextDecoder().decode(Buffer.concat(this.#chunks));
+    return new TextDecoder().decode(this.#buffer.subarray(0, this.#length));
   }
 }

@@ -29,6 +29,8 @@ const WINDOW = MAX_UNACKNOWLEDGED - MAX_FRAME_PAYLOAD;
  * program that echoes a large paste would then wait for itself; so meanwhile the socket's own backpressure counts.
  */
 const WINDOW_WHILE_INPUT_WAITS = 8 * 1024 * 1024;
+/** Gaps that a client has not acknowledged: they cost no bytes of its window, and a guest may send as many as it likes. */
+const MAX_GAPS = 256;
 /** How long a broken channel to a living guest is tried again before the client is sent away to come back. */
 const REATTACH_DEADLINE_MS = 30_000;
 const REATTACH_EVERY_MS = 100;
@@ -135,6 +137,7 @@ export class Attachment {
       gap: (from, to) => {
         this.#client.send(encodeGap(from, to));
         this.#window.skipped(to);
+        this.#regulate();
       },
       resized: (offset, cols, rows) => this.#resized(offset, { cols, rows }),
       exited: (offset, exit) => this.#exited(offset, exit),
@@ -153,6 +156,7 @@ export class Attachment {
     if (this.#lastSize?.cols === cols && this.#lastSize.rows === rows) return;
     this.#lastSize = size;
     this.#client.send(encodeResized(offset, cols, rows));
+    this.#regulate();
   }
 
   #exited(offset: bigint, exit: TerminalExit): void {
@@ -165,7 +169,8 @@ export class Attachment {
   #regulate(): void {
     if (this.#stream === null) return;
     const window = this.#isInputHeld ? WINDOW_WHILE_INPUT_WAITS : WINDOW;
-    const shouldPause = this.#client.isCongested || this.#window.unacknowledged > window;
+    const isBehind = this.#window.unacknowledged > window || this.#window.gaps > MAX_GAPS;
+    const shouldPause = this.#client.isCongested || isBehind;
     if (shouldPause === this.#isPaused) return;
     this.#isPaused = shouldPause;
     if (shouldPause) this.#stream.pause();

@@ -24,6 +24,11 @@ export class OutputWindow {
     return Number(bytes);
   }
 
+  /** How many gaps the client has not acknowledged. */
+  get gaps(): number {
+    return this.#gaps.length;
+  }
+
   sent(bytes: number): void {
     this.#sent += BigInt(bytes);
   }
