@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, chownSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
-import { runCommand } from "@microterm/host";
+import { dirname } from "node:path";
+import { MAX_SOCKET_PATH, runCommand } from "@microterm/host";
 import { CHECKOUT, type DataPaths, SERVICE_USER } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 
@@ -44,6 +45,13 @@ function lookUp(name: string): { uid: number; gid: number } | null {
  * server can't replace what the daemon relies on.
  */
 export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
+  const longest = `${paths.host}/machines/${"m".repeat(16)}/agent.sock`;
+  if (Buffer.byteLength(longest) > MAX_SOCKET_PATH) {
+    throw new SetupError(
+      `the data folder's path is too long for unix sockets: ${paths.data}`,
+      "./microterm up --data DIR, with a path of up to 60 characters",
+    );
+  }
   try {
     mkdirSync(paths.data, { recursive: true, mode: 0o711 });
     mkdirSync(paths.server, { recursive: true, mode: 0o700 });
@@ -51,6 +59,7 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
       chmodSync(paths.data, 0o711);
       mkdirSync(paths.app, { recursive: true });
       chownSync(paths.server, account.uid, account.gid);
+      refuseUnreachable(paths.data);
       return;
     }
     accessSync(paths.server, constants.W_OK);
@@ -61,6 +70,15 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
       "./microterm up --data DIR",
       { cause: error },
     );
+  }
+}
+
+/** The service user is in no group of root's: every folder above the data must let others through (x). */
+function refuseUnreachable(data: string): void {
+  for (let folder = dirname(data); folder !== "/"; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) {
+      throw new Error(`the user '${SERVICE_USER}' can't pass through ${folder} (chmod o+x ${folder})`);
+    }
   }
 }
 

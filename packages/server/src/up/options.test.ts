@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { readDownOptions, readReportOptions, readUpOptions } from "./options.ts";
+
+describe("the options of up", () => {
+  it("have a port, a driver that isolates, and the foreground by default", () => {
+    expect(readUpOptions([])).toMatchObject({ port: 7681, driver: "qemu", detach: false });
+  });
+
+  it("take the driver without isolation only when it is asked for by name", () => {
+    expect(readUpOptions(["--driver", "auto"]).driver).toBe("qemu");
+    expect(readUpOptions(["--driver", "process"]).driver).toBe("process");
+  });
+
+  it.each([["70000"], ["-1"], ["x"], ["1.5"]])("refuse port %s with the value", (port) => {
+    expect(() => readUpOptions([`--port=${port}`])).toThrow(port);
+  });
+
+  it("refuse what they don't know", () => {
+    expect(() => readUpOptions(["--prot", "1"])).toThrow("--prot");
+    expect(() => readUpOptions(["--driver", "docker"])).toThrow("docker");
+    expect(() => readUpOptions(["stray"])).toThrow("stray");
+  });
+});
+
+it("down keeps the disks unless it is told to destroy", () => {
+  expect(readDownOptions([])).toMatchObject({ destroy: false, yes: false });
+  expect(readDownOptions(["--destroy", "-y", "--data", "d"])).toEqual({ data: "d", destroy: true, yes: true });
+});
+
+it("reports are text or JSON", () => {
+  expect(readReportOptions(["-o", "json"]).output).toBe("json");
+  expect(() => readReportOptions(["-o", "xml"])).toThrow("xml");
+});

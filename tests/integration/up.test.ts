@@ -1,0 +1,111 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+
+const script = join(import.meta.dirname, "../../microterm");
+const parent = mkdtempSync(join(tmpdir(), "microterm-up-"));
+const data = join(parent, "data");
+const hadUser = /^microterm:/m.test(readFileSync("/etc/passwd", "utf8"));
+
+/** The entry script as a person runs it, without a terminal. */
+function microterm(...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(script, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, MICROTERM_DATA: data },
+  });
+  return { status, stdout, stderr };
+}
+
+afterAll(() => {
+  microterm("down", "--destroy", "--yes");
+  rmSync(parent, { recursive: true, force: true });
+  if (!hadUser && process.getuid?.() === 0) spawnSync("userdel", ["microterm"]);
+});
+
+describe("up and down", () => {
+  it("before any up, verbs say what to do", () => {
+    expect(microterm("ls")).toMatchObject({ status: 1, stderr: expect.stringContaining("./microterm up") });
+    expect(microterm("status").status).toBe(3);
+    expect(microterm("down").status).toBe(0);
+  });
+
+  it.runIf(process.getuid?.() === 0)("up refuses a folder that the server's user can't reach, and names it", () => {
+    chmodSync(parent, 0o700);
+    expect(microterm("up", "-d", "--driver", "process")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`can't pass through ${parent}`),
+    });
+    chmodSync(parent, 0o755);
+  });
+
+  it("up prints one line with a link that signs in once", async () => {
+    const up = microterm("up", "-d", "--port", "0", "--driver", "process");
+    expect(up.status, up.stderr).toBe(0);
+    const link = new URL(up.stdout.trim());
+    expect(link.hostname).toBe("127.0.0.1");
+    const signIn = () =>
+      fetch(new URL("/v1/session", link), {
+        method: "POST",
+        headers: { "content-type": "application/json", origin: link.origin },
+        body: JSON.stringify({ token: link.hash.replace("#token=", "") }),
+      });
+    expect((await signIn()).status).toBe(200);
+    expect((await signIn()).status).toBe(401);
+  }, 400_000);
+
+  it.runIf(process.getuid?.() === 0)("a server that root starts is an ordinary user without capabilities", () => {
+    const { server } = JSON.parse(microterm("status", "-o", "json").stdout) as { server: { pid: number } };
+    const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
+    expect(status).not.toMatch(/^Uid:\s+0/m);
+    expect(status).toMatch(/^CapEff:\s+0+$/m);
+    expect(status).toMatch(/^CapBnd:\s+0+$/m);
+    expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
+  });
+
+  it("a second up prints the same address, a fresh link, and ends well", () => {
+    const again = microterm("up", "-d", "--driver", "process");
+    expect(again).toMatchObject({ status: 0, stderr: expect.stringContaining("runs already") });
+    expect(again.stdout).toContain("/sign-in#token=");
+  });
+
+  it("a port that is taken is told with its owner", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => taken.once("listening", resolve));
+    const { port } = taken.address() as { port: number };
+    microterm("down");
+    const up = microterm("up", "-d", "--driver", "process", "--port", String(port));
+    taken.close();
+    expect(up.status).toBe(1);
+    expect(up.stderr).toContain(`${port}`);
+    expect(up.stderr).toContain("--port");
+  });
+
+  it("down --destroy refuses without a terminal and without --yes, and keeps everything", () => {
+    const refused = microterm("down", "--destroy");
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining("--yes") });
+    expect(existsSync(data)).toBe(true);
+  });
+
+  it("down --destroy --yes leaves nothing of the data folder", () => {
+    const destroyed = microterm("down", "--destroy", "--yes");
+    expect(destroyed.status, destroyed.stderr).toBe(0);
+    expect(existsSync(data)).toBe(false);
+  });
+
+  it("doctor gives each check a reason, and a mend where one is needed", () => {
+    const { checks } = JSON.parse(microterm("doctor", "-o", "json").stdout) as {
+      checks: { name: string; status: string; text: string; mend: string | null }[];
+    };
+    expect(checks.map((one) => one.name)).toEqual(
+      expect.arrayContaining(["accelerator", "namespaces", "apparmor", "cgroups", "nft", "disk", "memory", "system"]),
+    );
+    for (const check of checks) {
+      expect(check.text).not.toBe("");
+      expect(check.mend === null, check.name).toBe(check.status === "ok");
+    }
+  });
+});
