@@ -48,7 +48,7 @@ export async function scanMachines(
   for (const name of await names(join(data, "host/machines"))) found.add(`folder ${name}`);
   for (const name of await names(join(data, "host/disks"))) found.add(`disk ${name}`);
   for (const line of (await text("/proc/net/unix")).split("\n")) if (bears(line)) found.add(`socket ${line}`);
-  const hostNetwork = await readlink("/proc/1/ns/net").catch(() => "");
+  const hostNetwork = await readlink("/proc/self/ns/net").catch(() => "");
   for (const pid of await pids()) {
     const words = (await text(`/proc/${pid}/cmdline`)).replaceAll("\0", " ");
     const cgroup = await text(`/proc/${pid}/cgroup`);
