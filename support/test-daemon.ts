@@ -34,6 +34,10 @@ export interface TestDaemonOptions {
   readonly fault?: string;
   /** Who may speak to it; root when absent. */
   readonly serverUid?: number;
+  /** The real one when absent. */
+  readonly image?: TestImage;
+  /** A folder made for it; a temporary one of its own when absent. `close` removes it in any case. */
+  readonly data?: string;
 }
 
 /** A real microterm-host on a folder of its own with the real image. Needs root. */
@@ -41,9 +45,8 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
   if (process.getuid?.() !== 0)
     throw new Error("tests of real machines need root: microterm-host makes jails and cgroups");
   const binary = await rustBinary("microterm-host");
-  const image = await testImage();
-  const folder = await makeTempFolder();
-  const data = folder.path;
+  const image = options.image ?? (await testImage());
+  const data = options.data ?? (await makeTempFolder()).path;
   const instance = randomBytes(4).toString("hex");
   const socketPath = join(data, "host/run/host.sock");
   const logFile = join(data, "host.log");
@@ -91,7 +94,7 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
     await start(options.fault);
   } catch (error) {
     await end();
-    await folder.remove();
+    await rm(data, { recursive: true, force: true });
     throw error;
   }
 

@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { createEnvironmentService, type EnvironmentService } from "@microterm/core";
+import { systemClock, systemRandom } from "@microterm/core/testing";
+import { createQemuDriver, proveKvm } from "@microterm/drivers";
+import { createLoopbackNetwork } from "@microterm/networks";
+import { OwnerId } from "@microterm/protocol";
+import { createSqliteStorage } from "@microterm/storage";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { scanMachines } from "../../support/host-scan.ts";
+import { buildHostileImage } from "../../support/hostile-image.ts";
+import { createQuietLog } from "../../support/quiet-log.ts";
+import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
+
+const OWNER = OwnerId.parse("annannann");
+const BOOT_DEADLINE_MS = 12_000;
+/** Removing both machines of three environments, on a busy host. */
+const SLACK_MS = 40_000;
+const PROOF_DEADLINE_MS = 6_000;
+
+let image: Awaited<ReturnType<typeof buildHostileImage>>;
+let daemon: TestDaemon;
+let service: EnvironmentService;
+let close: () => Promise<void>;
+const log = createQuietLog();
+
+beforeAll(async () => {
+  image = await buildHostileImage();
+  daemon = await startTestDaemon({ image });
+  const storage = await createSqliteStorage({ path: join(daemon.data, "microterm.db") });
+  await storage.owners.insert(OWNER, "2026-11-22T10:00:00.000Z");
+  const driver = createQemuDriver({
+    daemon: daemon.client,
+    machinesDir: daemon.machinesDir,
+    image: image.key,
+    accelerator: "tcg",
+    acceleratorReason: "the tests run everywhere",
+    log,
+  });
+  service = createEnvironmentService({
+    storage,
+    driver,
+    network: createLoopbackNetwork(),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    limits: { bootDeadlineMs: BOOT_DEADLINE_MS },
+  });
+  await service.recover();
+  close = async () => {
+    await service.close();
+    await storage.close();
+  };
+});
+afterAll(async () => {
+  await close();
+  await daemon.close();
+  await image.remove();
+});
+
+describe("a guest whose PID 1 means ill", () => {
+  it("ends in failed, with a reason, after one visible retry, whatever it does on the channel", async () => {
+    const reasons = new Map<string, string[]>();
+    const looking = service.subscribe((change) => {
+      if (change.kind !== "changed") return;
+      void service.get(OWNER, change.id).then(
+        ({ reason }) => reasons.set(change.id, [...(reasons.get(change.id) ?? []), reason ?? ""]),
+        () => undefined,
+      );
+    });
+    const started = performance.now();
+    const ends = await Promise.all(
+      (
+        [
+          ["silent", 128],
+          ["garbage", 160],
+          ["echo", 224],
+        ] as const
+      ).map(async ([name, memoryMib]) => {
+        const { id } = await service.create(OWNER, { name, memoryMib, diskMib: 64 });
+        return service.wait(OWNER, id, { states: ["running", "failed"], timeoutMs: 2 * BOOT_DEADLINE_MS + SLACK_MS });
+      }),
+    );
+    looking();
+    expect(performance.now() - started).toBeLessThan(2 * BOOT_DEADLINE_MS + SLACK_MS);
+    for (const environment of ends) {
+      expect(environment).toMatchObject({ state: "failed", terminals: [] });
+      expect(environment?.reason).toMatch(/12 s|did not answer|broke|connection|invalid/);
+      const seen = reasons.get(environment?.id ?? "") ?? [];
+      expect(seen.filter((reason) => reason.includes("second attempt")).length, seen.join("; ")).toBeGreaterThan(0);
+      // What it had printed is kept.
+      const console = Buffer.from(await service.console(OWNER, environment?.id ?? "")).toString("latin1");
+      expect(console).toContain("hostile-init: up");
+    }
+    // The disks stay; nothing else does.
+    const left = await scanMachines(daemon);
+    expect([...left].sort()).toEqual(ends.map((one) => `disk ${one?.id}.ext4`).sort());
+    for (const environment of ends) {
+      expect((await service.destroy(OWNER, environment?.id ?? "")).left).toEqual([]);
+    }
+    expect(await scanMachines(daemon)).toEqual([]);
+  });
+});
+
+describe("the proof of KVM", () => {
+  it("ends in emulation, with the reason, for a guest that boots and never answers", async () => {
+    const started = performance.now();
+    const { machinesDir, client } = daemon;
+    const verdict = await proveKvm({ daemon: client, machinesDir, image: image.key, deadlineMs: PROOF_DEADLINE_MS });
+    expect(verdict).toMatchObject({ accelerator: "tcg" });
+    expect(verdict.reason).toMatch(/^a guest did not boot with KVM within 6 s: ./);
+    // Ending a machine takes a moment more.
+    expect(performance.now() - started).toBeLessThan(PROOF_DEADLINE_MS + 15_000);
+    expect(await scanMachines(daemon)).toEqual([]);
+  });
+});
