@@ -15,6 +15,7 @@ use crate::error::{CallError, CallResult, Code};
 use crate::programs::Programs;
 use crate::query::Query;
 use crate::reaper::Reaper;
+use crate::request_body::RequestBody;
 use crate::terminals::Terminals;
 use crate::user::User;
 use crate::{exec, file_calls, identity, metrics, power};
@@ -49,6 +50,7 @@ impl Agent {
 
     async fn call(self: Rc<Self>, request: Request<Incoming>) -> CallResult<Answer> {
         let (head, body) = request.into_parts();
+        let body = RequestBody::new(body);
         let query = head.uri.query();
         let segments: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         let plain = || Query::parse(query, &[]);

@@ -1,16 +1,12 @@
 //! Answers of calls: JSON, nothing, or a stream; and what requests carry.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-
-use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use hyper::body::{Body, Incoming};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::body::{AnswerBody, Pieces};
 use crate::error::{CallError, CallResult, bad_request};
+use crate::request_body::RequestBody;
 
 /// The largest JSON request in bytes.
 pub const MAX_JSON: usize = 64 << 10;
@@ -47,31 +43,10 @@ pub fn error(error: &CallError) -> Answer {
     json(status, &Problem { code: error.code.name(), message: &error.message })
 }
 
-/// Whether a body that gives nothing more has really ended: hyper reports a cancelled one as ended too.
-pub fn is_whole(body: &Incoming) -> bool {
-    body.is_end_stream()
-}
-
-/// The next data of a body, `None` at its end.
-pub async fn next_data(body: &mut Incoming) -> CallResult<Option<Bytes>> {
-    loop {
-        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Some(Err(error)) => return Err(bad_request(format!("the request broke off: {error}"))),
-            None if is_whole(body) => return Ok(None),
-            None => return Err(bad_request("the request was cancelled")),
-        }
-    }
-}
-
 /// A whole JSON request, of at most [`MAX_JSON`].
-pub async fn read_json<T: DeserializeOwned>(mut body: Incoming) -> CallResult<T> {
+pub async fn read_json<T: DeserializeOwned>(mut body: RequestBody) -> CallResult<T> {
     let mut text = Vec::new();
-    while let Some(data) = next_data(&mut body).await? {
+    while let Some(data) = body.next().await? {
         if text.len() + data.len() > MAX_JSON {
             return Err(bad_request("the request is larger than 64 KiB"));
         }

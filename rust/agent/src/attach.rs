@@ -5,13 +5,13 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::Incoming;
 use microterm_wire::{AgentFrame, Frame, HostFrame};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::body::{BodyError, Pieces};
 use crate::error::{CallError, CallResult, Code};
 use crate::frames_in::{Fault, FramesIn};
+use crate::request_body::RequestBody;
 use crate::terminal::{Output, Terminal};
 
 /// Output in one piece: with its frame's header it fills one HTTP/2 frame of 16 KiB.
@@ -30,7 +30,7 @@ pub struct Attachment {
 
 impl Attachment {
     /// Begins at `from`, or at the oldest byte kept.
-    pub fn new(terminal: Rc<Terminal>, from: Option<u64>, input: Incoming) -> CallResult<Attachment> {
+    pub fn new(terminal: Rc<Terminal>, from: Option<u64>, input: RequestBody) -> CallResult<Attachment> {
         let reader = {
             let mut output = terminal.output.borrow_mut();
             let from = from.unwrap_or(output.ring.start());
@@ -130,7 +130,7 @@ impl Drop for Attachment {
 }
 
 /// Types what arrives, until the host closes its side.
-async fn follow_input(terminal: Rc<Terminal>, body: Incoming, fault: Fault) {
+async fn follow_input(terminal: Rc<Terminal>, body: RequestBody, fault: Fault) {
     let mut frames = FramesIn::new(body);
     let broken = loop {
         match frames.next().await {

@@ -6,23 +6,31 @@ use std::os::fd::OwnedFd;
 
 const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
-/// Memory for the kernel, the agent and its rings.
-const RESERVED_KIB: u64 = 48 << 10;
-/// Enough for any build; far below what a kernel thread needs to be refused.
-const MAX_PROCESSES: u64 = 4096;
+/// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set: for rings, and for
+/// what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
+const RESERVED_KIB: u64 = 24 << 10;
+/// What a small forked process takes, its kernel's part included: fewer processes than fill the memory.
+const PROCESS_KIB: u64 = 384;
+/// Enough for any build, and for a shell in the smallest guest.
+const PROCESSES: std::ops::RangeInclusive<u64> = 128..=4096;
 
 /// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted.
 pub fn create() -> io::Result<OwnedFd> {
     fs::write(format!("{ROOT}/cgroup.subtree_control"), "+memory +pids")?;
     fs::create_dir_all(TENANT)?;
-    let meminfo = fs::read_to_string("/proc/meminfo")?;
-    let total: Option<u64> = meminfo.split_whitespace().nth(1).and_then(|field| field.parse().ok());
-    let total = total.ok_or_else(|| io::Error::other("/proc/meminfo is not as expected"))?;
-    let limit_kib = total.saturating_sub(RESERVED_KIB).max(total / 2);
+    let available = meminfo_kib("MemAvailable:")?;
+    let limit_kib = available.saturating_sub(RESERVED_KIB).max(available / 2);
     fs::write(format!("{TENANT}/memory.max"), (limit_kib << 10).to_string())?;
-    let threads: u64 = fs::read_to_string("/proc/sys/kernel/threads-max")?.trim().parse().unwrap_or(MAX_PROCESSES);
-    fs::write(format!("{TENANT}/pids.max"), MAX_PROCESSES.min(threads / 2).max(64).to_string())?;
+    let processes = (limit_kib / PROCESS_KIB).clamp(*PROCESSES.start(), *PROCESSES.end());
+    fs::write(format!("{TENANT}/pids.max"), processes.to_string())?;
     Ok(fs::OpenOptions::new().write(true).open(format!("{TENANT}/cgroup.procs"))?.into())
+}
+
+fn meminfo_kib(name: &str) -> io::Result<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo")?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.ok_or_else(|| io::Error::other("/proc/meminfo is not as expected"))
 }
 
 /// Whether no program is left in it.

@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::Incoming;
 use microterm_wire::{AgentFrame, Ended, Frame, HostFrame};
 use nix::fcntl::OFlag;
 use nix::unistd::{Pid, pipe2};
@@ -30,6 +29,7 @@ use crate::frames_in::{Fault, FramesIn};
 use crate::programs::{Program, Streams, describe};
 use crate::pty::{self, Pty};
 use crate::reaper::Reaper;
+use crate::request_body::RequestBody;
 use crate::terminal::hang_up_group;
 use crate::terminals::check_size;
 use crate::user::User;
@@ -80,7 +80,7 @@ impl Drop for Slot {
 }
 
 /// Answers at once; the program starts when its first frame has come.
-pub fn call(agent: &Rc<Agent>, body: Incoming) -> CallResult<Answer> {
+pub fn call(agent: &Rc<Agent>, body: RequestBody) -> CallResult<Answer> {
     let execs = agent.execs.clone();
     if execs.running.get() >= MAX_EXECS {
         return Err(CallError::new(Code::TooMany, format!("{MAX_EXECS} programs run")));

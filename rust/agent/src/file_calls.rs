@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use http::{HeaderValue, Method, StatusCode, header};
-use hyper::body::Incoming;
 use serde_json::json;
 
 use crate::agent::no_such_call;
@@ -11,6 +10,7 @@ use crate::answer::{self, Answer};
 use crate::error::{CallResult, bad_request};
 use crate::files::{self, on_file_thread};
 use crate::query::Query;
+use crate::request_body::RequestBody;
 use crate::user::User;
 use crate::{download, tar_in, tar_out, upload};
 
@@ -19,7 +19,7 @@ pub async fn call(
     method: &Method,
     rest: &[&str],
     query: Option<&str>,
-    body: Incoming,
+    body: RequestBody,
 ) -> CallResult<Answer> {
     // A relative path starts at the home; joining an absolute one leaves it as it is.
     let located = |query: &Query| -> CallResult<PathBuf> { Ok(user.home.join(query.path()?).components().collect()) };

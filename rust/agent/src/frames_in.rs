@@ -1,18 +1,15 @@
 //! Frames out of a request's body, and how their fault reaches the answer's stream.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use hyper::body::{Body, Incoming};
 use microterm_wire::{Decoder, HostFrame};
 
-use crate::answer::is_whole;
+use crate::request_body::RequestBody;
 
 pub struct FramesIn {
-    body: Incoming,
+    body: RequestBody,
     decoder: Decoder<HostFrame>,
 }
 
@@ -42,7 +39,7 @@ impl Fault {
 }
 
 impl FramesIn {
-    pub fn new(body: Incoming) -> Self {
+    pub fn new(body: RequestBody) -> Self {
         FramesIn { body, decoder: Decoder::default() }
     }
 
@@ -54,16 +51,11 @@ impl FramesIn {
                 Some(Err(error)) => return Err(Broken(error.to_string())),
                 None => {}
             }
-            match poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await {
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.decoder.push(&data);
-                    }
-                }
-                Some(Err(error)) => return Err(Broken(error.to_string())),
-                None if !is_whole(&self.body) => return Err(Broken("the request was cancelled".into())),
-                None if self.decoder.buffered() > 0 => return Err(Broken("the last frame is cut".into())),
-                None => return Ok(None),
+            match self.body.next().await {
+                Ok(Some(data)) => self.decoder.push(&data),
+                Err(error) => return Err(Broken(error.message)),
+                Ok(None) if self.decoder.buffered() > 0 => return Err(Broken("the last frame is cut".into())),
+                Ok(None) => return Ok(None),
             }
         }
     }

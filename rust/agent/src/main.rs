@@ -23,6 +23,7 @@ mod programs;
 mod pty;
 mod query;
 mod reaper;
+mod request_body;
 mod ring;
 mod serve;
 mod session;
@@ -108,6 +109,8 @@ pub fn runtime(user: &User) -> runtime::Runtime {
         .expect("a runtime needs an epoll and an eventfd")
 }
 
+/// The agent, and the tasks every mode needs. On the one thread's local set.
 pub fn agent(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, is_guest: bool) -> Rc<Agent> {
+    tokio::task::spawn_local(request_body::read_unwanted());
     Agent::new(user, reaper, cgroup, is_guest)
 }

@@ -5,13 +5,12 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use bytes::{Buf, Bytes};
-use hyper::body::Incoming;
 use tar::{Archive, EntryType};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::answer::next_data;
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::files::on_file_thread;
+use crate::request_body::RequestBody;
 use crate::tar_threads;
 use crate::user::User;
 
@@ -19,7 +18,7 @@ use crate::user::User;
 const PIECES: usize = 4;
 
 /// Extracts a request's body; answers how many members were written.
-pub async fn receive(user: &User, path: PathBuf, mut body: Incoming) -> CallResult<u64> {
+pub async fn receive(user: &User, path: PathBuf, mut body: RequestBody) -> CallResult<u64> {
     let directory = on_file_thread(path, |path| {
         let directory = fs::canonicalize(path)?;
         let found = fs::metadata(&directory)?;
@@ -32,7 +31,7 @@ pub async fn receive(user: &User, path: PathBuf, mut body: Incoming) -> CallResu
         // A caller that has gone no longer wants to know.
         let _ = done.send(extract(PieceReader { receiver, piece: Bytes::new() }, &directory));
     })?;
-    while let Some(data) = next_data(&mut body).await? {
+    while let Some(data) = body.next().await? {
         if sender.send(data).await.is_err() {
             // The thread has its archive, or its error.
             break;

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hyper::body::Incoming;
 use tokio::task::spawn_blocking;
 
-use crate::answer::next_data;
 use crate::error::CallResult;
 use crate::files::{Entry, name_of, not_a_file, on_file_thread, stat};
+use crate::request_body::RequestBody;
 
 /// Bytes gathered before a file thread is asked.
 const WRITE_BYTES: usize = 128 << 10;
@@ -28,10 +27,10 @@ struct Upload {
     renamed: bool,
 }
 
-pub async fn receive(path: PathBuf, mode: Option<u32>, mut body: Incoming) -> CallResult<Entry> {
+pub async fn receive(path: PathBuf, mode: Option<u32>, mut body: RequestBody) -> CallResult<Entry> {
     let mut upload = on_file_thread(path.clone(), move |path| begin(path, mode)).await?;
     let mut gathered = Vec::new();
-    while let Some(data) = next_data(&mut body).await? {
+    while let Some(data) = body.next().await? {
         gathered.extend_from_slice(&data);
         if gathered.len() >= WRITE_BYTES {
             upload.write(&path, std::mem::take(&mut gathered)).await?;
