@@ -32,6 +32,8 @@ export async function buildPage(): Promise<string> {
 export interface VisitOptions {
   readonly colorScheme?: "light" | "dark";
   readonly renderer?: "dom" | "webgl";
+  /** An HTTP proxy's address, for loopback too. */
+  readonly proxy?: string;
 }
 
 /** A browser window of its own with a session, at the list of environments. */
@@ -40,6 +42,7 @@ export async function signIn(browser: Browser, server: TestServer, options: Visi
   const context = await browser.newContext({
     viewport: { width: 1200, height: 720 },
     ...(options.colorScheme && { colorScheme: options.colorScheme }),
+    ...(options.proxy && { proxy: { server: options.proxy, bypass: "<-loopback>" } }),
   });
   context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();

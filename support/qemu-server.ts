@@ -15,6 +15,8 @@ const BOOT_MS = 150_000;
 export interface QemuServerOptions extends Omit<TestDaemonOptions, "serverUid"> {
   /** A fault point of core, armed for the first server. */
   readonly serverFault?: string;
+  /** More arguments for every server. */
+  readonly serverArgs?: readonly string[];
 }
 
 export interface Ran {
@@ -28,9 +30,9 @@ export interface QemuServer {
   readonly daemon: TestDaemon;
   /** The one that runs now. */
   readonly server: TestServer;
-  /** Starts a server where none runs, perhaps with a fault point armed. Resolves when it is ready. */
-  startServer(fault?: string): Promise<TestServer>;
-  /** SIGKILL, and another server. */
+  /** Starts a server where none runs, perhaps with a fault point armed, on a free port or this one. Resolves when it is ready. */
+  startServer(fault?: string, port?: number): Promise<TestServer>;
+  /** SIGKILL, and another server on the same port. */
   restartServer(): Promise<TestServer>;
   /** A running environment's id. 128 MiB of memory and 256 MiB of disk unless said. */
   create(request?: { readonly name?: string; readonly memoryMib?: number; readonly diskMib?: number }): Promise<string>;
@@ -56,9 +58,10 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
   let server: TestServer | null = null;
   let isDead = false;
 
-  const start = async (fault?: string): Promise<TestServer> => {
+  const start = async (fault?: string, port = 0): Promise<TestServer> => {
     server = await startServer({
       data: daemon.data,
+      args: ["--port", String(port), ...(options.serverArgs ?? [])],
       driver: ["--driver", "qemu", "--image", daemon.image.key, "--accelerator", "tcg", "--test-faults"],
       command: (args) => asServer(ACCOUNT, paths, args),
       env: { NODE_COMPILE_CACHE: codeCache, MICROTERM_FAULT: fault ?? "" },
@@ -82,8 +85,9 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
     },
     startServer: start,
     async restartServer() {
+      const { port } = current();
       await current().kill("SIGKILL");
-      return start();
+      return start(undefined, port);
     },
     async create(request = {}) {
       const { id } = await current().ok("POST", "/v1/environments", { memoryMib: 128, diskMib: 256, ...request });
