@@ -21,10 +21,21 @@ export function spawnDetached(command: readonly string[], options: LaunchOptions
   return launch(command, options, true);
 }
 
-/** Starts a process of our own session: a Ctrl-C in the terminal reaches it as well. */
+/**
+ * Starts a process that ends with us: what ends us is passed on to it. It is in a session of its own all the same. One of ours
+ * could open our terminal and type into it (TIOCSTI of tty_ioctl(4)), as root where root had started it.
+ */
 export function spawnForeground(command: readonly string[], options: LaunchOptions): Launched {
-  return launch(command, options, false);
+  const launched = launch(command, options, false);
+  const end = () => launched.kill("SIGTERM");
+  for (const signal of ENDINGS) process.on(signal, end);
+  void launched.ended.then(() => {
+    for (const signal of ENDINGS) process.off(signal, end);
+  });
+  return launched;
 }
+
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Runs a program to its end with our stdin and terminal, so that it can ask for a password. Resolves with its exit code, as `ended`. */
 export function runInteractive(
@@ -35,16 +46,16 @@ export function runInteractive(
   return exitCode(spawn(program, args, { stdio: ["inherit", output.stdout, output.stderr] }));
 }
 
-function launch(command: readonly string[], options: LaunchOptions, detached: boolean): Launched {
+function launch(command: readonly string[], options: LaunchOptions, outlives: boolean): Launched {
   const [program, ...args] = command;
   if (program === undefined) throw new TypeError("an empty command");
   const child = spawn(program, args, {
-    detached,
+    detached: true,
     stdio: ["ignore", options.stdout, options.stderr],
     ...(options.env ? { env: { ...options.env } } : {}),
   });
   const ended = exitCode(child);
-  if (detached) child.unref();
+  if (outlives) child.unref();
   return { pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal) };
 }
 

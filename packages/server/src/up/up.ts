@@ -102,7 +102,6 @@ export function sshTunnel(url: string, env: NodeJS.ProcessEnv): string | null {
 }
 
 async function foreground(server: Awaited<ReturnType<typeof startServer>>): Promise<number> {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => server.stop());
   const code = await server.ended;
   const asked = code === 0 || code === 128 + 15 || code === 128 + 2;
   if (!asked)
