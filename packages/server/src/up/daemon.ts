@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { connectUnix, createHostDaemonClient, type HostDaemonClient, runInteractive } from "@microterm/host";
+import { connectUnix, createHostDaemonClient, type HostDaemonClient, plainText, runInteractive } from "@microterm/host";
 import { type DataPaths, instanceName } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
 
@@ -131,9 +131,11 @@ function isSameBinary(pid: number, binary: string): boolean {
   }
 }
 
+/** A log's last lines, made safe to show: the server's own words are among them. */
 export function logTail(path: string): string {
   try {
-    return readFileSync(path, "utf8").split("\n").slice(-12).join("\n");
+    const lines = readFileSync(path, "utf8").split("\n").slice(-12);
+    return lines.map((line) => plainText(line)).join("\n");
   } catch {
     return "(no log)";
   }

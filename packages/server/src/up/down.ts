@@ -7,7 +7,7 @@ import { removeEnvironments, stopEnvironments, withServer } from "./environments
 import type { DownOptions } from "./options.ts";
 import { type DataPaths, dataPaths, defaultDataFolder, SERVICE_USER } from "./paths.ts";
 import { createProgress, SetupError } from "./progress.ts";
-import { runningServer } from "./server-process.ts";
+import { isServer, runningServer } from "./server-process.ts";
 
 /** `microterm down`: stops server, machines and daemon and keeps the disks; with `--destroy` removes all of it. */
 export async function down(options: DownOptions): Promise<number> {
@@ -54,6 +54,7 @@ async function stopServer(paths: DataPaths): Promise<void> {
   process.kill(server.pid, "SIGTERM");
   const deadline = Date.now() + 15_000;
   while (existsSync(`/proc/${server.pid}`)) {
+    if (!isServer(server.pid, paths)) return;
     if (Date.now() > deadline) {
       process.kill(server.pid, "SIGKILL");
       throw new SetupError(`the server (pid ${server.pid}) did not stop in 15 s and was killed`, "./microterm status");

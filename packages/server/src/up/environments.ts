@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { plainText } from "@microterm/host";
 import { z } from "zod";
 import type { ServerAccount } from "./account.ts";
 import { ensureDaemon } from "./daemon.ts";
 import type { DataPaths } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
+import { readServerFile } from "./server-files.ts";
 import { type RunningServer, runningServer, startServer } from "./server-process.ts";
 
 /** How the last `up` ran daemon and server, so that `down` can bring them back for a moment when they are gone. */
@@ -79,7 +81,7 @@ interface Api {
 }
 
 function createApi(server: RunningServer, paths: DataPaths): Api {
-  const authorization = `Bearer ${readFileSync(paths.token, "utf8").trim()}`;
+  const authorization = `Bearer ${readServerFile(paths.token).trim()}`;
   const call = async (method: string, path: string): Promise<unknown> => {
     const answer = await fetch(`${server.url}${path}`, {
       method,
@@ -87,7 +89,7 @@ function createApi(server: RunningServer, paths: DataPaths): Api {
       signal: AbortSignal.timeout(120_000),
     });
     const text = await answer.text();
-    if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${text}`, "./microterm status");
+    if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${plainText(text)}`, "./microterm status");
     return text === "" ? null : JSON.parse(text);
   };
   return { call, environments: async () => List.parse(await call("GET", "/v1/environments")).environments };

@@ -1,25 +1,41 @@
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { spawnDetached, spawnForeground } from "@microterm/host";
 import { z } from "zod";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
 import { logTail } from "./daemon.ts";
 import type { DataPaths } from "./paths.ts";
 import { SetupError } from "./progress.ts";
+import { readServerFile } from "./server-files.ts";
 
-const ServerJson = z.object({ url: z.string(), pid: z.number().int(), startedAt: z.string() });
+/** Written by the server, which root need not trust: the token goes to this host alone, and all of it is shown. */
+const ServerJson = z.object({
+  url: z.string().regex(/^http:\/\/127\.0\.0\.1:\d{1,5}$/),
+  pid: z.number().int().positive(),
+  startedAt: z.iso.datetime(),
+});
+const Link = z.object({ token: z.string().regex(/^[a-z0-9]{1,128}$/) });
 export type RunningServer = z.infer<typeof ServerJson>;
 
 /** The server that answers for this data folder now, or null. */
 export async function runningServer(paths: DataPaths): Promise<RunningServer | null> {
   try {
-    const server = ServerJson.parse(JSON.parse(readFileSync(paths.serverJson, "utf8")));
-    const command = readFileSync(`/proc/${server.pid}/cmdline`, "utf8").split("\0");
-    // A pid may have been given to somebody else since.
-    if (!command.includes("serve") || !command.includes(paths.data)) return null;
+    const server = ServerJson.parse(JSON.parse(readServerFile(paths.serverJson)));
+    if (!isServer(server.pid, paths)) return null;
     const answer = await fetch(`${server.url}/healthz`, { signal: AbortSignal.timeout(2000) });
     return answer.ok ? server : null;
   } catch {
     return null;
+  }
+}
+
+/** Whether this pid is a server of this data folder's: it may have been given to somebody else since, or never been one. */
+export function isServer(pid: number, paths: DataPaths): boolean {
+  try {
+    if (statSync(`/proc/${pid}`).uid !== statSync(paths.server).uid) return false;
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return command.includes("serve") && command.includes(paths.data);
+  } catch {
+    return false;
   }
 }
 
@@ -56,7 +72,9 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
       const said = logTail(`${start.paths.data}/server-start.log`);
       if (exit === null) child.kill("SIGKILL");
       throw new SetupError(
-        exit === null ? `the server is not ready after 60 s:\n${said}` : said.trim(),
+        exit === null
+          ? `the server is not ready after 60 s:\n${said}`
+          : said.trim() || `the server ended with code ${exit}`,
         "./microterm doctor",
       );
     }
@@ -74,13 +92,13 @@ async function isReady(url: string): Promise<boolean> {
 
 /** A fresh one-time sign-in link, asked of the running server with the data folder's own token. */
 export async function signInLink(server: RunningServer, paths: DataPaths): Promise<string> {
-  const token = readFileSync(paths.token, "utf8").trim();
+  const token = readServerFile(paths.token).trim();
   const answer = await fetch(`${server.url}/v1/links`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(5000),
   });
   if (!answer.ok) throw new SetupError(`the server gave no sign-in link (HTTP ${answer.status})`, "./microterm open");
-  const link = z.object({ token: z.string() }).parse(await answer.json());
+  const link = Link.parse(await answer.json());
   return `${server.url}/sign-in#token=${link.token}`;
 }
