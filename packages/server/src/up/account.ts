@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, chownSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, chmodSync, constants, lchownSync, lstatSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { MAX_SOCKET_PATH, runCommand } from "@microterm/host";
@@ -54,14 +54,9 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
   }
   try {
     mkdirSync(paths.data, { recursive: true, mode: 0o711 });
-    mkdirSync(paths.server, { recursive: true, mode: 0o700 });
-    if (account.drops) {
-      chmodSync(paths.data, 0o711);
-      mkdirSync(paths.app, { recursive: true });
-      chownSync(paths.server, account.uid, account.gid);
-      refuseUnreachable(paths.data);
-      return;
-    }
+    if (account.drops) prepareAsRoot(paths, account);
+    else mkdirSync(paths.server, { recursive: true, mode: 0o700 });
+    // As root this is no question; whoever else asks is the server's user.
     accessSync(paths.server, constants.W_OK);
   } catch (error) {
     const owner = ownerOf(paths.data);
@@ -71,6 +66,19 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
       { cause: error },
     );
   }
+}
+
+/** Whoever could put a link into the data folder would choose what root gives away, and where it writes. */
+function prepareAsRoot(paths: DataPaths, account: ServerAccount): void {
+  const data = statSync(paths.data);
+  if (data.uid !== 0 || (data.mode & 0o022) !== 0) throw new Error("others than root may write to it");
+  // It may be a folder with other things in it: nothing but the way through is opened.
+  chmodSync(paths.data, (data.mode & 0o777) | 0o011);
+  mkdirSync(paths.server, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.app, { recursive: true });
+  if (!lstatSync(paths.server).isDirectory()) throw new Error(`${paths.server} is no folder`);
+  lchownSync(paths.server, account.uid, account.gid);
+  refuseUnreachable(paths.data);
 }
 
 /** The service user is in no group of root's: every folder above the data must let others through (x). */
