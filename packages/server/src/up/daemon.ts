@@ -48,7 +48,7 @@ export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient
 /** Null when the running daemon will do; else what to tell, after whatever stood in the way has been removed. */
 async function whatIsWrong(daemon: HostDaemonClient, start: DaemonStart): Promise<string | null> {
   const hello = await daemon.hello();
-  if (!isSameBinary(hello.pid, start.binary)) return "The daemon is of another build: starting it again.";
+  if (!isSameBinary(hello.supervisorPid, start.binary)) return "The daemon is of another build: starting it again.";
   if (!hello.images.includes(start.image.key)) return "The image is new: starting the daemon again, with it.";
   const verdict = await daemon.verifyImage(start.image.key);
   if (verdict.ok) return null;
@@ -124,7 +124,7 @@ export async function asRoot(
 
 function isSameBinary(pid: number, binary: string): boolean {
   try {
-    // The command line, because /proc/PID/exe of a root process can't be read by others.
+    // The supervisor's command line: the daemon below it runs a copy, and /proc/PID/exe of root can't be read by others.
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0] === binary;
   } catch {
     return false;
