@@ -188,6 +188,8 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       if (!(await rows.annotate(row.id, "running", STOPPING))) return service.get(owner, row.id);
       context.faults.hit("stop.row");
       changed(context, row);
+      // A recovery may still be trying to take its machine over: the stop does not wait for that.
+      if (!context.live.has(row.id)) void context.work.abort(row.id);
       void context.work.begin(row.id, (signal) => stop(context, row.id, signal));
       return view({ ...row, reason: STOPPING });
     },

@@ -83,7 +83,8 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
       if (await adopt(context, row, action.machineId, report)) report.adopted++;
       return;
     case "finish-stop":
-      await adopt(context, row, action.machineId, report);
+      // Where it cannot be taken over, it is killed instead of powered off.
+      await tried(context, () => take(context, row, action.machineId));
       void context.work.begin(row.id, (signal) => stop(context, row.id, signal));
       report.stopped++;
       return;
@@ -102,23 +103,33 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
 /** Takes over a running machine; when the driver cannot be asked now, goes on asking in the background. */
 async function adopt(context: Context, row: EnvironmentRow, machineId: MachineId, report: Tally): Promise<boolean> {
   try {
+    return await takeOrSettle(context, row, machineId, report);
+  } catch (error) {
+    context.log.warn("a machine could not be taken over", { machine: machineId, error: describeError(error) });
+    void context.work.begin(row.id, (signal) =>
+      persist(context, signal, "taking over a machine", async () => {
+        await takeOrSettle(context, row, machineId, { ...report });
+      }),
+    );
+    return false;
+  }
+}
+
+/** False when the machine has died meanwhile; the row says so then. Rejects when nobody can tell. */
+async function takeOrSettle(
+  context: Context,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  report: Tally,
+): Promise<boolean> {
+  try {
     await take(context, row, machineId);
     return true;
   } catch (error) {
-    context.log.warn("a machine could not be taken over", { machine: machineId, error: describeError(error) });
-    if (isDead(error)) {
-      await settle(
-        context,
-        row,
-        { kind: "settle", state: "failed", reason: `the VMM died: ${describeError(error)}` },
-        report,
-      );
-      await tried(context, () => releaseMachine(context, machineId));
-      return false;
-    }
-    void context.work.begin(row.id, (signal) =>
-      persist(context, signal, "taking over a machine", () => take(context, row, machineId)),
-    );
+    if (!isDead(error)) throw error;
+    const reason = `the VMM died: ${describeError(error)}`;
+    await settle(context, row, { kind: "settle", state: "failed", reason }, report);
+    await tried(context, () => releaseMachine(context, machineId));
     return false;
   }
 }

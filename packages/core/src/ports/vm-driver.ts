@@ -25,15 +25,18 @@ export interface VmDriver {
   /**
    * Resolves when the VMM runs; the guest's agent may not answer yet.
    *
-   * Rejects with `MACHINE_BOOT_FAILED`, `HOST_OUT_OF_MEMORY` or `HOST_DAEMON_UNAVAILABLE`, after releasing all it had
-   * taken: a caller never cleans up a machine it did not receive. (A caller that dies meanwhile finds it in `list`.)
+   * Rejects with `MACHINE_BOOT_FAILED`, `HOST_OUT_OF_MEMORY`, `HOST_OUT_OF_DISK` or `HOST_DAEMON_UNAVAILABLE`, after
+   * releasing all it had taken: a caller never cleans up a machine it did not receive. (A caller that dies meanwhile finds it in `list`.)
    */
   boot(spec: MachineSpec, options?: Abortable): Promise<Machine>;
 
   /** What bears a machine id on the host now, whoever made it, alive or not. */
   list(): Promise<readonly FoundMachine[]>;
 
-  /** Takes over a running machine found by `list`. Rejects with `MACHINE_BOOT_FAILED` when it is not alive. */
+  /**
+   * Takes over a running machine found by `list`. Rejects with `MACHINE_BOOT_FAILED` when it is not alive, with
+   * `GUEST_UNREACHABLE` when it is and its VMM does not answer: ask again.
+   */
   adopt(machineId: MachineId, options?: Abortable): Promise<Machine>;
 
   /** Removes whatever is left of a machine, alive or not. Safe to repeat; resolves when nothing of it is left. */

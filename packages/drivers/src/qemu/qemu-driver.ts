@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmCapabilities, VmDriver } from "@microterm/core";
-import type { HostDaemonClient } from "@microterm/host";
+import { type HostDaemonClient, systemCode } from "@microterm/host";
 import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
 import { QemuMachine } from "./qemu-machine.ts";
 
@@ -58,6 +58,9 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     }
   };
 
+  const isAlive = async (machineId: MachineId): Promise<boolean> =>
+    (await daemon.list()).machines.some((found) => found.machineId === machineId && found.alive);
+
   return {
     name: "qemu",
     capabilities: capabilitiesOf(accelerator, options.acceleratorReason),
@@ -102,7 +105,11 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       } catch (error) {
         machine.release();
         if (signal?.aborted === true) throw signal.reason;
-        throw bootFailure(error);
+        if (isRefused(error) || !(await isAlive(machineId))) throw bootFailure(error);
+        // On a busy host a VMM may take longer than its monitor's deadline: its guest must not die of that.
+        throw new PlatformError("GUEST_UNREACHABLE", `the VMM of machine ${machineId} does not answer`, {
+          cause: error,
+        });
       }
     },
 
@@ -136,6 +143,11 @@ async function createDisk(daemon: HostDaemonClient, diskId: string, sizeMib: num
     const disk = (await daemon.list()).disks.find((candidate) => candidate.diskId === diskId);
     if (disk?.sizeMib !== sizeMib) throw error;
   }
+}
+
+/** Nobody listens on the monitor's socket, which QEMU alone holds: it is dead. */
+function isRefused(error: unknown): boolean {
+  return systemCode(error) === "ECONNREFUSED" || (error instanceof Error && systemCode(error.cause) === "ECONNREFUSED");
 }
 
 /** What a caller of `boot` may see. */
