@@ -8,6 +8,9 @@ import { type Progress, SetupError } from "./progress.ts";
 import { readServerFile } from "./server-files.ts";
 import { type RunningServer, runningServer, startServer } from "./server-process.ts";
 
+/** Two attempts to boot, each with its deadline of a minute; a power-off takes a fraction of that. */
+const WAIT_MS = 150_000;
+
 /** How the last `up` ran daemon and server, so that `down` can bring them back for a moment when they are gone. */
 const LastUp = z.strictObject({
   daemon: z.string(),
@@ -20,16 +23,21 @@ export function rememberUp(paths: DataPaths, last: LastUp): void {
   writeFileSync(paths.lastUp, `${JSON.stringify(last)}\n`, { mode: 0o600 });
 }
 
-/** Powers every running guest off and waits for it. Resolves with what to say. */
+/** Powers every guest off and waits for it. Resolves with what to say. */
 export async function stopEnvironments(api: Api): Promise<string> {
-  const running = (await api.environments()).filter((one) => one.state === "running" || one.state === "creating");
-  await Promise.all(
-    running.map(async (one) => {
-      await api.call("POST", `/v1/environments/${one.id}/stop`);
-      await api.call("GET", `/v1/environments/${one.id}/wait?state=stopped&state=failed&state=gone&timeoutMs=60000`);
-    }),
-  );
-  return `${running.length} stopped`;
+  const busy = (await api.environments()).filter((one) => one.state !== "stopped" && one.state !== "failed");
+  await Promise.all(busy.map((one) => stopEnvironment(api, one)));
+  return `${busy.length} stopped`;
+}
+
+async function stopEnvironment(api: Api, { id, state }: { readonly id: string; readonly state: string }) {
+  const wait = (states: readonly string[]) =>
+    api.call("GET", `/v1/environments/${id}/wait?${states.map((one) => `state=${one}&`).join("")}timeoutMs=${WAIT_MS}`);
+  if (state === "destroying") return void (await wait(["gone"]));
+  // A boot can't be stopped, only what it has brought up. Null: it was destroyed meanwhile.
+  if (state === "creating" && (await wait(["running", "stopped", "failed", "gone"])) === null) return;
+  await api.call("POST", `/v1/environments/${id}/stop`);
+  await wait(["stopped", "failed", "gone"]);
 }
 
 export async function removeEnvironments(api: Api): Promise<string> {
@@ -86,7 +94,7 @@ function createApi(server: RunningServer, paths: DataPaths): Api {
     const answer = await fetch(`${server.url}${path}`, {
       method,
       headers: { authorization },
-      signal: AbortSignal.timeout(120_000),
+      signal: AbortSignal.timeout(WAIT_MS + 10_000),
     });
     const text = await answer.text();
     if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${plainText(text)}`, "./microterm status");
