@@ -10,7 +10,7 @@ import type { Progress } from "./progress.ts";
 const PROOF_DEADLINE_MS = 10_000;
 
 const Remembered = z.strictObject({
-  /** What the answer depends on: host kernel, CPU, QEMU. */
+  /** What the answer depends on: host kernel, CPU, QEMU, and whether there is a KVM to ask. */
   host: z.string(),
   accelerator: z.enum(["kvm", "tcg"]),
   reason: z.string(),
@@ -64,5 +64,6 @@ async function prove(
 }
 
 function hostFingerprint(qemu: string | null): string {
-  return `${release()} / ${cpus()[0]?.model ?? "unknown CPU"} / QEMU ${qemu ?? "unknown"}`;
+  const kvm = existsSync("/dev/kvm") ? "/dev/kvm" : "no /dev/kvm";
+  return `${release()} / ${cpus()[0]?.model ?? "unknown CPU"} / QEMU ${qemu ?? "unknown"} / ${kvm}`;
 }
