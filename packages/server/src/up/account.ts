@@ -119,7 +119,7 @@ export function asServer(account: ServerAccount, paths: DataPaths, args: readonl
 
 /** What the server's process may know of our environment: no secrets of whoever starts it. */
 export function serverEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
-  const kept = ["PATH", "LANG", "TZ", "MICROTERM_FAULT", "MICROTERM_LOG"];
+  const kept = ["PATH", "LANG", "TZ", "MICROTERM_FAULT"];
   return {
     NODE_NO_WARNINGS: "1",
     ...Object.fromEntries(kept.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]]))),

@@ -67,14 +67,7 @@ async function stopServer(paths: DataPaths): Promise<void> {
 async function removeData(paths: DataPaths): Promise<void> {
   await asRoot(["rm", "-rf", "--one-file-system", "--", paths.host, paths.daemonLog]);
   // Only what is ours: `--data` may name a folder with other things in it.
-  for (const path of [
-    paths.server,
-    paths.app,
-    paths.accelerator,
-    paths.lastUp,
-    `${paths.data}/server-start.log`,
-    `${paths.data}/machines`,
-  ]) {
+  for (const path of [paths.server, paths.app, paths.accelerator, paths.lastUp, `${paths.data}/server-start.log`]) {
     rmSync(path, { recursive: true, force: true });
   }
   if (readdirSync(paths.data).length === 0) rmSync(paths.data, { recursive: true, force: true });

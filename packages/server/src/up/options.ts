@@ -5,7 +5,6 @@ import { SetupError } from "./progress.ts";
 export interface UpOptions {
   readonly detach: boolean;
   readonly port: number;
-  readonly portGiven: boolean;
   readonly data: string;
   readonly driver: "qemu" | "process";
 }
@@ -42,7 +41,6 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   return {
     detach: values.detach === true,
     port,
-    portGiven: values.port !== undefined,
     data: String(values.data ?? defaultDataFolder()),
     // `process` gives no isolation at all: it is never chosen, only asked for.
     driver: driver === "auto" ? "qemu" : driver,

@@ -15,7 +15,6 @@ export interface DataPaths {
   readonly server: string;
   readonly serverJson: string;
   readonly token: string;
-  readonly serverLog: string;
   readonly host: string;
   readonly daemonSocket: string;
   readonly daemonLog: string;
@@ -32,7 +31,6 @@ export function dataPaths(data: string): DataPaths {
     server: join(root, "server"),
     serverJson: join(root, "server/server.json"),
     token: join(root, "server/token"),
-    serverLog: join(root, "server/server.log"),
     host: join(root, "host"),
     daemonSocket: join(root, "host/run/host.sock"),
     daemonLog: join(root, "daemon.log"),
