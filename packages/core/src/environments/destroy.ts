@@ -71,14 +71,10 @@ async function finish(context: Context, row: EnvironmentRow): Promise<Receipt> {
   if (row.machineId !== null) machines.add(row.machineId);
   if (live !== undefined) machines.add(live.machine.id);
 
-  const sweep = async () => {
-    const removed = [];
-    for (const id of machines) {
-      removed.push(await removeMachine(context, id, live?.machine.id === id ? live.machine : undefined));
-    }
-    return removed;
-  };
-  const counts = await sweep();
+  const counts: Removed[] = [];
+  for (const id of machines) {
+    counts.push(await removeMachine(context, id, live?.machine.id === id ? live.machine : undefined));
+  }
   faults.hit("destroy.machine");
   for (const id of machines) await context.network.detach(id);
   faults.hit("destroy.network");
