@@ -105,3 +105,89 @@ impl Readers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// What may be read at a time when everything up to `end` has been written.
+    fn room(readers: &Readers, end: u64, now: Instant) -> Room {
+        readers.room(end.saturating_sub(RING_BYTES), end, now)
+    }
+
+    #[test]
+    fn unread_output_is_held_for_a_reader_to_come_and_then_given_up() {
+        let start = Instant::now();
+        let readers = Readers::new(start);
+        assert_eq!(room(&readers, 0, start), Room::Bytes(RING_BYTES));
+        assert_eq!(room(&readers, RING_BYTES - 1, start), Room::Bytes(1));
+        assert_eq!(room(&readers, RING_BYTES, start), Room::HeldUntil(start + 30 * SECOND));
+        assert_eq!(room(&readers, RING_BYTES, start + 30 * SECOND), Room::Bytes(RING_BYTES));
+    }
+
+    #[test]
+    fn a_reader_holds_the_program_for_five_seconds_since_it_moved() {
+        let start = Instant::now();
+        let mut readers = Readers::new(start);
+        let id = readers.join(0, start);
+        assert_eq!(room(&readers, RING_BYTES, start + SECOND), Room::HeldUntil(start + 5 * SECOND));
+        readers.advance(id, 1, start + 2 * SECOND);
+        assert_eq!(room(&readers, RING_BYTES, start + 3 * SECOND), Room::HeldUntil(start + 7 * SECOND));
+        assert_eq!(room(&readers, RING_BYTES, start + 7 * SECOND), Room::Bytes(RING_BYTES));
+    }
+
+    #[test]
+    fn a_reader_with_everything_begins_to_lag_at_the_next_output() {
+        let start = Instant::now();
+        let mut readers = Readers::new(start);
+        let id = readers.join(1000, start);
+        readers.fell_behind(1000, start + 100 * SECOND);
+        let full = RING_BYTES;
+        assert_eq!(room(&readers, full, start + 101 * SECOND), Room::HeldUntil(start + 105 * SECOND));
+        readers.fell_behind(2000, start + 104 * SECOND);
+        assert_eq!(room(&readers, full, start + 104 * SECOND), Room::HeldUntil(start + 105 * SECOND), "behind already");
+        readers.leave(id, start);
+    }
+
+    #[test]
+    fn what_may_be_lost_on_its_way_is_kept_behind_a_reader() {
+        let start = Instant::now();
+        let mut readers = Readers::new(start);
+        let id = readers.join(0, start);
+        let position = 10 * RING_BYTES;
+        readers.advance(id, position, start);
+        assert_eq!(room(&readers, position, start), Room::Bytes(RING_BYTES - IN_FLIGHT_BYTES));
+        readers.leave(id, start + SECOND);
+        assert_eq!(room(&readers, position, start + SECOND), Room::Bytes(RING_BYTES - IN_FLIGHT_BYTES));
+        let end = position + RING_BYTES - IN_FLIGHT_BYTES;
+        assert_eq!(room(&readers, end, start + 2 * SECOND), Room::HeldUntil(start + 31 * SECOND));
+    }
+
+    #[test]
+    fn the_slowest_patient_reader_counts() {
+        let start = Instant::now();
+        let mut readers = Readers::new(start);
+        let slow = readers.join(0, start);
+        let fast = readers.join(0, start);
+        readers.advance(slow, 2_000_000, start + SECOND);
+        readers.advance(fast, 4_000_000, start + 4 * SECOND);
+        let end = 2_000_000 - IN_FLIGHT_BYTES + RING_BYTES;
+        assert_eq!(room(&readers, end, start + 4 * SECOND), Room::HeldUntil(start + 6 * SECOND));
+        assert_eq!(room(&readers, end, start + 6 * SECOND), Room::Bytes(2_000_000), "the other has room");
+    }
+
+    #[test]
+    fn readers_that_leave_together_count_as_the_slowest_of_them() {
+        let start = Instant::now();
+        let mut readers = Readers::new(start);
+        let (slow, fast) = (readers.join(0, start), readers.join(0, start));
+        readers.advance(slow, 1_000_000, start);
+        readers.advance(fast, 3_000_000, start);
+        readers.leave(slow, start + 9 * SECOND);
+        readers.leave(fast, start + 9 * SECOND);
+        let end = 1_000_000 - IN_FLIGHT_BYTES + RING_BYTES;
+        assert!(matches!(room(&readers, end, start + 10 * SECOND), Room::HeldUntil(_)));
+    }
+}

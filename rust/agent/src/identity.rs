@@ -21,8 +21,8 @@ use crate::answer::{self, Answer};
 use crate::error::{CallError, CallResult, bad_request};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// A restored guest's own boot id, mounted over the kernel's, which is the template's.
-const OWN_BOOT_ID: &str = "/run/microterm/boot_id";
+/// Files of this boot: the boot id, mounted over the kernel's, which in a restored guest is the template's.
+const OWN_FILES: &str = "/run/microterm";
 const SEED_BYTES: usize = 64;
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ fn become_it(identity: &Identity, seed: &[u8]) -> Result<(), Step> {
     let time = TimeSpec::from_duration(Duration::from_millis(identity.time_unix_ms));
     clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|error| ("clock", error.into()))?;
     set_hostname(&identity.hostname).map_err(|error| ("hostname", error))?;
-    fs::write("/etc/machine-id", format!("{}\n", identity.machine_id)).map_err(|error| ("machine-id", error))?;
+    set_file("/etc/machine-id", &format!("{}\n", identity.machine_id)).map_err(|error| ("machine-id", error))?;
     renew_boot_id().map_err(|error| ("boot id", error))
 }
 
@@ -102,17 +102,35 @@ fn reseed(seed: &[u8]) -> io::Result<()> {
 /// Sets the kernel's host name, `/etc/hostname` and `/etc/hosts`.
 pub fn set_hostname(name: &str) -> io::Result<()> {
     nix::unistd::sethostname(name)?;
-    fs::write("/etc/hostname", format!("{name}\n"))?;
-    fs::write("/etc/hosts", format!("127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost\n"))
+    set_file("/etc/hostname", &format!("{name}\n"))?;
+    set_file("/etc/hosts", &format!("127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost\n"))
+}
+
+/// Makes a small file say this. On a full disk, which must not keep a guest from starting, by a mount over it.
+fn set_file(path: &str, text: &str) -> io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|found| found == text) {
+        return Ok(());
+    }
+    match fs::write(path, text) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {
+            // One mount per change; a guest's identity changes when it is restored, not more often.
+            let aside = Path::new(OWN_FILES).join(path.replace('/', "-"));
+            let _ = fs::remove_file(&aside);
+            fs::write(&aside, text)?;
+            Ok(mount(Some(&aside), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
+        }
+        result => result,
+    }
 }
 
 fn renew_boot_id() -> io::Result<()> {
     static MOUNTED: OnceLock<()> = OnceLock::new();
     let id = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+    let own = Path::new(OWN_FILES).join("boot_id");
     // The file keeps its inode, so that the mount made before shows the new id.
-    fs::write(OWN_BOOT_ID, id)?;
+    fs::write(&own, id)?;
     if MOUNTED.get().is_none() {
-        mount(Some(Path::new(OWN_BOOT_ID)), BOOT_ID, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+        mount(Some(&own), BOOT_ID, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
         let _ = MOUNTED.set(());
     }
     Ok(())

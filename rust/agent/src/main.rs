@@ -10,6 +10,8 @@ mod download;
 mod error;
 mod exec;
 mod exec_input;
+mod exec_run;
+mod exec_start;
 mod file_calls;
 mod files;
 mod frames_in;

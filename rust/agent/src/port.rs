@@ -54,7 +54,11 @@ pub fn find() -> Option<PathBuf> {
 impl Port {
     /// Opens the port and starts the task that watches it. The kernel admits one opener at a time.
     pub fn open(path: &PathBuf) -> io::Result<Port> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        Port::watch(OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?)
+    }
+
+    /// Takes a non-blocking file that is polled as the port is.
+    pub fn watch(file: File) -> io::Result<Port> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
         epoll.add(&file, EpollEvent::new(flags, 0))?;

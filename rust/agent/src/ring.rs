@@ -125,3 +125,86 @@ impl Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The byte at an offset of a recognisable stream.
+    fn byte(offset: u64) -> u8 {
+        (offset * 7 + offset / 251) as u8
+    }
+
+    fn fill(ring: &mut Ring, count: u64, piece: usize) {
+        let bytes: Vec<u8> = (ring.end()..ring.end() + count).map(byte).collect();
+        bytes.chunks(piece).for_each(|piece| ring.push(piece));
+    }
+
+    fn check(ring: &Ring) {
+        let mut at = ring.start();
+        while at < ring.end() {
+            let piece = ring.piece(at, 5000);
+            assert!(!piece.is_empty());
+            assert!(piece.iter().zip(at..).all(|(found, offset)| *found == byte(offset)), "from {at}");
+            at += piece.len() as u64;
+        }
+        assert!(ring.piece(ring.end(), 10).is_empty());
+    }
+
+    #[test]
+    fn the_newest_bytes_stay_at_their_offsets_whatever_the_pieces() {
+        for piece in [1 << 10, 4095, 8 << 10, 100_000] {
+            let mut ring = Ring::new(80, 24);
+            for count in [1, 32_767, 1, 3_000_000, 1_194_303, 2, 5_000_000] {
+                fill(&mut ring, count, piece);
+                assert_eq!(ring.start(), ring.end().saturating_sub(RING_BYTES));
+                check(&ring);
+            }
+            assert!(ring.blocks.len() as u64 <= RING_BYTES / BLOCK_BYTES + 1, "memory is bounded");
+        }
+    }
+
+    #[test]
+    fn a_small_ring_takes_little_and_a_freed_one_nothing() {
+        let mut ring = Ring::new(80, 24);
+        fill(&mut ring, 100, 10);
+        assert_eq!(ring.blocks.len(), 1);
+        ring.free();
+        assert_eq!((ring.start(), ring.end(), ring.blocks.len()), (100, 100, 0));
+        fill(&mut ring, 100_000, 1000);
+        check(&ring);
+    }
+
+    #[test]
+    fn sizes_are_found_by_offset_and_told_in_order() {
+        let mut ring = Ring::new(80, 24);
+        fill(&mut ring, 10, 10);
+        ring.resize(100, 24);
+        ring.resize(101, 24);
+        fill(&mut ring, 10, 10);
+        ring.resize(101, 24);
+        ring.resize(90, 20);
+        assert_eq!(ring.size_at(9).cols, 80);
+        assert_eq!(ring.size_at(10).cols, 101);
+        assert_eq!(ring.size_at(20).cols, 90);
+        let first = ring.size_at(0);
+        let second = ring.size_after(first.sequence).unwrap();
+        assert_eq!((second.offset, second.cols), (10, 101));
+        let third = ring.size_after(second.sequence).unwrap();
+        assert_eq!((third.offset, third.cols), (20, 90));
+        assert_eq!(ring.size_after(third.sequence), None);
+    }
+
+    #[test]
+    fn a_storm_of_sizes_is_bounded_and_the_oldest_offset_keeps_one() {
+        let mut ring = Ring::new(80, 24);
+        for number in 0..100_000u64 {
+            fill(&mut ring, 1, 1);
+            ring.resize(80 + (number % 100) as u16, 24);
+        }
+        assert!(ring.sizes.len() <= MAX_SIZES);
+        ring.size_at(ring.start());
+        fill(&mut ring, RING_BYTES + 10, 8000);
+        assert_eq!(ring.sizes.len(), 1);
+    }
+}

@@ -160,3 +160,7 @@ impl AsyncWrite for SessionStream {
         self.get_mut().poll_drain(context)
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+//! The start of an exec: what its first frame asks for.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use microterm_wire::{AgentFrame, HostFrame};
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+use serde::Deserialize;
+
+use crate::agent::Agent;
+use crate::answer;
+use crate::body::BodyError;
+use crate::error::{CallError, bad_request};
+use crate::exec_input::Input;
+use crate::exec_run::{Outlet, Running};
+use crate::frames_in::FramesIn;
+use crate::programs::{Program, Streams, describe};
+use crate::pty::{self, Pty};
+use crate::terminals::check_size;
+use crate::user::User;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    command: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    cwd: Option<String>,
+    tty: Option<Size>,
+    user: Option<As>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Size {
+    cols: u16,
+    rows: u16,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum As {
+    Dev,
+    Root,
+}
+
+/// What came of it.
+pub enum Started {
+    /// The program, and where its input comes from.
+    Running(Box<Running>, FramesIn),
+    /// The JSON of a FAILED frame.
+    Failed(Bytes),
+}
+
+/// Starts the program of the first frame.
+pub async fn start(agent: Rc<Agent>, mut frames: FramesIn) -> Result<Started, BodyError> {
+    let Some(HostFrame::Start(json)) = frames.next().await.map_err(|broken| broken.0)? else {
+        return Err("an exec begins with START".into());
+    };
+    match prepare(&agent, &json).await {
+        Ok(running) => Ok(Started::Running(running, frames)),
+        Err((code, message)) => {
+            let json = serde_json::json!({ "code": code, "message": message });
+            Ok(Started::Failed(json.to_string().into()))
+        }
+    }
+}
+
+async fn prepare(agent: &Rc<Agent>, json: &[u8]) -> Result<Box<Running>, (&'static str, String)> {
+    let failed = |error: CallError| ("failed", error.message);
+    if json.len() > answer::MAX_JSON {
+        return Err(failed(bad_request("START is larger than 64 KiB")));
+    }
+    let start: Start = answer::parse_json(json).map_err(failed)?;
+    if start.command.is_empty() {
+        return Err(failed(bad_request("the command is empty")));
+    }
+    let root = (start.user == Some(As::Root) && agent.programs.user.switch).then(|| User::by_uid(0, true)).flatten();
+    let user = root.as_ref().unwrap_or(&agent.programs.user);
+    let program = Program { command: &start.command, env: &start.env, cwd: start.cwd.as_deref(), user };
+    let io = |error: std::io::Error| ("failed", error.to_string());
+    let (streams, ends) = match &start.tty {
+        Some(size) => {
+            check_size(size.cols, size.rows).map_err(failed)?;
+            terminal_streams(Pty::open(user, size.cols, size.rows).map_err(io)?).map_err(io)?
+        }
+        None => pipe_streams().map_err(io)?,
+    };
+    let launching = agent.programs.launch(&program, &streams).map_err(failed)?;
+    let reaper = agent.programs.reaper.clone();
+    let running = Box::new(Running::new(launching.pid, reaper, ends.outlets, ends.input, ends.slave));
+    drop(ends.theirs);
+    launching.started().await.map_err(|failure| describe(&failure, &program))?;
+    Ok(running)
+}
+
+/// The agent's ends of a program's streams, and those of the program, to be closed after the fork.
+struct Ends {
+    outlets: Vec<Outlet>,
+    input: Input,
+    slave: Option<OwnedFd>,
+    theirs: Vec<OwnedFd>,
+}
+
+fn terminal_streams(pty: Pty) -> std::io::Result<(Streams, Ends)> {
+    let slave = pty.slave.as_raw_fd();
+    let master = Rc::new(pty::watch(pty.master)?);
+    let outlets = vec![Outlet { fd: master.clone(), frame: AgentFrame::Stdout }];
+    let ends = Ends { outlets, input: Input::Terminal(master), slave: Some(pty.slave), theirs: Vec::new() };
+    Ok((Streams { stdin: slave, stdout: slave, stderr: slave, tty: true }, ends))
+}
+
+fn pipe_streams() -> std::io::Result<(Streams, Ends)> {
+    let (stdin, input) = pipe2(OFlag::O_CLOEXEC)?;
+    let (output, stdout) = pipe2(OFlag::O_CLOEXEC)?;
+    let (errors, stderr) = pipe2(OFlag::O_CLOEXEC)?;
+    // Only the agent's ends: a program finds its own blocking, as it expects.
+    for ours in [&input, &output, &errors] {
+        nix::fcntl::fcntl(ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    let streams =
+        Streams { stdin: stdin.as_raw_fd(), stdout: stdout.as_raw_fd(), stderr: stderr.as_raw_fd(), tty: false };
+    let outlets = vec![
+        Outlet { fd: Rc::new(pty::watch(output)?), frame: AgentFrame::Stdout },
+        Outlet { fd: Rc::new(pty::watch(errors)?), frame: AgentFrame::Stderr },
+    ];
+    let input = Input::Pipe(pty::watch(input)?);
+    Ok((streams, Ends { outlets, input, slave: None, theirs: vec![stdin, stdout, stderr] }))
+}
