@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,5 +36,20 @@ describe("the server's address", () => {
     );
     writeFileSync(join(data, "server/server.json"), "{");
     expect(() => findServer({ data }, {})).toThrow("no address");
+  });
+
+  it("is believed no more than its writer, who may be another user", () => {
+    for (const url of ["http://192.0.2.1:7681", "http://127.0.0.1:1@example.org", "http://127.0.0.1:7681/\u001b[2J"]) {
+      writeFileSync(join(data, "server/server.json"), JSON.stringify({ url, pid: 1 }));
+      expect(() => findServer({ data }, {})).toThrow("no address");
+    }
+    writeFileSync(join(data, "server/server.json"), JSON.stringify({ url: "http://127.0.0.1:7681", pid: 1 }));
+    const token = join(data, "server/token");
+    writeFileSync(join(data, "secret"), "of root's");
+    for (const make of [symlinkSync, linkSync]) {
+      rmSync(token);
+      make(join(data, "secret"), token);
+      expect(() => findServer({ data }, {})).toThrow(/is a link|is not a file/);
+    }
   });
 });

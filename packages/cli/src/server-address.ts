@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
@@ -36,7 +36,8 @@ export function findServer(options: ServerOptions, env: Environment = process.en
   const token = readText(join(data, "server/token"), again).trim();
   const found: unknown = parse(written);
   const address = typeof found === "object" && found !== null && "url" in found ? found.url : null;
-  if (typeof address !== "string")
+  // The server's user wrote it, which is not who asks where root does: the token goes to this host alone.
+  if (typeof address !== "string" || !/^http:\/\/127\.0\.0\.1:\d{1,5}$/.test(address))
     throw new CliError(`${data}/server/server.json has no address in it.`, { hint: again });
   return { url: address, token };
 }
@@ -48,7 +49,7 @@ function defaultDataFolder(env: Environment): string {
 
 function readText(path: string, hint: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readPlainFile(path);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === "EACCES") {
@@ -57,9 +58,25 @@ function readText(path: string, hint: string): string {
         cause,
       });
     }
+    if (code === "ELOOP") throw new CliError(`${path} is a link, which no server makes.`, { cause });
     if (code !== "ENOENT" && code !== "ENOTDIR") throw cause;
     throw new CliError(`No server has been started here: ${path} does not exist.`, { hint, cause });
   }
+}
+
+/** Both files are a line each. */
+const MAX_BYTES = 4096;
+
+/** No link that the server's user may have put in a file's place, which would have root send off what it leads to. */
+function readPlainFile(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const found = fstatSync(fd);
+    if (found.isFile() && found.nlink === 1 && found.size <= MAX_BYTES) return readFileSync(fd, "utf8");
+  } finally {
+    closeSync(fd);
+  }
+  throw new CliError(`${path} is not a file that a server wrote.`);
 }
 
 function parse(text: string): unknown {
