@@ -66,6 +66,14 @@ describe("credentials", () => {
     const headers = { cookie, origin: origin() };
     expect(told(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
     expect(told(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+    // Cookies are sent to every port of a host: who has caught one makes no links with it, nor gets past the Origin check.
+    const caught = cookie.replace("microterm_session=", "");
+    expect(told(await server.call("POST", "/v1/links", { token: caught }))).toEqual([401, "UNAUTHENTICATED"]);
+    const swapped = { cookie: `microterm_session=${server.token}` };
+    expect(told(await server.call("GET", "/v1/host", { token: null, headers: swapped }))).toEqual([
+      401,
+      "UNAUTHENTICATED",
+    ]);
   });
 
   it("in a cookie need our own Origin to write", async () => {
@@ -135,6 +143,14 @@ describe("addresses", () => {
 });
 
 describe("attempts to sign in", () => {
+  it("are not used up by other sites' pages", async () => {
+    for (let attempt = 0; attempt < 25; attempt++) {
+      const answer = await exchange("0123456789abcdef", { origin: "http://evil.example" });
+      expect(told(answer)).toEqual([403, "FORBIDDEN_ORIGIN"]);
+    }
+    expect((await exchange(await link())).status).toBe(200);
+  });
+
   it("are slowed down when there are many", async () => {
     const answers: Answer[] = [];
     for (let attempt = 0; attempt < 40; attempt++) answers.push(await exchange("0123456789abcdef"));

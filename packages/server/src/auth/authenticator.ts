@@ -33,7 +33,8 @@ export function createAuthenticator(credentials: CredentialService, addresses: A
       });
       const secret = bearer ?? cookie;
       const credential = secret === undefined ? null : await credentials.authenticate(secret);
-      if (credential === null) {
+      // Each kind in its own place: cookies go to every port of a host, and what a session may not do, a token may.
+      if (credential === null || (credential.kind === "token") !== (bearer !== undefined)) {
         const reason =
           secret === undefined ? "No credential was sent." : "The credential is unknown, spent or expired.";
         throw new PlatformError("UNAUTHENTICATED", reason);

@@ -25,14 +25,17 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
         body: SignIn,
         response: { 200: Session, ...problems },
       },
-      onRequest: app.rateLimit({
-        max: SIGN_INS_PER_MINUTE,
-        timeWindow: 60_000,
-        errorResponseBuilder: () => new PlatformError("TOO_MANY", "Too many attempts to sign in within a minute."),
-      }),
+      onRequest: [
+        // First, so that another site's page can't use up its visitor's attempts.
+        async (request) => addresses.checkOrigin(request.raw, { required: false }),
+        app.rateLimit({
+          max: SIGN_INS_PER_MINUTE,
+          timeWindow: 60_000,
+          errorResponseBuilder: () => new PlatformError("TOO_MANY", "Too many attempts to sign in within a minute."),
+        }),
+      ],
     },
     async (request, reply) => {
-      addresses.checkOrigin(request.raw, { required: false });
       const { secret, credential } = await credentials.exchange(request.body.token);
       setCookie(reply, secret, credential.expiresAt);
       return { owner: credential.owner, version };
