@@ -7,8 +7,6 @@ import { ImageCorruptError } from "./image-error.ts";
 /** What an image consists of, besides its manifest. `vmlinuz` is an ELF kernel; see kernel.ts. */
 export const IMAGE_FILES = ["vmlinuz", "initrd.cpio", "root.erofs"] as const;
 
-type ImageFile = (typeof IMAGE_FILES)[number];
-
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const fileRecordSchema = z.strictObject({ size: z.int().min(1), sha256 });

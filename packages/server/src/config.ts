@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { FAULT_POINTS } from "@microterm/core";
 import { Accelerator } from "@microterm/protocol";
 import { z } from "zod";
 
@@ -26,7 +27,7 @@ const shared = {
   log: z.enum(["file", "stdout"]).default("file"),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
-  fault: z.string().optional(),
+  fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),
 } as const;
 
 const ProcessConfig = z.strictObject({

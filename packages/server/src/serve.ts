@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createCredentialService, createEnvironmentService } from "@microterm/core";
+import { createCredentialService, createEnvironmentService, type Storage } from "@microterm/core";
+import { OwnerId } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { CLOSE, createLiveConnections } from "./auth/live-connections.ts";
@@ -50,6 +51,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   exitOnBugs(log);
   const adapters = await compose(config, folder, coreLog(log));
   const { storage, driver } = adapters;
+  await refuseOtherDrivers(storage, driver.name);
   const core = { storage, clock: systemClock, random: systemRandomness };
   const credentials = createCredentialService({
     ...core,
@@ -76,7 +78,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(),
     web: config.web,
   };
-  const owner = await storage.owners.ensureFirst(systemRandomness.id(12) as never, new Date().toISOString());
+  const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
   await ensureAccessToken(join(folder, "token"), credentials, owner);
   const app = await createApp({ services, log });
   serveWebSockets(app.server, services, log);
@@ -112,6 +114,17 @@ export async function serve(config: Config): Promise<RunningServer> {
       log.info("stopped");
     },
   };
+}
+
+/** Another driver could neither find an environment's machine nor keep its promise of isolation. */
+async function refuseOtherDrivers(storage: Storage, driver: string): Promise<void> {
+  const other = (await storage.environments.list()).find((row) => row.driver !== driver);
+  if (other === undefined) return;
+  await storage.close();
+  throw new StartError(
+    `The environment '${other.name}' in this data folder is of the driver ${other.driver}, and ${driver} was asked for. ` +
+      `Try: ./microterm up --driver ${other.driver}, or --data with another folder`,
+  );
 }
 
 function lockFolder(folder: string): ReturnType<typeof lockData> {

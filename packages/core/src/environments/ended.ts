@@ -32,7 +32,9 @@ async function onEnded(
   const reason = end.kind === "powered-off" ? "the guest powered off" : died;
   context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
   // The row first: a machine that no running row names is swept by the next start, whatever happens now.
-  await context.rows.transition(row.id, ["running"], to, { reason });
+  await persist(context, signal, "noting an ended machine", async () => {
+    await context.rows.transition(row.id, ["running"], to, { reason });
+  });
   context.live.delete(row.id);
   context.faults.hit("ended.row");
   changed(context, row);

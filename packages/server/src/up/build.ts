@@ -108,7 +108,8 @@ export async function ensureImage(
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     const mend = error instanceof ImageBuildError ? error.mend : "./microterm doctor";
-    throw new SetupError(`the guest's Linux could not be built: ${said}`, mend, { cause: error });
+    const log = error instanceof ImageBuildError ? `\n${error.log.trimEnd().split("\n").slice(-12).join("\n")}` : "";
+    throw new SetupError(`the guest's Linux could not be built: ${said}${log}`, mend, { cause: error });
   }
 }
 
