@@ -30,6 +30,24 @@ describe("bad input", () => {
     });
   });
 
+  it("asks for no stream's head alone, which would run on for nobody", async () => {
+    const base = "/v1/environments/input";
+    for (const path of [
+      "/v1/events",
+      `${base}/logs?follow=1`,
+      `${base}/files/content?path=/`,
+      `${base}/files/tar?path=/`,
+    ]) {
+      expect([path, (await server.call("HEAD", path)).status]).toEqual([path, 404]);
+    }
+    expect((await server.call("HEAD", base)).status).toBe(200);
+  });
+
+  it("in a WebSocket's address is the client's fault", async () => {
+    const headers = { connection: "Upgrade", upgrade: "websocket" };
+    expect(told(await server.call("GET", "//", { headers }))).toEqual([400, "BAD_REQUEST"]);
+  });
+
   it("has every bad field named at once", async () => {
     const answer = await create({ name: "Bad Name", memoryMib: 0, cpus: -1, diskMib: 1e12, surprise: true });
     expect(told(answer)).toEqual([400, "BAD_REQUEST"]);

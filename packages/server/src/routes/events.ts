@@ -1,6 +1,7 @@
 import { PassThrough } from "node:stream";
 import { type EnvironmentId, type OwnerId, PlatformError } from "@microterm/protocol";
 import type { App, Services } from "../services.ts";
+import { GET_ONLY } from "./schemas.ts";
 
 const COMMENT_EVERY_MS = 15_000;
 
@@ -8,6 +9,7 @@ export function eventRoutes(app: App, services: Services): void {
   app.get(
     "/v1/events",
     {
+      ...GET_ONLY,
       schema: {
         tags: ["environments"],
         summary:

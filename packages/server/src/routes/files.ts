@@ -4,7 +4,7 @@ import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import { GUEST_FILE_HEADERS } from "../http/security-headers.ts";
 import type { App, Services } from "../services.ts";
-import { EnvironmentParams, GuestPath, NoContent, problems, Switch } from "./schemas.ts";
+import { EnvironmentParams, GET_ONLY, GuestPath, NoContent, problems, Switch } from "./schemas.ts";
 
 const FileList = z.strictObject({ entries: z.array(FileEntry), truncated: z.boolean() });
 const PathQuery = z.strictObject({ path: GuestPath });
@@ -100,7 +100,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
 
   app.get(
     `${base}/content`,
-    { schema: { tags, summary: "Download a file", params, querystring: PathQuery } },
+    { ...GET_ONLY, schema: { tags, summary: "Download a file", params, querystring: PathQuery } },
     async (request, reply) => {
       const agent = await environments.agent(request.identity.owner, request.params.env);
       const { size, body } = await agent.read(request.query.path, { signal: requestSignal(reply) });
@@ -111,7 +111,10 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
 
   app.get(
     `${base}/tar`,
-    { schema: { tags, summary: "Download a file or folder as a tar archive", params, querystring: PathQuery } },
+    {
+      ...GET_ONLY,
+      schema: { tags, summary: "Download a file or folder as a tar archive", params, querystring: PathQuery },
+    },
     async (request, reply) => {
       const agent = await environments.agent(request.identity.owner, request.params.env);
       const body = await agent.readTar(request.query.path, { signal: requestSignal(reply) });

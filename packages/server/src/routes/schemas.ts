@@ -36,6 +36,12 @@ export const Switch = z
 /** A path that needs no answer body. */
 export const NoContent = z.null().describe("Nothing");
 
+/**
+ * For an answer that is a stream: asked for its head alone, it would be read to its end for nobody, and one without an end
+ * would go on for ever.
+ */
+export const GET_ONLY = { exposeHeadRoute: false } as const;
+
 /** What every call may answer instead: a problem document, whose `code` docs/reference/errors.md explains. */
 export const problems = {
   default: {

@@ -47,7 +47,8 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     services.addresses.checkHost(request);
     const identity = await services.authenticator.authenticate(request);
     services.readiness.assertRecovered();
-    const url = new URL(request.url ?? "/", "http://server");
+    const url = URL.parse(request.url ?? "/", "http://server");
+    if (url === null) throw new PlatformError("BAD_REQUEST", "The address is not well-formed.");
     const attach = ATTACH.exec(url.pathname);
     if (attach) {
       requireProtocol(request, TERMINAL_SUBPROTOCOL);
