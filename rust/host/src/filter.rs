@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Refused with EPERM, whatever the arguments.
-const NEVER: [i64; 31] = [
+const NEVER: [i64; 34] = [
     libc::SYS_mount,
     libc::SYS_umount2,
     libc::SYS_pivot_root,
@@ -41,6 +41,10 @@ const NEVER: [i64; 31] = [
     libc::SYS_mknodat,
     libc::SYS_acct,
     libc::SYS_quotactl,
+    // Its operations pass by every filter, sockets of any family among them; QEMU does without.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
 ];
 
 /// Flags of clone(2) that make a namespace.

@@ -169,12 +169,11 @@ impl Cgroups {
     /// # Errors
     /// `internal` when something is still alive at the end of our patience.
     pub fn kill(&self, machine: &Id, signalled: impl Fn()) -> Outcome<usize> {
-        let found = self.pids(machine);
-        let mut seen = found.clone();
         let start = Instant::now();
-        let mut pids = found;
-        // Frozen first, nothing in the group forks away between the look and the signal.
+        // Frozen first, nothing in the group forks away between the look and the signal, nor leaves its pid to another.
         self.freeze(machine, true);
+        let mut pids = self.pids(machine);
+        let mut seen = pids.clone();
         while !pids.is_empty() {
             let whole = self.version == Some(Version::V2)
                 && self.folder("", machine).is_some_and(|folder| fs::write(folder.join("cgroup.kill"), "1").is_ok());
