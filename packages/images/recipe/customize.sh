@@ -46,6 +46,7 @@ find "$recipe/root" -mindepth 1 -printf '%y %P\n' | while read -r type path; do
 done
 chmod 0440 "$root"/etc/sudoers.d/*
 sed -i "s/@SUITE@/$suite/g" "$root/etc/apt/sources.list.d/debian.sources"
+mkdir -p "$root/usr/lib/microterm"
 # A constant instead of a fork of dircolors in each shell: under emulation that fork is what one waits for.
 chroot "$root" env TERM=xterm-256color dircolors -b >"$root/usr/lib/microterm/ls-colors.bash"
 for name in poweroff reboot halt shutdown; do ln -sf /run/microterm/agent "$root/usr/sbin/$name"; done
