@@ -83,6 +83,11 @@ export class TerminalClient {
     this.socket.send(Buffer.concat([Buffer.of(FRAME.input), Buffer.from(text)]));
   }
 
+  /** As an emulator that answers a query. */
+  reply(text: string): void {
+    this.socket.send(Buffer.concat([Buffer.of(FRAME.reply), Buffer.from(text)]));
+  }
+
   resize(cols: number, rows: number): void {
     const frame = Buffer.alloc(5);
     frame[0] = FRAME.resize;

@@ -115,6 +115,26 @@ describe("a terminal's WebSocket", () => {
     );
   });
 
+  it("takes answers to a program's queries from one client only, and not for typing", async () => {
+    const terminal = await open("exec cat");
+    const [one, two] = [await attach(terminal).opened(), await attach(terminal).opened()];
+    const answerAll = async (word: string) => {
+      for (const [name, client] of Object.entries({ one, two })) {
+        client.reply(`${word} by ${name}.\n`);
+        client.ping(word.length);
+      }
+      const pong = `PONG ${word.length}`;
+      await poll("both PONGs", () => one.frames.includes(pong) && two.frames.includes(pong));
+    };
+    await answerAll("first");
+    await one.until("first by one.");
+    two.type("typed\n");
+    await one.until("typed");
+    await answerAll("second");
+    await one.until("second by two.");
+    expect(one.text).not.toMatch(/first by two|second by one/);
+  });
+
   it("sends no more than the window to a client that acknowledges nothing, and all once it does", async () => {
     const client = attach(await open("stty -onlcr; seq 1 400000; printf END; exec cat"), { acknowledge: false });
     await poll("the window to fill", () => client.received > MAX_UNACKNOWLEDGED - 2 * 65_536);

@@ -12,6 +12,7 @@ export const FRAME = {
   ack: 0x42,
   resize: 0x43,
   ping: 0x44,
+  reply: 0x45,
   start: 0x61,
   stdinEof: 0x62,
   signal: 0x63,

@@ -146,6 +146,15 @@ describe("an attachment", () => {
     expect(typed).toEqual([Uint8Array.of(FRAME.input, 1), Uint8Array.of(FRAME.input, 2)]);
   });
 
+  it("sends an emulator's answers as such, and keeps none for later", () => {
+    const t = attach();
+    t.attachment.reply(Uint8Array.of(1));
+    t.connect(0n, 0n, 0n);
+    t.attachment.reply(Uint8Array.of(2));
+    expect(t.last().sent.filter((message) => message[0] === FRAME.reply)).toEqual([Uint8Array.of(FRAME.reply, 2)]);
+    expect(typesSent(t.last())).not.toContain(FRAME.input);
+  });
+
   it("cuts a paste into messages that a server takes, and holds it back while the network is slow", () => {
     const t = attach();
     t.connect(0n, 0n, 0n);

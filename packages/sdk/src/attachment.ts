@@ -6,6 +6,7 @@ import {
   encodeAck,
   encodeInput,
   encodePing,
+  encodeReply,
   encodeResize,
   FrameError,
   type Ready,
@@ -78,6 +79,14 @@ export class Attachment {
     const isAccepted = this.#queue.push(bytes);
     this.#drain();
     return isAccepted;
+  }
+
+  /**
+   * Passes on what the client's emulator answers to a query in the output. The server takes it from one of a terminal's clients, so
+   * it is no `write`. Without a connection it is dropped: by the next one the program has given up waiting.
+   */
+  reply(bytes: Uint8Array): void {
+    if (this.#isReady) this.#send(encodeReply(bytes));
   }
 
   resize(cols: number, rows: number): void {

@@ -7,6 +7,7 @@ import {
   encodeAck,
   encodeInput,
   encodePing,
+  encodeReply,
   encodeResize,
   encodeSignal,
   encodeStart,
@@ -125,6 +126,7 @@ describe("terminal frames", () => {
 describe("what a client sends", () => {
   it("has the layout of the protocol's page", () => {
     expect(encodeInput(Uint8Array.of(3))).toEqual(frame(FRAME.input, Uint8Array.of(3)));
+    expect(encodeReply(Uint8Array.of(3))).toEqual(frame(FRAME.reply, Uint8Array.of(3)));
     expect(encodeAck(2n ** 40n)).toEqual(frame(FRAME.ack, [8, 2n ** 40n]));
     expect(encodeResize(80, 24)).toEqual(frame(FRAME.resize, [2, 80], [2, 24]));
     expect(encodePing(7)).toEqual(frame(FRAME.ping, [4, 7]));

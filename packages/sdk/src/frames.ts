@@ -127,8 +127,16 @@ export function decodeExecFrame(message: ArrayBuffer | Uint8Array): ExecFrame {
 }
 
 export function encodeInput(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return withBytes(FRAME.input, bytes);
+}
+
+export function encodeReply(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return withBytes(FRAME.reply, bytes);
+}
+
+function withBytes(type: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const message = new Uint8Array(1 + bytes.length);
-  message[0] = FRAME.input;
+  message[0] = type;
   message.set(bytes, 1);
   return message;
 }

@@ -184,6 +184,9 @@ export class Attachment {
         this.#ask(this.#size.typed());
         this.#write(frame.bytes);
         break;
+      case "reply":
+        if (this.#size.answers()) this.#write(frame.bytes);
+        break;
       case "ack":
         if (!this.#window.acknowledge(frame.offset)) throw new Error("ACK of bytes that were not sent");
         this.#regulate();

@@ -17,7 +17,7 @@ describe("a client's frame", () => {
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         try {
           const { type } = parseClientFrame(Buffer.from(bytes));
-          expect({ input: FRAME.input, ack: FRAME.ack, resize: FRAME.resize, ping: FRAME.ping }[type]).toBe(bytes[0]);
+          expect(FRAME[type]).toBe(bytes[0]);
         } catch (error) {
           expect(error).toBeInstanceOf(ClientFrameError);
         }

@@ -7,7 +7,7 @@ import { FRAME, MAX_FRAME_PAYLOAD } from "@microterm/protocol";
 export const MAX_CLIENT_MESSAGE = 1 + MAX_FRAME_PAYLOAD;
 
 export type ClientFrame =
-  | { readonly type: "input"; readonly bytes: Uint8Array }
+  | { readonly type: "input" | "reply"; readonly bytes: Uint8Array }
   | { readonly type: "ack"; readonly offset: bigint }
   | { readonly type: "resize"; readonly cols: number; readonly rows: number }
   | { readonly type: "ping"; readonly nonce: number };
@@ -17,11 +17,13 @@ export class ClientFrameError extends Error {
   override readonly name = "ClientFrameError";
 }
 
-/** Throws {@link ClientFrameError}. An input's bytes are a view of `message`. */
+/** Throws {@link ClientFrameError}. The bytes of INPUT and REPLY are a view of `message`. */
 export function parseClientFrame(message: Buffer): ClientFrame {
   switch (message[0]) {
     case FRAME.input:
       return { type: "input", bytes: message.subarray(1) };
+    case FRAME.reply:
+      return { type: "reply", bytes: message.subarray(1) };
     case FRAME.ack:
       expectLength(message, 9, "ACK");
       return { type: "ack", offset: message.readBigUInt64BE(1) };

@@ -31,3 +31,18 @@ describe("a terminal's size", () => {
     expect(sizes.join("other").resized(SMALL)).toEqual(SMALL);
   });
 });
+
+describe("a program's query", () => {
+  it("is answered by one client: whoever typed last, before that and after it has left the one that came first", () => {
+    const sizes = createTerminalSizes();
+    const seats = [sizes.join("t"), sizes.join("t"), sizes.join("t")];
+    const answering = () => seats.map((seat) => seat.answers());
+    expect(answering()).toEqual([true, false, false]);
+    seats[2]?.typed();
+    expect(answering()).toEqual([false, false, true]);
+    seats[2]?.leave();
+    expect(answering()).toEqual([true, false, false]);
+    seats.shift()?.leave();
+    expect(answering()).toEqual([true, false]);
+  });
+});

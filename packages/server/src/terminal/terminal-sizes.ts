@@ -3,7 +3,7 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
-/** One client's say in the size of a terminal. Each method answers with the size to ask the guest for, if any. */
+/** One client's say in a terminal that others may look at too. The sizes are what to ask the guest for, if anything. */
 export interface SizeSeat {
   /** The client's window has this size now. */
   resized(size: TerminalSize): TerminalSize | null;
@@ -11,6 +11,8 @@ export interface SizeSeat {
   typed(): TerminalSize | null;
   /** What the guest should have, by this client; asked after the channel to the guest was lost. */
   current(): TerminalSize | null;
+  /** Is this the one client whose emulator answers the program's queries? Two answers would be taken for typing. */
+  answers(): boolean;
   leave(): void;
 }
 
@@ -18,7 +20,8 @@ interface Table {
   /** Whoever typed last, while it is there. */
   active: object | null;
   applied: TerminalSize | null;
-  seats: number;
+  /** In the order of their coming. */
+  readonly seats: Set<object>;
 }
 
 /** A terminal has one size, that of whoever typed last. While nobody has, the latest size of any client counts. */
@@ -26,10 +29,10 @@ export function createTerminalSizes(): { join(terminal: string): SizeSeat } {
   const tables = new Map<string, Table>();
   return {
     join(terminal) {
-      const table = tables.get(terminal) ?? { active: null, applied: null, seats: 0 };
+      const table = tables.get(terminal) ?? { active: null, applied: null, seats: new Set() };
       tables.set(terminal, table);
-      table.seats += 1;
       const self = {};
+      table.seats.add(self);
       let own: TerminalSize | null = null;
       const apply = (): TerminalSize | null => {
         if (own === null || (table.applied?.cols === own.cols && table.applied.rows === own.rows)) return null;
@@ -47,10 +50,11 @@ export function createTerminalSizes(): { join(terminal: string): SizeSeat } {
           return apply();
         },
         current: () => (table.active === null || table.active === self ? own : null),
+        answers: () => (table.active ?? table.seats.values().next().value) === self,
         leave() {
           if (table.active === self) table.active = null;
-          table.seats -= 1;
-          if (table.seats === 0) tables.delete(terminal);
+          table.seats.delete(self);
+          if (table.seats.size === 0) tables.delete(terminal);
         },
       };
     },

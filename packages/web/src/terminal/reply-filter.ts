@@ -6,8 +6,8 @@
  */
 export interface ReplyFilter {
   userInput(): void;
-  /** Should this `onData` be sent? */
-  accepts(): boolean;
+  /** What the `onData` that comes now is; an answer to an old query must not be sent. */
+  judge(): "typed" | "answer" | "old answer";
   /** Output before this offset is old. */
   replayUntil(end: bigint): void;
   drawn(offset: bigint): void;
@@ -22,10 +22,11 @@ export const createReplyFilter = (): ReplyFilter => {
     userInput() {
       isTyped = true;
     },
-    accepts() {
-      const accepted = isTyped || offset >= end;
+    judge() {
+      const wasTyped = isTyped;
       isTyped = false;
-      return accepted;
+      if (wasTyped) return "typed";
+      return offset >= end ? "answer" : "old answer";
     },
     replayUntil(newEnd) {
       end = newEnd;

@@ -54,7 +54,9 @@ export const wireInput = ({ terminal, host, store, replies, attachment }: Sessio
   const hooks = [
     coreOf(terminal).coreService.onUserInput(() => replies.userInput()),
     terminal.onData((data) => {
-      if (replies.accepts()) send(encoder.encode(data));
+      const kind = replies.judge();
+      if (kind === "typed") send(encoder.encode(data));
+      else if (kind === "answer") attachment()?.reply(encoder.encode(data));
     }),
     // Mouse reports of the oldest encoding are bytes, not text.
     terminal.onBinary((data) => send(Uint8Array.from(data, (char) => char.charCodeAt(0) & 255))),
