@@ -8,8 +8,9 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
   await becomeLean(join(config.data, "server/code-cache"), () => import("./serve.ts"));
   const { serve, StartError } = await import("./serve.ts");
   const server = await serve(config).catch((error: unknown) => {
-    if (!(error instanceof StartError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    if (!(error instanceof StartError) && !isOutOfSpace(error)) throw error;
+    const noSpace = `No space is left for ${config.data}. Free some, then try: ./microterm up`;
+    process.stderr.write(`${error instanceof StartError ? error.message : noSpace}\n`);
     process.exit(3);
   });
   process.stdout.write(`${server.url}\n`);
@@ -32,4 +33,9 @@ function readConfigOrExit(args: readonly string[]): Config {
     process.stderr.write(`${error.message}\n`);
     process.exit(2);
   }
+}
+
+/** By the file system's word, or by the database's. */
+function isOutOfSpace(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "HOST_OUT_OF_DISK");
 }

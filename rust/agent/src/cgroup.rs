@@ -16,7 +16,8 @@ const PROCESSES: std::ops::RangeInclusive<u64> = 128..=4096;
 
 /// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted.
 pub fn create() -> io::Result<OwnedFd> {
-    fs::write(format!("{ROOT}/cgroup.subtree_control"), "+memory +pids")?;
+    // With cpu all programs together weigh as much as the agent alone: hundreds that run do not keep it from answering.
+    fs::write(format!("{ROOT}/cgroup.subtree_control"), "+cpu +memory +pids")?;
     fs::create_dir_all(TENANT)?;
     let available = meminfo_kib("MemAvailable:")?;
     let limit_kib = available.saturating_sub(RESERVED_KIB).max(available / 2);

@@ -8,6 +8,8 @@ const BOOT_POLL_MS = 5000;
 /** Between two attempts to reach a monitor that hung up though its VMM may live, ms. */
 const RETRY_MS = 100;
 const MAX_RETRY_MS = 5000;
+/** QEMU stops a guest whose disk finds no space on the host; it is let go on this often, to see whether there is some now. */
+const SPACE_RETRY_MS = 2000;
 /** The chardev of the serial console, as microterm-host names it. */
 const CONSOLE = "con";
 
@@ -27,6 +29,7 @@ export class QemuMonitor {
   readonly #released = new AbortController();
   #qmp: QmpClient | undefined;
   #poll: NodeJS.Timeout | undefined;
+  #resuming: NodeJS.Timeout | undefined;
   #hasEnded = false;
 
   constructor(options: QemuMonitorOptions) {
@@ -54,6 +57,7 @@ export class QemuMonitor {
 
   release(): void {
     clearInterval(this.#poll);
+    clearTimeout(this.#resuming);
     this.#released.abort(new Error("the machine was released"));
     this.#qmp?.close();
   }
@@ -65,7 +69,9 @@ export class QemuMonitor {
     this.#qmp = qmp;
     try {
       // A guest that powered off while nobody looked left its VMM in this state.
-      if ((await qmp.status()) === "shutdown") await this.#shutDown();
+      const status = await qmp.status();
+      if (status === "shutdown") await this.#shutDown();
+      if (status === "io-error") this.#resumeLater();
     } catch (error) {
       qmp.close();
       throw error;
@@ -75,6 +81,16 @@ export class QemuMonitor {
 
   #event(event: QmpEvent): void {
     if (event.name === "SHUTDOWN") void this.#shutDown();
+    // Sent once for each request that failed, and by a VMM that was taken over as often as it likes: one timer for all.
+    if (event.name === "BLOCK_IO_ERROR" && event.data.action === "stop") this.#resumeLater();
+  }
+
+  #resumeLater(): void {
+    if (this.#isOver()) return;
+    this.#resuming ??= setTimeout(() => {
+      this.#resuming = undefined;
+      void this.#qmp?.resume().catch(() => {});
+    }, SPACE_RETRY_MS).unref();
   }
 
   async #shutDown(): Promise<void> {
@@ -116,6 +132,7 @@ export class QemuMonitor {
     if (this.#isOver()) return;
     this.#hasEnded = true;
     clearInterval(this.#poll);
+    clearTimeout(this.#resuming);
     this.#options.ended(end);
   }
 

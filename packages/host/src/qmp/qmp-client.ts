@@ -28,8 +28,10 @@ export interface QmpEvent {
 export interface QmpClient {
   /** Resolves when the connection has ended. Never rejects. */
   readonly closed: Promise<void>;
-  /** QEMU's RunState: `running`, `shutdown` (powered off, kept), `paused` … */
+  /** QEMU's RunState: `running`, `shutdown` (powered off, kept), `io-error` (its disk could not be written) … */
   status(): Promise<string>;
+  /** Lets a guest go on that QEMU has stopped; requests to its disk that failed are made again. */
+  resume(): Promise<void>;
   /** Takes what is in the console's ring buffer, at most 64 KiB, raw. */
   takeConsole(chardev: string): Promise<Buffer>;
   close(): void;
@@ -94,6 +96,10 @@ class QmpMonitor implements QmpClient {
 
   async status(): Promise<string> {
     return Status.parse(await this.execute("query-status", {})).status;
+  }
+
+  async resume(): Promise<void> {
+    await this.execute("cont", {});
   }
 
   async takeConsole(chardev: string): Promise<Buffer> {

@@ -1,10 +1,21 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { PlatformError } from "@microterm/protocol";
 import { type SqliteDatabase, SqliteDialect } from "kysely";
 
 /** Longest wait for another process's write, ms. The server is alone on its database; a backup or a shell may not be. */
 const BUSY_TIMEOUT_MS = 5_000;
 /** Prepared statements kept. The repositories' queries are a few dozen. */
 const STATEMENT_CACHE = 100;
+
+/** SQLITE_FULL (https://www.sqlite.org/rescode.html): the file system has no space for a page. */
+const FULL = 13;
+/**
+ * Space that database and log hold without using it, bytes. On a host without any, removing an environment is how
+ * there comes to be some, and that has to be written down.
+ */
+const RESERVE_BYTES = 1024 * 1024;
+/** Pages of 4 KiB after which the log is taken into the database and begun anew: before it outgrows its reserve. */
+const CHECKPOINT_PAGES = 200;
 
 /**
  * Kysely's SQLite dialect over Node's own `node:sqlite`, which has no native module to build.
@@ -21,6 +32,8 @@ function open(path: string): SqliteDatabase {
   const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS });
   try {
     database.exec("pragma journal_mode = wal; pragma synchronous = normal;");
+    database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
+    reserve(database);
   } catch (error) {
     database.close();
     throw error;
@@ -35,8 +48,8 @@ function open(path: string): SqliteDatabase {
       const prepared = {
         // A statement that yields columns is read; any other is run.
         reader: statement.columns().length > 0,
-        all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
-        run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
+        all: (parameters: readonly unknown[]) => told(() => statement.all(...(parameters as SQLInputValue[]))),
+        run: (parameters: readonly unknown[]) => told(() => statement.run(...(parameters as SQLInputValue[]))),
         iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
       };
       // The schema changes under a cached statement only in migrations, and SQLite prepares it again by itself then.
@@ -44,4 +57,30 @@ function open(path: string): SqliteDatabase {
       return prepared;
     },
   };
+}
+
+/** Fills the log and the database's free pages once, so that both files have them from there on. */
+function reserve(database: DatabaseSync): void {
+  try {
+    database.exec("create table if not exists reserve (bytes blob)");
+    database.exec(`insert into reserve values (zeroblob(${RESERVE_BYTES}))`);
+    database.exec("drop table reserve; pragma wal_checkpoint(restart);");
+  } catch (error) {
+    // A server that starts on a full disk can still show and stop what there is.
+    if (!isFull(error)) throw error;
+  }
+}
+
+const isFull = (error: unknown): boolean => error instanceof Error && "errcode" in error && error.errcode === FULL;
+
+/** Says in the table's words that the host has no space. */
+function told<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    throw new PlatformError("HOST_OUT_OF_DISK", "the host has no space left for the server's database", {
+      cause: error,
+    });
+  }
 }

@@ -35,6 +35,18 @@ describe("sqlite", () => {
     for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
+  it("holds space for what must be written when the host has none", async () => {
+    const path = join(scratch(), "microterm.db");
+    for (const _start of [1, 2]) {
+      const storage = await createSqliteStorage({ path });
+      const { size, blocks } = statSync(`${path}-wal`);
+      expect(size).toBeGreaterThan(1_000_000);
+      expect(512 * blocks).toBeGreaterThan(1_000_000);
+      expect(statSync(path).size).toBeLessThan(2_000_000);
+      await storage.close();
+    }
+  });
+
   it("refuses a database of a newer version", async () => {
     const path = join(scratch(), "microterm.db");
     await (await createSqliteStorage({ path })).close();
