@@ -7,7 +7,7 @@ import { removeEnvironments, stopEnvironments, withServer } from "./environments
 import type { DownOptions } from "./options.ts";
 import { type DataPaths, dataPaths, defaultDataFolder, SERVICE_USER } from "./paths.ts";
 import { createProgress, SetupError } from "./progress.ts";
-import { isServer, runningServer } from "./server-process.ts";
+import { isServer, serverProcess } from "./server-process.ts";
 
 /** `microterm down`: stops server, machines and daemon and keeps the disks; with `--destroy` removes all of it. */
 export async function down(options: DownOptions): Promise<number> {
@@ -49,7 +49,8 @@ async function confirmed(paths: DataPaths): Promise<boolean> {
 }
 
 async function stopServer(paths: DataPaths): Promise<void> {
-  const server = await runningServer(paths);
+  // Also one that is too busy to answer: its folder must not be removed below it.
+  const server = serverProcess(paths);
   if (server === null) return;
   process.kill(server.pid, "SIGTERM");
   const deadline = Date.now() + 15_000;

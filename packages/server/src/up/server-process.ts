@@ -16,11 +16,21 @@ const ServerJson = z.object({
 const Link = z.object({ token: z.string().regex(/^[a-z0-9]{1,128}$/) });
 export type RunningServer = z.infer<typeof ServerJson>;
 
-/** The server that answers for this data folder now, or null. */
-export async function runningServer(paths: DataPaths): Promise<RunningServer | null> {
+/** The server of this data folder that is there, whether it answers or not, or null. */
+export function serverProcess(paths: DataPaths): RunningServer | null {
   try {
     const server = ServerJson.parse(JSON.parse(readServerFile(paths.serverJson)));
-    if (!isServer(server.pid, paths)) return null;
+    return isServer(server.pid, paths) ? server : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The server that answers for this data folder now, or null. */
+export async function runningServer(paths: DataPaths): Promise<RunningServer | null> {
+  const server = serverProcess(paths);
+  if (server === null) return null;
+  try {
     const answer = await fetch(`${server.url}/healthz`, { signal: AbortSignal.timeout(2000) });
     return answer.ok ? server : null;
   } catch {
