@@ -22,9 +22,6 @@ const DEVICE_PATIENCE: Duration = Duration::from_secs(60);
 /// How often to look for it.
 const DEVICE_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Before every program, behind no kernel thread that matters.
-const AGENT_NICENESS: i32 = -15;
-
 /// Descriptors a program may have: the soft limit that old programs expect, and room to raise it.
 const OPEN_FILES: (u64, u64) = (1024, 524_288);
 
@@ -56,11 +53,6 @@ fn boot_up() -> io::Result<([u8; 16], User, OwnedFd)> {
     let cgroup = cgroup::create().map_err(named("the tenant's cgroup"))?;
     // Before any out-of-memory choice can fall on PID 1, whose end is the machine's.
     std::fs::write("/proc/self/oom_score_adj", "-1000").map_err(named("oom_score_adj"))?;
-    // A fork bomb leaves no other turn.
-    // SAFETY: a plain system call on the calling process.
-    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, AGENT_NICENESS) } != 0 {
-        return Err(named("niceness")(io::Error::last_os_error()));
-    }
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0, OPEN_FILES.1)?;
     // The cgroup limits processes; a limit for each user would also refuse a new shell beside a fork bomb.
     setrlimit(Resource::RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY)?;

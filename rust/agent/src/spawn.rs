@@ -141,8 +141,6 @@ unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
         if let Some(procs) = launch.cgroup {
             // A refusal would leave a tenant's program without limits.
             check(prepared, Stage::Prepare, libc::write(procs, c"0".as_ptr().cast(), 1) as i32);
-            // The agent runs before everybody; its programs do not.
-            check(prepared, Stage::Prepare, libc::setpriority(libc::PRIO_PROCESS, 0, 0));
             let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
             check(prepared, Stage::Prepare, libc::write(score, c"0".as_ptr().cast(), 1) as i32);
         }
