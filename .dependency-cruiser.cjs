@@ -49,7 +49,7 @@ module.exports = {
     {
       name: "spawn-in-host",
       severity: "error",
-      from: { path: "^packages/", pathNot: "^packages/(host|cli)/" },
+      from: { path: "^packages/", pathNot: "^packages/(host|cli)/|\\.test\\.ts$" },
       to: { dependencyTypes: ["core"], path: "child_process" },
     },
     {
