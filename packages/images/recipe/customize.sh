@@ -49,7 +49,11 @@ sed -i "s/@SUITE@/$suite/g" "$root/etc/apt/sources.list.d/debian.sources"
 mkdir -p "$root/usr/lib/microterm"
 # A constant instead of a fork of dircolors in each shell: under emulation that fork is what one waits for.
 chroot "$root" env TERM=xterm-256color dircolors -b >"$root/usr/lib/microterm/ls-colors.bash"
-for name in poweroff reboot halt shutdown; do ln -sf /run/microterm/agent "$root/usr/sbin/$name"; done
+# Also where dev looks for programs: Debian's /etc/profile leaves sbin out of an ordinary user's PATH.
+for name in poweroff reboot halt shutdown; do
+  ln -sf /run/microterm/agent "$root/usr/sbin/$name"
+  ln -sf /run/microterm/agent "$root/usr/local/bin/$name"
+done
 # Each apt-get install in a guest would otherwise rebuild the manual's index.
 rm -f "$root/var/lib/man-db/auto-update"
 
