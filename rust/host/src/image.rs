@@ -1,7 +1,7 @@
 //! Images: imported once, checked against their manifest, and root's from then on.
 
 use crate::copy;
-use crate::error::{Code, During, Outcome, failure};
+use crate::error::{Code, During, Outcome, failure, note};
 use crate::ids::{ImageKey, hex};
 use crate::{place, stamp};
 use nix::fcntl::{OFlag, open, openat};
@@ -158,9 +158,15 @@ fn import_one(from: impl AsFd) -> Outcome<ImageKey> {
     if stamp::holds(&here) {
         return Ok(key.clone());
     }
-    if verify(key).is_ok_and(|bad| bad.is_empty()) {
-        stamp::set(&here);
-        return Ok(key.clone());
+    match verify(key) {
+        Ok(bad) if bad.is_empty() => {
+            stamp::set(&here);
+            return Ok(key.clone());
+        }
+        // Set-up finds this line in the log and passes it on.
+        Ok(bad) => note(format_args!("the installed image is corrupt ({}): it is installed again", bad.join(", "))),
+        Err(_) if here.exists() => note("the installed image is corrupt (manifest.json): it is installed again"),
+        Err(_) => {}
     }
     let new = place::images().join(format!("{key}.new"));
     let _ = fs::remove_dir_all(&new);

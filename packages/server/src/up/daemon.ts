@@ -26,12 +26,15 @@ export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient
     await stopDaemon(start.paths);
   }
   const step = start.progress.step("Starting microterm-host (as root)");
+  const logged = logText(start.paths.daemonLog).length;
   await launchDaemon(start);
   const deadline = Date.now() + 60_000;
   for (;;) {
     const client = await connect(start.paths);
     if (client !== null) {
       step.done();
+      const corrupt = /the installed image is corrupt .*/.exec(logText(start.paths.daemonLog).slice(logged));
+      if (corrupt !== null) start.progress.note(`  microterm-host says: ${corrupt[0]}`);
       return client;
     }
     if (Date.now() > deadline) {
@@ -133,10 +136,14 @@ function isSameBinary(pid: number, binary: string): boolean {
 
 /** A log's last lines, made safe to show: the server's own words are among them. */
 export function logTail(path: string): string {
+  const lines = logText(path).split("\n").slice(-12);
+  return lines.map((line) => plainText(line)).join("\n") || "(no log)";
+}
+
+function logText(path: string): string {
   try {
-    const lines = readFileSync(path, "utf8").split("\n").slice(-12);
-    return lines.map((line) => plainText(line)).join("\n");
+    return readFileSync(path, "utf8");
   } catch {
-    return "(no log)";
+    return "";
   }
 }
