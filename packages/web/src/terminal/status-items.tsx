@@ -46,9 +46,10 @@ const SettingsMenu = () => {
 };
 
 /** What a terminal adds to the status bar. */
-export const StatusItems = ({ state }: { readonly state: SessionState }) => (
+export const StatusItems = ({ state, isForeign }: { readonly state: SessionState; readonly isForeign: boolean }) => (
   <>
-    {state.isMouseTaken && <span className="max-lg:hidden">Shift+drag selects</span>}
+    {isForeign && state.phase === "live" && <span className="text-text">Sized elsewhere: type to take it over</span>}
+    {state.isMouseTaken && !isForeign && <span className="max-lg:hidden">Shift+drag selects</span>}
     <SettingsMenu />
     {state.size && (
       <span title="Columns and rows">

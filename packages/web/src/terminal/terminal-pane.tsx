@@ -80,11 +80,6 @@ const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewPro
             className="terminal-host h-full"
           />
         </div>
-        {isForeign && state.phase === "live" && (
-          <p className="pointer-events-none absolute right-2 bottom-1 rounded-md bg-raised px-2 py-0.5 text-xs text-muted">
-            Sized by another window. Type to take it over.
-          </p>
-        )}
         {state.phase === "opening" && (
           <p role="status" className="pointer-events-none absolute top-2 left-3 text-muted">
             Connecting…
@@ -101,7 +96,7 @@ const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewPro
       )}
       {session && <PastePreview text={state.pendingPaste} session={session} />}
       <StatusBar environment={environment}>
-        <StatusItems state={state} />
+        <StatusItems state={state} isForeign={isForeign} />
       </StatusBar>
     </>
   );
