@@ -107,6 +107,9 @@ impl Terminal {
                     }
                     reads += 1;
                     if reads % READS_A_TURN == 0 {
+                        // A key passes from the port to the PTY through several tasks: the first turn polls the port and
+                        // wakes the next of them, the second lets them all run before more is read.
+                        yield_now().await;
                         yield_now().await;
                     }
                 }
