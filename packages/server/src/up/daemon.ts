@@ -96,7 +96,8 @@ export async function stopDaemon(paths: DataPaths): Promise<boolean> {
   if (client === null) return false;
   const { supervisorPid } = await client.hello();
   client.close();
-  await asRoot(["kill", "-TERM", String(supervisorPid)]);
+  // The shell's own kill: a minimal Debian has no program of that name.
+  await asRoot(["sh", "-c", 'kill -TERM "$1"', "sh", String(supervisorPid)]);
   const deadline = Date.now() + 10_000;
   while ((await connect(paths)) !== null) {
     if (Date.now() > deadline)
