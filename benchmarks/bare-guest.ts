@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GuestAgent } from "@microterm/core";
@@ -77,11 +78,18 @@ export async function bootBare(recipe: GuestRecipe, rawPort?: string): Promise<B
   });
   const link = new AgentLink({ open: (limits) => openResynced(join(folder, "agent.sock"), magic, limits) });
   void ended.then(() => link.end(`the bare guest's QEMU ended: ${said}`));
+  const remove = (): void => {
+    vmm.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // A run that is interrupted has nobody else to end it.
+  process.once("exit", remove);
   const close = async (): Promise<void> => {
     link.end("the benchmark is over");
     vmm.kill("SIGKILL");
     await ended;
-    await rm(folder, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   };
   try {
     const agent = await link.agent({ timeoutMs: BOOT_MS });

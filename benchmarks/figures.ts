@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 
 /** One line of the table. */
@@ -40,10 +40,13 @@ export const hostLoad = (): string => `${cpus().length} cores, load ${loadavg()[
 /** Of a process, by proc(5). */
 export function processFigures(pid: number): { readonly residentMb: number; readonly cpuSeconds: number } {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  // utime and stime, in ticks of 1/100 s.
+  // The first field of schedstat is time on a core in ns; `stat` counts ticks of 10 ms, of which an idle server takes none.
+  const times = readdirSync(`/proc/${pid}/task`).map((task) => {
+    const [nanoseconds] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ");
+    return Number(nanoseconds) / 1e9;
+  });
   return {
     residentMb: (Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024) / 1e6,
-    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
+    cpuSeconds: times.reduce((sum, time) => sum + time, 0),
   };
 }

@@ -46,6 +46,14 @@ if (unknown.length > 0 || !Number.isInteger(settings.rounds) || settings.rounds 
 // The daemon is started detached, and does not keep Node waiting for its end.
 const waiting = setInterval(() => undefined, 60_000);
 const world = await startGuestWorld();
+let closing: Promise<void> | undefined;
+const close = (): Promise<void> => {
+  closing ??= world.close();
+  return closing;
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void close().finally(() => process.exit(130)));
+}
 try {
   console.log(`${hostLoad()} at the start\n\n${tableHead()}`);
   for (const name of names) {
@@ -53,6 +61,6 @@ try {
   }
   console.log(`\n${hostLoad()} at the end`);
 } finally {
-  await world.close();
+  await close();
   clearInterval(waiting);
 }
