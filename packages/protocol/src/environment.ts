@@ -33,9 +33,26 @@ export const Terminal = z.strictObject({
 });
 export type Terminal = z.infer<typeof Terminal>;
 
-/** One visible stage of a create or start, in order; the page and the CLI show it. */
-export const BootStep = z.enum(["disk", "machine", "kernel", "agent", "terminal"]);
+/**
+ * One visible stage of a create or start, in order; the page and the CLI show it. A boot goes through `disk`, `machine`,
+ * `kernel`, `agent`, `terminal`; a restore through `restore`, `agent`, `terminal`; a resume through `resume`, `agent`; a claim
+ * from the pool is `claim`.
+ */
+export const BootStep = z.enum(["claim", "restore", "resume", "disk", "machine", "kernel", "agent", "terminal"]);
 export type BootStep = z.infer<typeof BootStep>;
+
+/**
+ * The sizes there are. Memory and CPUs are part of a snapshot, so each has its own built template; any other
+ * combination is a custom size, which boots.
+ */
+export const SIZES = {
+  small: { memoryMib: 256, cpus: 1, diskMib: 2048 },
+  medium: { memoryMib: 512, cpus: 1, diskMib: 2048 },
+  large: { memoryMib: 1024, cpus: 2, diskMib: 2048 },
+} as const;
+export const Size = z.enum(["small", "medium", "large"]);
+export type Size = z.infer<typeof Size>;
+export const DEFAULT_SIZE: Size = "medium";
 
 export const Environment = z.strictObject({
   id: EnvironmentId,
@@ -54,6 +71,12 @@ export const Environment = z.strictObject({
   memoryMib: z.number().int(),
   cpus: z.number().int(),
   diskMib: z.number().int(),
+  /** Null for a custom size. */
+  size: Size.nullable(),
+  /** Paused (or stopped, where its driver cannot pause) after this long without input, programs or CPU use; null: never. */
+  idleTimeoutSeconds: z.number().int().nullable(),
+  /** Removed at this time; null: never. */
+  expiresAt: z.iso.datetime().nullable(),
   createdAt: z.iso.datetime(),
   terminals: z.array(Terminal),
 });
@@ -69,9 +92,15 @@ const bounded = (key: keyof typeof LIMITS) => z.number().int().min(LIMITS[key].m
 
 export const CreateEnvironment = z.strictObject({
   name: EnvironmentName.optional(),
+  /** With `memoryMib`, `cpus` or `diskMib` beside it, what they don't say; alone, all three. */
+  size: Size.optional(),
   memoryMib: bounded("memoryMib").optional(),
   cpus: bounded("cpus").optional(),
   diskMib: bounded("diskMib").optional(),
+  /** 0: never. */
+  idleTimeoutSeconds: z.number().int().min(0).max(31_536_000).optional(),
+  /** Seconds from now until it is removed. 0: never. */
+  ttlSeconds: z.number().int().min(0).max(31_536_000).optional(),
 });
 export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
 

@@ -45,6 +45,16 @@ export const ERRORS = {
     hint: "JSON bodies are limited to 64 KiB; use the files calls for data.",
   },
   UNSUPPORTED: { status: 409, retryable: false, hint: "This environment's driver cannot do that." },
+  SNAPSHOT_FAILED: {
+    status: 500,
+    retryable: true,
+    hint: "The environment goes on as it was. Try again, or stop it instead: its disk is kept.",
+  },
+  SNAPSHOT_CORRUPT: {
+    status: 409,
+    retryable: false,
+    hint: "Its memory cannot be brought back; 'start' boots it anew with its disk.",
+  },
   UPGRADE_REQUIRED: {
     status: 426,
     retryable: false,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Accelerator, Isolation } from "./environment.ts";
+import { Accelerator, Isolation, Size } from "./environment.ts";
 
 /** `GET /v1/host`: what a person needs to know about the machine the environments run on. */
 export const HostStatus = z.strictObject({
@@ -15,6 +15,25 @@ export const HostStatus = z.strictObject({
   disk: z.strictObject({ totalMib: z.number().int(), freeMib: z.number().int() }),
   cpus: z.number().int(),
   environments: z.number().int(),
+  /** Each size and whether it starts at once. `unsupported`: the driver has no snapshots, so every create boots. */
+  templates: z.array(
+    z.strictObject({
+      size: Size,
+      memoryMib: z.number().int(),
+      cpus: z.number().int(),
+      diskMib: z.number().int(),
+      state: z.enum(["waiting", "building", "ready", "failed", "unsupported"]),
+      /** The step under way, or why it failed, for a person. */
+      reason: z.string().nullable(),
+    }),
+  ),
+  /** Machines that wait to be claimed. */
+  pool: z.strictObject({
+    wanted: z.number().int(),
+    ready: z.number().int(),
+    /** Why there are fewer than were wanted, for a person. */
+    reason: z.string().nullable(),
+  }),
 });
 export type HostStatus = z.infer<typeof HostStatus>;
 

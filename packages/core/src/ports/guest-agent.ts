@@ -11,8 +11,20 @@ export interface GuestAgent {
   /** Resolves when the connection has ended, for whatever reason. Never rejects. */
   readonly closed: Promise<void>;
 
-  /** Makes the guest itself: randomness, clock, machine-id, hostname. Before any tenant's program runs. */
-  identify(identity: GuestIdentity, options?: Abortable): Promise<void>;
+  /**
+   * Makes the guest itself: randomness, clock, machine-id, boot_id, hostname. Before any tenant's program runs. A sealed
+   * guest serves from then on, and refuses service for good when a step fails. Resolves with its new boot_id.
+   */
+  identify(identity: GuestIdentity, options?: Abortable): Promise<{ readonly bootId: string }>;
+  /**
+   * Before a template is saved: ends every program and terminal, syncs, and from then on answers `hello` and `identify`
+   * alone. Only by an agent of protocol 2; `UNSUPPORTED` otherwise.
+   */
+  seal(options?: Abortable): Promise<void>;
+  /** After a pause: sets the clock and stirs the random pool. Rejects when a step fails. Protocol 2. */
+  wake(wake: GuestWake, options?: Abortable): Promise<void>;
+  /** When a guest of the pool becomes somebody's: names the environment for later shells. Protocol 2. */
+  claim(environment: string, options?: Abortable): Promise<void>;
 
   terminals(options?: Abortable): Promise<readonly GuestTerminal[]>;
   /** Rejects with `TOO_MANY` past the guest's limit. */
@@ -59,6 +71,14 @@ export interface AgentHello {
   readonly protocol: number;
   readonly agent: string;
   readonly bootId: string;
+  /** It waits for `identify`. */
+  readonly isSealed: boolean;
+}
+
+export interface GuestWake {
+  readonly timeUnixMs: number;
+  /** 64 random bytes from the host. */
+  readonly seed: Uint8Array;
 }
 
 export interface GuestIdentity {

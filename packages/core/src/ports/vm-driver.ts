@@ -55,6 +55,57 @@ export interface VmDriver {
 
   /** Memory and disk space that the host can give now. */
   resources(): Promise<HostResources>;
+
+  /** Null without `supportsSnapshot`. */
+  readonly snapshots: VmSnapshots | null;
+}
+
+/**
+ * Saved memory. Two kinds, both the host's own and never a guest's to write:
+ *
+ *   `template`  memory, device state and disk of a guest that was booted, warmed and sealed; many machines are restored
+ *               from one. Named by a key of everything that its saved state depends on
+ *   `save`      memory and device state of one paused machine, whose disk stays where it is; resumed once
+ *
+ * A machine that was restored from a template answers `hello` and `identify` alone until it has been identified.
+ */
+export interface VmSnapshots {
+  /** What a template of this shape is called on this host today, and whether it is there and whole. */
+  findTemplate(shape: TemplateShape): Promise<{ readonly key: string; readonly isBuilt: boolean }>;
+  /**
+   * Makes a template out of a machine that was booted with `isTemplateSource` and whose agent was sealed. The machine
+   * has ended afterwards, whether it succeeded or not; `stop` it. Nothing is there under the key until all of it is.
+   * Rejects with `HOST_OUT_OF_DISK`, `SNAPSHOT_FAILED`.
+   */
+  saveTemplate(machineId: MachineId, key: string): Promise<void>;
+  /** Keys of what is there, whole or not, used or not. */
+  listTemplates(): Promise<readonly string[]>;
+  /** Machines that run on it go on. Safe to repeat. */
+  removeTemplate(key: string): Promise<void>;
+  /** A disk as the template's was when it was saved. Like `createDisk`. */
+  createDiskFrom(key: string, diskId: string): Promise<void>;
+  /**
+   * Like `boot`, from a template: resolves when the guest goes on. Rejects besides with `SNAPSHOT_CORRUPT` when the
+   * template is missing, damaged or of another QEMU: build it again.
+   */
+  restore(spec: MachineSpec & { readonly template: string }, options?: Abortable): Promise<Machine>;
+
+  /**
+   * Saves a running machine under an id of the caller's, and ends its VMM; `stop` the machine afterwards. When it
+   * rejects (`HOST_OUT_OF_DISK`, `SNAPSHOT_FAILED`) the guest goes on as if nothing had happened, and nothing is saved.
+   */
+  pause(machineId: MachineId, saveId: string): Promise<void>;
+  /** Like `boot`, from a save, over the same disk. The save stays until `removeSave`. Rejects with `SNAPSHOT_CORRUPT`. */
+  resume(spec: MachineSpec & { readonly saveId: string }, options?: Abortable): Promise<Machine>;
+  /** Safe to repeat. */
+  removeSave(saveId: string): Promise<{ readonly files: number; readonly bytes: number }>;
+  listSaves(): Promise<readonly string[]>;
+}
+
+export interface TemplateShape {
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly diskMib: number;
 }
 
 export interface VmCapabilities {
@@ -80,8 +131,10 @@ export interface MachineSpec {
   readonly cpus: number;
   /** Null: the guest's writable layer is in memory and lost with the machine. */
   readonly diskId: string | null;
-  /** Whose it is, for `list`. */
-  readonly environmentId: string;
+  /** Whose it is, for `list`; null while it waits in the pool or becomes a template. */
+  readonly environmentId: string | null;
+  /** Its memory can be saved as a template. With `supportsSnapshot` only. */
+  readonly isTemplateSource?: boolean;
 }
 
 export interface FoundMachine {
