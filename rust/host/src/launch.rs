@@ -7,7 +7,7 @@ use crate::error::{Code, During, Outcome, failure};
 use crate::ids::Id;
 use crate::jail::{Ends, Jail, make_node};
 use crate::record::{Record, now_unix_ms};
-use crate::request::LaunchArgs;
+use crate::request::{LaunchArgs, Magic};
 use crate::{fault, image, machines, place, qemu, resources, stderr_log};
 use nix::unistd::chown;
 use serde::Serialize;
@@ -29,6 +29,8 @@ const LONGEST_ANSWER: usize = 16 * 1024;
 pub struct Launched {
     pid: i32,
     uid: u32,
+    /// The guest channel's, which a restored guest keeps from when it was saved.
+    magic: Magic,
 }
 
 /// Launches a machine.
@@ -178,7 +180,7 @@ fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
     made.record.pid = Some(pid);
     made.record.write()?;
     fault::reach("launch.ready");
-    Ok(Launched { pid, uid: made.uid })
+    Ok(Launched { pid, uid: made.uid, magic: made.record.magic })
 }
 
 /// Waits until QEMU's main loop runs. The socket accepts from the start, since the daemon bound it, and the greeting

@@ -4,6 +4,8 @@ import { z } from "zod";
 const count = z.number().int().nonnegative();
 const key = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/);
 const id = z.string().regex(/^[a-z0-9]{8,32}$/);
+const template = z.string().regex(/^[0-9a-f]{16,64}$/);
+const magic = z.string().regex(/^[0-9a-f]{32}$/);
 
 export const HostCode = z.enum([
   "bad-request",
@@ -14,6 +16,8 @@ export const HostCode = z.enum([
   "no-space",
   "no-memory",
   "image-corrupt",
+  "snapshot-corrupt",
+  "snapshot-failed",
   "internal",
 ]);
 export type HostCode = z.infer<typeof HostCode>;
@@ -23,6 +27,7 @@ export const Reply = z.union([
   z.strictObject({ id: count.nullable(), error: z.strictObject({ code: HostCode, message: z.string() }) }),
 ]);
 
+const RemovedFiles = z.strictObject({ files: count, bytes: count });
 const Removed = z.strictObject({ processes: count, cgroups: count, sockets: count, files: count, uids: count });
 
 export const HostMachine = z.strictObject({
@@ -36,10 +41,7 @@ export const HostMachine = z.strictObject({
   startedUnixMs: count.nullable(),
   bootId: z.string().nullable(),
   environment: z.string().nullable(),
-  magic: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/)
-    .nullable(),
+  magic: magic.nullable(),
 });
 export type HostMachine = z.infer<typeof HostMachine>;
 
@@ -59,9 +61,20 @@ export const ANSWERS = {
   "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(z.string()) }),
   "image.import": z.strictObject({ imported: z.array(key), images: z.array(key) }),
   "disk.create": z.strictObject({}),
-  "disk.remove": z.strictObject({ removed: z.strictObject({ files: count, bytes: count }) }),
-  "machine.launch": z.strictObject({ pid: count, uid: count }),
+  "disk.remove": z.strictObject({ removed: RemovedFiles }),
+  "machine.launch": z.strictObject({ pid: count, uid: count, magic }),
+  "machine.save": z.strictObject({ allocatedBytes: count }),
   "machine.kill": z.strictObject({ removed: Removed }),
+  "template.find": z.strictObject({ key: template, isBuilt: z.boolean() }),
+  "template.save": z.strictObject({ allocatedBytes: count }),
+  "template.list": z.strictObject({
+    templates: z.array(z.strictObject({ template, isBuilt: z.boolean(), allocatedBytes: count })),
+  }),
+  "template.remove": z.strictObject({ removed: RemovedFiles }),
+  "save.list": z.strictObject({
+    saves: z.array(z.strictObject({ saveId: id, isWhole: z.boolean(), allocatedBytes: count })),
+  }),
+  "save.remove": z.strictObject({ removed: RemovedFiles }),
   list: z.strictObject({
     machines: z.array(HostMachine),
     disks: z.array(z.strictObject({ diskId: id, sizeMib: count, allocatedBytes: count })),

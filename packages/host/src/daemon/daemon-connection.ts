@@ -14,15 +14,22 @@ const DEADLINES: Record<HostVerb, number> = {
   "disk.create": 120_000,
   "disk.remove": 60_000,
   "machine.launch": 60_000,
+  "machine.save": 300_000,
   "machine.kill": 60_000,
+  "template.find": 20_000,
+  "template.save": 300_000,
+  "template.list": 20_000,
+  "template.remove": 60_000,
+  "save.list": 20_000,
+  "save.remove": 60_000,
   list: 20_000,
   scan: 60_000,
   "machine.usage": 5000,
   "host.resources": 5000,
   "jail.probe": 60_000,
 };
-/** A launch that was cut off may have happened: repeating it would find its own machine. */
-const NOT_REPEATED: ReadonlySet<HostVerb> = new Set(["machine.launch"]);
+/** A launch or a save that was cut off may have happened: repeating it would find its own machine, or none. */
+const NOT_REPEATED: ReadonlySet<HostVerb> = new Set(["machine.launch", "machine.save", "template.save"]);
 
 /** The daemon's supervisor needs a moment to start the next one. */
 const RECONNECT_MS = 3000;
@@ -39,6 +46,8 @@ const CODES: Record<HostCode, ErrorCode> = {
   "no-space": "HOST_OUT_OF_DISK",
   "no-memory": "HOST_OUT_OF_MEMORY",
   "image-corrupt": "MACHINE_BOOT_FAILED",
+  "snapshot-corrupt": "SNAPSHOT_CORRUPT",
+  "snapshot-failed": "SNAPSHOT_FAILED",
   internal: "INTERNAL",
 };
 

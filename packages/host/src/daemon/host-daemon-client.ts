@@ -1,6 +1,20 @@
 import type { HostAnswer } from "./daemon-answers.ts";
 import { DaemonConnection } from "./daemon-connection.ts";
 
+/**
+ * Where a machine's memory comes from: `plain` boots, `template-source` boots a guest whose memory can become a
+ * template's; the others go on where a template or a save was taken.
+ */
+export type LaunchMemory = "plain" | "template-source" | { readonly template: string } | { readonly save: string };
+
+export interface TemplateShapeArgs {
+  readonly image: string;
+  readonly memoryMib: number;
+  readonly cpus: number;
+  readonly diskMib: number;
+  readonly accelerator: "tcg" | "kvm";
+}
+
 export interface LaunchArgs {
   readonly machineId: string;
   readonly image: string;
@@ -8,8 +22,13 @@ export interface LaunchArgs {
   readonly memoryMib: number;
   readonly cpus: number;
   readonly accelerator: "tcg" | "kvm";
-  /** 32 hexadecimal digits, fresh for each boot: the guest channel's key (docs/reference/agent-protocol.md, Resync). */
-  readonly magic: string;
+  /**
+   * 32 hexadecimal digits, fresh for each boot: the guest channel's key (docs/reference/agent-protocol.md, Resync). A
+   * restored guest keeps the one it was booted with, and this is passed over: the answer tells which it is.
+   */
+  readonly magic?: string;
+  /** `plain` by default. */
+  readonly memory?: LaunchMemory;
   readonly labels?: { readonly environment: string };
 }
 
@@ -18,7 +37,7 @@ export interface LaunchArgs {
  *
  * Every call has a deadline and finds the daemon again after its death. Calls reject with `HOST_DAEMON_UNAVAILABLE` when it
  * cannot be reached or does not answer, `HOST_OUT_OF_DISK`, `HOST_OUT_OF_MEMORY`, `ENVIRONMENT_STATE` (`busy`,
- * `exists`), `NOT_FOUND`, or `INTERNAL`; `details.hostCode` is the daemon's own code.
+ * `exists`), `NOT_FOUND`, `SNAPSHOT_CORRUPT`, `SNAPSHOT_FAILED`, or `INTERNAL`; `details.hostCode` is the daemon's own code.
  */
 export interface HostDaemonClient {
   readonly socketPath: string;
@@ -27,9 +46,29 @@ export interface HostDaemonClient {
   /** Takes in what lies in the folder that the daemon was started with. */
   importImages(): Promise<HostAnswer<"image.import">>;
   createDisk(diskId: string, sizeMib: number): Promise<void>;
+  /** A disk as the template's was when it was saved. */
+  createDiskFrom(diskId: string, template: string): Promise<void>;
   removeDisk(diskId: string): Promise<HostAnswer<"disk.remove">["removed"]>;
-  /** Not repeated when the connection breaks: whoever called must `kill`. */
+  /**
+   * Not repeated when the connection breaks: whoever called must `kill`. Rejects with `SNAPSHOT_CORRUPT` when the
+   * memory to restore is missing, damaged or of another QEMU; nothing of the machine is left then.
+   */
   launch(args: LaunchArgs): Promise<HostAnswer<"machine.launch">>;
+  /**
+   * Saves a running machine and ends its VMM; `kill` it afterwards. When it rejects (`HOST_OUT_OF_DISK`,
+   * `SNAPSHOT_FAILED`) the guest goes on and nothing is saved. Not repeated when the connection breaks: whoever called
+   * looks in `listSaves`; a daemon that died before the save was whole has let the guest go on.
+   */
+  saveMachine(machineId: string, saveId: string): Promise<HostAnswer<"machine.save">>;
+  listSaves(): Promise<HostAnswer<"save.list">["saves"]>;
+  removeSave(saveId: string): Promise<HostAnswer<"save.remove">["removed"]>;
+  /** What a template of this shape is called on this host today, and whether it is there and whole. */
+  findTemplate(shape: TemplateShapeArgs): Promise<HostAnswer<"template.find">>;
+  /** Makes a template out of a `template-source`, whose VMM has ended afterwards in any case; `kill` the machine. */
+  saveTemplate(machineId: string, template: string): Promise<HostAnswer<"template.save">>;
+  listTemplates(): Promise<HostAnswer<"template.list">["templates"]>;
+  /** Machines that run on it go on. */
+  removeTemplate(template: string): Promise<HostAnswer<"template.remove">["removed"]>;
   kill(machineId: string): Promise<HostAnswer<"machine.kill">["removed"]>;
   list(): Promise<HostAnswer<"list">>;
   scan(ids: readonly string[]): Promise<HostAnswer<"scan">["found"]>;
@@ -50,8 +89,18 @@ export function createHostDaemonClient(options: { readonly socketPath: string })
     createDisk: async (diskId, sizeMib) => {
       await connection.call("disk.create", { diskId, sizeMib });
     },
+    createDiskFrom: async (diskId, template) => {
+      await connection.call("disk.create", { diskId, template });
+    },
     removeDisk: async (diskId) => (await connection.call("disk.remove", { diskId })).removed,
     launch: (args) => connection.call("machine.launch", { ...args }),
+    saveMachine: (machineId, saveId) => connection.call("machine.save", { machineId, saveId }),
+    listSaves: async () => (await connection.call("save.list", {})).saves,
+    removeSave: async (saveId) => (await connection.call("save.remove", { saveId })).removed,
+    findTemplate: (shape) => connection.call("template.find", { ...shape }),
+    saveTemplate: (machineId, template) => connection.call("template.save", { machineId, template }),
+    listTemplates: async () => (await connection.call("template.list", {})).templates,
+    removeTemplate: async (template) => (await connection.call("template.remove", { template })).removed,
     kill: async (machineId) => (await connection.call("machine.kill", { machineId })).removed,
     list: () => connection.call("list", {}),
     scan: async (ids) => (await connection.call("scan", { ids })).found,
