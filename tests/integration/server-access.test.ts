@@ -42,7 +42,7 @@ describe("credentials", () => {
 
   it.each(["wrong", "x".repeat(5000), "Zm9v", "%00"])("are not guessed by %.20s", async (token) => {
     expect(told(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
-    const headers = { cookie: `microterm_session=${token}` };
+    const headers = { cookie: `microterm_session_${server.port}=${token}` };
     expect(told(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
   });
 
@@ -51,9 +51,9 @@ describe("credentials", () => {
     const first = await exchange(token);
     const cookie = String(first.headers["set-cookie"]?.[0]);
     expect(first.status).toBe(200);
-    expect(cookie).toMatch(/^microterm_session=[a-z0-9]{48};.*HttpOnly/i);
+    expect(cookie).toMatch(/^microterm_session_\d+=[a-z0-9]{48};.*HttpOnly/i);
     expect(cookie).toMatch(/SameSite=Strict/i);
-    expect(first.text).not.toContain(cookie.slice(18, 66));
+    expect(first.text).not.toContain(/=([a-z0-9]{48})/.exec(cookie)?.[1]);
     expect(told(await exchange(token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     expect(told(await exchange("0123456789abcdef0123456789abcdef"))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     expect(told(await exchange("short"))).toEqual([400, "BAD_REQUEST"]);
@@ -67,13 +67,31 @@ describe("credentials", () => {
     expect(told(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
     expect(told(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     // Cookies are sent to every port of a host: who has caught one makes no links with it, nor gets past the Origin check.
-    const caught = cookie.replace("microterm_session=", "");
+    const caught = cookie.replace(/^.*=/, "");
     expect(told(await server.call("POST", "/v1/links", { token: caught }))).toEqual([401, "UNAUTHENTICATED"]);
-    const swapped = { cookie: `microterm_session=${server.token}` };
+    const swapped = { cookie: `microterm_session_${server.port}=${server.token}` };
     expect(told(await server.call("GET", "/v1/host", { token: null, headers: swapped }))).toEqual([
       401,
       "UNAUTHENTICATED",
     ]);
+  });
+
+  it("in a cookie stand beside those of a server on another port", async () => {
+    const other = await startServer();
+    try {
+      const token = (await other.ok("POST", "/v1/links")).token;
+      const theirs = String(
+        (await other.call("POST", "/v1/session", { token: null, body: { token } })).headers["set-cookie"],
+      );
+      // A browser keeps one cookie of each name for a host, whatever the port, and sends them all.
+      const jar = new Map([theirs, await signIn()].map((one) => one.split(";")[0]?.split("=") as [string, string]));
+      const cookie = [...jar].map((pair) => pair.join("=")).join("; ");
+      for (const one of [server, other]) {
+        expect((await one.call("GET", "/v1/host", { token: null, headers: { cookie } })).status).toBe(200);
+      }
+    } finally {
+      expect(await other.dispose()).toEqual([]);
+    }
   });
 
   it("in a cookie need our own Origin to write", async () => {

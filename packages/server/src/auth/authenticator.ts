@@ -4,8 +4,6 @@ import type { Credential, CredentialService } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Addresses } from "../http/addresses.ts";
 
-export const SESSION_COOKIE = "microterm_session";
-
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Who asks, and with what. */
@@ -25,8 +23,8 @@ export function createAuthenticator(credentials: CredentialService, addresses: A
   return {
     async authenticate(request) {
       const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? "")?.[1];
-      const cookie =
-        bearer === undefined ? cookies.fastifyCookie.parse(request.headers.cookie ?? "")[SESSION_COOKIE] : undefined;
+      const sent = cookies.fastifyCookie.parse(request.headers.cookie ?? "");
+      const cookie = bearer === undefined ? sent[addresses.cookieName()] : undefined;
       const upgrade = request.headers.upgrade !== undefined;
       addresses.checkOrigin(request, {
         required: cookie !== undefined && (upgrade || !SAFE_METHODS.has(request.method ?? "GET")),

@@ -65,7 +65,12 @@ export async function renderOpenApi(): Promise<string> {
           components: {
             securitySchemes: {
               bearer: { type: "http", scheme: "bearer" },
-              cookie: { type: "apiKey", in: "cookie", name: "microterm_session" },
+              cookie: {
+                type: "apiKey",
+                in: "cookie",
+                name: "microterm_session_PORT",
+                description: "PORT is the server's own: browsers send cookies to every port of a host.",
+              },
             },
           },
           security: [{ bearer: [] }, { cookie: [] }],

@@ -5,6 +5,8 @@ import { PlatformError } from "@microterm/protocol";
 const HOST_NAMES = ["127.0.0.1", "localhost", "[::1]"] as const;
 
 export interface Addresses {
+  /** The name of the session's cookie. Browsers send cookies to every port of a host: two servers on one host need two names. */
+  cookieName(): string;
   /** Throws FORBIDDEN_HOST. */
   checkHost(request: IncomingMessage): void;
   /** Throws FORBIDDEN_ORIGIN when there is an Origin and it is not ours, or when there is none and one is `required`. */
@@ -14,6 +16,7 @@ export interface Addresses {
 /** `port` is asked each time: it is known once the server listens. */
 export function createAddresses(port: () => number): Addresses {
   return {
+    cookieName: () => `microterm_session_${port()}`,
     checkHost(request) {
       const host = request.headers.host?.toLowerCase();
       if (HOST_NAMES.some((name) => host === `${name}:${port()}`)) return;

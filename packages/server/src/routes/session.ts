@@ -2,7 +2,6 @@ import rateLimit from "@fastify/rate-limit";
 import { PlatformError, Session, SignIn } from "@microterm/protocol";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
-import { SESSION_COOKIE } from "../auth/authenticator.ts";
 import type { App, Services } from "../services.ts";
 import { NoContent, problems } from "./schemas.ts";
 
@@ -37,7 +36,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
     },
     async (request, reply) => {
       const { secret, credential } = await credentials.exchange(request.body.token);
-      setCookie(reply, secret, credential.expiresAt);
+      setCookie(reply, addresses.cookieName(), secret, credential.expiresAt);
       return { owner: credential.owner, version };
     },
   );
@@ -59,7 +58,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
     },
     async (request, reply) => {
       await credentials.revoke({ hash: request.identity.hash });
-      return reply.clearCookie(SESSION_COOKIE, { path: "/" }).code(204).send(null);
+      return reply.clearCookie(addresses.cookieName(), { path: "/" }).code(204).send(null);
     },
   );
 
@@ -82,8 +81,8 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
   );
 }
 
-function setCookie(reply: FastifyReply, secret: string, expiresAt: string | null): void {
-  reply.setCookie(SESSION_COOKIE, secret, {
+function setCookie(reply: FastifyReply, name: string, secret: string, expiresAt: string | null): void {
+  reply.setCookie(name, secret, {
     path: "/",
     httpOnly: true,
     sameSite: "strict",
