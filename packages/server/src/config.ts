@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULT_POINTS } from "@microterm/core";
 import { Accelerator } from "@microterm/protocol";
 import { z } from "zod";
+import { defaultDataFolder } from "./up/paths.ts";
 
 const absolute = z.string().refine(isAbsolute, "must be an absolute path");
 const existing = absolute.refine((path) => existsSync(path), "does not exist");
@@ -60,7 +60,7 @@ export class ConfigError extends Error {
  * value is `true`. Throws {@link ConfigError}.
  */
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config {
-  const raw: Record<string, string> = { data: env.MICROTERM_DATA ?? defaultData(env) };
+  const raw: Record<string, string> = { data: defaultDataFolder(env) };
   if (env.MICROTERM_FAULT) raw.fault = env.MICROTERM_FAULT;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
@@ -89,12 +89,6 @@ function* readOptions(args: readonly string[], faults: string[]): Generator<read
     if (!known.has(name) || name === "fault") faults.push(`--${token.name} is not an option of serve`);
     else yield [name, token.value ?? "true"];
   }
-}
-
-/** Where `DATA` is when nobody says: docs/reference/http-api.md. */
-function defaultData(env: NodeJS.ProcessEnv): string {
-  if (process.getuid?.() === 0) return "/var/lib/microterm";
-  return join(env.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "microterm");
 }
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -2,9 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { proveKvm } from "@microterm/drivers";
 import type { HostDaemonClient } from "@microterm/host";
+import { PlatformError } from "@microterm/protocol";
 import { z } from "zod";
 import type { DataPaths } from "./paths.ts";
-import type { Progress } from "./progress.ts";
+import { oneLine, type Progress } from "./progress.ts";
 
 /** A KVM guest of ours answers in one or two seconds; a host whose KVM hangs never does. */
 const PROOF_DEADLINE_MS = 10_000;
@@ -13,7 +14,7 @@ const Remembered = z.strictObject({
   /** What the answer depends on: host kernel, CPU, QEMU, and whether there is a KVM to ask. */
   host: z.string(),
   accelerator: z.enum(["kvm", "tcg"]),
-  reason: z.string(),
+  reason: z.string().transform(oneLine),
 });
 export type AcceleratorVerdict = Pick<z.infer<typeof Remembered>, "accelerator" | "reason">;
 
@@ -29,7 +30,8 @@ export function rememberedAccelerator(paths: DataPaths, qemu: string | null): Ac
 
 /**
  * KVM is only what boots a guest: `/dev/kvm` may exist, open and create a VM and still hang it. So a machine is booted
- * with it, once per host kernel, CPU and QEMU; whatever else happens, guests are emulated.
+ * with it, once per host kernel, CPU and QEMU; where it does not answer, guests are emulated. Rejects with what keeps any
+ * machine from being started, which says nothing of KVM and is not remembered.
  */
 export async function detectAccelerator(
   paths: DataPaths,
@@ -53,14 +55,32 @@ async function prove(
 ): Promise<AcceleratorVerdict> {
   if (!existsSync("/dev/kvm")) return { accelerator: "tcg", reason: "there is no /dev/kvm on this host" };
   const step = progress.step("Proving KVM by booting a guest (at most 10 s)");
-  const verdict = await proveKvm({
-    daemon,
+  const watched = watchLaunch(daemon);
+  const { accelerator, reason } = await proveKvm({
+    daemon: watched.daemon,
     image,
     machinesDir: `${paths.host}/machines`,
     deadlineMs: PROOF_DEADLINE_MS,
   });
-  step.done(verdict.reason);
-  return verdict;
+  if (watched.trouble() !== null) throw watched.trouble();
+  step.done(oneLine(reason));
+  return { accelerator, reason: oneLine(reason) };
+}
+
+const HOST_TROUBLE: ReadonlySet<string> = new Set(["HOST_DAEMON_UNAVAILABLE", "HOST_OUT_OF_MEMORY"]);
+
+/** Whatever goes wrong, the proof takes for KVM's; what the host itself lacks is noted here. */
+function watchLaunch(daemon: HostDaemonClient): { daemon: HostDaemonClient; trouble: () => PlatformError | null } {
+  let trouble: PlatformError | null = null;
+  const launch: HostDaemonClient["launch"] = async (args) => {
+    try {
+      return await daemon.launch(args);
+    } catch (error) {
+      if (error instanceof PlatformError && HOST_TROUBLE.has(error.code)) trouble = error;
+      throw error;
+    }
+  };
+  return { daemon: { ...daemon, launch }, trouble: () => trouble };
 }
 
 function hostFingerprint(qemu: string | null): string {

@@ -9,10 +9,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { runCommand } from "@microterm/host";
+import { runCommand, systemCode } from "@microterm/host";
 import { buildImage, ImageBuildError } from "@microterm/images";
 import { CHECKOUT } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
@@ -29,7 +30,10 @@ export async function buildBinaries(cache: string, progress: Progress): Promise<
   const key = treeHash(CHECKOUT, ["rust"]);
   const folder = join(cache, "bin", key);
   const built = { agent: join(folder, "microterm-agent"), daemon: join(folder, "microterm-host") };
-  if (existsSync(built.agent) && existsSync(built.daemon)) return built;
+  if (existsSync(built.agent) && existsSync(built.daemon)) {
+    touch(folder);
+    return built;
+  }
   const step = progress.step("Building the guest agent and the daemon (Rust, 1 to 4 minutes)");
   const result = await runCommand(
     ["cargo", "build", "--release", "--locked", "-p", "microterm-agent", "-p", "microterm-host"],
@@ -103,6 +107,7 @@ export async function ensureImage(
       },
     });
     (step as ReturnType<Progress["step"]> | null)?.done();
+    touch(directory);
     keepNewest(join(cache, "images"), 3);
     return { path: directory, key: manifest.key };
   } catch (error) {
@@ -124,7 +129,16 @@ function publish(folder: string, fill: (partial: string) => void): void {
   renameSync(partial, folder);
 }
 
-/** Old builds are of no use once several newer ones are there. */
+/** {@link keepNewest} goes by the last use. Another user's cache can't be touched, nor is it ours to prune. */
+export function touch(folder: string): void {
+  try {
+    utimesSync(folder, new Date(), new Date());
+  } catch (error) {
+    if (systemCode(error) !== "EPERM" && systemCode(error) !== "EACCES" && systemCode(error) !== "EROFS") throw error;
+  }
+}
+
+/** Builds that have not been used are of no use once several newer ones are there. */
 function keepNewest(folder: string, count: number): void {
   const entries = readdirSync(folder, { withFileTypes: true })
     .map((entry) => ({ path: join(folder, entry.name), time: statSync(join(folder, entry.name)).mtimeMs }))

@@ -1,6 +1,13 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { connectUnix, createHostDaemonClient, type HostDaemonClient, plainText, runInteractive } from "@microterm/host";
+import {
+  connectUnix,
+  createHostDaemonClient,
+  type HostDaemonClient,
+  plainText,
+  runInteractive,
+  systemCode,
+} from "@microterm/host";
 import { type DataPaths, instanceName } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
 
@@ -77,6 +84,7 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
   }
 }
 
+/** Null where none runs. Rejects when one runs that does not speak to this user: to wait for it would be in vain. */
 export async function connect(paths: DataPaths): Promise<HostDaemonClient | null> {
   const client = createHostDaemonClient({ socketPath: paths.daemonSocket });
   try {
@@ -84,11 +92,19 @@ export async function connect(paths: DataPaths): Promise<HostDaemonClient | null
     (await connectUnix(paths.daemonSocket, { timeoutMs: 1000 })).destroy();
     await client.hello();
     return client;
-  } catch {
+  } catch (error) {
     client.close();
-    return null;
+    if (!isRefusal(error)) return null;
+    throw new SetupError(
+      `microterm-host of ${paths.data} runs for another user, and refuses ${userInfo().username}`,
+      "run it as the user who started microterm, or end it first: sudo ./microterm down",
+      { cause: error },
+    );
   }
 }
+
+/** The socket is its server's user's alone, and root's. */
+const isRefusal = (error: unknown): boolean => systemCode(error) === "EACCES";
 
 /** Stops the supervisor, which ends the daemon with it. Machines go on. */
 export async function stopDaemon(paths: DataPaths): Promise<boolean> {

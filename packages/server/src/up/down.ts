@@ -2,8 +2,8 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { runCommand } from "@microterm/host";
 import { serverAccount } from "./account.ts";
-import { asRoot, stopDaemon } from "./daemon.ts";
-import { removeEnvironments, stopEnvironments, withServer } from "./environments.ts";
+import { asRoot, connect, stopDaemon } from "./daemon.ts";
+import { hadMachines, removeEnvironments, stopEnvironments, withServer } from "./environments.ts";
 import type { DownOptions } from "./options.ts";
 import { type DataPaths, dataPaths, defaultDataFolder, SERVICE_USER } from "./paths.ts";
 import { createProgress, SetupError } from "./progress.ts";
@@ -19,8 +19,8 @@ export async function down(options: DownOptions): Promise<number> {
   }
   if (options.destroy && !options.yes && !(await confirmed(paths))) return 1;
 
-  // sudo may have to ask: before anything is half done.
-  await asRoot(["true"]);
+  // sudo may have to ask: before anything is half done, and only where something is root's.
+  if (await isForRoot(paths, options)) await asRoot(["true"]);
   const action = options.destroy ? removeEnvironments : stopEnvironments;
   const step = progress.step(options.destroy ? "Removing all environments" : "Stopping all environments");
   step.done((await withServer(paths, await serverAccount(), progress, action)) ?? "none were ever made");
@@ -31,6 +31,13 @@ export async function down(options: DownOptions): Promise<number> {
     progress.note(`  ✓ ${paths.data} removed`);
   }
   return 0;
+}
+
+async function isForRoot(paths: DataPaths, options: DownOptions): Promise<boolean> {
+  if (hadMachines(paths) || (options.destroy && existsSync(paths.host))) return true;
+  const daemon = await connect(paths);
+  daemon?.close();
+  return daemon !== null;
 }
 
 async function confirmed(paths: DataPaths): Promise<boolean> {
@@ -66,9 +73,16 @@ async function stopServer(paths: DataPaths): Promise<void> {
 
 /** The daemon's own folder is root's; the rest is whose the server was. */
 async function removeData(paths: DataPaths): Promise<void> {
-  await asRoot(["rm", "-rf", "--one-file-system", "--", paths.host, paths.daemonLog]);
+  if (existsSync(paths.host)) await asRoot(["rm", "-rf", "--one-file-system", "--", paths.host, paths.daemonLog]);
   // Only what is ours: `--data` may name a folder with other things in it.
-  for (const path of [paths.server, paths.app, paths.accelerator, paths.lastUp, `${paths.data}/server-start.log`]) {
+  for (const path of [
+    paths.server,
+    paths.app,
+    paths.accelerator,
+    paths.lastUp,
+    paths.daemonLog,
+    `${paths.data}/server-start.log`,
+  ]) {
     rmSync(path, { recursive: true, force: true });
   }
   if (readdirSync(paths.data).length === 0) rmSync(paths.data, { recursive: true, force: true });

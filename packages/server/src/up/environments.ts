@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { plainText } from "@microterm/host";
 import { z } from "zod";
 import type { ServerAccount } from "./account.ts";
+import { buildBinaries, ensureImage, touch } from "./build.ts";
 import { ensureDaemon } from "./daemon.ts";
-import type { DataPaths } from "./paths.ts";
+import { cacheFolder, type DataPaths } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
 import { readServerFile } from "./server-files.ts";
 import { type RunningServer, runningServer, startServer } from "./server-process.ts";
@@ -58,8 +60,9 @@ export async function withServer<T>(
 ): Promise<T | null> {
   const running = await runningServer(paths);
   if (running !== null) return action(createApi(running, paths));
-  const last = readLastUp(paths);
-  if (last === null) return null;
+  const known = readLastUp(paths);
+  if (known === null) return null;
+  const last = await withBuilds(known, paths, progress);
   if (last.image !== null) {
     const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, progress };
     (await ensureDaemon(start)).close();
@@ -71,6 +74,28 @@ export async function withServer<T>(
     server.stop();
     await server.ended;
   }
+}
+
+/** Whether the last `up` had machines, so that a daemon is needed to look for what is left of them. */
+export const hadMachines = (paths: DataPaths): boolean => (readLastUp(paths)?.image ?? null) !== null;
+
+/** What the last `up` ran, made again where newer builds of other data folders have pushed it out of the cache. */
+async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): Promise<LastUp> {
+  const agent = last.args[last.args.indexOf("--agent") + 1];
+  const builds = [last.daemon, ...(last.image === null ? [agent ?? ""] : [last.image.path])];
+  if (builds.every((path) => existsSync(path))) {
+    touch(dirname(last.daemon));
+    if (last.image !== null) touch(last.image.path);
+    return last;
+  }
+  const cache = cacheFolder();
+  const made = await buildBinaries(cache, progress);
+  const image = last.image === null ? null : await ensureImage(cache, made.agent, progress);
+  const values: Readonly<Record<string, string | undefined>> = { "--agent": made.agent, "--image": image?.key };
+  const args = last.args.map((one, at) => values[last.args[at - 1] ?? ""] ?? one);
+  const next = { daemon: made.daemon, image, args };
+  rememberUp(paths, next);
+  return next;
 }
 
 function readLastUp(paths: DataPaths): LastUp | null {

@@ -1,5 +1,5 @@
 /** The verbs of `microterm` that work without a running server: up, down, status, doctor. */
-import { SetupError } from "./progress.ts";
+import { explainFailure, SetupError } from "./progress.ts";
 
 const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   up: async (args) => (await import("./up.ts")).up((await import("./options.ts")).readUpOptions(args)),
@@ -16,11 +16,6 @@ try {
     throw new SetupError(`'${verb}' is none of ${Object.keys(VERBS).join(", ")}`, "./microterm help");
   process.exit(await run(args));
 } catch (error) {
-  process.stderr.write(describe(error));
+  process.stderr.write(explainFailure(error, verb));
   process.exit(1);
-}
-
-function describe(error: unknown): string {
-  if (error instanceof SetupError) return `\nmicroterm: ${error.message}\n  Try: ${error.mend}\n`;
-  return `\nmicroterm: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`;
 }

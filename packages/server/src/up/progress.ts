@@ -1,3 +1,7 @@
+import { userInfo } from "node:os";
+import { plainText, systemCode } from "@microterm/host";
+import { ERRORS, PlatformError } from "@microterm/protocol";
+
 /** Set-up speaks on stderr; stdout is left for the one line with the address. */
 export interface Progress {
   /** Names what is being done; shown at once, because it may take minutes. */
@@ -10,10 +14,20 @@ interface Step {
   done(text?: string): void;
 }
 
+/** The step that is under way: there is one terminal, and one thing done at a time. */
+let underWay: { fail(): void } | null = null;
+
 export function createProgress(out: NodeJS.WriteStream = process.stderr): Progress {
   return {
     note: (text) => void out.write(`${text}\n`),
     step(text) {
+      const end = (mark: string, result?: string) => {
+        underWay = null;
+        const seconds = ((performance.now() - started) / 1000).toFixed(1);
+        const line = `  ${mark} ${text}${result ? `: ${result}` : ""} (${seconds} s)\n`;
+        out.write(live ? `\r\u001b[K${line}` : line);
+      };
+      underWay = { fail: () => end("✗") };
       const started = performance.now();
       const live = out.isTTY === true;
       if (live) out.write(`  … ${text}`);
@@ -25,11 +39,7 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
           const shown = detail.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").slice(0, Math.max(0, width));
           out.write(`\r\u001b[K  … ${text}  ${shown}`);
         },
-        done(result) {
-          const seconds = ((performance.now() - started) / 1000).toFixed(1);
-          const line = `  ✓ ${text}${result ? `: ${result}` : ""} (${seconds} s)\n`;
-          out.write(live ? `\r\u001b[K${line}` : line);
-        },
+        done: (result) => end("✓", result),
       };
     },
   };
@@ -44,4 +54,39 @@ export class SetupError extends Error {
     super(message, options);
     this.mend = mend;
   }
+}
+
+/** Any text as part of one line, without an end of its own: compilers, guests and the kernel give several. */
+export const oneLine = (text: string): string =>
+  plainText(text)
+    .replaceAll(/\s+/g, " ")
+    .replace(/[.;:]+$/, "");
+
+/** Ends what is under way, and says what failed, the end of a log where one tells more, and what to do. */
+export function explainFailure(error: unknown, verb: string): string {
+  underWay?.fail();
+  const { message, mend } = describe(error, verb);
+  const [first = "", ...more] = message.trimEnd().split("\n");
+  const rest = more.map((line) => `    ${line}\n`).join("");
+  return `microterm: ${first}\n${rest}${mend === null ? "" : `  Try: ${mend}\n`}`;
+}
+
+function describe(error: unknown, verb: string): { message: string; mend: string | null } {
+  if (error instanceof SetupError) return error;
+  if (error instanceof PlatformError) return { message: error.message, mend: ERRORS[error.code].hint };
+  const code = systemCode(error);
+  // The system's own words name the call and the path.
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
+  if (code === "EACCES" || code === "EPERM") {
+    const { uid, username } = userInfo();
+    return {
+      message: `${message} (as ${username})`,
+      mend:
+        uid === 0
+          ? "./microterm doctor"
+          : `run it as the user who started microterm, or as root: sudo ./microterm ${verb}`,
+    };
+  }
+  if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) return { message, mend: "./microterm doctor" };
+  return { message: stack ?? message, mend: null };
 }

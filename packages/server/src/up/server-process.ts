@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
-import { spawnDetached, spawnForeground } from "@microterm/host";
+import { spawnDetached, spawnForeground, systemCode } from "@microterm/host";
 import { z } from "zod";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
 import { logTail } from "./daemon.ts";
@@ -16,12 +16,13 @@ const ServerJson = z.object({
 const Link = z.object({ token: z.string().regex(/^[a-z0-9]{1,128}$/) });
 export type RunningServer = z.infer<typeof ServerJson>;
 
-/** The server of this data folder that is there, whether it answers or not, or null. */
+/** The server of this data folder that is there, whether it answers or not, or null. Throws EACCES to who may not know. */
 export function serverProcess(paths: DataPaths): RunningServer | null {
   try {
     const server = ServerJson.parse(JSON.parse(readServerFile(paths.serverJson)));
     return isServer(server.pid, paths) ? server : null;
-  } catch {
+  } catch (error) {
+    if (systemCode(error) === "EACCES") throw error;
     return null;
   }
 }
