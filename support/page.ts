@@ -157,6 +157,12 @@ export class PageObject {
     }
   }
 
+  /** The terminal's size, as the status bar tells it. */
+  async size(): Promise<{ readonly columns: number; readonly rows: number }> {
+    const [columns = 0, rows = 0] = ((await this.page.getByTitle("Columns and rows").textContent()) ?? "").split("×");
+    return { columns: Number(columns), rows: Number(rows) };
+  }
+
   /** All output before this offset has been drawn. */
   async drawnOffset(): Promise<bigint> {
     return BigInt((await this.terminal.getAttribute("data-offset")) ?? "0");
