@@ -141,27 +141,6 @@ pub fn mount_rest() -> io::Result<()> {
     fs::set_permissions("/run/lock", PermissionsExt::from_mode(0o1777))
 }
 
-/// Sets the interface flag IFF_UP of `lo` (netdevice(7)).
-pub fn loopback_up() -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    // SAFETY: zeroed is a valid ifreq; both ioctls read the name and use the flags of a live one.
-    unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-            *to = *from as libc::c_char;
-        }
-        if libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short;
-        if libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
-}
-
 /// Names, and what a new disk lacks.
 pub fn settle(user: &User) -> io::Result<()> {
     identity::set_hostname("microterm")?;

@@ -38,3 +38,8 @@ fn meminfo_kib(name: &str) -> io::Result<u64> {
 pub fn is_empty() -> bool {
     fs::read_to_string(format!("{TENANT}/cgroup.events")).is_ok_and(|events| events.contains("populated 0"))
 }
+
+/// Kills every program in it at once, also those that are about to fork. Does nothing where the kernel cannot.
+pub fn kill_all() {
+    let _ = fs::write(format!("{TENANT}/cgroup.kill"), "1");
+}

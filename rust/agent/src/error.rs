@@ -14,6 +14,7 @@ pub enum Code {
     OffsetOutOfRange,
     Permission,
     NoSpace,
+    Sealed,
     Internal,
 }
 
@@ -29,6 +30,7 @@ impl Code {
             Code::OffsetOutOfRange => "offset-out-of-range",
             Code::Permission => "permission",
             Code::NoSpace => "no-space",
+            Code::Sealed => "sealed",
             Code::Internal => "internal",
         }
     }
@@ -40,7 +42,7 @@ impl Code {
             Code::Exists | Code::NotAFile | Code::NotADirectory => 409,
             Code::TooMany => 429,
             Code::OffsetOutOfRange => 416,
-            Code::Permission => 403,
+            Code::Permission | Code::Sealed => 403,
             Code::NoSpace => 507,
             Code::Internal => 500,
         }

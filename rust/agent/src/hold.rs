@@ -1,7 +1,7 @@
 //! Who waits for whom: how much a terminal may be read before it would overwrite what a reader still needs.
 //! The rules are those of `docs/reference/agent-protocol.md`, "The ring, and who waits for whom".
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub struct Reader {
 
 /// The readers of one terminal.
 pub struct Readers {
-    readers: HashMap<u64, Reader>,
+    readers: BTreeMap<u64, Reader>,
     next_id: u64,
     left_at: Instant,
     /// Nobody has read from this offset on.
@@ -44,7 +44,7 @@ pub enum Room {
 
 impl Readers {
     pub fn new(now: Instant) -> Self {
-        Readers { readers: HashMap::new(), next_id: 0, left_at: now, unread_from: 0 }
+        Readers { readers: BTreeMap::new(), next_id: 0, left_at: now, unread_from: 0 }
     }
 
     pub fn join(&mut self, position: u64, now: Instant) -> u64 {

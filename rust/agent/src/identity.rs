@@ -1,29 +1,24 @@
-//! Who this guest is: randomness, clock, names. A restored guest shares all of it with its twins until it is told.
+//! Who this guest is: names, boot id, randomness, clock. A restored guest shares all of it with its twins until it is told.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use nix::mount::{MsFlags, mount};
-use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, clock_settime};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::agent::Agent;
 use crate::answer::{self, Answer};
 use crate::error::{CallError, CallResult, bad_request};
+use crate::randomness::{Seed, reseed, set_clock};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Files of this boot: the boot id, mounted over the kernel's, which in a restored guest is the template's.
 const OWN_FILES: &str = "/run/microterm";
-const SEED_BYTES: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -35,16 +30,29 @@ pub struct Identity {
     environment: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wake {
+    time_unix_ms: u64,
+    seed: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    environment: String,
+}
+
 /// The boot id as the guest's programs see it.
 pub fn boot_id() -> CallResult<String> {
     let id = fs::read_to_string(BOOT_ID).map_err(|error| CallError::io(BOOT_ID, &error))?;
     Ok(id.trim_end().to_owned())
 }
 
-/// Takes an identity. In process mode only the environment's name is taken: the machine is not ours to change.
-pub fn set(agent: &Rc<Agent>, identity: Identity) -> CallResult<Answer> {
-    let seed = STANDARD.decode(&identity.seed).ok().filter(|seed| seed.len() == SEED_BYTES);
-    let seed = seed.ok_or_else(|| bad_request("seed is the base64 of 64 bytes"))?;
+/// Takes an identity. A sealed guest serves from then on; after a failed step it never does.
+/// In process mode only the environment's name is taken: the machine is not ours to change.
+pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
+    let seed = Seed::parse(&identity.seed)?;
     let is_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     if identity.hostname.is_empty() || identity.hostname.len() > 64 || !identity.hostname.bytes().all(is_label) {
         return Err(bad_request("hostname is 1 to 64 letters, digits, hyphens and dots"));
@@ -53,50 +61,53 @@ pub fn set(agent: &Rc<Agent>, identity: Identity) -> CallResult<Answer> {
     if identity.machine_id.len() != 32 || !identity.machine_id.bytes().all(is_hex) {
         return Err(bad_request("machineId is 32 lower-case hex digits"));
     }
-    if identity.environment.len() > 255 || identity.environment.contains(['\0', '\n']) {
-        return Err(bad_request("environment is at most 255 bytes, one line"));
-    }
+    check_environment(&identity.environment)?;
     if agent.is_guest {
-        become_it(&identity, &seed).map_err(|(what, error)| CallError::io(what, &error))?;
+        let unsealing = agent.seal.begin_identity()?;
+        let result = become_it(&agent, &identity, &seed).await;
+        if let Some(unsealing) = unsealing {
+            unsealing.finish(result.as_ref().err());
+            agent.renewed();
+        }
+        result?;
     }
     agent.programs.environment_name.replace(identity.environment);
     Ok(answer::json(StatusCode::OK, &json!({ "bootId": boot_id()? })))
 }
 
-type Step = (&'static str, io::Error);
-
-fn become_it(identity: &Identity, seed: &[u8]) -> Result<(), Step> {
-    reseed(seed).map_err(|error| ("random pool", error))?;
-    let time = TimeSpec::from_duration(Duration::from_millis(identity.time_unix_ms));
-    clock_settime(ClockId::CLOCK_REALTIME, time).map_err(|error| ("clock", error.into()))?;
-    set_hostname(&identity.hostname).map_err(|error| ("hostname", error))?;
-    set_file("/etc/machine-id", &format!("{}\n", identity.machine_id)).map_err(|error| ("machine-id", error))?;
-    renew_boot_id().map_err(|error| ("boot id", error))
+/// After a pause: the clock stood still, and the random pool may have been saved twice.
+pub fn wake(agent: &Agent, wake: &Wake) -> CallResult<Answer> {
+    let seed = Seed::parse(&wake.seed)?;
+    if agent.is_guest {
+        reseed(&seed).map_err(|error| CallError::io("random pool", &error))?;
+        set_clock(wake.time_unix_ms).map_err(|error| CallError::io("clock", &error))?;
+    }
+    Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// Adds the host's seed to the kernel's pool and makes the generator start from it at once (random(4)).
-fn reseed(seed: &[u8]) -> io::Result<()> {
-    /// `struct rand_pool_info` with its buffer.
-    #[repr(C)]
-    struct Pool {
-        entropy_bits: libc::c_int,
-        size: libc::c_int,
-        buffer: [u8; SEED_BYTES],
-    }
-    // _IOW('R', 0x03, int[2]) and _IO('R', 0x07) of linux/random.h.
-    const RNDADDENTROPY: libc::Ioctl = 0x4008_5203;
-    const RNDRESEEDCRNG: libc::Ioctl = 0x5207;
-    let mut pool = Pool { entropy_bits: (SEED_BYTES * 8) as i32, size: SEED_BYTES as i32, buffer: [0; SEED_BYTES] };
-    pool.buffer.copy_from_slice(seed);
-    let random = fs::OpenOptions::new().write(true).open("/dev/urandom")?;
-    let fd = std::os::fd::AsRawFd::as_raw_fd(&random);
-    // SAFETY: RNDADDENTROPY reads the pool, whose size field is that of its buffer; RNDRESEEDCRNG takes nothing.
-    unsafe {
-        if libc::ioctl(fd, RNDADDENTROPY, &raw const pool) != 0 || libc::ioctl(fd, RNDRESEEDCRNG, 0) != 0 {
-            return Err(io::Error::last_os_error());
-        }
+/// The guest becomes somebody's: later shells know the environment's name.
+pub fn claim(agent: &Agent, claim: Claim) -> CallResult<Answer> {
+    check_environment(&claim.environment)?;
+    agent.programs.environment_name.replace(claim.environment);
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+fn check_environment(name: &str) -> CallResult<()> {
+    if name.len() > 255 || name.contains(['\0', '\n']) {
+        return Err(bad_request("environment is at most 255 bytes, one line"));
     }
     Ok(())
+}
+
+/// All that makes two guests different. Randomness comes first: the boot id is made from it.
+async fn become_it(agent: &Rc<Agent>, identity: &Identity, seed: &Seed) -> CallResult<()> {
+    let failed = |what: &'static str| move |error: io::Error| CallError::io(what, &error);
+    reseed(seed).map_err(failed("random pool"))?;
+    set_clock(identity.time_unix_ms).map_err(failed("clock"))?;
+    set_file("/etc/machine-id", &format!("{}\n", identity.machine_id)).map_err(failed("machine-id"))?;
+    renew_boot_id().map_err(failed("boot id"))?;
+    set_hostname(&identity.hostname).map_err(failed("hostname"))?;
+    agent.seal.renew_host_keys(&agent.programs).await
 }
 
 /// Sets the kernel's host name, `/etc/hostname` and `/etc/hosts`.
@@ -107,7 +118,7 @@ pub fn set_hostname(name: &str) -> io::Result<()> {
 }
 
 /// Makes a small file say this. On a full disk, which must not keep a guest from starting, by a mount over it.
-fn set_file(path: &str, text: &str) -> io::Result<()> {
+pub fn set_file(path: &str, text: &str) -> io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|found| found == text) {
         return Ok(());
     }

@@ -6,9 +6,11 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::reaper::Reaper;
+use crate::seal::Seal;
 use crate::spawn::{Launch, LaunchError, Launching, Stage, c_string, launch};
 use crate::user::User;
 
@@ -20,6 +22,7 @@ pub struct Programs {
     pub user: User,
     pub reaper: Reaper,
     pub cgroup: Option<OwnedFd>,
+    pub seal: Rc<Seal>,
     /// The environment's name; empty until somebody has named it.
     pub environment_name: RefCell<String>,
 }
@@ -42,8 +45,15 @@ pub struct Streams {
 }
 
 impl Programs {
-    /// Forks the program; the caller registers it with the reaper at once.
+    /// Forks the program; the caller registers it with the reaper at once. A sealed guest refuses.
     pub fn launch(&self, program: &Program<'_>, streams: &Streams) -> CallResult<Launching> {
+        // A call that was let in before the guest was sealed comes here after it.
+        self.seal.check_open()?;
+        self.start(program, streams)
+    }
+
+    /// As [`Programs::launch`], in a sealed guest too.
+    pub fn start(&self, program: &Program<'_>, streams: &Streams) -> CallResult<Launching> {
         let user = program.user;
         let mut arguments = Vec::with_capacity(program.command.len().max(1));
         let executable: &OsStr = match program.command.first() {

@@ -2,7 +2,7 @@
 //! no exit status of our own programs is taken by another waiter.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 /// Who waits for which process. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Reaper {
-    waiting: Rc<RefCell<HashMap<i32, oneshot::Sender<Ended>>>>,
+    waiting: Rc<RefCell<BTreeMap<i32, oneshot::Sender<Ended>>>>,
 }
 
 impl Reaper {

@@ -96,6 +96,13 @@ impl Terminals {
         Ok(())
     }
 
+    /// Removes all terminals and their rings.
+    pub fn forget(&self) {
+        for terminal in std::mem::take(&mut *self.terminals.borrow_mut()).into_values() {
+            terminal.hang_up();
+        }
+    }
+
     fn note_end(&self, ended: &Terminal) {
         self.ended.set(self.ended.get() + 1);
         ended.ended_sequence.set(self.ended.get());

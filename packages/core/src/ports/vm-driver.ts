@@ -121,8 +121,8 @@ export interface VmCapabilities {
   readonly supportsSnapshot: boolean;
   /** There is a serial console. When false, `console` resolves with an explanation. */
   readonly supportsConsole: boolean;
-  /** Memory the machine needs beyond its guest's, MiB: counted when the host's free memory is checked. */
-  readonly overheadMib: number;
+  /** Memory a machine may need beyond its guest's, MiB: counted when the host's free memory is checked. */
+  overheadMib(spec: { readonly memoryMib: number; readonly cpus: number }): number;
 }
 
 export interface MachineSpec {

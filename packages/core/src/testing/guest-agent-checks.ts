@@ -34,7 +34,7 @@ async function* once(text: string): AsyncGenerator<Uint8Array> {
 export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>): void {
   check("the agent says who it is", async () => {
     const { hello } = await agent();
-    expect(hello.protocol).toBe(1);
+    expect(hello).toMatchObject({ protocol: 2, isSealed: false });
     expect(hello.bootId).toMatch(/^[0-9a-f-]{36}$/);
   });
 
@@ -191,6 +191,15 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     })();
     await expect(guest.write("broken.txt", broken)).rejects.toThrow("the client went away");
     await expect(guest.stat("broken.txt")).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+  });
+
+  check("a claim names the environment for later programs, and a wake harms nothing", async () => {
+    const guest = await agent();
+    await guest.claim("some name");
+    expect((await runInGuest(guest, ["sh", "-c", "echo $MICROTERM_NAME"])).stdout).toBe("some name\n");
+    await guest.wake({ timeUnixMs: Date.now(), seed: crypto.getRandomValues(new Uint8Array(64)) });
+    expect((await runInGuest(guest, ["echo", "awake"])).stdout).toBe("awake\n");
+    await expect(guest.claim("two\nlines")).rejects.toMatchObject({ code: "BAD_REQUEST" });
   });
 
   check("metrics are plausible", async () => {

@@ -24,7 +24,7 @@ const CAPABILITIES: VmCapabilities = {
   supportsPowerOff: false,
   supportsSnapshot: false,
   supportsConsole: false,
-  overheadMib: 16,
+  overheadMib: () => 16,
 };
 
 export interface ProcessDriverOptions {
@@ -137,5 +137,6 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
     listDisks: () => Promise.resolve([]),
     leftovers: (ids) => searchLeftovers(directory, ids),
     resources: () => readHostSpace(directory),
+    snapshots: null,
   };
 }

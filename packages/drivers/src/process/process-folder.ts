@@ -7,7 +7,7 @@ import { z } from "zod";
 /** What a later server needs to know of a machine. Its processes are found by their mark, never by a stored pid. */
 const Record = z.strictObject({
   version: z.literal(1),
-  environmentId: z.string().max(64),
+  environmentId: z.string().max(64).nullable(),
   /** The host's boot, /proc/sys/kernel/random/boot_id: of another boot, nothing can be alive. */
   hostBootId: z.string().max(64),
 });
@@ -46,7 +46,7 @@ export class ProcessFolder {
   }
 
   /** Rejects with the system's error EEXIST when the machine is there already. */
-  async create(machineId: MachineId, environmentId: string): Promise<MachinePlaces> {
+  async create(machineId: MachineId, environmentId: string | null): Promise<MachinePlaces> {
     const places = this.places(machineId);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await mkdir(places.folder, { mode: 0o700 });

@@ -1,14 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmCapabilities, VmDriver } from "@microterm/core";
-import { type HostDaemonClient, systemCode } from "@microterm/host";
+import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmDriver } from "@microterm/core";
+import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
 import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
+import { qemuCapabilities } from "./qemu-capabilities.ts";
+import { bootFailure, isRefused } from "./qemu-failures.ts";
 import { QemuMachine } from "./qemu-machine.ts";
-
-/** What microterm-host allows a VMM beyond its guest's memory (docs/reference/host-protocol.md, The jail), MiB. */
-const OVERHEAD_MIB = 160;
-/** QEMU's translation buffer under TCG (tb-size there), MiB. */
-const TRANSLATION_MIB = 96;
+import { createQemuSnapshots } from "./qemu-snapshots.ts";
 
 export interface QemuDriverOptions {
   readonly daemon: HostDaemonClient;
@@ -25,7 +23,21 @@ export interface QemuDriverOptions {
 /** MicroVMs with QEMU, each in a jail that microterm-host makes. */
 export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const { daemon, machinesDir, image, accelerator, log } = options;
-  const folderOf = (machineId: MachineId): string => join(machinesDir, machineId);
+  /** Those that this process follows, to tell one that is being saved from one that dies. */
+  const followed = new Map<MachineId, QemuMachine>();
+  const machineOf = (id: MachineId, magic: string): QemuMachine => {
+    const machine = new QemuMachine({
+      id,
+      daemon,
+      folder: join(machinesDir, id),
+      magic,
+      released: () => {
+        if (followed.get(id) === machine) followed.delete(id);
+      },
+    });
+    followed.set(id, machine);
+    return machine;
+  };
 
   /** Kills what a boot that failed has left; the daemon may be away for a moment, and `list` shows what stays. */
   const abandon = async (machineId: MachineId): Promise<void> => {
@@ -34,20 +46,20 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     });
   };
 
-  const launch = async (spec: MachineSpec, signal: AbortSignal | undefined): Promise<Machine> => {
+  const launch = async (spec: MachineSpec, memory: LaunchMemory, signal?: AbortSignal): Promise<Machine> => {
     const { machineId, memoryMib, cpus, diskId, environmentId } = spec;
-    const magic = randomBytes(16).toString("hex");
-    await daemon.launch({
+    const { magic } = await daemon.launch({
       machineId,
       image,
       diskId,
       memoryMib,
       cpus,
       accelerator,
-      magic,
-      labels: { environment: environmentId },
+      magic: randomBytes(16).toString("hex"),
+      memory,
+      ...(environmentId === null ? {} : { labels: { environment: environmentId } }),
     });
-    const machine = new QemuMachine({ id: machineId, daemon, folder: folderOf(machineId), magic });
+    const machine = machineOf(machineId, magic);
     try {
       signal?.throwIfAborted();
       await machine.follow(signal);
@@ -58,24 +70,26 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     }
   };
 
+  const start = async (spec: MachineSpec, memory: LaunchMemory, { signal }: Abortable = {}): Promise<Machine> => {
+    signal?.throwIfAborted();
+    try {
+      return await launch(spec, memory, signal);
+    } catch (error) {
+      // A machine with this id that is not ours to make stays.
+      if (!(error instanceof PlatformError && error.details.hostCode === "exists")) await abandon(spec.machineId);
+      if (signal?.aborted === true) throw signal.reason;
+      throw bootFailure(error);
+    }
+  };
+
   const isAlive = async (machineId: MachineId): Promise<boolean> =>
     (await daemon.list()).machines.some((found) => found.machineId === machineId && found.alive);
 
   return {
     name: "qemu",
-    capabilities: capabilitiesOf(accelerator, options.acceleratorReason),
+    capabilities: qemuCapabilities(accelerator, options.acceleratorReason),
 
-    async boot(spec, { signal }: Abortable = {}) {
-      signal?.throwIfAborted();
-      try {
-        return await launch(spec, signal);
-      } catch (error) {
-        // A machine with this id that is not ours to make stays.
-        if (!(error instanceof PlatformError && error.details.hostCode === "exists")) await abandon(spec.machineId);
-        if (signal?.aborted === true) throw signal.reason;
-        throw bootFailure(error);
-      }
-    },
+    boot: (spec, given) => start(spec, spec.isTemplateSource === true ? "template-source" : "plain", given),
 
     async list() {
       const [{ bootId }, { machines }] = await Promise.all([daemon.hello(), daemon.list()]);
@@ -98,7 +112,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       if (found?.magic == null || !found.alive) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
-      const machine = new QemuMachine({ id: machineId, daemon, folder: folderOf(machineId), magic: found.magic });
+      const machine = machineOf(machineId, found.magic);
       try {
         await machine.follow(signal);
         return machine;
@@ -119,19 +133,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     listDisks: async () => (await daemon.list()).disks.map((disk) => disk.diskId),
     leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),
     resources: () => daemon.resources(),
-  };
-}
-
-function capabilitiesOf(accelerator: "tcg" | "kvm", acceleratorReason: string): VmCapabilities {
-  return {
-    accelerator,
-    acceleratorReason,
-    isolation: accelerator === "kvm" ? "vm" : "emulated",
-    supportsDisk: true,
-    supportsPowerOff: true,
-    supportsSnapshot: false,
-    supportsConsole: true,
-    overheadMib: OVERHEAD_MIB + (accelerator === "tcg" ? TRANSLATION_MIB : 0),
+    snapshots: createQemuSnapshots({ daemon, image, accelerator, start, followed }),
   };
 }
 
@@ -143,17 +145,4 @@ async function createDisk(daemon: HostDaemonClient, diskId: string, sizeMib: num
     const disk = (await daemon.list()).disks.find((candidate) => candidate.diskId === diskId);
     if (disk?.sizeMib !== sizeMib) throw error;
   }
-}
-
-/** Nobody listens on the monitor's socket, which QEMU alone holds: it is dead. */
-function isRefused(error: unknown): boolean {
-  return systemCode(error) === "ECONNREFUSED" || (error instanceof Error && systemCode(error.cause) === "ECONNREFUSED");
-}
-
-/** What a caller of `boot` may see. */
-function bootFailure(error: unknown): PlatformError {
-  const passed = ["MACHINE_BOOT_FAILED", "HOST_OUT_OF_MEMORY", "HOST_OUT_OF_DISK", "HOST_DAEMON_UNAVAILABLE"];
-  if (error instanceof PlatformError && passed.includes(error.code)) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new PlatformError("MACHINE_BOOT_FAILED", `the machine could not be started: ${message}`, { cause: error });
 }

@@ -13,6 +13,8 @@ export interface QemuMachineOptions {
   readonly folder: string;
   /** 32 hexadecimal digits. */
   readonly magic: string;
+  /** Called when the machine is no longer followed. */
+  readonly released?: () => void;
 }
 
 /** One jailed QEMU: its monitor, the channel to its guest's agent, and the daemon that kills it. */
@@ -23,10 +25,12 @@ export class QemuMachine implements Machine {
   readonly #monitor: QemuMonitor;
   readonly #link: AgentLink;
   readonly #stderrLog: string;
+  readonly #released: () => void;
 
-  constructor({ id, daemon, folder, magic }: QemuMachineOptions) {
+  constructor({ id, daemon, folder, magic, released = () => {} }: QemuMachineOptions) {
     this.id = id;
     this.#daemon = daemon;
+    this.#released = released;
     this.#stderrLog = join(folder, "stderr.log");
     let resolveEnded: (end: MachineEnd) => void = () => {};
     this.ended = new Promise((resolve) => {
@@ -66,6 +70,16 @@ export class QemuMachine implements Machine {
     return this.#monitor.console();
   }
 
+  /** It is being saved: that its VMM stops and ends is no end of the machine's own. */
+  expectEnd(): void {
+    this.#monitor.expectEnd();
+  }
+
+  /** It was not saved after all. An end that came meanwhile is told now. */
+  expectNoEnd(): void {
+    this.#monitor.expectNoEnd();
+  }
+
   /** The end of QEMU's standard error, which microterm-host keeps where it lets the server read it. */
   async #complaint(): Promise<string> {
     return lastWords(await readFile(this.#stderrLog).catch(() => Buffer.alloc(0)));
@@ -79,5 +93,6 @@ export class QemuMachine implements Machine {
   release(): void {
     this.#monitor.release();
     this.#link.end("the machine was stopped or released");
+    this.#released();
   }
 }

@@ -31,6 +31,8 @@ export class QemuMonitor {
   #poll: NodeJS.Timeout | undefined;
   #resuming: NodeJS.Timeout | undefined;
   #hasEnded = false;
+  /** While the machine is being saved: the end that was seen, if any. */
+  #expected: { end: MachineEnd | undefined } | undefined;
 
   constructor(options: QemuMonitorOptions) {
     this.#options = options;
@@ -53,6 +55,25 @@ export class QemuMonitor {
   async console(): Promise<Uint8Array> {
     await this.#takeConsole();
     return this.#tail.bytes;
+  }
+
+  /** Ends are held back until `expectNoEnd`; and nothing lets the guest go on that is being saved. */
+  expectEnd(): void {
+    clearTimeout(this.#resuming);
+    this.#resuming = undefined;
+    this.#expected ??= { end: undefined };
+  }
+
+  expectNoEnd(): void {
+    const end = this.#expected?.end;
+    this.#expected = undefined;
+    if (end !== undefined) this.#end(end);
+    // A request that failed for want of space while it was being saved was passed over.
+    else
+      void this.#qmp?.status().then(
+        (status) => status === "io-error" && this.#resumeLater(),
+        () => {},
+      );
   }
 
   release(): void {
@@ -86,7 +107,7 @@ export class QemuMonitor {
   }
 
   #resumeLater(): void {
-    if (this.#isOver()) return;
+    if (this.#isOver() || this.#expected !== undefined) return;
     this.#resuming ??= setTimeout(() => {
       this.#resuming = undefined;
       void this.#qmp?.resume().catch(() => {});
@@ -130,6 +151,10 @@ export class QemuMonitor {
 
   #end(end: MachineEnd): void {
     if (this.#isOver()) return;
+    if (this.#expected !== undefined) {
+      this.#expected.end ??= end;
+      return;
+    }
     this.#hasEnded = true;
     clearInterval(this.#poll);
     clearTimeout(this.#resuming);

@@ -8,12 +8,15 @@ const path = z.string().max(8192);
 /** A day that a Date can hold; guests set file times as they like. */
 const unixMs = z.number().int().min(-8.64e15).max(8.64e15);
 
-export const Hello = z.strictObject({
-  protocol: z.number().int(),
-  agent: z.string().max(64),
-  bootId: z.string().max(64),
-  uptimeMs: count,
-});
+const hello = { agent: z.string().max(64), bootId: z.string().max(64), uptimeMs: count };
+
+/** Of another version only the number is told, for the error. */
+export const Hello = z.union([
+  z.strictObject({ protocol: z.literal(2), sealed: z.boolean(), ...hello }),
+  // An agent of version 1 cannot be sealed.
+  z.strictObject({ protocol: z.literal(1), ...hello }).transform((old) => ({ ...old, sealed: false })),
+  z.looseObject({ protocol: z.number().int().min(3) }).transform(({ protocol }) => ({ protocol, sealed: null })),
+]);
 
 export const Identified = z.strictObject({ bootId: z.string().max(64) });
 

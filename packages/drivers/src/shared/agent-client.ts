@@ -29,10 +29,12 @@ import { createAgentFiles } from "./agent-files.ts";
 import { createExecStream, createTerminalStream } from "./guest-streams.ts";
 import { ExecReader, TerminalReader } from "./terminal-reader.ts";
 
-/** The version of docs/reference/agent-protocol.md that is spoken here. */
-const PROTOCOL = 1;
+/** The newest version of docs/reference/agent-protocol.md that is spoken here. */
+const PROTOCOL = 2;
 /** A guest under TCG on a loaded host answers within a second or two; a call that takes longer is lost. */
 const CALL_MS = 15_000;
+/** A seal waits up to 10 s for programs to end, and then for the disk. */
+const SEAL_MS = 60_000;
 
 type Call = Omit<AgentCall, "timeoutMs">;
 
@@ -41,15 +43,22 @@ export async function connectAgent(
   session: GuestSession,
   limits: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
 ): Promise<GuestAgent> {
-  const { protocol, agent, bootId } = await callJson(session, { method: "GET", path: "/v1/hello", ...limits }, Hello);
-  if (protocol !== PROTOCOL) throw guestProtocol(`speaks protocol ${protocol}, not ${PROTOCOL}`);
-  return createAgent(session, { protocol, agent, bootId });
+  const hello = await callJson(session, { method: "GET", path: "/v1/hello", ...limits }, Hello);
+  if (hello.sealed === null) throw guestProtocol(`speaks protocol ${hello.protocol}, not ${PROTOCOL} or an older one`);
+  const { protocol, agent, bootId, sealed } = hello;
+  return createAgent(session, { protocol, agent, bootId, isSealed: sealed });
 }
 
-function createAgent(session: GuestSession, hello: AgentHello): GuestAgent {
-  const ask = async <T>(subject: Subject, call: Call, schema: Parameters<typeof callJson<T>>[2]): Promise<T> => {
+function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
+  let hello = handshake;
+  const ask = async <T>(
+    subject: Subject,
+    call: Call,
+    schema: Parameters<typeof callJson<T>>[2],
+    timeoutMs = CALL_MS,
+  ): Promise<T> => {
     try {
-      return await callJson(session, { ...call, timeoutMs: CALL_MS }, schema);
+      return await callJson(session, { ...call, timeoutMs }, schema);
     } catch (error) {
       throw refusalOf(error, subject);
     }
@@ -59,15 +68,38 @@ function createAgent(session: GuestSession, hello: AgentHello): GuestAgent {
     return (await ask("guest", call, AgentTerminals)).terminals.map(toTerminal);
   };
 
+  const post = async (path: string, json: object | undefined, options?: Abortable, timeoutMs?: number) => {
+    if (hello.protocol < 2) {
+      throw new PlatformError(
+        "UNSUPPORTED",
+        `the guest's agent speaks protocol ${hello.protocol}, which has no ${path}`,
+      );
+    }
+    const call = { method: "POST", path, ...(json === undefined ? {} : { json }), signal: options?.signal } as const;
+    await ask("guest", call, Nothing, timeoutMs);
+  };
+
   return {
-    hello,
+    get hello() {
+      return hello;
+    },
     closed: session.closed,
     ...createAgentFiles(session),
     terminals,
     async identify(identity, options) {
       const json = { ...identity, seed: Buffer.from(identity.seed).toString("base64") };
-      await ask("guest", { method: "POST", path: "/v1/identity", json, signal: options?.signal }, Identified);
+      const call = { method: "POST", path: "/v1/identity", json, signal: options?.signal } as const;
+      const { bootId } = await ask("guest", call, Identified);
+      hello = { ...hello, bootId, isSealed: false };
+      return { bootId };
     },
+    async seal(options) {
+      await post("/v1/seal", undefined, options, SEAL_MS);
+      hello = { ...hello, isSealed: true };
+    },
+    wake: ({ timeUnixMs, seed }, options) =>
+      post("/v1/wake", { timeUnixMs, seed: Buffer.from(seed).toString("base64") }, options),
+    claim: (environment, options) => post("/v1/claim", { environment }, options),
     async openTerminal(spec, options) {
       const call = { method: "POST", path: "/v1/terminals", json: spec, signal: options?.signal } as const;
       return toTerminal(await ask("terminal", call, AgentTerminal));

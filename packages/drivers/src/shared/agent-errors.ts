@@ -12,6 +12,7 @@ const COMMON: Record<AgentErrorCode, ErrorCode> = {
   "offset-out-of-range": "BAD_REQUEST",
   permission: "FILE_FORBIDDEN",
   "no-space": "GUEST_DISK_FULL",
+  sealed: "ENVIRONMENT_STATE",
   internal: "GUEST_PROTOCOL",
 };
 

@@ -18,6 +18,7 @@ const AgentError = z.strictObject({
     "offset-out-of-range",
     "permission",
     "no-space",
+    "sealed",
     "internal",
   ]),
   message: z.string(),

@@ -1,0 +1,76 @@
+import type { Abortable, Machine, MachineSpec, VmSnapshots } from "@microterm/core";
+import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
+import { type MachineId, PlatformError } from "@microterm/protocol";
+import { saveFailure } from "./qemu-failures.ts";
+import type { QemuMachine } from "./qemu-machine.ts";
+
+export interface QemuSnapshotsOptions {
+  readonly daemon: HostDaemonClient;
+  readonly image: string;
+  readonly accelerator: "tcg" | "kvm";
+  readonly start: (spec: MachineSpec, memory: LaunchMemory, options?: Abortable) => Promise<Machine>;
+  /** The machines that this process follows. */
+  readonly followed: ReadonlyMap<MachineId, QemuMachine>;
+}
+
+/** Saved memory through microterm-host, which alone may touch it. */
+export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots {
+  const { daemon, image, accelerator, start, followed } = options;
+
+  return {
+    findTemplate: (shape) => daemon.findTemplate({ ...shape, image, accelerator }),
+
+    async saveTemplate(machineId, key) {
+      followed.get(machineId)?.expectEnd();
+      try {
+        await daemon.saveTemplate(machineId, key);
+      } catch (error) {
+        throw saveFailure(error);
+      } finally {
+        // Its VMM has ended, or is of no use any more.
+        followed.get(machineId)?.release();
+      }
+    },
+
+    listTemplates: async () => (await daemon.listTemplates()).map(({ template }) => template),
+
+    async removeTemplate(key) {
+      await daemon.removeTemplate(key);
+    },
+
+    async createDiskFrom(key, diskId) {
+      try {
+        await daemon.createDiskFrom(diskId, key);
+      } catch (error) {
+        const exists = error instanceof PlatformError && error.details.hostCode === "exists";
+        if (!exists) throw error;
+      }
+    },
+
+    restore: (spec, given) => start(spec, { template: spec.template }, given),
+
+    async pause(machineId, saveId) {
+      const machine = followed.get(machineId);
+      machine?.expectEnd();
+      try {
+        await daemon.saveMachine(machineId, saveId);
+      } catch (error) {
+        // A connection that was lost says nothing: the save may have become whole.
+        if (!(await isSaved(daemon, saveId))) {
+          machine?.expectNoEnd();
+          throw saveFailure(error);
+        }
+      }
+      machine?.release();
+    },
+
+    resume: (spec, given) => start(spec, { save: spec.saveId }, given),
+    removeSave: (saveId) => daemon.removeSave(saveId),
+    listSaves: async () => (await daemon.listSaves()).map(({ saveId }) => saveId),
+  };
+}
+
+async function isSaved(daemon: HostDaemonClient, saveId: string): Promise<boolean> {
+  const saves = await daemon.listSaves().catch(() => []);
+  return saves.some((save) => save.saveId === saveId && save.isWhole);
+}
