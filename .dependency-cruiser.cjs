@@ -16,10 +16,11 @@ module.exports = {
     layer("host", "protocol"),
     layer("core", "protocol"),
     layer(ADAPTERS, "core|protocol|host"),
-    layer("server", `core|protocol|host|${ADAPTERS}`),
+    layer("screen"),
+    layer("server", `core|protocol|host|screen|${ADAPTERS}`),
     layer("sdk", "protocol"),
     layer("cli", "sdk|protocol"),
-    layer("web", "sdk|protocol"),
+    layer("web", "sdk|protocol|screen"),
     {
       name: "compose-root-only",
       severity: "error",
@@ -43,7 +44,7 @@ module.exports = {
     {
       name: "pure-packages",
       severity: "error",
-      from: { path: pkg("protocol|core|sdk|web") },
+      from: { path: pkg("protocol|core|sdk|web|screen") },
       to: { dependencyTypes: ["core"] },
     },
     {

@@ -1,0 +1,157 @@
+/** Follows what a terminal has parsed, and takes and draws its screen. */
+import { captureScreen } from "./capture.ts";
+import { trackPalette } from "./palette-tracker.ts";
+import { piecesOf, RESET, setRegisters } from "./restore.ts";
+import { MAX_PATH, MAX_TITLE, type Screen } from "./screen.ts";
+import { trackTail } from "./tail-tracker.ts";
+import { pathOf, printable } from "./texts.ts";
+import { createUtf8Aligner } from "./utf8-aligner.ts";
+import type { ScreenTerminal } from "./xterm-internals.ts";
+
+/** The longest content, bytes: with the JSON beside it, it stays within the 8 MiB of a KEYFRAME. */
+export const MAX_SCREEN = 6 * 1024 * 1024;
+
+export interface ScreenFollower {
+  /**
+   * Draws output. All of it has to go through here: it is cut between characters, and an unfinished one waits for the next write. `parsed`
+   * is called when all before it is drawn, but for an unfinished sequence or character.
+   */
+  write(bytes: Uint8Array, parsed?: () => void): void;
+  /** As `write`, at once. For a terminal on which nothing else is under way. */
+  writeNow(bytes: Uint8Array): void;
+  /** Bytes are missing from here on. What is drawn stays; an unfinished sequence ends. */
+  skip(): void;
+  /** The screen with all bytes written so far; those of an unfinished sequence are its last. Only while all are parsed. */
+  capture(options: { readonly scrollback: number; readonly limitBytes?: number }): Screen;
+  /** Replaces whatever is drawn. Resolves when the screen stands; output may be written at once. */
+  restore(screen: Screen): Promise<void>;
+  /** As `restore`, at once. */
+  restoreNow(screen: Screen): void;
+  /** Clears everything: a new terminal. */
+  reset(): void;
+  /** Without control characters. */
+  readonly title: string;
+  readonly cwd: string | null;
+  dispose(): void;
+}
+
+export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
+  const palette = trackPalette(terminal);
+  const aligner = createUtf8Aligner();
+  const tail = trackTail(terminal);
+  let title = "";
+  let cwd: string | null = null;
+  let isBlinking: boolean | null = null;
+  const blink = (isOn: boolean) => (params: (number | number[])[]) => {
+    if (params.includes(12)) isBlinking = isOn;
+    return false;
+  };
+  // Hooks answer false, so that xterm.js handles the sequence too.
+  const hooks = [
+    terminal.onTitleChange((text) => {
+      title = printable(text, MAX_TITLE);
+    }),
+    terminal.parser.registerOscHandler(7, (data) => {
+      cwd = pathOf(data, MAX_PATH) ?? cwd;
+      return false;
+    }),
+    terminal.parser.registerCsiHandler({ prefix: "?", final: "h" }, blink(true)),
+    terminal.parser.registerCsiHandler({ prefix: "?", final: "l" }, blink(false)),
+  ];
+  const now = (bytes: Uint8Array | string): void => {
+    const { _core } = terminal as unknown as { readonly _core: { writeSync(data: Uint8Array | string): void } };
+    _core.writeSync(bytes);
+  };
+  const forget = (): void => {
+    tail.reset();
+    palette.clear();
+    title = "";
+    cwd = null;
+    isBlinking = null;
+  };
+  const settle = (screen: Screen): void => {
+    setRegisters(terminal, screen);
+    title = screen.state.title;
+    cwd = screen.state.cwd;
+    isBlinking = screen.state.isBlinking;
+    const { content, state } = screen;
+    tail.reset();
+    const end = content.length - aligner.held.length;
+    if (state.tailBytes > 0) tail.parsed(content.subarray(content.length - state.tailBytes, end));
+  };
+
+  const follower: ScreenFollower = {
+    get title() {
+      return title;
+    },
+    get cwd() {
+      return cwd;
+    },
+    write(bytes, parsed) {
+      const aligned = aligner.push(bytes);
+      terminal.write(aligned, () => {
+        tail.parsed(aligned);
+        parsed?.();
+      });
+    },
+    writeNow(bytes) {
+      const aligned = aligner.push(bytes);
+      if (aligned.length === 0) return;
+      now(aligned);
+      tail.parsed(aligned);
+    },
+    skip() {
+      aligner.reset();
+      terminal.write("\x18", () => tail.reset());
+    },
+    capture({ scrollback, limitBytes = MAX_SCREEN }) {
+      const { held } = aligner;
+      const sequence = tail.tail;
+      const rest = new Uint8Array(sequence.length + held.length);
+      rest.set(sequence);
+      rest.set(held, sequence.length);
+      const sequences = palette.sequences();
+      return captureScreen({
+        terminal,
+        title,
+        cwd,
+        palette: sequences,
+        isBlinking,
+        tail: rest,
+        scrollback,
+        limitBytes,
+      });
+    },
+    restore(screen) {
+      return new Promise((resolve) => {
+        aligner.reset();
+        terminal.write(RESET, () => {
+          forget();
+          terminal.resize(screen.cols, screen.rows);
+        });
+        for (const piece of piecesOf(aligner.push(screen.content))) terminal.write(piece);
+        terminal.write("", () => {
+          settle(screen);
+          resolve();
+        });
+      });
+    },
+    restoreNow(screen) {
+      aligner.reset();
+      now(RESET);
+      forget();
+      terminal.resize(screen.cols, screen.rows);
+      for (const piece of piecesOf(aligner.push(screen.content))) now(piece);
+      settle(screen);
+    },
+    reset() {
+      aligner.reset();
+      terminal.write(RESET, forget);
+    },
+    dispose() {
+      for (const hook of hooks) hook.dispose();
+      palette.dispose();
+    },
+  };
+  return follower;
+};

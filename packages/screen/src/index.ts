@@ -1,0 +1,4 @@
+export { followScreen, type ScreenFollower } from "./follower.ts";
+export { parseScreen, parseScreenState, type Screen, type ScreenState, stringifyScreen } from "./screen.ts";
+export { printable } from "./texts.ts";
+export type { ScreenTerminal } from "./xterm-internals.ts";

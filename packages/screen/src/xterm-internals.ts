@@ -1,0 +1,106 @@
+/**
+ * What xterm.js 6.0 keeps but does not publish, read and set in this package alone. @xterm/xterm and @xterm/headless of
+ * one version have the same fields. The version is pinned exactly, and the tests fail when a field moves.
+ */
+
+interface Disposable {
+  dispose(): void;
+}
+
+/** What both Terminal classes publish, as far as it is used here. */
+export interface ScreenTerminal {
+  readonly cols: number;
+  readonly rows: number;
+  readonly modes: {
+    readonly applicationCursorKeysMode: boolean;
+    readonly applicationKeypadMode: boolean;
+    readonly bracketedPasteMode: boolean;
+    readonly insertMode: boolean;
+    readonly mouseTrackingMode: "none" | "x10" | "vt200" | "drag" | "any";
+    readonly originMode: boolean;
+    readonly reverseWraparoundMode: boolean;
+    readonly sendFocusMode: boolean;
+    readonly synchronizedOutputMode: boolean;
+    readonly wraparoundMode: boolean;
+  };
+  readonly parser: {
+    registerOscHandler(code: number, callback: (data: string) => boolean): Disposable;
+    registerCsiHandler(
+      id: { readonly prefix?: string; readonly intermediates?: string; readonly final: string },
+      callback: (params: (number | number[])[]) => boolean,
+    ): Disposable;
+  };
+  onTitleChange(listener: (title: string) => void): Disposable;
+  write(data: string | Uint8Array, callback?: () => void): void;
+  resize(cols: number, rows: number): void;
+}
+
+/** xterm.js's ExtendedAttrs: underline style and colour, and the number of an OSC 8 link. */
+export interface Extended {
+  /** Style in bits 26 to 28, colour in bits 0 to 25, whether a link is open or not. */
+  readonly _ext: number;
+  ext: number;
+  readonly urlId: number;
+  clone(): Extended;
+}
+
+export interface Attributes {
+  fg: number;
+  bg: number;
+  extended: Extended;
+}
+
+export type Charset = Readonly<Record<string, string>> | undefined;
+
+export interface Line {
+  isWrapped: boolean;
+  readonly length: number;
+  /** Three words a cell: content, foreground, background. */
+  readonly _data: Uint32Array;
+  readonly _combined: Record<number, string>;
+  readonly _extendedAttrs: Record<number, Extended | undefined>;
+}
+
+export interface ScreenBuffer {
+  x: number;
+  y: number;
+  readonly ybase: number;
+  readonly scrollTop: number;
+  readonly scrollBottom: number;
+  savedX: number;
+  savedY: number;
+  readonly savedCurAttrData: Attributes;
+  savedCharset: Charset;
+  readonly tabs: Readonly<Record<number, boolean | undefined>>;
+  readonly lines: { readonly length: number; get(index: number): Line | undefined };
+}
+
+interface Core {
+  readonly buffer: ScreenBuffer;
+  readonly buffers: { readonly normal: ScreenBuffer; readonly alt: ScreenBuffer };
+  readonly coreService: {
+    readonly isCursorHidden: boolean;
+    readonly decPrivateModes: { readonly cursorStyle?: string; readonly cursorBlink?: boolean };
+  };
+  readonly coreMouseService: { readonly activeEncoding: string };
+  readonly unicodeService: { charProperties(codePoint: number, preceding: number): number };
+  readonly optionsService: { readonly rawOptions: { readonly convertEol?: boolean } };
+  readonly _charsetService: { charset: Charset; readonly glevel: number; readonly _charsets: readonly Charset[] };
+  readonly _oscLinkService: {
+    getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined;
+    registerLink(data: { readonly id: string | undefined; readonly uri: string }): number;
+  };
+  readonly _inputHandler: {
+    readonly _curAttrData: Attributes;
+    readonly _parser: { readonly currentState: number; precedingJoinState: number };
+    readonly _utf8Decoder: { readonly interim: Uint8Array };
+  };
+}
+
+export const coreOf = (terminal: object): Core => (terminal as { readonly _core: Core })._core;
+
+/** Is the parser between two sequences, with no half of a UTF-8 character pending? */
+export const isAtGround = (terminal: object): boolean => {
+  const { _parser, _utf8Decoder } = coreOf(terminal)._inputHandler;
+  return _parser.currentState === 0 && _utf8Decoder.interim.every((byte) => byte === 0);
+};
