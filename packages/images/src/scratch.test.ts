@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { commandRunner } from "@microterm/host";
@@ -23,4 +23,12 @@ test("removes what dead builds left, and keeps a living build's and other people
   }
   expect(await removeStaleScratch(parent, commandRunner)).toBe(2);
   expect((await readdir(parent)).sort()).toEqual([basename(living), "microterm-image-424242-1-1-x", "other"].sort());
+});
+
+test.runIf(process.getuid?.() === 0)("removes nothing that somebody else has given such a name", async () => {
+  const trap = "microterm-image-0-4194999-7-abcdef";
+  await mkdir(join(parent, trap));
+  await chown(join(parent, trap), 65_534, 65_534);
+  expect(await removeStaleScratch(parent, commandRunner)).toBe(0);
+  expect(await readdir(parent)).toEqual([trap]);
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CommandRunner } from "./command-runner.ts";
 
@@ -50,6 +50,9 @@ export async function removeStaleScratch(parent: string, runner: CommandRunner):
   for (const name of await readdir(parent).catch(() => [] as string[])) {
     const [uid, pid, started] = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split("-") : [];
     if (uid !== String(ownUid()) || !pid || (await startTime(Number(pid))) === started) continue;
+    // Anybody may give a folder of /var/tmp this name, and exchange what is in it while it is removed.
+    const found = await lstat(join(parent, name)).catch(() => undefined);
+    if (!found?.isDirectory() || found.uid !== ownUid()) continue;
     if (await removeScratch(join(parent, name), runner)) removed++;
   }
   return removed;
