@@ -1,6 +1,7 @@
 import { connect } from "../up/daemon.ts";
 import type { ReportOptions } from "../up/options.ts";
 import { type DataPaths, dataPaths } from "../up/paths.ts";
+import { oneLine, SetupError } from "../up/progress.ts";
 import { runningServer } from "../up/server-process.ts";
 import { CHECKS, type Check } from "./checks.ts";
 
@@ -16,8 +17,17 @@ export async function doctor(options: ReportOptions): Promise<number> {
 async function examine(paths: DataPaths): Promise<readonly Check[]> {
   const checks: Check[] = [];
   for (const check of CHECKS) checks.push(await check(paths));
-  return [...checks, ...(await daemonChecks(paths)), await serverCheck(paths)];
+  const daemon = await daemonChecks(paths).catch((error: unknown) => [notAllowed("daemon", error)]);
+  return [...checks, ...daemon, await serverCheck(paths).catch((error: unknown) => notAllowed("server", error))];
 }
+
+/** A daemon or server of another user's answers nobody else: what the host has can be told all the same. */
+const notAllowed = (name: string, error: unknown): Check => ({
+  name,
+  status: "warn",
+  text: oneLine(error instanceof Error ? error.message : String(error)),
+  mend: error instanceof SetupError ? error.mend : "run it as the user who started microterm, or as root",
+});
 
 /** Where the daemon runs, the jail is tried: a program in QEMU's place attempts to get out. */
 async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {

@@ -37,7 +37,7 @@ describe.runIf(process.getuid?.() === 0)("what runs for another user", () => {
     chmodSync(paths.daemonSocket, 0o600);
     await expect(asNobody(() => connect(paths))).rejects.toMatchObject({
       message: expect.stringContaining(paths.data),
-      mend: expect.stringContaining("sudo ./microterm down"),
+      mend: expect.stringContaining(`sudo ./microterm down --data ${paths.data}`),
     });
     daemon.close();
   });

@@ -97,7 +97,7 @@ export async function connect(paths: DataPaths): Promise<HostDaemonClient | null
     if (!isRefusal(error)) return null;
     throw new SetupError(
       `microterm-host of ${paths.data} runs for another user, and refuses ${userInfo().username}`,
-      "run it as the user who started microterm, or end it first: sudo ./microterm down",
+      `run it as the user who started microterm, or end it first: sudo ./microterm down --data ${paths.data}`,
       { cause: error },
     );
   }

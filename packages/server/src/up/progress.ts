@@ -84,7 +84,7 @@ function describe(error: unknown, verb: string): { message: string; mend: string
       mend:
         uid === 0
           ? "./microterm doctor"
-          : `run it as the user who started microterm, or as root: sudo ./microterm ${verb}`,
+          : `run it as the user who started microterm, or as root: sudo ./microterm ${verb} --data DIR`,
     };
   }
   if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) return { message, mend: "./microterm doctor" };
