@@ -3,6 +3,9 @@ import type { Client, Subscription } from "@microterm/sdk";
 import { plain } from "./plain-text.ts";
 
 const WORDS: Readonly<Record<BootStep, string>> = {
+  claim: "taking a waiting machine",
+  restore: "restoring the template",
+  resume: "bringing its memory back",
   disk: "making the disk",
   machine: "starting the machine",
   kernel: "booting the kernel",

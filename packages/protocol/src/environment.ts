@@ -54,13 +54,23 @@ export const Size = z.enum(["small", "medium", "large"]);
 export type Size = z.infer<typeof Size>;
 export const DEFAULT_SIZE: Size = "medium";
 
+/** What will happen to an environment, or has just failed, for a person. */
+export const Notice = z.strictObject({
+  /** `idle` and `expiry`: at `at` it is paused (stopped where it cannot be), or removed. `pause-failed`: it went on. */
+  kind: z.enum(["idle", "expiry", "pause-failed"]),
+  at: z.iso.datetime().nullable(),
+  message: z.string(),
+});
+export type Notice = z.infer<typeof Notice>;
+
 export const Environment = z.strictObject({
   id: EnvironmentId,
   name: EnvironmentName,
   state: EnvironmentState,
   /**
    * Why it is `failed` or `stopped`, for a person. While `creating`, the {@link BootStep} under way, then what else there
-   * is to know in parentheses: `kernel (second attempt: …)`. While `running`, `stopping` once a stop was asked for.
+   * is to know in parentheses: `kernel (second attempt: …)`. While `running`, `stopping` or `pausing` once that was asked for. While
+   * `paused`, who paused it, or why it could not be resumed.
    * Otherwise null.
    */
   reason: z.string().nullable(),
@@ -77,6 +87,7 @@ export const Environment = z.strictObject({
   idleTimeoutSeconds: z.number().int().nullable(),
   /** Removed at this time; null: never. */
   expiresAt: z.iso.datetime().nullable(),
+  notice: Notice.nullable(),
   createdAt: z.iso.datetime(),
   terminals: z.array(Terminal),
 });

@@ -9,8 +9,8 @@ export const HostStatus = z.strictObject({
   /** Why this accelerator: how KVM was proven or refuted. */
   acceleratorReason: z.string(),
   isolation: Isolation,
-  /** What guests can reach: `loopback` until networks come. */
-  network: z.literal("loopback"),
+  /** The network provider's name. `loopback`: guests reach nothing but themselves. */
+  network: z.string(),
   memory: z.strictObject({ totalMib: z.number().int(), availableMib: z.number().int() }),
   disk: z.strictObject({ totalMib: z.number().int(), freeMib: z.number().int() }),
   cpus: z.number().int(),

@@ -19,6 +19,7 @@ describe("the configuration", () => {
     const config = readConfig([...QEMU, "--accelerator-reason", "no /dev/kvm"], {});
     expect(config).toMatchObject({ data: DATA, driver: "qemu", port: 7681, log: "file", testFaults: false });
     expect(config).toMatchObject({ accelerator: "tcg", acceleratorReason: "no /dev/kvm" });
+    expect(config).toMatchObject({ pool: 0, idleTimeout: 0, ttl: 0 });
     expect(Object.isFrozen(config)).toBe(true);
   });
 
@@ -50,6 +51,8 @@ describe("the configuration", () => {
     [[...QEMU, "--port", "-1"], "--port"],
     [[...QEMU, "--port", "80.5"], "--port"],
     [[...QEMU, "--log", "syslog"], "--log"],
+    [[...QEMU, "--pool", "-1"], "--pool: must be a number from 0 to 100"],
+    [[...QEMU, "--idle-timeout", "30m"], "--idle-timeout"],
     [[...QEMU, "--fault", "x"], "--fault is not an option"],
     [[...QEMU, "--image", "../../etc"], "--image"],
     [["--data", DATA, "--driver", "process", "--agent", "/no/such"], "--agent: does not exist"],

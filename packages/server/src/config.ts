@@ -15,6 +15,15 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65_535, "must be a number from 0 to 65535");
 
+const number = (max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a number from 0 to ${max}`)
+    .transform(Number)
+    .refine((value) => value <= max, `must be a number from 0 to ${max}`);
+/** A year: longer than that is never, and 0 says so. */
+const LONGEST_SECONDS = 31_536_000;
+
 /** What every driver's configuration has. */
 const shared = {
   /** The data folder; everything of the server lies in `server/` below it. */
@@ -25,6 +34,11 @@ const shared = {
   web: absolute.default(resolve(import.meta.dirname, "../../web/dist")),
   /** `file` is DATA/server/server.log. */
   log: z.enum(["file", "stdout"]).default("file"),
+  /** Machines of the default size that wait to be claimed, where the driver has snapshots. */
+  pool: number(100).default(0),
+  /** Seconds, for environments that are created without a word about it; 0: never. */
+  idleTimeout: number(LONGEST_SECONDS).default(0),
+  ttl: number(LONGEST_SECONDS).default(0),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
   fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),

@@ -50,7 +50,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const log = createLogger(config, folder);
   exitOnBugs(log);
   const adapters = await compose(config, folder, coreLog(log));
-  const { storage, driver } = adapters;
+  const { storage, driver, network } = adapters;
   await refuseOtherDrivers(storage, driver.name);
   const core = { storage, clock: systemClock, random: systemRandomness };
   const credentials = createCredentialService({
@@ -61,6 +61,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...core,
     ...adapters,
     log: coreLog(log),
+    pool: config.pool,
+    idleTimeoutSeconds: config.idleTimeout,
+    ttlSeconds: config.ttl,
     faults: createFaults(folder, config.fault),
   });
   let port = config.port;
@@ -70,6 +73,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     credentials,
     storage,
     driver,
+    network,
     addresses,
     authenticator: createAuthenticator(credentials, addresses),
     connections: createLiveConnections(credentials),

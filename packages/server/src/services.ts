@@ -1,4 +1,4 @@
-import type { CredentialService, EnvironmentService, Storage, VmDriver } from "@microterm/core";
+import type { CredentialService, EnvironmentService, NetworkProvider, Storage, VmDriver } from "@microterm/core";
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -18,6 +18,7 @@ export interface Services {
   readonly credentials: CredentialService;
   readonly storage: Storage;
   readonly driver: VmDriver;
+  readonly network: NetworkProvider;
   readonly authenticator: Authenticator;
   readonly addresses: Addresses;
   readonly connections: LiveConnections;

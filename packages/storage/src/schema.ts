@@ -1,4 +1,4 @@
-import type { EnvironmentState } from "@microterm/protocol";
+import type { EnvironmentState, Size } from "@microterm/protocol";
 
 /**
  * The tables, the same on every database. Times are ISO 8601 in UTC with milliseconds, as text: they sort as they
@@ -28,6 +28,11 @@ export interface EnvironmentsTable {
   cpus: number;
   disk_mib: number;
   machine_id: string | null;
+  size: Size | null;
+  disk_id: string;
+  save_id: string | null;
+  idle_timeout_seconds: number | null;
+  expires_at: string | null;
   created_at: string;
 }
 

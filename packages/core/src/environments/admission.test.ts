@@ -13,7 +13,7 @@ const ids = ["a", "b", "c"].map((letter) => EnvironmentId.parse(letter.repeat(12
 /** Only what an admission asks of a driver: figures that a real host does not hold still for. */
 function admissionOn(memoryMib: number, freeMib: number) {
   const driver = {
-    capabilities: { overheadMib: 100 },
+    capabilities: { overheadMib: () => 100 },
     resources: async () => ({
       memory: { totalMib: 8192, availableMib: memoryMib },
       disk: { totalMib: 8192, freeMib },
@@ -25,7 +25,7 @@ function admissionOn(memoryMib: number, freeMib: number) {
 
 it("gives the last room to one of many that ask at once", async () => {
   const admission = admissionOn(1300, 5000);
-  const asked = ids.map((id) => admission.reserve(id, { memoryMib: 500, diskMib: 2048 }));
+  const asked = ids.map((id) => admission.reserve(id, { memoryMib: 500, cpus: 1, diskMib: 2048 }));
   const settled = await Promise.allSettled(asked);
   expect(settled.map((one) => one.status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
   expect(settled[2]).toMatchObject({ reason: { code: "HOST_OUT_OF_MEMORY", details: { neededMib: 600, freeMib: 0 } } });
@@ -33,19 +33,28 @@ it("gives the last room to one of many that ask at once", async () => {
 
 it("has room again once a boot has ended, and holds nothing for a refusal", async () => {
   const admission = admissionOn(800, 5000);
-  await expect(admission.reserve(ids[0], { memoryMib: 601, diskMib: 0 })).rejects.toThrow(/701 MiB .* 700 MiB/);
-  await admission.reserve(ids[1], { memoryMib: 600, diskMib: 0 });
-  await expect(admission.reserve(ids[2], { memoryMib: 1, diskMib: 0 })).rejects.toThrow();
+  await expect(admission.reserve(ids[0], { memoryMib: 601, cpus: 1, diskMib: 0 })).rejects.toThrow(
+    /701 MiB .* 700 MiB/,
+  );
+  await admission.reserve(ids[1], { memoryMib: 600, cpus: 1, diskMib: 0 });
+  await expect(admission.reserve(ids[2], { memoryMib: 1, cpus: 1, diskMib: 0 })).rejects.toThrow();
   admission.release(ids[1]);
   admission.release(ids[1]);
-  await admission.reserve(ids[2], { memoryMib: 600, diskMib: 0 });
+  await admission.reserve(ids[2], { memoryMib: 600, cpus: 1, diskMib: 0 });
 });
 
 it("refuses a disk that alone is more than what is free", async () => {
   const admission = admissionOn(8000, 2148);
-  await expect(admission.reserve(ids[0], { memoryMib: 128, diskMib: 2049 })).rejects.toMatchObject({
+  await expect(admission.reserve(ids[0], { memoryMib: 128, cpus: 1, diskMib: 2049 })).rejects.toMatchObject({
     code: "HOST_OUT_OF_DISK",
   });
-  await admission.reserve(ids[1], { memoryMib: 128, diskMib: 2048 });
-  await admission.reserve(ids[2], { memoryMib: 128, diskMib: 2048 });
+  await admission.reserve(ids[1], { memoryMib: 128, cpus: 1, diskMib: 2048 });
+  await admission.reserve(ids[2], { memoryMib: 128, cpus: 1, diskMib: 2048 });
+});
+
+it("counts what an environment holds already once when it asks again", async () => {
+  const admission = admissionOn(800, 5000);
+  await admission.reserve(ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  await admission.reserve(ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  await expect(admission.reserve(ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 })).rejects.toThrow();
 });

@@ -1,10 +1,11 @@
-import { type EnvironmentId, PlatformError } from "@microterm/protocol";
+import { PlatformError } from "@microterm/protocol";
 import type { VmDriver } from "../ports/vm-driver.ts";
 import type { EnvironmentLimits } from "./environment-service.ts";
 
 /** What a boot is about to take. */
 export interface Demand {
   readonly memoryMib: number;
+  readonly cpus: number;
   /** 0 when the disk is there already or the driver has none. */
   readonly diskMib: number;
 }
@@ -12,22 +13,23 @@ export interface Demand {
 /** Keeps boots from being begun that the host has no room for. */
 export interface Admission {
   /**
-   * Resolves when the host has room beside all that is being booted now, and holds the room until `release`. Rejects
-   * with `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`.
+   * Resolves when the host has room beside all else that is being booted now, and holds the room until `release`. `id`
+   * is an environment's, or whatever else names who asks. Rejects with `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`.
    */
-  reserve(id: EnvironmentId, demand: Demand): Promise<void>;
+  reserve(id: string, demand: Demand): Promise<void>;
   /** Safe to repeat. Once a machine runs, or has failed, what it takes shows in the host's own figures. */
-  release(id: EnvironmentId): void;
+  release(id: string): void;
 }
 
 export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Admission {
-  const reserved = new Map<EnvironmentId, number>();
+  const reserved = new Map<string, number>();
   let turn: Promise<unknown> = Promise.resolve();
 
-  async function decide(id: EnvironmentId, demand: Demand): Promise<void> {
+  async function decide(id: string, demand: Demand): Promise<void> {
     const { memory, disk } = await driver.resources();
-    const needed = demand.memoryMib + driver.capabilities.overheadMib;
-    const booting = [...reserved.values()].reduce((sum, mib) => sum + mib, 0);
+    const needed = demand.memoryMib + driver.capabilities.overheadMib(demand);
+    // Asked for again, it takes the place of what it holds already.
+    const booting = [...reserved].reduce((sum, [holder, mib]) => (holder === id ? sum : sum + mib), 0);
     const free = memory.availableMib - limits.memoryReserveMib - booting;
     if (needed > free) {
       throw new PlatformError(

@@ -1,34 +1,48 @@
 import type { EnvironmentId, OwnerId, Receipt, Terminal } from "@microterm/protocol";
+import type { Lifetimes } from "../lifetime/lifetimes.ts";
+import type { Pool } from "../pool/pool.ts";
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
 import type { NetworkProvider } from "../ports/network.ts";
 import type { EnvironmentRepository } from "../ports/repository.ts";
-import type { Machine, VmDriver } from "../ports/vm-driver.ts";
+import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
+import type { Templates } from "../templates/templates.ts";
 import type { Admission } from "./admission.ts";
 import type { Changes } from "./changes.ts";
 import type { EnvironmentLimits } from "./environment-service.ts";
 import type { Faults } from "./faults.ts";
+import type { Foreground } from "./foreground.ts";
 import type { Work } from "./work.ts";
 
-/** What the parts of the environment service share. Everything in memory can be lost: `recover` makes it anew. */
-export interface Context {
-  readonly rows: EnvironmentRepository;
+/** What environments, templates and the pool share. */
+export interface Foundation {
   readonly driver: VmDriver;
+  /** The driver's; null where it has none. */
+  readonly snapshots: VmSnapshots | null;
   readonly network: NetworkProvider;
   readonly clock: Clock;
   readonly random: Randomness;
   readonly log: Log;
   readonly limits: EnvironmentLimits;
   readonly faults: Faults;
+  readonly admission: Admission;
+  readonly foreground: Foreground;
+  /** Aborted by `close`: whatever is under way stops where it is and cleans up nothing. */
+  readonly closing: AbortController;
+}
+
+/** What the parts of the environment service share. Everything in memory can be lost: `recover` makes it anew. */
+export interface Context extends Foundation {
+  readonly rows: EnvironmentRepository;
   readonly changes: Changes;
   readonly work: Work;
-  readonly admission: Admission;
+  readonly templates: Templates;
+  readonly pool: Pool;
+  readonly lifetimes: Lifetimes;
   /** Machines this process holds. An environment's entry goes before its machine does. */
   readonly live: Map<EnvironmentId, LiveMachine>;
   readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
   /** Consoles of machines that are gone, newest last. */
   readonly consoles: Map<EnvironmentId, Uint8Array>;
-  /** Aborted by `close`: whatever is under way stops where it is and cleans up nothing. */
-  readonly closing: AbortController;
 }
 
 export interface LiveMachine {
@@ -37,6 +51,8 @@ export interface LiveMachine {
   isReady: boolean;
   /** As the guest last said. */
   terminals: readonly Terminal[];
+  /** Until this time its terminals are known without asking, ms since the epoch: it has just told, or has just begun. */
+  knownUntil: number;
   /** A question for its terminals that is under way, shared by all that ask meanwhile. */
   asking: Promise<void> | null;
   /** The guest did not answer lately and is not asked again before this time, ms since the epoch. */
@@ -44,7 +60,7 @@ export interface LiveMachine {
 }
 
 export function liveMachine(machine: Machine): LiveMachine {
-  return { machine, isReady: false, terminals: [], asking: null, quietUntil: 0 };
+  return { machine, isReady: false, terminals: [], knownUntil: 0, asking: null, quietUntil: 0 };
 }
 
 export function changed(context: Context, row: { readonly id: EnvironmentId; readonly owner: OwnerId }): void {

@@ -78,16 +78,18 @@ async function finish(context: Context, row: EnvironmentRow): Promise<Receipt> {
   faults.hit("destroy.machine");
   for (const id of machines) await context.network.detach(id);
   faults.hit("destroy.network");
-  let disk = await driver.removeDisk(row.id);
+  let disk = await driver.removeDisk(row.diskId);
+  const saved = row.saveId === null ? null : await context.snapshots?.removeSave(row.saveId);
+  if (saved != null) disk = { files: disk.files + saved.files, bytes: disk.bytes + saved.bytes };
   faults.hit("destroy.disk");
 
-  const ids = [...machines, row.id];
+  const ids = [...new Set([...machines, row.id, row.diskId, ...(row.saveId === null ? [] : [row.saveId])])];
   let left = await driver.leftovers(ids);
   for (let scans = 1; left.length > 0 && scans < SCANS; scans++) {
     context.log.warn("something is left of a destroyed environment", { environment: row.id, left: left.join(", ") });
     await clock.sleep(SCAN_PAUSE_MS, context.closing.signal);
     for (const id of machines) counts.push(await driver.remove(id));
-    const more = await driver.removeDisk(row.id);
+    const more = await driver.removeDisk(row.diskId);
     disk = { files: disk.files + more.files, bytes: disk.bytes + more.bytes };
     left = await driver.leftovers(ids);
   }
@@ -109,6 +111,7 @@ async function finish(context: Context, row: EnvironmentRow): Promise<Receipt> {
   });
   faults.hit("destroy.receipt");
   context.consoles.delete(row.id);
+  context.lifetimes.forget(row.id);
   context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });
   // Read back: where another process finished first, its receipt is the one.
   return receiptOf(context, row);

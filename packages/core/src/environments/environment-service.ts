@@ -4,6 +4,7 @@ import type {
   Environment,
   EnvironmentId,
   EnvironmentState,
+  HostStatus,
   OwnerId,
   Receipt,
   Terminal,
@@ -48,13 +49,28 @@ export interface EnvironmentService {
   /** The id a reference stands for. */
   locate(owner: OwnerId, reference: string): Promise<EnvironmentId>;
 
-  /** `stopped` or `failed` → `creating` over the same disk. No effect while `creating` or `running`. */
+  /**
+   * `stopped` or `failed` → `creating` over the same disk; a `paused` one is resumed. No effect while `creating` or
+   * `running`.
+   */
   start(owner: OwnerId, reference: string): Promise<Environment>;
   /**
    * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with `reason` `stopping`
-   * while the state is still `running`. No effect on a `stopped` or `failed` one.
+   * while the state is still `running`. A `paused` one loses its memory and keeps its disk. No effect on a `stopped` or
+   * `failed` one.
    */
   stop(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * `running` → `paused`: saves its memory on the host's disk and ends its machine. Resolves at once, with `reason`
+   * `pausing`; when it cannot be saved it goes on, with a notice. Rejects with `UNSUPPORTED` where the driver has no
+   * snapshots.
+   */
+  pause(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * `paused` → `creating` → `running`, its programs and terminals where they were. It ends in `failed`, startable, when
+   * the save is damaged, and in `paused` again when the host cannot take it now. No effect while `creating` or `running`.
+   */
+  resume(owner: OwnerId, reference: string): Promise<Environment>;
   /**
    * Resolves when nothing is left of it. Repeated calls, and calls at the same time, get the same receipt. When it
    * rejects the row stays `destroying`, and the service goes on trying.
@@ -71,6 +87,14 @@ export interface EnvironmentService {
   agent(owner: OwnerId, reference: string, options?: AgentOptions): Promise<GuestAgent>;
   /** The same by id, for a caller that has checked the owner already. */
   agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
+
+  /** An environment was used, for its idle time-out. Cheap enough for every key. */
+  noteActivity(id: EnvironmentId): void;
+
+  count(owner: OwnerId): Promise<number>;
+  /** Each size's template, and the machines that wait to be claimed. From memory. */
+  templates(): HostStatus["templates"];
+  pool(): HostStatus["pool"];
 
   /** As the guest says now. Rejects like `agent`. */
   terminals(owner: OwnerId, reference: string): Promise<readonly Terminal[]>;
@@ -97,16 +121,20 @@ export interface WaitOptions extends Abortable {
 export interface AgentOptions extends Abortable {
   /** Until connected; 5,000 by default. */
   readonly timeoutMs?: number;
+  /** False: asked of nobody's will, and so no use of the environment. True by default. */
+  readonly isUse?: boolean;
 }
 
 export interface RecoveryReport {
   readonly adopted: number;
   readonly resumed: number;
   readonly stopped: number;
+  readonly paused: number;
   readonly failed: number;
   readonly destroyed: number;
   readonly machinesRemoved: number;
   readonly disksRemoved: number;
+  readonly savesRemoved: number;
 }
 
 export interface EnvironmentServiceOptions {
@@ -117,6 +145,11 @@ export interface EnvironmentServiceOptions {
   readonly random: Randomness;
   readonly log: Log;
   readonly limits?: Partial<EnvironmentLimits>;
+  /** For creates that don't say. Null and 0: never. */
+  readonly idleTimeoutSeconds?: number | null;
+  readonly ttlSeconds?: number | null;
+  /** Machines kept ready, where the driver has snapshots; 0 by default. */
+  readonly pool?: number;
   readonly faults?: Faults;
 }
 
@@ -125,6 +158,8 @@ export interface EnvironmentLimits {
   readonly bootDeadlineMs: number;
   /** From asking a guest to power off until it is killed. */
   readonly powerOffDeadlineMs: number;
+  /** Restores and resumes that run at a time; the others wait their turn. */
+  readonly parallelRestores: number;
   /** Memory and disk that are left to the host itself. */
   readonly memoryReserveMib: number;
   readonly diskReserveMib: number;
@@ -133,6 +168,7 @@ export interface EnvironmentLimits {
 export const DEFAULT_LIMITS: EnvironmentLimits = {
   bootDeadlineMs: 60_000,
   powerOffDeadlineMs: 10_000,
+  parallelRestores: 2,
   memoryReserveMib: 128,
   diskReserveMib: 256,
 };

@@ -1,6 +1,7 @@
 /**
  * The places where a process may die and the next one must mend what it left. Each is hit directly after the effect it
  * is named for. `create.*` after `create.row` is hit by `start` and by a resumed boot too: all boot the same way.
+ * `claim.*`, `pause.*`, `resume.*`, `pool.*` and `template.*` are hit with a driver that has snapshots alone.
  */
 export const FAULT_POINTS = [
   "create.row",
@@ -10,11 +11,16 @@ export const FAULT_POINTS = [
   "create.agent",
   "create.terminal",
   "create.running",
+  "claim.row",
+  "claim.agent",
   "start.row",
   "stop.row",
   "stop.poweroff",
   "stop.machine",
   "stop.stopped",
+  "pause.row",
+  "pause.saved",
+  "resume.machine",
   "ended.row",
   "ended.machine",
   "destroy.row",
@@ -23,6 +29,9 @@ export const FAULT_POINTS = [
   "destroy.disk",
   "destroy.scan",
   "destroy.receipt",
+  "pool.machine",
+  "template.booted",
+  "template.saved",
 ] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];

@@ -1,9 +1,8 @@
-import { EnvironmentId } from "@microterm/protocol";
 import { expect, it } from "vitest";
 import { systemClock, systemRandom } from "../testing/system.ts";
 import { bootIdentity, guestMachineId } from "./identity.ts";
 
-const row = { id: EnvironmentId.parse("abcdefghij09"), name: "calm-otter" };
+const row = { diskId: "abcdefghij09", name: "calm-otter" };
 const ports = { clock: systemClock, random: systemRandom };
 
 it("gives each boot another seed and each environment one machine-id", () => {
@@ -15,6 +14,6 @@ it("gives each boot another seed and each environment one machine-id", () => {
 });
 
 it("makes a machine-id of 32 hexadecimal digits that tells ids apart", () => {
-  expect(guestMachineId(row.id)).toBe("6162636465666768696a303900000000");
-  expect(guestMachineId("abcdefghij08")).not.toBe(guestMachineId(row.id));
+  expect(guestMachineId(row.diskId)).toBe("6162636465666768696a303900000000");
+  expect(guestMachineId("abcdefghij08")).not.toBe(guestMachineId(row.diskId));
 });

@@ -1,27 +1,26 @@
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { GuestIdentity } from "../ports/guest-agent.ts";
-import type { EnvironmentRow } from "../ports/repository.ts";
 
 /** What a guest is told to be, once for each boot, before anything of its owner's runs. */
 export function bootIdentity(
   { clock, random }: { readonly clock: Clock; readonly random: Randomness },
-  row: Pick<EnvironmentRow, "id" | "name">,
+  { diskId, name }: { readonly diskId: string; readonly name: string },
 ): GuestIdentity {
   return {
     hostname: "microterm",
-    machineId: guestMachineId(row.id),
+    machineId: guestMachineId(diskId),
     timeUnixMs: clock.now(),
     seed: random.bytes(64),
-    environment: row.name,
+    environment: name,
   };
 }
 
 /**
- * machine-id(5) of an environment's guest: the id's 12 characters as bytes, then four of zero.
+ * machine-id(5) of a guest: the 12 or 16 characters of its disk's id as bytes, then zeros.
  *
- * It follows from the environment, not from the machine, because its disk survives machines: what a guest keys by its
- * machine-id (journals, leases, licences) is still its own after a stop and a start. A fork is another environment and
- * so has another one. Randomness never depends on it.
+ * It follows from the disk, not from the machine, because the disk survives machines: what a guest keys by its
+ * machine-id (journals, leases, licences) is still its own after a stop and a start. A fork has another disk and
+ * so another one. Randomness never depends on it.
  */
 export function guestMachineId(id: string): string {
   const hex = [...id].map((character) => character.charCodeAt(0).toString(16).padStart(2, "0")).join("");

@@ -1,7 +1,7 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { Machine, Removed } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
-import type { Context } from "./context.ts";
+import type { Context, Foundation } from "./context.ts";
 import { describeError, lastLine } from "./steps.ts";
 
 export const NOTHING_REMOVED: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -16,7 +16,7 @@ const CONSOLE_TIMEOUT_MS = 1_000;
 const CONSOLES_KEPT = 32;
 
 /** Removes a machine, trying again while the host does not answer. `machine` is what this process holds of it. */
-export async function removeMachine(context: Context, id: MachineId, machine?: Machine): Promise<Removed> {
+export async function removeMachine(context: Foundation, id: MachineId, machine?: Machine): Promise<Removed> {
   for (let tries = 1, pauseMs = FIRST_PAUSE_MS; ; tries++, pauseMs *= 2) {
     try {
       return machine === undefined ? await context.driver.remove(id) : await machine.stop();
@@ -29,7 +29,7 @@ export async function removeMachine(context: Context, id: MachineId, machine?: M
 }
 
 /** Removes a machine and its network. */
-export async function releaseMachine(context: Context, id: MachineId, machine?: Machine): Promise<Removed> {
+export async function releaseMachine(context: Foundation, id: MachineId, machine?: Machine): Promise<Removed> {
   const removed = await removeMachine(context, id, machine);
   await context.network.detach(id);
   return removed;

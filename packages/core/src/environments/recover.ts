@@ -6,6 +6,7 @@ import { destroy } from "./destroy.ts";
 import { watch } from "./ended.ts";
 import type { RecoveryReport } from "./environment-service.ts";
 import { persist, releaseMachine } from "./machines.ts";
+import { finishResume } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { describeError } from "./steps.ts";
 import { stop } from "./stop.ts";
@@ -17,11 +18,19 @@ const GREETING_MS = 10_000;
 export async function recover(context: Context): Promise<RecoveryReport> {
   const { rows, driver, network, log } = context;
   // The host before the rows: what is made meanwhile has its row already, and is not taken for nobody's.
-  const [machines, disks, networks] = await Promise.all([driver.list(), driver.listDisks(), network.list()]);
+  const [machines, disks, saves, networks] = await Promise.all([
+    driver.list(),
+    driver.listDisks(),
+    context.snapshots?.listSaves() ?? [],
+    network.list(),
+  ]);
   const all = await rows.list();
   const idle = all.filter((row) => !isHandled(context, row.id));
-  const plan = planRecovery({ rows: idle, machines, disks });
-  const report = { adopted: 0, resumed: 0, stopped: 0, failed: 0, destroyed: 0, machinesRemoved: 0, disksRemoved: 0 };
+  const plan = planRecovery({ rows: idle, machines, disks, saves });
+  const report: Tally = {
+    ...{ adopted: 0, resumed: 0, stopped: 0, paused: 0, failed: 0, destroyed: 0 },
+    ...{ machinesRemoved: 0, disksRemoved: 0, savesRemoved: 0 },
+  };
 
   for (const row of idle) {
     const action = plan.rows.get(row.id);
@@ -35,11 +44,17 @@ export async function recover(context: Context): Promise<RecoveryReport> {
     log.warn("a machine that nobody needs is removed", { machine: machineId });
     if (await tried(context, () => releaseMachine(context, machineId))) report.machinesRemoved++;
   }
-  const owned = new Set<string>(all.map((row) => row.id));
+  const owned = new Set<string>(all.map((row) => row.diskId));
   for (const disk of plan.removeDisks) {
     if (owned.has(disk)) continue;
     log.warn("a disk of no environment is removed", { disk });
     if (await tried(context, () => driver.removeDisk(disk))) report.disksRemoved++;
+  }
+  const saved = new Set(all.filter((row) => isHandled(context, row.id)).map((row) => row.saveId));
+  for (const save of plan.removeSaves) {
+    if (saved.has(save)) continue;
+    log.warn("saved memory of no use is removed", { save });
+    if (await tried(context, async () => context.snapshots?.removeSave(save))) report.savesRemoved++;
   }
 
   for (const row of idle) {
@@ -68,7 +83,8 @@ async function settle(
   report: Tally,
 ): Promise<void> {
   const { state, reason } = action;
-  if ((await context.rows.transition(row.id, [row.state], state, { reason })) === null) return;
+  const patch = state === "paused" ? { reason, machineId: null } : { reason, saveId: null };
+  if ((await context.rows.transition(row.id, [row.state], state, patch)) === null) return;
   report[state]++;
   context.log.warn("an environment's machine is gone", { environment: row.id, state, reason });
   changed(context, row);
@@ -82,6 +98,15 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
     case "adopt":
       if (await adopt(context, row, action.machineId, report)) report.adopted++;
       return;
+    case "undo-pause":
+      context.log.warn("an interrupted pause is undone", { environment: row.id });
+      await context.rows.transition(row.id, ["running"], "running", { reason: null, saveId: null });
+      if (await adopt(context, row, action.machineId, report)) report.adopted++;
+      return;
+    case "finish-resume":
+      void context.work.begin(row.id, (signal) => finishResume(context, row, action.machineId, signal));
+      report.resumed++;
+      return;
     case "finish-stop":
       // Where it cannot be taken over, it is killed instead of powered off.
       await tried(context, () => take(context, row, action.machineId));
@@ -90,7 +115,7 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
       return;
     case "boot":
       context.log.info("an interrupted boot is begun again", { environment: row.id });
-      void context.work.begin(row.id, (signal) => boot(context, row, { isResumed: true, signal }));
+      void context.work.begin(row.id, (signal) => boot(context, row, { isResumed: true, isFresh: false, signal }));
       report.resumed++;
       return;
     case "finish-destroy":
@@ -142,6 +167,7 @@ async function take(context: Context, row: EnvironmentRow, machineId: MachineId)
   const live = liveMachine(await context.driver.adopt(machineId));
   live.isReady = true;
   context.live.set(row.id, live);
+  context.lifetimes.began(row.id);
   watch(context, row, live);
   changed(context, row);
   live.machine.agent({ timeoutMs: GREETING_MS, signal: context.closing.signal }).catch((error: unknown) => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { FoundMachine } from "../ports/vm-driver.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
-import { STOPPING, stepReason } from "./steps.ts";
+import { PAUSING, STOPPING, stepReason } from "./steps.ts";
 
 const ENVIRONMENT = EnvironmentId.parse("aaaaaaaaaaaa");
 const MACHINE = MachineId.parse("m".repeat(16));
@@ -20,7 +20,12 @@ const row = (over: Partial<EnvironmentRow>): EnvironmentRow => ({
   memoryMib: 512,
   cpus: 1,
   diskMib: 2048,
+  size: "medium",
   machineId: MACHINE,
+  diskId: ENVIRONMENT,
+  saveId: null,
+  idleTimeoutSeconds: null,
+  expiresAt: null,
   createdAt: "2026-11-22T10:00:00.000Z",
   ...over,
 });
@@ -43,6 +48,12 @@ const failed = (reason: RegExp): RowAction => ({
   reason: expect.stringMatching(reason),
 });
 const resumed = stepReason("kernel", { isResumed: true, retry: null });
+const SAVE = "s".repeat(16);
+const paused = (reason: RegExp): RowAction => ({
+  kind: "settle",
+  state: "paused",
+  reason: expect.stringMatching(reason),
+});
 const retried = stepReason("kernel", { isResumed: false, retry: "no answer" });
 
 const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], RowAction, readonly MachineId[]][] = [
@@ -72,17 +83,54 @@ const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[],
   ],
 ];
 
+const PAUSES: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], boolean, RowAction, boolean][] = [
+  ["pausing, alive, saved", { reason: PAUSING }, [found()], true, { kind: "undo-pause", machineId: MACHINE }, false],
+  ["pausing, alive", { reason: PAUSING }, [found()], false, { kind: "undo-pause", machineId: MACHINE }, false],
+  ["pausing, dead, saved", { reason: PAUSING }, [dead], true, paused(/paused/), true],
+  ["pausing, nowhere, saved", { reason: PAUSING }, [], true, paused(/paused/), true],
+  ["pausing, dead, not saved", { reason: PAUSING }, [dead], false, failed(/VMM died/), false],
+  ["paused", { state: "paused", machineId: null }, [], true, { kind: "keep" }, true],
+  ["paused, its save gone", { state: "paused", machineId: null }, [], false, failed(/memory is gone/), false],
+  ["resuming, nothing made yet", { state: "creating", reason: "resume" }, [], true, { kind: "boot" }, true],
+  ["resuming, its save gone", { state: "creating", reason: "resume" }, [], false, failed(/memory is gone/), false],
+  ["resuming for the second time", { state: "creating", reason: resumed }, [], true, paused(/twice/), true],
+  [
+    "resuming, alive",
+    { state: "creating", reason: resumed },
+    [found()],
+    true,
+    { kind: "finish-resume", machineId: MACHINE },
+    true,
+  ],
+  ["resuming, dead", { state: "creating", reason: "resume" }, [dead], true, failed(/VMM died/), false],
+  ["destroying with a save", { state: "destroying" }, [], true, { kind: "finish-destroy" }, true],
+];
+
 describe("a recovery's plan", () => {
+  it.each(PAUSES)("%s", (_, over, machines, hasSave, action, isKept) => {
+    const saves = hasSave ? [SAVE] : [];
+    const plan = planRecovery({ rows: [row({ saveId: SAVE, ...over })], machines, disks: [], saves });
+    expect(plan.rows.get(ENVIRONMENT)).toEqual(action);
+    expect(plan.removeSaves).toEqual(isKept ? [] : saves);
+    const spared = "machineId" in action ? [action.machineId] : action.kind === "finish-destroy" ? [MACHINE] : [];
+    expect(plan.removeMachines).toEqual(machines.map((one) => one.machineId).filter((id) => !spared.includes(id)));
+  });
+
   it.each(TABLE)("%s", (_, over, machines, action, removed) => {
-    const plan = planRecovery({ rows: [row(over)], machines, disks: [ENVIRONMENT] });
+    const plan = planRecovery({ rows: [row(over)], machines, disks: [ENVIRONMENT], saves: [] });
     expect(plan.rows.get(ENVIRONMENT)).toEqual(action);
     expect(plan.removeMachines).toEqual(removed);
     expect(plan.removeDisks).toEqual([]);
   });
 
-  it("removes machines and disks of no row", () => {
-    const plan = planRecovery({ rows: [], machines: [found(), dead], disks: [ENVIRONMENT] });
-    expect(plan).toEqual({ rows: new Map(), removeMachines: [MACHINE], removeDisks: [ENVIRONMENT] });
+  it("removes machines, disks and saves of no row", () => {
+    const plan = planRecovery({ rows: [], machines: [found(), dead], disks: [ENVIRONMENT], saves: [SAVE] });
+    expect(plan).toEqual({
+      rows: new Map(),
+      removeMachines: [MACHINE],
+      removeDisks: [ENVIRONMENT],
+      removeSaves: [SAVE],
+    });
   });
 });
 
@@ -90,12 +138,16 @@ describe("a recovery's plan", () => {
 const environmentIds = ["a", "b", "c", "d"].map((letter) => EnvironmentId.parse(letter.repeat(12)));
 const machineIds = ["k", "l", "m", "n", "o"].map((letter) => MachineId.parse(letter.repeat(16)));
 
+const SAVES = ["s", "t", "u"].map((letter) => letter.repeat(16));
+
 const rows = fc.uniqueArray(
   fc
     .record({
       id: fc.constantFrom(...environmentIds),
       state: fc.constantFrom(...EnvironmentState.options),
-      reason: fc.constantFrom(null, "kernel", STOPPING, resumed, retried),
+      reason: fc.constantFrom(null, "kernel", STOPPING, PAUSING, resumed, retried),
+      saveId: fc.option(fc.constantFrom(...SAVES)),
+      diskId: fc.constantFrom(...environmentIds, ...machineIds),
       machineId: fc.option(fc.constantFrom(...machineIds)),
     })
     .map(row),
@@ -124,7 +176,8 @@ const machines = fc.uniqueArray(
 const findings = fc.record({
   rows: rows.filter(oneRowAMachine),
   machines,
-  disks: fc.uniqueArray(fc.constantFrom(...environmentIds, "gone00000000")),
+  disks: fc.uniqueArray(fc.constantFrom(...environmentIds, ...machineIds, "gone00000000")),
+  saves: fc.uniqueArray(fc.constantFrom(...SAVES)),
 });
 
 describe("any plan", () => {
@@ -140,7 +193,7 @@ describe("any plan", () => {
     fc.assert(
       fc.property(findings, (all) => {
         const plan = planRecovery(all);
-        const kept = new Set(all.rows.map((one) => one.id as string));
+        const kept = new Set(all.rows.map((one) => one.diskId));
         expect(plan.removeDisks.filter((disk) => kept.has(disk))).toEqual([]);
         const running = all.rows.filter((one) => one.state === "running").map((one) => one.machineId);
         const alive = all.machines.filter((machine) => machine.alive && running.includes(machine.machineId));
@@ -156,12 +209,12 @@ describe("any plan", () => {
         for (const { machineId, environmentId } of all.machines) {
           const used = all.rows.some((one) => {
             const action = plan.rows.get(one.id);
-            if (action?.kind === "adopt" || action?.kind === "finish-stop") return action.machineId === machineId;
+            if (action !== undefined && "machineId" in action) return action.machineId === machineId;
             return action?.kind === "finish-destroy" && (one.machineId === machineId || environmentId === one.id);
           });
           expect(plan.removeMachines.includes(machineId)).toBe(!used);
         }
-        const owned = all.rows.map((one) => one.id as string);
+        const owned = all.rows.map((one) => one.diskId);
         expect([...plan.removeDisks].sort()).toEqual(all.disks.filter((disk) => !owned.includes(disk)).sort());
       }),
     );
@@ -173,9 +226,9 @@ describe("any plan", () => {
         const plan = planRecovery(all);
         for (const one of all.rows) {
           const kind = plan.rows.get(one.id)?.kind;
-          if (one.state === "creating") expect(["boot", "settle"]).toContain(kind);
+          if (one.state === "creating") expect(["boot", "settle", "finish-resume"]).toContain(kind);
           if (one.state === "destroying") expect(kind).toBe("finish-destroy");
-          if (one.state === "running") expect(["adopt", "finish-stop", "settle"]).toContain(kind);
+          if (one.state === "running") expect(["adopt", "finish-stop", "undo-pause", "settle"]).toContain(kind);
         }
       }),
     );

@@ -1,14 +1,15 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { FoundMachine } from "../ports/vm-driver.ts";
-import { STOPPING, wasResumed } from "./steps.ts";
+import { PAUSING, STOPPING, wasResumed } from "./steps.ts";
 
 /** What a starting server finds. */
 export interface Findings {
   readonly rows: readonly EnvironmentRow[];
   readonly machines: readonly FoundMachine[];
-  /** A disk's id is its environment's. */
   readonly disks: readonly string[];
+  /** Saved memory, whole or not. */
+  readonly saves: readonly string[];
 }
 
 /** What is done about a row. */
@@ -19,9 +20,13 @@ export type RowAction =
   | { readonly kind: "adopt"; readonly machineId: MachineId }
   /** Its machine runs, and its owner had asked for a stop: take it over and go on stopping it. */
   | { readonly kind: "finish-stop"; readonly machineId: MachineId }
-  /** Its machine is gone. */
-  | { readonly kind: "settle"; readonly state: "stopped" | "failed"; readonly reason: string }
-  /** Its boot was interrupted: boot again. */
+  /** Its machine runs, and its memory was being saved: it goes on, and what was saved is of no use. */
+  | { readonly kind: "undo-pause"; readonly machineId: MachineId }
+  /** Its machine runs, and was being resumed: take it over and tell it the time. */
+  | { readonly kind: "finish-resume"; readonly machineId: MachineId }
+  /** Its machine is gone, or its saved memory is. `paused` keeps the save, anything else drops it. */
+  | { readonly kind: "settle"; readonly state: "stopped" | "failed" | "paused"; readonly reason: string }
+  /** Its boot, or its resume, was interrupted before there was a machine to speak of: begin again. */
   | { readonly kind: "boot" }
   /** Its removal was interrupted: finish it, with all that bears its id. */
   | { readonly kind: "finish-destroy" };
@@ -32,59 +37,99 @@ export interface RecoveryPlan {
   readonly removeMachines: readonly MachineId[];
   /** Disks of no environment there is. */
   readonly removeDisks: readonly string[];
+  /** Saves that no row will go on from. */
+  readonly removeSaves: readonly string[];
 }
 
 /**
  * Decides what a starting server does about every row, machine and disk, from what is there alone: the same findings
  * give the same plan, and a server that dies while it carries one out leaves findings for the next.
  */
-export function planRecovery({ rows, machines, disks }: Findings): RecoveryPlan {
+export function planRecovery({ rows, machines, disks, saves }: Findings): RecoveryPlan {
   const byId = new Map(machines.map((machine) => [machine.machineId, machine]));
+  const saved = new Set(saves);
   const actions = new Map(
-    rows.map((row) => [row.id, decide(row, row.machineId === null ? undefined : byId.get(row.machineId))]),
+    rows.map((row) => {
+      const machine = row.machineId === null ? undefined : byId.get(row.machineId);
+      return [row.id, decide(row, machine, row.saveId !== null && saved.has(row.saveId))];
+    }),
   );
 
   const spared = new Set<MachineId>();
   for (const row of rows) {
     const action = actions.get(row.id);
-    if (action?.kind === "adopt" || action?.kind === "finish-stop") spared.add(action.machineId);
+    if (action !== undefined && "machineId" in action) spared.add(action.machineId);
     if (action?.kind !== "finish-destroy") continue;
     // Left to the destroy, so that its receipt counts them.
     if (row.machineId !== null) spared.add(row.machineId);
     for (const machine of machines) if (machine.environmentId === row.id) spared.add(machine.machineId);
   }
-  const owned = new Set<string>(rows.map((row) => row.id));
+  const owned = new Set<string>(rows.map((row) => row.diskId));
+  const kept = new Set(rows.filter((row) => keepsSave(actions.get(row.id))).map((row) => row.saveId));
   return {
     rows: actions,
     removeMachines: [...byId.keys()].filter((machineId) => !spared.has(machineId)),
     removeDisks: disks.filter((disk) => !owned.has(disk)),
+    removeSaves: saves.filter((save) => !kept.has(save)),
   };
 }
 
-function decide(row: EnvironmentRow, machine: FoundMachine | undefined): RowAction {
+function keepsSave(action: RowAction | undefined): boolean {
+  switch (action?.kind) {
+    case "keep":
+    case "boot":
+    case "finish-resume":
+    case "finish-destroy":
+      return true;
+    case "settle":
+      return action.state === "paused";
+    default:
+      return false;
+  }
+}
+
+function decide(row: EnvironmentRow, machine: FoundMachine | undefined, hasSave: boolean): RowAction {
   switch (row.state) {
     case "destroying":
       return { kind: "finish-destroy" };
     case "creating":
-      // Once more, not for ever: a boot that brings the server down would do so at every start.
-      return wasResumed(row.reason)
-        ? { kind: "settle", state: "failed", reason: "the server stopped twice while this was being started" }
-        : { kind: "boot" };
+      return row.saveId === null ? decideCreating(row) : decideResuming(row, machine, hasSave);
     case "running":
-      return decideRunning(row, machine);
+      return decideRunning(row, machine, hasSave);
     case "paused":
+      return hasSave ? { kind: "keep" } : { kind: "settle", state: "failed", reason: "its saved memory is gone" };
     case "stopped":
     case "failed":
       return { kind: "keep" };
   }
 }
 
-function decideRunning(row: EnvironmentRow, machine: FoundMachine | undefined): RowAction {
+function decideCreating(row: EnvironmentRow): RowAction {
+  // Once more, not for ever: a boot that brings the server down would do so at every start.
+  return wasResumed(row.reason)
+    ? { kind: "settle", state: "failed", reason: "the server stopped twice while this was being started" }
+    : { kind: "boot" };
+}
+
+/** A guest that has gone on has changed its disk: it must never be brought back from its save a second time. */
+function decideResuming(row: EnvironmentRow, machine: FoundMachine | undefined, hasSave: boolean): RowAction {
+  if (machine?.alive === true) return { kind: "finish-resume", machineId: machine.machineId };
+  if (machine !== undefined) return { kind: "settle", state: "failed", reason: "the VMM died while it was resumed" };
+  if (!hasSave) return { kind: "settle", state: "failed", reason: "its saved memory is gone" };
+  return wasResumed(row.reason)
+    ? { kind: "settle", state: "paused", reason: "the server stopped twice while this was being resumed" }
+    : { kind: "boot" };
+}
+
+function decideRunning(row: EnvironmentRow, machine: FoundMachine | undefined, hasSave: boolean): RowAction {
   const isStopping = row.reason === STOPPING;
+  const isPausing = row.reason === PAUSING;
   if (machine?.alive === true) {
-    return { kind: isStopping ? "finish-stop" : "adopt", machineId: machine.machineId };
+    const kind = isStopping ? "finish-stop" : isPausing ? "undo-pause" : "adopt";
+    return { kind, machineId: machine.machineId };
   }
   if (isStopping) return { kind: "settle", state: "stopped", reason: "stopped by its owner" };
+  if (isPausing && hasSave) return { kind: "settle", state: "paused", reason: "paused while the server was stopped" };
   if (machine?.hostRebooted === true) return { kind: "settle", state: "stopped", reason: "the host was restarted" };
   const reason =
     machine === undefined

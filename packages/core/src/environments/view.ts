@@ -12,15 +12,15 @@ const QUIET_MS = 5_000;
 /** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
 export async function toEnvironment(context: Context, row: EnvironmentRow): Promise<Environment> {
   const { accelerator, isolation } = context.driver.capabilities;
-  const { machineId: _, ...shown } = row;
+  const { machineId: _machine, diskId: _disk, saveId: _save, ...shown } = row;
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
-  return { ...shown, accelerator, isolation, terminals: [...terminals] };
+  return { ...shown, accelerator, isolation, notice: context.lifetimes.noticeOf(row.id), terminals: [...terminals] };
 }
 
 async function knownTerminals(context: Context, live: LiveMachine): Promise<readonly Terminal[]> {
   const { clock } = context;
-  if (clock.now() < live.quietUntil) return live.terminals;
+  if (clock.now() < Math.max(live.quietUntil, live.knownUntil)) return live.terminals;
   live.asking ??= askTerminals(context, live, PATIENCE_MS)
     .then(
       () => {},

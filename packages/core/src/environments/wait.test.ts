@@ -14,7 +14,12 @@ const row = (state: EnvironmentState): EnvironmentRow => ({
   memoryMib: 512,
   cpus: 1,
   diskMib: 2048,
+  size: "medium",
   machineId: null,
+  diskId: "a".repeat(12),
+  saveId: null,
+  idleTimeoutSeconds: null,
+  expiresAt: null,
   createdAt: "2026-11-22T10:00:00.000Z",
 });
 

@@ -1,4 +1,4 @@
-import type { EnvironmentId, EnvironmentState, MachineId, OwnerId, Receipt } from "@microterm/protocol";
+import type { EnvironmentId, EnvironmentState, MachineId, OwnerId, Receipt, Size } from "@microterm/protocol";
 
 /** One environment as stored. */
 export interface EnvironmentRow {
@@ -11,8 +11,18 @@ export interface EnvironmentRow {
   readonly memoryMib: number;
   readonly cpus: number;
   readonly diskMib: number;
-  /** The machine that runs it, or that was being made for it. Its disk's id is the environment's id. */
+  /** Null for a custom size. */
+  readonly size: Size | null;
+  /** The machine that runs it, or that was being made for it. */
   readonly machineId: MachineId | null;
+  /** Its own id, or its first machine's where that came from the pool: the disk was there before the environment. */
+  readonly diskId: string;
+  /** Its saved memory while `paused`, being paused or being resumed; gone once a resumed guest has gone on. */
+  readonly saveId: string | null;
+  /** Null: never. */
+  readonly idleTimeoutSeconds: number | null;
+  /** Null: never. */
+  readonly expiresAt: string | null;
   readonly createdAt: string;
 }
 
@@ -20,6 +30,8 @@ export interface EnvironmentRow {
 export interface EnvironmentPatch {
   readonly reason?: string | null;
   readonly machineId?: MachineId | null;
+  readonly diskId?: string;
+  readonly saveId?: string | null;
 }
 
 /**
@@ -36,6 +48,9 @@ export interface EnvironmentRepository {
   /** By exact name, or by a unique id prefix of at least 4 characters; an exact name wins. Null: none, or several. */
   find(reference: string, owner: OwnerId): Promise<EnvironmentRow | null>;
   list(owner?: OwnerId): Promise<readonly EnvironmentRow[]>;
+  count(owner: OwnerId): Promise<number>;
+  /** Those with an idle time-out or a time to live, of any owner. */
+  listTimed(): Promise<readonly EnvironmentRow[]>;
   transition(
     id: EnvironmentId,
     from: readonly EnvironmentState[],

@@ -20,7 +20,12 @@ const row = (over: Partial<EnvironmentRow> = {}): EnvironmentRow => ({
   memoryMib: 512,
   cpus: 1,
   diskMib: 2048,
+  size: null,
   machineId: null,
+  diskId: over.id ?? id("aaaa1"),
+  saveId: null,
+  idleTimeoutSeconds: null,
+  expiresAt: null,
   createdAt: NOW,
   ...over,
 });
@@ -71,7 +76,15 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
   describe(`${name}: environments`, () => {
     it("gives back a row as it was put in", async () => {
       const { environments } = await open();
-      const full = row({ reason: "disk", machineId: MachineId.parse("m".repeat(16)) });
+      const full = row({
+        reason: "disk",
+        size: "small",
+        machineId: MachineId.parse("m".repeat(16)),
+        diskId: "m".repeat(16),
+        saveId: "s".repeat(16),
+        idleTimeoutSeconds: 1800,
+        expiresAt: LATER,
+      });
       await environments.insert(full);
       expect(await environments.get(full.id)).toEqual(full);
       expect(await environments.get(full.id, ANN)).toEqual(full);
@@ -132,6 +145,15 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect((await environments.list(ANN)).map((found) => found.name)).toEqual(["old", "new"]);
     });
 
+    it("counts an owner's, and lists those whose time may come", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ name: "plain" }));
+      await environments.insert(row({ id: id("aaaa2"), name: "idle", idleTimeoutSeconds: 60 }));
+      await environments.insert(row({ id: id("aaaa3"), name: "mortal", owner: BOB, expiresAt: LATER }));
+      expect([await environments.count(ANN), await environments.count(BOB)]).toEqual([2, 1]);
+      expect((await environments.listTimed()).map((found) => found.name).sort()).toEqual(["idle", "mortal"]);
+    });
+
     it("changes a state only from one of those named", async () => {
       const { environments } = await open();
       await environments.insert(row());
@@ -151,8 +173,11 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect(await environments.get(row().id)).toEqual(row({ reason: "kernel", machineId }));
       await environments.transition(row().id, ["creating"], "failed", { reason: "it died" });
       expect(await environments.get(row().id)).toEqual(row({ state: "failed", reason: "it died", machineId }));
-      await environments.transition(row().id, ["failed"], "stopped", { reason: null, machineId: null });
-      expect(await environments.get(row().id)).toEqual(row({ state: "stopped" }));
+      const moved = { diskId: "d".repeat(16), saveId: "s".repeat(16) };
+      await environments.transition(row().id, ["failed"], "paused", { reason: null, machineId: null, ...moved });
+      expect(await environments.get(row().id)).toEqual(row({ state: "paused", ...moved }));
+      await environments.transition(row().id, ["paused"], "stopped", { saveId: null });
+      expect(await environments.get(row().id)).toEqual(row({ state: "stopped", diskId: moved.diskId }));
     });
 
     it("lets one of many transitions at once win", async () => {

@@ -17,6 +17,14 @@ const IdempotencyHeaders = z.object({ "idempotency-key": z.string().min(1).max(1
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
+/** What is begun at once and goes on in the background. */
+const ACTIONS = [
+  ["start", "Boot a stopped or failed environment over its disk; a paused one is resumed"],
+  ["stop", "Power off; the disk is kept. A paused one loses its memory"],
+  ["pause", "Keep the memory on the host's disk and end the machine; UNSUPPORTED where the driver has no snapshots"],
+  ["resume", "Go on where it was paused"],
+] as const;
+
 export function environmentRoutes(app: App, { environments, storage }: Services): void {
   const tags = ["environments"];
 
@@ -25,7 +33,7 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
     {
       schema: {
         tags,
-        summary: "Create an environment; it boots in the background",
+        summary: "Create an environment; it is claimed, restored or booted in the background",
         headers: IdempotencyHeaders,
         body: CreateEnvironment.nullish().describe("All members are optional"),
         response: { 201: Environment, ...problems },
@@ -86,14 +94,13 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
     },
   );
 
-  for (const action of ["start", "stop"] as const) {
+  for (const [action, summary] of ACTIONS) {
     app.post(
       `/v1/environments/:env/${action}`,
       {
         schema: {
           tags,
-          summary:
-            action === "start" ? "Boot a stopped or failed environment over its disk" : "Power off; the disk is kept",
+          summary,
           params: EnvironmentParams,
           response: { 202: Environment, ...problems },
         },

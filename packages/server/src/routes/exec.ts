@@ -35,8 +35,11 @@ export function execRoutes(app: App, { environments }: Services): void {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
-      return runToEnd(agent, request.body, requestSignal(reply));
+      const { owner } = request.identity;
+      const id = await environments.locate(owner, request.params.env);
+      const agent = await environments.agent(owner, id);
+      // What ran until now was a use until now, however little it computed.
+      return runToEnd(agent, request.body, requestSignal(reply)).finally(() => environments.noteActivity(id));
     },
   );
 }

@@ -2,7 +2,7 @@ import { HostStatus } from "@microterm/protocol";
 import type { App, Services } from "../services.ts";
 import { problems } from "./schemas.ts";
 
-export function hostRoutes(app: App, { driver, environments, version }: Services): void {
+export function hostRoutes(app: App, { driver, network, environments, version }: Services): void {
   app.get(
     "/v1/host",
     {
@@ -14,16 +14,18 @@ export function hostRoutes(app: App, { driver, environments, version }: Services
     },
     async (request) => {
       const { accelerator, acceleratorReason, isolation } = driver.capabilities;
-      const [resources, own] = await Promise.all([driver.resources(), environments.list(request.identity.owner)]);
+      const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.owner)]);
       return {
         version,
         driver: driver.name,
         accelerator,
         acceleratorReason,
         isolation,
-        network: "loopback" as const,
+        network: network.name,
         ...resources,
-        environments: own.length,
+        environments: own,
+        templates: environments.templates(),
+        pool: environments.pool(),
       };
     },
   );

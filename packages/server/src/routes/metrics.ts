@@ -27,7 +27,7 @@ export function metricsRoutes(app: App, { environments }: Services): void {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.owner, request.params.env, { isUse: false });
       return { guest: await agent.metrics({ signal: requestSignal(reply) }) };
     },
   );

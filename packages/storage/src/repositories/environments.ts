@@ -44,6 +44,26 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return (await query.execute()).map(toRow);
     },
 
+    async count(owner) {
+      const { total } = await db
+        .selectFrom("environments")
+        .select(({ fn }) => fn.countAll().as("total"))
+        .where("owner", "=", owner)
+        .executeTakeFirstOrThrow();
+      return Number(total);
+    },
+
+    async listTimed() {
+      const found = await db
+        .selectFrom("environments")
+        .selectAll()
+        .where((where) =>
+          where.or([where("idle_timeout_seconds", "is not", null), where("expires_at", "is not", null)]),
+        )
+        .execute();
+      return found.map(toRow);
+    },
+
     async transition(id, from, to, patch = {}) {
       const changed = await db
         .updateTable("environments")
@@ -108,7 +128,12 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     memoryMib: stored.memory_mib,
     cpus: stored.cpus,
     diskMib: stored.disk_mib,
+    size: stored.size,
     machineId: stored.machine_id as MachineId | null,
+    diskId: stored.disk_id,
+    saveId: stored.save_id,
+    idleTimeoutSeconds: stored.idle_timeout_seconds,
+    expiresAt: stored.expires_at,
     createdAt: stored.created_at,
   };
 }
@@ -124,7 +149,12 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     memory_mib: row.memoryMib,
     cpus: row.cpus,
     disk_mib: row.diskMib,
+    size: row.size,
     machine_id: row.machineId,
+    disk_id: row.diskId,
+    save_id: row.saveId,
+    idle_timeout_seconds: row.idleTimeoutSeconds,
+    expires_at: row.expiresAt,
     created_at: row.createdAt,
   };
 }
@@ -134,5 +164,7 @@ function fromPatch(patch: EnvironmentPatch): Updateable<EnvironmentsTable> {
   return {
     ...(patch.reason === undefined ? {} : { reason: patch.reason }),
     ...(patch.machineId === undefined ? {} : { machine_id: patch.machineId }),
+    ...(patch.diskId === undefined ? {} : { disk_id: patch.diskId }),
+    ...(patch.saveId === undefined ? {} : { save_id: patch.saveId }),
   };
 }

@@ -28,6 +28,33 @@ describe("sqlite", () => {
     expect(await second.owners.ensureFirst(OwnerId.parse("another00"), "2026-11-22T10:00:01.000Z")).toBe(owner);
   });
 
+  it("brings a database of the first version along", async () => {
+    const path = join(scratch(), "microterm.db");
+    await (await createSqliteStorage({ path })).close();
+    const database = new DatabaseSync(path);
+    for (const column of ["size", "disk_id", "save_id", "idle_timeout_seconds", "expires_at"]) {
+      database.exec(`alter table environments drop column ${column}`);
+    }
+    database.exec("delete from kysely_migration where name > '0001-initial'");
+    database.exec("insert into owners values ('annannann', '2026-11-22T10:00:00.000Z')");
+    for (const [id, memoryMib] of [
+      ["a".repeat(12), 512],
+      ["b".repeat(12), 500],
+    ]) {
+      database.exec(
+        `insert into environments (id, name, owner, state, driver, memory_mib, cpus, disk_mib, created_at)
+         values ('${id}', '${id}', 'annannann', 'stopped', 'qemu', ${memoryMib}, 1, 2048, '2026-11-22T10:00:00.000Z')`,
+      );
+    }
+    database.close();
+    const storage = await createSqliteStorage({ path });
+    onTestFinished(() => storage.close());
+    expect((await storage.environments.list()).map(({ diskId, size, saveId }) => [diskId, size, saveId])).toEqual([
+      ["a".repeat(12), "medium", null],
+      ["b".repeat(12), null, null],
+    ]);
+  });
+
   it("writes a log ahead, and lets nobody else read its files", async () => {
     const path = join(scratch(), "microterm.db");
     const storage = await createSqliteStorage({ path });

@@ -1,0 +1,113 @@
+import type { Clock } from "../ports/clock.ts";
+
+/** A claimed machine's first client gets the host for itself for so long at most. */
+const CLAIM_MS = 1_000;
+/** From a client's first look at a claimed machine: its first screen is on its way. */
+const ATTACH_MS = 250;
+
+/**
+ * Who waits for what. Creates, starts and resumes are the foreground: somebody looks at a screen. Templates and the pool
+ * are the background: one thing at a time, begun only while nobody waits.
+ */
+export interface Foreground {
+  /** Something that somebody waits for has begun; the returned function, safe to repeat, ends it. */
+  enter(): () => void;
+  /** A machine of the pool has become somebody's. */
+  claimed(id: string): void;
+  /** Somebody speaks to a machine. */
+  met(id: string): void;
+  /** Runs one piece of background work, when nothing else of it runs and the foreground is quiet. */
+  background<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T>;
+  /** A turn of at most `parallel` restores at a time; the returned function, safe to repeat, ends it. */
+  restoreTurn(signal: AbortSignal): Promise<() => void>;
+}
+
+export function createForeground(clock: Clock, parallel: number): Foreground {
+  const claims = new Map<string, number>();
+  let busy = 0;
+  let wake = () => {};
+  let lane: Promise<unknown> = Promise.resolve();
+  let restoring = 0;
+  const waiting: (() => void)[] = [];
+
+  /** Resolves with the time for which the background still has to wait; Infinity until `wake`. */
+  function wait(): number {
+    if (busy > 0) return Number.POSITIVE_INFINITY;
+    const now = clock.now();
+    for (const [id, until] of claims) if (until <= now) claims.delete(id);
+    return Math.max(0, ...[...claims.values()].map((until) => until - now));
+  }
+
+  async function quiet(signal: AbortSignal): Promise<void> {
+    for (let ms = wait(); ms > 0; ms = wait()) {
+      signal.throwIfAborted();
+      const timer = new AbortController();
+      const ended = AbortSignal.any([signal, timer.signal]);
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      const slept = ms === Number.POSITIVE_INFINITY ? [] : [clock.sleep(ms, ended).catch(() => {})];
+      await Promise.race([woken, ...slept]);
+      timer.abort();
+    }
+    signal.throwIfAborted();
+  }
+
+  return {
+    enter() {
+      busy++;
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        busy--;
+        if (busy === 0) wake();
+      };
+    },
+    claimed(id) {
+      claims.set(id, clock.now() + CLAIM_MS);
+    },
+    met(id) {
+      const until = claims.get(id);
+      if (until === undefined) return;
+      claims.set(id, Math.min(until, clock.now() + ATTACH_MS));
+      wake();
+    },
+    background(signal, run) {
+      const own = lane.then(async () => {
+        await quiet(signal);
+        return run();
+      });
+      lane = own.catch(() => {});
+      return own;
+    },
+    async restoreTurn(signal) {
+      if (restoring < parallel) restoring++;
+      else {
+        await new Promise<void>((resolve, reject) => {
+          const enter = () => resolve();
+          waiting.push(enter);
+          signal.addEventListener(
+            "abort",
+            () => {
+              const at = waiting.indexOf(enter);
+              if (at >= 0) waiting.splice(at, 1);
+              reject(signal.reason);
+            },
+            { once: true },
+          );
+        });
+      }
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        // The turn is handed on, or given back.
+        const next = waiting.shift();
+        if (next === undefined) restoring--;
+        else next();
+      };
+    },
+  };
+}

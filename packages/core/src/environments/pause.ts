@@ -1,0 +1,89 @@
+import type { MachineId } from "@microterm/protocol";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import type { VmSnapshots } from "../ports/vm-driver.ts";
+import { wakeOf } from "./attempt.ts";
+import { forget } from "./boot.ts";
+import { type Context, changed, liveMachine } from "./context.ts";
+import { watch } from "./ended.ts";
+import { keepConsole, persist, releaseMachine } from "./machines.ts";
+import { describeError } from "./steps.ts";
+
+/** One save: memory on its way to the host's disk. */
+export interface Pause {
+  readonly row: EnvironmentRow & { readonly machineId: MachineId; readonly saveId: string };
+  /** For a person, once it is paused. */
+  readonly reason: string;
+  readonly snapshots: VmSnapshots;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Saves a running environment's memory and lets its machine go. The row says `pausing` already and names the save, so
+ * that a server that dies in here leaves both to be found. When it cannot be saved it goes on, with a notice.
+ */
+export async function pause(context: Context, { row, reason, snapshots, signal }: Pause): Promise<void> {
+  const { rows, faults, log } = context;
+  const live = context.live.get(row.id);
+  if (live === undefined || signal.aborted) return;
+  // From here on its agent is nobody's: what a guest is told while it is frozen would time out.
+  live.isReady = false;
+  try {
+    await snapshots.pause(row.machineId, row.saveId);
+  } catch (error) {
+    const why = describeError(error);
+    log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
+    live.isReady = true;
+    if (signal.aborted) return;
+    await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null });
+    context.lifetimes.pauseFailed(row, why);
+    changed(context, row);
+    return;
+  }
+  faults.hit("pause.saved");
+  // A destroy that took over removes the machine and the save; a server that goes away leaves both to the next.
+  if (signal.aborted || context.closing.signal.aborted) return;
+  await keepConsole(context, row.id, live.machine);
+  context.live.delete(row.id);
+  await persist(context, signal, "pausing an environment", async () => {
+    await rows.transition(row.id, ["running"], "paused", { reason });
+    changed(context, row);
+    await releaseMachine(context, row.machineId, live.machine);
+    await rows.transition(row.id, ["paused"], "paused", { machineId: null });
+  });
+}
+
+/**
+ * Takes over a machine that was being resumed when the server stopped. Its guest may have gone on already, so that its
+ * save is used up: what does not answer now has to be booted.
+ */
+export async function finishResume(
+  context: Context,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  outer: AbortSignal,
+): Promise<void> {
+  const { rows, driver, limits } = context;
+  const signal = AbortSignal.any([outer, context.closing.signal]);
+  try {
+    const live = liveMachine(await driver.adopt(machineId, { signal }));
+    context.live.set(row.id, live);
+    const agent = await live.machine.agent({ timeoutMs: limits.bootDeadlineMs, signal });
+    await agent.wake(wakeOf(context), { signal });
+    live.isReady = true;
+    const now = await rows.transition(row.id, ["creating"], "running", { reason: null, saveId: null });
+    if (now === null) return;
+    watch(context, row, live);
+    context.lifetimes.began(row.id);
+  } catch (error) {
+    if (signal.aborted) return;
+    const reason = `it could not be resumed after a restart: ${describeError(error)}`;
+    const live = context.live.get(row.id);
+    context.live.delete(row.id);
+    await persist(context, signal, "giving up a resume", async () => {
+      await releaseMachine(context, machineId, live?.machine);
+      await rows.transition(row.id, ["creating"], "failed", { reason, saveId: null });
+    });
+  }
+  forget(context, row);
+  changed(context, row);
+}

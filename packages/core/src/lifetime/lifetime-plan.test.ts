@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type LifetimeFacts, planLifetime } from "./lifetime-plan.ts";
+
+const MINUTE = 60_000;
+const T = Date.parse("2026-11-22T10:00:00.000Z");
+
+const facts = (over: Partial<LifetimeFacts>): LifetimeFacts => ({
+  now: T,
+  state: "running",
+  createdAt: T,
+  expiresAt: null,
+  idleTimeoutMs: null,
+  usedAt: T,
+  canPause: true,
+  ...over,
+});
+const plan = (over: Partial<LifetimeFacts>) => planLifetime(facts(over));
+
+describe("an environment without a time", () => {
+  it("stays", () => {
+    expect(plan({ now: T + 1e12 })).toEqual({ action: "none", notice: null, nextAt: null });
+  });
+});
+
+describe("an idle time-out", () => {
+  const idleTimeoutMs = 30 * MINUTE;
+
+  it("is announced a minute before, and paused at its end", () => {
+    expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE - 1 })).toEqual({
+      action: "none",
+      notice: null,
+      nextAt: T + 29 * MINUTE,
+    });
+    expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE })).toMatchObject({
+      action: "none",
+      notice: { kind: "idle", at: "2026-11-22T10:30:00.000Z" },
+      nextAt: T + 30 * MINUTE,
+    });
+    expect(plan({ idleTimeoutMs, now: T + 30 * MINUTE }).action).toBe("pause");
+  });
+
+  it("is announced a tenth before where it is short", () => {
+    expect(plan({ idleTimeoutMs: 10_000 }).nextAt).toBe(T + 9_000);
+    expect(plan({ idleTimeoutMs: 10_000, now: T + 9_000 }).notice?.kind).toBe("idle");
+  });
+
+  it("stops what cannot be paused", () => {
+    expect(plan({ idleTimeoutMs, now: T + 30 * MINUTE, canPause: false }).action).toBe("stop");
+    expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE, canPause: false }).notice?.message).toContain("stopped");
+  });
+
+  it("begins anew with every use", () => {
+    const used = { idleTimeoutMs, now: T + 30 * MINUTE, usedAt: T + 29.5 * MINUTE };
+    expect(plan(used)).toEqual({ action: "none", notice: null, nextAt: T + 58.5 * MINUTE });
+  });
+
+  it.each(["creating", "paused", "stopped", "failed", "destroying"] as const)("does nothing to a %s one", (state) => {
+    expect(plan({ idleTimeoutMs, state, now: T + 1e9 })).toEqual({ action: "none", notice: null, nextAt: null });
+  });
+});
+
+describe("a time to live", () => {
+  it("is announced and ends in any state, however much it is used", () => {
+    const expiresAt = T + 60 * MINUTE;
+    for (const state of ["creating", "running", "paused", "stopped", "failed"] as const) {
+      const at = (now: number) => plan({ expiresAt, state, now, usedAt: now });
+      expect(at(T)).toEqual({ action: "none", notice: null, nextAt: T + 59 * MINUTE });
+      expect(at(T + 59 * MINUTE).notice).toMatchObject({ kind: "expiry", at: "2026-11-22T11:00:00.000Z" });
+      expect(at(T + 60 * MINUTE)).toEqual({ action: "destroy", notice: null, nextAt: null });
+    }
+    expect(plan({ expiresAt, state: "destroying", now: T + 1e9 }).action).toBe("none");
+  });
+
+  it("goes before an idle time-out", () => {
+    const both = { expiresAt: T + 5 * MINUTE, idleTimeoutMs: 5 * MINUTE };
+    expect(plan({ ...both, now: T + 5 * MINUTE - 1 }).notice?.kind).toBe("expiry");
+    expect(plan({ ...both, now: T + 5 * MINUTE }).action).toBe("destroy");
+  });
+});
+
+it("never plans for a time that is over, and always gives notice before it acts", () => {
+  const time = fc.integer({ min: 0, max: 10 * MINUTE });
+  const any = fc.record({
+    elapsed: time,
+    ttl: fc.option(fc.integer({ min: 1, max: 10 * MINUTE })),
+    idle: fc.option(fc.integer({ min: 1, max: 10 * MINUTE })),
+    used: time,
+  });
+  fc.assert(
+    fc.property(any, ({ elapsed, ttl, idle, used }) => {
+      const asked = facts({
+        now: T + elapsed,
+        expiresAt: ttl === null ? null : T + ttl,
+        idleTimeoutMs: idle,
+        usedAt: T + Math.min(used, elapsed),
+      });
+      const now = planLifetime(asked);
+      if (now.action !== "none") return;
+      if (now.nextAt === null) {
+        expect([ttl, idle]).toEqual([null, null]);
+        return;
+      }
+      expect(now.nextAt).toBeGreaterThan(asked.now);
+      const then = planLifetime({ ...asked, now: now.nextAt });
+      if (then.action !== "none") expect(now.notice).not.toBeNull();
+      else expect(then.notice).not.toBeNull();
+    }),
+  );
+});

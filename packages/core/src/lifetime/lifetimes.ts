@@ -1,0 +1,200 @@
+import type { EnvironmentId, Notice, OwnerId } from "@microterm/protocol";
+import { describeError } from "../environments/steps.ts";
+import type { Clock, Log } from "../ports/clock.ts";
+import type { GuestMetrics } from "../ports/guest-agent.ts";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
+
+/** Above this share of one CPU a guest is at work, whoever looks. An idle one uses well below 1 %. */
+const BUSY_SHARE = 0.05;
+/** A guest is asked what it uses so often at most; a time-out shorter than three of these is looked at more often. */
+const SAMPLE_MS = 20_000;
+const SHORTEST_SAMPLE_MS = 1_000;
+/** Several changes at once are looked at together, after whoever waits for them. */
+const SETTLE_MS = 200;
+const LONGEST_SLEEP_MS = 60_000;
+
+/** When environments are paused, stopped and removed by themselves. What is in memory begins anew with the process. */
+export interface Lifetimes {
+  /** It was used. Cheap: one entry in a map. */
+  note(id: EnvironmentId): void;
+  /** It runs, and its idle time begins. */
+  began(id: EnvironmentId): void;
+  noticeOf(id: EnvironmentId): Notice | null;
+  /** A pause that was asked for did not come about; the next use, or the next pause, takes the notice away. */
+  pauseFailed(row: Pick<EnvironmentRow, "id" | "owner">, reason: string): void;
+  forget(id: EnvironmentId): void;
+  /** Watches until `signal` aborts. Once, after the recovery. */
+  begin(signal: AbortSignal): void;
+}
+
+export interface LifetimeParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly canPause: boolean;
+  listTimed(): Promise<readonly EnvironmentRow[]>;
+  /** Rejects when the guest does not answer. */
+  metrics(id: EnvironmentId): Promise<GuestMetrics>;
+  /** For a person, why: `idle for 30 minutes`. */
+  end(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<unknown>;
+  changed(row: { readonly id: EnvironmentId; readonly owner: OwnerId }): void;
+  /** Returns what ends it. */
+  subscribe(listener: () => void): () => void;
+}
+
+interface Sample {
+  readonly at: number;
+  readonly busyMs: number;
+}
+
+export function createLifetimes(parts: LifetimeParts): Lifetimes {
+  const { clock, log } = parts;
+  const used = new Map<EnvironmentId, number>();
+  const notices = new Map<EnvironmentId, { readonly owner: OwnerId; readonly notice: Notice }>();
+  const samples = new Map<EnvironmentId, Sample>();
+  const sampledAt = new Map<EnvironmentId, number>();
+  let wake = () => {};
+
+  function setNotice(row: Pick<EnvironmentRow, "id" | "owner">, notice: Notice | null): void {
+    const before = notices.get(row.id)?.notice ?? null;
+    if (before?.kind === notice?.kind && before?.at === notice?.at) return;
+    // What failed is told until something else is to be told.
+    if (before?.kind === "pause-failed" && notice === null) return;
+    if (notice === null) notices.delete(row.id);
+    else notices.set(row.id, { owner: row.owner, notice });
+    parts.changed(row);
+  }
+
+  function note(id: EnvironmentId): void {
+    used.set(id, clock.now());
+    const told = notices.get(id);
+    if (told === undefined || told.notice.kind === "expiry") return;
+    notices.delete(id);
+    parts.changed({ id, owner: told.owner });
+    wake();
+  }
+
+  function planOf(row: EnvironmentRow): LifetimePlan {
+    const now = clock.now();
+    // Unknown after a restart of the server: counted from now.
+    const usedAt = used.get(row.id) ?? now;
+    if (!used.has(row.id)) used.set(row.id, now);
+    return planLifetime({
+      now,
+      state: row.state,
+      createdAt: Date.parse(row.createdAt),
+      expiresAt: row.expiresAt === null ? null : Date.parse(row.expiresAt),
+      idleTimeoutMs: row.idleTimeoutSeconds === null ? null : row.idleTimeoutSeconds * 1000,
+      usedAt,
+      canPause: parts.canPause,
+    });
+  }
+
+  /** Counts a guest's work as use. A guest says what it likes: at worst it keeps itself awake, as any program in it can. */
+  async function sample(row: EnvironmentRow): Promise<void> {
+    sampledAt.set(row.id, clock.now());
+    try {
+      const { cpu } = await parts.metrics(row.id);
+      const now = { at: clock.now(), busyMs: cpu.userMs + cpu.systemMs };
+      const before = samples.get(row.id);
+      samples.set(row.id, now);
+      if (before === undefined) return;
+      const share = (now.busyMs - before.busyMs) / Math.max(1, now.at - before.at);
+      if (share > BUSY_SHARE) note(row.id);
+    } catch (error) {
+      samples.delete(row.id);
+      log.info("an environment's use could not be read", { environment: row.id, error: describeError(error) });
+    }
+  }
+
+  const sampleEveryMs = (row: EnvironmentRow): number =>
+    Math.max(SHORTEST_SAMPLE_MS, Math.min(SAMPLE_MS, ((row.idleTimeoutSeconds ?? 0) * 1000) / 3));
+
+  /** Resolves with the time at which it wants to be looked at again; null: never. */
+  async function look(row: EnvironmentRow): Promise<number | null> {
+    const isWatched = row.state === "running" && row.idleTimeoutSeconds !== null;
+    if (isWatched && clock.now() >= (sampledAt.get(row.id) ?? 0) + sampleEveryMs(row)) await sample(row);
+    let plan = planOf(row);
+    if (plan.action === "pause" || plan.action === "stop") {
+      // Once more before it loses its CPU: it may have begun to compute since.
+      await sample(row);
+      plan = planOf(row);
+    }
+    if (plan.action !== "none") {
+      await end(row, plan.action);
+      return null;
+    }
+    setNotice(row, plan.notice);
+    if (!isWatched || plan.nextAt === null) return plan.nextAt;
+    return Math.min(plan.nextAt, (sampledAt.get(row.id) ?? clock.now()) + sampleEveryMs(row));
+  }
+
+  async function end(row: EnvironmentRow, action: "pause" | "stop" | "destroy"): Promise<void> {
+    const reason =
+      action === "destroy" ? "its time to live is over" : `idle for ${duration(row.idleTimeoutSeconds ?? 0)}`;
+    log.info("an environment's time has come", { environment: row.id, action, reason });
+    // Whatever becomes of it, it is not tried again before its time has passed once more.
+    used.set(row.id, clock.now());
+    notices.delete(row.id);
+    try {
+      await parts.end(action, row, reason);
+    } catch (error) {
+      log.warn("an environment could not be ended in its time", { environment: row.id, error: describeError(error) });
+    }
+  }
+
+  async function work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const rows = await parts.listTimed();
+      // Each by itself: one guest that does not answer holds up nobody else's time.
+      const looks = await Promise.all(rows.map(look));
+      const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
+      const timer = new AbortController();
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const slept = clock.sleep(Math.max(1, nextAt - clock.now()), AbortSignal.any([signal, timer.signal]));
+      slept.catch(() => {});
+      await Promise.race([woken, slept]);
+      timer.abort();
+      await clock.sleep(SETTLE_MS, signal);
+    }
+  }
+
+  return {
+    note,
+    began: (id) => {
+      used.set(id, clock.now());
+      samples.delete(id);
+      sampledAt.delete(id);
+    },
+    noticeOf: (id) => notices.get(id)?.notice ?? null,
+    pauseFailed: (row, reason) =>
+      setNotice(row, { kind: "pause-failed", at: null, message: `It could not be paused: ${reason}` }),
+    forget(id) {
+      for (const map of [used, notices, samples, sampledAt]) map.delete(id);
+    },
+    begin(signal) {
+      const unsubscribe = parts.subscribe(() => wake());
+      signal.addEventListener("abort", unsubscribe, { once: true });
+      void (async () => {
+        while (!signal.aborted) {
+          try {
+            await work(signal);
+          } catch (error) {
+            if (signal.aborted) return;
+            log.error("lifetimes could not be looked after", { error: describeError(error) });
+            await clock.sleep(LONGEST_SLEEP_MS, signal).catch(() => {});
+          }
+        }
+      })();
+    },
+  };
+}
+
+/** `90 s`, `30 minutes`, `8 hours`. */
+function duration(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} hour${seconds === 3600 ? "" : "s"}`;
+  if (seconds % 60 === 0) return `${seconds / 60} minute${seconds === 60 ? "" : "s"}`;
+  return `${seconds} s`;
+}

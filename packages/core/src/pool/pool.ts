@@ -1,0 +1,192 @@
+import {
+  DEFAULT_SIZE,
+  type HostStatus,
+  MachineId,
+  PlatformError,
+  SIZES,
+  type Size,
+  type Terminal,
+} from "@microterm/protocol";
+import type { Foundation } from "../environments/context.ts";
+import { releaseMachine } from "../environments/machines.ts";
+import { describeError } from "../environments/steps.ts";
+import type { Machine } from "../ports/vm-driver.ts";
+import type { Templates } from "../templates/templates.ts";
+import { makePooled } from "./make.ts";
+
+export type PoolStatus = HostStatus["pool"];
+
+/** A machine that waits to become somebody's: restored, itself, at its first prompt. */
+export interface PooledMachine {
+  readonly machine: Machine;
+  readonly diskId: string;
+  readonly terminals: readonly Terminal[];
+}
+
+/** Machines of the default size, ready to be claimed. In memory only: a restarted server begins with none. */
+export interface Pool {
+  /** The oldest of that size, now the caller's; null when there is none. */
+  take(size: Size): PooledMachine | null;
+  /** Whether `take` would answer. */
+  has(size: Size): boolean;
+  /** Removes what was taken and is of no use. Never rejects. */
+  discard(pooled: PooledMachine, reason: string): Promise<void>;
+  /** Gives a machine's memory back to the host for somebody who needs it now. False when there is none to give. */
+  giveWay(): Promise<boolean>;
+  status(): PoolStatus;
+  /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */
+  begin(): void;
+  /** Lets go of its machines and leaves them running. */
+  close(): void;
+}
+
+/** After machines that could not be made, or that died: at most one a minute in the end. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** One that has lived for so long has not died of how it was made. */
+const SETTLED_MS = 60_000;
+/** Memory that was given back is somebody else's for a while. */
+const LOW_MEMORY_MS = 30_000;
+/** How often the host's memory is looked at while machines wait. */
+const WATCH_MS = 15_000;
+
+export function createPool(foundation: Foundation, templates: Templates, wanted: number): Pool {
+  const { driver, snapshots, clock, log, foreground, closing, limits } = foundation;
+  const { signal } = closing;
+  const size = DEFAULT_SIZE;
+  const ready: PooledMachine[] = [];
+  let reason: string | null = null;
+  let failures = 0;
+  let notBefore = 0;
+  let wake = () => {};
+
+  function backOff(why: string, ms: number): void {
+    reason = why;
+    notBefore = Math.max(notBefore, clock.now() + ms);
+  }
+
+  function failed(why: string): void {
+    log.warn("a machine of the pool failed", { reason: why, failures });
+    backOff(why, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++));
+  }
+
+  async function discard({ machine, diskId }: PooledMachine, why: string): Promise<void> {
+    log.info("a machine of the pool is removed", { machine: machine.id, reason: why });
+    try {
+      await releaseMachine(foundation, machine.id, machine);
+      await driver.removeDisk(diskId);
+    } catch (error) {
+      log.error("a machine of the pool is left behind", { machine: machine.id, error: describeError(error) });
+    }
+  }
+
+  function keep(pooled: PooledMachine): void {
+    const bornAt = clock.now();
+    ready.push(pooled);
+    void pooled.machine.ended.then(async (end) => {
+      const at = ready.indexOf(pooled);
+      if (at < 0 || signal.aborted) return;
+      ready.splice(at, 1);
+      if (clock.now() - bornAt > SETTLED_MS) failures = 0;
+      failed(`a waiting machine ended: ${describeError(end.reason)}`);
+      wake();
+      await discard(pooled, end.reason);
+    });
+  }
+
+  async function fillOne(): Promise<void> {
+    const template = templates.keyOf(size);
+    if (snapshots === null || template === null || ready.length >= wanted) return;
+    const machineId = MachineId.parse(foundation.random.id(16));
+    try {
+      await foundation.admission.reserve(machineId, SIZES[size]);
+      keep(await makePooled(foundation, { snapshots, size, template, machineId, signal }));
+      failures = 0;
+      reason = null;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const why = describeError(error);
+      const code = error instanceof PlatformError ? error.code : null;
+      if (code === "HOST_OUT_OF_MEMORY" || code === "HOST_OUT_OF_DISK") backOff(why, LOW_MEMORY_MS);
+      else if (code === "SNAPSHOT_CORRUPT") await templates.broken(size, template, why);
+      else failed(why);
+    } finally {
+      foundation.admission.release(machineId);
+    }
+  }
+
+  async function giveWay(): Promise<boolean> {
+    const pooled = ready.pop();
+    if (pooled === undefined) return false;
+    backOff("the host is low on memory", LOW_MEMORY_MS);
+    await discard(pooled, "the host is low on memory");
+    return true;
+  }
+
+  async function shrink(): Promise<void> {
+    const { memory } = await driver.resources();
+    if (memory.availableMib < limits.memoryReserveMib) await giveWay();
+  }
+
+  async function sleep(ms: number): Promise<void> {
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const slept = clock.sleep(ms, AbortSignal.any([signal, timer.signal]));
+    slept.catch(() => {});
+    await Promise.race([woken, slept]);
+    timer.abort();
+  }
+
+  async function work(): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted();
+      const waitMs = notBefore - clock.now();
+      if (waitMs <= 0 && ready.length < wanted && templates.keyOf(size) !== null) {
+        await foreground.background(signal, fillOne);
+        continue;
+      }
+      await sleep(waitMs > 0 ? Math.min(waitMs, WATCH_MS) : WATCH_MS);
+      if (ready.length > 0) await shrink();
+    }
+  }
+
+  return {
+    take: (asked) => {
+      if (asked !== size) return null;
+      const taken = ready.shift() ?? null;
+      if (taken !== null) wake();
+      return taken;
+    },
+    has: (asked) => asked === size && ready.length > 0,
+    discard,
+    giveWay,
+    status: () => ({
+      wanted: snapshots === null ? 0 : wanted,
+      ready: ready.length,
+      reason: ready.length >= wanted || snapshots === null ? null : (reason ?? why(templates, size)),
+    }),
+    begin() {
+      if (snapshots === null || wanted === 0) return;
+      templates.onReady(() => wake());
+      void (async () => {
+        for (;;) {
+          try {
+            await work();
+          } catch (error) {
+            if (signal.aborted) return;
+            failed(describeError(error));
+          }
+        }
+      })();
+    },
+    close() {
+      for (const { machine } of ready.splice(0)) machine.release();
+    },
+  };
+}
+
+function why(templates: Templates, size: Size): string {
+  return templates.keyOf(size) === null ? `the template of size ${size} is not built yet` : "it is being filled";
+}

@@ -1,0 +1,162 @@
+import { type HostStatus, PlatformError, SIZES, Size } from "@microterm/protocol";
+import type { Foundation } from "../environments/context.ts";
+import { describeError } from "../environments/steps.ts";
+import { buildTemplate } from "./build.ts";
+import { BUILD_ORDER } from "./order.ts";
+
+/** After two attempts that failed: the host may have more memory, or a newer daemon, by then. */
+const AGAIN_MS = 5 * 60_000;
+
+export type TemplateStatus = HostStatus["templates"][number];
+
+/** The built templates of the sizes: which are there, and the making of those that are not. */
+export interface Templates {
+  /** What a size is restored from now; null when it has to boot. */
+  keyOf(size: Size): string | null;
+  status(): readonly TemplateStatus[];
+  /** It was found damaged by who wanted to restore it: removes it, and builds it again. Never rejects. */
+  broken(size: Size, key: string, reason: string): Promise<void>;
+  /** Called whenever a template has become ready. */
+  onReady(listener: (size: Size) => void): void;
+  /** Looks for what is there and goes on building in the background until `closing`. Once, after the recovery. */
+  begin(): void;
+}
+
+interface Entry {
+  key: string | null;
+  state: TemplateStatus["state"];
+  reason: string | null;
+  /** Not tried again before this time, ms since the epoch. */
+  notBefore: number;
+}
+
+export function createTemplates(foundation: Foundation): Templates {
+  const { snapshots, clock, log, foreground, closing } = foundation;
+  const { signal } = closing;
+  const state = snapshots === null ? "unsupported" : "waiting";
+  const entries = new Map<Size, Entry>(
+    Size.options.map((size) => [size, { key: null, state, reason: null, notBefore: 0 }]),
+  );
+  const entryOf = (size: Size) => entries.get(size) as Entry;
+  const listeners: ((size: Size) => void)[] = [];
+  let wake = () => {};
+
+  function ready(size: Size, key: string): void {
+    Object.assign(entryOf(size), { key, state: "ready", reason: null } satisfies Partial<Entry>);
+    for (const listener of listeners) listener(size);
+  }
+
+  /** Templates are keyed by all that their saved state depends on: what today's keys don't name, nobody can restore. */
+  async function takeStock(): Promise<void> {
+    if (snapshots === null) return;
+    const today = new Set<string>();
+    for (const size of BUILD_ORDER) {
+      const { key, isBuilt } = await snapshots.findTemplate(SIZES[size]);
+      today.add(key);
+      if (isBuilt) ready(size, key);
+      else entryOf(size).key = null;
+    }
+    for (const key of await snapshots.listTemplates()) {
+      if (today.has(key)) continue;
+      log.info("a template of an older build is removed", { template: key });
+      await snapshots.removeTemplate(key);
+    }
+  }
+
+  async function build(size: Size): Promise<void> {
+    if (snapshots === null) return;
+    const entry = entryOf(size);
+    let retry = "";
+    for (let tries = 1; ; tries++) {
+      const began = clock.now();
+      try {
+        const { key, isBuilt } = await snapshots.findTemplate(SIZES[size]);
+        if (!isBuilt) {
+          entry.state = "building";
+          const onStep = (step: string) => {
+            entry.reason = `${step}${retry}`;
+          };
+          await buildTemplate(foundation, { snapshots, size, key, onStep, signal });
+          log.info("a template was built", { size, template: key, ms: clock.now() - began });
+        }
+        return ready(size, key);
+      } catch (error) {
+        if (signal.aborted) return;
+        const reason = describeError(error);
+        log.warn("a template could not be built", { size, tries, reason });
+        const isShort = error instanceof PlatformError && error.code.startsWith("HOST_OUT_OF_");
+        if (tries < 2 && !isShort) {
+          retry = ` (second attempt: ${reason})`;
+          continue;
+        }
+        Object.assign(entry, { state: "failed", reason, notBefore: clock.now() + AGAIN_MS });
+        return;
+      }
+    }
+  }
+
+  async function work(): Promise<void> {
+    for (;;) {
+      const now = clock.now();
+      const missing = BUILD_ORDER.filter((size) => entryOf(size).state !== "ready");
+      const next = missing.find((size) => entryOf(size).notBefore <= now);
+      if (next !== undefined) {
+        await foreground.background(signal, () => build(next));
+        continue;
+      }
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const timer = new AbortController();
+      const until = Math.min(...missing.map((size) => entryOf(size).notBefore));
+      const ended = AbortSignal.any([signal, timer.signal]);
+      const slept = clock.sleep(Number.isFinite(until) ? Math.max(1, until - now) : 2 ** 31 - 1, ended);
+      await Promise.race([woken, slept]);
+      timer.abort();
+      slept.catch(() => {});
+    }
+  }
+
+  return {
+    keyOf: (size) => {
+      const entry = entryOf(size);
+      return entry.state === "ready" ? entry.key : null;
+    },
+    status: () =>
+      Size.options.map((size) => {
+        const { state, reason } = entryOf(size);
+        return { size, ...SIZES[size], state, reason };
+      }),
+    async broken(size, key, reason) {
+      const entry = entryOf(size);
+      // Several may find it out at once.
+      if (entry.key !== key || entry.state !== "ready") return;
+      log.error("a template is damaged and is built again", { size, template: key, reason });
+      Object.assign(entry, { state: "waiting", reason: `it was damaged: ${reason}`, notBefore: 0 });
+      try {
+        await snapshots?.removeTemplate(key);
+      } catch (error) {
+        log.error("a damaged template could not be removed", { template: key, error: describeError(error) });
+      }
+      wake();
+    },
+    onReady: (listener) => {
+      listeners.push(listener);
+    },
+    begin() {
+      if (snapshots === null) return;
+      void (async () => {
+        for (let pauseMs = 1_000; ; pauseMs = Math.min(2 * pauseMs, 60_000)) {
+          try {
+            await takeStock();
+            return await work();
+          } catch (error) {
+            if (signal.aborted) return;
+            log.error("the templates could not be looked after", { error: describeError(error) });
+            await clock.sleep(pauseMs, signal).catch(() => {});
+          }
+        }
+      })();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { Environment } from "@microterm/protocol";
+import { Check, Circle, LoaderCircle } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { type Flow, startSteps } from "./start-steps.ts";
+import { useNow } from "./use-now.ts";
+import { elapsedWords } from "./words.ts";
+
+/** A clock that differs from the server's by more than this, or a restart of an old environment: count from now. */
+const FRESH_MS = 60_000;
+
+const startOf = ({ createdAt }: Environment): number => {
+  const created = Date.parse(createdAt);
+  const age = Date.now() - created;
+  return age >= 0 && age < FRESH_MS ? created : Date.now();
+};
+
+/** How an environment starts or resumes, step by step, with the time it has taken. Not shown where it is there at once. */
+export const StartProgress = ({ environment }: { readonly environment: Environment }) => {
+  const [start] = useState(() => startOf(environment));
+  const now = useNow(200);
+  const before = useRef<Flow | null>(null);
+  const { flow, steps, current, remark } = startSteps(environment.reason, before.current);
+  if (current >= 0) before.current = flow;
+  const at = Math.max(0, current);
+  const [stepStart, setStepStart] = useState(start);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the time is taken anew exactly when the step changes.
+  useEffect(() => setStepStart(Date.now()), [flow, at]);
+  const verb = flow === "resume" ? "Resuming" : "Starting";
+  return (
+    <section aria-label={verb} className="late m-auto w-80 max-w-full p-6">
+      <h1 className="text-[15px]">
+        {verb} {environment.name}
+      </h1>
+      <p className="text-muted">{elapsedWords(now - start)} so far</p>
+      <ol className="mt-4 grid gap-2">
+        {steps.map(({ step, words }, i) => (
+          <li
+            key={step}
+            aria-current={i === at ? "step" : undefined}
+            className={`flex items-center gap-2.5 ${i === at ? "" : "text-muted"}`}
+          >
+            {i < at && <Check aria-label="Done:" className="size-4 text-ok" />}
+            {i === at && <LoaderCircle aria-hidden className="size-4 animate-spin text-accent" />}
+            {i > at && <Circle aria-hidden className="size-4 opacity-40" />}
+            <span>
+              {words}
+              {i === at && remark !== "" && <span className="text-warn"> {remark}</span>}
+            </span>
+            {i === at && <span className="ml-auto text-muted tabular-nums">{elapsedWords(now - stepStart)}</span>}
+          </li>
+        ))}
+      </ol>
+      <p className="sr-only" role="status">
+        {steps[at]?.words}
+      </p>
+    </section>
+  );
+};
