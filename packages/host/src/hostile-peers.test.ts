@@ -114,7 +114,7 @@ describe("the client of QEMU's monitor", () => {
         peer.write(`${JSON.stringify({ return: answer, id: request.id })}\n`);
       })(socket);
     });
-    const qmp = await connectQmp({ path, timeoutMs: 2000, onEvent: ({ name }) => events.push(name) });
+    const qmp = await connectQmp({ path, timeoutMs: 60_000, onEvent: ({ name }) => events.push(name) });
     onTestFinished(() => qmp.close());
     expect(events).toEqual(["SHUTDOWN"]);
     expect(await qmp.takeConsole("con")).toEqual(Buffer.from([0xff, 0x0a, 0x00]));

@@ -7,7 +7,7 @@ import { attachTo, type OpenedTerminal, readAll, runInGuest } from "./guest-reco
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 /** A shell under emulation on a busy host needs seconds to say its first word. */
-const WAIT = { timeout: 30_000, interval: 20 };
+const WAIT = { timeout: 90_000, interval: 20 };
 
 let lastTerminal = 0;
 function newTerminalId(): TerminalId {

@@ -92,7 +92,7 @@ export function vmDriverContract(
         const { id } = await guest.openTerminal({ id: "main" as never, cols: 80, rows: 24, command: ["sh"] });
         const first = await attachTo(guest, id);
         first.type("echo kept-$((1+1))\n");
-        await vi.waitFor(() => expect(first.seen.text).toMatch(/kept-2\r\n.*[$#]/s), { timeout: 30_000 });
+        await vi.waitFor(() => expect(first.seen.text).toMatch(/kept-2\r\n.*[$#]/s), { timeout: 90_000 });
         before.release();
         await vi.waitFor(() => expect(first.seen.isClosed).toBe(true));
 
@@ -110,7 +110,7 @@ export function vmDriverContract(
         });
         const second = await attachTo(await agentOf(adopted), id, first.seen.end);
         second.type("echo on-$((1+1))\n");
-        await vi.waitFor(() => expect(second.seen.text).toContain("on-2"), { timeout: 30_000 });
+        await vi.waitFor(() => expect(second.seen.text).toContain("on-2"), { timeout: 90_000 });
         expect(second.seen.start).toBe(first.seen.end);
         await adopted.stop();
         expect(await restarted.leftovers([given.machineId])).toEqual([]);

@@ -13,14 +13,14 @@ import { encodeFrame } from "./frame-encoder.ts";
 import { FrameStream } from "./frame-stream.ts";
 import { cancelStream, GuestSession } from "./guest-session.ts";
 
-const CALL = { method: "GET", path: "/v1/hello", timeoutMs: 3000 } as const;
+const CALL = { method: "GET", path: "/v1/hello", timeoutMs: 30_000 } as const;
 const Anything = z.unknown();
 
 async function sessionWith(server: Server | Http2Server): Promise<GuestSession> {
   const folder = await mkdtemp(join(tmpdir(), "mt-"));
   const path = join(folder, "agent.sock");
   await new Promise<void>((resolve) => server.listen(path, () => resolve()));
-  const session = new GuestSession(await connectUnix(path, { timeoutMs: 3000 }));
+  const session = new GuestSession(await connectUnix(path, { timeoutMs: 30_000 }));
   onTestFinished(async () => {
     session.destroy();
     await session.closed;
@@ -176,7 +176,7 @@ describe("an agent that answers wrongly", () => {
       code: "GUEST_UNREACHABLE",
     });
     await session.closed;
-  }, 15_000);
+  }, 90_000);
 
   it("by resetting the stream, before or within its answer", async () => {
     const before = await proper((stream) => stream.close(2));
