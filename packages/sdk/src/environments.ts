@@ -22,6 +22,10 @@ export interface Environments {
   get(environment: string, options?: { readonly signal?: AbortSignal }): Promise<Environment>;
   stop(environment: string): Promise<Environment>;
   start(environment: string): Promise<Environment>;
+  /** Keeps its memory on the host's disk and switches it off. @throws RequestError UNSUPPORTED where the driver cannot. */
+  pause(environment: string): Promise<Environment>;
+  /** Goes on where it was paused. */
+  resume(environment: string): Promise<Environment>;
   /** Destroys it; the receipt says what was removed. The same again when repeated. */
   remove(environment: string): Promise<Receipt>;
   /**
@@ -57,6 +61,8 @@ export function createEnvironments(transport: Transport): Environments {
     get: (environment, options = {}) => transport.json(Environment, path(environment), { signal: options.signal }),
     stop: (environment) => transport.json(Environment, `${path(environment)}/stop`, { method: "POST" }),
     start: (environment) => transport.json(Environment, `${path(environment)}/start`, { method: "POST" }),
+    pause: (environment) => transport.json(Environment, `${path(environment)}/pause`, { method: "POST" }),
+    resume: (environment) => transport.json(Environment, `${path(environment)}/resume`, { method: "POST" }),
     remove: (environment) => transport.json(Receipt, path(environment), { method: "DELETE" }),
     waitFor: (environment, states, options = {}) => waitFor(transport, environment, states, options),
     logs: (environment, options = {}) =>

@@ -36,7 +36,14 @@ const SignedIn = () => {
 const rootRoute = createRootRoute({ notFoundComponent: () => <Navigate to="/" replace /> });
 const signedIn = createRoute({ getParentRoute: () => rootRoute, id: "signed-in", component: SignedIn });
 const list = createRoute({ getParentRoute: () => signedIn, path: "/", component: ListPage });
-const environment = createRoute({ getParentRoute: () => signedIn, path: "/e/$id", component: EnvironmentPage });
+const environment = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/e/$id",
+  component: EnvironmentPage,
+  // A link may name the terminal to look at.
+  validateSearch: ({ terminal }): { readonly terminal?: string } =>
+    typeof terminal === "string" || typeof terminal === "number" ? { terminal: String(terminal) } : {},
+});
 const signIn = createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: SignInPage });
 
 export const router = createRouter({

@@ -1,3 +1,4 @@
+import type { HostStatus } from "@microterm/protocol";
 import { ConnectionError, createClient, RequestError } from "@microterm/sdk";
 import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { createLiveList } from "./live-list.ts";
@@ -28,7 +29,19 @@ export const sessionQuery = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-export const hostQuery = queryOptions({ queryKey: ["host"], queryFn: () => client.host(), staleTime: 60_000 });
+/** What is being prepared changes by itself: asked again while it does, and now and then otherwise. */
+const BUSY_MS = 2000;
+const QUIET_MS = 30_000;
+
+const isPreparing = ({ templates, pool }: HostStatus): boolean =>
+  pool.ready < pool.wanted || templates.some(({ state }) => state === "building" || state === "waiting");
+
+export const hostQuery = queryOptions({
+  queryKey: ["host"],
+  queryFn: () => client.host(),
+  staleTime: BUSY_MS,
+  refetchInterval: ({ state }) => (state.data && isPreparing(state.data) ? BUSY_MS : QUIET_MS),
+});
 
 export const liveList = createLiveList();
 

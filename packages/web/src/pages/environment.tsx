@@ -1,75 +1,38 @@
 import type { Environment } from "@microterm/protocol";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { Play, Square, Trash2 } from "lucide-react";
-import { lazy, Suspense, useEffect } from "react";
-import { client, environmentsQuery } from "../api/queries.ts";
-import { BootSteps } from "../parts/boot-steps.tsx";
+import { Trash2 } from "lucide-react";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { environmentsQuery } from "../api/queries.ts";
 import { Button } from "../parts/button.tsx";
 import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
-import { Logs } from "../parts/logs.tsx";
+import { NoticeBanner } from "../parts/notice-banner.tsx";
+import { RunningActions } from "../parts/power.tsx";
+import { PausedCard, PausedCover, Resting } from "../parts/resting.tsx";
+import { StartProgress } from "../parts/start-progress.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
-import { sentence } from "../parts/words.ts";
 import { loadTerminal, preloadTerminal } from "../terminal/preload.ts";
 import { documentTitle } from "../terminal/title.ts";
 
 const TerminalPane = lazy(async () => ({ default: (await loadTerminal()).TerminalPane }));
 
-const useStart = (id: string) => useMutation({ mutationFn: () => client.environments.start(id) });
-
 const HeaderActions = ({ environment }: { readonly environment: Environment }) => {
   const navigate = useNavigate();
   const destroy = useDestroyDialog();
-  const stop = useMutation({ mutationFn: () => client.environments.stop(environment.id) });
-  const isStopping = stop.isPending || environment.reason === "stopping";
   return (
     <>
-      {stop.isError && (
-        <span role="alert" className="text-danger">
-          {stop.error.message}
-        </span>
-      )}
-      {environment.state === "running" && (
-        <Button look="quiet" busy={isStopping ? "Stopping…" : null} onClick={() => stop.mutate()}>
-          <Square aria-hidden className="size-3.5" />
-          Stop
-        </Button>
-      )}
+      {environment.state === "running" && <RunningActions environment={environment} />}
       <Button
         look="quiet"
         disabled={environment.state === "destroying"}
         onClick={() => destroy(environment, () => void navigate({ to: "/" }))}
       >
         <Trash2 aria-hidden className="size-4" />
-        Remove
+        <span className="max-sm:sr-only">Remove</span>
       </Button>
     </>
-  );
-};
-
-const Resting = ({ environment }: { readonly environment: Environment }) => {
-  const start = useStart(environment.id);
-  const hasFailed = environment.state === "failed";
-  return (
-    <section className="m-auto flex max-h-full w-[min(720px,100%)] flex-col p-6">
-      <h1 className="text-[15px]">
-        {hasFailed ? `${environment.name} has failed` : `${environment.name} is ${environment.state}`}
-      </h1>
-      {environment.reason && (
-        <p className={`mt-1 ${hasFailed ? "text-danger" : "text-muted"}`}>{sentence(environment.reason)}</p>
-      )}
-      <p className="mt-1 text-muted">Its disk is kept: starting it brings back the files, with a new terminal.</p>
-      {start.isError && <FailureNote error={start.error} className="mt-3" />}
-      <div className="mt-4">
-        <Button look="primary" busy={start.isPending ? "Starting…" : null} onClick={() => start.mutate()} autoFocus>
-          <Play aria-hidden className="size-4" />
-          {hasFailed ? "Start again" : "Start"}
-        </Button>
-      </div>
-      {hasFailed && <Logs environment={environment.id} />}
-    </section>
   );
 };
 
@@ -92,20 +55,37 @@ const Gone = () => (
 const Body = ({ environment }: { readonly environment: Environment }) => {
   switch (environment.state) {
     case "creating":
-      return <BootSteps environment={environment} />;
+      return <StartProgress environment={environment} />;
     case "destroying":
       return <Note>Removing it, with everything it holds…</Note>;
     case "running":
       return null;
+    case "paused":
+      return <PausedCard environment={environment} />;
     default:
       return <Resting environment={environment} />;
   }
+};
+
+/**
+ * Are the terminals drawn? Those of a running environment are; while it is paused, and on its way back from there, those that this page
+ * has drawn stay behind the cover, so that they go on at their next byte.
+ */
+const useHasTerminals = (environment: Environment | undefined): boolean => {
+  const [drawn, setDrawn] = useState<string | null>(null);
+  const { id = null, state = null } = environment ?? {};
+  useEffect(() => {
+    if (state === "running") setDrawn(id);
+    else if (state !== "paused" && state !== "creating") setDrawn(null);
+  }, [id, state]);
+  return state === "running" || (id !== null && drawn === id && (state === "paused" || state === "creating"));
 };
 
 export const EnvironmentPage = () => {
   const { id } = useParams({ from: "/signed-in/e/$id" });
   const list = useQuery(environmentsQuery);
   const environment = list.data?.find((one) => one.id === id) ?? list.data?.find((one) => one.name === id);
+  const hasTerminals = useHasTerminals(environment);
   const isRunning = environment?.state === "running";
   const name = environment?.name;
   useEffect(preloadTerminal, []);
@@ -114,7 +94,7 @@ export const EnvironmentPage = () => {
   }, [isRunning, name]);
   return (
     <div
-      className="flex h-full flex-col"
+      className="relative flex h-full flex-col"
       data-environment={environment?.id}
       data-environment-state={environment?.state}
     >
@@ -128,9 +108,14 @@ export const EnvironmentPage = () => {
           </>
         )}
       </Header>
-      {environment && isRunning ? (
+      {environment?.notice && isRunning && <NoticeBanner environment={environment} notice={environment.notice} />}
+      {environment && hasTerminals ? (
         <Suspense fallback={<Note>Loading the terminal…</Note>}>
-          <TerminalPane key={environment.id} environment={environment} />
+          <TerminalPane
+            key={environment.id}
+            environment={environment}
+            cover={isRunning ? null : <PausedCover environment={environment} />}
+          />
         </Suspense>
       ) : (
         <>

@@ -1,18 +1,19 @@
-import type { Environment } from "@microterm/protocol";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import type { Environment, HostStatus } from "@microterm/protocol";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Play, Square, Trash2 } from "lucide-react";
+import { Bell, Pause, Play, Square, Trash2 } from "lucide-react";
 import { useEffect } from "react";
-import { client, environmentsQuery, hostQuery } from "../api/queries.ts";
+import { environmentsQuery, hostQuery } from "../api/queries.ts";
 import { Button } from "../parts/button.tsx";
 import { CreateButton } from "../parts/create-button.tsx";
 import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
 import { IsolationLabel } from "../parts/isolation.tsx";
+import { useCanPause, usePower } from "../parts/power.tsx";
 import { Status } from "../parts/status.tsx";
 import { useNow } from "../parts/use-now.ts";
-import { agoWords, isolationWords, sizeWords } from "../parts/words.ts";
+import { agoWords, isolationWords, networkWords, readinessWords, sizeWords } from "../parts/words.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 
 const Empty = () => (
@@ -35,32 +36,35 @@ const Empty = () => (
 
 const Actions = ({ environment }: { readonly environment: Environment }) => {
   const destroy = useDestroyDialog();
-  const toggle = useMutation({
-    mutationFn: () =>
-      environment.state === "running"
-        ? client.environments.stop(environment.id)
-        : client.environments.start(environment.id),
-  });
-  const canStart = environment.state === "stopped" || environment.state === "failed";
-  const label = canStart ? `Start ${environment.name}` : `Stop ${environment.name}`;
+  const { start, stop, pause, resume } = usePower(environment.id);
+  const canPause = useCanPause();
+  const { name, state } = environment;
+  const isResting = state === "stopped" || state === "failed";
+  const actions = [
+    { label: `Start ${name}`, icon: Play, act: start, isOffered: isResting },
+    { label: `Resume ${name}`, icon: Play, act: resume, isOffered: state === "paused" },
+    { label: `Pause ${name}`, icon: Pause, act: pause, isOffered: state === "running" && canPause === true },
+    { label: `Stop ${name}`, icon: Square, act: stop, isOffered: state === "running" },
+  ].filter(({ isOffered }) => isOffered);
+  const failed = [start, stop, pause, resume].find(({ isError }) => isError);
   return (
-    <span className="flex justify-end gap-1 opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 [@media(hover:none)]:opacity-100">
-      {toggle.isError && (
-        <span role="alert" className="self-center truncate text-danger">
-          {toggle.error.message}
+    <span className="flex justify-end gap-1 opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 has-[[role=alert]]:opacity-100 [@media(hover:none)]:opacity-100">
+      {failed?.error && (
+        <span role="alert" className="self-center truncate text-danger" title={failed.error.message}>
+          {failed.error.message}
         </span>
       )}
-      {(canStart || environment.state === "running") && (
-        <Button look="quiet" isSquare aria-label={label} title={label} onClick={() => toggle.mutate()}>
-          {canStart ? <Play aria-hidden className="size-4" /> : <Square aria-hidden className="size-3.5" />}
+      {actions.map(({ label, icon: Icon, act }) => (
+        <Button key={label} look="quiet" isSquare aria-label={label} title={label} onClick={() => act.mutate()}>
+          <Icon aria-hidden className="size-4" />
         </Button>
-      )}
+      ))}
       <Button
         look="quiet"
         isSquare
-        aria-label={`Remove ${environment.name}`}
-        title={`Remove ${environment.name}`}
-        disabled={environment.state === "destroying"}
+        aria-label={`Remove ${name}`}
+        title={`Remove ${name}`}
+        disabled={state === "destroying"}
         onClick={() => destroy(environment)}
       >
         <Trash2 aria-hidden className="size-4" />
@@ -82,7 +86,15 @@ const Row = ({ environment, now }: { readonly environment: Environment; readonly
       </Link>
     </td>
     <td className="truncate pr-4">
-      <Status of={environment} withReason />
+      <span className="flex min-w-0 items-center gap-2">
+        <Status of={environment} withReason />
+        {environment.notice && (
+          <span className="inline-flex min-w-0 items-center gap-1 text-warn" title={environment.notice.message}>
+            <Bell aria-hidden className="size-3.5 shrink-0" />
+            <span className="truncate">{environment.notice.message}</span>
+          </span>
+        )}
+      </span>
     </td>
     <td className="truncate pr-4 text-muted max-md:hidden">{sizeWords(environment)}</td>
     <td
@@ -121,7 +133,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
             <th scope="col" className={`${head} w-28 max-sm:hidden`}>
               Created
             </th>
-            <th scope="col" className="w-24">
+            <th scope="col" className="w-32">
               <span className="sr-only">Actions</span>
             </th>
           </tr>
@@ -138,15 +150,32 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
   );
 };
 
+/** What the host has ready for the next "New environment". */
+const Readiness = ({ host }: { readonly host: HostStatus }) => {
+  const readiness = readinessWords(host);
+  if (readiness === null) return null;
+  return (
+    <span
+      role="status"
+      aria-label="Ready environments"
+      title={readiness.detail || "A new environment of a standard size starts from one of these."}
+      className={`truncate ${readiness.isWarning ? "text-warn" : ""}`}
+    >
+      {readiness.words}
+    </span>
+  );
+};
+
 const HostBar = () => {
   const host = useQuery(hostQuery);
   return (
-    <footer className="flex h-6 shrink-0 items-center gap-4 border-t border-border bg-surface px-3 text-xs text-muted">
+    <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs whitespace-nowrap text-muted">
       {host.data && (
         <>
           <IsolationLabel isolation={host.data.isolation} />
-          <span>Network: loopback only</span>
-          <span className="ml-auto">microterm {host.data.version}</span>
+          <span className="max-md:hidden">Network: {networkWords(host.data.network)}</span>
+          <Readiness host={host.data} />
+          <span className="ml-auto max-sm:hidden">microterm {host.data.version}</span>
         </>
       )}
     </footer>

@@ -1,4 +1,4 @@
-import type { ButtonHTMLAttributes } from "react";
+import type { ButtonHTMLAttributes, Ref } from "react";
 
 const LOOKS = {
   primary: "bg-accent text-on-accent hover:brightness-110 font-medium border border-transparent",
@@ -18,6 +18,7 @@ export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   /** Shown instead of the text while the action runs; the button can't be pressed meanwhile. */
   readonly busy?: string | null | undefined;
   readonly isSquare?: boolean;
+  readonly ref?: Ref<HTMLButtonElement>;
 }
 
 export const Button = ({ look = "plain", busy, isSquare, className = "", children, ...rest }: ButtonProps) => (

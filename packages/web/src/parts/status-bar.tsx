@@ -1,8 +1,34 @@
 import type { Environment } from "@microterm/protocol";
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { hostQuery } from "../api/queries.ts";
 import { IsolationLabel } from "./isolation.tsx";
 import { Status } from "./status.tsx";
-import { sizeWords } from "./words.ts";
+import { useNow } from "./use-now.ts";
+import { durationWords, networkWords, sizeWords } from "./words.ts";
+
+const Network = () => {
+  const host = useQuery(hostQuery);
+  return host.data ? <span className="max-md:hidden">Network: {networkWords(host.data.network)}</span> : null;
+};
+
+/** When it rests and when it is removed, where that is set. */
+const Lifetime = ({ of }: { readonly of: Environment }) => {
+  const now = useNow(30_000);
+  const left = of.expiresAt === null ? null : Math.max(0, (Date.parse(of.expiresAt) - now) / 1000);
+  return (
+    <>
+      {of.idleTimeoutSeconds !== null && (
+        <span className="max-lg:hidden" title="Without input, programs or CPU use for this long">
+          Rests after {durationWords(of.idleTimeoutSeconds)}
+        </span>
+      )}
+      {left !== null && (
+        <span className={left < 600 ? "text-warn" : "max-md:hidden"}>Removed in {durationWords(left)}</span>
+      )}
+    </>
+  );
+};
 
 /** 24 px under everything: state, isolation, network, size; then what the terminal adds. */
 export const StatusBar = ({
@@ -15,10 +41,9 @@ export const StatusBar = ({
   <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs whitespace-nowrap text-muted">
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
-    <span className="max-md:hidden" title="Environments have no network yet: only their own loopback interface.">
-      Network: loopback only
-    </span>
+    <Network />
     <span className="max-md:hidden">{sizeWords(environment)}</span>
+    <Lifetime of={environment} />
     <span className="ml-auto flex items-center gap-4">{children}</span>
   </footer>
 );

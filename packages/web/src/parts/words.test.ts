@@ -1,14 +1,17 @@
-import { BootStep } from "@microterm/protocol";
 import { describe, expect, test } from "vitest";
-import { agoWords, BOOT_STEPS, currentStep, elapsedWords, exitWords, receiptWords, statusWord } from "./words.ts";
+import {
+  agoWords,
+  durationWords,
+  elapsedWords,
+  exitWords,
+  readinessWords,
+  receiptWords,
+  sizeWords,
+  statusWord,
+  type Template,
+} from "./words.ts";
 
 describe("words", () => {
-  test("every boot step has words, in the protocol's order", () => {
-    expect(BOOT_STEPS.map(({ step }) => step)).toEqual(BootStep.options);
-    expect(currentStep("kernel")).toBe(2);
-    expect(currentStep("kernel (second attempt)")).toBe(2);
-    expect(currentStep(null)).toBe(-1);
-  });
   test("a receipt counts what was there and says what is left", () => {
     const removed = { processes: 1, cgroups: 0, sockets: 2, files: 3, uids: 1, diskBytes: 12 * 1024 * 1024 };
     expect(receiptWords({ removed, left: [] })).toBe(
@@ -20,7 +23,34 @@ describe("words", () => {
     expect(statusWord({ state: "running", reason: "stopping" }).word).toBe("Stopping");
     expect(statusWord({ state: "running", reason: null }).word).toBe("Running");
   });
+  test("a size has its name before its numbers", () => {
+    const numbers = { memoryMib: 1024, cpus: 2, diskMib: 2048 };
+    expect(sizeWords({ ...numbers, size: "large" })).toBe("large · 2 CPUs · 1 GiB · 2 GiB disk");
+    expect(sizeWords({ ...numbers, size: null })).toBe("custom · 2 CPUs · 1 GiB · 2 GiB disk");
+  });
+  test("the host says what is ready and what is being prepared", () => {
+    const template = (state: Template["state"], reason: string | null = null): Template => ({
+      size: "medium",
+      memoryMib: 512,
+      cpus: 1,
+      diskMib: 2048,
+      state,
+      reason,
+    });
+    const pool = { wanted: 2, ready: 1, reason: null };
+    expect(readinessWords({ templates: [template("building", "kernel")], pool })).toEqual({
+      words: "1 of 2 ready · preparing medium: kernel…",
+      isWarning: false,
+      detail: "",
+    });
+    expect(readinessWords({ templates: [template("failed", "no answer")], pool })).toMatchObject({
+      isWarning: true,
+      detail: "medium: no answer",
+    });
+    expect(readinessWords({ templates: [template("unsupported")], pool })).toBeNull();
+  });
   test("times and exits", () => {
+    expect([45, 900, 28_800, 604_800].map(durationWords)).toEqual(["45 s", "15 min", "8 h", "7 days"]);
     expect(elapsedWords(-5)).toBe("0 s");
     expect(elapsedWords(61_000)).toBe("1 min 1 s");
     expect(agoWords(0, 3 * 3_600_000)).toBe("3 h ago");

@@ -1,5 +1,5 @@
 /** What the page calls things: the words of the inside stay inside. */
-import type { BootStep, Environment, Isolation, Receipt } from "@microterm/protocol";
+import type { Environment, HostStatus, Isolation, Receipt } from "@microterm/protocol";
 
 export interface StatusWord {
   readonly word: string;
@@ -10,11 +10,11 @@ export interface StatusWord {
 export const statusWord = ({ state, reason }: Pick<Environment, "state" | "reason">): StatusWord => {
   switch (state) {
     case "creating":
-      return { word: "Starting", tone: "accent", isMoving: true };
+      return { word: reason?.startsWith("resume") ? "Resuming" : "Starting", tone: "accent", isMoving: true };
     case "running":
-      return reason === "stopping"
-        ? { word: "Stopping", tone: "muted", isMoving: true }
-        : { word: "Running", tone: "ok", isMoving: false };
+      if (reason === "stopping") return { word: "Stopping", tone: "muted", isMoving: true };
+      if (reason === "pausing") return { word: "Pausing", tone: "warn", isMoving: true };
+      return { word: "Running", tone: "ok", isMoving: false };
     case "paused":
       return { word: "Paused", tone: "warn", isMoving: false };
     case "stopped":
@@ -25,20 +25,6 @@ export const statusWord = ({ state, reason }: Pick<Environment, "state" | "reaso
       return { word: "Removing", tone: "muted", isMoving: true };
   }
 };
-
-export const BOOT_STEPS: readonly { readonly step: BootStep; readonly words: string }[] = [
-  { step: "disk", words: "Preparing its disk" },
-  { step: "machine", words: "Switching it on" },
-  { step: "kernel", words: "Starting Linux" },
-  { step: "agent", words: "Waiting for it to answer" },
-  { step: "terminal", words: "Opening a terminal" },
-];
-
-/** Which step is under way; the reason may say more behind the step's name, as for a second try. */
-export const currentStep = (reason: string | null): number =>
-  BOOT_STEPS.findIndex(
-    ({ step }) => reason === step || reason?.startsWith(`${step} `) || reason?.startsWith(`${step}:`),
-  );
 
 export interface IsolationWords {
   readonly short: string;
@@ -78,8 +64,62 @@ export const isolationWords = (isolation: Isolation): IsolationWords => {
 
 const memoryWords = (mib: number): string => (mib % 1024 === 0 ? `${mib / 1024} GiB` : `${mib} MiB`);
 
-export const sizeWords = ({ memoryMib, cpus, diskMib }: Pick<Environment, "memoryMib" | "cpus" | "diskMib">): string =>
-  `${cpus} CPU${cpus === 1 ? "" : "s"} · ${memoryWords(memoryMib)} · ${memoryWords(diskMib)} disk`;
+export const cpuWords = ({ memoryMib, cpus }: Pick<Environment, "memoryMib" | "cpus">): string =>
+  `${cpus} CPU${cpus === 1 ? "" : "s"} · ${memoryWords(memoryMib)}`;
+
+export const sizeWords = (of: Pick<Environment, "size" | "memoryMib" | "cpus" | "diskMib">): string =>
+  `${of.size ?? "custom"} · ${cpuWords(of)} · ${memoryWords(of.diskMib)} disk`;
+
+export type Template = HostStatus["templates"][number];
+
+/** How fast an environment of this size starts now. */
+export const templateWords = ({ state, reason }: Pick<Template, "state" | "reason">): string => {
+  switch (state) {
+    case "ready":
+      return "starts at once";
+    case "building":
+      return `being prepared${reason ? ` (${reason})` : ""}; boots until then`;
+    case "waiting":
+      return "prepared soon; boots until then";
+    case "failed":
+      return "boots: it could not be prepared";
+    case "unsupported":
+      return "boots";
+  }
+};
+
+export interface Readiness {
+  readonly words: string;
+  readonly isWarning: boolean;
+  /** More, for a tooltip. */
+  readonly detail: string;
+}
+
+/** What the host has ready, and what it prepares: the list's footer. Null where nothing can be prepared. */
+export const readinessWords = ({ templates, pool }: Pick<HostStatus, "templates" | "pool">): Readiness | null => {
+  const building = templates.find(({ state }) => state === "building");
+  const failed = templates.filter(({ state }) => state === "failed");
+  if (templates.every(({ state }) => state === "unsupported")) return null;
+  const detail = [...failed.map(({ size, reason }) => `${size}: ${reason ?? "failed"}`), pool.reason ?? ""]
+    .filter((line) => line !== "")
+    .join("\n");
+  const ready = pool.wanted > 0 ? `${pool.ready} of ${pool.wanted} ready` : "";
+  const preparing = building ? `preparing ${building.size}${building.reason ? `: ${building.reason}` : ""}…` : "";
+  const broken = failed.length > 0 ? `${failed.map(({ size }) => size).join(", ")} could not be prepared` : "";
+  const words = [ready, preparing, broken].filter((part) => part !== "").join(" · ");
+  return words === "" ? null : { words, isWarning: failed.length > 0 || pool.reason !== null, detail };
+};
+
+/** A network provider's name, for a person. */
+export const networkWords = (provider: string): string => (provider === "loopback" ? "loopback only" : provider);
+
+/** `30 min`, `8 h`, `7 days`: the largest whole unit. */
+export const durationWords = (seconds: number): string => {
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+};
 
 const bytesWords = (bytes: number): string => {
   const units = ["bytes", "KiB", "MiB", "GiB"] as const;

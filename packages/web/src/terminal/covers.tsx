@@ -4,6 +4,7 @@ import { Info, X } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Button } from "../parts/button.tsx";
 import { exitWords } from "../parts/words.ts";
+import type { Size } from "./letterbox.ts";
 import { previewOf } from "./paste.ts";
 import type { Session } from "./session.ts";
 import type { SessionState } from "./session-state.ts";
@@ -65,17 +66,31 @@ export interface EndBarProps {
   readonly state: SessionState;
   readonly busy: boolean;
   readonly onNew: () => void;
+  /** Null where it is the only one. */
+  readonly onClose: (() => void) | null;
 }
 
-export const EndBar = ({ state, busy, onNew }: EndBarProps) => (
+export const EndBar = ({ state, busy, onNew, onClose }: EndBarProps) => (
   <div className="flex h-11 shrink-0 items-center gap-3 border-t border-border bg-raised px-3">
     <p role="status">
       {state.exit ? exitWords(state.exit) : `This terminal has ended: ${state.endReason ?? "it is gone"}`}
     </p>
-    <Button look="primary" className="ml-auto" busy={busy ? "Opening…" : null} onClick={onNew}>
-      New terminal
-    </Button>
+    <span className="ml-auto flex gap-2">
+      {onClose && <Button onClick={onClose}>Close the tab</Button>}
+      <Button look="primary" busy={busy ? "Opening…" : null} onClick={onNew}>
+        New terminal
+      </Button>
+    </span>
   </div>
+);
+
+export const SizeLabel = ({ size }: { readonly size: Size }) => (
+  <p
+    role="status"
+    className="pointer-events-none absolute right-4 bottom-2 rounded-md border border-border bg-surface/90 px-2 text-xs text-muted"
+  >
+    {size.cols}×{size.rows}, sized by another window
+  </p>
 );
 
 export const LinkTarget = ({ target }: { readonly target: string }) => (

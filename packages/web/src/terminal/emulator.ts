@@ -1,6 +1,4 @@
 /** An xterm.js with the add-ons, renderer and looks that the page uses. */
-import { FitAddon } from "@xterm/addon-fit";
-import { SerializeAddon } from "@xterm/addon-serialize";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { type IDisposable, Terminal } from "@xterm/xterm";
@@ -11,18 +9,12 @@ import { openTarget, safeTarget } from "./links.ts";
 
 const SCROLLBACK_ROWS = 5000;
 
-export interface Size {
-  readonly cols: number;
-  readonly rows: number;
-}
-
 export interface Emulator extends IDisposable {
   readonly terminal: Terminal;
-  readonly serializer: SerializeAddon;
   /** Draws into `host` from now on. */
-  open(host: HTMLElement): Promise<void>;
-  /** How many cells the host has room for; null while it is not laid out. */
-  roomFor(): Size | null;
+  open(host: HTMLElement): void;
+  /** What is not looked at needs no graphics context: browsers have 16 of them or so. */
+  setShown(isShown: boolean): Promise<void>;
 }
 
 export interface EmulatorOptions {
@@ -30,21 +22,27 @@ export interface EmulatorOptions {
   readonly renderer: "webgl" | "dom";
   /** The target under the pointer, null when it leaves. */
   readonly onLinkHovered: (target: string | null) => void;
+  readonly onThemeChanged: () => void;
 }
 
 /** The DOM renderer, slower, stays in place where WebGL is missing or its context is lost. */
-const loadWebgl = async (terminal: Terminal): Promise<void> => {
+const loadWebgl = async (terminal: Terminal, isWanted: () => boolean): Promise<IDisposable | null> => {
   const { WebglAddon } = await import("@xterm/addon-webgl");
+  if (!isWanted()) return null;
   try {
     const webgl = new WebglAddon();
     webgl.onContextLoss(() => webgl.dispose());
     terminal.loadAddon(webgl);
+    return webgl;
   } catch {
     // No WebGL 2.
+    return null;
   }
 };
 
-export const createEmulator = (options: EmulatorOptions): Emulator => {
+const createTerminal = (onLinkHovered: EmulatorOptions["onLinkHovered"]): Terminal => {
+  const hover = (_: MouseEvent, target: string): void => onLinkHovered(safeTarget(target));
+  const leave = (): void => onLinkHovered(null);
   const terminal = new Terminal({
     allowProposedApi: true,
     cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
@@ -55,44 +53,41 @@ export const createEmulator = (options: EmulatorOptions): Emulator => {
     minimumContrastRatio: 4.5,
     scrollback: SCROLLBACK_ROWS,
     theme: terminalTheme(isDark()),
-    linkHandler: {
-      activate: (_, target) => openTarget(target),
-      hover: (_, target) => options.onLinkHovered(safeTarget(target)),
-      leave: () => options.onLinkHovered(null),
-      // openTarget() decides.
-      allowNonHttpProtocols: true,
-    },
+    // openTarget() decides.
+    linkHandler: { activate: (_, target) => openTarget(target), hover, leave, allowNonHttpProtocols: true },
   });
-  const fit = new FitAddon();
-  const serializer = new SerializeAddon();
-  terminal.loadAddon(fit);
-  terminal.loadAddon(serializer);
   terminal.loadAddon(new UnicodeGraphemesAddon());
-  terminal.loadAddon(
-    new WebLinksAddon((_, target) => openTarget(target), {
-      hover: (_, target) => options.onLinkHovered(safeTarget(target)),
-      leave: () => options.onLinkHovered(null),
-    }),
-  );
+  terminal.loadAddon(new WebLinksAddon((_, target) => openTarget(target), { hover, leave }));
   // OSC 52 would let any program on the other side read or replace the clipboard.
   terminal.parser.registerOscHandler(52, () => true);
+  return terminal;
+};
+
+export const createEmulator = (options: EmulatorOptions): Emulator => {
+  const terminal = createTerminal(options.onLinkHovered);
+  let webgl: IDisposable | null = null;
+  let isWanted = false;
   const unfollow = onThemeChange(() => {
     terminal.options.theme = terminalTheme(isDark());
+    options.onThemeChanged();
   });
   return {
     terminal,
-    serializer,
-    async open(host) {
+    open(host) {
       terminal.open(host);
       terminal.textarea?.setAttribute("aria-label", "Terminal input");
-      if (options.renderer === "webgl") await loadWebgl(terminal);
     },
-    roomFor() {
-      const room = fit.proposeDimensions();
-      if (room === undefined || !(room.cols >= 2) || !(room.rows >= 1)) return null;
-      return { cols: Math.min(1000, room.cols), rows: Math.min(1000, room.rows) };
+    async setShown(isShown) {
+      isWanted = isShown && options.renderer === "webgl";
+      if (isWanted) {
+        webgl ??= await loadWebgl(terminal, () => isWanted && webgl === null);
+      } else {
+        webgl?.dispose();
+        webgl = null;
+      }
     },
     dispose() {
+      isWanted = false;
       unfollow();
       terminal.dispose();
     },

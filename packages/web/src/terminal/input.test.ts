@@ -1,10 +1,11 @@
 import { Terminal } from "@xterm/xterm";
 import { describe, expect, test } from "vitest";
+import { ownKey } from "./keys.ts";
 import { safeTarget } from "./links.ts";
 import { chunksOf, needsPreview, PASTE_CHUNK, pasteBytes, previewOf } from "./paste.ts";
-import { createReplyFilter, splitAt } from "./reply-filter.ts";
+import { createReplay, splitAt } from "./replay.ts";
 import { documentTitle, sanitizeTitle } from "./title.ts";
-import { coreOf } from "./xterm-internals.ts";
+import { onUserInput } from "./xterm-private.ts";
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
@@ -55,45 +56,60 @@ describe("links", () => {
   ])("%s", (from, to) => expect(safeTarget(from)).toBe(to));
 });
 
-describe("answers to queries", () => {
+describe("what xterm.js says", () => {
   test("old output is cut exactly where it ends", () => {
     const chunk = new Uint8Array([1, 2, 3, 4]);
     expect(splitAt(chunk, 10n, 12n).map((part) => part.length)).toEqual([2, 2]);
     expect(splitAt(chunk, 10n, 14n).length).toBe(1);
     expect(splitAt(chunk, 10n, 10n).length).toBe(1);
     expect(splitAt(chunk, 10n, 9n).length).toBe(1);
+    const replay = createReplay();
+    replay.until(12n);
+    replay.drawn(11n);
+    expect(replay.isReplaying).toBe(true);
+    replay.drawn(12n);
+    expect(replay.isReplaying).toBe(false);
   });
 
-  test("are given for new queries only, and typing always passes", async () => {
+  test("typing is announced, answers to queries are not", async () => {
     const terminal = new Terminal({ allowProposedApi: true });
-    const filter = createReplyFilter();
-    const sent: string[] = [];
-    coreOf(terminal).coreService.onUserInput(() => filter.userInput());
-    terminal.onData((data) => {
-      sent.push(`${filter.judge()}: ${data}`);
+    const said: [isTyped: boolean, data: string][] = [];
+    let isTyped = false;
+    onUserInput(terminal, () => {
+      isTyped = true;
     });
-    const old = new TextEncoder().encode("\x1b[c\x1b[6n\x1b[?2004$p\x1b[>q\x1bP$qm\x1b\\");
-    const fresh = new TextEncoder().encode("\x1b[5n");
-    const end = BigInt(old.length);
-    filter.replayUntil(end);
-    const joined = new Uint8Array([...old, ...fresh]);
-    const draws: Promise<void>[] = [];
-    let offset = 0n;
-    for (const part of splitAt(joined, 0n, end)) {
-      offset += BigInt(part.length);
-      const upTo = offset;
-      draws.push(
-        new Promise((resolve) =>
-          terminal.write(part, () => {
-            filter.drawn(upTo);
-            resolve();
-          }),
-        ),
-      );
-    }
+    terminal.onData((data) => {
+      said.push([isTyped, data]);
+      isTyped = false;
+    });
+    await new Promise<void>((resolve) =>
+      terminal.write("\x1b[c\x1b[6n\x1b[?2004$p\x1b[>q\x1bP$qm\x1b\\\x1b[5n", resolve),
+    );
     terminal.input("typed", true);
-    await Promise.all(draws);
-    expect(sent.filter((data) => !data.startsWith("old answer: "))).toEqual(["typed: typed", "answer: \x1b[0n"]);
-    expect(sent.length).toBeGreaterThan(2);
+    expect(said.filter(([typed]) => typed)).toEqual([[true, "typed"]]);
+    expect(said.length).toBeGreaterThan(4);
   });
+});
+
+describe("keys of the page", () => {
+  const chord = (text: string) => {
+    const parts = text.split("+");
+    const key = parts.at(-1) ?? "";
+    const has = (name: string): boolean => parts.slice(0, -1).includes(name);
+    return { key, ctrlKey: has("Ctrl"), shiftKey: has("Shift"), altKey: has("Alt"), metaKey: has("Cmd") };
+  };
+  test.each([
+    ["Ctrl+Shift+Enter", "new-terminal"],
+    ["Ctrl+Shift+ArrowUp", "previous-prompt"],
+    ["Cmd+Shift+ArrowDown", "next-prompt"],
+    ["Ctrl+Shift+ArrowRight", "next-terminal"],
+    ["Ctrl+Shift+C", "copy"],
+    ["Ctrl+c", null],
+    ["Ctrl+t", null],
+    ["Ctrl+ArrowUp", null],
+    ["Shift+Enter", null],
+    ["Ctrl+Alt+Shift+Enter", null],
+    ["Cmd+Shift+c", null],
+  ])("%s", (keys, own) => expect(ownKey(chord(keys), false)).toBe(own));
+  test("Ctrl+C copies where there is a selection", () => expect(ownKey(chord("Ctrl+c"), true)).toBe("copy"));
 });

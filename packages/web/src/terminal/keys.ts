@@ -1,11 +1,22 @@
-/** Keys that belong to the page rather than to the program in the terminal. */
+/**
+ * Keys that belong to the page rather than to the program in the terminal. Browsers leave them to pages, and programs can't tell most
+ * of them from the same keys without Shift: Ctrl+T, Ctrl+W and Ctrl+Shift+T are the browser's own and reach no page.
+ */
 import type { Terminal } from "@xterm/xterm";
 
 export interface KeySettings {
   /** Tab moves the focus on, as in the rest of the page. */
   readonly isTabFree: boolean;
-  readonly onToggleTab: () => void;
 }
+
+export type PageKey = "toggle-tab" | "new-terminal" | "next-terminal" | "previous-terminal";
+type OwnKey = PageKey | "copy" | "next-prompt" | "previous-prompt";
+
+/** What is shown beside the actions that they do. */
+export const KEY_NAMES = {
+  "toggle-tab": "Ctrl+Shift+F6",
+  "new-terminal": "Ctrl+Shift+Enter",
+} as const;
 
 const copy = (terminal: Terminal): void => {
   const text = terminal.getSelection();
@@ -15,21 +26,56 @@ const copy = (terminal: Terminal): void => {
   terminal.clearSelection();
 };
 
-/** For attachCustomKeyEventHandler: false keeps a key from the terminal. */
-export const handleKey = (event: KeyboardEvent, terminal: Terminal, settings: () => KeySettings): boolean => {
-  const { key, ctrlKey: ctrl, shiftKey: shift, altKey: alt, metaKey: meta } = event;
-  if (key === "Tab" && !ctrl && !alt && !meta && settings().isTabFree) return false;
-  const letter = key.toLowerCase();
-  const isPaste = (ctrl && shift && letter === "v") || (shift && !ctrl && key === "Insert");
-  // The browser's own paste follows, as a paste event.
-  if (isPaste && !alt && !meta) return false;
-  const wantsCopy = ctrl && !alt && !meta && letter === "c" && (shift || terminal.hasSelection());
-  const isToggle = ctrl && shift && !alt && !meta && key === "F6";
-  if (!wantsCopy && !isToggle) return true;
-  event.preventDefault();
-  if (event.type === "keydown") {
-    if (wantsCopy) copy(terminal);
-    else settings().onToggleTab();
-  }
-  return false;
+type Chord = Pick<KeyboardEvent, "key" | "ctrlKey" | "shiftKey" | "altKey" | "metaKey">;
+
+const WITH_CONTROL_SHIFT: Readonly<Record<string, OwnKey>> = {
+  c: "copy",
+  enter: "new-terminal",
+  f6: "toggle-tab",
+  arrowup: "previous-prompt",
+  arrowdown: "next-prompt",
+  arrowleft: "previous-terminal",
+  arrowright: "next-terminal",
 };
+
+/** What the page does with a key; null: nothing, it is the program's. */
+export const ownKey = ({ key, ctrlKey, shiftKey, altKey, metaKey }: Chord, hasSelection: boolean): OwnKey | null => {
+  if (altKey) return null;
+  const name = key.toLowerCase();
+  if (ctrlKey && !metaKey) {
+    if (shiftKey) return WITH_CONTROL_SHIFT[name] ?? null;
+    return name === "c" && hasSelection ? "copy" : null;
+  }
+  // macOS: Cmd+C is the browser's own.
+  return metaKey && !ctrlKey && shiftKey && name !== "c" ? (WITH_CONTROL_SHIFT[name] ?? null) : null;
+};
+
+/** Left to the browser: moving the focus, and the paste that comes as an event. */
+const isBrowsers = ({ key, ctrlKey, shiftKey, altKey, metaKey }: Chord, isTabFree: boolean): boolean => {
+  if (altKey || metaKey) return false;
+  if (key === "Tab") return !ctrlKey && isTabFree;
+  return shiftKey && (ctrlKey ? key.toLowerCase() === "v" : key === "Insert");
+};
+
+export interface KeyOptions {
+  readonly terminal: Terminal;
+  readonly settings: () => KeySettings;
+  readonly jump: (direction: -1 | 1) => void;
+  readonly onPageKey: (key: PageKey) => void;
+}
+
+/** For attachCustomKeyEventHandler: false keeps a key from the terminal. */
+export const createKeyHandler =
+  ({ terminal, settings, jump, onPageKey }: KeyOptions) =>
+  (event: KeyboardEvent): boolean => {
+    if (isBrowsers(event, settings().isTabFree)) return false;
+    const own = ownKey(event, terminal.hasSelection());
+    if (own === null) return true;
+    event.preventDefault();
+    if (event.type !== "keydown") return false;
+    if (own === "copy") copy(terminal);
+    else if (own === "previous-prompt") jump(-1);
+    else if (own === "next-prompt") jump(1);
+    else onPageKey(own);
+    return false;
+  };

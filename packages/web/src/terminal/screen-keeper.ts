@@ -1,8 +1,7 @@
-/** Follows what a terminal has drawn, and keeps its screen in the tab's storage so that a refresh continues there. */
-import type { Emulator } from "./emulator.ts";
-import { createGroundScanner } from "./ground-scanner.ts";
-import { trackPalette } from "./palette-tracker.ts";
-import { captureScreen, restoreScreen } from "./saved-screen.ts";
+/** Draws what comes, and keeps the screen in the tab's storage so that a refresh continues at the next byte. */
+import { followScreen, parseScreenState } from "@microterm/screen";
+import type { Keyframe } from "@microterm/sdk";
+import type { Terminal } from "@xterm/xterm";
 import { createScreenStore } from "./screen-store.ts";
 
 /** A screen costs about 20 ms to serialise: only when output has paused, and not more often than this. */
@@ -12,44 +11,38 @@ const QUIET_MS = 1000;
 export interface ScreenKeeper {
   /** Draws the kept screen. Resolves to the offset to continue from, null when nothing is kept. */
   restore(): Promise<bigint | null>;
-  /** These bytes have been parsed; they end at `end`. */
-  drew(bytes: Uint8Array, end: bigint): void;
-  /** What follows is the byte at `offset`, whatever was before: a gap, a keyframe, another terminal. */
-  skippedTo(offset: bigint): void;
-  titleChanged(title: string): void;
-  readonly title: string;
+  /** Draws these bytes, which end at `end`; `drawn` is called when they are parsed. */
+  draw(bytes: Uint8Array, end: bigint, drawn: () => void): void;
+  /** Replaces all that is drawn. */
+  keyframe(keyframe: Keyframe, drawn: () => void): void;
+  /** Bytes are missing up to `offset`. `isAnother`: what is drawn belongs to something else, so it goes. */
+  skip(offset: bigint, isAnother: boolean, drawn: () => void): void;
+  /** Runs `action` between the bytes drawn before and those drawn after. */
+  inOrder(action: () => void): void;
   /** All bytes before it have been drawn; null before there were any. */
   readonly drawn: bigint | null;
+  readonly title: string;
+  readonly cwd: string;
   forget(): void;
   dispose(): void;
 }
 
 /** `id` names the terminal for good: a terminal of the same name in a guest that was restarted is another one. */
-export const createScreenKeeper = (emulator: Emulator, id: string): ScreenKeeper => {
-  const { terminal, serializer } = emulator;
+export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper => {
   const store = createScreenStore(sessionStorage);
-  const scanner = createGroundScanner(0n);
-  const palette = trackPalette(terminal);
+  const follower = followScreen(terminal);
   let drawn: bigint | null = null;
-  let title = "";
+  /** Writes that xterm.js has not parsed yet: no screen can be taken between them. */
+  let pending = 0;
   let isChanged = false;
   let changedAt = 0;
 
   const save = (): void => {
-    const at = drawn;
-    if (!isChanged || at === null) return;
+    const offset = drawn;
+    // The screen saved before, with its own offset, is as true.
+    if (!isChanged || offset === null || pending > 0) return;
     isChanged = false;
-    store.save(id, (scrollback) =>
-      captureScreen({
-        terminal,
-        serializer,
-        drawn: at,
-        ground: scanner.ground,
-        title,
-        palette: palette.sequences(),
-        scrollback,
-      }),
-    );
+    store.save(id, (scrollback, limitBytes) => ({ offset, screen: follower.capture({ scrollback, limitBytes }) }));
   };
   const saveWhenHidden = (): void => {
     if (document.visibilityState === "hidden") save();
@@ -60,36 +53,55 @@ export const createScreenKeeper = (emulator: Emulator, id: string): ScreenKeeper
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", saveWhenHidden);
 
+  const reached = (offset: bigint, then: () => void) => (): void => {
+    pending -= 1;
+    drawn = offset;
+    isChanged = true;
+    changedAt = performance.now();
+    then();
+  };
+
   return {
     get drawn() {
       return drawn;
     },
     get title() {
-      return title;
+      return follower.title;
+    },
+    get cwd() {
+      return follower.cwd ?? "";
     },
     async restore() {
-      const saved = store.load(id);
-      if (saved === null) return null;
-      await restoreScreen(terminal, saved);
-      drawn = BigInt(saved.offset);
-      title = saved.title;
-      scanner.reset(drawn);
+      const kept = store.load(id);
+      if (kept === null) return null;
+      await follower.restore(kept.screen);
+      drawn = kept.offset;
       return drawn;
     },
-    drew(bytes, end) {
-      scanner.feed(bytes);
-      drawn = end;
-      isChanged = true;
-      changedAt = performance.now();
+    draw(bytes, end, then) {
+      pending += 1;
+      follower.write(bytes, reached(end, then));
     },
-    skippedTo(offset) {
-      scanner.reset(offset);
-      drawn = offset;
-      isChanged = true;
+    keyframe({ offset, cols, rows, modes, bytes }, then) {
+      const state = parseScreenState(modes);
+      pending += 1;
+      if (state === null) {
+        // Of a server of another version: the bytes alone make a screen for any terminal.
+        follower.reset();
+        terminal.write("", () => terminal.resize(cols, rows));
+        follower.write(bytes);
+      } else {
+        void follower.restore({ cols, rows, content: bytes, state });
+      }
+      terminal.write("", reached(offset, then));
     },
-    titleChanged(changed) {
-      title = changed;
+    skip(offset, isAnother, then) {
+      pending += 1;
+      if (isAnother) follower.reset();
+      else follower.skip();
+      terminal.write("", reached(offset, then));
     },
+    inOrder: (action) => terminal.write("", action),
     forget() {
       isChanged = false;
       store.drop(id);
@@ -99,7 +111,7 @@ export const createScreenKeeper = (emulator: Emulator, id: string): ScreenKeeper
       clearInterval(timer);
       removeEventListener("pagehide", save);
       document.removeEventListener("visibilitychange", saveWhenHidden);
-      palette.dispose();
+      follower.dispose();
     },
   };
 };

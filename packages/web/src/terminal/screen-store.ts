@@ -1,5 +1,5 @@
 /** Saved screens in a tab's storage: bounded, and never a reason for the page to fail. */
-import { parseSavedScreen, type SavedScreen } from "./saved-screen.ts";
+import { parseScreen, type Screen, stringifyScreen } from "@microterm/screen";
 
 const PREFIX = "microterm.screen.";
 /** Browsers grant about 5 million UTF-16 units to all of an origin's sessionStorage. */
@@ -10,13 +10,28 @@ const SCROLLBACK_STEPS: readonly number[] = [1000, 250, 0];
 
 export type Storage = Pick<globalThis.Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 
+export interface KeptScreen {
+  /** The offset of the first byte that is not in the screen. */
+  readonly offset: bigint;
+  readonly screen: Screen;
+}
+
 const keysOf = (storage: Storage): string[] =>
   Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "").filter((key) => key.startsWith(PREFIX));
 
+const toText = ({ offset, screen }: KeptScreen): string => `${offset} ${stringifyScreen(screen)}`;
+
+/** Storage may hold anything: another version's screen, another program's, a half-written one. */
+const fromText = (text: string | null): KeptScreen | null => {
+  const [, offset, rest] = /^(\d{1,20}) (.*)$/s.exec(text ?? "") ?? [];
+  const screen = rest === undefined ? null : parseScreen(rest);
+  return screen === null ? null : { offset: BigInt(offset ?? 0), screen };
+};
+
 export interface ScreenStore {
-  load(id: string): SavedScreen | null;
+  load(id: string): KeptScreen | null;
   /** Calls `capture` with fewer and fewer rows of scrollback until the result fits. False: nothing was kept. */
-  save(id: string, capture: (scrollback: number) => SavedScreen | null): boolean;
+  save(id: string, capture: (scrollback: number, limitBytes: number) => KeptScreen): boolean;
   drop(id: string): void;
 }
 
@@ -39,7 +54,7 @@ export const createScreenStore = (storage: Storage): ScreenStore => {
   return {
     load(id) {
       try {
-        return parseSavedScreen(storage.getItem(PREFIX + id));
+        return fromText(storage.getItem(PREFIX + id));
       } catch {
         return null;
       }
@@ -47,9 +62,7 @@ export const createScreenStore = (storage: Storage): ScreenStore => {
     save(id, capture) {
       const key = PREFIX + id;
       for (const scrollback of SCROLLBACK_STEPS) {
-        const screen = capture(scrollback);
-        if (screen === null) return false;
-        const text = JSON.stringify(screen);
+        const text = toText(capture(scrollback, MAX_UNITS));
         if (text.length > MAX_UNITS) continue;
         const others = keysOf(storage).filter((other) => other !== key);
         for (const other of others.slice(0, Math.max(0, others.length - MAX_SCREENS + 1))) drop(other);

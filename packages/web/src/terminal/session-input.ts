@@ -2,13 +2,15 @@
 import type { Attachment } from "@microterm/sdk";
 import type { IDisposable, Terminal } from "@xterm/xterm";
 import { chunksOf, needsPreview, pasteBytes } from "./paste.ts";
-import type { ReplyFilter } from "./reply-filter.ts";
 import type { SessionState, Store } from "./session-state.ts";
-import { coreOf } from "./xterm-internals.ts";
+import { onUserInput } from "./xterm-private.ts";
 
 /** A paste waits while more than this is on its way, so that the input queue never refuses it. */
 const PASTE_BACKLOG = 256 * 1024;
 const PASTE_POLL_MS = 20;
+
+/** DECSET 1004: what a program is told when the window gets or loses the focus. */
+const FOCUS_REPORTS: ReadonlySet<string> = new Set(["\x1b[I", "\x1b[O"]);
 
 export interface SessionInput extends IDisposable {
   /** Answers the preview of a paste. */
@@ -19,14 +21,14 @@ export interface SessionInputOptions {
   readonly terminal: Terminal;
   readonly host: HTMLElement;
   readonly store: Store<SessionState>;
-  readonly replies: ReplyFilter;
   /** null until there is one; keys typed before are lost, as on a machine that is not on yet. */
   readonly attachment: () => Attachment | null;
 }
 
-export const wireInput = ({ terminal, host, store, replies, attachment }: SessionInputOptions): SessionInput => {
+export const wireInput = ({ terminal, host, store, attachment }: SessionInputOptions): SessionInput => {
   const encoder = new TextEncoder();
   let isDisposed = false;
+  let isTyped = false;
 
   const send = (bytes: Uint8Array): void => {
     if (attachment()?.write(bytes) === false && store.get().phase === "reconnecting")
@@ -52,11 +54,14 @@ export const wireInput = ({ terminal, host, store, replies, attachment }: Sessio
   };
 
   const hooks = [
-    coreOf(terminal).coreService.onUserInput(() => replies.userInput()),
+    onUserInput(terminal, () => {
+      isTyped = true;
+    }),
     terminal.onData((data) => {
-      const kind = replies.judge();
-      if (kind === "typed") send(encoder.encode(data));
-      else if (kind === "answer") attachment()?.reply(encoder.encode(data));
+      // The server answers the program's queries; of what xterm.js says by itself only the focus is this window's alone.
+      if (isTyped) send(encoder.encode(data));
+      else if (FOCUS_REPORTS.has(data)) attachment()?.reply(encoder.encode(data));
+      isTyped = false;
     }),
     // Mouse reports of the oldest encoding are bytes, not text.
     terminal.onBinary((data) => send(Uint8Array.from(data, (char) => char.charCodeAt(0) & 255))),

@@ -1,5 +1,5 @@
 import type { Exit } from "@microterm/sdk";
-import type { Size } from "./emulator.ts";
+import type { Size } from "./letterbox.ts";
 
 /** What the page shows around a terminal. */
 export interface SessionState {
@@ -14,6 +14,12 @@ export interface SessionState {
   readonly size: Size | null;
   readonly room: Size | null;
   readonly title: string;
+  /** The shell's folder, empty where it does not say. */
+  readonly cwd: string;
+  /** Does a program run in it? null where the shell does not say. */
+  readonly isBusy: boolean | null;
+  /** The bell rang while nobody looked. */
+  readonly hasRung: boolean;
   readonly notice: string | null;
   readonly hoveredLink: string | null;
   readonly pendingPaste: string | null;
@@ -30,11 +36,18 @@ export const INITIAL_STATE: SessionState = {
   size: null,
   room: null,
   title: "",
+  cwd: "",
+  isBusy: null,
+  hasRung: false,
   notice: null,
   hoveredLink: null,
   pendingPaste: null,
   isMouseTaken: false,
 };
+
+/** Another window has set the terminal's size: it does not fill this one. */
+export const isForeign = ({ phase, size, room }: Pick<SessionState, "phase" | "size" | "room">): boolean =>
+  phase !== "opening" && size !== null && room !== null && (size.cols !== room.cols || size.rows !== room.rows);
 
 export interface Store<T> {
   get(): T;

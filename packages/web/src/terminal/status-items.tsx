@@ -1,10 +1,11 @@
 import { Menu } from "@base-ui/react/menu";
 import { Check, Keyboard } from "lucide-react";
-import type { SessionState } from "./session-state.ts";
+import { KEY_NAMES } from "./keys.ts";
+import { isForeign, type SessionState } from "./session-state.ts";
 import { changeTerminalSettings, type TerminalSettings, useTerminalSettings } from "./settings.ts";
 
 const CHOICES: readonly { readonly key: keyof TerminalSettings; readonly label: string; readonly hint: string }[] = [
-  { key: "isTabFree", label: "Tab leaves the terminal", hint: "Ctrl+Shift+F6" },
+  { key: "isTabFree", label: "Tab leaves the terminal", hint: KEY_NAMES["toggle-tab"] },
   { key: "isScreenReader", label: "Announce output to screen readers", hint: "" },
 ];
 
@@ -46,10 +47,12 @@ const SettingsMenu = () => {
 };
 
 /** What a terminal adds to the status bar. */
-export const StatusItems = ({ state, isForeign }: { readonly state: SessionState; readonly isForeign: boolean }) => (
+export const StatusItems = ({ state }: { readonly state: SessionState }) => (
   <>
-    {isForeign && state.phase === "live" && <span className="text-text">Sized elsewhere: type to take it over</span>}
-    {state.isMouseTaken && !isForeign && <span className="max-lg:hidden">Shift+drag selects</span>}
+    {isForeign(state) && state.phase === "live" && (
+      <span className="text-text max-sm:hidden">Sized elsewhere: type to take it over</span>
+    )}
+    {state.isMouseTaken && !isForeign(state) && <span className="max-lg:hidden">Shift+drag selects</span>}
     <SettingsMenu />
     {state.size && (
       <span title="Columns and rows">

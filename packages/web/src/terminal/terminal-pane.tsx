@@ -1,178 +1,190 @@
 import type { Environment, Terminal } from "@microterm/protocol";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { client, sessionQuery } from "../api/queries.ts";
 import { FailureNote } from "../parts/failure.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
 import { RENDERER } from "../renderer.ts";
-import { EndBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover } from "./covers.tsx";
-import { openSession, type Session } from "./session.ts";
-import { INITIAL_STATE } from "./session-state.ts";
+import { CloseDialog } from "./close-dialog.tsx";
+import { EndBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover, SizeLabel } from "./covers.tsx";
+import type { PageKey } from "./keys.ts";
+import type { Session } from "./session.ts";
+import { isForeign, type SessionState } from "./session-state.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 import { changeTerminalSettings, terminalSettings, useTerminalSettings } from "./settings.ts";
 import { StatusItems } from "./status-items.tsx";
+import { TabBar, useSessionState } from "./tab-bar.tsx";
 import { documentTitle } from "./title.ts";
+import { useTerminals } from "./use-terminals.ts";
 
-const useSession = (environment: Environment, terminal: Terminal) => {
-  const host = useRef<HTMLDivElement>(null);
-  const [session, setSession] = useState<Session | null>(null);
-  const { id } = environment;
-  const { id: terminalId, createdAt } = terminal;
+const useSessions = (
+  environment: Environment,
+  terminals: readonly Terminal[],
+  onPageKey: (key: PageKey) => void,
+): Sessions | null => {
+  const { id, name, state } = environment;
+  const handler = useRef(onPageKey);
+  handler.current = onPageKey;
+  // A new object after each change, so that what it has is drawn.
+  const [known, setKnown] = useState<{ readonly sessions: Sessions } | null>(null);
+  const sessions = known?.sessions ?? null;
   useEffect(() => {
-    if (host.current === null) return;
-    const opened = openSession({
-      client,
-      environment: id,
-      terminal: terminalId,
-      keptAs: `${id}.${terminalId}.${createdAt}`,
-      host: host.current,
-      renderer: RENDERER,
-      keys: () => ({
-        isTabFree: terminalSettings().isTabFree,
-        onToggleTab: () => changeTerminalSettings({ isTabFree: !terminalSettings().isTabFree }),
-      }),
-    });
-    setSession(opened);
+    const keys = () => ({ isTabFree: terminalSettings().isTabFree });
+    const shared = { client, environment: id, renderer: RENDERER, keys };
+    const made = createSessions({ ...shared, onPageKey: (key) => handler.current(key) }, name);
+    setKnown({ sessions: made });
     return () => {
-      opened.dispose();
-      setSession(null);
+      made.dispose();
+      setKnown(null);
     };
-  }, [id, terminalId, createdAt]);
-  const state = useSyncExternalStore(
-    session?.subscribe ?? (() => () => undefined),
-    session?.get ?? (() => INITIAL_STATE),
-  );
-  return { host, session, state };
+  }, [id, name]);
+  useEffect(() => {
+    if (sessions === null) return;
+    sessions.sync(terminals);
+    setKnown({ sessions });
+  }, [sessions, terminals]);
+  const isRunning = state === "running";
+  useEffect(() => {
+    if (isRunning) sessions?.attachAll();
+  }, [isRunning, sessions]);
+  return sessions;
 };
 
-interface ViewProps {
-  readonly environment: Environment;
-  readonly terminal: Terminal;
-  readonly onReplace: () => void;
-  readonly isReplacing: boolean;
+interface ScreenProps {
+  readonly session: Session;
+  readonly state: SessionState;
+  readonly isCovered: boolean;
 }
 
-const TerminalView = ({ environment, terminal, onReplace, isReplacing }: ViewProps) => {
-  const cache = useQueryClient();
-  const { host, session, state } = useSession(environment, terminal);
+/** The terminal that is looked at, with what lies over it. */
+const Screen = ({ session, state, isCovered }: ScreenProps) => {
+  const place = useRef<HTMLDivElement>(null);
   const { isScreenReader } = useTerminalSettings();
-  const { room, size } = state;
-  const isForeign = size !== null && room !== null && (size.cols !== room.cols || size.rows !== room.rows);
-  useEffect(() => session?.setScreenReader(isScreenReader), [session, isScreenReader]);
+  useLayoutEffect(() => {
+    if (place.current === null) return;
+    session.show(place.current);
+    return () => session.hide();
+  }, [session]);
+  useEffect(() => session.setScreenReader(isScreenReader), [session, isScreenReader]);
+  useEffect(() => {
+    if (!isCovered) session.focus();
+  }, [session, isCovered]);
+  const { notice, hoveredLink, phase, size } = state;
+  return (
+    <>
+      <div ref={place} inert={isCovered} className="absolute inset-0 overflow-hidden py-1 pl-2" />
+      {phase === "opening" && (
+        <p role="status" className="late pointer-events-none absolute top-2 left-3 text-muted">
+          Connecting…
+        </p>
+      )}
+      {hoveredLink !== null && <LinkTarget target={hoveredLink} />}
+      {isForeign(state) && phase === "live" && size && <SizeLabel size={size} />}
+      {notice !== null && <NoticeBar notice={notice} onDismiss={session.dismissNotice} />}
+      {phase === "reconnecting" && !isCovered && (
+        <ReconnectCover retryAt={state.retryAt} onRetry={session.reconnectNow} />
+      )}
+    </>
+  );
+};
+
+/** Asks before a tab is closed in which something may run. */
+const useClosing = (close: (terminal: string) => void, sessions: Sessions | null) => {
+  const [asked, setAsked] = useState<{ readonly id: string; readonly name: string; readonly isBusy: boolean } | null>(
+    null,
+  );
+  const request = (id: string): void => {
+    const state = sessions?.of(id)?.get();
+    const isOver = state?.phase === "exited" || state?.phase === "ended";
+    if (isOver || state?.isBusy === false) close(id);
+    else setAsked({ id, name: state?.title || "this terminal", isBusy: state?.isBusy === true });
+  };
+  const decide = (isWanted: boolean): void => {
+    if (isWanted && asked) close(asked.id);
+    setAsked(null);
+  };
+  return { asked, request, decide };
+};
+
+export interface TerminalPaneProps {
+  readonly environment: Environment;
+  /** What hides the terminals while the environment rests or wakes up. */
+  readonly cover?: ReactNode;
+}
+
+/** The terminals of an environment, one a tab. */
+export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) => {
+  const cache = useQueryClient();
+  const { query, terminals, current, choose, add, remove, replace } = useTerminals(environment);
+  const currentId = current?.id ?? null;
+  const step = (by: number): void => {
+    const at = terminals.findIndex(({ id }) => id === currentId);
+    const next = terminals[(at + by + terminals.length) % terminals.length];
+    if (next) choose(next.id);
+  };
+  const sessions = useSessions(environment, terminals, (key) => {
+    if (key === "toggle-tab") changeTerminalSettings({ isTabFree: !terminalSettings().isTabFree });
+    else if (key === "new-terminal") add.mutate();
+    else step(key === "next-terminal" ? 1 : -1);
+  });
+  const session = currentId === null ? null : (sessions?.of(currentId) ?? null);
+  const state = useSessionState(session);
+  const closing = useClosing(remove.mutate, sessions);
+  const isOver = state.phase === "exited" || state.phase === "ended";
+  const isRunning = environment.state === "running";
+  const failed = [add, remove, replace].find(({ isError }) => isError);
+
   useEffect(() => {
     document.title = documentTitle(state.title, environment.name);
   }, [state.title, environment.name]);
   useEffect(() => {
     // The reason may be a session that is over, which is met by the sign-in page.
     if (state.phase === "ended") void cache.invalidateQueries({ queryKey: sessionQuery.queryKey });
-  }, [state.phase, cache]);
+    if (isOver) void cache.invalidateQueries({ queryKey: ["terminals", environment.id] });
+  }, [state.phase, isOver, cache, environment.id]);
+
   return (
     <>
-      <main className="relative min-h-0 flex-1 bg-terminal">
-        <div className={`absolute inset-0 py-1 pl-2 ${isForeign ? "overflow-auto" : "overflow-hidden"}`}>
-          {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms. */}
-          <div
-            ref={host}
-            role="group"
-            aria-label={`Terminal of ${environment.name}`}
-            data-terminal={terminal.id}
-            data-state="opening"
-            data-foreign={isForeign}
-            className="terminal-host h-full"
-          />
-        </div>
-        {state.phase === "opening" && (
-          <p role="status" className="pointer-events-none absolute top-2 left-3 text-muted">
-            Connecting…
-          </p>
-        )}
-        {state.hoveredLink !== null && <LinkTarget target={state.hoveredLink} />}
-        {state.notice !== null && session && <NoticeBar notice={state.notice} onDismiss={session.dismissNotice} />}
-        {state.phase === "reconnecting" && session && (
-          <ReconnectCover retryAt={state.retryAt} onRetry={session.reconnectNow} />
-        )}
+      <TabBar
+        terminals={terminals}
+        currentId={currentId}
+        sessionOf={(terminal) => sessions?.of(terminal) ?? null}
+        onChoose={choose}
+        onClose={closing.request}
+        onNew={() => add.mutate()}
+        isAdding={add.isPending || !isRunning}
+      />
+      {query.isError && isRunning && <FailureNote error={query.error} className="m-4" />}
+      {failed && <FailureNote error={failed.error} className="m-4" />}
+      <main
+        className="relative min-h-0 flex-1 bg-terminal"
+        role="tabpanel"
+        id="terminal-panel"
+        aria-labelledby={`tab-${currentId}`}
+      >
+        {session && <Screen key={currentId} session={session} state={state} isCovered={cover !== null} />}
+        {cover}
       </main>
-      {(state.phase === "exited" || state.phase === "ended") && (
-        <EndBar state={state} busy={isReplacing} onNew={onReplace} />
+      {isOver && isRunning && currentId !== null && (
+        <EndBar
+          state={state}
+          busy={replace.isPending}
+          onNew={() => replace.mutate(currentId)}
+          onClose={terminals.length > 1 ? () => remove.mutate(currentId) : null}
+        />
       )}
       {session && <PastePreview text={state.pendingPaste} session={session} />}
+      <CloseDialog
+        name={closing.asked?.name ?? null}
+        isBusy={closing.asked?.isBusy === true}
+        onDecide={(isWanted) => {
+          closing.decide(isWanted);
+          session?.focus();
+        }}
+      />
       <StatusBar environment={environment}>
-        <StatusItems state={state} isForeign={isForeign} />
+        <StatusItems state={state} />
       </StatusBar>
-    </>
-  );
-};
-
-/** The oldest live terminal, as `attach` of the command line takes it; else the newest that has ended. */
-const defaultTerminal = (terminals: readonly Terminal[]): Terminal | undefined =>
-  terminals.find((one) => one.exit === null) ?? terminals.at(-1);
-
-const SIZE = { cols: 80, rows: 24 };
-
-/** The terminals of a running environment: one, and tabs once there are more. */
-export const TerminalPane = ({ environment }: { readonly environment: Environment }) => {
-  const cache = useQueryClient();
-  const key = ["terminals", environment.id];
-  const query = useQuery({
-    queryKey: key,
-    queryFn: async () => {
-      const terminals = await client.terminals.list(environment.id);
-      return terminals.length > 0 ? terminals : [await client.terminals.create(environment.id, SIZE)];
-    },
-    staleTime: 0,
-  });
-  const [chosen, setChosen] = useState<string | null>(null);
-  // What is looked at stays, whatever ends or comes meanwhile.
-  const terminals = query.data ?? [];
-  const current = terminals.find(({ id }) => id === chosen) ?? defaultTerminal(terminals);
-  const currentId = current?.id ?? null;
-  useEffect(() => setChosen(currentId), [currentId]);
-  const replace = useMutation({
-    mutationFn: async (ended: string) => {
-      const made = await client.terminals.create(environment.id, SIZE);
-      // It may be gone with its guest already.
-      await client.terminals.remove(environment.id, ended).catch(() => undefined);
-      return made;
-    },
-    onSuccess: (made, ended) => {
-      cache.setQueryData<readonly Terminal[]>(key, (list) => [...(list ?? []).filter(({ id }) => id !== ended), made]);
-      setChosen(made.id);
-    },
-  });
-  return (
-    <>
-      {terminals.length > 1 && (
-        <div
-          role="tablist"
-          aria-label="Terminals"
-          className="flex h-9 shrink-0 items-end gap-1 border-b border-border bg-surface px-2"
-        >
-          {terminals.map((one, i) => (
-            <button
-              key={one.id}
-              type="button"
-              role="tab"
-              aria-selected={one.id === currentId}
-              onClick={() => setChosen(one.id)}
-              className="h-8 rounded-t-md border border-b-0 border-transparent px-3 text-muted aria-selected:border-border aria-selected:bg-terminal aria-selected:text-text"
-            >
-              Terminal {i + 1}
-            </button>
-          ))}
-        </div>
-      )}
-      {query.isError && <FailureNote error={query.error} className="m-4" />}
-      {replace.isError && <FailureNote error={replace.error} className="m-4" />}
-      {current ? (
-        <TerminalView
-          key={current.id}
-          environment={environment}
-          terminal={current}
-          onReplace={() => replace.mutate(current.id)}
-          isReplacing={replace.isPending}
-        />
-      ) : (
-        <main className="flex-1 bg-terminal" />
-      )}
     </>
   );
 };

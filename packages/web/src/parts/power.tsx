@@ -1,0 +1,116 @@
+/** Pause, resume, stop and start of an environment. */
+import { Popover } from "@base-ui/react/popover";
+import type { Environment } from "@microterm/protocol";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Pause, Square } from "lucide-react";
+import { useRef } from "react";
+import { client, hostQuery } from "../api/queries.ts";
+import { Button } from "./button.tsx";
+import { FailureNote } from "./failure.tsx";
+
+/** False where the server's driver keeps no memory, null while that is not known. */
+export const useCanPause = (): boolean | null => {
+  const host = useQuery(hostQuery);
+  return host.data ? host.data.templates.some(({ state }) => state !== "unsupported") : null;
+};
+
+export const usePower = (id: string) => ({
+  start: useMutation({ mutationFn: () => client.environments.start(id) }),
+  stop: useMutation({ mutationFn: () => client.environments.stop(id) }),
+  pause: useMutation({ mutationFn: () => client.environments.pause(id) }),
+  resume: useMutation({ mutationFn: () => client.environments.resume(id) }),
+});
+
+const Label = ({ children }: { readonly children: string }) => <span className="max-sm:sr-only">{children}</span>;
+
+interface WhyProps {
+  readonly error: unknown;
+  readonly onStop: () => void;
+}
+
+/** Why it was not paused, and what can be done instead. */
+const NotPaused = ({ error, onStop }: WhyProps) => (
+  <>
+    <Popover.Title className="font-semibold">It can't be paused</Popover.Title>
+    {error === null ? (
+      <Popover.Description className="mt-1 text-muted">
+        This server's driver can't keep the memory of an environment. Stopping it keeps its disk; its programs end.
+      </Popover.Description>
+    ) : (
+      <FailureNote error={error} className="mt-2" />
+    )}
+    <Popover.Close
+      render={
+        <Button className="mt-3" onClick={onStop}>
+          <Square aria-hidden className="size-3.5" />
+          Stop it instead
+        </Button>
+      }
+    />
+  </>
+);
+
+/** What a running environment's header offers: pause, and stop; where pausing is impossible, its button says why. */
+export const RunningActions = ({ environment }: { readonly environment: Environment }) => {
+  const { pause, stop } = usePower(environment.id);
+  const anchor = useRef<HTMLDivElement>(null);
+  const canPause = useCanPause();
+  const isStopping = stop.isPending || environment.reason === "stopping";
+  const isPausing = pause.isPending || environment.reason === "pausing";
+  const isShown = pause.isError || stop.isError;
+  return (
+    <div ref={anchor} className="flex items-center gap-1.5">
+      <Popover.Root>
+        {canPause === false ? (
+          <Popover.Trigger
+            render={
+              <Button look="quiet" className="opacity-60">
+                <Pause aria-hidden className="size-4" />
+                <Label>Pause</Label>
+              </Button>
+            }
+          />
+        ) : (
+          <Button look="quiet" busy={isPausing ? "Pausing…" : null} onClick={() => pause.mutate()}>
+            <Pause aria-hidden className="size-4" />
+            <Label>Pause</Label>
+          </Button>
+        )}
+        <Popover.Portal>
+          <Popover.Positioner sideOffset={8} align="end">
+            <Popover.Popup className="fade w-80 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
+              <NotPaused error={null} onStop={() => stop.mutate()} />
+            </Popover.Popup>
+          </Popover.Positioner>
+        </Popover.Portal>
+      </Popover.Root>
+      <Button look="quiet" busy={isStopping ? "Stopping…" : null} onClick={() => stop.mutate()}>
+        <Square aria-hidden className="size-3.5" />
+        <Label>Stop</Label>
+      </Button>
+      <Popover.Root
+        open={isShown}
+        onOpenChange={(open) => {
+          if (open) return;
+          pause.reset();
+          stop.reset();
+        }}
+      >
+        <Popover.Portal>
+          <Popover.Positioner anchor={anchor} sideOffset={8} align="end">
+            <Popover.Popup className="fade w-96 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
+              {pause.isError ? (
+                <NotPaused error={pause.error} onStop={() => stop.mutate()} />
+              ) : (
+                <>
+                  <Popover.Title className="font-semibold">It was not stopped</Popover.Title>
+                  <FailureNote error={stop.error} className="mt-2" />
+                </>
+              )}
+            </Popover.Popup>
+          </Popover.Positioner>
+        </Popover.Portal>
+      </Popover.Root>
+    </div>
+  );
+};

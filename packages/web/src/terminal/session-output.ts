@@ -1,0 +1,126 @@
+/** What comes from the server, drawn in order: output, keyframes, gaps, sizes. */
+import type { AttachmentHandlers, AttachmentState, Ready } from "@microterm/sdk";
+import type { Terminal } from "@xterm/xterm";
+import { type Replay, splitAt } from "./replay.ts";
+import type { ScreenKeeper } from "./screen-keeper.ts";
+import type { SessionState, Store } from "./session-state.ts";
+import { sanitizeTitle } from "./title.ts";
+
+export interface SessionOutputOptions {
+  readonly terminal: Terminal;
+  readonly keeper: ScreenKeeper;
+  readonly store: Store<SessionState>;
+  readonly replay: Replay;
+  readonly acknowledge: (offset: bigint) => void;
+  /** All before it has been drawn. */
+  readonly onDrawn: (offset: bigint) => void;
+}
+
+export interface SessionOutput {
+  readonly handlers: AttachmentHandlers;
+  /** A kept screen has been drawn: a gap right after it means that the screen is too old. */
+  restored(): void;
+}
+
+const bytesInWords = (n: bigint): string =>
+  n < 10_000n ? `${n} bytes` : n < 1_000_000n ? `${n / 1000n} kB` : `${Number(n / 100_000n) / 10} MB`;
+
+const phaseOf = (state: AttachmentState, before: SessionState["phase"]): Partial<SessionState> => {
+  switch (state.kind) {
+    case "connecting":
+      return { phase: before === "opening" ? "opening" : "reconnecting", retryAt: null };
+    case "connected":
+      return { phase: "live", retryAt: null };
+    case "waiting":
+      return { phase: "reconnecting", retryAt: performance.now() + state.delayMs, latencyMs: null };
+    case "exited":
+      return { phase: "exited", exit: state.exit, latencyMs: null, isBusy: false };
+    case "ended":
+      return { phase: "ended", endReason: state.reason, latencyMs: null };
+    case "closed":
+      return {};
+  }
+};
+
+export const createSessionOutput = (options: SessionOutputOptions): SessionOutput => {
+  const { terminal, keeper, store, replay, acknowledge } = options;
+  let replayEnd = 0n;
+  let isRestored = false;
+  let readyFrom = 0n;
+
+  const reached = (offset: bigint) => (): void => {
+    replay.drawn(offset);
+    store.set({ title: sanitizeTitle(keeper.title), cwd: sanitizeTitle(keeper.cwd) });
+    options.onDrawn(offset);
+    acknowledge(offset);
+  };
+  const skip = (offset: bigint, isAnother: boolean): void => keeper.skip(offset, isAnother, reached(offset));
+  const draw = (bytes: Uint8Array, offset: bigint): void => {
+    let end = offset;
+    for (const part of splitAt(bytes, offset, replayEnd)) {
+      end += BigInt(part.length);
+      keeper.draw(part, end, reached(end));
+    }
+  };
+  const follow = (state: AttachmentState): void => {
+    const change = phaseOf(state, store.get().phase);
+    // The last output is drawn before the end is told.
+    if (state.kind === "exited") keeper.inOrder(() => store.set(change));
+    else store.set(change);
+    // Signed out: nothing of the session stays in the browser.
+    if (state.kind === "ended" && state.code === 4401) keeper.forget();
+  };
+
+  return {
+    restored() {
+      isRestored = true;
+    },
+    handlers: {
+      onState: follow,
+      onReady(ready: Ready) {
+        replayEnd = ready.end;
+        readyFrom = ready.from;
+        keeper.inOrder(() => replay.until(ready.end));
+        // The first bytes of a new terminal are at the ring's start.
+        if (keeper.drawn === null) skip(ready.from, true);
+      },
+      onReset() {
+        isRestored = false;
+        skip(readyFrom, true);
+        store.set({ notice: "The screen kept from before belongs to another terminal, so this one starts afresh." });
+      },
+      onGap(from, to) {
+        skip(to, isRestored);
+        const lost = bytesInWords(to - from);
+        store.set({
+          notice: isRestored
+            ? `${lost} of output passed while this page was away and are gone, so the kept screen was dropped.`
+            : `${lost} of output could not be shown in time and are gone. Ctrl+L redraws most programs.`,
+        });
+        isRestored = false;
+      },
+      onKeyframe(keyframe) {
+        isRestored = false;
+        const { offset, cols, rows } = keyframe;
+        // What a screen is drawn with was heard when it was new.
+        keeper.inOrder(() => replay.until(offset + 1n));
+        keeper.keyframe(keyframe, () => {
+          replay.until(replayEnd);
+          store.set({ size: { cols, rows } });
+          reached(offset)();
+        });
+      },
+      onOutput(bytes, offset) {
+        isRestored = false;
+        draw(bytes, offset);
+      },
+      onResize: (cols, rows) =>
+        keeper.inOrder(() => {
+          terminal.resize(cols, rows);
+          store.set({ size: { cols, rows } });
+        }),
+      onNotice: (_, notice) => store.set({ notice }),
+      onLatency: (latencyMs) => store.set({ latencyMs }),
+    },
+  };
+};

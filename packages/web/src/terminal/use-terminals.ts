@@ -1,0 +1,96 @@
+import type { Environment, Terminal } from "@microterm/protocol";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { client } from "../api/queries.ts";
+
+/** What a terminal has until the window that shows it has told its own size. */
+const SIZE = { cols: 80, rows: 24 };
+
+const byAge = (a: Terminal, b: Terminal): number =>
+  a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id, undefined, { numeric: true });
+
+/** The oldest live terminal, as `attach` of the command line takes it; else the newest that has ended. */
+const defaultTerminal = (terminals: readonly Terminal[]): Terminal | undefined =>
+  terminals.find((one) => one.exit === null) ?? terminals.at(-1);
+
+/** Whoever is beside the one that goes. */
+const neighbour = (terminals: readonly Terminal[], id: string): string | null => {
+  const at = terminals.findIndex((one) => one.id === id);
+  return (terminals[at + 1] ?? terminals[at - 1])?.id ?? null;
+};
+
+/** The terminals of a running environment, oldest first, and the one that is looked at, which the address names. */
+export const useTerminals = (environment: Environment) => {
+  const { id } = environment;
+  const cache = useQueryClient();
+  const navigate = useNavigate();
+  const { terminal: named } = useSearch({ from: "/signed-in/e/$id" });
+  const key = useMemo(() => ["terminals", id], [id]);
+  const isRunning = environment.state === "running";
+  const query = useQuery({
+    queryKey: key,
+    queryFn: async () => {
+      const terminals = await client.terminals.list(id);
+      return terminals.length > 0 ? terminals : [await client.terminals.create(id, SIZE)];
+    },
+    // What the list of environments says may be a moment old: enough to attach to, while this question is under way.
+    ...(environment.terminals.length > 0 && { initialData: environment.terminals }),
+    staleTime: 0,
+    enabled: isRunning,
+    refetchOnWindowFocus: true,
+  });
+  const told = environment.terminals.map((one) => `${one.id} ${one.createdAt} ${one.exit !== null}`).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked again exactly when the list of environments says otherwise.
+  useEffect(() => {
+    if (isRunning) void cache.invalidateQueries({ queryKey: key });
+  }, [told, isRunning, cache, key]);
+
+  const terminals = useMemo(() => (query.data ?? []).toSorted(byAge), [query.data]);
+  const [chosen, setChosen] = useState<string | null>(named ?? null);
+  const current = terminals.find((one) => one.id === chosen) ?? defaultTerminal(terminals);
+  const currentId = current?.id ?? null;
+  const choose = useCallback(
+    (terminal: string | null) => {
+      setChosen(terminal);
+      const search = terminal === null ? {} : { terminal };
+      void navigate({ to: "/e/$id", params: { id }, search, replace: true });
+    },
+    [navigate, id],
+  );
+  // What is looked at stays, whatever ends or comes meanwhile.
+  useEffect(() => setChosen(currentId), [currentId]);
+
+  const change = (next: (list: readonly Terminal[]) => readonly Terminal[]): void => {
+    cache.setQueryData<readonly Terminal[]>(key, (list) => next(list ?? []));
+  };
+  const add = useMutation({
+    mutationFn: () => client.terminals.create(id, SIZE),
+    onSuccess: (made) => {
+      change((list) => [...list.filter((one) => one.id !== made.id), made]);
+      choose(made.id);
+    },
+  });
+  const remove = useMutation({
+    mutationFn: (ended: string) => client.terminals.remove(id, ended),
+    onSettled: (_, __, ended) => {
+      if (ended === currentId) choose(neighbour(terminals, ended));
+      change((list) => list.filter((one) => one.id !== ended));
+      void cache.invalidateQueries({ queryKey: key });
+    },
+  });
+  /** Another one in the place of one that has ended. */
+  const replace = useMutation({
+    mutationFn: async (ended: string) => {
+      const made = await client.terminals.create(id, SIZE);
+      // It may be gone with its guest already.
+      await client.terminals.remove(id, ended).catch(() => undefined);
+      return made;
+    },
+    onSuccess: (made, ended) => {
+      change((list) => [...list.filter((one) => one.id !== ended), made]);
+      choose(made.id);
+    },
+  });
+  return { query, terminals, current, choose, add, remove, replace };
+};

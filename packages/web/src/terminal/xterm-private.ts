@@ -1,0 +1,22 @@
+/** What xterm.js 6.0 does not publish and only a browser has; the rest is in packages/screen. Pinned exactly; tests fail when a field moves. */
+import type { IDisposable, Terminal } from "@xterm/xterm";
+
+interface Private {
+  readonly _core: {
+    readonly coreService: { onUserInput(listener: () => void): IDisposable };
+    /** addon-fit reads it too. */
+    readonly _renderService: {
+      readonly dimensions: { readonly css: { readonly cell: { readonly width: number; readonly height: number } } };
+    };
+  };
+}
+
+const coreOf = (terminal: Terminal): Private["_core"] => (terminal as unknown as Private)._core;
+
+/** A cell in CSS pixels, 0 before there is a renderer. */
+export const cellOf = (terminal: Terminal): { readonly width: number; readonly height: number } =>
+  coreOf(terminal)._renderService.dimensions.css.cell;
+
+/** Called just before an `onData` that carries a person's typing; what xterm.js answers to queries has no announcement. */
+export const onUserInput = (terminal: Terminal, listener: () => void): IDisposable =>
+  coreOf(terminal).coreService.onUserInput(listener);
