@@ -15,7 +15,7 @@ describe("the life of an environment", () => {
     expect(await cliOk(server, ["create", "--name", "life", "--memory", "256m", "--cpus", "2"])).toBe("life\n");
     const [listed] = JSON.parse(await cliOk(server, ["ls", "-o", "json"]));
     expect(listed).toMatchObject({ name: "life", state: "running", memoryMib: 256, cpus: 2 });
-    expect(await cliOk(server, ["ls"])).toMatch(/^NAME .*\nlife +\w{12} +running +2 +256 MiB/);
+    expect(await cliOk(server, ["ls"])).toMatch(/^NAME .*\nlife +\w{12} +running +custom +2 +256 MiB/);
     expect(await cliOk(server, ["ls", "-o", "name"])).toBe("life\n");
     // By a unique prefix of its id.
     expect(JSON.parse(await cliOk(server, ["inspect", listed.id.slice(0, 6)]))[0].name).toBe("life");
@@ -32,6 +32,20 @@ describe("the life of an environment", () => {
     expect(receipt).toMatchObject({ name: "life", environment: listed.id, left: [] });
     expect(await cliOk(server, ["rm", listed.id])).toMatch(/^removed life \(\w{12}\): .*; nothing is left\n$/);
     expect((await cli(server, ["inspect", "life"])).code).toBe(1);
+  });
+
+  it("is made in a size, and is not paused where the driver keeps no memory", async () => {
+    const sized = ["create", "--size", "small", "--idle-timeout", "30m", "--ttl", "8h", "-o", "json"];
+    const made = JSON.parse(await cliOk(server, sized));
+    expect(made).toMatchObject({ size: "small", memoryMib: 256, cpus: 1, idleTimeoutSeconds: 1800, notice: null });
+    expect(Date.parse(made.expiresAt) - Date.parse(made.createdAt)).toBe(8 * 3_600_000);
+    expect(await cliOk(server, ["ls"])).toMatch(/running +small +1 +256 MiB/);
+    const refused = await cli(server, ["pause", made.name]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("stop it instead")]);
+    expect(await cliOk(server, ["resume", made.name])).toBe(`${made.name}\n`);
+    await cliOk(server, ["stop", made.name]);
+    expect((await cli(server, ["resume", made.name])).stderr).toContain("'start'");
+    await cliOk(server, ["rm", made.name]);
   });
 
   it("prints JSON and nothing else on stdout", async () => {
@@ -67,6 +81,8 @@ describe("what a person did wrong", () => {
   it.each([
     ["a number without a unit", ["create", "--memory", "512"], 1, /--memory 512 has no unit.*\n.*512m/],
     ["no memory", ["create", "--memory", "0m"], 1, /memoryMib/],
+    ["a time without a unit", ["create", "--ttl", "8"], 1, /--ttl 8 is no time.*\n.*8h/],
+    ["a size that is none", ["create", "--size", "huge"], 2, /small, medium, large/],
     ["words for CPUs", ["create", "--cpus", "many"], 1, /--cpus many/],
     ["a name that is none", ["create", "--name", "A_b"], 1, /name/],
     ["a verb that is none", ["creat"], 2, /Did you mean create/],

@@ -43,7 +43,8 @@ export class BootProgress {
   }
 
   #show({ state, reason }: Environment): void {
-    const step = state === "creating" && reason !== null ? reason : state;
+    const isUnderWay = state === "creating" || reason === "pausing";
+    const step = isUnderWay && reason !== null ? reason : state;
     this.#step = WORDS[step as BootStep] ?? plain(step);
     this.#draw();
   }

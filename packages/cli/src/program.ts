@@ -1,3 +1,4 @@
+import { Size } from "@microterm/protocol";
 import { Command, CommanderError, Option } from "commander";
 import { EXIT, fail } from "./failure.ts";
 
@@ -20,9 +21,14 @@ function createProgram(): Command {
 
   verb(program, "create", "make an environment and wait until it runs")
     .option("--name <name>", "1 to 32 lower-case letters, digits and hyphens; one is made up otherwise")
-    .option("--memory <size>", "like 512m or 2g")
+    .addOption(
+      new Option("--size <size>", "memory and CPUs that start at once; medium otherwise").choices(Size.options),
+    )
+    .option("--memory <size>", "like 512m or 2g; numbers of your own boot, which takes longer")
     .option("--cpus <count>", "how many CPUs")
     .option("--disk <size>", "like 4g")
+    .option("--idle-timeout <time>", "pause it after 30m or 8h without use; 0 for never")
+    .option("--ttl <time>", "remove it after that time; 0 for never")
     .addOption(output("json", "name"))
     .action(async (options) => (await import("./verbs/create.ts")).create(options));
   verb(program, "ls", "list environments")
@@ -61,7 +67,9 @@ function createProgram(): Command {
     .action(async (name, options) => (await import("./verbs/logs.ts")).logs(name, options));
   for (const [action, summary] of [
     ["stop", "power off; the disk is kept"],
-    ["start", "boot again from the kept disk"],
+    ["start", "boot again from the kept disk; a paused one is resumed"],
+    ["pause", "keep the memory on the host's disk and end the machine"],
+    ["resume", "go on where it was paused"],
   ] as const) {
     verb(program, action, summary)
       .argument("<name...>")

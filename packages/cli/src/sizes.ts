@@ -1,3 +1,4 @@
+import { parseDuration } from "@microterm/protocol";
 import { CliError } from "./failure.ts";
 
 const MIB_PER_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
@@ -21,6 +22,15 @@ export function parseCount(text: string, option: string): number {
   if (!/^\d{1,9}$/.test(text))
     throw new CliError(`${option} ${text} is not a whole number.`, { hint: `Write it like ${option} 2.` });
   return Number(text);
+}
+
+/** `30m`, `8h` in seconds; `0` is never. @throws CliError that names `option` and the value. */
+export function parseSeconds(text: string, option: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === null) {
+    throw new CliError(`${option} ${text} is no time.`, { hint: `Write it like ${option} 30m or ${option} 8h.` });
+  }
+  return seconds;
 }
 
 export function formatMib(mib: number): string {

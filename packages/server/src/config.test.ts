@@ -19,6 +19,7 @@ describe("the configuration", () => {
     const config = readConfig([...QEMU, "--accelerator-reason", "no /dev/kvm"], {});
     expect(config).toMatchObject({ data: DATA, driver: "qemu", port: 7681, log: "file", testFaults: false });
     expect(config).toMatchObject({ accelerator: "tcg", acceleratorReason: "no /dev/kvm" });
+    expect(readConfig([...QEMU, "--templates", "--pool", "2", "--templates=false"], {}).templates).toBe(false);
     expect(config).toMatchObject({ pool: 0, idleTimeout: 0, ttl: 0 });
     expect(Object.isFrozen(config)).toBe(true);
   });

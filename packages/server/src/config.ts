@@ -36,6 +36,8 @@ const shared = {
   log: z.enum(["file", "stdout"]).default("file"),
   /** Machines of the default size that wait to be claimed, where the driver has snapshots. */
   pool: number(100).default(0),
+  /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */
+  templates: flag.optional(),
   /** Seconds, for environments that are created without a word about it; 0: never. */
   idleTimeout: number(LONGEST_SECONDS).default(0),
   ttl: number(LONGEST_SECONDS).default(0),
@@ -93,7 +95,9 @@ function* readOptions(args: readonly string[], faults: string[]): Generator<read
     strict: false,
     tokens: true,
     options: Object.fromEntries(
-      [...known].filter((name) => name !== "testFaults").map((name) => [kebab(name), { type: "string" as const }]),
+      [...known]
+        .filter((name) => name !== "testFaults" && name !== "templates")
+        .map((name) => [kebab(name), { type: "string" as const }]),
     ),
   });
   for (const token of tokens) {

@@ -62,6 +62,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...adapters,
     log: coreLog(log),
     pool: config.pool,
+    templates: config.templates ?? config.pool > 0,
     idleTimeoutSeconds: config.idleTimeout,
     ttlSeconds: config.ttl,
     faults: createFaults(folder, config.fault),

@@ -1,17 +1,20 @@
 import { randomUUID } from "node:crypto";
-import type { Environment } from "@microterm/protocol";
+import type { Environment, Size } from "@microterm/protocol";
 import { type Client, ConnectionError, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { onStderr } from "../colors.ts";
 import { CliError, EXIT, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
-import { parseCount, parseMib } from "../sizes.ts";
+import { parseCount, parseMib, parseSeconds } from "../sizes.ts";
 
 export interface CreateOptions extends ServerOptions {
   readonly name?: string;
+  readonly size?: Size;
   readonly memory?: string;
   readonly cpus?: string;
   readonly disk?: string;
+  readonly idleTimeout?: string;
+  readonly ttl?: string;
   readonly output?: "json" | "name";
 }
 
@@ -21,9 +24,14 @@ export const BOOT_TIMEOUT_MS = 300_000;
 export async function create(options: CreateOptions): Promise<void> {
   const wish = {
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.size === undefined ? {} : { size: options.size }),
     ...(options.memory === undefined ? {} : { memoryMib: parseMib(options.memory, "--memory") }),
     ...(options.cpus === undefined ? {} : { cpus: parseCount(options.cpus, "--cpus") }),
     ...(options.disk === undefined ? {} : { diskMib: parseMib(options.disk, "--disk") }),
+    ...(options.idleTimeout === undefined
+      ? {}
+      : { idleTimeoutSeconds: parseSeconds(options.idleTimeout, "--idle-timeout") }),
+    ...(options.ttl === undefined ? {} : { ttlSeconds: parseSeconds(options.ttl, "--ttl") }),
   };
   const client = connect(options);
   const made = await createOnce(client, wish);
@@ -65,8 +73,12 @@ export async function waitUntilRunning(client: Client, environment: Environment)
   };
   process.once("SIGINT", interrupt);
   try {
-    const reached = await client.environments.waitFor(environment.id, ["running"], { timeoutMs: BOOT_TIMEOUT_MS });
-    return reached ?? environment;
+    const states = ["running", "paused"] as const;
+    const reached = await client.environments.waitFor(environment.id, states, { timeoutMs: BOOT_TIMEOUT_MS });
+    if (reached?.state !== "paused") return reached ?? environment;
+    throw new CliError(`${reached.name} was not resumed: ${reached.reason ?? "no reason is known"}`, {
+      hint: `./microterm resume ${reached.name}`,
+    });
   } catch (error) {
     throw await failureOf(client, environment, error);
   } finally {

@@ -14,16 +14,20 @@ export async function ls(options: ServerOptions & { readonly output?: "json" | "
   }
   if (environments.length === 0) return say("No environments yet. Try: ./microterm create");
   console.log(
-    table([["NAME", "ID", "STATE", "CPUS", "MEMORY", "DISK", "ISOLATION", "CREATED"], ...environments.map(row)]),
+    table([
+      ["NAME", "ID", "STATE", "SIZE", "CPUS", "MEMORY", "DISK", "ISOLATION", "CREATED"],
+      ...environments.map(row),
+    ]),
   );
 }
 
 function row(environment: Environment): string[] {
-  const { name, id, state, reason, cpus, memoryMib, diskMib, isolation, accelerator, createdAt } = environment;
+  const { name, id, state, reason, size, cpus, memoryMib, diskMib, isolation, accelerator, createdAt } = environment;
   return [
     name,
     id,
     reason === null || reason === state ? state : `${state}: ${plain(reason).slice(0, 60)}`,
+    size ?? "custom",
     String(cpus),
     formatMib(memoryMib),
     formatMib(diskMib),

@@ -1,23 +1,65 @@
 import type { Environment } from "@microterm/protocol";
+import { type Client, RequestError } from "@microterm/sdk";
+import { BootProgress } from "../boot-progress.ts";
+import { CliError } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { BOOT_TIMEOUT_MS, waitUntilRunning } from "./create.ts";
 
-/** `stop` and `start`: asks for all, then waits for each. */
+/** A pause that fails leaves no state to wait for: it is looked at so often. */
+const PAUSE_LOOK_MS = 1_000;
+
+type Action = "stop" | "start" | "pause" | "resume";
+
+/** Asks for all, then waits for each. */
 export async function power(
-  action: "stop" | "start",
+  action: Action,
   names: readonly string[],
   options: ServerOptions & { readonly output?: "json" | "name" },
 ): Promise<void> {
   const client = connect(options);
   const asked = await Promise.all(names.map((name) => client.environments[action](name)));
   const reached: Environment[] = [];
-  for (const environment of asked) {
-    if (action === "start") reached.push(await waitUntilRunning(client, environment));
-    else {
-      const stopped = await client.environments.waitFor(environment.id, ["stopped"], { timeoutMs: BOOT_TIMEOUT_MS });
-      reached.push(stopped ?? environment);
-    }
-  }
+  for (const environment of asked) reached.push(await waitForIts(action, client, environment));
   if (options.output === "json") console.log(JSON.stringify(reached, null, 2));
   else for (const { name } of reached) console.log(name);
+}
+
+async function waitForIts(action: Action, client: Client, environment: Environment): Promise<Environment> {
+  switch (action) {
+    case "start":
+    case "resume":
+      return waitUntilRunning(client, environment);
+    case "stop": {
+      const options = { timeoutMs: BOOT_TIMEOUT_MS };
+      return (await client.environments.waitFor(environment.id, ["stopped"], options)) ?? environment;
+    }
+    case "pause":
+      return waitUntilPaused(client, environment);
+  }
+}
+
+/** It may also go on: then its notice says why. */
+async function waitUntilPaused(client: Client, environment: Environment): Promise<Environment> {
+  const progress = new BootProgress(client, environment);
+  try {
+    const deadline = Date.now() + BOOT_TIMEOUT_MS;
+    for (let now = environment; ; now = await client.environments.get(environment.id)) {
+      if (now.state === "paused") return now;
+      if (now.state !== "running" || now.reason !== "pausing") {
+        throw new CliError(`${now.name} was not paused: ${now.notice?.message ?? `it is ${now.state}`}`, {
+          hint: `./microterm stop ${now.name}, which keeps its disk`,
+        });
+      }
+      if (Date.now() > deadline) throw new CliError(`${now.name} is still being paused.`);
+      await client.environments.waitFor(environment.id, ["paused"], { timeoutMs: PAUSE_LOOK_MS }).catch(ignoreTimeout);
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+function ignoreTimeout(error: unknown): null {
+  if (error instanceof RequestError && (error.code === "WAIT_TIMEOUT" || error.code === "ENVIRONMENT_STATE"))
+    return null;
+  throw error;
 }

@@ -51,7 +51,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     closing: new AbortController(),
   };
   const changes = createChanges(log);
-  const templates = createTemplates(foundation);
+  const templates = createTemplates(foundation, { isEnabled: options.templates ?? false });
   const context: Context = {
     ...foundation,
     rows,

@@ -148,7 +148,9 @@ export interface EnvironmentServiceOptions {
   /** For creates that don't say. Null and 0: never. */
   readonly idleTimeoutSeconds?: number | null;
   readonly ttlSeconds?: number | null;
-  /** Machines kept ready, where the driver has snapshots; 0 by default. */
+  /** Builds each size's template in the background, where the driver has snapshots; not by default. */
+  readonly templates?: boolean;
+  /** Machines of the default size kept ready, where the driver has snapshots; 0 by default. */
   readonly pool?: number;
   readonly faults?: Faults;
 }

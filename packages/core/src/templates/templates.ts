@@ -30,12 +30,13 @@ interface Entry {
   notBefore: number;
 }
 
-export function createTemplates(foundation: Foundation): Templates {
+export function createTemplates(foundation: Foundation, { isEnabled }: { readonly isEnabled: boolean }): Templates {
   const { snapshots, clock, log, foreground, closing } = foundation;
   const { signal } = closing;
   const state = snapshots === null ? "unsupported" : "waiting";
+  const off = snapshots === null || isEnabled ? null : "the server was started without templates";
   const entries = new Map<Size, Entry>(
-    Size.options.map((size) => [size, { key: null, state, reason: null, notBefore: 0 }]),
+    Size.options.map((size) => [size, { key: null, state, reason: off, notBefore: 0 }]),
   );
   const entryOf = (size: Size) => entries.get(size) as Entry;
   const listeners: ((size: Size) => void)[] = [];
@@ -144,7 +145,7 @@ export function createTemplates(foundation: Foundation): Templates {
       listeners.push(listener);
     },
     begin() {
-      if (snapshots === null) return;
+      if (snapshots === null || !isEnabled) return;
       void (async () => {
         for (let pauseMs = 1_000; ; pauseMs = Math.min(2 * pauseMs, 60_000)) {
           try {

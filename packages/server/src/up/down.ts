@@ -25,12 +25,29 @@ export async function down(options: DownOptions): Promise<number> {
   const step = progress.step(options.destroy ? "Removing all environments" : "Stopping all environments");
   step.done((await withServer(paths, await serverAccount(), progress, action)) ?? "none were ever made");
   await stopServer(paths);
+  await endUnclaimed(paths);
   if (await stopDaemon(paths)) progress.note("  ✓ microterm-host stopped");
   if (options.destroy) {
     await removeData(paths);
     progress.note(`  ✓ ${paths.data} removed`);
   }
   return 0;
+}
+
+/** Machines that wait in the pool, or of which a template was being made: nobody's, with disks of their own. */
+async function endUnclaimed(paths: DataPaths): Promise<void> {
+  const daemon = await connect(paths);
+  if (daemon === null) return;
+  try {
+    for (const { machineId, diskId, environment } of (await daemon.list()).machines) {
+      // What a claimed machine belonged to has been stopped, and the machine with it.
+      if (environment !== null) continue;
+      await daemon.kill(machineId);
+      if (diskId === machineId) await daemon.removeDisk(diskId);
+    }
+  } finally {
+    daemon.close();
+  }
 }
 
 async function isForRoot(paths: DataPaths, options: DownOptions): Promise<boolean> {

@@ -27,7 +27,9 @@ export function rememberUp(paths: DataPaths, last: LastUp): void {
 
 /** Powers every guest off and waits for it. Resolves with what to say. */
 export async function stopEnvironments(api: Api): Promise<string> {
-  const busy = (await api.environments()).filter((one) => one.state !== "stopped" && one.state !== "failed");
+  // A paused one has no machine, and its memory is worth keeping.
+  const atRest = new Set(["stopped", "failed", "paused"]);
+  const busy = (await api.environments()).filter((one) => !atRest.has(one.state));
   await Promise.all(busy.map((one) => stopEnvironment(api, one)));
   return `${busy.length} stopped`;
 }
@@ -37,7 +39,7 @@ async function stopEnvironment(api: Api, { id, state }: { readonly id: string; r
     api.call("GET", `/v1/environments/${id}/wait?${states.map((one) => `state=${one}&`).join("")}timeoutMs=${WAIT_MS}`);
   if (state === "destroying") return void (await wait(["gone"]));
   // A boot can't be stopped, only what it has brought up. Null: it was destroyed meanwhile.
-  if (state === "creating" && (await wait(["running", "stopped", "failed", "gone"])) === null) return;
+  if (state === "creating" && (await wait(["running", "stopped", "failed", "paused", "gone"])) === null) return;
   await api.call("POST", `/v1/environments/${id}/stop`);
   await wait(["stopped", "failed", "gone"]);
 }
@@ -67,7 +69,9 @@ export async function withServer<T>(
     const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, progress };
     (await ensureDaemon(start)).close();
   }
-  const server = await startServer({ paths, account, args: [...last.args, "--port", "0"], detach: false });
+  // Nobody waits for a prompt here.
+  const args = [...last.args, "--port", "0", "--pool", "0", "--templates=false"];
+  const server = await startServer({ paths, account, args, detach: false });
   try {
     return await action(createApi(server, paths));
   } finally {

@@ -4,6 +4,7 @@ import { readDownOptions, readReportOptions, readUpOptions } from "./options.ts"
 describe("the options of up", () => {
   it("have a port, a driver that isolates, and the foreground by default", () => {
     expect(readUpOptions([])).toMatchObject({ port: 7681, driver: "qemu", detach: false });
+    expect(readUpOptions([])).toMatchObject({ pool: 2, idleTimeout: 0, ttl: 0 });
   });
 
   it("take the driver without isolation only when it is asked for by name", () => {
@@ -13,6 +14,14 @@ describe("the options of up", () => {
 
   it.each([["70000"], ["-1"], ["x"], ["1.5"]])("refuse port %s with the value", (port) => {
     expect(() => readUpOptions([`--port=${port}`])).toThrow(port);
+  });
+
+  it("have a pool and times with units", () => {
+    const options = readUpOptions(["--pool", "0", "--idle-timeout", "30m", "--ttl", "8h"]);
+    expect(options).toMatchObject({ pool: 0, idleTimeout: 1800, ttl: 28_800 });
+    expect(() => readUpOptions(["--pool", "many"])).toThrow("--pool many");
+    expect(() => readUpOptions(["--ttl", "8"])).toThrow("--ttl 8");
+    expect(() => readUpOptions(["--idle-timeout", "9999d"])).toThrow("--idle-timeout 9999d");
   });
 
   it("refuse what they don't know", () => {

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { parseDuration } from "@microterm/protocol";
 import { defaultDataFolder } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 
@@ -7,6 +8,11 @@ export interface UpOptions {
   readonly port: number;
   readonly data: string;
   readonly driver: "qemu" | "process";
+  /** Machines that wait to be claimed. */
+  readonly pool: number;
+  /** Seconds, for environments that are made without a word about it; 0: never. */
+  readonly idleTimeout: number;
+  readonly ttl: number;
 }
 
 export interface DownOptions {
@@ -21,6 +27,10 @@ export interface ReportOptions {
 }
 
 const DEFAULT_PORT = 7681;
+/** A click and another one right after it find a machine each. */
+const DEFAULT_POOL = 2;
+const LARGEST_POOL = 100;
+const LONGEST_SECONDS = 31_536_000;
 
 export function readUpOptions(args: readonly string[]): UpOptions {
   const { values } = parse(args, {
@@ -28,6 +38,9 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     port: { type: "string" },
     data: { type: "string" },
     driver: { type: "string" },
+    pool: { type: "string" },
+    "idle-timeout": { type: "string" },
+    ttl: { type: "string" },
     yes: { type: "boolean", short: "y" },
   });
   const port = values.port === undefined ? DEFAULT_PORT : Number(values.port);
@@ -38,13 +51,26 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   if (driver !== "auto" && driver !== "qemu" && driver !== "process") {
     throw new SetupError(`--driver ${driver} is none of auto, qemu, process`, "./microterm up");
   }
+  const pool = values.pool === undefined ? DEFAULT_POOL : /^\d{1,3}$/.test(values.pool) ? Number(values.pool) : -1;
+  if (pool < 0 || pool > LARGEST_POOL) {
+    throw new SetupError(`--pool ${values.pool} is not a number from 0 to ${LARGEST_POOL}`, "./microterm up --pool 2");
+  }
   return {
     detach: values.detach === true,
     port,
+    pool,
+    idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
+    ttl: seconds("--ttl", values.ttl),
     data: String(values.data ?? defaultDataFolder()),
     // `process` gives no isolation at all: it is never chosen, only asked for.
     driver: driver === "auto" ? "qemu" : driver,
   };
+}
+
+function seconds(option: string, text = "0"): number {
+  const parsed = parseDuration(text);
+  if (parsed !== null && parsed <= LONGEST_SECONDS) return parsed;
+  throw new SetupError(`${option} ${text} is no time of up to 365d`, `./microterm up ${option} 8h`);
 }
 
 export function readDownOptions(args: readonly string[]): DownOptions {

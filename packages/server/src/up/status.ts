@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
+import { plainText } from "@microterm/host";
+import { HostStatus } from "@microterm/protocol";
 import { connect } from "./daemon.ts";
 import type { ReportOptions } from "./options.ts";
 import { dataPaths } from "./paths.ts";
-import { runningServer } from "./server-process.ts";
+import { readServerFile } from "./server-files.ts";
+import { type RunningServer, runningServer } from "./server-process.ts";
 
 /** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
 export async function status(options: ReportOptions): Promise<number> {
@@ -12,6 +15,7 @@ export async function status(options: ReportOptions): Promise<number> {
   const machines = daemon === null ? [] : (await daemon.list()).machines;
   const hello = daemon === null ? null : await daemon.hello();
   daemon?.close();
+  const host = server === null ? null : await hostStatus(server, paths);
   const report = {
     data: paths.data,
     server: server === null ? null : { url: server.url, pid: server.pid, startedAt: server.startedAt },
@@ -21,6 +25,8 @@ export async function status(options: ReportOptions): Promise<number> {
       dead: machines.filter((one) => !one.alive).length,
     },
     accelerator: readJson(paths.accelerator),
+    templates: host?.templates ?? null,
+    pool: host?.pool ?? null,
   };
   if (options.output === "json") process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   else process.stdout.write(describe(report));
@@ -33,7 +39,22 @@ type Report = Readonly<{
   daemon: { pid: number; cgroup: string; qemu: string | null } | null;
   machines: { running: number; dead: number };
   accelerator: { accelerator: string; reason: string } | null;
+  templates: HostStatus["templates"] | null;
+  pool: HostStatus["pool"] | null;
 }>;
+
+/** What the server says of its templates and its pool; null when it is not ready. */
+async function hostStatus(server: RunningServer, paths: ReturnType<typeof dataPaths>): Promise<HostStatus | null> {
+  try {
+    const answer = await fetch(`${server.url}/v1/host`, {
+      headers: { authorization: `Bearer ${readServerFile(paths.token).trim()}` },
+      signal: AbortSignal.timeout(2000),
+    });
+    return HostStatus.parse(await answer.json());
+  } catch {
+    return null;
+  }
+}
 
 function describe(report: Report): string {
   const { server, daemon, accelerator } = report;
@@ -53,9 +74,22 @@ function describe(report: Report): string {
       "machines",
       `${report.machines.running} running${report.machines.dead > 0 ? `, ${report.machines.dead} dead` : ""}`,
     ],
+    ...(report.templates === null ? [] : [["templates", describeTemplates(report.templates)]]),
+    ...(report.pool === null ? [] : [["pool", describePool(report.pool)]]),
     ["guests", accelerator === null ? "not examined yet" : `${accelerator.accelerator}: ${accelerator.reason}`],
   ];
   return rows.map(([name, text]) => `${`${name}`.padEnd(10)}${text}\n`).join("");
+}
+
+const because = (reason: string | null): string => (reason === null ? "" : ` (${plainText(reason)})`);
+
+function describeTemplates(templates: HostStatus["templates"]): string {
+  if (templates.every((one) => one.state === "unsupported")) return "none: this driver boots every environment";
+  return templates.map((one) => `${one.size} ${one.state}${because(one.reason)}`).join(", ");
+}
+
+function describePool({ wanted, ready, reason }: HostStatus["pool"]): string {
+  return wanted === 0 ? "none" : `${ready} of ${wanted} ready${because(reason)}`;
 }
 
 function readJson(path: string): Report["accelerator"] {

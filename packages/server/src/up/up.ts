@@ -33,6 +33,8 @@ export async function up(options: UpOptions): Promise<number> {
     "serve",
     ...["--data", paths.data],
     ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
+    ...["--templates", "--pool", String(options.pool)],
+    ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];
   rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args });
