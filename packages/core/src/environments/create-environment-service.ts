@@ -106,7 +106,17 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
   async function endOf(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<void> {
     if (action === "destroy") await destroy(context, row);
     else if (action === "pause") await beginPause(row, reason);
-    else await service.stop(row.owner, row.id);
+    else await beginStop(row, reason);
+  }
+
+  async function beginStop(row: EnvironmentRow, reason: string): Promise<boolean> {
+    if (!(await rows.annotate(row.id, "running", STOPPING))) return false;
+    context.faults.hit("stop.row");
+    changed(context, row);
+    // A recovery may still be trying to take its machine over: the stop does not wait for that.
+    if (!context.live.has(row.id)) void context.work.abort(row.id);
+    void context.work.begin(row.id, (signal) => stop(context, row.id, signal, reason));
+    return true;
   }
 
   async function beginPause(row: EnvironmentRow, reason: string): Promise<EnvironmentRow | null> {
@@ -282,12 +292,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       if (row.reason === PAUSING) throw refusal(row, "it is being paused");
       if (row.reason === STOPPING && context.work.isBusy(row.id)) return view(row);
       // Another request may have changed it since it was read: then that is the answer.
-      if (!(await rows.annotate(row.id, "running", STOPPING))) return service.get(owner, row.id);
-      context.faults.hit("stop.row");
-      changed(context, row);
-      // A recovery may still be trying to take its machine over: the stop does not wait for that.
-      if (!context.live.has(row.id)) void context.work.abort(row.id);
-      void context.work.begin(row.id, (signal) => stop(context, row.id, signal));
+      if (!(await beginStop(row, "stopped by its owner"))) return service.get(owner, row.id);
       return view({ ...row, reason: STOPPING });
     },
 

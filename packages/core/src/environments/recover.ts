@@ -21,12 +21,12 @@ export async function recover(context: Context): Promise<RecoveryReport> {
   const [machines, disks, saves, networks] = await Promise.all([
     driver.list(),
     driver.listDisks(),
-    context.snapshots?.listSaves() ?? [],
+    listSaves(context),
     network.list(),
   ]);
   const all = await rows.list();
   const idle = all.filter((row) => !isHandled(context, row.id));
-  const plan = planRecovery({ rows: idle, machines, disks, saves });
+  const plan = planRecovery({ rows: idle, machines, disks, saves: saves ?? all.flatMap((row) => row.saveId ?? []) });
   const report: Tally = {
     ...{ adopted: 0, resumed: 0, stopped: 0, paused: 0, failed: 0, destroyed: 0 },
     ...{ machinesRemoved: 0, disksRemoved: 0, savesRemoved: 0 },
@@ -68,6 +68,17 @@ export async function recover(context: Context): Promise<RecoveryReport> {
   }
   log.info("recovered", { ...report });
   return report;
+}
+
+/** Null where they cannot be listed: then each is taken to be there, nothing is removed, and a resume finds out. */
+async function listSaves(context: Context): Promise<readonly string[] | null> {
+  if (context.snapshots === null) return [];
+  try {
+    return await context.snapshots.listSaves();
+  } catch (error) {
+    context.log.warn("saved memory could not be listed", { error: describeError(error) });
+    return null;
+  }
 }
 
 function isHandled(context: Context, id: EnvironmentId): boolean {

@@ -6,7 +6,12 @@ import { keepConsole, persist, powerOff, releaseMachine } from "./machines.ts";
  * Ends a running environment's machine and keeps its disk. The row says `stopping` already, so that a server that dies
  * in here leaves the intention behind. When `signal` aborts, whoever took over ends the machine.
  */
-export async function stop(context: Context, id: EnvironmentId, signal: AbortSignal): Promise<void> {
+export async function stop(
+  context: Context,
+  id: EnvironmentId,
+  signal: AbortSignal,
+  reason = "stopped by its owner",
+): Promise<void> {
   const { rows, driver, faults } = context;
   const row = await rows.get(id);
   if (row?.state !== "running") return;
@@ -21,7 +26,7 @@ export async function stop(context: Context, id: EnvironmentId, signal: AbortSig
   await persist(context, signal, "stopping an environment", async () => {
     if (row.machineId !== null) await releaseMachine(context, row.machineId, live?.machine);
     faults.hit("stop.machine");
-    await rows.transition(id, ["running"], "stopped", { reason: "stopped by its owner", machineId: null });
+    await rows.transition(id, ["running"], "stopped", { reason, machineId: null });
     faults.hit("stop.stopped");
     changed(context, row);
   });

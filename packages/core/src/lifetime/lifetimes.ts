@@ -150,14 +150,14 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       const looks = await Promise.all(rows.map(look));
       const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
       const timer = new AbortController();
-      const woken = new Promise<void>((resolve) => {
-        wake = resolve;
+      const woken = new Promise<boolean>((resolve) => {
+        wake = () => resolve(true);
       });
       const slept = clock.sleep(Math.max(1, nextAt - clock.now()), AbortSignal.any([signal, timer.signal]));
-      slept.catch(() => {});
-      await Promise.race([woken, slept]);
+      const hasChanged = await Promise.race([woken, slept.then(() => false)]);
       timer.abort();
-      await clock.sleep(SETTLE_MS, signal);
+      slept.catch(() => {});
+      if (hasChanged) await clock.sleep(SETTLE_MS, signal);
     }
   }
 

@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../testing/system.ts";
+import { createForeground } from "./foreground.ts";
+
+const never = new AbortController().signal;
+const settle = () => systemClock.sleep(20);
+
+describe("the background", () => {
+  it("runs at once when nobody waits, one thing at a time", async () => {
+    const foreground = createForeground(systemClock, 2);
+    let running = 0;
+    let most = 0;
+    const runs = Array.from({ length: 4 }, () =>
+      foreground.background(never, async () => {
+        most = Math.max(most, ++running);
+        await systemClock.sleep(1);
+        running--;
+      }),
+    );
+    await Promise.all(runs);
+    expect(most).toBe(1);
+  });
+
+  it("waits for all that is under way, and goes on after a piece that failed", async () => {
+    const foreground = createForeground(systemClock, 2);
+    const leave = [foreground.enter(), foreground.enter()];
+    const done: string[] = [];
+    const failing = foreground.background(never, async () => {
+      done.push("failing");
+      throw new Error("on purpose");
+    });
+    const next = foreground.background(never, async () => done.push("next"));
+    for (const one of leave) {
+      await settle();
+      expect(done).toEqual([]);
+      one();
+      one();
+    }
+    await expect(failing).rejects.toThrow("on purpose");
+    await next;
+    expect(done).toEqual(["failing", "next"]);
+  });
+
+  it("leaves a claimed machine's first client alone until it has been met", async () => {
+    const foreground = createForeground(systemClock, 2);
+    foreground.claimed("one");
+    let hasRun = false;
+    const run = foreground.background(never, async () => {
+      hasRun = true;
+    });
+    await settle();
+    expect(hasRun).toBe(false);
+    foreground.met("one");
+    foreground.met("another");
+    await run;
+  });
+
+  it("ends with its signal", async () => {
+    const foreground = createForeground(systemClock, 2);
+    foreground.enter();
+    const closing = new AbortController();
+    const run = foreground.background(closing.signal, async () => "ran");
+    await settle();
+    closing.abort(new Error("closing"));
+    await expect(run).rejects.toThrow("closing");
+  });
+});
+
+describe("a turn to restore", () => {
+  it("is had by so many at a time, in the order asked, and handed on once", async () => {
+    const foreground = createForeground(systemClock, 2);
+    const order: number[] = [];
+    const turns = [0, 1, 2, 3].map(async (n) => {
+      const end = await foreground.restoreTurn(never);
+      order.push(n);
+      return end;
+    });
+    await settle();
+    expect(order).toEqual([0, 1]);
+    const end = await (turns[0] as Promise<() => void>);
+    end();
+    end();
+    await settle();
+    expect(order).toEqual([0, 1, 2]);
+    for (const turn of turns.slice(1, 3)) (await turn)();
+    await turns[3];
+    expect(order).toEqual([0, 1, 2, 3]);
+  });
+
+  it("is not waited for by who was called off", async () => {
+    const foreground = createForeground(systemClock, 1);
+    const end = await foreground.restoreTurn(never);
+    const caller = new AbortController();
+    const waiting = foreground.restoreTurn(caller.signal);
+    caller.abort(new Error("called off"));
+    await expect(waiting).rejects.toThrow("called off");
+    end();
+    await foreground.restoreTurn(never);
+  });
+});

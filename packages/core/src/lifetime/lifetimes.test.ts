@@ -1,0 +1,129 @@
+import { EnvironmentId, OwnerId } from "@microterm/protocol";
+import { expect, it, onTestFinished } from "vitest";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import { silentLog, systemClock } from "../testing/system.ts";
+import { createLifetimes, type Lifetimes } from "./lifetimes.ts";
+
+const ID = EnvironmentId.parse("a".repeat(12));
+
+const row = (over: Partial<EnvironmentRow>): EnvironmentRow => ({
+  id: ID,
+  name: "one",
+  owner: OwnerId.parse("annannann"),
+  state: "running",
+  reason: null,
+  driver: "qemu",
+  memoryMib: 512,
+  cpus: 1,
+  diskMib: 2048,
+  size: "medium",
+  machineId: null,
+  diskId: ID,
+  saveId: null,
+  idleTimeoutSeconds: null,
+  expiresAt: null,
+  createdAt: new Date().toISOString(),
+  ...over,
+});
+
+interface Watched {
+  readonly lifetimes: Lifetimes;
+  /** What was done, and for which reason. */
+  readonly ended: string[];
+  /** The kinds of notices there have been. */
+  readonly noticed: Set<string>;
+}
+
+/** One environment whose guest has used so many ms of CPU each time that it is asked. */
+function watch(environment: EnvironmentRow, options: { busyMs?: () => number; canPause?: boolean } = {}): Watched {
+  const ended: string[] = [];
+  const noticed = new Set<string>();
+  let isThere = true;
+  const lifetimes = createLifetimes({
+    clock: systemClock,
+    log: silentLog,
+    canPause: options.canPause ?? true,
+    listTimed: async () => (isThere ? [environment] : []),
+    metrics: async () => ({
+      uptimeMs: 0,
+      cpu: { userMs: options.busyMs?.() ?? 0, systemMs: 0, idleMs: 0 },
+      memory: { totalKib: 0, availableKib: 0 },
+      disk: { totalKib: 0, freeKib: 0 },
+      processes: 1,
+      load1: 0,
+    }),
+    end: async (action, _, reason) => {
+      isThere = false;
+      ended.push(`${action}: ${reason}`);
+    },
+    changed: () => {
+      const notice = lifetimes.noticeOf(ID);
+      if (notice !== null) noticed.add(notice.kind);
+    },
+    subscribe: () => () => {},
+  });
+  const closing = new AbortController();
+  onTestFinished(() => closing.abort(new Error("the test is over")));
+  lifetimes.began(ID);
+  lifetimes.begin(closing.signal);
+  return { lifetimes, ended, noticed };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 60_000; !what(); await systemClock.sleep(10)) {
+    if (Date.now() > deadline) throw new Error("it did not come about");
+  }
+}
+
+it("pauses what is idle, after a notice", async () => {
+  const { ended, noticed } = watch(row({ idleTimeoutSeconds: 5 }));
+  await until(() => ended.length > 0);
+  expect(ended).toEqual(["pause: idle for 5 s"]);
+  expect([...noticed]).toEqual(["idle"]);
+});
+
+it("stops it where it cannot be paused, and removes what has lived long enough", async () => {
+  const idle = watch(row({ idleTimeoutSeconds: 1 }), { canPause: false });
+  const expired = watch(row({ expiresAt: new Date(Date.now() + 5000).toISOString() }));
+  await until(() => idle.ended.length > 0 && expired.ended.length > 0);
+  expect([...idle.ended, ...expired.ended]).toEqual(["stop: idle for 1 s", "destroy: its time to live is over"]);
+  expect([...expired.noticed]).toEqual(["expiry"]);
+});
+
+it("lets one that is typed into go on, and takes its notice away", async () => {
+  const { lifetimes, ended } = watch(row({ idleTimeoutSeconds: 5 }));
+  for (let times = 0; times < 2; times++) {
+    await until(() => lifetimes.noticeOf(ID) !== null);
+    lifetimes.note(ID);
+    expect(lifetimes.noticeOf(ID)).toBeNull();
+  }
+  expect(ended).toEqual([]);
+});
+
+it("lets one that computes go on until it stops computing", async () => {
+  let busyMs = 0;
+  let isBusy = true;
+  let asked = 0;
+  const use = () => {
+    asked++;
+    if (isBusy) busyMs += 100_000;
+    return busyMs;
+  };
+  const { ended } = watch(row({ idleTimeoutSeconds: 1 }), { busyMs: use });
+  await until(() => asked > 3);
+  expect(ended).toEqual([]);
+  isBusy = false;
+  await until(() => ended.length > 0);
+});
+
+it("tells of a pause that failed until it is used", () => {
+  const { lifetimes } = watch(row({ idleTimeoutSeconds: 600 }));
+  lifetimes.pauseFailed(row({}), "no space");
+  expect(lifetimes.noticeOf(ID)).toMatchObject({
+    kind: "pause-failed",
+    at: null,
+    message: expect.stringContaining("no space"),
+  });
+  lifetimes.note(ID);
+  expect(lifetimes.noticeOf(ID)).toBeNull();
+});
