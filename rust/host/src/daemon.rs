@@ -7,12 +7,17 @@ use crate::ids::ImageKey;
 use crate::locks::Locks;
 use crate::options::Options;
 use crate::runtime::Runtime;
+use crate::templates::{SAVING, Templates};
 use crate::uids::Claims;
-use crate::{connection, fault, machines, place, record, stderr_log, supervisor, tsc};
+use crate::{connection, fault, machines, place, record, saves, stderr_log, supervisor, tsc};
 use std::collections::HashSet;
 use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Between two looks for memory that is not used.
+const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
 
 pub struct Daemon {
     pub options: Options,
@@ -22,6 +27,7 @@ pub struct Daemon {
     pub locks: Locks,
     /// Images that a verification found corrupt; no machine starts from them.
     pub corrupt: Mutex<HashSet<ImageKey>>,
+    pub templates: Templates,
     runtime: Mutex<Option<Arc<Runtime>>>,
 }
 
@@ -34,6 +40,7 @@ impl Daemon {
             boot_id,
             locks: Locks::default(),
             corrupt: Mutex::default(),
+            templates: Templates::default(),
             runtime: Mutex::default(),
             options,
         })
@@ -45,7 +52,7 @@ impl Daemon {
     /// What is missing.
     pub fn runtime(&self) -> Outcome<Arc<Runtime>> {
         let mut known = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(runtime) = known.as_ref() {
+        if let Some(runtime) = known.as_ref().filter(|runtime| runtime.is_current()) {
             return Ok(Arc::clone(runtime));
         }
         let found = Arc::new(Runtime::find(&self.options.qemu)?);
@@ -54,7 +61,7 @@ impl Daemon {
     }
 
     /// Frees what earlier daemons left half-made, and takes up what they left running.
-    fn recover(&self) {
+    fn recover(self: &Arc<Self>) {
         place::sweep();
         let _ = std::fs::read_dir(place::NODES).map(|nodes| {
             nodes.flatten().for_each(|node| {
@@ -67,6 +74,14 @@ impl Daemon {
         }
         for id in machines::folders() {
             let _ = stderr_log::pour(&place::machine(&id));
+            if place::machine(&id).join(SAVING).exists() {
+                // Nobody else gets at the machine before this is settled; its VMM may take long to answer.
+                let (daemon, held) = (Arc::clone(self), self.hold_machine(&id));
+                std::thread::spawn(move || {
+                    let _held = held;
+                    saves::recover(&daemon, &id);
+                });
+            }
         }
     }
 }
@@ -103,6 +118,13 @@ pub fn run(arguments: &[String]) -> i32 {
     std::thread::spawn(move || {
         if let Err(failure) = early.runtime() {
             note(failure);
+        }
+    });
+    let idle = Arc::clone(&daemon);
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(BETWEEN_LOOKS);
+            idle.templates.let_go();
         }
     });
     connection::accept(&daemon, &listener)

@@ -1,9 +1,11 @@
 //! Disks: sparse files with an ext4 each, cloned from a blank that is formatted once per size.
 
 use crate::copy;
+use crate::daemon::Daemon;
 use crate::error::{Code, During, Outcome, failure};
 use crate::ids::Id;
-use crate::{fault, machines, place, tools};
+use crate::request::DiskFrom;
+use crate::{fault, machines, place, templates, tools};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -11,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 /// Below this the host's file system is as good as full.
-const KEEP_FREE: u64 = 256 << 20;
+pub const KEEP_FREE: u64 = 256 << 20;
 
 /// What mke2fs is told instead of the host's mke2fs.conf, so that every host makes the same file system, and one that
 /// Linux 5.10 and later mount.
@@ -80,8 +82,8 @@ fn format_blank(new: &std::path::Path, size_mib: u64) -> Outcome<()> {
 /// Makes a disk. The caller holds the disk's lock.
 ///
 /// # Errors
-/// `exists`, `no-space`, or `internal`.
-pub fn create(id: &Id, size_mib: u64) -> Outcome<()> {
+/// `exists`, `no-space`, `snapshot-corrupt`, or `internal`.
+pub fn create(daemon: &Daemon, id: &Id, from: &DiskFrom) -> Outcome<()> {
     let path = place::disk(id);
     if path.symlink_metadata().is_ok() {
         return Err(failure(Code::Exists, format!("disk {id} exists")));
@@ -92,8 +94,15 @@ pub fn create(id: &Id, size_mib: u64) -> Outcome<()> {
     }
     let new = place::disks().join(format!("{id}.ext4.new"));
     let _ = fs::remove_file(&new);
-    let made = blank(size_mib).and_then(|blank| {
-        copy::clone_file(&blank, &new).during(|| format!("copy the blank for disk {id}"))?;
+    let copied = match from {
+        DiskFrom::Blank(size_mib) => blank(*size_mib).and_then(|blank| {
+            copy::clone_file(&blank, &new).during(|| format!("copy the blank for disk {id}")).map(|_| ())
+        }),
+        DiskFrom::Template(key) => templates::open(daemon, key).and_then(|template| {
+            template.clone_disk(&new).during(|| format!("copy the disk of template {key}")).map(|_| ())
+        }),
+    };
+    let made = copied.and_then(|()| {
         fault::reach("disk.copied");
         fs::rename(&new, &path).during(|| format!("name disk {id}"))
     });

@@ -16,6 +16,8 @@ pub enum Code {
     NoSpace,
     NoMemory,
     ImageCorrupt,
+    SnapshotCorrupt,
+    SnapshotFailed,
     Internal,
 }
 

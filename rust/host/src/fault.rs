@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 pub const VARIABLE: &str = "MICROTERM_FAULT";
-pub const POINTS: [&str; 9] = [
+pub const POINTS: [&str; 14] = [
     "launch.intent",
     "launch.cgroup",
     "launch.spawned",
@@ -16,6 +16,11 @@ pub const POINTS: [&str; 9] = [
     "kill.files",
     "disk.copied",
     "disk.removed",
+    "template.saved",
+    "template.renamed",
+    "save.stopped",
+    "save.written",
+    "restore.loaded",
 ];
 /// Where the supervisor listens for the word that the fault has struck, so that it strikes once.
 pub const STRUCK_FD: i32 = 5;

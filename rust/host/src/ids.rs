@@ -81,6 +81,41 @@ impl fmt::Display for ImageKey {
     }
 }
 
+/// The key of a template: 16 to 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct TemplateKey(String);
+
+impl TemplateKey {
+    /// # Errors
+    /// Says which rule the text breaks.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if (16..=LONGEST_KEY).contains(&text.len()) && text.bytes().all(digit) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("a template's key has 16 to {LONGEST_KEY} digits of 0-9 and a-f"))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TemplateKey {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl fmt::Display for TemplateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes
@@ -105,6 +140,7 @@ mod tests {
         assert!(Id::parse("abcd1234").is_ok());
         assert!(Id::parse(&"a".repeat(32)).is_ok());
         assert!(ImageKey::parse(&"a".repeat(64)).is_ok());
+        assert!(TemplateKey::parse("0123456789abcdef").is_ok());
     }
 
     #[test]
@@ -114,6 +150,9 @@ mod tests {
         }
         assert!(Id::parse(&"a".repeat(33)).is_err());
         assert!(ImageKey::parse(&"a".repeat(65)).is_err());
+        for text in ["0123456789abcde", "0123456789abcdeg", "../../0123456789abcdef"] {
+            assert!(TemplateKey::parse(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub struct Jail<'a> {
 pub struct Ends<'a> {
     pub agent: &'a UnixListener,
     pub qmp: &'a UnixListener,
+    pub control: &'a UnixListener,
+    /// What becomes the guest's memory, when it is restored.
+    pub memory: Option<&'a File>,
     /// Standard output and error.
     pub said: &'a File,
 }
@@ -69,12 +72,16 @@ impl Jail<'_> {
         binds
     }
 
-    fn bubblewrap(&self) -> Outcome<Vec<String>> {
+    fn bubblewrap(&self, with_proc: bool) -> Outcome<Vec<String>> {
         let mut line = vec![text(&tools::find("bwrap")?)];
         let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
         add(&["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]);
         add(&["--hostname", "jail", "--as-pid-1", "--clearenv"]);
         add(&["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]);
+        if with_proc {
+            // `jail-exec` mounts it, more narrowly than bubblewrap would, and gives the capability up.
+            add(&["--cap-add", "CAP_SYS_ADMIN", "--perms", "0755", "--dir", "/proc"]);
+        }
         let binds = self.binds();
         // Made first: folders that bubblewrap makes on its way to a file are root's alone.
         let above: BTreeSet<&Path> = binds.iter().flat_map(|(_, _, to)| to.ancestors().skip(1)).collect();
@@ -88,8 +95,8 @@ impl Jail<'_> {
         Ok(line)
     }
 
-    fn last_step(&self) -> Vec<String> {
-        let numbers = [u64::from(self.uid), self.disk_bytes, self.threads];
+    fn last_step(&self, with_proc: bool) -> Vec<String> {
+        let numbers = [u64::from(self.uid), self.disk_bytes, self.threads, u64::from(with_proc)];
         let mut line = vec![PROGRAM.to_owned(), "jail-exec".to_owned()];
         line.extend(numbers.iter().map(u64::to_string));
         line.push("--".to_owned());
@@ -102,18 +109,25 @@ impl Jail<'_> {
     /// # Errors
     /// `internal` when bubblewrap is missing or a cgroup cannot be joined.
     pub fn start(&self, inside: &[String], ends: &Ends<'_>) -> Outcome<()> {
+        let with_proc = ends.memory.is_some();
         let mut command = Command::new(place::PROGRAM);
         command
             .arg("jail-enter")
+            .arg(u64::from(with_proc).to_string())
             .args(&self.joins)
             .arg("--")
-            .args(self.bubblewrap()?)
-            .args(self.last_step())
+            .args(self.bubblewrap(with_proc)?)
+            .args(self.last_step(with_proc))
             .args(inside);
         let said = ends.said.try_clone().during(|| "copy a descriptor".to_owned())?;
         let also = ends.said.try_clone().during(|| "copy a descriptor".to_owned())?;
         command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(said).stderr(also);
-        let given = [(ends.agent.as_raw_fd(), qemu::AGENT_FD), (ends.qmp.as_raw_fd(), qemu::QMP_FD)];
+        let mut given = vec![
+            (ends.agent.as_raw_fd(), qemu::AGENT_FD),
+            (ends.qmp.as_raw_fd(), qemu::QMP_FD),
+            (ends.control.as_raw_fd(), qemu::CONTROL_FD),
+        ];
+        given.extend(ends.memory.map(|memory| (memory.as_raw_fd(), qemu::MEMORY_FD)));
         // SAFETY: only async-signal-safe calls between fork and exec, on descriptors that `ends` keeps open.
         unsafe { command.pre_exec(move || descriptors::place(&given)) };
         let status = command.status().during(|| "start the jail".to_owned())?;

@@ -2,7 +2,7 @@
 //! single-threaded and end by becoming something else.
 
 use crate::error::note;
-use crate::{descriptors, filter};
+use crate::{descriptors, filter, qemu};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid, setsid};
 use std::fs;
@@ -25,10 +25,24 @@ fn become_program(line: &[String]) -> io::Error {
     Command::new(program).args(rest).env_clear().exec()
 }
 
-/// `jail-enter PROCS… -- PROGRAM ARG…`: joins the cgroups, starts a session of its own, forks, and the child becomes
+/// The first descriptor that nothing in the jail needs; `with` says whether there is one for the guest's memory.
+fn beyond(with: bool) -> u32 {
+    (if with { qemu::MEMORY_FD } else { qemu::CONTROL_FD }).cast_unsigned() + 1
+}
+
+/// The kernel's files about processes, for `/proc/self/fd`: of the jail's pid namespace, nothing but processes, and read
+/// only.
+fn mount_proc() -> io::Result<()> {
+    use nix::mount::{MsFlags, mount};
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
+    Ok(mount(Some("proc"), "/proc", Some("proc"), flags, Some("subset=pid"))?)
+}
+
+/// `jail-enter WITH-MEMORY PROCS… -- PROGRAM ARG…`: joins the cgroups, starts a session of its own, forks, and the child becomes
 /// the program while the parent ends: so the child is nobody's, and the supervisor or init reaps it.
 pub fn enter(arguments: &[String]) -> i32 {
-    let Some((joins, line)) = after_dashes(arguments) else { return 2 };
+    let Some((words, line)) = after_dashes(arguments) else { return 2 };
+    let Some((with_memory, joins)) = words.split_first() else { return 2 };
     for join in joins {
         if let Err(error) = fs::write(join, "0") {
             note(format_args!("join {join}: {error}"));
@@ -37,7 +51,7 @@ pub fn enter(arguments: &[String]) -> i32 {
     }
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     let _ = setsid();
-    descriptors::close_from(5);
+    descriptors::close_from(beyond(with_memory == "1"));
     // SAFETY: this process has one thread, so the child may do anything.
     match unsafe { fork() } {
         Ok(ForkResult::Parent { .. }) => 0,
@@ -52,15 +66,16 @@ pub fn enter(arguments: &[String]) -> i32 {
     }
 }
 
-/// `jail-exec UID FSIZE THREADS -- PROGRAM ARG…`: in the jail, gives up all that is left of root and becomes the
+/// `jail-exec UID FSIZE THREADS WITH-MEMORY -- PROGRAM ARG…`: in the jail, gives up all that is left of root and becomes the
 /// program.
 pub fn exec(arguments: &[String]) -> i32 {
     let Some((numbers, line)) = after_dashes(arguments) else { return 2 };
     let numbers: Vec<u64> = numbers.iter().filter_map(|word| word.parse().ok()).collect();
-    let [uid, file_size, threads] = numbers[..] else { return 2 };
+    let [uid, file_size, threads, with_memory] = numbers[..] else { return 2 };
     let Ok(uid) = u32::try_from(uid) else { return 2 };
-    descriptors::close_from(5);
-    match give_up(uid, file_size, threads) {
+    descriptors::close_from(beyond(with_memory == 1));
+    let mounted = if with_memory == 1 { mount_proc() } else { Ok(()) };
+    match mounted.and_then(|()| give_up(uid, file_size, threads)) {
         Ok(()) => {
             note(format_args!("{}: {}", line.first().map_or("", String::as_str), become_program(line)));
             127

@@ -2,28 +2,25 @@
 //! at any step removes all of them, and a crash leaves them to `machine.kill`.
 
 use crate::cgroup::Limits;
+use crate::control::Control;
 use crate::daemon::Daemon;
 use crate::error::{Code, During, Outcome, failure};
 use crate::ids::Id;
 use crate::jail::{Ends, Jail, make_node};
 use crate::record::{Record, now_unix_ms};
 use crate::request::{LaunchArgs, Magic};
-use crate::{fault, image, machines, place, qemu, resources, stderr_log};
+use crate::restore::{self, Origin};
+use crate::{control, fault, image, machines, place, qemu, resources, stderr_log};
 use nix::unistd::chown;
 use serde::Serialize;
 use std::fs;
-use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long QEMU may take until its QMP socket answers. It needs 0.1 s; a machine under full load, many times that.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often to look whether it has died meanwhile.
-const LOOK: Duration = Duration::from_millis(100);
-/// More than a greeting and an answer are, in bytes.
-const LONGEST_ANSWER: usize = 16 * 1024;
 
 #[derive(Serialize)]
 pub struct Launched {
@@ -42,8 +39,9 @@ pub fn launch(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
     let _machine = daemon.hold_machine(&args.machine_id);
     let disk_held = args.disk_id.as_ref().map(|disk| daemon.hold_disk(disk));
     check(daemon, args)?;
+    let mut origin = Origin::open(daemon, args)?;
     fs::create_dir(place::machine(&args.machine_id)).during(|| format!("make the folder of {}", args.machine_id))?;
-    let outcome = build(daemon, args);
+    let outcome = build(daemon, args, &mut origin);
     if outcome.is_err() {
         // The disk's lock is held here, so it is given back first for `kill` to take.
         drop(disk_held);
@@ -86,6 +84,7 @@ pub struct Made {
     pub joins: Vec<PathBuf>,
     pub agent: UnixListener,
     pub qmp: UnixListener,
+    pub control: UnixListener,
     pub record: Record,
 }
 
@@ -93,7 +92,7 @@ pub struct Made {
 ///
 /// # Errors
 /// Whatever is refused; the caller removes what was made.
-pub fn make(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Made> {
+pub fn make(daemon: &Daemon, args: &LaunchArgs, magic: &Magic) -> Outcome<Made> {
     let id = &args.machine_id;
     let folder = place::machine(id);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))
@@ -107,7 +106,8 @@ pub fn make(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Made> {
         cpus: args.cpus,
         accelerator: args.accelerator,
         environment: args.labels.environment.clone(),
-        magic: args.magic.clone(),
+        memory: args.memory.clone(),
+        magic: magic.clone(),
         uid: None,
         pid: None,
         boot_id: daemon.boot_id.clone(),
@@ -118,7 +118,10 @@ pub fn make(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Made> {
     let uid = daemon.claims.claim(id)?;
     record.uid = Some(uid);
     record.write()?;
-    let limits = Limits { memory_bytes: qemu::memory_limit_mib(args) << 20, pids: qemu::pids_limit(args) };
+    let limits = Limits {
+        memory_bytes: (qemu::memory_limit_mib(args) + qemu::shared_limit_mib(args)) << 20,
+        pids: qemu::pids_limit(args),
+    };
     let joins = daemon.cgroups.create(id, &limits)?;
     fault::reach("launch.cgroup");
     if let Some(disk) = &args.disk_id {
@@ -126,7 +129,8 @@ pub fn make(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Made> {
     }
     let agent = listen(&folder.join("agent.sock"), daemon.options.server_uid)?;
     let qmp = listen(&folder.join("qmp.sock"), daemon.options.server_uid)?;
-    Ok(Made { uid, joins, agent, qmp, record })
+    let control = listen(&folder.join(control::SOCKET), 0)?;
+    Ok(Made { uid, joins, agent, qmp, control, record })
 }
 
 fn give_disk(disk: &Id, uid: u32) -> Outcome<()> {
@@ -143,11 +147,12 @@ fn listen(path: &Path, server_uid: u32) -> Outcome<UnixListener> {
     Ok(listener)
 }
 
-fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
+fn build(daemon: &Daemon, args: &LaunchArgs, origin: &mut Origin) -> Outcome<Launched> {
     let runtime = daemon.runtime()?;
     let id = &args.machine_id;
     let folder = place::machine(id);
-    let mut made = make(daemon, args)?;
+    let mut made = make(daemon, args, origin.magic())?;
+    origin.give(made.uid)?;
     let disk = args.disk_id.as_ref().map(place::disk);
     let disk_bytes = disk.as_ref().and_then(|disk| disk.symlink_metadata().ok()).map_or(0, |found| found.len());
     let said = stderr_log::create(&folder)?;
@@ -163,16 +168,18 @@ fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
         joins: std::mem::take(&mut made.joins),
     };
     let mut inside = vec![runtime.qemu.to_string_lossy().into_owned()];
-    inside.extend(qemu::arguments(args, &runtime));
-    jail.start(&inside, &Ends { agent: &made.agent, qmp: &made.qmp, said: &said })?;
-    drop((said, made.agent, made.qmp));
+    inside.extend(qemu::arguments(args, &runtime, origin));
+    let ends =
+        Ends { agent: &made.agent, qmp: &made.qmp, control: &made.control, memory: origin.memory(), said: &said };
+    jail.start(&inside, &ends)?;
+    drop((said, made.agent, made.qmp, made.control));
     fault::reach("launch.spawned");
-    if let Err(why) = answers(daemon, id, &folder.join("qmp.sock")) {
+    if let Err(why) = begin(&folder, origin) {
         let _ = daemon.cgroups.kill(id, || ());
         // With the VMM dead the FIFO has ended, and all it said is in the log.
         let _ = pouring.join();
         let said = stderr_log::tail(&folder);
-        return Err(failure(Code::Internal, format!("{why}; it said: {said}")));
+        return Err(failure(why.code, format!("{why}; it said: {said}")));
     }
     // The mount in the jail keeps the node.
     let _ = fs::remove_file(place::node(id));
@@ -183,27 +190,12 @@ fn build(daemon: &Daemon, args: &LaunchArgs) -> Outcome<Launched> {
     Ok(Launched { pid, uid: made.uid, magic: made.record.magic })
 }
 
-/// Waits until QEMU's main loop runs. The socket accepts from the start, since the daemon bound it, and the greeting
-/// comes from a thread of its own; but the first command is answered by the main loop.
-fn answers(daemon: &Daemon, id: &Id, path: &Path) -> Result<(), String> {
-    let start = Instant::now();
-    let mut qmp = UnixStream::connect(path).map_err(|error| format!("connect to QMP: {error}"))?;
-    qmp.set_read_timeout(Some(LOOK)).map_err(|error| error.to_string())?;
-    qmp.write_all(b"{\"execute\":\"qmp_capabilities\"}\n").map_err(|error| format!("write to QMP: {error}"))?;
-    let (mut said, mut buffer) = (Vec::new(), [0; 512]);
-    loop {
-        match qmp.read(&mut buffer) {
-            Ok(0) => return Err("QEMU closed its QMP socket".to_owned()),
-            Ok(read) => said.extend_from_slice(&buffer[..read]),
-            Err(_) if daemon.cgroups.pids(id).is_empty() => return Err("QEMU ended before it was ready".to_owned()),
-            Err(_) if start.elapsed() > PATIENCE => return Err("QEMU did not answer in time".to_owned()),
-            Err(_) => {}
-        }
-        if said.windows(8).any(|word| word == b"\"return\"") {
-            return Ok(());
-        }
-        if said.len() > LONGEST_ANSWER {
-            return Err("QEMU answered something else".to_owned());
-        }
+/// Waits until QEMU's main loop runs, and has it load what is to be restored.
+fn begin(folder: &Path, origin: &mut Origin) -> Outcome<()> {
+    let connected = Control::connect(folder, PATIENCE);
+    let mut control = connected.map_err(|fault| failure(Code::Internal, fault.to_string()))?;
+    match origin {
+        Origin::Boot(_) => Ok(()),
+        Origin::Saved(saved) => restore::load(&mut control, saved),
     }
 }

@@ -3,13 +3,15 @@
 use crate::daemon::Daemon;
 use crate::error::{During, Outcome};
 use crate::ids::Id;
+use crate::manifest::MEMORY;
 use crate::record::Record;
-use crate::request::Magic;
-use crate::{fault, place, uids};
+use crate::request::{Magic, Memory};
+use crate::{fault, place, saves, uids};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,7 +98,11 @@ pub fn kill(daemon: &Daemon, id: &Id) -> Outcome<Removed> {
     fault::reach("kill.cgroup");
     if let Some(disk) = Record::read(id).and_then(|record| record.disk_id) {
         let _held = daemon.hold_disk(&disk);
-        take_back(&disk)?;
+        take_back(&place::disk(&disk))?;
+    }
+    if let Some(Memory::Save(save)) = Record::read(id).map(|record| record.memory) {
+        let _held = saves::hold(daemon, &save);
+        take_back(&place::save(&save).join(MEMORY))?;
     }
     if fs::remove_file(place::node(id)).is_ok() {
         removed.files += 1;
@@ -123,11 +129,11 @@ pub fn kill(daemon: &Daemon, id: &Id) -> Outcome<Removed> {
     }
 }
 
-/// Makes a disk root's again.
-fn take_back(disk: &Id) -> Outcome<()> {
-    match std::os::unix::fs::lchown(place::disk(disk), Some(0), Some(0)) {
+/// Makes a file root's again.
+fn take_back(path: &Path) -> Outcome<()> {
+    match std::os::unix::fs::lchown(path, Some(0), Some(0)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).during(|| format!("take back disk {disk}"))
+            Err(error).during(|| format!("take back {}", path.display()))
         }
         _ => Ok(()),
     }

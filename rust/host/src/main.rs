@@ -3,8 +3,10 @@
 #![allow(clippy::module_name_repetitions, reason = "a name is read where it is used, without its module")]
 #![allow(clippy::doc_markdown, reason = "names of constants and manual pages read well without marks")]
 
+mod capture;
 mod cgroup;
 mod connection;
+mod control;
 mod copy;
 mod daemon;
 mod descriptors;
@@ -16,10 +18,14 @@ mod ids;
 mod image;
 mod jail;
 mod jail_steps;
+mod kind;
 mod launch;
 mod locks;
 mod machines;
+mod manifest;
+mod memory_file;
 mod options;
+mod pages;
 mod place;
 mod probe;
 mod probe_checks;
@@ -27,11 +33,15 @@ mod qemu;
 mod record;
 mod request;
 mod resources;
+mod restore;
 mod runtime;
+mod saves;
 mod scan;
 mod stamp;
 mod stderr_log;
+mod stream;
 mod supervisor;
+mod templates;
 mod tools;
 mod tsc;
 mod uids;

@@ -6,7 +6,7 @@
 
 use crate::error::Code;
 use crate::error::{During, Outcome, failure};
-use crate::ids::{Id, ImageKey};
+use crate::ids::{Id, ImageKey, TemplateKey};
 use crate::options::Options;
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
@@ -56,6 +56,18 @@ pub fn machines() -> PathBuf {
 }
 pub fn machine(id: &Id) -> PathBuf {
     machines().join(id.as_str())
+}
+pub fn templates() -> PathBuf {
+    host().join("templates")
+}
+pub fn template(key: &TemplateKey) -> PathBuf {
+    templates().join(key.as_str())
+}
+pub fn saves() -> PathBuf {
+    host().join("saves")
+}
+pub fn save(id: &Id) -> PathBuf {
+    saves().join(id.as_str())
 }
 pub fn node(id: &Id) -> PathBuf {
     Path::new(NODES).join(format!("{id}-kvm"))
@@ -127,7 +139,10 @@ pub fn settle(host: &OwnedFd) -> Outcome<()> {
     let open_folder = format!("/proc/self/fd/{}", host.as_raw_fd());
     mount(Some(open_folder.as_str()), HOST, none, MsFlags::MS_BIND, none)
         .during(|| "bind the host folder".to_owned())?;
-    for (name, mode) in [("images", 0o700), ("disks", 0o700), ("blanks", 0o700), ("machines", 0o711), ("run", 0o711)] {
+    for name in ["images", "disks", "blanks", "templates", "saves"] {
+        folder(&Path::new(HOST).join(name), 0o700)?;
+    }
+    for (name, mode) in [("machines", 0o711), ("run", 0o711)] {
         folder(&Path::new(HOST).join(name), mode)?;
     }
     folder(Path::new(HOST), 0o711)?;
@@ -137,7 +152,7 @@ pub fn settle(host: &OwnedFd) -> Outcome<()> {
 
 /// Frees what a killed daemon left half-made: copies that never got their name.
 pub fn sweep() {
-    for folder in [images(), blanks(), disks()] {
+    for folder in [images(), blanks(), disks(), templates(), saves()] {
         let Ok(entries) = fs::read_dir(folder) else { continue };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().ends_with(".new") {

@@ -4,8 +4,8 @@ use crate::daemon::Daemon;
 use crate::error::{Code, During, Outcome, failure};
 use crate::ids::{Id, hex};
 use crate::jail::{self, Ends, Jail};
-use crate::request::{Accelerator, Labels, LaunchArgs, Magic};
-use crate::{disk, image, launch, machines, place, qemu};
+use crate::request::{Accelerator, DiskFrom, Labels, LaunchArgs, Magic, Memory};
+use crate::{disk, image, launch, machines, memory_file, place, qemu};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -41,7 +41,6 @@ pub fn run(daemon: &Daemon) -> Outcome<Vec<Value>> {
     };
     let (id, bait) = (fresh_id()?, fresh_id()?);
     let _held = daemon.hold_machine(&id);
-    let magic = Magic::try_from("0".repeat(32)).map_err(|why| failure(Code::Internal, why))?;
     let args = LaunchArgs {
         machine_id: id.clone(),
         image,
@@ -49,11 +48,13 @@ pub fn run(daemon: &Daemon) -> Outcome<Vec<Value>> {
         memory_mib: 64,
         cpus: 1,
         accelerator: Accelerator::Tcg,
-        magic,
+        magic: None,
         labels: Labels::default(),
+        memory: Memory::Plain,
     };
-    let report = disk::create(&id, DISK_MIB)
-        .and_then(|()| disk::create(&bait, DISK_MIB))
+    let blank = DiskFrom::Blank(DISK_MIB);
+    let report = disk::create(daemon, &id, &blank)
+        .and_then(|()| disk::create(daemon, &bait, &blank))
         .and_then(|()| fs::create_dir(place::machine(&id)).during(|| "make the probe's folder".to_owned()))
         .and_then(|()| probe(daemon, &args, &bait));
     let killed = machines::kill(daemon, &id);
@@ -75,7 +76,13 @@ fn databases(daemon: &Daemon) -> Vec<PathBuf> {
 
 fn probe(daemon: &Daemon, args: &LaunchArgs, bait: &Id) -> Outcome<Vec<Value>> {
     let runtime = daemon.runtime()?;
-    let made = launch::make(daemon, args)?;
+    let magic = Magic::try_from("0".repeat(32)).map_err(|why| failure(Code::Internal, why))?;
+    let made = launch::make(daemon, args, &magic)?;
+    // As a template's memory is.
+    let memory = memory_file::create(c"microterm-memory", 1 << 20)
+        .and_then(|file| memory_file::seal(&file).map(|()| file))
+        .and_then(|file| memory_file::reopen(&file))
+        .during(|| "make a bait of memory".to_owned())?;
     let (report, said) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).during(|| "make a pipe".to_owned())?;
     let name = format!("microterm-{bait}");
     let address = SocketAddr::from_abstract_name(&name).during(|| "name a bait socket".to_owned())?;
@@ -96,7 +103,10 @@ fn probe(daemon: &Daemon, args: &LaunchArgs, bait: &Id) -> Outcome<Vec<Value>> {
     inside.extend(bait_disks.iter().map(|path| format!("disk:{}", path.display())));
     inside.extend(databases(daemon).iter().map(|path| format!("database:{}", path.display())));
     let said = File::from(said);
-    jail.start(&inside, &Ends { agent: &made.agent, qmp: &made.qmp, said: &said })?;
+    jail.start(
+        &inside,
+        &Ends { agent: &made.agent, qmp: &made.qmp, control: &made.control, memory: Some(&memory), said: &said },
+    )?;
     drop(said);
     let text = read_report(File::from(report))?;
     serde_json::from_slice(&text).map_err(|error| {

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Error};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
@@ -70,6 +71,7 @@ pub fn run(arguments: &[String]) -> i32 {
             "write-image",
             ["/image/vmlinuz", "/image/initrd.cpio", "/image/root.erofs", crate::jail::PROGRAM].map(write).into(),
         ),
+        check("write-template", write_template()),
         check("gain-capability", gain_capability()),
         check("make-namespace", make_namespace()),
         check(
@@ -98,11 +100,47 @@ pub fn run(arguments: &[String]) -> i32 {
 fn see_processes(pid: i32) -> Vec<(String, io::Result<()>)> {
     let own = std::process::id();
     vec![
-        read("/proc/"),
+        ("a process but this in /proc".to_owned(), holds(others_in_proc().is_empty(), "none seen")),
+        read("/proc/meminfo"),
+        read("/proc/sys/"),
         // SAFETY: signal 0 only asks whether there is such a process.
         (format!("find process {pid}"), outcome(unsafe { libc::kill(pid, 0) })),
         (format!("own pid is {own}"), holds(own == 1, "alone in its pid namespace")),
     ]
+}
+
+fn others_in_proc() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let names = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own).collect()
+}
+
+/// A template's memory is open to QEMU for writing, since it insists, and yet must not change.
+fn write_template() -> Vec<(String, io::Result<()>)> {
+    let path = format!("/proc/self/fd/{}", crate::qemu::MEMORY_FD);
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        // Then QEMU could not open it either, and the probe proves nothing.
+        Err(error) => return vec![(format!("open it as QEMU does: {error}"), Ok(()))],
+    };
+    let number = file.as_raw_fd();
+    // SAFETY: mmap is given no address, and what it might map is never touched; the other calls take plain numbers.
+    unsafe {
+        let shared = libc::PROT_READ | libc::PROT_WRITE;
+        let mapped = libc::mmap(std::ptr::null_mut(), 4096, shared, libc::MAP_SHARED, number, 0);
+        let mapped = if mapped == libc::MAP_FAILED { Err(Error::last_os_error()) } else { Ok(()) };
+        let punch = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        vec![
+            ("write".to_owned(), file.write_at(b"x", 0).map(|_| ())),
+            ("map for writing".to_owned(), mapped),
+            ("grow".to_owned(), file.set_len(2 << 20)),
+            ("shrink".to_owned(), file.set_len(4096)),
+            ("punch a hole".to_owned(), outcome(libc::fallocate(number, punch, 0, 4096))),
+            ("seal".to_owned(), outcome(libc::fcntl(number, libc::F_ADD_SEALS, libc::F_SEAL_FUTURE_WRITE))),
+            ("change its mode".to_owned(), outcome(libc::fchmod(number, 0o666))),
+        ]
+    }
 }
 
 fn signal_others(pid: i32) -> Vec<(String, io::Result<()>)> {
@@ -241,8 +279,8 @@ fn raise_limits() -> Vec<(String, io::Result<()>)> {
 }
 
 fn use_descriptors() -> Vec<(String, io::Result<()>)> {
-    // 0 to 2, and the two sockets that QEMU gets.
-    (5..256)
+    // 0 to 2, the sockets that QEMU gets, and the memory.
+    (crate::qemu::MEMORY_FD + 1..256)
         .map(|number| (number, is_open(number)))
         .filter(|(_, open)| *open)
         .map(|(number, _)| (format!("descriptor {number}"), Ok(())))

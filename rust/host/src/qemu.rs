@@ -1,12 +1,16 @@
 //! QEMU's command line.
 
-use crate::request::{Accelerator, LaunchArgs};
+use crate::request::{Accelerator, LaunchArgs, Magic, Memory};
+use crate::restore::Origin;
 use crate::runtime::Runtime;
 use crate::tsc;
 
 /// Descriptors in the jail.
 pub const AGENT_FD: i32 = 3;
 pub const QMP_FD: i32 = 4;
+pub const CONTROL_FD: i32 = 5;
+/// Of a restored machine alone.
+pub const MEMORY_FD: i32 = 6;
 
 /// Size of TCG's buffer of translated code. QEMU would take up to a gigabyte.
 const TB_SIZE_MIB: u64 = 96;
@@ -18,7 +22,7 @@ const OWN_THREADS: u64 = 64;
 pub const IMAGE_FOLDER: &str = "/image";
 pub const DISK: &str = "/disk.ext4";
 
-/// The memory limit of a machine's cgroup.
+/// What a machine may need of the host's memory.
 pub fn memory_limit_mib(launch: &LaunchArgs) -> u64 {
     let emulation = match launch.accelerator {
         // Translated code, and software TLBs that grow with what the guest touches.
@@ -28,29 +32,55 @@ pub fn memory_limit_mib(launch: &LaunchArgs) -> u64 {
     launch.memory_mib + OWN_MIB + emulation
 }
 
+/// What a machine's cgroup must admit besides. The first machine that touches a page of its template's memory, be it
+/// only to change its own copy, has that page charged to it as well, though all of them share it.
+pub fn shared_limit_mib(launch: &LaunchArgs) -> u64 {
+    if matches!(launch.memory, Memory::Template(_)) { launch.memory_mib } else { 0 }
+}
+
 /// The limit of processes and threads.
 pub fn pids_limit(launch: &LaunchArgs) -> u64 {
     OWN_THREADS + u64::from(launch.cpus)
 }
 
 /// All arguments after the program's name.
-pub fn arguments(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
+pub fn arguments(launch: &LaunchArgs, runtime: &Runtime, origin: &Origin) -> Vec<String> {
+    let mut line: Vec<String> = Vec::new();
+    let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
+    add(&["-name", launch.machine_id.as_str(), "-nodefaults", "-no-user-config", "-nographic"]);
+    add(&["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]);
+    let size = launch.memory_mib;
+    match origin {
+        Origin::Boot(magic) => {
+            add(&["-object", &format!("memory-backend-ram,id=ram,size={size}M")]);
+            add(&["-kernel", &format!("{IMAGE_FOLDER}/vmlinuz"), "-initrd", &format!("{IMAGE_FOLDER}/initrd.cpio")]);
+            add(&["-append", &kernel_line(launch, magic, tsc::khz())]);
+        }
+        Origin::Saved(_) => {
+            // QEMU opens the path for writing whatever it is told, and so can only be given what no write changes.
+            let path = format!("/proc/self/fd/{MEMORY_FD}");
+            add(&["-object", &format!("memory-backend-file,id=ram,size={size}M,mem-path={path},share=off")]);
+            add(&["-incoming", "defer"]);
+        }
+    }
+    line.extend(devices(launch, runtime));
+    line
+}
+
+/// The arguments that what is saved depends on: machine, processor, memory, devices in their order.
+pub fn devices(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
     let (accelerator, cpu) = match launch.accelerator {
         Accelerator::Tcg => (format!("tcg,thread=multi,tb-size={TB_SIZE_MIB}"), "max"),
         Accelerator::Kvm => ("kvm".to_owned(), "host"),
     };
     let mut line: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
-    add(&["-name", launch.machine_id.as_str(), "-nodefaults", "-no-user-config", "-nographic"]);
-    add(&["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]);
-    add(&["-M", "microvm,x-option-roms=off,rtc=on", "-accel", &accelerator, "-cpu", cpu]);
+    add(&["-M", "microvm,x-option-roms=off,rtc=on,memory-backend=ram", "-accel", &accelerator, "-cpu", cpu]);
     add(&["-smp", &launch.cpus.to_string(), "-m", &format!("{}M", launch.memory_mib)]);
     if runtime.version >= (7, 1, 0) {
         // The default is 64 workers, which alone would reach the limit of threads.
         add(&["-object", "main-loop,id=main-loop,thread-pool-max=16"]);
     }
-    add(&["-kernel", &format!("{IMAGE_FOLDER}/vmlinuz"), "-initrd", &format!("{IMAGE_FOLDER}/initrd.cpio")]);
-    add(&["-append", &kernel_line(launch)]);
     let base = format!(
         "driver=raw,node-name=base,read-only=on,file.driver=file,file.filename={IMAGE_FOLDER}/root.erofs,file.locking=off"
     );
@@ -70,17 +100,19 @@ pub fn arguments(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
     add(&["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng"]);
     add(&["-chardev", "ringbuf,id=con,size=65536", "-serial", "chardev:con"]);
     add(&["-chardev", &format!("socket,id=qmp,fd={QMP_FD},server=on,wait=off"), "-mon", "chardev=qmp,mode=control"]);
+    add(&["-chardev", &format!("socket,id=control,fd={CONTROL_FD},server=on,wait=off")]);
+    add(&["-mon", "chardev=control,mode=control"]);
     add(&["-action", "reboot=shutdown,shutdown=pause", "-msg", "timestamp=on"]);
     line
 }
 
 /// The guest kernel's command line.
-fn kernel_line(launch: &LaunchArgs) -> String {
+pub fn kernel_line(launch: &LaunchArgs, magic: &Magic, khz: u64) -> String {
     let clock = match launch.accelerator {
         // `reliable`: with several processors Linux would else distrust the counter, and its clock would drift with
         // the timer interrupts that a loaded host delays. All of a guest's processors read the host's one counter.
-        Accelerator::Tcg => format!(" tsc_early_khz={} tsc=reliable", tsc::khz()),
+        Accelerator::Tcg => format!(" tsc_early_khz={khz} tsc=reliable"),
         Accelerator::Kvm => String::new(),
     };
-    format!("console=ttyS0 quiet panic=-1{clock} microterm.magic={}", launch.magic.as_str())
+    format!("console=ttyS0 quiet panic=-1{clock} microterm.magic={}", magic.as_str())
 }

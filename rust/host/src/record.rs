@@ -3,7 +3,7 @@
 use crate::error::{During, Outcome};
 use crate::ids::{Id, ImageKey};
 use crate::place;
-use crate::request::{Accelerator, Magic};
+use crate::request::{Accelerator, Magic, Memory};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::Write;
@@ -20,6 +20,9 @@ pub struct Record {
     pub cpus: u32,
     pub accelerator: Accelerator,
     pub environment: Option<Id>,
+    /// Plain in records of daemons that knew nothing else.
+    #[serde(default)]
+    pub memory: Memory,
     /// Of the guest channel, for a server that adopts the machine.
     pub magic: Magic,
     /// Absent until a uid is claimed.

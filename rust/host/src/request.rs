@@ -1,14 +1,22 @@
 //! The wire: one JSON request a line, each checked against a strict schema before anything is done.
 
 use crate::error::{Code, Failure, failure};
-use crate::ids::{Id, ImageKey};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
+
+mod args;
+pub use args::{
+    Accelerator, DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, Labels, LaunchArgs, MachineArgs, MachineSaveArgs,
+    Magic, Memory, SaveArgs, ScanArgs, ShapeArgs, TemplateArgs, TemplateSaveArgs,
+};
 
 /// Longest line of a request, in bytes, its newline included.
 pub const LONGEST_LINE: usize = 64 * 1024;
 /// Most ids in one `scan`.
 const MOST_IDS: usize = 1024;
+/// Of a disk and of memory, in MiB.
+const SIZES: std::ops::RangeInclusive<u64> = 64..=1_048_576;
+const CPUS: std::ops::RangeInclusive<u64> = 1..=64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,99 +32,24 @@ struct Envelope<'a> {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-#[derive(Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct ImageArgs {
-    pub image: ImageKey,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct DiskCreateArgs {
-    pub disk_id: Id,
-    pub size_mib: u64,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct DiskArgs {
-    pub disk_id: Id,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct MachineArgs {
-    pub machine_id: Id,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct ScanArgs {
-    pub ids: Vec<Id>,
-}
-
-/// How a guest's code runs.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Accelerator {
-    Tcg,
-    Kvm,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Labels {
-    pub environment: Option<Id>,
-}
-
-/// 16 bytes in lower-case hexadecimal, for the guest's kernel command line.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(try_from = "String")]
-pub struct Magic(String);
-
-impl Magic {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Magic {
-    type Error = &'static str;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.len() == 32 && text.bytes().all(hex) {
-            Ok(Self(text))
-        } else {
-            Err("magic is 32 digits of 0-9 and a-f")
-        }
-    }
-}
-
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct LaunchArgs {
-    pub machine_id: Id,
-    pub image: ImageKey,
-    pub disk_id: Option<Id>,
-    pub memory_mib: u64,
-    pub cpus: u32,
-    pub accelerator: Accelerator,
-    pub magic: Magic,
-    #[serde(default)]
-    pub labels: Labels,
-}
-
 /// One verb with its arguments, all of them within their ranges.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     Hello,
     ImageVerify(ImageArgs),
     ImageImport,
-    DiskCreate(DiskCreateArgs),
+    DiskCreate(DiskCreateArgs, DiskFrom),
     DiskRemove(DiskArgs),
     MachineLaunch(LaunchArgs),
     MachineKill(MachineArgs),
     MachineUsage(MachineArgs),
+    MachineSave(MachineSaveArgs),
+    TemplateFind(ShapeArgs),
+    TemplateSave(TemplateSaveArgs),
+    TemplateList,
+    TemplateRemove(TemplateArgs),
+    SaveList,
+    SaveRemove(SaveArgs),
     List,
     Scan(ScanArgs),
     HostResources,
@@ -155,21 +88,40 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         "list" => nothing(Request::List),
         "host.resources" => nothing(Request::HostResources),
         "jail.probe" => nothing(Request::JailProbe),
+        "template.list" => nothing(Request::TemplateList),
+        "save.list" => nothing(Request::SaveList),
         "image.verify" => args(name, raw).map(Request::ImageVerify),
         "disk.remove" => args(name, raw).map(Request::DiskRemove),
         "machine.kill" => args(name, raw).map(Request::MachineKill),
         "machine.usage" => args(name, raw).map(Request::MachineUsage),
         "disk.create" => {
             let create: DiskCreateArgs = args(name, raw)?;
-            within("sizeMib", create.size_mib, 64..=1_048_576)?;
-            Ok(Request::DiskCreate(create))
+            let from = create.from().ok_or_else(|| failure(Code::BadRequest, "give either sizeMib or template"))?;
+            if let DiskFrom::Blank(size_mib) = from {
+                within("sizeMib", size_mib, SIZES)?;
+            }
+            Ok(Request::DiskCreate(create, from))
         }
         "machine.launch" => {
             let launch: LaunchArgs = args(name, raw)?;
-            within("memoryMib", launch.memory_mib, 64..=1_048_576)?;
-            within("cpus", u64::from(launch.cpus), 1..=64)?;
+            within("memoryMib", launch.memory_mib, SIZES)?;
+            within("cpus", u64::from(launch.cpus), CPUS)?;
+            if launch.magic.is_none() && matches!(launch.memory, Memory::Plain | Memory::TemplateSource) {
+                return Err(failure(Code::BadRequest, "a guest that boots needs a magic"));
+            }
             Ok(Request::MachineLaunch(launch))
         }
+        "machine.save" => args(name, raw).map(Request::MachineSave),
+        "template.find" => {
+            let shape: ShapeArgs = args(name, raw)?;
+            within("memoryMib", shape.memory_mib, SIZES)?;
+            within("cpus", u64::from(shape.cpus), CPUS)?;
+            within("diskMib", shape.disk_mib, SIZES)?;
+            Ok(Request::TemplateFind(shape))
+        }
+        "template.save" => args(name, raw).map(Request::TemplateSave),
+        "template.remove" => args(name, raw).map(Request::TemplateRemove),
+        "save.remove" => args(name, raw).map(Request::SaveRemove),
         "scan" => {
             let scan: ScanArgs = args(name, raw)?;
             within("the number of ids", scan.ids.len() as u64, 0..=MOST_IDS as u64)?;

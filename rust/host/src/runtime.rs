@@ -3,6 +3,7 @@
 use crate::error::{Code, During, Outcome, failure};
 use crate::{place, tools};
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -19,6 +20,9 @@ pub struct Runtime {
     pub qemu: PathBuf,
     /// Major, minor, micro.
     pub version: (u32, u32, u32),
+    /// Differs between any two builds.
+    pub identity: String,
+    stamp: String,
     /// Host path and path in the jail.
     pub binds: Vec<(PathBuf, PathBuf)>,
 }
@@ -48,7 +52,15 @@ impl Runtime {
                 format!("{} is not installed (it comes with QEMU's data files)", FIRMWARE[0]),
             ));
         }
-        Ok(Self { qemu: qemu.to_owned(), version, binds })
+        let said = version.1;
+        let stamp = stamp(qemu).ok_or_else(|| failure(Code::Internal, format!("{} is gone", qemu.display())))?;
+        let identity = format!("{said} {stamp}");
+        Ok(Self { qemu: qemu.to_owned(), version: version.0, identity, stamp, binds })
+    }
+
+    /// Whether QEMU is still the one that was found: it may be upgraded while the daemon runs.
+    pub fn is_current(&self) -> bool {
+        stamp(&self.qemu).as_ref() == Some(&self.stamp)
     }
 
     pub fn version_text(&self) -> String {
@@ -68,9 +80,19 @@ fn output(program: &Path, argument: &std::ffi::OsStr) -> Outcome<(bool, String)>
     Ok((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
-fn version_of(qemu: &Path) -> Outcome<(u32, u32, u32)> {
+/// Size and time of change of a binary, which an upgrade replaces.
+fn stamp(binary: &Path) -> Option<String> {
+    let found = std::fs::metadata(binary).ok()?;
+    Some(format!("{} {}.{:09}", found.size(), found.mtime(), found.mtime_nsec()))
+}
+
+/// The version, and the line that says it.
+fn version_of(qemu: &Path) -> Outcome<((u32, u32, u32), String)> {
     let (_, text) = output(qemu, "--version".as_ref())?;
-    parse_version(&text).ok_or_else(|| failure(Code::Internal, format!("{} did not say its version", qemu.display())))
+    let line = text.lines().next().unwrap_or_default().to_owned();
+    parse_version(&text)
+        .map(|version| (version, line))
+        .ok_or_else(|| failure(Code::Internal, format!("{} did not say its version", qemu.display())))
 }
 
 fn parse_version(text: &str) -> Option<(u32, u32, u32)> {

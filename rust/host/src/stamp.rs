@@ -9,9 +9,12 @@ use std::path::Path;
 
 const NAME: &str = "checked";
 
-fn of(folder: &Path) -> Option<String> {
+const NAMES: [&str; 4] = [FILES[0], FILES[1], FILES[2], "manifest.json"];
+
+/// What changes with any write to one of the files; `None` when one is missing.
+pub fn of(folder: &Path, names: &[&str]) -> Option<String> {
     let mut text = String::new();
-    for name in FILES.iter().chain(&["manifest.json"]) {
+    for name in names {
         let found = fs::symlink_metadata(folder.join(name)).ok()?;
         writeln!(text, "{name} {} {} {}.{:09}", found.ino(), found.size(), found.ctime(), found.ctime_nsec()).ok()?;
     }
@@ -20,7 +23,7 @@ fn of(folder: &Path) -> Option<String> {
 
 /// Notes that the files in this folder are right as they are now.
 pub fn set(folder: &Path) {
-    if let Some(text) = of(folder) {
+    if let Some(text) = of(folder, &NAMES) {
         // Without the note the next start takes a little longer.
         let _ = fs::write(folder.join(NAME), text);
     }
@@ -28,7 +31,7 @@ pub fn set(folder: &Path) {
 
 /// Whether the files are those that were found right.
 pub fn holds(folder: &Path) -> bool {
-    of(folder).is_some_and(|now| fs::read_to_string(folder.join(NAME)).is_ok_and(|then| then == now))
+    of(folder, &NAMES).is_some_and(|now| fs::read_to_string(folder.join(NAME)).is_ok_and(|then| then == now))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::error::{Code, Outcome, failure};
 use crate::ids::Id;
 use crate::locks::Held;
 use crate::request::Request;
-use crate::{disk, image, launch, machines, probe, resources, scan};
+use crate::{disk, image, launch, machines, probe, resources, saves, scan, templates};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -46,9 +46,9 @@ pub fn act(daemon: &Daemon, request: Request) -> Outcome<Value> {
             Ok(json!({ "ok": bad.is_empty(), "bad": bad }))
         }
         Request::ImageImport => import(daemon),
-        Request::DiskCreate(args) => {
+        Request::DiskCreate(args, from) => {
             let _held = daemon.hold_disk(&args.disk_id);
-            disk::create(&args.disk_id, args.size_mib).map(|()| json!({}))
+            disk::create(daemon, &args.disk_id, &from).map(|()| json!({}))
         }
         Request::DiskRemove(args) => {
             let _held = daemon.hold_disk(&args.disk_id);
@@ -60,6 +60,22 @@ pub fn act(daemon: &Daemon, request: Request) -> Outcome<Value> {
             Ok(json!({ "removed": machines::kill(daemon, &args.machine_id)? }))
         }
         Request::MachineUsage(args) => value(daemon.cgroups.usage(&args.machine_id)?),
+        Request::MachineSave(args) => {
+            let _held = daemon.hold_machine(&args.machine_id);
+            Ok(json!({ "allocatedBytes": saves::save(daemon, &args.machine_id, &args.save_id)? }))
+        }
+        Request::TemplateFind(args) => {
+            let (key, is_built) = templates::find(daemon, &args)?;
+            Ok(json!({ "key": key, "isBuilt": is_built }))
+        }
+        Request::TemplateSave(args) => {
+            let _held = daemon.hold_machine(&args.machine_id);
+            Ok(json!({ "allocatedBytes": templates::save(daemon, &args.machine_id, &args.template)? }))
+        }
+        Request::TemplateList => Ok(json!({ "templates": templates::list(daemon) })),
+        Request::TemplateRemove(args) => Ok(json!({ "removed": templates::remove(daemon, &args.template)? })),
+        Request::SaveList => Ok(json!({ "saves": saves::list() })),
+        Request::SaveRemove(args) => Ok(json!({ "removed": saves::remove(daemon, &args.save_id)? })),
         Request::List => Ok(json!({ "machines": machines::list(daemon), "disks": disk::list() })),
         Request::Scan(args) => Ok(json!({ "found": scan::scan(&args.ids) })),
         Request::HostResources => value(resources::read()?),

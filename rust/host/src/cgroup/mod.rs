@@ -29,7 +29,7 @@ pub struct Limits {
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     cpu_usec: u64,
-    memory_bytes: u64,
+    pub memory_bytes: u64,
     pids: u64,
 }
 

@@ -33,6 +33,29 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// A kernel in the boot protocol's format (Documentation/arch/x86/boot.rst) whose real-mode entry halts for ever: QEMU
 /// runs with it as with any guest, on any machine, in no time.
 fn halting_kernel() -> Vec<u8> {
+    kernel(&[0xfa, 0xf4, 0xeb, 0xfc]) // cli; hlt; jmp back
+}
+
+/// The same, but it writes A to Z to its console for ever: what comes next tells whether memory and processor are as
+/// they were.
+fn counting_kernel() -> Vec<u8> {
+    let program = [
+        0xfa, // cli
+        0xba, 0xf8, 0x03, // mov dx, 0x3f8
+        0xb0, 0x41, // mov al, 'A'
+        0xee, // again: out dx, al
+        0xfe, 0xc0, // inc al
+        0x3c, 0x5b, // cmp al, 'Z' + 1
+        0x75, 0x02, // jne wait
+        0xb0, 0x41, // mov al, 'A'
+        0xb9, 0xff, 0xff, // wait: mov cx, 0xffff
+        0xe2, 0xfe, // loop here
+        0xeb, 0xf0, // jmp again
+    ];
+    kernel(&program)
+}
+
+fn kernel(program: &[u8]) -> Vec<u8> {
     let mut kernel = vec![0; 4096];
     kernel[0x1f1] = 1; // setup_sects
     kernel[0x1fe..0x200].copy_from_slice(&0xaa55_u16.to_le_bytes());
@@ -43,15 +66,18 @@ fn halting_kernel() -> Vec<u8> {
     kernel[0x214..0x218].copy_from_slice(&0x10_0000_u32.to_le_bytes());
     kernel[0x22c..0x230].copy_from_slice(&0x37ff_ffff_u32.to_le_bytes());
     kernel[0x238..0x23c].copy_from_slice(&2047_u32.to_le_bytes());
-    kernel[0x268..0x26c].copy_from_slice(&[0xfa, 0xf4, 0xeb, 0xfc]); // cli; hlt; jmp back
+    kernel[0x268..][..program.len()].copy_from_slice(program);
     kernel
 }
 
 /// Writes an image with this key into a folder.
 pub fn write_image(folder: &Path, key: &str) {
+    write_image_of(folder, key, halting_kernel());
+}
+
+fn write_image_of(folder: &Path, key: &str, kernel: Vec<u8>) {
     fs::create_dir_all(folder).unwrap();
-    let files =
-        [("vmlinuz", halting_kernel()), ("initrd.cpio", b"no initrd".repeat(100)), ("root.erofs", vec![0; 1 << 20])];
+    let files = [("vmlinuz", kernel), ("initrd.cpio", b"no initrd".repeat(100)), ("root.erofs", vec![0; 1 << 20])];
     let mut listed = serde_json::Map::new();
     for (name, bytes) in files {
         fs::write(folder.join(name), &bytes).unwrap();
@@ -91,6 +117,36 @@ impl Host {
         let import = tempfile::tempdir().unwrap();
         write_image(import.path(), IMAGE);
         Self { data, import, instance: format!("t{:07}", number % 10_000_000), supervisor: None }
+    }
+
+    /// Its guests count, `letters` reads what they say.
+    pub fn prepare_counting() -> Self {
+        let host = Self::prepare();
+        write_image_of(host.import.path(), IMAGE, counting_kernel());
+        host
+    }
+
+    /// Waits until a guest has said as much, and answers with what it has said since it was last asked.
+    pub fn letters(&self, machine: &str, at_least: usize) -> String {
+        let folder = self.folder().join(self.named(&format!("machines/{machine}")));
+        let mut qmp = UnixStream::connect(folder.join("qmp.sock")).unwrap();
+        qmp.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut lines = BufReader::new(qmp.try_clone().unwrap()).lines().map(Result::unwrap);
+        let mut ask = |command: &Value| {
+            writeln!(qmp, "{command}").unwrap();
+            lines.find(|line| line.contains("\"return\"")).unwrap()
+        };
+        ask(&json!({ "execute": "qmp_capabilities" }));
+        let mut all = String::new();
+        until("the guest counts", || {
+            let read = json!({ "execute": "ringbuf-read", "arguments": { "device": "con", "size": 60_000 } });
+            let answer: Value = serde_json::from_str(&ask(&read)).unwrap();
+            // The firmware says something, too.
+            let said = answer["return"].as_str().unwrap();
+            all.extend(said.chars().filter(char::is_ascii_uppercase));
+            (all.len() >= at_least).then_some(())
+        });
+        all
     }
 
     pub fn start() -> Self {

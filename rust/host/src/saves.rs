@@ -1,0 +1,143 @@
+//! Saves: memory and device state of one machine that was paused. Its disk stays where it is.
+
+use crate::capture::{self, failed};
+use crate::control::Control;
+use crate::daemon::Daemon;
+use crate::error::{Code, During, Failure, Outcome, failure, note};
+use crate::ids::Id;
+use crate::locks::Held;
+use crate::manifest::{self, Manifest, corrupt};
+use crate::record::{Record, now_unix_ms};
+use crate::templates::{AS_TEMPLATE, SAVING};
+use crate::{fault, kind, machines, place};
+use serde::Serialize;
+use std::fs;
+use std::path::Path;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    save_id: Id,
+    is_whole: bool,
+    allocated_bytes: u64,
+}
+
+pub fn hold(daemon: &Daemon, id: &Id) -> Held {
+    daemon.locks.hold(format!("save {id}"))
+}
+
+/// All that have a folder.
+pub fn list() -> Vec<Listed> {
+    let entries = fs::read_dir(place::saves()).into_iter().flatten().flatten();
+    let mut ids: Vec<_> = entries.filter_map(|entry| Id::parse(&entry.file_name().into_string().ok()?).ok()).collect();
+    ids.sort();
+    let listed = |save_id: Id| Listed {
+        is_whole: Manifest::read(&place::save(&save_id)).is_ok(),
+        allocated_bytes: manifest::allocated(&place::save(&save_id)),
+        save_id,
+    };
+    ids.into_iter().map(listed).collect()
+}
+
+/// Removes a save and what a broken one left. A machine that was resumed from it keeps its memory.
+///
+/// # Errors
+/// What the file system refused.
+pub fn remove(daemon: &Daemon, id: &Id) -> Outcome<manifest::Removed> {
+    let _held = hold(daemon, id);
+    let folder = place::save(id);
+    manifest::remove(&[&folder, &folder.with_extension("new"), &folder.with_extension("old.new")])
+}
+
+/// Saves a machine, whose lock the caller holds, and ends its VMM. The guest goes on when that fails.
+///
+/// # Errors
+/// `not-found`, `exists`, `no-space` or `snapshot-failed`.
+pub fn save(daemon: &Daemon, machine: &Id, id: &Id) -> Outcome<u64> {
+    let record = Record::read(machine)
+        .filter(|_| machines::vmm(daemon, machine).is_some())
+        .ok_or_else(|| failure(Code::NotFound, format!("machine {machine} does not run")))?;
+    let _held = hold(daemon, id);
+    let folder = place::save(id);
+    if folder.symlink_metadata().is_ok() {
+        return Err(failure(Code::Exists, format!("save {id} exists")));
+    }
+    capture::check_room(daemon, &record)?;
+    let mark = place::machine(machine).join(SAVING);
+    let mut control = capture::monitor(&record)?;
+    let new = manifest::begin(&folder)?;
+    let written = fs::write(&mark, id.as_str())
+        .during(|| "note what is being done".to_owned())
+        .and_then(|()| write(daemon, &record, &mut control, &new))
+        .and_then(|()| manifest::settle(&new, &folder));
+    if let Err(why) = written {
+        let _ = fs::remove_dir_all(&new);
+        let _ = fs::remove_dir_all(&folder);
+        let _ = fs::remove_file(&mark);
+        return Err(undo(&mut control, why));
+    }
+    daemon.cgroups.kill(machine, || ())?;
+    Ok(manifest::allocated(&folder))
+}
+
+fn write(daemon: &Daemon, record: &Record, control: &mut Control, new: &Path) -> Outcome<()> {
+    let shape = kind::shape(record)?;
+    let kind = kind::of(&shape, &*daemon.runtime()?)?;
+    let captured = capture::capture(control, record, new)?;
+    let manifest = Manifest {
+        version: 1,
+        kind,
+        shape,
+        magic: record.magic.clone(),
+        disk_id: record.disk_id.clone(),
+        saved_unix_ms: now_unix_ms(),
+        state: captured.state,
+        memory: captured.memory,
+        disk: None,
+    };
+    manifest.write(new)?;
+    fault::reach("save.written");
+    Ok(())
+}
+
+fn undo(control: &mut Control, why: Failure) -> Failure {
+    let why = if why.code == Code::NoSpace { why } else { failed(why) };
+    match capture::release(control) {
+        Ok(()) => why,
+        Err(stuck) => failed(format!("{why}; and the guest does not go on: {stuck}")),
+    }
+}
+
+/// After a daemon that died while it saved a machine, whose lock the caller holds: ends the VMM if its save is whole
+/// (or it was becoming a template), and lets the guest go on otherwise.
+pub fn recover(daemon: &Daemon, machine: &Id) {
+    let mark = place::machine(machine).join(SAVING);
+    let Ok(what) = fs::read_to_string(&mark) else { return };
+    let saved = Id::parse(&what).is_ok_and(|id| place::save(&id).exists());
+    if saved || what == AS_TEMPLATE {
+        let _ = daemon.cgroups.kill(machine, || ());
+        return;
+    }
+    let outcome = Record::read(machine)
+        .ok_or_else(|| failed("its record cannot be read"))
+        .and_then(|record| capture::monitor(&record))
+        .and_then(|mut control| capture::release(&mut control));
+    match outcome {
+        Ok(()) => {
+            let _ = fs::remove_file(&mark);
+        }
+        Err(failure) => note(format_args!("machine {machine} was being saved and does not go on: {failure}")),
+    }
+}
+
+/// Looks whether a save fits what is asked for and can be loaded here.
+///
+/// # Errors
+/// `snapshot-corrupt`, also when there is none.
+pub fn whole(daemon: &Daemon, id: &Id) -> Outcome<Manifest> {
+    let manifest = Manifest::read(&place::save(id))?;
+    if kind::of(&manifest.shape, &*daemon.runtime()?)? != manifest.kind {
+        return Err(corrupt(format!("save {id} was made with another QEMU or on another host")));
+    }
+    Ok(manifest)
+}
