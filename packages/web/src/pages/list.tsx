@@ -118,7 +118,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
         <caption className="sr-only">Environments</caption>
         <thead className="sticky top-0 bg-bg shadow-[inset_0_-1px_var(--color-border)]">
           <tr>
-            <th scope="col" className={`${head} w-[22%] pl-4`}>
+            <th scope="col" className={`${head} w-[22%] pl-4 max-sm:w-[40%]`}>
               Name
             </th>
             <th scope="col" className={`${head} w-[26%]`}>
@@ -133,7 +133,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
             <th scope="col" className={`${head} w-28 max-sm:hidden`}>
               Created
             </th>
-            <th scope="col" className="w-32">
+            <th scope="col" className="w-32 max-sm:w-28">
               <span className="sr-only">Actions</span>
             </th>
           </tr>

@@ -11,7 +11,7 @@ const BASE =
   "inline-flex items-center justify-center gap-1.5 h-8 rounded-md whitespace-nowrap select-none disabled:opacity-55 disabled:cursor-default";
 
 export const buttonClass = (look: keyof typeof LOOKS, isSquare = false): string =>
-  `${BASE} ${LOOKS[look]} ${isSquare ? "w-8" : "px-3"}`;
+  `${BASE} ${LOOKS[look]} ${isSquare ? "w-8" : "px-3 max-sm:px-2"}`;
 
 export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   readonly look?: keyof typeof LOOKS;

@@ -15,7 +15,7 @@ const NUMBERS = [
 
 /** Seconds; the empty string leaves it to the server, 0 is never. */
 const IDLE = [
-  ["", "as the server's"],
+  ["", "server's default"],
   ["900", "15 min"],
   ["3600", "1 hour"],
   ["28800", "8 hours"],
@@ -23,7 +23,7 @@ const IDLE = [
   ["0", "never"],
 ] as const;
 const LIFE = [
-  ["", "as the server's"],
+  ["", "server's default"],
   ["3600", "1 hour"],
   ["28800", "8 hours"],
   ["86400", "1 day"],

@@ -34,21 +34,21 @@ const SignOutButton = () => {
   );
 };
 
-export const Logo = () => (
+export const Logo = ({ isShort = false }: { readonly isShort?: boolean }) => (
   <span className="inline-flex items-center gap-2 font-semibold">
     <img src="/icon.svg" alt="" className="size-5" />
-    microterm
+    <span className={isShort ? "max-sm:hidden" : ""}>microterm</span>
   </span>
 );
 
 /** 44 px at the top of every page: where one is, and what can be done there. */
 export const Header = ({ children, actions }: { readonly children?: ReactNode; readonly actions?: ReactNode }) => (
-  <header className="flex h-11 shrink-0 items-center gap-3 border-b border-border bg-surface px-3">
+  <header className="flex h-11 shrink-0 items-center gap-3 border-b border-border bg-surface px-3 max-sm:gap-1.5 max-sm:px-2">
     <Link to="/" className="flex rounded-md" aria-label="microterm: all environments">
-      <Logo />
+      <Logo isShort />
     </Link>
     {children}
-    <div className="ml-auto flex items-center gap-1.5">
+    <div className="ml-auto flex shrink-0 items-center gap-1.5 max-sm:gap-0">
       {actions}
       <ThemeButton />
       <SignOutButton />

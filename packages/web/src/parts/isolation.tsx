@@ -11,9 +11,12 @@ export const IsolationLabel = ({ isolation }: Pick<Environment, "isolation">) =>
   const host = useQuery(hostQuery);
   const Icon = words.isWarning ? ShieldAlert : ShieldCheck;
   return (
-    <span className={`inline-flex items-center gap-1 ${words.isWarning ? "text-warn" : ""}`}>
+    <span className={`inline-flex min-w-0 items-center gap-1 ${words.isWarning ? "text-warn" : ""}`}>
       <Icon aria-hidden className="size-3.5 shrink-0" />
-      <span className="truncate">{words.label}</span>
+      <span className="truncate max-sm:sr-only">{words.label}</span>
+      <span aria-hidden className="sm:hidden">
+        {words.short}
+      </span>
       <Popover.Root>
         <Popover.Trigger className="underline underline-offset-2 decoration-dotted hover:decoration-solid">
           Why?

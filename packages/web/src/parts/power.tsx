@@ -59,7 +59,7 @@ export const RunningActions = ({ environment }: { readonly environment: Environm
   const isPausing = pause.isPending || environment.reason === "pausing";
   const isShown = pause.isError || stop.isError;
   return (
-    <div ref={anchor} className="flex items-center gap-1.5">
+    <div ref={anchor} className="flex items-center gap-1.5 max-sm:gap-0">
       <Popover.Root>
         {canPause === false ? (
           <Popover.Trigger

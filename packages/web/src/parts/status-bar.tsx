@@ -38,12 +38,12 @@ export const StatusBar = ({
   readonly environment: Environment;
   readonly children?: ReactNode;
 }) => (
-  <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs whitespace-nowrap text-muted">
+  <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs max-sm:gap-2 max-sm:px-2 whitespace-nowrap text-muted">
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
     <Network />
     <span className="max-md:hidden">{sizeWords(environment)}</span>
     <Lifetime of={environment} />
-    <span className="ml-auto flex items-center gap-4">{children}</span>
+    <span className="ml-auto flex items-center gap-4 max-sm:gap-2">{children}</span>
   </footer>
 );

@@ -76,7 +76,11 @@ export const EndBar = ({ state, busy, onNew, onClose }: EndBarProps) => (
       {state.exit ? exitWords(state.exit) : `This terminal has ended: ${state.endReason ?? "it is gone"}`}
     </p>
     <span className="ml-auto flex gap-2">
-      {onClose && <Button onClick={onClose}>Close the tab</Button>}
+      {onClose && (
+        <Button className="max-sm:hidden" onClick={onClose}>
+          Close the tab
+        </Button>
+      )}
       <Button look="primary" busy={busy ? "Opening…" : null} onClick={onNew}>
         New terminal
       </Button>

@@ -26,8 +26,8 @@ export interface SessionOptions {
 }
 
 export interface Session extends Pick<Store<SessionState>, "get" | "subscribe"> {
-  /** Draws it in `place` and takes the focus. */
-  show(place: HTMLElement): void;
+  /** Draws it in `place`, and takes the focus if it may. */
+  show(place: HTMLElement, takesFocus: boolean): void;
   /** It follows on unseen: its title, its bell, its end. */
   hide(): void;
   /** Attaches where that has not happened yet, or where the environment had ended it, at the next byte. */
@@ -101,8 +101,12 @@ export const openSession = (options: SessionOptions): Session => {
     if (room.cols !== before?.cols || room.rows !== before.rows) {
       store.set({ room });
       // The terminal takes this size when the server says at which byte; after its end nobody says so.
-      if (phase === "exited" || phase === "ended") terminal.resize(room.cols, room.rows);
-      else attachment?.resize(room.cols, room.rows);
+      if (phase === "exited" || phase === "ended") {
+        terminal.resize(room.cols, room.rows);
+        store.set({ size: room });
+      } else {
+        attachment?.resize(room.cols, room.rows);
+      }
     }
     letterbox.fit();
   };
@@ -118,7 +122,7 @@ export const openSession = (options: SessionOptions): Session => {
     attachment = client.attachTerminal({ ...output.handlers, environment, terminal: id, from, size: room });
   };
 
-  const open = async (): Promise<void> => {
+  const open = async (takesFocus: boolean): Promise<void> => {
     await Promise.all([loadFonts(), restored]);
     // A tab that was left meanwhile is opened when it is looked at again.
     if (isDisposed || !isShown || isOpened) return;
@@ -127,7 +131,7 @@ export const openSession = (options: SessionOptions): Session => {
     await emulator.setShown(true);
     fit();
     await attach();
-    if (isShown) terminal.focus();
+    if (isShown && takesFocus) terminal.focus();
   };
 
   const observer = new ResizeObserver(() => requestAnimationFrame(fit));
@@ -152,17 +156,17 @@ export const openSession = (options: SessionOptions): Session => {
   return {
     get: store.get,
     subscribe: store.subscribe,
-    show(place) {
+    show(place, takesFocus) {
       place.append(host);
       isShown = true;
       store.set({ hasRung: false });
       if (!isOpened) {
-        void open();
+        void open(takesFocus);
         return;
       }
       void emulator.setShown(true);
       fit();
-      terminal.focus();
+      if (takesFocus) terminal.focus();
     },
     hide() {
       isShown = false;

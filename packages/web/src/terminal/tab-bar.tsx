@@ -26,7 +26,7 @@ interface TabProps {
 const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProps) => {
   const state = useSessionState(session);
   const exit = state.exit ?? terminal.exit;
-  const name = state.title || `Terminal ${number}`;
+  const name = state.title || `Terminal ${/^\d{1,4}$/.test(terminal.id) ? terminal.id : number}`;
   const remark = exit ? exitWords(exit) : state.cwd;
   return (
     <span
@@ -72,7 +72,8 @@ export interface TabBarProps {
   readonly terminals: readonly Terminal[];
   readonly currentId: string | null;
   readonly sessionOf: (terminal: string) => Session | null;
-  readonly onChoose: (terminal: string) => void;
+  /** `isWalking`: by arrow keys, from tab to tab. */
+  readonly onChoose: (terminal: string, isWalking: boolean) => void;
   readonly onClose: (terminal: string) => void;
   readonly onNew: () => void;
   readonly isAdding: boolean;
@@ -86,7 +87,7 @@ export const TabBar = (props: TabBarProps) => {
   const list = useRef<HTMLDivElement>(null);
   const focusTab = (terminal: string | undefined): void => {
     if (terminal === undefined) return;
-    props.onChoose(terminal);
+    props.onChoose(terminal, true);
     list.current?.querySelector<HTMLElement>(`#tab-${CSS.escape(terminal)}`)?.focus();
   };
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -121,7 +122,7 @@ export const TabBar = (props: TabBarProps) => {
             session={props.sessionOf(terminal.id)}
             number={i + 1}
             isChosen={terminal.id === currentId}
-            onChoose={() => props.onChoose(terminal.id)}
+            onChoose={() => props.onChoose(terminal.id, false)}
             onClose={() => props.onClose(terminal.id)}
           />
         ))}
@@ -130,7 +131,7 @@ export const TabBar = (props: TabBarProps) => {
         look="quiet"
         isSquare
         className="mb-0.5 shrink-0"
-        aria-label="New terminal tab"
+        aria-label="Open another tab"
         aria-disabled={props.isAdding || undefined}
         title={`New terminal (${KEY_NAMES["new-terminal"]})`}
         onClick={props.isAdding ? undefined : props.onNew}

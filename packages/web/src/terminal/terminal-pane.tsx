@@ -54,20 +54,25 @@ interface ScreenProps {
   readonly session: Session;
   readonly state: SessionState;
   readonly isCovered: boolean;
+  /** False while somebody walks through the tabs. */
+  readonly takesFocus: () => boolean;
 }
 
 /** The terminal that is looked at, with what lies over it. */
-const Screen = ({ session, state, isCovered }: ScreenProps) => {
+const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
   const place = useRef<HTMLDivElement>(null);
   const { isScreenReader } = useTerminalSettings();
+  const isFirst = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: asked once, when it is shown.
   useLayoutEffect(() => {
     if (place.current === null) return;
-    session.show(place.current);
+    session.show(place.current, takesFocus());
     return () => session.hide();
   }, [session]);
   useEffect(() => session.setScreenReader(isScreenReader), [session, isScreenReader]);
   useEffect(() => {
-    if (!isCovered) session.focus();
+    if (!isCovered && !isFirst.current) session.focus();
+    isFirst.current = false;
   }, [session, isCovered]);
   const { notice, hoveredLink, phase, size } = state;
   return (
@@ -127,6 +132,13 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
     else if (key === "new-terminal") add.mutate();
     else step(key === "next-terminal" ? 1 : -1);
   });
+  /** The tab that arrow keys have come to: the focus stays on it. */
+  const walking = useRef<string | null>(null);
+  const takesFocus = (): boolean => {
+    const isWalked = walking.current === currentId;
+    walking.current = null;
+    return !isWalked;
+  };
   const session = currentId === null ? null : (sessions?.of(currentId) ?? null);
   const state = useSessionState(session);
   const closing = useClosing(remove.mutate, sessions);
@@ -149,7 +161,11 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
         terminals={terminals}
         currentId={currentId}
         sessionOf={(terminal) => sessions?.of(terminal) ?? null}
-        onChoose={choose}
+        onChoose={(id, isWalking) => {
+          walking.current = isWalking ? id : null;
+          if (id !== currentId) choose(id);
+          else if (!isWalking) session?.focus();
+        }}
         onClose={closing.request}
         onNew={() => add.mutate()}
         isAdding={add.isPending || !isRunning}
@@ -162,7 +178,9 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
         id="terminal-panel"
         aria-labelledby={`tab-${currentId}`}
       >
-        {session && <Screen key={currentId} session={session} state={state} isCovered={cover !== null} />}
+        {session && (
+          <Screen key={currentId} session={session} state={state} isCovered={cover !== null} takesFocus={takesFocus} />
+        )}
         {cover}
       </main>
       {isOver && isRunning && currentId !== null && (

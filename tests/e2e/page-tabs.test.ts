@@ -1,0 +1,165 @@
+import { rm } from "node:fs/promises";
+import type { Browser, Locator } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildPage, launchBrowser, type PageObject, signIn } from "../../support/page.ts";
+import { startServer, type TestServer } from "../../support/server.ts";
+
+const DEADLINE = { timeout: 120_000 };
+
+let web: string;
+let server: TestServer;
+let browser: Browser;
+let page: PageObject;
+
+beforeAll(async () => {
+  web = await buildPage();
+  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
+  page = await signIn(browser, server);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  expect(await server?.dispose()).toEqual([]);
+  await rm(web, { recursive: true, force: true });
+});
+
+const tabs = (): Locator => page.page.getByRole("tab");
+const chosen = (): Locator => page.page.getByRole("tab", { selected: true });
+const press = (keys: string): Promise<void> => page.page.keyboard.press(keys);
+const untilChosen = (name: string): Promise<void> =>
+  expect.poll(() => chosen().textContent(), DEADLINE).toContain(name);
+
+describe("the terminals of an environment", () => {
+  test("are tabs, made by a key and by a button, each with a screen of its own", async () => {
+    await page.createEnvironment();
+    await page.type("PS1='$ '; echo fi''rst; printf '\\e]0;one\\a'\n");
+    await page.untilScreen(/^first$/);
+    await untilChosen("one");
+    expect(await tabs().count()).toBe(1);
+
+    await press("Control+Shift+Enter");
+    await expect.poll(() => tabs().count(), DEADLINE).toBe(2);
+    await page.untilTerminal("live");
+    await page.type("PS1='$ '; echo se''cond; printf '\\e]0;two\\a'\n");
+    const rows = await page.untilScreen(/^second$/);
+    expect(rows.join("\n")).not.toContain("first");
+    await untilChosen("two");
+
+    await page.page.getByRole("button", { name: "Open another tab" }).click();
+    await expect.poll(() => tabs().count(), DEADLINE).toBe(3);
+    await page.untilTerminal("live");
+    await page.type("PS1='$ '; printf '\\e]0;three\\a'\n");
+    await untilChosen("three");
+    expect(await tabs().allTextContents()).toEqual(["one", "two", "three"]);
+    expect(await page.page.title()).toMatch(/^three · .+ · microterm$/);
+  });
+
+  test("are walked through by keys from within, and by arrows from the bar", async () => {
+    await press("Control+Shift+ArrowRight");
+    await untilChosen("one");
+    await page.untilScreen(/^first$/);
+    expect(await page.focused()).toBe("Terminal input");
+    await press("Control+Shift+ArrowLeft");
+    await untilChosen("three");
+
+    await chosen().focus();
+    for (const [key, name] of [
+      ["ArrowLeft", "two"],
+      ["Home", "one"],
+      ["ArrowLeft", "three"],
+      ["End", "three"],
+    ] as const) {
+      await press(key);
+      await untilChosen(name);
+      expect(await page.page.evaluate("document.activeElement.role")).toBe("tab");
+    }
+  });
+
+  test("follow on unseen: no byte is lost, the bell is told, and the folder", async () => {
+    await tabs().nth(1).click();
+    await page.type(
+      "clear; sleep .5; for i in $(seq 500); do echo row $i; done; printf '\\a\\e]0;done\\a\\e]7;file://h/var/tmp\\a'\n",
+    );
+    await tabs().nth(0).click();
+    await page.untilScreen(/^first$/);
+    await tabs().nth(1).getByLabel("Bell:").waitFor();
+    await expect.poll(() => tabs().nth(1).getAttribute("title"), DEADLINE).toBe("done\n/var/tmp");
+    await tabs().nth(1).click();
+    const rows = await page.untilScreen(/^row 500$/);
+    const numbers = rows.flatMap((row) => /^row (\d+)$/.exec(row)?.[1] ?? []).map(Number);
+    expect(numbers.length).toBeGreaterThan(10);
+    expect(numbers).toEqual(numbers.map((_, i) => 500 - numbers.length + 1 + i));
+    expect(await page.page.getByLabel("Bell:").count()).toBe(0);
+  });
+
+  test("are named by their address", async () => {
+    const address = page.page.url();
+    expect(new URL(address).searchParams.get("terminal")).toMatch(/^[a-z0-9]+$/);
+    await page.page.goto(address);
+    await untilChosen("done");
+    await page.untilScreen(/^row 500$/);
+    expect(await tabs().allTextContents()).toEqual(["one", "done", "three"]);
+  });
+
+  test("say how their programs ended while nobody looked, and are closed then without a question", async () => {
+    await tabs().nth(2).click();
+    await page.untilTerminal("live");
+    await page.type("sleep 1; exit 7\n");
+    await tabs().nth(0).click();
+    await expect.poll(() => tabs().nth(2).textContent(), DEADLINE).toContain("exit 7");
+    await page.page.getByRole("button", { name: "Close three" }).click({ force: true });
+    await expect.poll(() => tabs().count(), DEADLINE).toBe(2);
+    await untilChosen("one");
+  });
+
+  test("are closed after a question while something may run, and the next one takes the focus", async () => {
+    await chosen().focus();
+    await press("Delete");
+    const question = page.page.getByRole("alertdialog");
+    await question.getByText("Close one?").waitFor();
+    await question.getByRole("button", { name: "Keep it" }).click();
+    expect(await tabs().count()).toBe(2);
+
+    // A shell that tells of its prompts is known to be at one.
+    await page.type("PS1='\\[\\e]133;A\\a\\]$ \\[\\e]133;B\\a\\]'\n");
+    await page.type("printf '\\e]133;C\\a'; cat\n");
+    await page.page.getByRole("button", { name: "Close one" }).click();
+    await question.getByText("A program runs in it").waitFor();
+    await question.getByRole("button", { name: "Close", exact: true }).click();
+    await expect.poll(() => tabs().count(), DEADLINE).toBe(1);
+    await untilChosen("done");
+    await page.untilTerminal("live");
+    await expect.poll(() => page.focused(), DEADLINE).toBe("Terminal input");
+  });
+
+  test("jump from prompt to prompt", async () => {
+    await page.type("PS1='\\[\\e]133;D;$?\\a\\e]133;A\\a\\]# \\[\\e]133;B\\a\\]'; PS0='\\[\\e]133;C\\a\\]'\n");
+    for (const [command, last] of [
+      ["seq 100 160", "160"],
+      ["false; seq 200 260", "260"],
+      ["(exit 3)", "# (exit 3)"],
+      ["seq 300 360", "360"],
+    ]) {
+      await page.type(`${command}\n`);
+      await page.untilScreen((rows) => {
+        const written = rows.filter((row) => row !== "");
+        return written.at(-1) === "#" && written.at(-2) === last;
+      });
+    }
+    await press("Control+Shift+ArrowUp");
+    await page.untilScreen((rows) => rows[0] === "# seq 300 360");
+    await press("Control+Shift+ArrowUp");
+    await page.untilScreen((rows) => rows[0] === "# (exit 3)");
+    expect(await page.page.locator(".terminal-failure").count()).toBe(1);
+    await press("Control+Shift+ArrowUp");
+    await page.untilScreen((rows) => rows[0] === "# false; seq 200 260");
+    await press("Control+Shift+ArrowDown");
+    await press("Control+Shift+ArrowDown");
+    await page.untilScreen((rows) => rows[0] === "# seq 300 360");
+  });
+
+  test("are removed without an error on the page", async () => {
+    expect(await page.removeEnvironment()).toContain("Nothing is left.");
+    expect(page.errors).toEqual([]);
+  });
+});
