@@ -1,11 +1,11 @@
 /**
  * `./microterm test [KIND…]`: every check of the project, one after the other, and one closing line over all runners.
  *
- * KIND is one of the names in STEPS (static, rust, unit, contract, style, integration, security, vm, e2e), all of them when none
+ * KIND is one of the names in STEPS (static, rust, unit, contract, style, fuzz, integration, security, vm, e2e), all of them when none
  * is given; `--soak` runs the long forms of tests that have one.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { addTally, cargoTally, EMPTY_TALLY, type Tally, vitestTally } from "./tally.ts";
@@ -14,6 +14,7 @@ const root = resolve(import.meta.dirname, "..");
 const scratch = mkdtempSync(join(tmpdir(), "microterm-test-"));
 const node = process.execPath;
 const bin = (name: string) => join(root, "node_modules", name);
+const retries = join(scratch, "retries");
 const soak = process.argv.includes("--soak");
 
 /** Tools are run by Node 24 itself, whatever Node the system has. */
@@ -64,6 +65,7 @@ const STEPS: Readonly<Record<string, StepFunction>> = {
   unit: () => vitest("unit"),
   contract: () => vitest("contract"),
   style: () => vitest("style"),
+  fuzz: () => vitest("fuzz"),
   integration: () => vitest("integration"),
   security: () => vitest("security"),
   vm: () => vitest("vm"),
@@ -90,6 +92,7 @@ function rustCheck(name: string, command: readonly string[]): Tally {
 function vitest(project: string): Tally {
   const report = join(scratch, `${project}.json`);
   const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  args.push(`--reporter=${join(root, "tests/retries.ts")}`);
   const result = run([node, bin("vitest/vitest.mjs"), ...args], root);
   let text = "";
   try {
@@ -112,6 +115,7 @@ function run(command: readonly string[], cwd: string): { code: number; output: s
     env: {
       ...process.env,
       PATH: `${join(node, "..")}:${process.env.PATH}`,
+      MICROTERM_RETRIES: retries,
       ...(soak ? { MICROTERM_SOAK: "1" } : {}),
     },
   });
@@ -141,6 +145,8 @@ for (const [kind, step] of Object.entries(STEPS)) {
     `=== ${kind}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped (${((performance.now() - started) / 1000).toFixed(0)} s)`,
   );
 }
+const retried = existsSync(retries) ? readFileSync(retries, "utf8") : "";
 rmSync(scratch, { recursive: true, force: true });
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+if (retried !== "") console.log(`Passed only at the second try:\n${retried}`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
