@@ -98,7 +98,7 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
       const query = states.map((state) => `state=${state}`).join("&");
       return current().ok("GET", `/v1/environments/${id}/wait?${query}&timeoutMs=${BOOT_MS}`);
     },
-    async run(id, script, timeoutMs = 30_000) {
+    async run(id, script, timeoutMs = 120_000) {
       const body = { command: ["sh", "-c", script], timeoutMs };
       const { exit, failure, stdout, stderr } = await current().ok("POST", `/v1/environments/${id}/exec`, body);
       if (failure !== undefined) throw new Error(`the command did not start: ${failure.message}`);

@@ -11,7 +11,7 @@ import { makeTempFolder } from "./temp-folder.ts";
 const MAIN = join(import.meta.dirname, "../packages/server/src/main.ts");
 /** Shared by all servers of all tests, so that only the first of them compiles. */
 const CODE_CACHE = join(tmpdir(), `microterm-test-code-${process.getuid?.() ?? 0}`);
-const START_DEADLINE_MS = 60_000;
+const START_DEADLINE_MS = 120_000;
 
 export interface Answer {
   readonly status: number;
@@ -146,7 +146,7 @@ function createHandle({ url, data, token, child, ended }: Parts): TestServer {
     },
     async environment(name) {
       const { id } = await server.ok("POST", "/v1/environments", name === undefined ? {} : { name });
-      return server.ok("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=30000`);
+      return server.ok("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=100000`);
     },
     kill(signal) {
       child.kill(signal);

@@ -7,7 +7,7 @@ import { rustBinary } from "./rust-binaries.ts";
 import { makeTempFolder } from "./temp-folder.ts";
 import { type TestImage, testImage } from "./test-image.ts";
 
-const START_MS = 60_000;
+const START_MS = 120_000;
 const POLL_MS = 50;
 /** Exit status of a second daemon on one folder. */
 const LOCKED = 3;

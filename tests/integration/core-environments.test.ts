@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { ANN, BOB, type Server } from "./core-server.ts";
 import { makeWorld } from "./core-world.ts";
 
-const PATIENCE = { timeoutMs: 30_000 } as const;
+const PATIENCE = { timeoutMs: 90_000 } as const;
 const SMALL = { memoryMib: 128 } as const;
 
 async function running(server: Server, request: { name?: string } = {}): Promise<Environment> {

@@ -17,7 +17,7 @@ const faults: Faults = {
 };
 
 const { service, storage } = await openServer({ folder, agentBinary }, { faults });
-const patient = { timeoutMs: 30_000 } as const;
+const patient = { timeoutMs: 90_000 } as const;
 
 async function created(): Promise<string> {
   const { id } = await service.create(ANN, { name: "victim", memoryMib: 128 });

@@ -50,7 +50,7 @@ async function serve(agent: () => Promise<GuestAgent>): Promise<{ readonly url: 
 }
 
 it("goes on at the very byte after the connection to a living guest broke, again and again", async () => {
-  const agent = () => machine.agent({ timeoutMs: 5000 });
+  const agent = () => machine.agent({ timeoutMs: 60_000 });
   const script = "stty -onlcr -echo; seq 1 200000; echo MIDDLE; while read line; do echo got $line; done";
   await (await agent()).openTerminal({ id: TERMINAL, cols: 80, rows: 24, command: ["sh", "-c", script] });
   const client = new TerminalClient(await serve(agent), "e", "t1");

@@ -17,7 +17,7 @@ import {
 
 // What a broken frame or a wrong answer does to one session is in packages/host/src/channel; here a whole agent is hostile.
 const MIB = 1024 * 1024;
-const DEADLINE_MS = 1500;
+const DEADLINE_MS = 3000;
 
 /** The largest growth of this process while `work` ran, bytes. */
 async function growth(work: () => Promise<unknown>): Promise<number> {
@@ -108,7 +108,7 @@ function hello(change: object): object {
 describe("an agent that turns hostile after the handshake", () => {
   const connected = async (attack: OnRequest) => {
     const peer = await http2Peer(afterHello(attack));
-    return { ...peer, agent: await peer.link.agent({ timeoutMs: 5000 }) };
+    return { ...peer, agent: await peer.link.agent({ timeoutMs: 60_000 }) };
   };
 
   it("and sends a list in frames of one byte ends in GUEST_PROTOCOL, for little memory", async () => {
@@ -118,7 +118,7 @@ describe("an agent that turns hostile after the handshake", () => {
     });
     const failed = growth(() => expect(agent.list(".")).rejects.toMatchObject({ name: "PlatformError" }));
     expect(await failed).toBeLessThan(200 * MIB);
-  }, 60_000);
+  }, 180_000);
 
   it("and answers many calls with the largest lists at once costs no more than a few of them", async () => {
     const { agent } = await connected((socket, id) => {
@@ -131,7 +131,7 @@ describe("an agent that turns hostile after the handshake", () => {
       ),
     );
     expect(grown).toBeLessThan(400 * MIB);
-  }, 60_000);
+  }, 180_000);
 
   it("and goes back in a terminal's output loses that stream alone", async () => {
     const output = (offset: bigint, text: string): Buffer => {
@@ -197,8 +197,8 @@ describe("an agent that turns hostile after the handshake", () => {
     await expect(agent.metrics()).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
     await agent.closed;
     // The next caller gets a new connection.
-    expect((await link.agent({ timeoutMs: 5000 })).hello.protocol).toBe(1);
-  }, 40_000);
+    expect((await link.agent({ timeoutMs: 60_000 })).hello.protocol).toBe(1);
+  }, 180_000);
 
   it("and floods with PINGs and SETTINGS while it is asked does not stop this process", async () => {
     const { agent } = await connected((socket) => {

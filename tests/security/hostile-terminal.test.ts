@@ -82,7 +82,7 @@ it.each([
         go();
       }),
     );
-    const agent = await peer.link.agent({ timeoutMs: 5000 });
+    const agent = await peer.link.agent({ timeoutMs: 60_000 });
 
     const http = createServer();
     const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
@@ -119,10 +119,9 @@ it.each([
       const before = sent;
       await new Promise((resolve) => setTimeout(resolve, 500));
       last = sent - before;
-      return last === 0 || sent >= FLOOD_BYTES;
+      return (last === 0 && sent > 65_000) || sent >= FLOOD_BYTES;
     });
-    expect(sent).toBeGreaterThan(65_000);
     expect(sent).toBeLessThan(32 * MIB);
   },
-  90_000,
+  180_000,
 );

@@ -188,7 +188,7 @@ describe("what lies on the host", () => {
     const script = `const socket = require("net").connect(process.argv[1]);
       socket.on("data", (data) => process.stdout.write(data));
       socket.on("error", (error) => console.log(error.code));
-      socket.setTimeout(10000, () => socket.destroy());`;
+      socket.setTimeout(60000, () => socket.destroy());`;
     const asOther = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"];
     const { stdout } = await runCommand([...asOther, process.execPath, "-e", script, daemon.socketPath]);
     return stdout.trim();
@@ -207,7 +207,7 @@ describe("what lies on the host", () => {
     const ask = (line: string): Promise<string> =>
       new Promise((resolve, reject) => {
         const socket = connect(daemon.socketPath, () => socket.write(`${line}\n`));
-        socket.setTimeout(10_000, () => socket.destroy(new Error("no answer")));
+        socket.setTimeout(60_000, () => socket.destroy(new Error("no answer")));
         socket.once("data", (data) => {
           resolve(data.toString());
           socket.destroy();
@@ -255,7 +255,7 @@ describe("a symbolic link", () => {
     await symlink(elsewhere, join(data, "host"));
     const binary = await rustBinary("microterm-host");
     const serve = [binary, "serve", "--data", data, "--server-uid", "0", "--instance", "abcdefgh"];
-    const refused = await runCommand(["timeout", "20", ...serve]);
+    const refused = await runCommand(["timeout", "60", ...serve]);
     expect(refused.code).not.toBe(0);
     expect(refused.code).not.toBe(124);
     expect(refused.stderr).toMatch(/symbolic link|ELOOP|folder/i);

@@ -57,7 +57,7 @@ beforeAll(async () => {
 afterAll(async () => {
   ended.abort();
   try {
-    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 20_000, interval: 100 });
+    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 60_000, interval: 100 });
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -121,7 +121,7 @@ describe("buildImage", () => {
       onProgress: ({ step }) => step === "packages" && abort.abort(new Error("no longer wanted")),
     });
     await expect(started).rejects.toThrow("no longer wanted");
-    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 20_000, interval: 100 });
+    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 60_000, interval: 100 });
     expect(await readdir(join(folder, "scratch"))).toEqual([]);
   });
 
@@ -135,7 +135,7 @@ describe("buildImage", () => {
     await writeFile(program, source);
     const { signal } = await runCommand([process.execPath, program]).finally(() => rm(program));
     expect(signal).toBe("SIGKILL");
-    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 30_000, interval: 100 });
+    await vi.waitFor(async () => expect(await traces()).toEqual([]), { timeout: 60_000, interval: 100 });
     expect((await left()).filter((name) => name.startsWith("microterm-image-"))).not.toEqual([]);
     await buildImage(options());
     expect(await readdir(join(folder, "scratch"))).toEqual([]);
@@ -160,7 +160,7 @@ async function consoleUntil(line: string): Promise<string> {
   let seen = "";
   for (let attempt = 0; attempt < 2 && !seen.includes(line); attempt++) {
     const done = new AbortController();
-    const signal = AbortSignal.any([done.signal, AbortSignal.timeout(60_000)]);
+    const signal = AbortSignal.any([done.signal, AbortSignal.timeout(120_000)]);
     const onLine = (text: string) => {
       seen += `${text}\n`;
       if (text.includes(line)) done.abort();
