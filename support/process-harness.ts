@@ -21,6 +21,7 @@ export async function startProcessHarness(create: CreateProcessDriver): Promise<
     },
     bootMs: 10_000,
     memoryMib: 128,
+    damageTemplate: () => Promise.reject(new Error("processes have no templates")),
     close: async () => {
       const holders = await findHolders(folder.path, ["machines"]);
       await folder.remove();

@@ -1,3 +1,5 @@
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import type { Log, VmDriver } from "@microterm/core";
 import type { VmDriverHarness } from "@microterm/core/testing";
 import type { HostDaemonClient } from "@microterm/host";
@@ -35,6 +37,12 @@ export async function startQemuHarness(create: CreateQemuDriver): Promise<VmDriv
     },
     bootMs: 90_000,
     memoryMib: 192,
+    damageTemplate: async (key) => {
+      const state = await open(join(daemon.data, "host/templates", key, "state"), "r+");
+      const { size } = await state.stat();
+      await state.write(Buffer.from("damaged"), 0, 7, Math.floor(size / 2));
+      await state.close();
+    },
     close: () => daemon.close(),
   };
 }

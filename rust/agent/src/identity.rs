@@ -16,6 +16,7 @@ use crate::answer::{self, Answer};
 use crate::error::{CallError, CallResult, bad_request};
 use crate::randomness::{Seed, reseed, set_clock};
 
+const MACHINE_ID: &str = "/etc/machine-id";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Files of this boot: the boot id, mounted over the kernel's, which in a restored guest is the template's.
 const OWN_FILES: &str = "/run/microterm";
@@ -64,7 +65,11 @@ pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
     check_environment(&identity.environment)?;
     if agent.is_guest {
         let unsealing = agent.seal.begin_identity()?;
-        let result = become_it(&agent, &identity, &seed).await;
+        let result = become_it(&identity, &seed, unsealing.is_some());
+        let result = match result {
+            Ok(()) => agent.seal.renew_host_keys(&agent.programs).await,
+            failed => failed,
+        };
         if let Some(unsealing) = unsealing {
             unsealing.finish(result.as_ref().err());
             agent.renewed();
@@ -100,14 +105,25 @@ fn check_environment(name: &str) -> CallResult<()> {
 }
 
 /// All that makes two guests different. Randomness comes first: the boot id is made from it.
-async fn become_it(agent: &Rc<Agent>, identity: &Identity, seed: &Seed) -> CallResult<()> {
+fn become_it(identity: &Identity, seed: &Seed, is_restored: bool) -> CallResult<()> {
     let failed = |what: &'static str| move |error: io::Error| CallError::io(what, &error);
     reseed(seed).map_err(failed("random pool"))?;
     set_clock(identity.time_unix_ms).map_err(failed("clock"))?;
-    set_file("/etc/machine-id", &format!("{}\n", identity.machine_id)).map_err(failed("machine-id"))?;
+    set_file(MACHINE_ID, &format!("{}\n", identity.machine_id)).map_err(failed("machine-id"))?;
     renew_boot_id().map_err(failed("boot id"))?;
-    set_hostname(&identity.hostname).map_err(failed("hostname"))?;
-    agent.seal.renew_host_keys(&agent.programs).await
+    // The name of a sealed guest, whose files nobody has touched since, is right as a rule.
+    if !is_restored || nix::unistd::gethostname().is_ok_and(|name| name != *identity.hostname) {
+        set_hostname(&identity.hostname).map_err(failed("hostname"))?;
+    }
+    Ok(())
+}
+
+/// Makes room in memory for what each restored guest writes: a first write to the disk takes an emulated guest 30 ms and
+/// more. The machine-id is empty until then, as it is on the disk.
+pub fn prepare_to_restore() -> io::Result<()> {
+    renew_boot_id()?;
+    set_file(MACHINE_ID, "")?;
+    cover(MACHINE_ID, "")
 }
 
 /// Sets the kernel's host name, `/etc/hostname` and `/etc/hosts`.
@@ -118,20 +134,25 @@ pub fn set_hostname(name: &str) -> io::Result<()> {
 }
 
 /// Makes a small file say this. On a full disk, which must not keep a guest from starting, by a mount over it.
-pub fn set_file(path: &str, text: &str) -> io::Result<()> {
+fn set_file(path: &str, text: &str) -> io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|found| found == text) {
         return Ok(());
     }
     match fs::write(path, text) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {
             // One mount per change; a guest's identity changes when it is restored, not more often.
-            let aside = Path::new(OWN_FILES).join(path.replace('/', "-"));
-            let _ = fs::remove_file(&aside);
-            fs::write(&aside, text)?;
-            Ok(mount(Some(&aside), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
+            cover(path, text)
         }
         result => result,
     }
+}
+
+/// Mounts a file in memory that says this over another.
+fn cover(path: &str, text: &str) -> io::Result<()> {
+    let aside = Path::new(OWN_FILES).join(path.replace('/', "-"));
+    let _ = fs::remove_file(&aside);
+    fs::write(&aside, text)?;
+    Ok(mount(Some(&aside), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
 }
 
 fn renew_boot_id() -> io::Result<()> {

@@ -179,7 +179,7 @@ async fn end_programs(agent: &Rc<Agent>) -> CallResult<()> {
     }
 }
 
-/// Removes what a template must not carry; answers whether there were SSH host keys.
+/// Removes what a template must not carry, the machine-id included; answers whether there were SSH host keys.
 fn remove_secrets(user: &User) -> io::Result<bool> {
     let mut files: Vec<PathBuf> = SEED_FILES.iter().map(PathBuf::from).collect();
     for home in [Path::new("/root"), &user.home] {
@@ -200,7 +200,7 @@ fn remove_secrets(user: &User) -> io::Result<bool> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    identity::set_file("/etc/machine-id", "")?;
+    identity::prepare_to_restore()?;
     Ok(!keys.is_empty())
 }
 

@@ -1,4 +1,5 @@
 export { type ContractSkip, contractSuite } from "./contract-checks.ts";
+export { runInGuest } from "./guest-recorder.ts";
 export { networkContract } from "./network-contract.ts";
 export { storageContract } from "./storage-contract.ts";
 export { silentLog, systemClock, systemRandom } from "./system.ts";

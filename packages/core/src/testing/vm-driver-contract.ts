@@ -5,6 +5,7 @@ import type { Machine, MachineSpec, VmDriver } from "../ports/vm-driver.ts";
 import { type ContractSkip, contractSuite } from "./contract-checks.ts";
 import { guestAgentChecks } from "./guest-agent-checks.ts";
 import { attachTo, readAll, runInGuest } from "./guest-recorder.ts";
+import { snapshotChecks } from "./snapshot-checks.ts";
 
 /** What a back end's test file provides. */
 export interface VmDriverHarness {
@@ -15,6 +16,8 @@ export interface VmDriverHarness {
   /** How long a guest may take from its boot to its agent's answer, ms. */
   readonly bootMs: number;
   readonly memoryMib: number;
+  /** Spoils a template as a bad disk does. Never called where the snapshot checks are skipped. */
+  damageTemplate(key: string): Promise<void>;
   /** Takes down all that was made for the suite. Rejects when anything leaked. */
   close(): Promise<void>;
 }
@@ -71,6 +74,19 @@ export function vmDriverContract(
       (test, run) => check(test, run, slow),
       () => agentOf(shared),
     );
+
+    snapshotChecks(check, {
+      driver: () => driver,
+      spec,
+      newDiskId: () => {
+        const diskId = newId(12);
+        made.push(diskId);
+        return diskId;
+      },
+      memoryMib: () => harness.memoryMib,
+      agentOf,
+      damageTemplate: (key) => harness.damageTemplate(key),
+    });
 
     check("calls share one connection, and the next call replaces a broken one", async () => {
       const [first, second] = await Promise.all([agentOf(shared), agentOf(shared)]);

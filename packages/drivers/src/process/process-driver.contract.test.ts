@@ -7,6 +7,14 @@ vmDriverContract("process", () => startProcessHarness(createProcessDriver), [
     test: "a power-off ends the machine as powered-off, also for who adopts it later",
     reason: "processes cannot be powered off: supportsPowerOff is false",
   },
+  ...[
+    "a template is made of a sealed machine, and leaves nothing else of it",
+    "machines of one template serve only once they have an identity, and differ",
+    "a disk from a template is its own, with what the template's held",
+    "a paused machine is gone, and goes on at the exact byte with its programs and the right clock",
+    "what is not there cannot be restored or resumed, and nothing is left of the attempt",
+    "a damaged template is told as corrupt and removed, while its machines go on",
+  ].map((test) => ({ test, reason: "processes have no memory to save: supportsSnapshot is false" })),
   {
     test: "a disk keeps its files over machines, and is removed only when unused",
     reason: "supportsDisk is false",

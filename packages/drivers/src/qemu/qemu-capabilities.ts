@@ -4,13 +4,13 @@ import type { VmCapabilities } from "@microterm/core";
 const OVERHEAD_MIB = 160;
 /** QEMU's translation buffer under TCG (tb-size there), MiB. */
 const TRANSLATION_MIB = 96;
-/** A host's tables for the guest's memory: one byte in so many. */
-const TABLES_SHARE = 16;
-/** A thread and its buffers for each of the guest's CPUs, MiB. */
-const CPU_MIB = 8;
+/** Software TLBs under TCG: one byte for so many of the guest's, and so many MiB a CPU. */
+const TLB_SHARE = 16;
+const TLB_CPU_MIB = 8;
 
 export function qemuCapabilities(accelerator: "tcg" | "kvm", acceleratorReason: string): VmCapabilities {
-  const fixed = OVERHEAD_MIB + (accelerator === "tcg" ? TRANSLATION_MIB : 0);
+  const emulation = (memoryMib: number, cpus: number): number =>
+    accelerator === "tcg" ? TRANSLATION_MIB + Math.ceil(memoryMib / TLB_SHARE) + TLB_CPU_MIB * cpus : 0;
   return {
     accelerator,
     acceleratorReason,
@@ -19,6 +19,6 @@ export function qemuCapabilities(accelerator: "tcg" | "kvm", acceleratorReason: 
     supportsPowerOff: true,
     supportsSnapshot: true,
     supportsConsole: true,
-    overheadMib: ({ memoryMib, cpus }) => fixed + Math.ceil(memoryMib / TABLES_SHARE) + CPU_MIB * cpus,
+    overheadMib: ({ memoryMib, cpus }) => OVERHEAD_MIB + emulation(memoryMib, cpus),
   };
 }

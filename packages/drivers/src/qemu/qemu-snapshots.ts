@@ -56,7 +56,8 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
         await daemon.saveMachine(machineId, saveId);
       } catch (error) {
         // A connection that was lost says nothing: the save may have become whole.
-        if (!(await isSaved(daemon, saveId))) {
+        const isLost = error instanceof PlatformError && error.code === "HOST_DAEMON_UNAVAILABLE";
+        if (!isLost || !(await isSaved(daemon, saveId))) {
           machine?.expectNoEnd();
           throw saveFailure(error);
         }
