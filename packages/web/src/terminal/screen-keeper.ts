@@ -2,6 +2,7 @@
 import { followScreen, parseScreenState } from "@microterm/screen";
 import type { Keyframe } from "@microterm/sdk";
 import type { Terminal } from "@xterm/xterm";
+import { createDrawingQueue } from "./drawing-queue.ts";
 import { createScreenStore } from "./screen-store.ts";
 
 /** A screen costs about 20 ms to serialise: only when output has paused, and not more often than this. */
@@ -31,16 +32,15 @@ export interface ScreenKeeper {
 export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper => {
   const store = createScreenStore(sessionStorage);
   const follower = followScreen(terminal);
+  const queue = createDrawingQueue(terminal);
   let drawn: bigint | null = null;
-  /** Writes that xterm.js has not parsed yet: no screen can be taken between them. */
-  let pending = 0;
   let isChanged = false;
   let changedAt = 0;
 
   const save = (): void => {
-    const offset = drawn;
     // The screen saved before, with its own offset, is as true.
-    if (!isChanged || offset === null || pending > 0) return;
+    if (!isChanged || !queue.settle() || drawn === null) return;
+    const offset = drawn;
     isChanged = false;
     store.save(id, (scrollback, limitBytes) => ({ offset, screen: follower.capture({ scrollback, limitBytes }) }));
   };
@@ -53,12 +53,12 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", saveWhenHidden);
 
-  const reached = (offset: bigint, then: () => void) => (): void => {
-    pending -= 1;
+  const reached = (offset: bigint, parsed: () => void, then: () => void) => (): void => {
     drawn = offset;
     isChanged = true;
     changedAt = performance.now();
     then();
+    parsed();
   };
 
   return {
@@ -79,35 +79,42 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
       return drawn;
     },
     draw(bytes, end, then) {
-      pending += 1;
-      follower.write(bytes, reached(end, then));
+      queue.push((parsed) => follower.write(bytes, reached(end, parsed, then)), true);
     },
     keyframe({ offset, cols, rows, modes, bytes }, then) {
       const state = parseScreenState(modes);
-      pending += 1;
-      if (state === null) {
-        // Of a server of another version: the bytes alone make a screen for any terminal.
-        follower.reset();
-        terminal.write("", () => terminal.resize(cols, rows));
-        follower.write(bytes);
-      } else {
-        void follower.restore({ cols, rows, content: bytes, state });
-      }
-      terminal.write("", reached(offset, then));
+      queue.push((parsed) => {
+        if (state === null) {
+          // Of a server of another version: the bytes alone make a screen for any terminal.
+          follower.reset();
+          terminal.write("", () => terminal.resize(cols, rows));
+          follower.write(bytes);
+        } else {
+          void follower.restore({ cols, rows, content: bytes, state });
+        }
+        terminal.write("", reached(offset, parsed, then));
+      }, false);
     },
     skip(offset, isAnother, then) {
-      pending += 1;
-      if (isAnother) follower.reset();
-      else follower.skip();
-      terminal.write("", reached(offset, then));
+      queue.push((parsed) => {
+        if (isAnother) follower.reset();
+        else follower.skip();
+        terminal.write("", reached(offset, parsed, then));
+      }, false);
     },
-    inOrder: (action) => terminal.write("", action),
+    inOrder(action) {
+      queue.push((parsed) => {
+        action();
+        parsed();
+      }, true);
+    },
     forget() {
       isChanged = false;
       store.drop(id);
     },
     dispose() {
       save();
+      queue.dispose();
       clearInterval(timer);
       removeEventListener("pagehide", save);
       document.removeEventListener("visibilitychange", saveWhenHidden);

@@ -3,6 +3,7 @@ import type { IDisposable, Terminal } from "@xterm/xterm";
 
 interface Private {
   readonly _core: {
+    readonly _writeBuffer: { writeSync(data: string): void };
     readonly coreService: { onUserInput(listener: () => void): IDisposable };
     /** addon-fit reads it too. */
     readonly _renderService: {
@@ -20,3 +21,9 @@ export const cellOf = (terminal: Terminal): { readonly width: number; readonly h
 /** Called just before an `onData` that carries a person's typing; what xterm.js answers to queries has no announcement. */
 export const onUserInput = (terminal: Terminal, listener: () => void): IDisposable =>
   coreOf(terminal).coreService.onUserInput(listener);
+
+/**
+ * Parses what was written, at once. Only where xterm.js has not begun with it: writeSync() of 6.0 would parse again what a turn of its
+ * own has parsed already.
+ */
+export const parseWritten = (terminal: Terminal): void => coreOf(terminal)._writeBuffer.writeSync("");
