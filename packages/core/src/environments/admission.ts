@@ -1,4 +1,5 @@
 import { PlatformError } from "@microterm/protocol";
+import type { Pool } from "../pool/pool.ts";
 import type { VmDriver } from "../ports/vm-driver.ts";
 import type { EnvironmentLimits } from "./environment-service.ts";
 
@@ -61,4 +62,20 @@ export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Ad
       reserved.delete(id);
     },
   };
+}
+
+/** Room on the host for what somebody waits for; machines of the pool give way to it, one after another. */
+export async function reserveBeforePool(
+  { admission, pool }: { readonly admission: Admission; readonly pool: Pick<Pool, "giveWay"> },
+  id: string,
+  demand: Demand,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await admission.reserve(id, demand);
+    } catch (error) {
+      const isShort = error instanceof PlatformError && error.code === "HOST_OUT_OF_MEMORY";
+      if (!isShort || !(await pool.giveWay())) throw error;
+    }
+  }
 }

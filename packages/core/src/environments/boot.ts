@@ -1,5 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
 import type { EnvironmentPatch, EnvironmentRow } from "../ports/repository.ts";
+import { reserveBeforePool } from "./admission.ts";
 import { attempt, type Progress, Superseded, type Way } from "./attempt.ts";
 import { claim } from "./claim.ts";
 import { type Context, changed } from "./context.ts";
@@ -14,6 +15,8 @@ export interface BootOptions {
   readonly isResumed: boolean;
   /** Nothing was ever made of it: it may come from the pool or from a template. */
   readonly isFresh: boolean;
+  /** The host's room for it is reserved. False where the pool was thought to have a machine for it. */
+  readonly hasRoom: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -44,12 +47,18 @@ async function bootInTurn(context: Context, row: EnvironmentRow, options: BootOp
   if ((await context.rows.get(row.id))?.state !== "creating") return;
   let endTurn = () => {};
   try {
+    if (!options.hasRoom) {
+      const { memoryMib, cpus, diskMib } = row;
+      await reserveBeforePool(context, row.id, { memoryMib, cpus, diskMib });
+    }
     if (wayOf(context, row, options.isFresh).way.kind !== "boot") {
       endTurn = await context.foreground.restoreTurn(options.signal);
     }
     await bootTwice(context, row, options, endTurn);
   } catch (error) {
-    if (!options.signal.aborted) throw error;
+    if (options.signal.aborted) return;
+    if (!(error instanceof PlatformError)) throw error;
+    await fail(context, row, describeError(error));
   } finally {
     endTurn();
   }

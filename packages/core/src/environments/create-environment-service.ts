@@ -4,8 +4,8 @@ import { createPool } from "../pool/pool.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { createTemplates } from "../templates/templates.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
-import { createAdmission, type Demand } from "./admission.ts";
-import { boot, forget } from "./boot.ts";
+import { createAdmission, reserveBeforePool } from "./admission.ts";
+import { boot } from "./boot.ts";
 import { createChanges } from "./changes.ts";
 import { type Context, changed, type Foundation, type LiveMachine } from "./context.ts";
 import { destroy } from "./destroy.ts";
@@ -18,11 +18,10 @@ import {
 import { NO_FAULTS } from "./faults.ts";
 import { createForeground } from "./foreground.ts";
 import { randomName } from "./names.ts";
-import { pause } from "./pause.ts";
+import { createPower, refusal } from "./power.ts";
 import { recover } from "./recover.ts";
 import { type Shape, shapeOf } from "./shape.ts";
-import { PAUSING, STOPPING, stepReason } from "./steps.ts";
-import { stop } from "./stop.ts";
+import { stepReason } from "./steps.ts";
 import { askTerminals, toEnvironment, toTerminal } from "./view.ts";
 import { waitFor } from "./wait.ts";
 import { createWork } from "./work.ts";
@@ -31,7 +30,6 @@ const AGENT_TIMEOUT_MS = 5_000;
 const CONSOLE_TIMEOUT_MS = 5_000;
 /** With their suffix the last names are one of millions. */
 const NAME_TRIES = 12;
-const FIRST_STEP = stepReason("disk", { isResumed: false, retry: null });
 
 export function createEnvironmentService(options: EnvironmentServiceOptions): EnvironmentService {
   const { driver, network, clock, random, log } = options;
@@ -65,7 +63,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       canPause: driver.snapshots !== null,
       listTimed: () => rows.listTimed(),
       metrics: async (id) => (await agentOf(id)).metrics(),
-      end: (action, row, reason) => endOf(action, row, reason),
+      end: (action, row, reason) => power.end(action, row, reason),
       changed: (row) => changed(context, row),
       subscribe: (listener) => changes.subscribe(listener),
     }),
@@ -102,57 +100,6 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     throw refusal(row, "its guest can only be reached while it is running");
   }
 
-  /** Idle time and life over: what an owner would ask for, with another reason. */
-  async function endOf(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<void> {
-    if (action === "destroy") await destroy(context, row);
-    else if (action === "pause") await beginPause(row, reason);
-    else await beginStop(row, reason);
-  }
-
-  async function beginStop(row: EnvironmentRow, reason: string): Promise<boolean> {
-    if (!(await rows.annotate(row.id, "running", STOPPING))) return false;
-    context.faults.hit("stop.row");
-    changed(context, row);
-    // A recovery may still be trying to take its machine over: the stop does not wait for that.
-    if (!context.live.has(row.id)) void context.work.abort(row.id);
-    void context.work.begin(row.id, (signal) => stop(context, row.id, signal, reason));
-    return true;
-  }
-
-  async function beginPause(row: EnvironmentRow, reason: string): Promise<EnvironmentRow | null> {
-    const { snapshots } = context;
-    if (snapshots === null) {
-      throw new PlatformError(
-        "UNSUPPORTED",
-        `'${row.name}' cannot be paused, because the driver '${driver.name}' keeps no memory: stop it instead`,
-      );
-    }
-    const { machineId } = row;
-    if (machineId === null || !context.live.has(row.id)) {
-      throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is not connected: try again in a moment`);
-    }
-    const saveId = random.id(16);
-    const asked = await rows.transition(row.id, ["running"], "running", { reason: PAUSING, saveId });
-    if (asked === null) return null;
-    context.faults.hit("pause.row");
-    changed(context, row);
-    const saving = { ...asked, machineId, saveId };
-    void context.work.begin(row.id, (signal) => pause(context, { row: saving, reason, snapshots, signal }));
-    return asked;
-  }
-
-  /** Room on the host for what somebody waits for; the pool gives way to it. */
-  async function reserve(id: EnvironmentId, demand: Demand): Promise<void> {
-    for (;;) {
-      try {
-        return await context.admission.reserve(id, demand);
-      } catch (error) {
-        const isShort = error instanceof PlatformError && error.code === "HOST_OUT_OF_MEMORY";
-        if (!isShort || !(await context.pool.giveWay())) throw error;
-      }
-    }
-  }
-
   async function agentOf(id: EnvironmentId, { signal, timeoutMs = AGENT_TIMEOUT_MS }: AgentOptions = {}) {
     const { machine } = await ready(id);
     context.foreground.met(id);
@@ -166,9 +113,9 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     context.lifetimes.note(id);
   }
 
-  function beginBoot(row: EnvironmentRow, isFresh: boolean): void {
+  function beginBoot(row: EnvironmentRow, how: { readonly isFresh: boolean; readonly hasRoom: boolean }): void {
     void context.work
-      .begin(row.id, (signal) => boot(context, row, { isResumed: false, isFresh, signal }))
+      .begin(row.id, (signal) => boot(context, row, { isResumed: false, ...how, signal }))
       .finally(() => context.admission.release(row.id));
   }
 
@@ -183,7 +130,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         name: request.name ?? randomName(random, tries),
         owner,
         state: "creating",
-        reason: FIRST_STEP,
+        reason: stepReason("disk", { isResumed: false, retry: null }),
         driver: driver.name,
         ...shape,
         machineId: null,
@@ -203,6 +150,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     }
   }
 
+  const power = createPower(context, { require, view, beginBoot });
   let hasBegun = false;
   const service: EnvironmentService = {
     async recover() {
@@ -224,10 +172,10 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       const existing = asked === undefined ? null : await rows.get(id, owner);
       if (existing !== null) return view(existing);
       const shape = shapeOf(request);
-      // A machine of the pool has its room; should it be gone by then, the row says what happened.
+      // A machine of the pool has its room already.
       const isPooled = shape.size !== null && context.pool.has(shape.size);
       const diskMib = driver.capabilities.supportsDisk ? shape.diskMib : 0;
-      if (!isPooled) await reserve(id, { ...shape, diskMib });
+      if (!isPooled) await reserveBeforePool(context, id, { ...shape, diskMib });
       let row: EnvironmentRow;
       try {
         row = await insert(owner, request, { id, shape });
@@ -236,7 +184,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         throw error;
       }
       context.faults.hit("create.row");
-      beginBoot(row, true);
+      beginBoot(row, { isFresh: true, hasRoom: !isPooled });
       changed(context, row);
       return view(row);
     },
@@ -253,65 +201,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       return (await require(owner, reference)).id;
     },
 
-    async start(owner, reference) {
-      const row = await require(owner, reference);
-      if (row.state === "creating" || row.state === "running") return view(row);
-      if (row.state === "destroying") throw refusal(row, "it cannot be started");
-      const isPaused = row.state === "paused";
-      const needsDisk = !isPaused && driver.capabilities.supportsDisk;
-      const diskMib = needsDisk && !(await driver.listDisks()).includes(row.diskId) ? row.diskMib : 0;
-      await reserve(row.id, { memoryMib: row.memoryMib, cpus: row.cpus, diskMib });
-      let started: EnvironmentRow | null = null;
-      try {
-        const from = isPaused ? (["paused"] as const) : (["stopped", "failed"] as const);
-        const reason = isPaused ? stepReason("resume", { isResumed: false, retry: null }) : FIRST_STEP;
-        started = await rows.transition(row.id, from, "creating", { reason });
-        // Another request was faster: what it made of it is the answer.
-        if (started === null) return await service.get(owner, row.id);
-        context.faults.hit("start.row");
-        changed(context, started);
-        beginBoot(started, false);
-        return await view(started);
-      } finally {
-        if (started === null && !context.work.isBusy(row.id)) context.admission.release(row.id);
-      }
-    },
-
-    async stop(owner, reference) {
-      const row = await require(owner, reference);
-      if (row.state === "stopped" || row.state === "failed") return view(row);
-      if (row.state === "paused") {
-        const patch = { reason: "stopped while it was paused", saveId: null };
-        const stopped = await rows.transition(row.id, ["paused"], "stopped", patch);
-        if (stopped === null) return service.get(owner, row.id);
-        forget(context, row);
-        changed(context, row);
-        return view(stopped);
-      }
-      if (row.state !== "running") throw refusal(row, "it cannot be stopped");
-      if (row.reason === PAUSING) throw refusal(row, "it is being paused");
-      if (row.reason === STOPPING && context.work.isBusy(row.id)) return view(row);
-      // Another request may have changed it since it was read: then that is the answer.
-      if (!(await beginStop(row, "stopped by its owner"))) return service.get(owner, row.id);
-      return view({ ...row, reason: STOPPING });
-    },
-
-    async pause(owner, reference) {
-      const row = await require(owner, reference);
-      if (row.state === "paused" || (row.state === "running" && row.reason === PAUSING)) return view(row);
-      if (row.state !== "running") throw refusal(row, "only a running one can be paused");
-      if (row.reason === STOPPING) throw refusal(row, "it is being stopped");
-      const asked = await beginPause(row, "paused by its owner");
-      return asked === null ? service.get(owner, row.id) : view(asked);
-    },
-
-    async resume(owner, reference) {
-      const row = await require(owner, reference);
-      if (row.state === "stopped" || row.state === "failed") {
-        throw refusal(row, "its memory is not kept; 'start' boots it with its disk");
-      }
-      return service.start(owner, row.id);
-    },
+    ...power.actions,
 
     async destroy(owner, reference) {
       const row = await rows.find(reference, owner);
@@ -400,10 +290,4 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
 interface Made {
   readonly id: EnvironmentId;
   readonly shape: Shape;
-}
-
-function refusal(row: EnvironmentRow, why: string): PlatformError {
-  return new PlatformError("ENVIRONMENT_STATE", `'${row.name}' is ${row.state}: ${why}`, {
-    details: { state: row.state },
-  });
 }

@@ -11,7 +11,7 @@ describe("the background", () => {
     let running = 0;
     let most = 0;
     const runs = Array.from({ length: 4 }, () =>
-      foreground.background(never, async () => {
+      foreground.background(never, 0, async () => {
         most = Math.max(most, ++running);
         await systemClock.sleep(1);
         running--;
@@ -25,11 +25,13 @@ describe("the background", () => {
     const foreground = createForeground(systemClock, 2);
     const leave = [foreground.enter(), foreground.enter()];
     const done: string[] = [];
-    const failing = foreground.background(never, async () => {
+    const failing = foreground.background(never, 0, async () => {
       done.push("failing");
       throw new Error("on purpose");
     });
-    const next = foreground.background(never, async () => done.push("next"));
+    const next = foreground.background(never, 0, async () => {
+      done.push("next");
+    });
     for (const one of leave) {
       await settle();
       expect(done).toEqual([]);
@@ -41,11 +43,25 @@ describe("the background", () => {
     expect(done).toEqual(["failing", "next"]);
   });
 
+  it("takes the lowest rank of those that wait", async () => {
+    const foreground = createForeground(systemClock, 2);
+    const leave = foreground.enter();
+    const order: number[] = [];
+    const runs = [2, 1, 2, 0].map((rank) =>
+      foreground.background(never, rank, async () => {
+        order.push(rank);
+      }),
+    );
+    leave();
+    await Promise.all(runs);
+    expect(order).toEqual([0, 1, 2, 2]);
+  });
+
   it("leaves a claimed machine's first client alone until it has been met", async () => {
     const foreground = createForeground(systemClock, 2);
     foreground.claimed("one");
     let hasRun = false;
-    const run = foreground.background(never, async () => {
+    const run = foreground.background(never, 0, async () => {
       hasRun = true;
     });
     await settle();
@@ -59,7 +75,7 @@ describe("the background", () => {
     const foreground = createForeground(systemClock, 2);
     foreground.enter();
     const closing = new AbortController();
-    const run = foreground.background(closing.signal, async () => "ran");
+    const run = foreground.background(closing.signal, 0, async () => {});
     await settle();
     closing.abort(new Error("closing"));
     await expect(run).rejects.toThrow("closing");

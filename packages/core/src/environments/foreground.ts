@@ -16,17 +16,29 @@ export interface Foreground {
   claimed(id: string): void;
   /** Somebody speaks to a machine. */
   met(id: string): void;
-  /** Runs one piece of background work, when nothing else of it runs and the foreground is quiet. */
-  background<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T>;
+  /**
+   * Runs one piece of background work, when nothing else of it runs and the foreground is quiet; of those that wait, the
+   * one of the lowest rank: a machine of the pool before a template that nobody has asked for.
+   */
+  background(signal: AbortSignal, rank: number, run: () => Promise<void>): Promise<void>;
   /** A turn of at most `parallel` restores at a time; the returned function, safe to repeat, ends it. */
   restoreTurn(signal: AbortSignal): Promise<() => void>;
+}
+
+interface Piece {
+  readonly rank: number;
+  readonly signal: AbortSignal;
+  readonly run: () => Promise<void>;
+  /** Undefined: it has been done. */
+  readonly end: (error?: { readonly reason: unknown }) => void;
 }
 
 export function createForeground(clock: Clock, parallel: number): Foreground {
   const claims = new Map<string, number>();
   let busy = 0;
   let wake = () => {};
-  let lane: Promise<unknown> = Promise.resolve();
+  const pieces: Piece[] = [];
+  let isWorking = false;
   let restoring = 0;
   const waiting: (() => void)[] = [];
 
@@ -54,6 +66,25 @@ export function createForeground(clock: Clock, parallel: number): Foreground {
     signal.throwIfAborted();
   }
 
+  async function work(): Promise<void> {
+    if (isWorking) return;
+    isWorking = true;
+    for (let first = pieces[0]; first !== undefined; first = pieces[0]) {
+      // Who is next is decided once there is time for it.
+      await quiet(first.signal).catch(() => {});
+      const next = pieces.reduce((best, piece) => (piece.rank < best.rank ? piece : best), first);
+      pieces.splice(pieces.indexOf(next), 1);
+      try {
+        next.signal.throwIfAborted();
+        await next.run();
+        next.end();
+      } catch (reason) {
+        next.end({ reason });
+      }
+    }
+    isWorking = false;
+  }
+
   return {
     enter() {
       busy++;
@@ -74,13 +105,11 @@ export function createForeground(clock: Clock, parallel: number): Foreground {
       claims.set(id, Math.min(until, clock.now() + ATTACH_MS));
       wake();
     },
-    background(signal, run) {
-      const own = lane.then(async () => {
-        await quiet(signal);
-        return run();
+    background(signal, rank, run) {
+      return new Promise((resolve, reject) => {
+        pieces.push({ rank, signal, run, end: (error) => (error === undefined ? resolve() : reject(error.reason)) });
+        void work();
       });
-      lane = own.catch(() => {});
-      return own;
     },
     async restoreTurn(signal) {
       if (restoring < parallel) restoring++;

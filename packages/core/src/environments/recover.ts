@@ -126,7 +126,9 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
       return;
     case "boot":
       context.log.info("an interrupted boot is begun again", { environment: row.id });
-      void context.work.begin(row.id, (signal) => boot(context, row, { isResumed: true, isFresh: false, signal }));
+      void context.work.begin(row.id, (signal) =>
+        boot(context, row, { isResumed: true, isFresh: false, hasRoom: true, signal }),
+      );
       report.resumed++;
       return;
     case "finish-destroy":

@@ -40,6 +40,8 @@ export interface Pool {
   close(): void;
 }
 
+/** Before templates of other sizes. */
+const RANK = 0;
 /** After machines that could not be made, or that died: at most one a minute in the end. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -144,7 +146,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
       signal.throwIfAborted();
       const waitMs = notBefore - clock.now();
       if (waitMs <= 0 && ready.length < wanted && templates.keyOf(size) !== null) {
-        await foreground.background(signal, fillOne);
+        await foreground.background(signal, RANK, fillOne);
         continue;
       }
       await sleep(waitMs > 0 ? Math.min(waitMs, WATCH_MS) : WATCH_MS);

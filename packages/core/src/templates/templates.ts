@@ -7,6 +7,10 @@ import { BUILD_ORDER } from "./order.ts";
 /** After two attempts that failed: the host may have more memory, or a newer daemon, by then. */
 const AGAIN_MS = 5 * 60_000;
 
+const PAUSE_MS = 100;
+/** After the pool. */
+const RANK = 1;
+
 export type TemplateStatus = HostStatus["templates"][number];
 
 /** The built templates of the sizes: which are there, and the making of those that are not. */
@@ -102,7 +106,9 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
       const missing = BUILD_ORDER.filter((size) => entryOf(size).state !== "ready");
       const next = missing.find((size) => entryOf(size).notBefore <= now);
       if (next !== undefined) {
-        await foreground.background(signal, () => build(next));
+        await foreground.background(signal, RANK, () => build(next));
+        // The pool, which has just heard that it can be filled, asks first.
+        await clock.sleep(PAUSE_MS, signal);
         continue;
       }
       const woken = new Promise<void>((resolve) => {

@@ -1,0 +1,137 @@
+import { type Environment, type OwnerId, PlatformError } from "@microterm/protocol";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import { reserveBeforePool } from "./admission.ts";
+import { type BootOptions, forget } from "./boot.ts";
+import { type Context, changed } from "./context.ts";
+import { destroy } from "./destroy.ts";
+import type { EnvironmentService } from "./environment-service.ts";
+import { pause } from "./pause.ts";
+import { PAUSING, STOPPING, stepReason } from "./steps.ts";
+import { stop } from "./stop.ts";
+
+interface Parts {
+  readonly require: (owner: OwnerId, reference: string) => Promise<EnvironmentRow>;
+  readonly view: (row: EnvironmentRow) => Promise<Environment>;
+  readonly beginBoot: (row: EnvironmentRow, how: Pick<BootOptions, "isFresh" | "hasRoom">) => void;
+}
+
+interface Power {
+  readonly actions: Pick<EnvironmentService, "start" | "stop" | "pause" | "resume">;
+  /** Idle time or life over: what an owner would ask for, with another reason. */
+  end(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<void>;
+}
+
+/** Starting, stopping, pausing and resuming: each changes the row, and what it leaves to do goes on in the background. */
+export function createPower(context: Context, { require, view, beginBoot }: Parts): Power {
+  const { rows, driver, random } = context;
+  const get = async (row: EnvironmentRow) => view(await require(row.owner, row.id));
+
+  async function beginStop(row: EnvironmentRow, reason: string): Promise<boolean> {
+    if (!(await rows.annotate(row.id, "running", STOPPING))) return false;
+    context.faults.hit("stop.row");
+    changed(context, row);
+    // A recovery may still be trying to take its machine over: the stop does not wait for that.
+    if (!context.live.has(row.id)) void context.work.abort(row.id);
+    void context.work.begin(row.id, (signal) => stop(context, row.id, signal, reason));
+    return true;
+  }
+
+  async function beginPause(row: EnvironmentRow, reason: string): Promise<EnvironmentRow | null> {
+    const { snapshots } = context;
+    if (snapshots === null) {
+      throw new PlatformError(
+        "UNSUPPORTED",
+        `'${row.name}' cannot be paused, because the driver '${driver.name}' keeps no memory: stop it instead`,
+      );
+    }
+    const { machineId } = row;
+    if (machineId === null || !context.live.has(row.id)) {
+      throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is not connected: try again in a moment`);
+    }
+    const saveId = random.id(16);
+    const asked = await rows.transition(row.id, ["running"], "running", { reason: PAUSING, saveId });
+    if (asked === null) return null;
+    context.faults.hit("pause.row");
+    changed(context, row);
+    const saving = { ...asked, machineId, saveId };
+    void context.work.begin(row.id, (signal) => pause(context, { row: saving, reason, snapshots, signal }));
+    return asked;
+  }
+
+  const actions: Power["actions"] = {
+    async start(owner, reference) {
+      const row = await require(owner, reference);
+      if (row.state === "creating" || row.state === "running") return view(row);
+      if (row.state === "destroying") throw refusal(row, "it cannot be started");
+      const isPaused = row.state === "paused";
+      const needsDisk = !isPaused && driver.capabilities.supportsDisk;
+      const diskMib = needsDisk && !(await driver.listDisks()).includes(row.diskId) ? row.diskMib : 0;
+      await reserveBeforePool(context, row.id, { memoryMib: row.memoryMib, cpus: row.cpus, diskMib });
+      let started: EnvironmentRow | null = null;
+      try {
+        const from = isPaused ? (["paused"] as const) : (["stopped", "failed"] as const);
+        const reason = stepReason(isPaused ? "resume" : "disk", { isResumed: false, retry: null });
+        started = await rows.transition(row.id, from, "creating", { reason });
+        // Another request was faster: what it made of it is the answer.
+        if (started === null) return await get(row);
+        context.faults.hit("start.row");
+        changed(context, started);
+        beginBoot(started, { isFresh: false, hasRoom: true });
+        return await view(started);
+      } finally {
+        if (started === null && !context.work.isBusy(row.id)) context.admission.release(row.id);
+      }
+    },
+
+    async stop(owner, reference) {
+      const row = await require(owner, reference);
+      if (row.state === "stopped" || row.state === "failed") return view(row);
+      if (row.state === "paused") {
+        const patch = { reason: "stopped while it was paused", saveId: null };
+        const stopped = await rows.transition(row.id, ["paused"], "stopped", patch);
+        if (stopped === null) return get(row);
+        forget(context, row);
+        changed(context, row);
+        return view(stopped);
+      }
+      if (row.state !== "running") throw refusal(row, "it cannot be stopped");
+      if (row.reason === PAUSING) throw refusal(row, "it is being paused");
+      if (row.reason === STOPPING && context.work.isBusy(row.id)) return view(row);
+      // Another request may have changed it since it was read: then that is the answer.
+      if (!(await beginStop(row, "stopped by its owner"))) return get(row);
+      return view({ ...row, reason: STOPPING });
+    },
+
+    async pause(owner, reference) {
+      const row = await require(owner, reference);
+      if (row.state === "paused" || (row.state === "running" && row.reason === PAUSING)) return view(row);
+      if (row.state !== "running") throw refusal(row, "only a running one can be paused");
+      if (row.reason === STOPPING) throw refusal(row, "it is being stopped");
+      const asked = await beginPause(row, "paused by its owner");
+      return asked === null ? get(row) : view(asked);
+    },
+
+    async resume(owner, reference) {
+      const row = await require(owner, reference);
+      if (row.state === "stopped" || row.state === "failed") {
+        throw refusal(row, "its memory is not kept; 'start' boots it with its disk");
+      }
+      return actions.start(owner, row.id);
+    },
+  };
+
+  return {
+    actions,
+    async end(action, row, reason) {
+      if (action === "destroy") await destroy(context, row);
+      else if (action === "pause") await beginPause(row, reason);
+      else await beginStop(row, reason);
+    },
+  };
+}
+
+export function refusal(row: EnvironmentRow, why: string): PlatformError {
+  return new PlatformError("ENVIRONMENT_STATE", `'${row.name}' is ${row.state}: ${why}`, {
+    details: { state: row.state },
+  });
+}
