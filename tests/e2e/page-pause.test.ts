@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type GuestPage, startGuestPage } from "../../support/guest-page.ts";
+import { type PageObject, signIn } from "../../support/page.ts";
+
+const DEADLINE = { timeout: 240_000 };
+const COUNT = 4000;
+/** Numbers by bash alone, at most 20 a second. */
+const COUNTER = `for ((i = 1; i <= ${COUNT}; i++)); do echo "number $i"; read -t .05 <> <(:); done`;
+
+let guests: GuestPage;
+let page: PageObject;
+beforeAll(async () => {
+  guests = await startGuestPage();
+  page = await signIn(guests.browser, guests.world.server, { colorScheme: "dark" });
+  // Tall enough for many numbers at once.
+  await page.page.setViewportSize({ width: 900, height: 2400 });
+});
+afterAll(() => guests?.close());
+
+const shown = async (): Promise<number[]> =>
+  (await page.readScreen()).flatMap((row) => /^number (\d+)$/.exec(row)?.[1] ?? []).map(Number);
+/** Each number follows the one before it. */
+const expectInOrder = (numbers: readonly number[]): void => {
+  expect(numbers.length).toBeGreaterThan(5);
+  expect(numbers).toEqual(numbers.map((_, i) => (numbers[0] ?? 0) + i));
+};
+const cover = () => page.page.getByRole("region", { name: "Paused" });
+
+describe("an environment that is paused under a program", () => {
+  test("is covered, calmly, over what its terminals showed", async () => {
+    await page.createEnvironment();
+    await page.type(`${COUNTER}\n`);
+    await page.untilScreen(/^number 10$/);
+    await page.page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.untilEnvironment("paused");
+    await cover().getByText("go on exactly where they were").waitFor();
+    expect(await page.page.title()).not.toContain("Reconnecting");
+    expectInOrder(await shown());
+    expect(await page.page.evaluate("document.activeElement.textContent")).toContain("Resume");
+  });
+
+  test("goes on at the next byte by Enter", async () => {
+    const before = (await shown()).at(-1) ?? 0;
+    await page.page.keyboard.press("Enter");
+    await page.untilEnvironment("running");
+    await page.untilTerminal("live");
+    await cover().waitFor({ state: "detached" });
+    await expect.poll(async () => ((await shown()).at(-1) ?? 0) > before + 5, DEADLINE).toBe(true);
+    expectInOrder(await shown());
+    expect(await page.focused()).toBe("Terminal input");
+  });
+
+  test("is resumed from the list, and from a page that was opened meanwhile", async () => {
+    const address = page.page.url();
+    await page.page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.untilEnvironment("paused");
+    await page.page.goto(new URL("/", address).href);
+    const row = page.page.getByRole("row", { name: /Paused/ });
+    await row.waitFor();
+    await page.page.goto(address);
+    await cover().waitFor();
+    await page.page.getByRole("button", { name: "Resume" }).click();
+    await page.untilTerminal("live");
+    await expect.poll(async () => (await shown()).length, DEADLINE).toBeGreaterThan(20);
+    expectInOrder(await shown());
+    await page.page.keyboard.press("Control+c");
+    await page.type("date +%s\n");
+    await page.untilScreen((rows) =>
+      rows.some((row) => /^\d{10}$/.test(row) && Math.abs(Number(row) - Date.now() / 1000) < 60),
+    );
+  });
+
+  test("is removed with all there was of it", async () => {
+    expect(await page.removeEnvironment()).toContain("Nothing is left.");
+    expect(page.errors).toEqual([]);
+  });
+});
