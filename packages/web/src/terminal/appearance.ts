@@ -1,3 +1,4 @@
+import type { Appearance } from "@microterm/protocol";
 import type { ITheme } from "@xterm/xterm";
 
 export const FONT_SIZE_PX = 14;
@@ -12,7 +13,29 @@ export const loadFonts = async (): Promise<void> => {
   await Promise.allSettled(faces);
 };
 
-const DARK: ITheme = {
+/** The theme's names of the ANSI colours 0 to 15. */
+const ANSI = [
+  "black",
+  "red",
+  "green",
+  "yellow",
+  "blue",
+  "magenta",
+  "cyan",
+  "white",
+  "brightBlack",
+  "brightRed",
+  "brightGreen",
+  "brightYellow",
+  "brightBlue",
+  "brightMagenta",
+  "brightCyan",
+  "brightWhite",
+] as const;
+
+type Theme = ITheme & Readonly<Record<(typeof ANSI)[number] | "foreground" | "background" | "cursor", string>>;
+
+const DARK: Theme = {
   background: "#0e1416",
   foreground: "#d6dfe0",
   cursor: "#5fd0c5",
@@ -40,7 +63,7 @@ const DARK: ITheme = {
   brightWhite: "#ffffff",
 };
 
-const LIGHT: ITheme = {
+const LIGHT: Theme = {
   background: "#fdfdfc",
   foreground: "#1f2a2e",
   cursor: "#0b7a75",
@@ -68,4 +91,11 @@ const LIGHT: ITheme = {
   brightWhite: "#eef1f1",
 };
 
-export const terminalTheme = (isDark: boolean): ITheme => (isDark ? DARK : LIGHT);
+export const terminalTheme = (isDark: boolean): Theme => (isDark ? DARK : LIGHT);
+
+/** The colours that programs are told when they ask. */
+export const appearanceOf = (isDark: boolean): Appearance & { readonly palette: readonly string[] } => {
+  const theme = terminalTheme(isDark);
+  const { foreground, background, cursor } = theme;
+  return { foreground, background, cursor, palette: ANSI.map((name) => theme[name]) };
+};

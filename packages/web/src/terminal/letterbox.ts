@@ -47,7 +47,13 @@ export interface Letterbox {
 export const createLetterbox = (terminal: Terminal, host: HTMLElement): Letterbox => {
   let usual: Area | null = null;
   let ratio = devicePixelRatio;
-  const area = (): Area => ({ width: host.clientWidth, height: host.clientHeight });
+  const area = (): Area => {
+    const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(host);
+    return {
+      width: host.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight),
+      height: host.clientHeight - Number.parseFloat(paddingTop) - Number.parseFloat(paddingBottom),
+    };
+  };
   /** A cell at the usual font size; the browser's zoom changes it. */
   const usualCell = (): Area | null => {
     if (usual !== null && ratio === devicePixelRatio) return usual;

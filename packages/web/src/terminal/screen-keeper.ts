@@ -53,6 +53,10 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
   addEventListener("pagehide", save);
   document.addEventListener("visibilitychange", saveWhenHidden);
 
+  const forget = (): void => {
+    isChanged = false;
+    store.drop(id);
+  };
   const reached = (offset: bigint, parsed: () => void, then: () => void) => (): void => {
     drawn = offset;
     isChanged = true;
@@ -99,7 +103,12 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
       queue.push((parsed) => {
         if (isAnother) follower.reset();
         else follower.skip();
-        terminal.write("", reached(offset, parsed, then));
+        const ended = reached(offset, parsed, then);
+        terminal.write("", () => {
+          ended();
+          // An empty screen on which nothing has been drawn yet would not be true for any offset.
+          if (isAnother) forget();
+        });
       }, false);
     },
     inOrder(action) {
@@ -108,10 +117,7 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
         parsed();
       }, true);
     },
-    forget() {
-      isChanged = false;
-      store.drop(id);
-    },
+    forget,
     dispose() {
       save();
       queue.dispose();

@@ -81,8 +81,6 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
         replayEnd = ready.end;
         readyFrom = ready.from;
         keeper.inOrder(() => replay.until(ready.end));
-        // The first bytes of a new terminal are at the ring's start.
-        if (keeper.drawn === null) skip(ready.from, true);
       },
       onReset() {
         isRestored = false;

@@ -77,7 +77,7 @@ const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
   const { notice, hoveredLink, phase, size } = state;
   return (
     <>
-      <div ref={place} inert={isCovered} className="absolute inset-0 overflow-hidden py-1 pl-2" />
+      <div ref={place} inert={isCovered} className="absolute inset-0" />
       {phase === "opening" && (
         <p role="status" className="late pointer-events-none absolute top-2 left-3 text-muted">
           Connecting…
