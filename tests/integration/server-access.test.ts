@@ -150,7 +150,7 @@ describe("addresses", () => {
   it("carry the headers that keep other sites out", async () => {
     for (const path of ["/", "/healthz", "/v1/nothing", "/e/x", "/%zz"]) {
       const { headers } = await server.call("GET", path, { token: null });
-      expect(headers["content-security-policy"]).toContain("script-src 'self';");
+      expect(headers["content-security-policy"]).toContain("script-src 'self' 'wasm-unsafe-eval';");
       expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
       expect(headers["content-security-policy"]).not.toContain("unsafe-eval");
       expect(headers["x-content-type-options"]).toBe("nosniff");
