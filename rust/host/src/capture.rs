@@ -5,7 +5,7 @@ use crate::daemon::Daemon;
 use crate::disk::KEEP_FREE;
 use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::manifest::{self, Listed, MEMORY, STATE};
-use crate::pages::{self, PageWriter};
+use crate::pages::{self, PageWriter, Sum};
 use crate::record::Record;
 use crate::stream::{self, Pages};
 use crate::{fault, place, resources};
@@ -81,7 +81,7 @@ impl Pages for IntoFile<'_> {
 ///
 /// # Errors
 /// `no-space` or `snapshot-failed`; `release` then lets the guest go on.
-pub fn capture(control: &mut Control, record: &Record, folder: &Path) -> Outcome<Captured> {
+pub fn capture(control: &mut Control, record: &Record, folder: &Path, sum: Sum) -> Outcome<Captured> {
     control.allow(COMMAND);
     let status = control.execute("query-status", &json!({}))?;
     if status["status"] != "running" {
@@ -98,7 +98,7 @@ pub fn capture(control: &mut Control, record: &Record, folder: &Path) -> Outcome
         return Err(failed("QEMU says that its stream is not complete"));
     }
     memory.sync_all().during(|| "write the memory".to_owned())?;
-    let digests = pages::digest(&memory, |_, _| Ok(())).during(|| "read the memory".to_owned())?;
+    let digests = pages::digest(sum, &memory, |_, _| Ok(())).during(|| "read the memory".to_owned())?;
     manifest::write(folder, STATE, &state)?;
     Ok(Captured { state: Listed::of(&state), memory: digests })
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Most connections at a time.
 const MOST_CONNECTIONS: usize = 32;
+/// So many of them are root's alone, so that a server that leaks its own does not lock out whoever looks into it.
+const OF_ROOT: usize = 4;
 /// Most requests of one connection at a time; while there are as many, its next line is not read.
 const MOST_REQUESTS: usize = 16;
 /// How long an answer waits for a client that does not read.
@@ -55,8 +57,9 @@ fn admit(stream: &UnixStream, server_uid: u32, open: usize) -> Result<(), Failur
     if peer.uid() != server_uid && peer.uid() != 0 {
         return Err(failure(Code::Denied, format!("uid {} may not speak to this daemon", peer.uid())));
     }
-    if open >= MOST_CONNECTIONS {
-        return Err(failure(Code::Busy, format!("{MOST_CONNECTIONS} connections are open already")));
+    let most = if peer.uid() == 0 { MOST_CONNECTIONS } else { MOST_CONNECTIONS - OF_ROOT };
+    if open >= most {
+        return Err(failure(Code::Busy, format!("{most} connections are open already")));
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ use std::sync::Mutex;
 /// Below this the host's file system is as good as full.
 pub const KEEP_FREE: u64 = 256 << 20;
 
+/// Blanks of so many sizes are kept, the newest ones.
+const MOST_BLANKS: usize = 8;
+
 /// What mke2fs is told instead of the host's mke2fs.conf, so that every host makes the same file system, and one that
 /// Linux 5.10 and later mount.
 const FEATURES: &str = "none,has_journal,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,\
@@ -46,8 +49,20 @@ fn blank(size_mib: u64) -> Outcome<File> {
             let _ = fs::remove_file(&new);
         })?;
         fs::rename(&new, &path).during(|| format!("name {}", path.display()))?;
+        forget_old_blanks();
     }
     File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path).during(|| format!("open {}", path.display()))
+}
+
+/// Any size may be asked for, and each blank takes a few megabytes.
+fn forget_old_blanks() {
+    let entries = fs::read_dir(place::blanks()).into_iter().flatten().flatten();
+    let mut blanks: Vec<_> =
+        entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    blanks.sort();
+    for (_, path) in blanks.iter().rev().skip(MOST_BLANKS) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn format_blank(new: &std::path::Path, size_mib: u64) -> Outcome<()> {

@@ -10,7 +10,7 @@ use crate::{fault, place, saves, uids};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 #[derive(Serialize)]
@@ -45,7 +45,15 @@ pub fn folders() -> BTreeSet<Id> {
 
 /// The machine that uses a disk, if any does.
 pub fn user_of(disk: &Id) -> Option<Id> {
-    folders().into_iter().find(|id| Record::read(id).is_some_and(|record| record.disk_id.as_ref() == Some(disk)))
+    let folders = folders();
+    let by_record = |id: &&Id| Record::read(id).is_some_and(|record| record.disk_id.as_ref() == Some(disk));
+    if let Some(user) = folders.iter().find(by_record) {
+        return Some(user.clone());
+    }
+    // A machine whose record cannot be read has its uid on its disk until it is removed.
+    let owner = fs::symlink_metadata(place::disk(disk)).ok()?.uid();
+    let holder = uids::holder(owner)?;
+    folders.into_iter().find(|id| *id == holder && Record::read(id).is_none())
 }
 
 /// The real uid of a process, if there is one with this pid (proc_pid_status(5)).

@@ -2,8 +2,9 @@
 
 use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::ids::{Id, hex};
+use crate::pages::{self, Sum};
 use crate::request::{Magic, ShapeArgs};
-use crate::{pages, stamp};
+use crate::stamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -33,7 +34,7 @@ pub struct Manifest {
     pub disk_id: Option<Id>,
     pub saved_unix_ms: u64,
     pub state: Listed,
-    /// Digests as of `pages::digest`.
+    /// Digests as of `pages::digest`: SHA-256 of a template, CRC-32 of a save.
     pub memory: Vec<String>,
     pub disk: Option<Vec<String>>,
 }
@@ -120,12 +121,13 @@ impl Manifest {
 /// # Errors
 /// `snapshot-corrupt` when it is not, or cannot be read.
 pub fn check(
+    sum: Sum,
     file: &File,
     name: &str,
     digests: &[String],
     see: impl Fn(u64, &[u8]) -> std::io::Result<()> + Sync,
 ) -> Outcome<()> {
-    match pages::digest(file, see) {
+    match pages::digest(sum, file, see) {
         Ok(found) if found == digests => Ok(()),
         Ok(_) => Err(differs(name)),
         Err(error) => Err(corrupt(format!("{name}: {error}"))),

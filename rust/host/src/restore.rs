@@ -5,6 +5,7 @@ use crate::daemon::Daemon;
 use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::ids::Id;
 use crate::manifest::{self, MEMORY, Manifest, STATE, corrupt};
+use crate::pages::Sum;
 use crate::request::{LaunchArgs, Magic, Memory};
 use crate::templates::Opened;
 use crate::{fault, memory_file, place, saves, templates};
@@ -102,7 +103,7 @@ fn of_save(daemon: &Daemon, id: &Id, args: &LaunchArgs) -> Outcome<Saved> {
     manifest.read_state(&folder)?;
     let memory = manifest::open(&folder, MEMORY)?;
     let (file, digests) = (manifest::open(&folder, MEMORY)?, manifest.memory.clone());
-    let check = move || manifest::check(&file, MEMORY, &digests, |_, _| Ok(()));
+    let check = move || manifest::check(Sum::Crc32, &file, MEMORY, &digests, |_, _| Ok(()));
     let checked = std::thread::Builder::new().name("check".to_owned()).spawn(check);
     Ok(Saved {
         memory,

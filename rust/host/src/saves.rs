@@ -7,6 +7,7 @@ use crate::error::{Code, During, Failure, Outcome, failure, note};
 use crate::ids::Id;
 use crate::locks::Held;
 use crate::manifest::{self, Manifest, corrupt};
+use crate::pages::Sum;
 use crate::record::{Record, now_unix_ms};
 use crate::templates::{AS_TEMPLATE, SAVING};
 use crate::{fault, kind, machines, place};
@@ -83,7 +84,7 @@ pub fn save(daemon: &Daemon, machine: &Id, id: &Id) -> Outcome<u64> {
 fn write(daemon: &Daemon, record: &Record, control: &mut Control, new: &Path) -> Outcome<()> {
     let shape = kind::shape(record)?;
     let kind = kind::of(&shape, &*daemon.runtime()?)?;
-    let captured = capture::capture(control, record, new)?;
+    let captured = capture::capture(control, record, new, Sum::Crc32)?;
     let manifest = Manifest {
         version: 1,
         kind,

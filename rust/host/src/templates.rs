@@ -7,6 +7,7 @@ use crate::error::{Code, During, Outcome, failure, note};
 use crate::ids::{Id, TemplateKey};
 use crate::locks::Held;
 use crate::manifest::{self, DISK, MEMORY, Manifest, corrupt};
+use crate::pages::Sum;
 use crate::record::{Record, now_unix_ms};
 use crate::request::{Memory, ShapeArgs};
 use crate::{copy, fault, kind, memory_file, pages, place};
@@ -159,10 +160,10 @@ fn fill(folder: &Path, manifest: Manifest, stamp: String) -> Outcome<Opened> {
     memory_file::seal(&state).during(what)?;
     let memory = memory_file::create(c"microterm-memory", manifest.shape.memory_mib << 20).during(what)?;
     let file = manifest::open(folder, MEMORY)?;
-    manifest::check(&file, MEMORY, &manifest.memory, |offset, bytes| memory.write_all_at(bytes, offset))?;
+    manifest::check(Sum::Sha256, &file, MEMORY, &manifest.memory, |offset, bytes| memory.write_all_at(bytes, offset))?;
     memory_file::seal(&memory).during(what)?;
     let disk = manifest::open(folder, DISK)?;
-    manifest::check(&disk, DISK, manifest.disk.as_deref().unwrap_or_default(), |_, _| Ok(()))?;
+    manifest::check(Sum::Sha256, &disk, DISK, manifest.disk.as_deref().unwrap_or_default(), |_, _| Ok(()))?;
     Ok(Opened { manifest, memory, state, disk, stamp, used: Mutex::new(Instant::now()) })
 }
 
@@ -216,7 +217,7 @@ pub fn save(daemon: &Daemon, machine: &Id, key: &TemplateKey) -> Outcome<u64> {
 }
 
 fn build(daemon: &Daemon, record: &Record, new: &Path, (shape, kind): (ShapeArgs, String)) -> Outcome<()> {
-    let captured = capture::capture(&mut capture::monitor(record)?, record, new)?;
+    let captured = capture::capture(&mut capture::monitor(record)?, record, new, Sum::Sha256)?;
     // From here on nobody writes to the disk any more.
     daemon.cgroups.kill(&record.machine_id, || ())?;
     let disk = record.disk_id.as_ref().map(place::disk).unwrap_or_default();
@@ -224,7 +225,7 @@ fn build(daemon: &Daemon, record: &Record, new: &Path, (shape, kind): (ShapeArgs
         File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&disk).during(|| "open the disk".to_owned())?;
     let copy = copy::clone_file(&from, &new.join(DISK)).during(|| "copy the disk".to_owned())?;
     copy.sync_all().during(|| "write the disk".to_owned())?;
-    let disk = pages::digest(&copy, |_, _| Ok(())).during(|| "read the disk".to_owned())?;
+    let disk = pages::digest(Sum::Sha256, &copy, |_, _| Ok(())).during(|| "read the disk".to_owned())?;
     let manifest = Manifest {
         version: 1,
         kind,

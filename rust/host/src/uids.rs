@@ -83,6 +83,12 @@ impl Claims {
     }
 }
 
+/// The machine that a claim of this uid names.
+pub fn holder(uid: u32) -> Option<Id> {
+    let line = fs::read_to_string(path_of(uid)).ok()?;
+    Id::parse(line.split_whitespace().nth(1)?).ok()
+}
+
 fn path_of(uid: u32) -> PathBuf {
     Path::new(CLAIMS).join(uid.to_string())
 }

@@ -140,6 +140,26 @@ fn a_killed_vmm_is_listed_dead_until_it_is_removed() {
 }
 
 #[test]
+fn a_disk_is_kept_from_removal_where_only_its_owner_tells_who_uses_it() {
+    let host = Host::start();
+    host.call("disk.create", json!({ "diskId": "disk0001~", "sizeMib": 64 }));
+    host.launch("machine1~", Some("disk0001~"));
+    fs::write(host.folder().join(host.named("machines/machine1~/machine.json")), "{").unwrap();
+    assert_eq!(host.refused("disk.remove", json!({ "diskId": "disk0001~" })), "busy");
+    host.kill("machine1~");
+    assert_eq!(host.call("disk.remove", json!({ "diskId": "disk0001~" }))["removed"]["files"], 1);
+}
+
+#[test]
+fn blanks_of_few_sizes_are_kept() {
+    let host = Host::start();
+    for number in 0..12 {
+        host.call("disk.create", json!({ "diskId": format!("diskdisk{number}~"), "sizeMib": 64 + number }));
+    }
+    assert_eq!(fs::read_dir(host.folder().join("blanks")).unwrap().count(), 8);
+}
+
+#[test]
 fn machines_are_made_and_removed_at_the_same_time() {
     let host = Host::start();
     std::thread::scope(|scope| {

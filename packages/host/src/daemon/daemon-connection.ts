@@ -64,6 +64,9 @@ class ConnectionLost extends Error {
 const unavailable = (message: string, cause?: unknown): PlatformError =>
   new PlatformError("HOST_DAEMON_UNAVAILABLE", `microterm-host ${message}`, { cause });
 
+const refused = ({ code, message }: { readonly code: HostCode; readonly message: string }): PlatformError =>
+  new PlatformError(CODES[code], `microterm-host: ${message}`, { details: { hostCode: code } });
+
 /** One connection to microterm-host, made anew when it is lost. Requests run at the same time and are matched by id. */
 export class DaemonConnection {
   readonly #path: string;
@@ -161,14 +164,18 @@ export class DaemonConnection {
 
   #received(line: string): void {
     const reply = Reply.parse(JSON.parse(line));
-    if (reply.id === null) throw new Error("error" in reply ? reply.error.message : "an answer without an id");
+    if (reply.id === null) {
+      // It answers nobody's question: the daemon turns the connection away, and closes it.
+      const refusal = "error" in reply ? refused(reply.error) : new Error("an answer without an id");
+      const pending = [...this.#pending.values()];
+      this.#pending.clear();
+      for (const call of pending) call.reject(refusal);
+      return;
+    }
     const call = this.#pending.get(reply.id);
     // Its deadline has passed.
     if (call === undefined) return;
     if ("ok" in reply) call.resolve(reply.ok);
-    else {
-      const { code, message } = reply.error;
-      call.reject(new PlatformError(CODES[code], `microterm-host: ${message}`, { details: { hostCode: code } }));
-    }
+    else call.reject(refused(reply.error));
   }
 }
