@@ -209,3 +209,52 @@ fn is_host_key(path: &Path) -> bool {
         .and_then(|name| name.to_str())
         .is_some_and(|name| name.starts_with("ssh_host_") && (name.ends_with("_key") || name.ends_with("_key.pub")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Seal, State, internal, is_host_key};
+    use std::path::Path;
+
+    #[test]
+    fn a_sealed_guest_is_opened_by_an_identity_alone() {
+        let seal = Seal::default();
+        assert!(!seal.is_sealed() && seal.check_open().is_ok());
+        assert!(seal.begin_identity().unwrap().is_none(), "an open guest takes one without more");
+        seal.state.replace(State::Sealing);
+        assert!(seal.is_sealed() && seal.check_open().is_err() && seal.begin_identity().is_err());
+        seal.state.replace(State::Sealed);
+        assert!(seal.is_sealed() && seal.check_open().is_err());
+        seal.begin_identity().unwrap().unwrap().finish(None);
+        assert!(!seal.is_sealed() && seal.check_open().is_ok());
+    }
+
+    #[test]
+    fn an_identity_that_fails_or_breaks_off_closes_it_for_good() {
+        for error in [Some(internal("clock: no")), None] {
+            let seal = Seal::default();
+            seal.state.replace(State::Sealed);
+            let unsealing = seal.begin_identity().unwrap().unwrap();
+            assert!(seal.begin_identity().is_err(), "one at a time");
+            match &error {
+                Some(error) => unsealing.finish(Some(error)),
+                None => drop(unsealing),
+            }
+            assert!(seal.is_sealed() && seal.begin_identity().is_err());
+            let refusal = seal.check_open().unwrap_err().message;
+            assert!(refusal.contains("refuses service"), "{refusal}");
+            assert!(error.is_none() || refusal.contains("clock: no"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn host_keys_are_known_by_their_names() {
+        for (name, is) in [
+            ("ssh_host_rsa_key", true),
+            ("ssh_host_ed25519_key.pub", true),
+            ("ssh_config", false),
+            ("ssh_host_key_notes", false),
+        ] {
+            assert_eq!(is_host_key(&Path::new("/etc/ssh").join(name)), is, "{name}");
+        }
+    }
+}
