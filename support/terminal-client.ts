@@ -3,7 +3,9 @@ import WebSocket from "ws";
 import { poll, type TestServer } from "./server.ts";
 
 export interface TerminalClientOptions {
-  readonly from?: bigint | number | string;
+  /** From the first byte when absent; null asks for the screen as it is. */
+  readonly from?: bigint | number | string | null;
+  readonly role?: "owner" | "viewer";
   /** Acknowledges all that arrives; otherwise nothing. True by default. */
   readonly acknowledge?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
@@ -23,7 +25,17 @@ export class TerminalClient {
   readonly socket: WebSocket;
   /** Each frame in order but output: `READY`, `GAP 0 5`, `RESIZE 0 80 24`, `EXIT 12 0 3`, `NOTICE code`, `PONG 7`. */
   readonly frames: string[] = [];
-  ready: { terminal: string; start: string; end: string; from: string; role: string } | null = null;
+  ready: {
+    terminal: string;
+    start: string;
+    end: string;
+    from: string;
+    role: string;
+    title: string;
+    cwd: string | null;
+  } | null = null;
+  readonly keyframes: { offset: bigint; cols: number; rows: number; state: unknown; content: Buffer }[] = [];
+  readonly events: { offset: bigint; kind: string; [key: string]: unknown }[] = [];
   /** The offset behind the last byte of output. */
   offset = -1n;
   /** Where output did not continue where it ended. */
@@ -40,7 +52,11 @@ export class TerminalClient {
     options: TerminalClientOptions = {},
   ) {
     this.#options = options;
-    const query = options.from === undefined ? "" : `?from=${options.from}`;
+    const parts = [
+      ...(options.from === null ? [] : [`from=${options.from ?? 0}`]),
+      ...(options.role === undefined ? [] : [`role=${options.role}`]),
+    ];
+    const query = parts.length === 0 ? "" : `?${parts.join("&")}`;
     const url = `${server.url.replace("http", "ws")}/v1/environments/${environment}/terminals/${terminal}/attach${query}`;
     this.socket = new WebSocket(url, [...(options.protocols ?? [TERMINAL_SUBPROTOCOL])], {
       perMessageDeflate: false,
@@ -76,7 +92,7 @@ export class TerminalClient {
 
   async until(expected: string | RegExp): Promise<void> {
     const matches = () => (typeof expected === "string" ? this.text.includes(expected) : expected.test(this.text));
-    await poll(`${expected} in ${JSON.stringify(this.text.slice(-300))}`, matches, 30_000);
+    await poll(`${expected} in ${JSON.stringify(this.text.slice(-300))}`, matches, 90_000);
   }
 
   type(text: string): void {
@@ -94,6 +110,10 @@ export class TerminalClient {
     frame.writeUInt16BE(cols, 1);
     frame.writeUInt16BE(rows, 3);
     this.socket.send(frame);
+  }
+
+  appearance(appearance: unknown): void {
+    this.socket.send(Buffer.concat([Buffer.of(FRAME.appearance), Buffer.from(JSON.stringify(appearance))]));
   }
 
   acknowledge(offset: bigint): void {
@@ -131,6 +151,24 @@ export class TerminalClient {
       case FRAME.gap:
         this.frames.push(`GAP ${at()} ${message.readBigUInt64BE(9)}`);
         this.offset = message.readBigUInt64BE(9);
+        return;
+      case FRAME.keyframe: {
+        const length = message.readUInt32BE(13);
+        this.keyframes.push({
+          offset: at(),
+          cols: message.readUInt16BE(9),
+          rows: message.readUInt16BE(11),
+          state: JSON.parse(message.subarray(17, 17 + length).toString()),
+          content: message.subarray(17 + length),
+        });
+        this.frames.push(`KEYFRAME ${at()}`);
+        this.offset = at();
+        if (this.#options.acknowledge !== false && this.socket.readyState === WebSocket.OPEN)
+          this.acknowledge(this.offset);
+        return;
+      }
+      case FRAME.event:
+        this.events.push({ offset: at(), ...JSON.parse(message.subarray(9).toString()) });
         return;
       case FRAME.resized:
         this.frames.push(`RESIZE ${at()} ${message.readUInt16BE(9)} ${message.readUInt16BE(11)}`);

@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 /** Frame types of the terminal WebSocket and the guest channel: docs/reference/{terminal,agent}-protocol.md. */
 export const FRAME = {
   output: 0x01,
@@ -30,5 +32,32 @@ export const EXEC_SUBPROTOCOL = "microterm.exec.v1";
 
 /** A client is sent at most this many bytes beyond its last ACK. xterm.js drops data past 50 MB unparsed; this keeps far below. */
 export const MAX_UNACKNOWLEDGED = 512 * 1024;
-/** The largest payload of one frame, bytes. */
+/** The largest payload of one frame, bytes; of a KEYFRAME it is {@link MAX_KEYFRAME}. */
 export const MAX_FRAME_PAYLOAD = 65_536;
+export const MAX_KEYFRAME = 8 * 1024 * 1024;
+
+const Rgb = z.string().regex(/^#[0-9a-f]{6}$/i, "must be #rrggbb");
+
+/** The payload of APPEARANCE: the colours with which a client draws. */
+export const Appearance = z.strictObject({
+  foreground: Rgb,
+  background: Rgb,
+  cursor: Rgb,
+  /** ANSI colours 0 to 15; xterm's where left out. */
+  palette: z.array(Rgb).length(16).optional(),
+});
+export type Appearance = z.infer<typeof Appearance>;
+
+/** The payload of EVENT, behind its offset. */
+export const TerminalNews = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("title"), title: z.string().max(256) }),
+  z.strictObject({ kind: z.literal("bell") }),
+  z.strictObject({ kind: z.literal("cwd"), path: z.string().max(4096) }),
+  z.strictObject({
+    kind: z.literal("prompt"),
+    /** OSC 133: a prompt begins, a command is typed, its output begins, it has ended. */
+    mark: z.enum(["A", "B", "C", "D"]),
+    exit: z.number().int().optional(),
+  }),
+]);
+export type TerminalNews = z.infer<typeof TerminalNews>;

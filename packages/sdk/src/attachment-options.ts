@@ -1,3 +1,4 @@
+import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Timing } from "./backoff.ts";
 import type { Exit, Keyframe, Ready } from "./frames.ts";
 import type { OpenSocket } from "./socket.ts";
@@ -17,14 +18,16 @@ export type AttachmentState =
 export interface AttachmentHandlers {
   /** Output in order, each byte once. Call `acknowledge(offset + length)` when it has been drawn. */
   onOutput(bytes: Uint8Array, offset: bigint): void;
-  /** After every connect. Bytes before `ready.end` are a replay: answer no query in them and ring no bell. */
+  /** After every connect. Answer no query, here or later: the server does. Bytes before `ready.end` are a replay: ring no bell. */
   onReady?(ready: Ready): void;
-  /** What was drawn belongs to another terminal: clear the screen. Output follows from `ready.from`. */
+  /** What was drawn belongs to another terminal: clear the screen. A keyframe follows. */
   onReset?(): void;
   /** The bytes in between are lost. */
   onGap?(from: bigint, to: bigint): void;
-  /** Replaces all that was drawn. */
+  /** Replaces all that was drawn; the bytes that follow go on from it. Call `acknowledge(keyframe.offset)` when it is drawn. */
   onKeyframe?(keyframe: Keyframe): void;
+  /** A title, a bell, a working directory, a prompt; of bytes that were new when the server read them. */
+  onEvent?(event: TerminalNews, offset: bigint): void;
   onResize?(cols: number, rows: number, offset: bigint): void;
   onExit?(exit: Exit, offset: bigint): void;
   onNotice?(code: string, message: string): void;
@@ -43,8 +46,12 @@ export interface AttachOptions extends AttachmentHandlers {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly openSocket: OpenSocket;
-  /** Continue at this byte; null: from the oldest byte that is there. */
+  /** Continue at this byte; null: with a keyframe of the screen as it is. */
   readonly from: bigint | null;
+  /** `viewer`: looks on, and what it types goes nowhere. The account's own role when left out. */
+  readonly role?: "owner" | "viewer";
+  /** The colours that programs are told of while this client is the one that types. */
+  readonly appearance?: Appearance;
   /** This client's size, sent after every connect; null: none yet. */
   readonly size: Size | null;
   /**

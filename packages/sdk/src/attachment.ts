@@ -1,9 +1,10 @@
-import { TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
+import { type Appearance, TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
 import type { AttachmentState, AttachOptions, Size } from "./attachment-options.ts";
 import { backoffMs, realTiming, type Timing } from "./backoff.ts";
 import {
   decodeTerminalFrame,
   encodeAck,
+  encodeAppearance,
   encodeInput,
   encodePing,
   encodeReply,
@@ -39,6 +40,7 @@ export class Attachment {
   #isReady = false;
   #isOpened = false;
   #size: Size | null;
+  #appearance: Appearance | null;
   #attempt = 0;
   #openedAt = 0;
   #heardAt = 0;
@@ -53,6 +55,7 @@ export class Attachment {
     this.#timing = options.timing ?? realTiming;
     this.#position = new Position(options.from);
     this.#size = options.size;
+    this.#appearance = options.appearance ?? null;
     this.#connect();
   }
 
@@ -82,8 +85,8 @@ export class Attachment {
   }
 
   /**
-   * Passes on what the client's emulator answers to a query in the output. The server takes it from one of a terminal's clients, so
-   * it is no `write`. Without a connection it is dropped: by the next one the program has given up waiting.
+   * Passes on the emulator's report of its focus (DECSET 1004). The server takes it from one of a terminal's clients, and as no typing;
+   * answers to queries it gives itself, so anything else is dropped there. Without a connection it is dropped here.
    */
   reply(bytes: Uint8Array): void {
     if (this.#isReady) this.#send(encodeReply(bytes));
@@ -92,6 +95,11 @@ export class Attachment {
   resize(cols: number, rows: number): void {
     this.#size = { cols, rows };
     if (this.#isReady) this.#send(encodeResize(cols, rows));
+  }
+
+  setAppearance(appearance: Appearance): void {
+    this.#appearance = appearance;
+    if (this.#isReady) this.#send(encodeAppearance(appearance));
   }
 
   /** All output before `offset` has been drawn; the server sends at most 512 KiB beyond it. */
@@ -124,11 +132,10 @@ export class Attachment {
   }
 
   #connect(): void {
-    const { url, headers, openSocket } = this.#options;
+    const { headers, openSocket } = this.#options;
     this.#become({ kind: "connecting", attempt: this.#attempt });
     if (this.#isOver()) return;
-    const from = this.#position.offset;
-    const socket = openSocket(from === null ? url : `${url}?from=${from}`, { protocol: TERMINAL_SUBPROTOCOL, headers });
+    const socket = openSocket(this.#address(), { protocol: TERMINAL_SUBPROTOCOL, headers });
     this.#socket = socket;
     this.#isOpened = false;
     this.#cancelWatch = this.#timing.after(CONNECT_MS, () => this.#fail("the server does not answer"));
@@ -141,6 +148,13 @@ export class Attachment {
       textMessage: () => this.#fail("the server sent a text message"),
       closed: (code, reason) => this.#closed(code, reason),
     });
+  }
+
+  #address(): string {
+    const { url, role } = this.#options;
+    const from = this.#position.offset;
+    const parts = [...(from === null ? [] : [`from=${from}`]), ...(role === undefined ? [] : [`role=${role}`])];
+    return parts.length === 0 ? url : `${url}?${parts.join("&")}`;
   }
 
   /** Lets go of the connection; whatever it still has to say is not heard. */
@@ -198,6 +212,9 @@ export class Attachment {
         this.#drop(1000, "exited");
         this.#become({ kind: "exited", exit: frame.exit });
         break;
+      case "event":
+        if (frame.event !== null) on.onEvent?.(frame.event, frame.offset);
+        break;
       case "notice":
         on.onNotice?.(frame.code, frame.message);
         break;
@@ -213,6 +230,7 @@ export class Attachment {
     this.#options.onReady?.(ready);
     if (isUnknown) this.#options.onReset?.();
     if (this.#size !== null) this.#send(encodeResize(this.#size.cols, this.#size.rows));
+    if (this.#appearance !== null) this.#send(encodeAppearance(this.#appearance));
     this.#drain();
     this.#watch();
   }

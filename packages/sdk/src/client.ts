@@ -1,4 +1,5 @@
 import {
+  type Appearance,
   type CreateTerminal,
   ExecFailure,
   type ExecRequest,
@@ -53,10 +54,13 @@ export interface ClientOptions {
 export interface AttachRequest extends AttachmentHandlers {
   readonly environment: string;
   readonly terminal: string;
-  /** Continue at this byte, as {@link Attachment.offset} told it; none: from the oldest byte there is. */
+  /** Continue at this byte, as {@link Attachment.offset} told it; none: with a keyframe of the screen as it is. */
   readonly from?: bigint | null;
   /** This client's size. */
   readonly size?: Size | null;
+  readonly role?: "owner" | "viewer";
+  /** This client's colours. */
+  readonly appearance?: Appearance;
 }
 
 /** What a person may do over HTTP, typed. Methods throw RequestError, ConnectionError or AnswerError. */

@@ -66,7 +66,15 @@ describe("terminal frames", () => {
       exit: { code: null, signal: 9 },
     });
     expect(decodeTerminalFrame(frame(FRAME.pong, [4, 0xffffffff]))).toEqual({ type: "pong", nonce: 0xffffffff });
-    const ready = { terminal: "t", start: "0", end: "18446744073709551615", from: "12", role: "owner" };
+    const ready = {
+      terminal: "t",
+      start: "0",
+      end: "18446744073709551615",
+      from: "12",
+      role: "owner",
+      title: "vim",
+      cwd: "/home/dev",
+    };
     expect(decodeTerminalFrame(frame(FRAME.ready, json(ready)))).toEqual({
       type: "ready",
       terminal: "t",
@@ -74,6 +82,17 @@ describe("terminal frames", () => {
       end: 2n ** 64n - 1n,
       from: 12n,
       role: "owner",
+      title: "vim",
+      cwd: "/home/dev",
+    });
+    const bell = { kind: "bell" };
+    expect(decodeTerminalFrame(frame(FRAME.event, [8, 7], json(bell)))).toEqual({
+      type: "event",
+      offset: 7n,
+      event: bell,
+    });
+    expect(decodeTerminalFrame(frame(FRAME.event, [8, 7], json({ kind: "of the future" })))).toMatchObject({
+      event: null,
     });
     const modes = json({ cursor: false });
     expect(

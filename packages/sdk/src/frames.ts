@@ -1,4 +1,4 @@
-import { FRAME } from "@microterm/protocol";
+import { type Appearance, FRAME, TerminalNews } from "@microterm/protocol";
 
 /**
  * The frames of docs/reference/terminal-protocol.md (and the exec's, agent-protocol.md), one a WebSocket message: a type
@@ -18,7 +18,11 @@ export interface Ready {
   readonly end: bigint;
   /** Where output begins. */
   readonly from: bigint;
+  /** What a viewer types goes nowhere. */
   readonly role: string;
+  /** By the program's own account; empty and null when none gave any, or the server is older than these. */
+  readonly title: string;
+  readonly cwd: string | null;
 }
 
 /** Everything a server may send on a terminal WebSocket. */
@@ -29,6 +33,7 @@ export type TerminalFrame =
   | { readonly type: "resize"; readonly offset: bigint; readonly cols: number; readonly rows: number }
   | { readonly type: "exit"; readonly offset: bigint; readonly exit: Exit }
   | ({ readonly type: "ready" } & Ready)
+  | { readonly type: "event"; readonly offset: bigint; readonly event: TerminalNews | null }
   | { readonly type: "notice"; readonly code: string; readonly message: string }
   | { readonly type: "pong"; readonly nonce: number };
 
@@ -36,7 +41,7 @@ export interface Keyframe {
   readonly offset: bigint;
   readonly cols: number;
   readonly rows: number;
-  /** Modes and the like, as the server's emulator had them; its shape comes with the servers that send keyframes. */
+  /** What bytes can't say, for the emulator that the server has too: a ScreenState of the screen package. */
   readonly modes: unknown;
   /** What to write to a fresh terminal of that size to get the screen. */
   readonly bytes: Uint8Array;
@@ -93,6 +98,12 @@ export function decodeTerminalFrame(message: ArrayBuffer | Uint8Array): Terminal
       return { type: "exit", offset: view.getBigUint64(1), exit: readExit(view, 9) };
     case FRAME.ready:
       return readReady(parseJson(bytes.subarray(1), "READY"));
+    case FRAME.event: {
+      atLeast(length, 9, "EVENT");
+      // A kind that is not known here is a newer server's, and no fault.
+      const event = TerminalNews.safeParse(parseJson(bytes.subarray(9), "EVENT")).data ?? null;
+      return { type: "event", offset: view.getBigUint64(1), event };
+    }
     case FRAME.notice: {
       const json = asRecord(parseJson(bytes.subarray(1), "NOTICE"), "NOTICE");
       return { type: "notice", code: text(json, "code", "NOTICE"), message: text(json, "message", "NOTICE") };
@@ -128,6 +139,10 @@ export function decodeExecFrame(message: ArrayBuffer | Uint8Array): ExecFrame {
 
 export function encodeInput(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return withBytes(FRAME.input, bytes);
+}
+
+export function encodeAppearance(appearance: Appearance): Uint8Array<ArrayBuffer> {
+  return withBytes(FRAME.appearance, encoder.encode(JSON.stringify(appearance)));
 }
 
 export function encodeReply(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -211,6 +226,8 @@ function readReady(json: unknown): TerminalFrame {
     end: offsetOf(ready, "end"),
     from: offsetOf(ready, "from"),
     role: text(ready, "role", "READY"),
+    title: typeof ready.title === "string" ? ready.title : "",
+    cwd: typeof ready.cwd === "string" ? ready.cwd : null,
   };
 }
 

@@ -20,6 +20,7 @@ import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
 import { recover } from "./process/recovery.ts";
 import { systemClock, systemRandomness } from "./process/system-clock.ts";
+import { createTerminalHubs } from "./terminal/hubs.ts";
 import { serveWebSockets } from "./terminal/upgrade.ts";
 import { VERSION } from "./version.ts";
 
@@ -79,6 +80,13 @@ export async function serve(config: Config): Promise<RunningServer> {
     authenticator: createAuthenticator(credentials, addresses),
     connections: createLiveConnections(credentials),
     readiness: createReadiness(storage, driver),
+    terminals: createTerminalHubs({
+      environments,
+      folder,
+      log,
+      stateOf: async (id) => (await storage.environments.get(id))?.state ?? null,
+      onInput: (id) => environments.noteActivity(id),
+    }),
     version: VERSION,
     describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(),
     web: config.web,
@@ -109,6 +117,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       const deadline = Date.now() + GOODBYE_MS;
       while (services.connections.size > 0 && Date.now() < deadline) await systemClock.sleep(10);
       services.connections.dispose();
+      await services.terminals.stop();
       await app.close();
       await environments.close();
       // It ends with the environments' closing; a daemon that does not answer must not keep the server.

@@ -11,6 +11,7 @@ import type { Authenticator } from "./auth/authenticator.ts";
 import type { LiveConnections } from "./auth/live-connections.ts";
 import type { Addresses } from "./http/addresses.ts";
 import type { Readiness } from "./process/readiness.ts";
+import type { TerminalHubs } from "./terminal/hubs.ts";
 
 /** What routes and sockets act upon. Made in serve.ts out of what compose.ts has chosen. */
 export interface Services {
@@ -23,6 +24,7 @@ export interface Services {
   readonly addresses: Addresses;
   readonly connections: LiveConnections;
   readonly readiness: Readiness;
+  readonly terminals: TerminalHubs;
   readonly version: string;
   /** The OpenAPI document as text. */
   readonly describeApi: () => Promise<string>;

@@ -2,7 +2,7 @@ import type { Attachment, AttachmentState, Client, Exit } from "@microterm/sdk";
 import { plain } from "../plain-text.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { OwnTty } from "./own-tty.ts";
-import { ReplayFilter } from "./replay-filter.ts";
+import { QueryFilter } from "./query-filter.ts";
 
 export type AttachEnd =
   | { readonly kind: "detached" }
@@ -19,14 +19,12 @@ const INPUT_CHECK_MS = 20;
 
 /** A remote terminal on the person's own, until they leave or it ends. */
 export class AttachedScreen {
-  readonly #filter = new ReplayFilter();
+  readonly #filter = new QueryFilter();
   readonly #keys: DetachKeys;
   readonly #tty: OwnTty;
   readonly #done = Promise.withResolvers<AttachEnd>();
   readonly #open: () => Attachment;
   #attachment: Attachment | null = null;
-  /** Output before it was there when we came. */
-  #historyEnd = 0n;
   #keyTimer: NodeJS.Timeout | undefined;
   #noteTimer: NodeJS.Timeout | undefined;
   #isNoted = false;
@@ -44,15 +42,12 @@ export class AttachedScreen {
         environment: options.environment,
         terminal: options.terminal,
         size: ownSize(),
-        onReady: ({ end }) => {
-          // Only what we saw nothing of is history; after a reconnect it is output that we missed.
-          if (this.#historyEnd === 0n) this.#historyEnd = end;
-        },
-        onOutput: (bytes, offset) => this.#draw(bytes, offset),
-        onReset: () => process.stdout.write("\x1b[H\x1b[2J"),
+        onOutput: (bytes, offset) => this.#draw(bytes, offset + BigInt(bytes.length)),
         onGap: (from, to) => this.#note(`${to - from} bytes of output were lost`),
         onKeyframe: ({ bytes, offset }) => {
-          process.stdout.write("\x1b[H\x1b[2J");
+          // Whatever was drawn goes, with the modes that it left.
+          process.stdout.write(`${this.#undoModes()}\x1b[H\x1b[2J`);
+          this.#filter.restart();
           this.#draw(bytes, offset);
         },
         onNotice: (_, message) => this.#note(plain(message)),
@@ -85,18 +80,18 @@ export class AttachedScreen {
   }
 
   #undo(): string {
-    // CAN ends a sequence that the program has begun and cannot end any more.
-    const end = this.#filter.isInsideSequence ? "\x18\x1b\\" : "";
-    return `${end}${this.#filter.modes.undo()}\x1b[23;0t\r\n`;
+    return `${this.#undoModes()}\x1b[23;0t\r\n`;
   }
 
-  #draw(bytes: Uint8Array, offset: bigint): void {
-    const end = offset + BigInt(bytes.length);
-    const history = Math.max(0, Math.min(bytes.length, Number(this.#historyEnd - offset)));
-    const text = [];
-    if (history > 0) text.push(this.#filter.history(bytes.subarray(0, history)));
-    if (history < bytes.length) text.push(this.#filter.live(bytes.subarray(history)));
-    process.stdout.write(Buffer.concat(text), () => this.#attachment?.acknowledge(end));
+  #undoModes(): string {
+    // CAN ends a sequence that the program has begun and cannot end any more.
+    const end = this.#filter.isInsideSequence ? "\x18\x1b\\" : "";
+    return `${end}${this.#filter.modes.undo()}`;
+  }
+
+  /** `end`: behind the last of them. */
+  #draw(bytes: Uint8Array, end: bigint): void {
+    process.stdout.write(this.#filter.pass(bytes), () => this.#attachment?.acknowledge(end));
   }
 
   #type(bytes: Uint8Array): void {

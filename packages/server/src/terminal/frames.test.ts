@@ -54,10 +54,18 @@ describe("a server's frame", () => {
     expect(hex(encodeResized(3n, 80, 24))).toBe("04000000000000000300500018");
     expect(hex(encodeExit(4n, { code: 7, signal: null }))).toBe("0500000000000000040000000007");
     expect(hex(encodeExit(4n, { code: null, signal: 9 }))).toBe("0500000000000000040100000009");
-    const ready = encodeReady({ terminal: "t", start: 0n, end: 2n ** 60n, from: 5n, role: "owner" });
+    const ready = encodeReady({
+      terminal: "t",
+      start: 0n,
+      end: 2n ** 60n,
+      from: 5n,
+      role: "owner",
+      title: "x",
+      cwd: null,
+    });
     expect([ready[0], JSON.parse(ready.subarray(1).toString())]).toEqual([
       FRAME.ready,
-      { terminal: "t", start: "0", end: "1152921504606846976", from: "5", role: "owner" },
+      { terminal: "t", start: "0", end: "1152921504606846976", from: "5", role: "owner", title: "x", cwd: null },
     ]);
   });
 });

@@ -1,5 +1,5 @@
-import type { TerminalExit } from "@microterm/protocol";
-import { FRAME, MAX_FRAME_PAYLOAD } from "@microterm/protocol";
+import { Appearance, FRAME, MAX_FRAME_PAYLOAD, type TerminalExit, type TerminalNews } from "@microterm/protocol";
+import type { Screen } from "@microterm/screen";
 
 /** Message layouts of docs/reference/terminal-protocol.md: a type byte and a payload, numbers big-endian. */
 
@@ -8,6 +8,7 @@ export const MAX_CLIENT_MESSAGE = 1 + MAX_FRAME_PAYLOAD;
 
 export type ClientFrame =
   | { readonly type: "input" | "reply"; readonly bytes: Uint8Array }
+  | { readonly type: "appearance"; readonly appearance: Appearance }
   | { readonly type: "ack"; readonly offset: bigint }
   | { readonly type: "resize"; readonly cols: number; readonly rows: number }
   | { readonly type: "ping"; readonly nonce: number };
@@ -24,6 +25,8 @@ export function parseClientFrame(message: Buffer): ClientFrame {
       return { type: "input", bytes: message.subarray(1) };
     case FRAME.reply:
       return { type: "reply", bytes: message.subarray(1) };
+    case FRAME.appearance:
+      return { type: "appearance", appearance: parseAppearance(message.subarray(1)) };
     case FRAME.ack:
       expectLength(message, 9, "ACK");
       return { type: "ack", offset: message.readBigUInt64BE(1) };
@@ -34,6 +37,14 @@ export function parseClientFrame(message: Buffer): ClientFrame {
       return { type: "ping", nonce: message.readUInt32BE(1) };
     default:
       throw new ClientFrameError(message.length === 0 ? "an empty message" : `unknown frame type ${message[0]}`);
+  }
+}
+
+function parseAppearance(json: Buffer): Appearance {
+  try {
+    return Appearance.parse(JSON.parse(json.toString("utf8")));
+  } catch {
+    throw new ClientFrameError("an APPEARANCE of another shape");
   }
 }
 
@@ -95,11 +106,38 @@ export interface Ready {
   readonly start: bigint;
   readonly end: bigint;
   readonly from: bigint;
-  readonly role: "owner";
+  readonly role: Role;
+  readonly title: string;
+  readonly cwd: string | null;
 }
 
-export function encodeReady({ terminal, start, end, from, role }: Ready): Buffer {
-  return encodeJson(FRAME.ready, { terminal, start: `${start}`, end: `${end}`, from: `${from}`, role });
+/** A viewer's input and sizes are refused. */
+export type Role = "owner" | "viewer";
+
+export function encodeReady({ start, end, from, ...rest }: Ready): Buffer {
+  return encodeJson(FRAME.ready, { ...rest, start: `${start}`, end: `${end}`, from: `${from}` });
+}
+
+export function encodeKeyframe(offset: bigint, { cols, rows, content, state }: Screen): Buffer {
+  const json = Buffer.from(JSON.stringify(state));
+  const frame = Buffer.allocUnsafe(17 + json.length + content.length);
+  frame[0] = FRAME.keyframe;
+  frame.writeBigUInt64BE(offset, 1);
+  frame.writeUInt16BE(cols, 9);
+  frame.writeUInt16BE(rows, 11);
+  frame.writeUInt32BE(json.length, 13);
+  frame.set(json, 17);
+  frame.set(content, 17 + json.length);
+  return frame;
+}
+
+export function encodeNews(offset: bigint, news: TerminalNews): Buffer {
+  const json = Buffer.from(JSON.stringify(news));
+  const frame = Buffer.allocUnsafe(9 + json.length);
+  frame[0] = FRAME.event;
+  frame.writeBigUInt64BE(offset, 1);
+  frame.set(json, 9);
+  return frame;
 }
 
 export function encodeNotice(code: string, message: string): Buffer {

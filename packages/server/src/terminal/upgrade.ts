@@ -6,15 +6,16 @@ import type { FastifyBaseLogger } from "fastify";
 import { type WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import type { Identity } from "../auth/authenticator.ts";
+import { CLOSE } from "../auth/live-connections.ts";
 import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../http/problem.ts";
 import { systemRandomness } from "../process/system-clock.ts";
 import { EnvironmentParams } from "../routes/schemas.ts";
 import type { Services } from "../services.ts";
-import { Attachment } from "./attachment.ts";
 import { ClientSocket } from "./client-socket.ts";
 import { ExecSession } from "./exec-session.ts";
 import { MAX_CLIENT_MESSAGE } from "./frames.ts";
-import { createTerminalSizes } from "./terminal-sizes.ts";
+import { HubClient } from "./hub-client.ts";
+import { later } from "./output-window.ts";
 
 const ATTACH = /^\/v1\/environments\/([^/]+)\/terminals\/([^/]+)\/attach$/;
 const EXEC = /^\/v1\/environments\/([^/]+)\/exec$/;
@@ -26,6 +27,7 @@ const AttachQuery = z.strictObject({
     .transform(BigInt)
     .refine((offset) => offset < 2n ** 64n, "must fit 64 bits")
     .optional(),
+  role: z.enum(["owner", "viewer"]).default("owner"),
 });
 
 /** What to do with a WebSocket once every check has passed. */
@@ -39,7 +41,6 @@ interface Opened {
 
 /** Handles all WebSocket upgrades of an HTTP server: whatever is refused gets an ordinary HTTP answer. */
 export function serveWebSockets(server: Server, services: Services, log: FastifyBaseLogger): void {
-  const sizes = createTerminalSizes();
   const terminals = webSocketsOf(TERMINAL_SUBPROTOCOL);
   const execs = webSocketsOf(EXEC_SUBPROTOCOL);
 
@@ -65,15 +66,21 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   async function openAttachment(identity: Identity, url: URL, match: RegExpExecArray): Promise<Session> {
     const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
     const wanted = parseOrBadRequest(TerminalId, decode(match[2]));
-    const { from } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
+    const { from, role } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
     const id = await services.environments.locate(identity.owner, env);
     const agent = () => services.environments.agentOf(id);
     const terminal = (await (await agent()).terminals()).find((candidate) => candidate.id === wanted);
     if (terminal === undefined) {
       throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${wanted}'.`);
     }
-    return (client) => {
-      new Attachment({ client, terminal, from, agent, size: sizes.join(`${id}/${wanted}`) });
+    const hub = await services.terminals.of(id, terminal);
+    const { startOffset: start, endOffset } = terminal;
+    return (socket) => {
+      if (hub.isOver) return socket.close(CLOSE.serverShutdown, "the terminal was closed just now");
+      // The hub may have read on since the guest was asked.
+      const end = later(hub.log.end, endOffset);
+      const source = { log: hub.log, terminal: terminal.id, agent };
+      new HubClient({ socket, hub, source, terminal: terminal.id, start, end, from, role });
     };
   }
 

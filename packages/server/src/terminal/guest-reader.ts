@@ -1,0 +1,195 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { GuestAgent, TerminalEvents, TerminalStream } from "@microterm/core";
+import { PlatformError, type TerminalExit, type TerminalId } from "@microterm/protocol";
+import { CLOSE } from "../auth/live-connections.ts";
+import type { TerminalSize } from "./terminal-sizes.ts";
+
+/** How long a broken channel to a living guest is tried again before the clients are sent away to come back. */
+const REATTACH_DEADLINE_MS = 30_000;
+const REATTACH_EVERY_MS = 100;
+/** Typed while there is no stream; more is lost, as on a line that is cut. */
+const MAX_WAITING_INPUT = 1024 * 1024;
+
+export interface Farewell {
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface GuestReaderOptions {
+  readonly terminal: TerminalId;
+  /** Tells this terminal from another of the same name in a guest that was started anew. */
+  readonly createdUnixMs: number;
+  readonly from: bigint;
+  /** The guest's agent as it is now; rejects when the environment does not run. */
+  readonly agent: () => Promise<GuestAgent>;
+  /** The environment's memory is kept, or on its way back: the terminal goes on later. */
+  readonly isAsleep: () => Promise<boolean>;
+  readonly events: Omit<TerminalEvents, "closed" | "exited"> & {
+    exited(offset: bigint, exit: TerminalExit): void;
+    /** There is a stream, for the first time or again. */
+    attached(): void;
+    /** It can't be read any more. Nothing follows. */
+    ended(farewell: Farewell): void;
+  };
+}
+
+/** Reads one terminal of a guest without end, over as many streams as it takes, each byte once. */
+export class GuestReader {
+  readonly #options: GuestReaderOptions;
+  #position: bigint;
+  #stream: TerminalStream | null = null;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #isPaused = false;
+  #isOver = false;
+  #release: (() => void)[] = [];
+
+  constructor(options: GuestReaderOptions) {
+    this.#options = options;
+    this.#position = options.from;
+    void this.#attach();
+  }
+
+  get position(): bigint {
+    return this.#position;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#stream?.resume();
+  }
+
+  /** False: no more until {@link drained}. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#isOver) return true;
+    if (this.#stream !== null) return this.#stream.write(bytes);
+    if (this.#waitingBytes + bytes.length <= MAX_WAITING_INPUT) {
+      this.#waiting.push(bytes);
+      this.#waitingBytes += bytes.length;
+    }
+    return false;
+  }
+
+  /** Resolves when the guest takes input again, or never will. */
+  drained(): Promise<void> {
+    if (this.#stream !== null) return this.#stream.drained().catch(() => undefined);
+    if (this.#isOver) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#release.push(resolve);
+    });
+  }
+
+  resize({ cols, rows }: TerminalSize): void {
+    this.#stream?.resize(cols, rows);
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#stream?.close();
+    this.#stream = null;
+    this.#waiting = [];
+    this.#letGo();
+  }
+
+  async #attach(): Promise<void> {
+    let deadline = Date.now() + REATTACH_DEADLINE_MS;
+    while (!this.#isOver) {
+      const link = { state: "opening" as "opening" | "open" | "broken" };
+      try {
+        const agent = await this.#options.agent();
+        await this.#checkIdentity(agent);
+        const stream = await agent.attach(this.#options.terminal, { from: this.#position, events: this.#events(link) });
+        // It may have broken between its opening and this line.
+        if (link.state === "opening") return this.#attached(stream, link);
+      } catch (error) {
+        const isAsleep = isState(error) && (await this.#options.isAsleep().catch(() => false));
+        if (isAsleep) deadline = Date.now() + REATTACH_DEADLINE_MS;
+        const farewell = isAsleep ? null : farewellOf(error, Date.now() >= deadline);
+        if (farewell !== null && !this.#isOver) return this.#end(farewell);
+      }
+      await delay(REATTACH_EVERY_MS);
+    }
+  }
+
+  async #checkIdentity(agent: GuestAgent): Promise<void> {
+    const { terminal, createdUnixMs } = this.#options;
+    const found = (await agent.terminals()).find(({ id }) => id === terminal);
+    if (found?.createdUnixMs === createdUnixMs) return;
+    throw new PlatformError("TERMINAL_NOT_FOUND", `there is no terminal ${terminal} of then`);
+  }
+
+  #attached(stream: TerminalStream, link: { state: string }): void {
+    if (this.#isOver) {
+      stream.close();
+      return;
+    }
+    link.state = "open";
+    this.#stream = stream;
+    if (this.#isPaused) stream.pause();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    for (const bytes of waiting) stream.write(bytes);
+    this.#letGo();
+    this.#options.events.attached();
+  }
+
+  #events(link: { state: string }): TerminalEvents {
+    const { events } = this.#options;
+    return {
+      output: (offset, bytes) => {
+        this.#position = offset + BigInt(bytes.length);
+        events.output(offset, bytes);
+      },
+      gap: (from, to) => {
+        this.#position = to;
+        events.gap(from, to);
+      },
+      resized: (offset, cols, rows) => events.resized(offset, cols, rows),
+      exited: (offset, exit) => {
+        this.#isOver = true;
+        events.exited(offset, exit);
+      },
+      closed: () => {
+        const wasOpen = link.state === "open";
+        link.state = "broken";
+        if (!wasOpen || this.#isOver) return;
+        this.#stream = null;
+        void this.#attach();
+      },
+    };
+  }
+
+  #end(farewell: Farewell): void {
+    this.close();
+    this.#options.events.ended(farewell);
+  }
+
+  #letGo(): void {
+    for (const release of this.#release.splice(0)) release();
+  }
+}
+
+const isState = (error: unknown): boolean => error instanceof PlatformError && error.code === "ENVIRONMENT_STATE";
+
+/** How the clients are told; null when trying again may help. */
+function farewellOf(error: unknown, isLate: boolean): Farewell | null {
+  const code = error instanceof PlatformError ? error.code : "INTERNAL";
+  if (code === "ENVIRONMENT_STATE" || code === "ENVIRONMENT_NOT_FOUND") {
+    return { code: CLOSE.environmentGone, reason: "the environment is not running" };
+  }
+  if (code === "TERMINAL_NOT_FOUND") return { code: CLOSE.environmentGone, reason: "the terminal is gone" };
+  if (code === "GUEST_UNREACHABLE" && !isLate) return null;
+  return { code: CLOSE.serverShutdown, reason: error instanceof Error ? error.message : "the guest does not answer" };
+}

@@ -1,0 +1,238 @@
+import type { TerminalId } from "@microterm/protocol";
+import { type Appearance, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
+import { CLOSE } from "../auth/live-connections.ts";
+import type { ClientSocket } from "./client-socket.ts";
+import { encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
+import type { Farewell } from "./guest-reader.ts";
+import type { TerminalHub } from "./hub.ts";
+import { LogConsumer, type Source } from "./log-consumer.ts";
+import type { LogItem } from "./output-log.ts";
+import { later, OutputWindow } from "./output-window.ts";
+import type { SizeSeat } from "./terminal-sizes.ts";
+
+/** Held back one frame early, so that the frame under way stays within what the protocol promises. */
+const WINDOW = MAX_UNACKNOWLEDGED - MAX_FRAME_PAYLOAD;
+/**
+ * While input waits for the guest the client is not read, so its acknowledgements stand in line behind that input. A
+ * program that echoes a large paste would then wait for itself; so meanwhile the socket's own backpressure counts.
+ */
+const WINDOW_WHILE_INPUT_WAITS = 8 * 1024 * 1024;
+/** Gaps that a client has not acknowledged: they cost no bytes of its window, and a guest may send as many as it likes. */
+const MAX_GAPS = 256;
+/** A client that was given up is waited for again once it has kept up this long. */
+const TRUST_AGAIN_MS = 10_000;
+/** What a terminal sends when its window gains or loses the focus (DECSET 1004): the one report that only a client can make. */
+const FOCUS = new Set(["\x1b[I", "\x1b[O"]);
+
+export interface HubClientOptions {
+  readonly socket: ClientSocket;
+  readonly hub: TerminalHub;
+  readonly source: Source;
+  readonly terminal: TerminalId;
+  /** The guest's ring when the client came. */
+  readonly start: bigint;
+  readonly end: bigint;
+  /** The offset that the client asked for. */
+  readonly from: bigint | undefined;
+  readonly role: Role;
+}
+
+/** One client looking at a terminal: docs/reference/terminal-protocol.md. */
+export class HubClient extends LogConsumer {
+  readonly #socket: ClientSocket;
+  readonly #hub: TerminalHub;
+  readonly #role: Role;
+  readonly #size: SizeSeat;
+  readonly #window: OutputWindow;
+  readonly #end: bigint;
+  #appearance: Appearance | null = null;
+  #isInputHeld = false;
+  #isOver = false;
+  #isDue = false;
+  #isAsking = false;
+  #isWaitedFor = false;
+  #trustAt = 0;
+  #wasRefused = false;
+  #hasMissedNews = false;
+
+  constructor({ socket, hub, source, terminal, start, end, from, role }: HubClientOptions) {
+    super(source);
+    this.#socket = socket;
+    this.#hub = hub;
+    this.#role = role;
+    this.#end = end;
+    this.#window = new OutputWindow(from ?? end);
+    this.#size = hub.join(this);
+    socket.receive({
+      message: (message) => this.#message(message),
+      drained: () => this.#resume(),
+      closed: () => this.#closed(),
+    });
+    const isFuture = from !== undefined && from > end;
+    const shown = from === undefined || isFuture ? end : from;
+    if (isFuture) this.#window = new OutputWindow(end);
+    const { title, cwd } = hub;
+    socket.send(encodeReady({ terminal, start, end, from: shown, role, title, cwd }));
+    if (isFuture) {
+      const text = `This terminal has not printed ${from} bytes: it is shown as it is now.`;
+      socket.send(encodeNotice("offset-unknown", text));
+    }
+    if (from === undefined || isFuture || from < start) this.#ask();
+    else this.startAt(from, null);
+  }
+
+  /** May the guest be held back for it? Only while it acknowledges, and not soon after it was too slow. */
+  get isWaitedFor(): boolean {
+    return this.#isWaitedFor && performance.now() >= this.#trustAt;
+  }
+
+  /** It is too far behind: a keyframe, once it takes something again. */
+  giveUp(): void {
+    this.#trustAt = performance.now() + TRUST_AGAIN_MS;
+    this.lost();
+  }
+
+  /** News that are of no use later: a client that takes nothing just misses them, but for title and directory. */
+  tell(frame: Buffer): void {
+    if (this.isBlocked) this.#hasMissedNews = true;
+    else this.#socket.send(frame);
+  }
+
+  dismiss({ code, reason }: Farewell): void {
+    this.#isOver = true;
+    this.stop();
+    this.#socket.close(code, reason);
+  }
+
+  protected override get isBlocked(): boolean {
+    const window = this.#isInputHeld ? WINDOW_WHILE_INPUT_WAITS : WINDOW;
+    return this.#socket.isCongested || this.#window.unacknowledged > window || this.#window.gaps > MAX_GAPS;
+  }
+
+  protected override take(item: LogItem): void {
+    this.#socket.send(item.frame);
+    if (item.kind === "output") this.#window.sent(Number(item.end - item.offset));
+    else if (item.kind === "gap") this.#window.skipped(item.end);
+    else if (item.kind === "exit") {
+      this.#isOver = true;
+      this.stop();
+      this.#socket.close(CLOSE.normal, "the program ended");
+    }
+  }
+
+  protected override lost(): void {
+    this.stop();
+    this.#isDue = true;
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (this.isBlocked) {
+      this.pump();
+      return;
+    }
+    if (this.#isDue) this.#ask();
+    else this.pump();
+    if (this.#hasMissedNews && !this.isBlocked) this.#hasMissedNews = false;
+  }
+
+  #ask(): void {
+    this.#isDue = false;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const { position } = this.#window;
+    const least = later(position, this.#end);
+    this.#hub.keyframe(least).then(
+      (keyframe) => {
+        this.#isAsking = false;
+        if (this.#isOver) return;
+        // The log has gone past it in the meantime, or it was asked for by somebody who knew less.
+        if (keyframe.item < this.source.log.first || keyframe.offset < least) {
+          this.lost();
+          return;
+        }
+        this.#socket.send(keyframe.frame);
+        if (keyframe.offset > this.#window.position) this.#window.skipped(keyframe.offset);
+        this.startAt(keyframe.offset, { cols: keyframe.cols, rows: keyframe.rows });
+      },
+      () => {
+        this.#isAsking = false;
+      },
+    );
+  }
+
+  #message(message: Buffer): void {
+    const frame = parseClientFrame(message);
+    switch (frame.type) {
+      case "input":
+        this.#input(frame.bytes);
+        break;
+      case "reply":
+        // Queries are answered here; of what emulators report by themselves only the focus is the client's own.
+        if (this.#role !== "viewer" && this.#size.answers() && FOCUS.has(Buffer.from(frame.bytes).toString("latin1"))) {
+          this.#write(frame.bytes);
+        }
+        break;
+      case "ack":
+        this.#acknowledge(frame.offset);
+        break;
+      case "resize":
+        if (this.#role === "viewer") break;
+        this.#askSize(this.#size.resized(frame));
+        break;
+      case "appearance":
+        this.#appearance = frame.appearance;
+        if (this.#role !== "viewer" && this.#size.answers()) this.#hub.useAppearance(this, frame.appearance);
+        break;
+      case "ping":
+        this.#socket.send(encodePong(frame.nonce));
+        break;
+    }
+  }
+
+  #input(bytes: Uint8Array): void {
+    if (this.#role === "viewer") {
+      if (this.#wasRefused) return;
+      this.#wasRefused = true;
+      this.#socket.send(encodeNotice("read-only", "You are looking on: what you type goes nowhere."));
+      return;
+    }
+    this.#hub.noteInput();
+    this.#askSize(this.#size.typed());
+    if (this.#appearance !== null && this.#hub.appearanceOf !== this) this.#hub.useAppearance(this, this.#appearance);
+    this.#write(bytes);
+  }
+
+  #acknowledge(offset: bigint): void {
+    const before = this.#window.unacknowledged;
+    if (!this.#window.acknowledge(offset)) throw new Error("ACK of bytes that were not sent");
+    if (this.#window.unacknowledged < before) this.#isWaitedFor = true;
+    this.#resume();
+    this.#hub.moved();
+  }
+
+  #askSize(size: { cols: number; rows: number } | null): void {
+    if (size !== null) this.#hub.resize(size);
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#hub.write(bytes) || this.#isInputHeld) return;
+    this.#holdInput(true);
+    void this.#hub.drained().then(() => this.#holdInput(false));
+  }
+
+  #holdInput(held: boolean): void {
+    if (held === this.#isInputHeld || this.#isOver) return;
+    this.#isInputHeld = held;
+    if (held) this.#socket.pause();
+    else this.#socket.resume();
+    this.#resume();
+  }
+
+  #closed(): void {
+    this.#isOver = true;
+    this.stop();
+    this.#size.leave();
+    this.#hub.leave(this);
+  }
+}

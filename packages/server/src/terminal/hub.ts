@@ -1,0 +1,281 @@
+import type { GuestAgent, GuestTerminal } from "@microterm/core";
+import type { Appearance, TerminalNews } from "@microterm/protocol";
+import { CLOSE } from "../auth/live-connections.ts";
+import { encodeKeyframe, encodeNews, encodeNotice } from "./frames.ts";
+import { type Farewell, GuestReader } from "./guest-reader.ts";
+import type { HubClient } from "./hub-client.ts";
+import { ModelFeed } from "./model-feed.ts";
+import type { ModelHost } from "./model-host.ts";
+import { OutputLog } from "./output-log.ts";
+import { createTerminalSizes, type SizeSeat } from "./terminal-sizes.ts";
+
+/** A consumer that is waited for may be so far behind; then the guest is read no further. */
+const HOLD_BEHIND_BYTES = 1024 * 1024;
+const GO_ON_BEHIND_BYTES = 512 * 1024;
+/**
+ * The guest's agent holds its program for 5 s for a reader that does not move, and gives bytes up then. Before that the
+ * clients that are behind are given up instead, and get a keyframe when they are back.
+ */
+const HOLD_MS = 4000;
+const CHECK_MS = 250;
+
+export interface HubOptions {
+  readonly terminal: GuestTerminal;
+  readonly agent: () => Promise<GuestAgent>;
+  readonly isAsleep: () => Promise<boolean>;
+  readonly models: ModelHost;
+  /** Where the screen is kept. */
+  readonly path: string;
+  /** Somebody typed. */
+  onInput(): void;
+  /** The hub is of no use any more; its clients were sent away. */
+  onOver(): void;
+}
+
+const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
+
+interface Keyframe {
+  readonly frame: Buffer;
+  readonly offset: bigint;
+  readonly item: number;
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** One terminal: one reader of the guest, one screen model, any number of clients. */
+export class TerminalHub {
+  readonly #options: HubOptions;
+  readonly #clients = new Set<HubClient>();
+  readonly #sizes = createTerminalSizes();
+  readonly #feed: ModelFeed;
+  readonly #log: OutputLog;
+  readonly #reader: GuestReader;
+  readonly #check: NodeJS.Timeout;
+  #heldSince = 0;
+  #keyframe: Promise<Keyframe> | null = null;
+  #latest: Keyframe | null = null;
+  #isOver = false;
+  #hasExited = false;
+  #appearanceOf: HubClient | null = null;
+  #askedSize: { cols: number; rows: number } | null = null;
+
+  private constructor(options: HubOptions, feed: ModelFeed, log: OutputLog) {
+    this.#options = options;
+    this.#feed = feed;
+    this.#log = log;
+    const { terminal, agent, isAsleep } = options;
+    this.#reader = new GuestReader({
+      terminal: terminal.id,
+      createdUnixMs: terminal.createdUnixMs,
+      from: log.end,
+      agent,
+      isAsleep,
+      events: {
+        output: (offset, bytes) => {
+          log.output(offset, bytes);
+          this.#spread();
+        },
+        gap: (from, to) => {
+          log.gap(from, to);
+          this.#spread();
+        },
+        resized: (offset, cols, rows) => {
+          log.resized(offset, { cols, rows });
+          this.#spread();
+        },
+        exited: (offset, exit) => {
+          this.#hasExited = true;
+          log.exit(offset, exit);
+          this.#spread();
+        },
+        attached: () => {
+          if (this.#askedSize !== null) this.#reader.resize(this.#askedSize);
+        },
+        // A guest that has ended takes its terminals with it.
+        ended: (farewell) => this.close(farewell, farewell.code !== CLOSE.environmentGone),
+      },
+    });
+    this.#check = setInterval(() => this.#regulate(), CHECK_MS);
+    this.#check.unref();
+  }
+
+  static async open(options: HubOptions): Promise<TerminalHub> {
+    const { terminal, agent, models, path } = options;
+    let hub: TerminalHub | null = null;
+    let log: OutputLog | null = null;
+    let isCut = false;
+    const feed = await ModelFeed.open(
+      {
+        host: models,
+        path,
+        createdUnixMs: terminal.createdUnixMs,
+        terminal: terminal.id,
+        agent,
+        ring: { start: terminal.startOffset, end: terminal.endOffset },
+        news: (offset, news) => hub?.tell(offset, news),
+        reply: (text) => hub?.answer(text),
+        moved: () => hub?.moved(),
+        begunAnew: () => {
+          isCut = true;
+          hub?.begunAnew();
+        },
+      },
+      (from) => {
+        log = new OutputLog(from, { cols: terminal.cols, rows: terminal.rows });
+        return log;
+      },
+    );
+    hub = new TerminalHub(options, feed, log as unknown as OutputLog);
+    if (isCut) hub.begunAnew();
+    return hub;
+  }
+
+  get log(): OutputLog {
+    return this.#log;
+  }
+
+  get createdUnixMs(): number {
+    return this.#options.terminal.createdUnixMs;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get title(): string {
+    return this.#feed.title;
+  }
+
+  get cwd(): string | null {
+    return this.#feed.cwd;
+  }
+
+  join(client: HubClient): SizeSeat {
+    this.#clients.add(client);
+    return this.#sizes.join("");
+  }
+
+  leave(client: HubClient): void {
+    this.#clients.delete(client);
+    if (this.#appearanceOf === client) this.#appearanceOf = null;
+    // What an ended program printed is in the guest, and its screen is kept.
+    if (this.#hasExited && this.#clients.size === 0) this.close(ENDED, true);
+    else this.moved();
+  }
+
+  /** The screen with all output up to `offset` at least. Many that ask get the same. */
+  keyframe(offset: bigint): Promise<Keyframe> {
+    const latest = this.#latest;
+    if (
+      latest !== null &&
+      latest.offset >= offset &&
+      latest.offset === this.#log.end &&
+      latest.item >= this.#log.first
+    ) {
+      return Promise.resolve(latest);
+    }
+    this.#keyframe ??= this.#capture(offset).finally(() => {
+      this.#keyframe = null;
+    });
+    return this.#keyframe;
+  }
+
+  async #capture(least: bigint): Promise<Keyframe> {
+    const { offset, item, screen } = await this.#feed.capture(least);
+    const { cols, rows } = screen;
+    this.#latest = { frame: encodeKeyframe(offset, screen), offset, item, cols, rows };
+    return this.#latest;
+  }
+
+  /** False: the client is not read until `drained`. */
+  write(bytes: Uint8Array): boolean {
+    return this.#reader.write(bytes);
+  }
+
+  drained(): Promise<void> {
+    return this.#reader.drained();
+  }
+
+  noteInput(): void {
+    this.#options.onInput();
+  }
+
+  resize(size: { cols: number; rows: number }): void {
+    this.#askedSize = size;
+    this.#reader.resize(size);
+  }
+
+  /** These are the colours that programs are told of. */
+  useAppearance(client: HubClient, appearance: Appearance): void {
+    this.#appearanceOf = client;
+    this.#feed.setAppearance(appearance);
+  }
+
+  get appearanceOf(): HubClient | null {
+    return this.#appearanceOf;
+  }
+
+  answer(text: string): void {
+    this.#reader.write(Buffer.from(text, "latin1"));
+  }
+
+  tell(offset: bigint, news: readonly TerminalNews[]): void {
+    for (const one of news) {
+      const frame = encodeNews(offset, one);
+      for (const client of this.#clients) client.tell(frame);
+    }
+  }
+
+  begunAnew(): void {
+    const text = "Output from before was not there any more, so the screen begins in its middle.";
+    for (const client of this.#clients) client.tell(encodeNotice("screen-cut", text));
+  }
+
+  /** A consumer has made room. */
+  moved(): void {
+    this.#regulate();
+  }
+
+  close(farewell: Farewell, isKept: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearInterval(this.#check);
+    this.#reader.close();
+    this.#feed.close(isKept);
+    for (const client of [...this.#clients]) client.dismiss(farewell);
+    this.#options.onOver();
+  }
+
+  /** To the clients first, then to the model: a key's echo waits for no copy. */
+  #spread(): void {
+    for (const client of this.#clients) client.pump();
+    this.#feed.pump();
+    this.#regulate();
+  }
+
+  /** Holds the guest back for those who take part, for a while, and lets go of what nobody needs. */
+  #regulate(): void {
+    if (this.#isOver) return;
+    const now = performance.now();
+    const isHeld = this.#reader.isPaused;
+    const limit = isHeld ? GO_ON_BEHIND_BYTES : HOLD_BEHIND_BYTES;
+    let needed = this.#feed.needs ?? this.#log.next;
+    let shouldHold = this.#feed.behind > limit;
+    const isOut = isHeld && now - this.#heldSince > HOLD_MS;
+    for (const client of this.#clients) {
+      if (!client.isWaitedFor || client.needs === null) continue;
+      const isBehind = client.behind > limit;
+      if (isBehind && isOut) client.giveUp();
+      else {
+        shouldHold ||= isBehind;
+        needed = Math.min(needed, client.needs);
+      }
+    }
+    this.#log.trim(needed);
+    if (shouldHold === isHeld) return;
+    if (shouldHold) {
+      this.#heldSince = now;
+      this.#reader.pause();
+    } else this.#reader.resume();
+  }
+}

@@ -1,0 +1,153 @@
+import type { Appearance, TerminalNews } from "@microterm/protocol";
+import { LogConsumer, type Source } from "./log-consumer.ts";
+import type { Captured, Model, ModelHost } from "./model-host.ts";
+import { bytesOf, type LogItem } from "./output-log.ts";
+
+/** Given to the worker and not parsed: more waits in the log, and holds the guest back in the end. */
+const MAX_UNPARSED = 1024 * 1024;
+/** Rows above the screen that a keyframe has. */
+const SCROLLBACK_ROWS = 1000;
+
+export interface ModelFeedOptions extends Source {
+  readonly host: ModelHost;
+  readonly path: string;
+  readonly createdUnixMs: number;
+  readonly ring: { readonly start: bigint; readonly end: bigint };
+  news(offset: bigint, news: readonly TerminalNews[]): void;
+  reply(text: string): void;
+  /** Some room was made. */
+  moved(): void;
+  /** The screen could not be continued: it begins anew in the middle. */
+  begunAnew(): void;
+}
+
+/** Feeds a terminal's output to its screen model, and to the next one when the worker has died. */
+export class ModelFeed extends LogConsumer {
+  readonly #options: ModelFeedOptions;
+  #model: Model;
+  #isOpen = false;
+  #isClosed = false;
+  #waiting: (() => void)[] = [];
+  #appearance: Appearance | null = null;
+  title = "";
+  cwd: string | null = null;
+
+  private constructor(options: ModelFeedOptions) {
+    super(options);
+    this.#options = options;
+    this.#model = this.#openModel(options.ring.start, options.ring.end);
+  }
+
+  /** Where the model wants output from, is told before any of it is read. */
+  static open(
+    options: Omit<ModelFeedOptions, "log">,
+    begin: (from: bigint) => ModelFeedOptions["log"],
+  ): Promise<ModelFeed> {
+    return new Promise((resolve) => {
+      // The log begins where the model does, so it is made in between.
+      const late = { ...options, log: undefined as never } as ModelFeedOptions & { log: ModelFeedOptions["log"] };
+      const feed = new ModelFeed(late);
+      feed.#began = (from) => {
+        (late as { log: ModelFeedOptions["log"] }).log = begin(from);
+        resolve(feed);
+      };
+    });
+  }
+
+  #began: ((from: bigint) => void) | null = null;
+
+  setAppearance(appearance: Appearance): void {
+    this.#appearance = appearance;
+    this.#model.setAppearance(appearance);
+  }
+
+  /** The screen with all output up to `offset` at least. Rejects when it takes too long. */
+  async capture(offset: bigint): Promise<Captured & { readonly item: number }> {
+    while (!this.#isClosed) {
+      if (this.#isOpen && this.position >= offset && this.needs !== null) {
+        const item = this.needs;
+        const taken = await this.#model.capture().catch(() => null);
+        if (taken !== null) return { ...taken, item };
+      } else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    throw new Error("the terminal is gone");
+  }
+
+  close(isKept: boolean): void {
+    this.#isClosed = true;
+    this.stop();
+    this.#model.close(isKept);
+    this.#wake();
+  }
+
+  protected override get isBlocked(): boolean {
+    return !this.#isOpen || this.#model.unparsed > MAX_UNPARSED;
+  }
+
+  protected override take(item: LogItem): void {
+    if (item.kind === "output") this.#model.output(item.end, bytesOf(item));
+    else if (item.kind === "gap") this.#model.gap(item.end);
+    else if (item.newSize !== null) this.#model.resized(item.newSize.cols, item.newSize.rows);
+    if (this.#waiting.length > 0) this.#wake();
+  }
+
+  protected override lost(): void {
+    // Neither log nor guest has what the kept screen needs next.
+    const { log } = this.source;
+    this.#options.begunAnew();
+    this.#model.gap(log.start);
+    this.startAt(log.start, null);
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #openModel(start: bigint, end: bigint): Model {
+    const { host, path, createdUnixMs } = this.#options;
+    const model = host.open({
+      path,
+      createdUnixMs,
+      start,
+      end,
+      cols: 80,
+      rows: 24,
+      scrollback: SCROLLBACK_ROWS,
+      liveFrom: end,
+      opened: ({ from, isFresh, title, cwd }) => {
+        this.title = title;
+        this.cwd = cwd;
+        this.#began?.(from);
+        this.#began = null;
+        this.#isOpen = true;
+        if (isFresh) this.#options.begunAnew();
+        this.startAt(from, null);
+        this.#wake();
+      },
+      parsed: () => {
+        this.pump();
+        this.#options.moved();
+      },
+      news: (offset, news) => {
+        for (const one of news) {
+          if (one.kind === "title") this.title = one.title;
+          else if (one.kind === "cwd") this.cwd = one.path;
+        }
+        this.#options.news(offset, news);
+      },
+      reply: (text) => this.#options.reply(text),
+      lost: () => this.#reopen(),
+    });
+    if (this.#appearance !== null) model.setAppearance(this.#appearance);
+    return model;
+  }
+
+  /** In a new worker, from what was kept. Bytes before now were answered and told of. */
+  #reopen(): void {
+    if (this.#isClosed) return;
+    this.#isOpen = false;
+    this.stop();
+    const { log } = this.source;
+    this.#model = this.#openModel(this.#options.ring.start, log.end);
+  }
+}

@@ -1,0 +1,226 @@
+import { Worker } from "node:worker_threads";
+import type { Appearance, TerminalNews } from "@microterm/protocol";
+import type { Screen } from "@microterm/screen";
+import type { FromWorker, ToWorker } from "./model-messages.ts";
+
+/** A worker that has parsed nothing of what it was given for so long hangs. */
+const HANG_MS = 15_000;
+const CHECK_MS = 1000;
+/** Its heap; a screen of 1,000 rows takes a few MB. */
+const LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 6 };
+/** Output travels in buffers of this size, which come back; so many of them are kept. */
+const BUFFER_BYTES = 64 * 1024;
+const SPARE_BUFFERS = 32;
+/** What a size or a gap counts as in {@link Model.unparsed}: bytes whose parsing takes as long. */
+const STEP_COST = 16 * 1024;
+/** A worker that dies at once must not be started at full speed. */
+const RESTART_MS = 200;
+const STOP_MS = 2000;
+
+export interface Captured {
+  readonly offset: bigint;
+  readonly screen: Screen;
+}
+
+export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key"> {
+  opened(opened: Omit<Extract<FromWorker, { kind: "opened" }>, "kind" | "key">): void;
+  parsed(): void;
+  news(offset: bigint, news: readonly TerminalNews[]): void;
+  reply(text: string): void;
+  /** The worker died with this model in it: nothing more comes of it. */
+  lost(): void;
+}
+
+/** The main thread's end of one screen model. */
+export interface Model {
+  output(end: bigint, bytes: Uint8Array): void;
+  resized(cols: number, rows: number): void;
+  gap(end: bigint): void;
+  setAppearance(appearance: Appearance): void;
+  /** The screen with everything given so far. Rejects when the worker dies. */
+  capture(): Promise<Captured>;
+  /** Given and not parsed, bytes. */
+  readonly unparsed: number;
+  close(isKept: boolean): void;
+}
+
+export interface ModelHost {
+  open(options: ModelOptions): Model;
+  /** Keeps every screen, and ends the worker. */
+  stop(): Promise<void>;
+}
+
+interface Entry {
+  readonly options: ModelOptions;
+  readonly captures: Map<number, PromiseWithResolvers<Captured>>;
+  /** What each message counts that was sent and is not dealt with. */
+  readonly costs: number[];
+  unparsed: number;
+  isClosed: boolean;
+}
+
+interface HostLog {
+  error(fields: object, message: string): void;
+}
+
+/** One worker thread for all models. One that crashes or hangs is replaced, and whoever had a model in it is told. */
+export function createModelHost(log: HostLog): ModelHost {
+  let entries = new Map<number, Entry>();
+  let nextKey = 1;
+  let nextId = 1;
+  let isStopping = false;
+  let stopped: (() => void) | null = null;
+  let progressAt = performance.now();
+  const spare: ArrayBuffer[] = [];
+  let worker = start();
+  const check = setInterval(() => {
+    const isWaiting = [...entries.values()].some(({ costs, captures }) => costs.length > 0 || captures.size > 0);
+    if (!isWaiting) progressAt = performance.now();
+    else if (performance.now() - progressAt > HANG_MS) {
+      log.error({}, "the worker of the screen models hangs and is replaced");
+      void worker.terminate();
+    }
+  }, CHECK_MS);
+  check.unref();
+
+  function start(): Worker {
+    const own = new Worker(new URL("./model-worker.ts", import.meta.url), {
+      resourceLimits: LIMITS,
+    });
+    progressAt = performance.now();
+    own.on("message", (message: FromWorker) => {
+      progressAt = performance.now();
+      receive(message);
+    });
+    own.on("error", (error) => log.error({ err: error }, "the worker of the screen models failed"));
+    own.once("exit", () => {
+      if (isStopping || own !== worker) return;
+      const lost = entries;
+      entries = new Map();
+      setTimeout(() => {
+        if (isStopping) return;
+        worker = start();
+        for (const entry of lost.values()) lose(entry);
+      }, RESTART_MS);
+    });
+    own.unref();
+    return own;
+  }
+
+  function lose({ captures, options, isClosed }: Entry): void {
+    for (const { reject } of captures.values()) reject(new Error("the worker of the screen models died"));
+    if (!isClosed) options.lost();
+  }
+
+  function receive(message: FromWorker): void {
+    if (message.kind === "stopped") {
+      stopped?.();
+      return;
+    }
+    const entry = entries.get(message.key);
+    if (entry === undefined) return;
+    const { options } = entry;
+    switch (message.kind) {
+      case "opened":
+        options.opened(message);
+        break;
+      case "parsed":
+        entry.unparsed -= entry.costs.shift() ?? 0;
+        if (message.buffer !== null && spare.length < SPARE_BUFFERS) spare.push(message.buffer);
+        options.parsed();
+        break;
+      case "news":
+        options.news(message.offset, message.news);
+        break;
+      case "reply":
+        options.reply(message.text);
+        break;
+      case "screen":
+        entry.captures.get(message.id)?.resolve(message);
+        entry.captures.delete(message.id);
+    }
+  }
+
+  return {
+    open(options) {
+      const key = nextKey++;
+      const entry: Entry = { options, captures: new Map(), costs: [], unparsed: 0, isClosed: false };
+      entries.set(key, entry);
+      let open: { readonly bytes: Uint8Array<ArrayBuffer>; length: number; end: bigint } | null = null;
+      let flushing: NodeJS.Immediate | null = null;
+      const send = (message: ToWorker, transfer: ArrayBuffer[] = []): void => {
+        if (entries.get(key) === entry) worker.postMessage(message, transfer);
+      };
+      const flush = (): void => {
+        if (flushing !== null) clearImmediate(flushing);
+        flushing = null;
+        if (open === null) return;
+        const { bytes, length, end } = open;
+        open = null;
+        entry.costs.push(length);
+        send({ kind: "output", key, end, buffer: bytes.buffer, length }, [bytes.buffer]);
+      };
+      /** What must stay behind the output before it. */
+      const post = (message: ToWorker): void => {
+        flush();
+        send(message);
+      };
+      const step = (message: ToWorker): void => {
+        post(message);
+        entry.costs.push(STEP_COST);
+        entry.unparsed += STEP_COST;
+      };
+      const { opened: _1, parsed: _2, news: _3, reply: _4, lost: _5, ...rest } = options;
+      send({ kind: "open", key, ...rest });
+      return {
+        output(end, bytes) {
+          // Copied: these bytes are on their way to the clients too.
+          let left = bytes;
+          while (left.length > 0) {
+            open ??= { bytes: new Uint8Array(spare.pop() ?? new ArrayBuffer(BUFFER_BYTES)), length: 0, end };
+            const part = left.subarray(0, BUFFER_BYTES - open.length);
+            left = left.subarray(part.length);
+            open.bytes.set(part, open.length);
+            open.length += part.length;
+            open.end = end - BigInt(left.length);
+            entry.unparsed += part.length;
+            if (open.length === BUFFER_BYTES) flush();
+          }
+          // Once the clients have theirs.
+          if (open !== null) flushing ??= setImmediate(flush);
+        },
+        resized: (cols, rows) => step({ kind: "resized", key, cols, rows }),
+        gap: (end) => step({ kind: "gap", key, end }),
+        setAppearance: (appearance) => post({ kind: "appearance", key, appearance }),
+        capture() {
+          const capture = Promise.withResolvers<Captured>();
+          const id = nextId++;
+          if (entries.get(key) !== entry) return Promise.reject(new Error("the screen model is gone"));
+          entry.captures.set(id, capture);
+          post({ kind: "capture", key, id });
+          return capture.promise;
+        },
+        get unparsed() {
+          return entry.unparsed;
+        },
+        close(isKept) {
+          if (entry.isClosed) return;
+          entry.isClosed = true;
+          for (const { reject } of entry.captures.values()) reject(new Error("the screen model is gone"));
+          post({ kind: "close", key, isKept });
+          entries.delete(key);
+        },
+      };
+    },
+    async stop() {
+      isStopping = true;
+      clearInterval(check);
+      const done = new Promise<void>((resolve) => {
+        stopped = resolve;
+      });
+      worker.postMessage({ kind: "stop" } satisfies ToWorker);
+      await Promise.race([done, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { Appearance, TerminalNews } from "@microterm/protocol";
+import type { Screen } from "@microterm/screen";
+
+/** What the server and the worker with the screen models say to each other. Offsets are of the terminal's output. */
+export type ToWorker =
+  | {
+      readonly kind: "open";
+      readonly key: number;
+      /** Where the screen is kept. */
+      readonly path: string;
+      /** Tells this terminal from another of its name. */
+      readonly createdUnixMs: number;
+      /** What the guest still has: an older kept screen can't be continued. */
+      readonly start: bigint;
+      readonly end: bigint;
+      readonly cols: number;
+      readonly rows: number;
+      readonly scrollback: number;
+      /** Bytes before it were answered and told of when they were new. */
+      readonly liveFrom: bigint;
+    }
+  /** The first `length` bytes of a buffer that comes back with `parsed`. */
+  | {
+      readonly kind: "output";
+      readonly key: number;
+      readonly end: bigint;
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+    }
+  | { readonly kind: "resized"; readonly key: number; readonly cols: number; readonly rows: number }
+  | { readonly kind: "gap"; readonly key: number; readonly end: bigint }
+  | { readonly kind: "appearance"; readonly key: number; readonly appearance: Appearance }
+  | { readonly kind: "capture"; readonly key: number; readonly id: number }
+  | { readonly kind: "close"; readonly key: number; readonly isKept: boolean }
+  | { readonly kind: "stop" };
+
+export type FromWorker =
+  /** `from` is where output is wanted from; `isFresh`: nothing that was kept could be used, though there was something. */
+  | {
+      readonly kind: "opened";
+      readonly key: number;
+      readonly from: bigint;
+      readonly isFresh: boolean;
+      readonly title: string;
+      readonly cwd: string | null;
+    }
+  /** One of the messages `output`, `resized` and `gap` was dealt with, in their order. */
+  | { readonly kind: "parsed"; readonly key: number; readonly buffer: ArrayBuffer | null }
+  | { readonly kind: "news"; readonly key: number; readonly offset: bigint; readonly news: readonly TerminalNews[] }
+  | { readonly kind: "reply"; readonly key: number; readonly text: string }
+  | {
+      readonly kind: "screen";
+      readonly key: number;
+      readonly id: number;
+      readonly offset: bigint;
+      readonly screen: Screen;
+    }
+  | { readonly kind: "stopped" };

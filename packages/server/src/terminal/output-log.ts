@@ -1,0 +1,130 @@
+import type { TerminalExit } from "@microterm/protocol";
+import { encodeExit, encodeGap, encodeOutput, encodeResized } from "./frames.ts";
+import type { TerminalSize } from "./terminal-sizes.ts";
+
+/** Kept for whoever comes back in a moment, though nobody needs it now. */
+const RECENT_BYTES = 256 * 1024;
+/** Never more, whoever is behind: as much as the guest's own ring. */
+const MOST_BYTES = 4 * 1024 * 1024;
+
+/** What an item costs besides its frame: a guest may print byte by byte, or send sizes without end. */
+const ITEM_BYTES = 256;
+
+/** One step of a terminal's output. Its frame is made once and sent to every client as it is. */
+export interface LogItem {
+  readonly kind: "output" | "gap" | "resized" | "exit";
+  readonly offset: bigint;
+  /** Behind its last byte; `offset` where it has none. */
+  readonly end: bigint;
+  readonly frame: Buffer;
+  /** In force before it. */
+  readonly size: TerminalSize;
+  readonly newSize: TerminalSize | null;
+  /** Of all items before it. */
+  readonly costBefore: number;
+}
+
+/** The bytes of an output item. */
+export const bytesOf = ({ frame }: LogItem): Buffer => frame.subarray(9);
+
+/**
+ * What a terminal has printed lately, for all who look at it. Items are numbered for ever; only the latest are there.
+ */
+export class OutputLog {
+  #items: LogItem[] = [];
+  #first = 0;
+  #cost = 0;
+  #end: bigint;
+  #size: TerminalSize;
+
+  constructor(from: bigint, size: TerminalSize) {
+    this.#end = from;
+    this.#size = size;
+  }
+
+  /** The number of the next item. */
+  get next(): number {
+    return this.#first + this.#items.length;
+  }
+
+  get first(): number {
+    return this.#first;
+  }
+
+  /** From here on every byte is there. */
+  get start(): bigint {
+    return this.#items[0]?.offset ?? this.#end;
+  }
+
+  get end(): bigint {
+    return this.#end;
+  }
+
+  get size(): TerminalSize {
+    return this.#size;
+  }
+
+  at(number: number): LogItem | undefined {
+    return this.#items[number - this.#first];
+  }
+
+  /** Bytes of memory from item `number` on. */
+  costSince(number: number): number {
+    return this.#cost - (this.at(Math.max(number, this.#first))?.costBefore ?? this.#cost);
+  }
+
+  /** The first item that has, or follows, the byte at `offset`, which is at most `end`; null when that byte is gone. */
+  find(offset: bigint): number | null {
+    if (offset < this.start) return null;
+    let low = 0;
+    let high = this.#items.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const item = this.#items[middle] as LogItem;
+      if (item.end > offset || item.offset >= offset) high = middle;
+      else low = middle + 1;
+    }
+    return this.#first + low;
+  }
+
+  output(offset: bigint, bytes: Uint8Array): void {
+    this.#push("output", { offset, end: offset + BigInt(bytes.length), frame: encodeOutput(offset, bytes) });
+  }
+
+  gap(from: bigint, to: bigint): void {
+    this.#push("gap", { offset: from, end: to, frame: encodeGap(from, to) });
+  }
+
+  resized(offset: bigint, size: TerminalSize): void {
+    if (size.cols === this.#size.cols && size.rows === this.#size.rows) return;
+    this.#push("resized", { offset, end: offset, frame: encodeResized(offset, size.cols, size.rows) }, size);
+    this.#size = size;
+  }
+
+  exit(offset: bigint, exit: TerminalExit): void {
+    this.#push("exit", { offset, end: offset, frame: encodeExit(offset, exit) });
+  }
+
+  /** Lets go of what is older than `needed` and not recent. */
+  trim(needed: number): void {
+    let count = 0;
+    while (count < this.#items.length) {
+      const left = this.costSince(this.#first + count + 1);
+      if (left < RECENT_BYTES || (this.#first + count >= needed && left < MOST_BYTES)) break;
+      count++;
+    }
+    if (count === 0) return;
+    this.#items.splice(0, count);
+    this.#first += count;
+  }
+
+  #push(
+    kind: LogItem["kind"],
+    item: Pick<LogItem, "offset" | "end" | "frame">,
+    newSize: TerminalSize | null = null,
+  ): void {
+    this.#items.push({ kind, ...item, size: this.#size, newSize, costBefore: this.#cost });
+    this.#cost += item.frame.length + ITEM_BYTES;
+    this.#end = item.end;
+  }
+}

@@ -1,0 +1,181 @@
+import type { Appearance } from "@microterm/protocol";
+import { followScreen, type Screen, type ScreenFollower } from "@microterm/screen";
+import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
+import headless from "@xterm/headless";
+import { dropKeptScreen, keepScreen, readKeptScreen } from "./kept-screen.ts";
+import type { FromWorker, ToWorker } from "./model-messages.ts";
+import { type NewsWatch, watchNews } from "./news-watch.ts";
+import { answerQueries, type QueryAnswers } from "./query-answers.ts";
+
+/** The screen is kept after this much output, or once output has stopped for so long. */
+const KEEP_EVERY_BYTES = 512 * 1024;
+const KEEP_QUIET_MS = 2000;
+/** Keeping takes at most this share of the time in a flood. */
+const KEEP_SHARE = 0.1;
+/** A model without output becomes bytes again after this time. */
+const FREEZE_AFTER_MS = 10_000;
+const BEL = 0x07;
+const ESC = 0x1b;
+const BACKSLASH = 0x5c;
+/** So many places of one write are told apart; what follows is told of at its end. */
+const MAX_CUTS = 64;
+
+type Open = Extract<ToWorker, { kind: "open" }>;
+
+interface Live {
+  readonly terminal: InstanceType<typeof headless.Terminal>;
+  readonly screen: ScreenFollower;
+  readonly answers: QueryAnswers;
+  readonly news: NewsWatch;
+}
+
+/** The screen of one terminal, in the worker: a headless xterm.js while there is output, bytes while there is none. */
+export class ScreenModel {
+  readonly #open: Open;
+  readonly #send: (message: FromWorker) => void;
+  #live: Live | null = null;
+  #frozen: Screen | null;
+  #appearance: Appearance | null = null;
+  #offset: bigint;
+  #keptOffset: bigint;
+  #size: { cols: number; rows: number };
+  #isTouched = false;
+  #keptAt = 0;
+  #keepCost = 0;
+  #quiet: NodeJS.Timeout | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(open: Open, send: (message: FromWorker) => void) {
+    this.#open = open;
+    this.#send = send;
+    const kept = readKeptScreen(open.path);
+    const isUsable =
+      kept !== null &&
+      kept.createdUnixMs === open.createdUnixMs &&
+      kept.offset >= open.start &&
+      kept.offset <= open.end;
+    this.#frozen = isUsable ? kept.screen : null;
+    this.#offset = isUsable ? kept.offset : open.start;
+    this.#keptOffset = this.#offset;
+    this.#size = isUsable ? kept.screen : open;
+    const { title = "", cwd = null } = this.#frozen?.state ?? {};
+    const isFresh = !isUsable && open.start > 0n;
+    send({ kind: "opened", key: open.key, from: this.#offset, isFresh, title, cwd });
+  }
+
+  output(end: bigint, bytes: Uint8Array): void {
+    const live = this.#wake();
+    for (const piece of pieces(bytes)) {
+      this.#offset += BigInt(piece.length);
+      live.screen.writeNow(piece);
+      const news = live.news.take();
+      if (news.length > 0 && this.#offset > this.#open.liveFrom) {
+        this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news });
+      }
+    }
+    this.#offset = end;
+    this.#touched();
+  }
+
+  resized(cols: number, rows: number): void {
+    this.#size = { cols, rows };
+    this.#wake().terminal.resize(cols, rows);
+    this.#touched();
+  }
+
+  gap(end: bigint): void {
+    const { screen } = this.#wake();
+    // CAN ends an unfinished sequence; attributes and character sets as at the start.
+    screen.skip();
+    screen.writeNow(new TextEncoder().encode("\x18\x1b[0m\x1b(B\x0f"));
+    this.#offset = end;
+    this.#touched();
+  }
+
+  setAppearance(appearance: Appearance): void {
+    this.#appearance = appearance;
+    this.#live?.answers.setAppearance(appearance);
+  }
+
+  capture(): { readonly offset: bigint; readonly screen: Screen } {
+    const screen = this.#frozen ?? this.#wake().screen.capture({ scrollback: this.#open.scrollback });
+    return { offset: this.#offset, screen };
+  }
+
+  close(isKept: boolean): void {
+    clearTimeout(this.#quiet);
+    clearTimeout(this.#idle);
+    if (isKept) this.#keep();
+    else dropKeptScreen(this.#open.path);
+    this.#live?.terminal.dispose();
+    this.#live = null;
+  }
+
+  #wake(): Live {
+    if (this.#live !== null) return this.#live;
+    const { scrollback } = this.#open;
+    const terminal = new headless.Terminal({ ...this.#size, scrollback, allowProposedApi: true, logLevel: "off" });
+    terminal.loadAddon(new UnicodeGraphemesAddon());
+    const screen = followScreen(terminal);
+    const answer = (text: string): void => {
+      if (this.#offset > this.#open.liveFrom) this.#send({ kind: "reply", key: this.#open.key, text });
+    };
+    terminal.onData(answer);
+    // Before the screen is drawn, whose bytes tell the colours that programs have set.
+    const answers = answerQueries(terminal, answer);
+    if (this.#frozen !== null) screen.restoreNow(this.#frozen);
+    this.#frozen = null;
+    if (this.#appearance !== null) answers.setAppearance(this.#appearance);
+    this.#live = { terminal, screen, answers, news: watchNews(terminal, screen) };
+    return this.#live;
+  }
+
+  #touched(): void {
+    this.#isTouched = true;
+    const isDue = this.#offset - this.#keptOffset >= KEEP_EVERY_BYTES;
+    if (isDue && performance.now() - this.#keptAt >= this.#keepCost / KEEP_SHARE) this.#keep();
+    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#keep(), KEEP_QUIET_MS);
+    else this.#quiet.refresh();
+    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#freeze(), FREEZE_AFTER_MS);
+    else this.#idle.refresh();
+  }
+
+  #keep(): void {
+    if (!this.#isTouched) return;
+    const begun = performance.now();
+    this.#isTouched = false;
+    const { createdUnixMs, path } = this.#open;
+    try {
+      keepScreen(path, { createdUnixMs, ...this.capture() });
+      this.#keptOffset = this.#offset;
+    } catch {
+      // The disk may be full: what is kept is older then, and the next time tries again.
+    }
+    this.#keptAt = performance.now();
+    this.#keepCost = this.#keptAt - begun;
+  }
+
+  #freeze(): void {
+    this.#keep();
+    if (this.#live === null) return;
+    this.#frozen = this.capture().screen;
+    this.#live.screen.dispose();
+    this.#live.terminal.dispose();
+    this.#live = null;
+  }
+}
+
+/** Cut behind whatever may have told something, so that its offset is exact. */
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  let from = 0;
+  for (let cuts = 0; cuts < MAX_CUTS; cuts++) {
+    const bell = bytes.indexOf(BEL, from);
+    let string = bytes.indexOf(BACKSLASH, from);
+    while (string > 0 && bytes[string - 1] !== ESC) string = bytes.indexOf(BACKSLASH, string + 1);
+    const next = bell < 0 ? string : string <= 0 ? bell : Math.min(bell, string);
+    if (next < 0) break;
+    yield bytes.subarray(from, next + 1);
+    from = next + 1;
+  }
+  if (from < bytes.length) yield bytes.subarray(from);
+}

@@ -1,0 +1,54 @@
+import { createServer } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { join } from "node:path";
+import type { GuestAgent, GuestTerminal } from "@microterm/core";
+import { TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
+import { onTestFinished } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { ClientSocket } from "../packages/server/src/terminal/client-socket.ts";
+import { TerminalHub } from "../packages/server/src/terminal/hub.ts";
+import { HubClient } from "../packages/server/src/terminal/hub-client.ts";
+import { createModelHost } from "../packages/server/src/terminal/model-host.ts";
+import { makeTempFolder } from "./temp-folder.ts";
+
+/** A server of nothing but one terminal, in this process, whose connection to the guest the test can break. */
+export async function serveTerminal(
+  terminal: GuestTerminal,
+  agent: () => Promise<GuestAgent>,
+): Promise<{ readonly url: string; readonly token: string; readonly hub: TerminalHub }> {
+  const http = createServer();
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    handleProtocols: () => TERMINAL_SUBPROTOCOL,
+  });
+  const connections = { add: () => () => undefined, size: 0, closeAll: () => undefined, dispose: () => undefined };
+  const identity = { hash: "", owner: "owner000" as never, expiresAt: null, via: "bearer" as const };
+  const folder = await makeTempFolder();
+  const models = createModelHost({ error: (fields, message) => console.error(message, fields) });
+  const hub = await TerminalHub.open({
+    terminal,
+    agent,
+    models,
+    isAsleep: async () => false,
+    path: join(folder.path, "screen.json"),
+    onInput: () => undefined,
+    onOver: () => undefined,
+  });
+  http.on("upgrade", (request, transport, head) => {
+    webSockets.handleUpgrade(request, transport, head, (webSocket: WebSocket) => {
+      const socket = new ClientSocket({ socket: webSocket, transport: transport as Socket, identity, connections });
+      const source = { log: hub.log, terminal: terminal.id, agent };
+      const { startOffset: start } = terminal;
+      new HubClient({ socket, hub, source, terminal: terminal.id, start, end: hub.log.end, from: 0n, role: "owner" });
+    });
+  });
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  onTestFinished(async () => {
+    http.close();
+    hub.close({ code: 1012, reason: "the test is over" }, false);
+    await models.stop();
+    await folder.remove();
+  });
+  return { url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`, token: "", hub };
+}
