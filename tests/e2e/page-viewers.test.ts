@@ -16,7 +16,10 @@ let second: PageObject;
 beforeAll(async () => {
   web = await buildPage();
   [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
-  [first, second] = [await signIn(browser, server), await signIn(browser, server)];
+  [first, second] = [
+    await signIn(browser, server, { colorScheme: "light" }),
+    await signIn(browser, server, { colorScheme: "dark" }),
+  ];
   await second.page.setViewportSize({ width: 720, height: 420 });
 });
 
@@ -57,7 +60,8 @@ describe("two windows on one terminal", () => {
     const color = (page: PageObject): Promise<string> =>
       page.page.evaluate<string>(`getComputedStyle([...document.querySelectorAll("[data-terminal] .xterm-rows span")]
         .find((span) => span.textContent.includes("magenta"))).color`);
-    expect(await color(second)).toBe(await color(first));
+    // Each in its own theme.
+    expect([await color(first), await color(second)]).toEqual(["rgb(161, 76, 192)", "rgb(220, 188, 255)"]);
   });
 
   test("have the size of the one that typed last; the smaller one shrinks the letters", async () => {
@@ -100,6 +104,25 @@ describe("two windows on one terminal", () => {
       "clear; printf '\\e[6n'; read -rs -t 60 -d R; if read -rs -t 2 -d R; then echo answered tw''ice; else echo answered on''ce; fi\n",
     );
     await first.untilScreen(/^answered once$/);
+  });
+
+  test("tell programs the colours of the one that typed last, and of its theme", async () => {
+    let asked = 0;
+    const ask = async (page: PageObject): Promise<string> => {
+      const name = `answer${++asked}`;
+      await page.type(
+        `clear; printf '\\e]11;?\\e\\\\'; read -rs -t 60 -d '\\'; echo ${name} "\${REPLY//[^a-z0-9:\\/]/}"\n`,
+      );
+      const rows = await page.untilScreen(new RegExp(`^${name} \\d`));
+      return rows.find((row) => row.startsWith(name))?.slice(name.length + 1) ?? "";
+    };
+    expect(await ask(first)).toBe("11rgb:fdfd/fdfd/fcfc");
+    expect(await ask(second)).toBe("11rgb:0e0e/1414/1616");
+    await first.page.emulateMedia({ colorScheme: "dark" });
+    expect(await ask(first)).toBe("11rgb:0e0e/1414/1616");
+  });
+
+  test("go, and leave nothing behind", async () => {
     await second.close();
     await first.removeEnvironment();
     expect([...first.errors, ...second.errors]).toEqual([]);

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { ownKey } from "./keys.ts";
 import { safeTarget } from "./links.ts";
 import { chunksOf, needsPreview, PASTE_CHUNK, pasteBytes, previewOf } from "./paste.ts";
-import { createReplay, splitAt } from "./replay.ts";
 import { documentTitle, sanitizeTitle } from "./title.ts";
 import { onUserInput } from "./xterm-private.ts";
 
@@ -57,20 +56,6 @@ describe("links", () => {
 });
 
 describe("what xterm.js says", () => {
-  test("old output is cut exactly where it ends", () => {
-    const chunk = new Uint8Array([1, 2, 3, 4]);
-    expect(splitAt(chunk, 10n, 12n).map((part) => part.length)).toEqual([2, 2]);
-    expect(splitAt(chunk, 10n, 14n).length).toBe(1);
-    expect(splitAt(chunk, 10n, 10n).length).toBe(1);
-    expect(splitAt(chunk, 10n, 9n).length).toBe(1);
-    const replay = createReplay();
-    replay.until(12n);
-    replay.drawn(11n);
-    expect(replay.isReplaying).toBe(true);
-    replay.drawn(12n);
-    expect(replay.isReplaying).toBe(false);
-  });
-
   test("typing is announced, answers to queries are not", async () => {
     const terminal = new Terminal({ allowProposedApi: true });
     const said: [isTyped: boolean, data: string][] = [];

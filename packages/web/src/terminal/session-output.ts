@@ -1,7 +1,6 @@
 /** What comes from the server, drawn in order: output, keyframes, gaps, sizes. */
 import type { AttachmentHandlers, AttachmentState, Ready } from "@microterm/sdk";
 import type { Terminal } from "@xterm/xterm";
-import { type Replay, splitAt } from "./replay.ts";
 import type { ScreenKeeper } from "./screen-keeper.ts";
 import type { SessionState, Store } from "./session-state.ts";
 import { sanitizeTitle } from "./title.ts";
@@ -10,8 +9,9 @@ export interface SessionOutputOptions {
   readonly terminal: Terminal;
   readonly keeper: ScreenKeeper;
   readonly store: Store<SessionState>;
-  readonly replay: Replay;
   readonly acknowledge: (offset: bigint) => void;
+  /** A bell that is new: what is drawn again after a refresh rings no more. */
+  readonly onBell: () => void;
   /** All before it has been drawn. */
   readonly onDrawn: (offset: bigint) => void;
 }
@@ -43,25 +43,16 @@ const phaseOf = (state: AttachmentState, before: SessionState["phase"]): Partial
 };
 
 export const createSessionOutput = (options: SessionOutputOptions): SessionOutput => {
-  const { terminal, keeper, store, replay, acknowledge } = options;
-  let replayEnd = 0n;
+  const { terminal, keeper, store, acknowledge } = options;
   let isRestored = false;
   let readyFrom = 0n;
 
   const reached = (offset: bigint) => (): void => {
-    replay.drawn(offset);
     store.set({ title: sanitizeTitle(keeper.title), cwd: sanitizeTitle(keeper.cwd) });
     options.onDrawn(offset);
     acknowledge(offset);
   };
   const skip = (offset: bigint, isAnother: boolean): void => keeper.skip(offset, isAnother, reached(offset));
-  const draw = (bytes: Uint8Array, offset: bigint): void => {
-    let end = offset;
-    for (const part of splitAt(bytes, offset, replayEnd)) {
-      end += BigInt(part.length);
-      keeper.draw(part, end, reached(end));
-    }
-  };
   const follow = (state: AttachmentState): void => {
     const change = phaseOf(state, store.get().phase);
     // The last output is drawn before the end is told.
@@ -78,9 +69,7 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
     handlers: {
       onState: follow,
       onReady(ready: Ready) {
-        replayEnd = ready.end;
         readyFrom = ready.from;
-        keeper.inOrder(() => replay.until(ready.end));
       },
       onReset() {
         isRestored = false;
@@ -100,17 +89,18 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
       onKeyframe(keyframe) {
         isRestored = false;
         const { offset, cols, rows } = keyframe;
-        // What a screen is drawn with was heard when it was new.
-        keeper.inOrder(() => replay.until(offset + 1n));
         keeper.keyframe(keyframe, () => {
-          replay.until(replayEnd);
           store.set({ size: { cols, rows } });
           reached(offset)();
         });
       },
       onOutput(bytes, offset) {
         isRestored = false;
-        draw(bytes, offset);
+        const end = offset + BigInt(bytes.length);
+        keeper.draw(bytes, end, reached(end));
+      },
+      onEvent(event) {
+        if (event.kind === "bell") options.onBell();
       },
       onResize: (cols, rows) =>
         keeper.inOrder(() => {

@@ -1,10 +1,10 @@
 /** One terminal on the page: an emulator, an attachment to the server, and the screen kept between them. */
 import type { Attachment, Client } from "@microterm/sdk";
-import { loadFonts } from "./appearance.ts";
+import { isDark } from "../theme.ts";
+import { appearanceOf, loadFonts } from "./appearance.ts";
 import { createEmulator } from "./emulator.ts";
 import { createKeyHandler, type KeySettings, type PageKey } from "./keys.ts";
 import { createLetterbox } from "./letterbox.ts";
-import { createReplay } from "./replay.ts";
 import { createScreenKeeper } from "./screen-keeper.ts";
 import { wireInput } from "./session-input.ts";
 import { createSessionOutput } from "./session-output.ts";
@@ -56,7 +56,6 @@ const createHost = ({ terminal, label }: SessionOptions): HTMLElement => {
 export const openSession = (options: SessionOptions): Session => {
   const host = createHost(options);
   const store = createStore(INITIAL_STATE);
-  const replay = createReplay();
   let attachment: Attachment | null = null;
   let isShown = false;
   let isOpened = false;
@@ -64,7 +63,7 @@ export const openSession = (options: SessionOptions): Session => {
   const emulator = createEmulator({
     renderer: options.renderer,
     onLinkHovered: (hoveredLink) => store.set({ hoveredLink }),
-    onThemeChanged: () => undefined,
+    onThemeChanged: () => attachment?.setAppearance(appearanceOf(isDark())),
   });
   const { terminal } = emulator;
   const keeper = createScreenKeeper(terminal, options.keptAs);
@@ -75,8 +74,10 @@ export const openSession = (options: SessionOptions): Session => {
     terminal,
     keeper,
     store,
-    replay,
     acknowledge: (offset) => attachment?.acknowledge(offset),
+    onBell: () => {
+      if (!isShown) store.set({ hasRung: true });
+    },
     onDrawn: (offset) => {
       host.dataset.offset = offset.toString();
     },
@@ -120,6 +121,7 @@ export const openSession = (options: SessionOptions): Session => {
     store.set({ size: { cols: terminal.cols, rows: terminal.rows }, endReason: null });
     const { client, environment, terminal: id } = options;
     attachment = client.attachTerminal({ ...output.handlers, environment, terminal: id, from, size: room });
+    attachment.setAppearance(appearanceOf(isDark()));
   };
 
   const open = async (takesFocus: boolean): Promise<void> => {
@@ -145,9 +147,6 @@ export const openSession = (options: SessionOptions): Session => {
     host.dataset.foreign = String(isForeign(state));
   });
   terminal.onResize(() => requestAnimationFrame(fit));
-  terminal.onBell(() => {
-    if (!isShown && !replay.isReplaying) store.set({ hasRung: true });
-  });
   terminal.onWriteParsed(() => store.set({ isMouseTaken: terminal.modes.mouseTrackingMode !== "none" }));
   terminal.attachCustomKeyEventHandler(
     createKeyHandler({ terminal, settings: options.keys, jump: shell.jump, onPageKey: options.onPageKey }),

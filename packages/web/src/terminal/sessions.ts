@@ -50,7 +50,11 @@ export const createSessions = (shared: Shared, name: string): Sessions => {
       }
     },
     attachAll() {
-      for (const { session } of entries.values()) if (session.get().phase === "ended") session.attach();
+      for (const { session } of entries.values()) {
+        const { phase } = session.get();
+        if (phase === "ended") session.attach();
+        else if (phase === "reconnecting") session.reconnectNow();
+      }
     },
     dispose() {
       for (const timer of timers) clearTimeout(timer);

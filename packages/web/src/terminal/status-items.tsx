@@ -50,7 +50,7 @@ const SettingsMenu = () => {
 export const StatusItems = ({ state }: { readonly state: SessionState }) => (
   <>
     {isForeign(state) && state.phase === "live" && (
-      <span className="text-text max-sm:hidden">Sized elsewhere: type to take it over</span>
+      <span className="text-text max-lg:hidden">Sized elsewhere: type to take it over</span>
     )}
     {state.isMouseTaken && !isForeign(state) && <span className="max-lg:hidden">Shift+drag selects</span>}
     <SettingsMenu />

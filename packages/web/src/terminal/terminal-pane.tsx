@@ -17,12 +17,16 @@ import { TabBar, useSessionState } from "./tab-bar.tsx";
 import { documentTitle } from "./title.ts";
 import { useTerminals } from "./use-terminals.ts";
 
+/** Not while it is on its way to rest: its terminals are let go then. */
+const isAttachable = ({ state, reason }: Environment): boolean =>
+  state === "running" && reason !== "pausing" && reason !== "stopping";
+
 const useSessions = (
   environment: Environment,
   terminals: readonly Terminal[],
   onPageKey: (key: PageKey) => void,
 ): Sessions | null => {
-  const { id, name, state } = environment;
+  const { id, name } = environment;
   const handler = useRef(onPageKey);
   handler.current = onPageKey;
   // A new object after each change, so that what it has is drawn.
@@ -43,10 +47,10 @@ const useSessions = (
     sessions.sync(terminals);
     setKnown({ sessions });
   }, [sessions, terminals]);
-  const isRunning = state === "running";
+  const isThere = isAttachable(environment);
   useEffect(() => {
-    if (isRunning) sessions?.attachAll();
-  }, [isRunning, sessions]);
+    if (isThere) sessions?.attachAll();
+  }, [isThere, sessions]);
   return sessions;
 };
 
@@ -172,18 +176,21 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
       />
       {query.isError && isRunning && <FailureNote error={query.error} className="m-4" />}
       {failed && <FailureNote error={failed.error} className="m-4" />}
-      <main
-        className="relative min-h-0 flex-1 bg-terminal"
-        role="tabpanel"
-        id="terminal-panel"
-        aria-labelledby={`tab-${currentId}`}
-      >
-        {session && (
-          <Screen key={currentId} session={session} state={state} isCovered={cover !== null} takesFocus={takesFocus} />
-        )}
+      <main className="relative min-h-0 flex-1 bg-terminal">
+        <div role="tabpanel" id="terminal-panel" aria-labelledby={`tab-${currentId}`} className="contents">
+          {session && (
+            <Screen
+              key={currentId}
+              session={session}
+              state={state}
+              isCovered={cover !== null}
+              takesFocus={takesFocus}
+            />
+          )}
+        </div>
         {cover}
       </main>
-      {isOver && isRunning && currentId !== null && (
+      {isOver && isAttachable(environment) && currentId !== null && (
         <EndBar
           state={state}
           busy={replace.isPending}
