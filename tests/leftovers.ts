@@ -67,7 +67,7 @@ if (first === "--record") {
 } else {
   const before = new Set(JSON.parse(readFileSync(first, "utf8")) as string[]);
   // Processes that are on their way out get a moment.
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 30_000;
   let left = snapshot().filter((line) => !before.has(line));
   while (left.length > 0 && Date.now() < deadline) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);

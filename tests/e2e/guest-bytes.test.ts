@@ -8,7 +8,7 @@ const LINES = 40_000;
 /** 40,000 numbered lines of noise, 3 MB with the carriage returns that the terminal adds; below the ring's 4 MiB. */
 const MAKE_FILE = `head -c ${LINES * 48} /dev/urandom | base64 -w 64 | nl -w 8 -n rz -s ' ' > printed`;
 /** Prints it in 64 pieces, so that a refresh falls into the middle on fast machines too. */
-const PRINT_SLOWLY = `for ((i = 0; i < 64; i++)); do dd if=printed bs=50000 skip=$i count=1 status=none; read -t .05 <> <(:); done`;
+const PRINT_SLOWLY = `for ((i = 0; i < 64; i++)); do dd if=printed bs=50000 skip=$i count=1 status=none; read -t .1 <> <(:); done`;
 
 let guests: GuestPage;
 let page: PageObject;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type GuestPage, startGuestPage } from "../../support/guest-page.ts";
 import { type PageObject, signIn } from "../../support/page.ts";
 import { differences, readPixels } from "../../support/page-pixels.ts";
@@ -10,13 +10,27 @@ let guests: GuestPage;
 /** Types, and is read as text. */
 let page: PageObject;
 /** Looks at the same terminal with WebGL. */
-let onlooker: PageObject;
-let id: string;
+let onlooker: PageObject | undefined;
+let id = "";
 beforeAll(async () => {
   guests = await startGuestPage();
   page = await signIn(guests.browser, guests.world.server, { colorScheme: "dark" });
 });
 afterAll(() => guests?.close());
+/** Each test goes on where the last one ended; a second try can't, as a program may have been left open. */
+beforeEach(async ({ task }) => {
+  if ((task.result?.retryCount ?? 0) > 0) await openAnother();
+});
+
+async function openAnother(): Promise<void> {
+  if (id !== "") await guests.world.server.call("DELETE", `/v1/environments/${id}`);
+  await page.page.goto(new URL("/", guests.world.server.url).href);
+  await page.page.setViewportSize({ width: 1200, height: 720 });
+  id = await page.createEnvironment();
+  await page.untilScreen(PROMPT);
+  await onlooker?.open(id, "webgl");
+  await onlooker?.untilTerminal("live");
+}
 
 const press = (...keys: readonly string[]): Promise<void> =>
   keys.reduce((before, key) => before.then(() => page.page.keyboard.press(key)), Promise.resolve());
@@ -26,7 +40,7 @@ async function expectDrawn(): Promise<void> {
   await expect
     .poll(async () => {
       const text = await page.readScreen();
-      const cells = await readPixels(onlooker);
+      const cells = await readPixels(onlooker as PageObject);
       const isStill = text.join("\n") === (await page.readScreen()).join("\n");
       return isStill ? differences(cells, text) : ["it moves"];
     }, DEADLINE)
@@ -35,9 +49,7 @@ async function expectDrawn(): Promise<void> {
 
 describe("a terminal in a real guest", () => {
   test("is one click away, and says what it is", async () => {
-    id = await page.createEnvironment();
-    await page.untilScreen(PROMPT);
-
+    await openAnother();
     const bar = page.page.getByRole("contentinfo");
     for (const words of ["Running", "Emulated: slow, don't run untrusted code.", "Network: loopback only"]) {
       expect(await bar.textContent()).toContain(words);
@@ -198,7 +210,7 @@ describe("a terminal in a real guest", () => {
     expect(style.under?.[3]).toBe("underline");
     const green = rows[row]?.indexOf("   |") ?? -1;
     await expect
-      .poll(async () => (await readPixels(onlooker))[row]?.[green]?.corner, DEADLINE)
+      .poll(async () => (await readPixels(onlooker as PageObject))[row]?.[green]?.corner, DEADLINE)
       .toBe("rgb(10, 120, 30)");
   });
 
@@ -215,6 +227,6 @@ describe("a terminal in a real guest", () => {
     expect(await page.removeEnvironment()).toMatch(/^Removed: [1-9]\d* process.* of disk\. Nothing is left\.$/);
     await page.page.getByRole("heading", { name: "No environments yet" }).waitFor();
     expect((await guests.world.server.call("GET", `/v1/environments/${id}`)).status).toBe(404);
-    expect([...page.errors, ...onlooker.errors]).toEqual([]);
+    expect([...page.errors, ...(onlooker?.errors ?? [])]).toEqual([]);
   });
 });

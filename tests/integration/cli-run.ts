@@ -118,7 +118,7 @@ export class Pane {
           screen = await this.screen();
           return pattern.test(screen);
         },
-        30_000,
+        90_000,
       );
     } catch (error) {
       throw new Error(`${String(error)}; it shows:\n${screen}`);
