@@ -37,7 +37,11 @@ export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient
   await launchDaemon(start);
   const deadline = Date.now() + 60_000;
   for (;;) {
-    const client = await connect(start.paths);
+    // Its socket is root's for a moment, until it is given to us.
+    const client = await connect(start.paths).catch((error: unknown) => {
+      if (Date.now() > deadline) throw error;
+      return null;
+    });
     if (client !== null) {
       step.done();
       const corrupt = /the installed image is corrupt .*/.exec(logText(start.paths.daemonLog).slice(logged));
