@@ -55,7 +55,7 @@ impl Daemon {
         if let Some(runtime) = known.as_ref().filter(|runtime| runtime.is_current()) {
             return Ok(Arc::clone(runtime));
         }
-        let found = Arc::new(Runtime::find(&self.options.qemu)?);
+        let found = Arc::new(Runtime::find(&self.options.qemu, &self.options.data)?);
         *known = Some(Arc::clone(&found));
         Ok(found)
     }

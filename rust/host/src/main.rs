@@ -14,6 +14,7 @@ mod disk;
 mod error;
 mod fault;
 mod filter;
+mod gathered;
 mod ids;
 mod image;
 mod jail;

@@ -57,6 +57,9 @@ pub fn machines() -> PathBuf {
 pub fn machine(id: &Id) -> PathBuf {
     machines().join(id.as_str())
 }
+pub fn runtime() -> PathBuf {
+    host().join("runtime")
+}
 pub fn templates() -> PathBuf {
     host().join("templates")
 }
@@ -109,6 +112,20 @@ fn open_host(data: &Path) -> Outcome<OwnedFd> {
     Ok(host)
 }
 
+/// The host folder as it lies on the data folder's own mount.
+///
+/// # Errors
+/// `denied` when what has the name now is another folder.
+pub fn reopen(data: &Path) -> Outcome<OwnedFd> {
+    let found = open_host(data)?;
+    let of = |stat: nix::sys::stat::FileStat| (stat.st_dev, stat.st_ino);
+    let what = || "look at the host folder".to_owned();
+    if of(fstat(&found).during(what)?) == of(nix::sys::stat::stat(HOST).during(what)?) {
+        return Ok(found);
+    }
+    Err(failure(Code::Denied, format!("{}/host is not the daemon's folder any more", data.display())))
+}
+
 /// Enters a mount namespace and opens `DIR/host` in it, for its lock.
 ///
 /// # Errors
@@ -139,7 +156,7 @@ pub fn settle(host: &OwnedFd) -> Outcome<()> {
     let open_folder = format!("/proc/self/fd/{}", host.as_raw_fd());
     mount(Some(open_folder.as_str()), HOST, none, MsFlags::MS_BIND, none)
         .during(|| "bind the host folder".to_owned())?;
-    for name in ["images", "disks", "blanks", "templates", "saves"] {
+    for name in ["images", "disks", "blanks", "runtime", "templates", "saves"] {
         folder(&Path::new(HOST).join(name), 0o700)?;
     }
     for (name, mode) in [("machines", 0o711), ("run", 0o711)] {
@@ -152,7 +169,7 @@ pub fn settle(host: &OwnedFd) -> Outcome<()> {
 
 /// Frees what a killed daemon left half-made: copies that never got their name.
 pub fn sweep() {
-    for folder in [images(), blanks(), disks(), templates(), saves()] {
+    for folder in [images(), blanks(), disks(), runtime(), templates(), saves()] {
         let Ok(entries) = fs::read_dir(folder) else { continue };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().ends_with(".new") {

@@ -1,7 +1,7 @@
 //! What QEMU needs of the host's files: its binary, its libraries, its firmware. Found once per daemon.
 
 use crate::error::{Code, During, Outcome, failure};
-use crate::{place, tools};
+use crate::{gathered, place, tools};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub struct Runtime {
 impl Runtime {
     /// # Errors
     /// `internal` when QEMU, its firmware or ldd is missing.
-    pub fn find(qemu: &Path) -> Outcome<Self> {
+    pub fn find(qemu: &Path, data: &Path) -> Outcome<Self> {
         let version = version_of(qemu)?;
         let mut files: BTreeSet<PathBuf> = libraries(qemu)?;
         files.extend(libraries(Path::new(place::PROGRAM))?);
@@ -52,6 +52,8 @@ impl Runtime {
                 format!("{} is not installed (it comes with QEMU's data files)", FIRMWARE[0]),
             ));
         }
+        // Where they cannot be gathered each is bound by itself, which takes a little longer.
+        let binds = gathered::gather(data, &binds).unwrap_or(binds);
         let said = version.1;
         let stamp = stamp(qemu).ok_or_else(|| failure(Code::Internal, format!("{} is gone", qemu.display())))?;
         let identity = format!("{said} {stamp}");

@@ -151,6 +151,23 @@ fn a_disk_is_kept_from_removal_where_only_its_owner_tells_who_uses_it() {
 }
 
 #[test]
+fn qemus_files_are_gathered_where_links_can_be_made() {
+    let host = Host::start();
+    let pid = host.launch("machine1~", None)["pid"].as_i64().unwrap();
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let gathered: Vec<_> = fs::read_dir(host.folder().join("runtime")).unwrap().flatten().collect();
+    // Other mounts may be of one device, too; the links are tried as the daemon does.
+    let link = host.data.path().join("link");
+    let expected = usize::from(fs::hard_link("/usr/bin/qemu-system-x86_64", &link).is_ok());
+    assert_eq!(gathered.len(), expected);
+    assert_eq!(mounts.contains("libc.so.6"), expected == 0, "{mounts}");
+    for folder in gathered {
+        let mode = fs::metadata(folder.path().join("usr/bin")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o755);
+    }
+}
+
+#[test]
 fn blanks_of_few_sizes_are_kept() {
     let host = Host::start();
     for number in 0..12 {
