@@ -5,7 +5,7 @@ import { EnvironmentParams, NoContent, problems, TerminalParams } from "./schema
 
 const TerminalList = z.strictObject({ terminals: z.array(Terminal) });
 
-export function terminalRoutes(app: App, { environments }: Services): void {
+export function terminalRoutes(app: App, { environments, terminals }: Services): void {
   const tags = ["terminals"];
 
   app.get(
@@ -53,7 +53,10 @@ export function terminalRoutes(app: App, { environments }: Services): void {
     },
     async (request, reply) => {
       const { env, terminal } = request.params;
-      await environments.closeTerminal(request.identity.owner, env, terminal);
+      const { owner } = request.identity;
+      const id = await environments.locate(owner, env);
+      await environments.closeTerminal(owner, env, terminal);
+      terminals.forget(id, terminal);
       return reply.code(204).send(null);
     },
   );

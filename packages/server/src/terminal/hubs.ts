@@ -11,8 +11,6 @@ export interface TerminalHubs {
   of(environment: EnvironmentId, terminal: GuestTerminal): Promise<TerminalHub>;
   /** What is kept of a terminal that was closed goes. */
   forget(environment: EnvironmentId, terminal: string): void;
-  /** Removes all that is kept of environments that are no more. */
-  sweep(known: ReadonlySet<string>): void;
   /** Keeps every screen for the next server. */
   stop(): Promise<void>;
 }
@@ -39,6 +37,13 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const removeEnvironmentFiles = (id: string): void => {
     rmSync(join(screens, id), { recursive: true, force: true });
   };
+
+  // Environments that went while no server was there to see it.
+  void (async () => {
+    for (const id of readdirSync(screens)) {
+      if ((await stateOf(id as EnvironmentId)) === null) removeEnvironmentFiles(id);
+    }
+  })().catch((error: unknown) => log.error({ err: error }, "screens of removed environments could not be removed"));
 
   const unsubscribe = environments.subscribe(({ kind, id }) => {
     if (kind !== "removed") return;
@@ -81,9 +86,6 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       const opening = hubs.get(`${id}/${terminal}`);
       void opening?.then((hub) => hub.close(GONE, false)).catch(() => undefined);
       rmSync(join(screens, id, `${terminal}.json`), { force: true });
-    },
-    sweep(known) {
-      for (const id of readdirSync(screens)) if (!known.has(id)) removeEnvironmentFiles(id);
     },
     async stop() {
       unsubscribe();

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import { ERRORS, EXEC_SUBPROTOCOL, PlatformError, TERMINAL_SUBPROTOCOL, TerminalId } from "@microterm/protocol";
 import type { FastifyBaseLogger } from "fastify";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -41,6 +42,7 @@ interface Opened {
 
 /** Handles all WebSocket upgrades of an HTTP server: whatever is refused gets an ordinary HTTP answer. */
 export function serveWebSockets(server: Server, services: Services, log: FastifyBaseLogger): void {
+  const asking = new Map<string, Promise<readonly GuestTerminal[]>>();
   const terminals = webSocketsOf(TERMINAL_SUBPROTOCOL);
   const execs = webSocketsOf(EXEC_SUBPROTOCOL);
 
@@ -69,7 +71,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     const { from, role } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
     const id = await services.environments.locate(identity.owner, env);
     const agent = () => services.environments.agentOf(id);
-    const terminal = (await (await agent()).terminals()).find((candidate) => candidate.id === wanted);
+    const terminal = (await terminalsOf(id, agent)).find((candidate) => candidate.id === wanted);
     if (terminal === undefined) {
       throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${wanted}'.`);
     }
@@ -82,6 +84,17 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
       const source = { log: hub.log, terminal: terminal.id, agent };
       new HubClient({ socket, hub, source, terminal: terminal.id, start, end, from, role });
     };
+  }
+
+  /** Many who come at the same time ask the guest once. */
+  function terminalsOf(id: string, agent: () => Promise<GuestAgent>): Promise<readonly GuestTerminal[]> {
+    const known = asking.get(id);
+    if (known !== undefined) return known;
+    const answer = agent()
+      .then((there) => there.terminals())
+      .finally(() => asking.delete(id));
+    asking.set(id, answer);
+    return answer;
   }
 
   async function openExec(identity: Identity, match: RegExpExecArray): Promise<Session> {
