@@ -6,6 +6,8 @@ import { attachTo, runInGuest } from "./guest-recorder.ts";
 
 export interface SnapshotWorld {
   readonly driver: () => VmDriver;
+  /** As a newly started server makes it. */
+  readonly makeDriver: () => Promise<VmDriver>;
   /** A machine's spec with new ids, which are looked for when the suite is over. */
   readonly spec: (over?: Partial<MachineSpec>) => MachineSpec;
   readonly newDiskId: () => string;
@@ -138,6 +140,9 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       const [first, second] = said.map(({ stdout }) => stdout.trim().split("\n")) as [string[], string[]];
       expect(first).toHaveLength(3);
       for (const [line, value] of first.entries()) expect(second[line]).not.toBe(value);
+      one.machine.release();
+      const adopted = stopAfter(await (await world.makeDriver()).adopt(one.machine.id));
+      expect((await agentOf(adopted)).hello).toMatchObject({ bootId: agents[0].hello.bootId, isSealed: false });
     },
     SLOW_MS,
   );

@@ -77,6 +77,7 @@ export function vmDriverContract(
 
     snapshotChecks(check, {
       driver: () => driver,
+      makeDriver: () => harness.makeDriver(),
       spec,
       newDiskId: () => {
         const diskId = newId(12);

@@ -96,6 +96,42 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
     },
   );
 
+  it.each(["save.stopped", "save.written"])(
+    "a pause during which the daemon is killed at %s is done whole or not at all",
+    async (fault) => {
+      await daemon.restart(fault);
+      const driver = makeDriver();
+      const diskId = randomBytes(6).toString("hex");
+      const saveId = randomBytes(6).toString("hex");
+      await driver.createDisk(diskId, { sizeMib: 64 });
+      const given = { ...spec(), diskId };
+      const machine = await driver.boot(given);
+      let hasEnded = false;
+      void machine.ended.then(() => {
+        hasEnded = true;
+      });
+      const { bootId } = (await machine.agent({ timeoutMs: BOOT_MS })).hello;
+      const failure = await driver.snapshots?.pause(machine.id, saveId).catch((error: unknown) => error);
+      if (failure === undefined) {
+        await machine.stop();
+        const resumed = await driver.snapshots?.resume({ ...spec(), diskId, saveId });
+        expect((await resumed?.agent({ timeoutMs: BOOT_MS }))?.hello.bootId).toBe(bootId);
+        await resumed?.stop();
+      } else {
+        expect(failure).toMatchObject({ code: "HOST_DAEMON_UNAVAILABLE" });
+        const agent = await machine.agent({ timeoutMs: BOOT_MS });
+        expect((await agent.metrics()).processes).toBeGreaterThan(0);
+        expect(await driver.snapshots?.listSaves()).not.toContain(saveId);
+        await machine.stop();
+      }
+      expect(hasEnded).toBe(false);
+      await driver.snapshots?.removeSave(saveId);
+      await driver.removeDisk(diskId);
+      expect(await driver.leftovers([machine.id, diskId, saveId])).toEqual([]);
+      await daemon.restart();
+    },
+  );
+
   it("KVM is proven or refuted by a guest, with a reason, and nothing is left of it", async () => {
     const { client, machinesDir, image } = daemon;
     const proof = await proveKvm({ daemon: client, machinesDir, image: image.key, deadlineMs: 5000 });
