@@ -70,6 +70,22 @@ describe("an environment that is paused under a program", () => {
     );
   });
 
+  test("gives notice before it is paused for idleness, and is kept by a click", async () => {
+    const { server } = guests.world;
+    const request = { name: "idler", memoryMib: 128, diskMib: 256, idleTimeoutSeconds: 150 };
+    const { id } = await server.ok("POST", "/v1/environments", request);
+    await guests.world.until(id, "running");
+    const idle = await signIn(guests.browser, server);
+    await idle.open(id);
+    await idle.untilTerminal("live");
+    const notice = idle.page.getByRole("alert").filter({ hasText: "unless it is used" });
+    await notice.getByText(/In \d+ s\./).waitFor({ timeout: 280_000 });
+    await notice.getByRole("button", { name: "Keep running" }).click();
+    await notice.waitFor({ state: "detached" });
+    expect((await server.ok("GET", `/v1/environments/${id}`)).notice).toBeNull();
+    await idle.close();
+  });
+
   test("is removed with all there was of it", async () => {
     expect(await page.removeEnvironment()).toContain("Nothing is left.");
     expect(page.errors).toEqual([]);
