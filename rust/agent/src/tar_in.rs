@@ -71,6 +71,7 @@ fn extract(reader: PieceReader, directory: &Path) -> CallResult<u64> {
     let mut written = 0;
     for member in archive.entries().map_err(malformed)? {
         let mut member = member.map_err(malformed)?;
+        check_pax(&mut member)?;
         let name = member.path().map_err(malformed)?.into_owned();
         let stays = name.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !stays {
@@ -92,6 +93,18 @@ fn extract(reader: PieceReader, directory: &Path) -> CallResult<u64> {
         }
     }
     Ok(written)
+}
+
+/// The tar crate passes over records it cannot read, among them names with a newline, and takes the shortened name of the
+/// header instead: such a member would be written under a name that nobody gave it.
+fn check_pax<R: Read>(member: &mut tar::Entry<'_, R>) -> CallResult<()> {
+    let unreadable = |_| bad_request("a member's pax records cannot be read; a name with a newline is one reason");
+    for record in member.pax_extensions().map_err(unreadable)?.into_iter().flatten() {
+        if record.map_err(unreadable)?.value_bytes().contains(&0) {
+            return Err(bad_request("a member's pax record contains a NUL"));
+        }
+    }
+    Ok(())
 }
 
 /// The tar crate wraps the system's error in its own; the errno tells the code.

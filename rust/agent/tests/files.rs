@@ -188,6 +188,30 @@ fn members_that_would_leave_the_directory_are_refused() {
     });
 }
 
+#[test]
+fn members_are_written_under_the_name_they_were_given_or_not_at_all() {
+    run(async {
+        let agent = Agent::start().await;
+        fs::create_dir(agent.home().join("in")).unwrap();
+        for (name, status) in [("two\nlines", 400), ("a\0b", 400), ("plain", 200)] {
+            let length = (1..).find(|length: &usize| format!("{length} path={name}\n").len() == *length).unwrap();
+            let record = format!("{length} path={name}\n");
+            let mut header = tar::Header::new_ustar();
+            header.set_entry_type(tar::EntryType::XHeader);
+            header.set_size(record.len() as u64);
+            header.set_cksum();
+            let mut tar = header.as_bytes().to_vec();
+            tar.extend(record.bytes().chain(std::iter::repeat(0)).take(512));
+            tar.extend(member("shortened", tar::EntryType::Regular, ""));
+            tar.extend([0; 1024]);
+            let answer = agent.bytes(Method::PUT, "/v1/files/tar?path=in", Some(tar.into())).await;
+            assert_eq!(answer.0, status, "{name:?}: {answer:?}");
+        }
+        let names = fs::read_dir(agent.home().join("in")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["plain"]);
+    });
+}
+
 /// A member with a name that no honest writer makes.
 fn member(name: &str, kind: tar::EntryType, target: &str) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
