@@ -233,11 +233,12 @@ mod tests {
         for error in [Some(internal("clock: no")), None] {
             let seal = Seal::default();
             seal.state.replace(State::Sealed);
-            let unsealing = seal.begin_identity().unwrap().unwrap();
-            assert!(seal.begin_identity().is_err(), "one at a time");
-            match &error {
-                Some(error) => unsealing.finish(Some(error)),
-                None => drop(unsealing),
+            {
+                let unsealing = seal.begin_identity().unwrap().unwrap();
+                assert!(seal.begin_identity().is_err(), "one at a time");
+                if let Some(error) = &error {
+                    unsealing.finish(Some(error));
+                }
             }
             assert!(seal.is_sealed() && seal.begin_identity().is_err());
             let refusal = seal.check_open().unwrap_err().message;
