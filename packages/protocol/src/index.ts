@@ -6,3 +6,4 @@ export * from "./frames.ts";
 export * from "./host.ts";
 export * from "./ids.ts";
 export * from "./problem.ts";
+export * from "./recording.ts";

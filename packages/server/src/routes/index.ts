@@ -9,6 +9,7 @@ import { logRoutes } from "./logs.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { pageRoutes } from "./page.ts";
+import { recordingRoutes } from "./recordings.ts";
 import { sessionRoutes } from "./session.ts";
 import { terminalRoutes } from "./terminals.ts";
 import { webSocketRoutes } from "./web-sockets.ts";
@@ -21,6 +22,7 @@ export async function registerRoutes(app: App, services: Services): Promise<void
   hostRoutes(app, services);
   environmentRoutes(app, services);
   terminalRoutes(app, services);
+  recordingRoutes(app, services);
   webSocketRoutes(app);
   execRoutes(app, services);
   logRoutes(app, services);

@@ -7,6 +7,8 @@ import type { HubClient } from "./hub-client.ts";
 import { ModelFeed } from "./model-feed.ts";
 import type { ModelHost } from "./model-host.ts";
 import { OutputLog } from "./output-log.ts";
+import { Recorder } from "./recorder.ts";
+import type { RecordingFile } from "./recording-file.ts";
 import { createTerminalSizes, type SizeSeat } from "./terminal-sizes.ts";
 
 /** A consumer that is waited for may be so far behind; then the guest is read no further. */
@@ -56,6 +58,8 @@ export class TerminalHub {
   #latest: Keyframe | null = null;
   #isOver = false;
   #hasExited = false;
+  #recorder: Recorder | null = null;
+  #ending: Promise<void> = Promise.resolve();
   #appearanceOf: HubClient | null = null;
   #askedSize: { cols: number; rows: number } | null = null;
 
@@ -136,6 +140,11 @@ export class TerminalHub {
 
   get createdUnixMs(): number {
     return this.#options.terminal.createdUnixMs;
+  }
+
+  /** Resolves when all that it had to write is written. */
+  get ended(): Promise<void> {
+    return this.#ending;
   }
 
   get isOver(): boolean {
@@ -226,6 +235,36 @@ export class TerminalHub {
     }
   }
 
+  get recorder(): Recorder | null {
+    return this.#recorder;
+  }
+
+  /** Records from now on, or goes on where the file ends. */
+  async record(file: RecordingFile, startedAt: Date, isContinuing: boolean): Promise<void> {
+    if (this.#recorder !== null) return;
+    const { terminal, agent } = this.#options;
+    const recorder = new Recorder({
+      log: this.#log,
+      terminal: terminal.id,
+      agent,
+      file,
+      startedAt,
+      keyframe: async () => {
+        const { frame, offset, cols, rows } = await this.keyframe(terminal.endOffset);
+        return { offset, cols, rows, content: frame.subarray(17 + frame.readUInt32BE(13)) };
+      },
+      moved: () => this.moved(),
+    });
+    this.#recorder = recorder;
+    await recorder.begin(isContinuing);
+  }
+
+  async stopRecording(): Promise<void> {
+    const recorder = this.#recorder;
+    this.#recorder = null;
+    await recorder?.end();
+  }
+
   begunAnew(): void {
     const text = "Output from before was not there any more, so the screen begins in its middle.";
     for (const client of this.#clients) client.tell(encodeNotice("screen-cut", text));
@@ -241,6 +280,7 @@ export class TerminalHub {
     this.#isOver = true;
     clearInterval(this.#check);
     this.#reader.close();
+    this.#ending = this.stopRecording().catch(() => undefined);
     this.#feed.close(isKept);
     for (const client of [...this.#clients]) client.dismiss(farewell);
     this.#options.onOver();
@@ -249,6 +289,7 @@ export class TerminalHub {
   /** To the clients first, then to the model: a key's echo waits for no copy. */
   #spread(): void {
     for (const client of this.#clients) client.pump();
+    this.#recorder?.pump();
     this.#feed.pump();
     this.#regulate();
   }
@@ -261,6 +302,11 @@ export class TerminalHub {
     const limit = isHeld ? GO_ON_BEHIND_BYTES : HOLD_BEHIND_BYTES;
     let needed = this.#feed.needs ?? this.#log.next;
     let shouldHold = this.#feed.behind > limit;
+    const recorder = this.#recorder;
+    if (recorder !== null && recorder.needs !== null) {
+      shouldHold ||= recorder.behind > limit;
+      needed = Math.min(needed, recorder.needs);
+    }
     const isOut = isHeld && now - this.#heldSince > HOLD_MS;
     for (const client of this.#clients) {
       if (!client.isWaitedFor || client.needs === null) continue;

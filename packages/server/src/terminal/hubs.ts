@@ -1,12 +1,23 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { EnvironmentService, GuestTerminal } from "@microterm/core";
-import type { EnvironmentId, EnvironmentState } from "@microterm/protocol";
+import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import { TerminalHub } from "./hub.ts";
 import { createModelHost } from "./model-host.ts";
+import { createRecordings, type Recordings } from "./recordings.ts";
+
+/** Recordings of an environment that is not there yet after a start are looked after this often, for so long. */
+const RESUME_EVERY_MS = 1000;
+const RESUME_TRIES = 120;
 
 export interface TerminalHubs {
+  readonly recordings: Recordings;
+  /** The hub of a terminal that has one. */
+  find(environment: EnvironmentId, terminal: string): Promise<TerminalHub | null>;
+  /** The hub of a terminal, asked of the guest. Rejects as `agentOf`, and with `TERMINAL_NOT_FOUND`. */
+  open(environment: EnvironmentId, terminal: string): Promise<TerminalHub>;
   /** The hub of a terminal as the guest describes it now. */
   of(environment: EnvironmentId, terminal: GuestTerminal): Promise<TerminalHub>;
   /** What is kept of a terminal that was closed goes. */
@@ -32,26 +43,49 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const screens = join(options.folder, "screens");
   mkdirSync(screens, { recursive: true, mode: 0o700 });
   const models = createModelHost(log);
+  const recordings = createRecordings(options.folder);
   const hubs = new Map<string, Promise<TerminalHub>>();
+  let isStopping = false;
 
   const removeEnvironmentFiles = (id: string): void => {
     rmSync(join(screens, id), { recursive: true, force: true });
+    recordings.removeEnvironmentFiles(id);
   };
 
-  // Environments that went while no server was there to see it.
   void (async () => {
-    for (const id of readdirSync(screens)) {
+    for (const id of new Set([...readdirSync(screens), ...recordings.environments()])) {
+      // It went while no server was there to see it.
       if ((await stateOf(id as EnvironmentId)) === null) removeEnvironmentFiles(id);
+      else void resumeRecordings(id as EnvironmentId);
     }
-  })().catch((error: unknown) => log.error({ err: error }, "screens of removed environments could not be removed"));
+  })().catch((error: unknown) => log.error({ err: error }, "what is kept of terminals could not be looked through"));
+
+  async function resumeRecordings(id: EnvironmentId): Promise<void> {
+    for (let tries = 0; tries < RESUME_TRIES && !isStopping; tries++) {
+      if (recordings.enabled(id).length === 0) return;
+      try {
+        const there = await (await environments.agentOf(id, { isUse: false })).terminals();
+        for (const name of recordings.enabled(id)) {
+          const terminal = there.find((one) => one.id === name);
+          if (terminal !== undefined) await of(id, terminal);
+        }
+        return;
+      } catch {
+        await delay(RESUME_EVERY_MS, undefined, { ref: false });
+      }
+    }
+  }
 
   const unsubscribe = environments.subscribe(({ kind, id }) => {
     if (kind !== "removed") return;
-    for (const [key, opening] of hubs) {
-      if (!key.startsWith(`${id}/`)) continue;
-      void opening.then((hub) => hub.close(GONE, false)).catch(() => undefined);
-    }
-    removeEnvironmentFiles(id);
+    const closing = [...hubs]
+      .filter(([key]) => key.startsWith(`${id}/`))
+      .map(async ([, opening]) => {
+        const hub = await opening;
+        hub.close(GONE, false);
+        await hub.ended;
+      });
+    void Promise.allSettled(closing).then(() => removeEnvironmentFiles(id));
   });
 
   async function open(id: EnvironmentId, terminal: GuestTerminal, key: string): Promise<TerminalHub> {
@@ -66,21 +100,37 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
         hubs.delete(key);
       },
     });
+    await recordings.resume(id, terminal.id, hub);
     return hub;
   }
 
+  async function of(id: EnvironmentId, terminal: GuestTerminal): Promise<TerminalHub> {
+    const key = `${id}/${terminal.id}`;
+    const there = await hubs.get(key)?.catch(() => undefined);
+    if (there !== undefined && !there.isOver) {
+      if (there.createdUnixMs === terminal.createdUnixMs) return there;
+      there.close(GONE, false);
+    }
+    const opening = hubs.get(key) ?? open(id, terminal, key);
+    hubs.set(key, opening);
+    opening.catch(() => hubs.delete(key));
+    return opening;
+  }
+
+  const find = async (id: EnvironmentId, terminal: string): Promise<TerminalHub | null> =>
+    (await hubs.get(`${id}/${terminal}`)?.catch(() => null)) ?? null;
+
   return {
-    async of(id, terminal) {
-      const key = `${id}/${terminal.id}`;
-      const there = await hubs.get(key)?.catch(() => undefined);
-      if (there !== undefined && !there.isOver) {
-        if (there.createdUnixMs === terminal.createdUnixMs) return there;
-        there.close(GONE, false);
+    recordings,
+    of,
+    find,
+    async open(id, name) {
+      const there = await (await environments.agentOf(id)).terminals();
+      const terminal = there.find((one) => one.id === name);
+      if (terminal === undefined) {
+        throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${name}'.`);
       }
-      const opening = hubs.get(key) ?? open(id, terminal, key);
-      hubs.set(key, opening);
-      opening.catch(() => hubs.delete(key));
-      return opening;
+      return of(id, terminal);
     },
     forget(id, terminal) {
       const opening = hubs.get(`${id}/${terminal}`);
@@ -88,10 +138,12 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       rmSync(join(screens, id, `${terminal}.json`), { force: true });
     },
     async stop() {
+      isStopping = true;
       unsubscribe();
       for (const opening of [...hubs.values()]) {
         const hub = await opening.catch(() => null);
         hub?.close({ code: CLOSE.serverShutdown, reason: "the server is shutting down" }, true);
+        await hub?.ended;
       }
       await models.stop();
     },

@@ -1,0 +1,83 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Recording, SetRecording } from "@microterm/protocol";
+import { z } from "zod";
+import type { App, Services } from "../services.ts";
+import { GET_ONLY, NoContent, problems, TerminalParams } from "./schemas.ts";
+
+const Cast = z.unknown().describe("asciicast v3");
+
+export function recordingRoutes(app: App, { environments, terminals }: Services): void {
+  const tags = ["recordings"];
+  const params = TerminalParams;
+  const base = "/v1/environments/:env/terminals/:terminal/recording";
+  const { recordings } = terminals;
+
+  app.get(
+    base,
+    { schema: { tags, summary: "A terminal's recording", params, response: { 200: Recording, ...problems } } },
+    async (request) => {
+      const id = await environments.locate(request.identity.owner, request.params.env);
+      const { terminal } = request.params;
+      return recordings.status(id, terminal, await terminals.find(id, terminal));
+    },
+  );
+
+  app.put(
+    base,
+    {
+      schema: {
+        tags,
+        summary: "Record a terminal's output from now on, or no more",
+        params,
+        body: SetRecording,
+        response: { 200: Recording, ...problems },
+      },
+    },
+    async (request) => {
+      const id = await environments.locate(request.identity.owner, request.params.env);
+      const { terminal } = request.params;
+      if (request.body.enabled) await recordings.enable(id, terminal, await terminals.open(id, terminal));
+      else await recordings.disable(id, terminal, await terminals.find(id, terminal));
+      return recordings.status(id, terminal, await terminals.find(id, terminal));
+    },
+  );
+
+  app.get(
+    `${base}/content`,
+    {
+      ...GET_ONLY,
+      schema: {
+        tags,
+        summary: "The recording, as far as it has come",
+        params,
+        response: {
+          200: { description: "asciicast v3", content: { "application/x-asciicast": { schema: Cast } } },
+          ...problems,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { env, terminal } = request.params;
+      const id = await environments.locate(request.identity.owner, env);
+      const path = recordings.content(id, terminal);
+      // What is written in the meantime is left out, so that the length is true.
+      const { size } = await stat(path);
+      reply.header("content-type", "application/x-asciicast");
+      reply.header("content-disposition", `attachment; filename="${id}-${terminal}.cast"`);
+      reply.header("content-length", size);
+      return reply.send(createReadStream(path, { end: size - 1 }));
+    },
+  );
+
+  app.delete(
+    base,
+    { schema: { tags, summary: "Remove a recording", params, response: { 204: NoContent, ...problems } } },
+    async (request, reply) => {
+      const { env, terminal } = request.params;
+      const id = await environments.locate(request.identity.owner, env);
+      await recordings.remove(id, terminal, await terminals.find(id, terminal));
+      return reply.code(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,96 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { EnvironmentId, Recording } from "@microterm/protocol";
+import { PlatformError } from "@microterm/protocol";
+import type { TerminalHub } from "./hub.ts";
+import { MAX_RECORDING_BYTES } from "./recorder.ts";
+import { RecordingFile } from "./recording-file.ts";
+
+/** The recordings of all terminals on disk. */
+export interface Recordings {
+  status(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Recording;
+  enable(environment: EnvironmentId, terminal: string, hub: TerminalHub): Promise<void>;
+  /** Rejects with `NOT_FOUND` when there is none. */
+  disable(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<void>;
+  /** The file. Throws `NOT_FOUND` when there is none. */
+  content(environment: EnvironmentId, terminal: string): string;
+  remove(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<void>;
+  /** Goes on recording where the server before left off, if it was on. */
+  resume(environment: EnvironmentId, terminal: string, hub: TerminalHub): Promise<void>;
+  /** Terminals of an environment whose recording is to go on. */
+  enabled(environment: string): readonly string[];
+  /** Environments that have any. */
+  environments(): readonly string[];
+  removeEnvironmentFiles(environment: string): void;
+}
+
+export function createRecordings(folder: string): Recordings {
+  const root = join(folder, "recordings");
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const fileOf = (environment: string, terminal: string) => new RecordingFile(join(root, environment, terminal));
+  const missing = (terminal: string) => new PlatformError("NOT_FOUND", `Terminal '${terminal}' was not recorded.`);
+
+  const names = (path: string): readonly string[] => {
+    try {
+      return readdirSync(path);
+    } catch {
+      return [];
+    }
+  };
+
+  return {
+    status(environment, terminal, hub) {
+      const file = fileOf(environment, terminal);
+      const note = file.note;
+      const recorder = hub?.recorder ?? null;
+      return {
+        enabled: note?.enabled ?? false,
+        startedAt: note?.startedAt ?? null,
+        bytes: recorder?.bytes ?? file.size,
+        limitBytes: MAX_RECORDING_BYTES,
+        isFull: recorder?.isFull ?? file.lastMark({ isCutting: false })?.isFull ?? false,
+      };
+    },
+    async enable(environment, terminal, hub) {
+      const file = fileOf(environment, terminal);
+      const before = file.note;
+      const { createdUnixMs } = hub;
+      // Another terminal of this name was recorded, in a guest that is no more.
+      if (before !== null && before.createdUnixMs !== createdUnixMs) file.remove();
+      const isContinued = before?.createdUnixMs === createdUnixMs;
+      const startedAt = isContinued ? before.startedAt : new Date().toISOString();
+      file.setNote({ version: 1, enabled: true, startedAt, createdUnixMs });
+      await hub.record(file, new Date(startedAt), false);
+    },
+    async resume(environment, terminal, hub) {
+      const file = fileOf(environment, terminal);
+      const { note } = file;
+      if (note?.enabled !== true || note.createdUnixMs !== hub.createdUnixMs) return;
+      await hub.record(file, new Date(note.startedAt), true);
+    },
+    async disable(environment, terminal, hub) {
+      const file = fileOf(environment, terminal);
+      const { note } = file;
+      if (note === null) return;
+      file.setNote({ ...note, enabled: false });
+      await hub?.stopRecording();
+    },
+    content(environment, terminal) {
+      const file = fileOf(environment, terminal);
+      if (file.size === 0) throw missing(terminal);
+      return file.cast;
+    },
+    async remove(environment, terminal, hub) {
+      await hub?.stopRecording();
+      fileOf(environment, terminal).remove();
+    },
+    enabled(environment) {
+      return names(join(root, environment))
+        .filter((name) => name.endsWith(".json"))
+        .map((name) => name.slice(0, -5))
+        .filter((terminal) => fileOf(environment, terminal).note?.enabled === true);
+    },
+    environments: () => names(root),
+    removeEnvironmentFiles: (environment) => rmSync(join(root, environment), { recursive: true, force: true }),
+  };
+}
