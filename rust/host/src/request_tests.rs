@@ -15,7 +15,7 @@ const LAUNCH: &str = r#"{"machineId":"machine1","image":"imagekey1","diskId":nul
 
 #[test]
 fn reads_every_verb() {
-    for verb in ["hello", "image.import", "list", "host.resources", "jail.probe"] {
+    for verb in ["hello", "image.import", "list", "host.resources", "jail.probe", "template.list", "save.list"] {
         ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{}}}}"#));
     }
     ok(r#"{"id":1,"verb":"image.verify","args":{"image":"imagekey1"}}"#);
@@ -24,6 +24,14 @@ fn reads_every_verb() {
     ok(r#"{"id":1,"verb":"machine.kill","args":{"machineId":"machine1"}}"#);
     ok(r#"{"id":1,"verb":"machine.usage","args":{"machineId":"machine1"}}"#);
     ok(r#"{"id":1,"verb":"scan","args":{"ids":["machine1","disk0001"]}}"#);
+    ok(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","template":"0123456789abcdef"}}"#);
+    ok(r#"{"id":1,"verb":"machine.save","args":{"machineId":"machine1","saveId":"savesave"}}"#);
+    ok(
+        r#"{"id":1,"verb":"template.find","args":{"image":"imagekey1","memoryMib":64,"cpus":1,"diskMib":64,"accelerator":"tcg"}}"#,
+    );
+    ok(r#"{"id":1,"verb":"template.save","args":{"machineId":"machine1","template":"0123456789abcdef"}}"#);
+    ok(r#"{"id":1,"verb":"template.remove","args":{"template":"0123456789abcdef"}}"#);
+    ok(r#"{"id":1,"verb":"save.remove","args":{"saveId":"savesave"}}"#);
     let Request::MachineLaunch(launch) = ok(&format!(r#"{{"id":1,"verb":"machine.launch","args":{LAUNCH}}}"#)) else {
         panic!("not a launch");
     };
@@ -60,6 +68,43 @@ fn refuses_values_out_of_range() {
     ] {
         refused(&format!(r#"{{"id":1,"verb":"machine.launch","args":{}}}"#, LAUNCH.replacen(from, to, 1)));
     }
+}
+
+fn launch_with(memory: &str, magic: &str) -> String {
+    let args = LAUNCH.replacen(r#""magic":"00112233445566778899aabbccddeeff""#, magic, 1);
+    format!(
+        r#"{{"id":1,"verb":"machine.launch","args":{}}}"#,
+        args.replacen('{', &format!(r#"{{"memory":{memory},"#), 1)
+    )
+}
+
+#[test]
+fn memory_is_one_of_four_kinds_and_a_boot_needs_a_magic() {
+    let magic = r#""magic":"00112233445566778899aabbccddeeff""#;
+    // Something has to stand in its place.
+    let none = r#""labels":{}"#;
+    let restored = [r#"{"template":"0123456789abcdef"}"#, r#"{"save":"savesave"}"#];
+    for memory in restored {
+        ok(&launch_with(memory, magic));
+        ok(&launch_with(memory, none));
+    }
+    for memory in [r#""plain""#, r#""template-source""#] {
+        ok(&launch_with(memory, magic));
+        refused(&launch_with(memory, none));
+    }
+    for memory in [
+        r#""shared""#,
+        r#"{"template":"../../0123456789"}"#,
+        r#"{"save":"x"}"#,
+        r#"{"path":"/etc/passwd"}"#,
+        r#"{"template":"0123456789abcdef","save":"savesave"}"#,
+        r#"{"plain":null,"x":1}"#,
+        "null",
+    ] {
+        refused(&launch_with(memory, magic));
+    }
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001"}}"#);
+    refused(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":64,"template":"0123456789abcdef"}}"#);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! the end that nothing is left. These tests need root, QEMU and bubblewrap.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub mod snapshots;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Templates and saves of guests that run.
+//! Templates of guests that run.
 
 mod support;
 
@@ -7,67 +7,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
-use support::{Host, IMAGE, MAGIC, is_running, launch_args, until};
-
-const OTHER_MAGIC: &str = "ffffffffffffffffffffffffffffffff";
-
-fn shape() -> Value {
-    json!({ "image": IMAGE, "memoryMib": 64, "cpus": 1, "diskMib": 64, "accelerator": "tcg" })
-}
-
-fn with_memory(machine: &str, disk: &str, memory: Value) -> Value {
-    let mut args = launch_args(machine, Some(disk));
-    args["memory"] = memory;
-    args["magic"] = json!(OTHER_MAGIC);
-    args
-}
-
-fn start() -> Host {
-    let mut host = Host::prepare_counting();
-    host.run(None);
-    host
-}
-
-/// A machine that can become a template, counting.
-fn source(host: &Host, machine: &str, disk: &str) {
-    host.call("disk.create", json!({ "diskId": disk, "sizeMib": 64 }));
-    let mut args = with_memory(machine, disk, json!("template-source"));
-    args["magic"] = json!(MAGIC);
-    host.call("machine.launch", args);
-    host.letters(machine, 40);
-}
-
-/// Builds the template of the shape and answers with its key.
-fn build(host: &Host) -> String {
-    let found = host.call("template.find", shape());
-    assert_eq!(found["isBuilt"], false);
-    let key = found["key"].as_str().unwrap().to_owned();
-    source(host, "machine0~", "diskdisk0~");
-    let disk = host.folder().join(host.named("disks/diskdisk0~.ext4"));
-    File::options().write(true).open(disk).unwrap().write_all_at(b"a mark", 40 << 20).unwrap();
-    let saved = host.call("template.save", json!({ "machineId": "machine0~", "template": key }));
-    assert!(saved["allocatedBytes"].as_u64().unwrap() > 0);
-    assert_eq!(host.machines()[0]["alive"], false);
-    host.kill("machine0~");
-    host.call("disk.remove", json!({ "diskId": "diskdisk0~" }));
-    assert_eq!(host.call("template.find", shape()), json!({ "key": key, "isBuilt": true }));
-    key
-}
-
-/// Restores a machine and answers with what it says first.
-fn restore(host: &Host, number: u32, key: &str) -> String {
-    let (machine, disk) = (format!("machine{number}~"), format!("diskdisk{number}~"));
-    host.call("disk.create", json!({ "diskId": disk, "template": key }));
-    let launched = host.call("machine.launch", with_memory(&machine, &disk, json!({ "template": key })));
-    assert_eq!(launched["magic"], MAGIC, "a restored guest keeps its magic");
-    host.letters(&machine, 30)[..30].to_owned()
-}
-
-fn counts_on(said: &str) {
-    let next = |letter: u8| if letter == b'Z' { b'A' } else { letter + 1 };
-    assert!(said.as_bytes().windows(2).all(|two| next(two[0]) == two[1]), "{said}");
-}
+use support::snapshots::{build, counts_on, dies_during, file, key, pause, restore, shape, source, start, with_memory};
+use support::{Host, MAGIC, is_running, until};
 
 /// The file behind a machine's memory: device, inode and name.
 fn memory_of(host: &Host, machine: &str) -> String {
@@ -77,10 +18,6 @@ fn memory_of(host: &Host, machine: &str) -> String {
     let line = maps.lines().find(|line| line.contains("microterm-memory")).unwrap();
     assert!(line.contains("rw-p"), "mapped other than privately: {line}");
     line.split_whitespace().skip(3).collect::<Vec<_>>().join(" ")
-}
-
-fn file(host: &Host, name: &str) -> PathBuf {
-    host.folder().join(host.named(name))
 }
 
 #[test]
@@ -210,85 +147,6 @@ fn only_what_fits_is_saved_and_restored() {
     assert_eq!(host.scan(&["machine2~"]), json!([]));
 }
 
-/// Saves machine 1 and removes what is left of it.
-fn pause(host: &Host) {
-    let saved = host.call("machine.save", json!({ "machineId": "machine1~", "saveId": "savesave1~" }));
-    assert!(saved["allocatedBytes"].as_u64().unwrap() > 0);
-    assert_eq!(host.machines()[0]["alive"], false);
-    host.kill("machine1~");
-    let listed = host.call("save.list", json!({}))["saves"].clone();
-    assert_eq!((&listed[0]["saveId"], &listed[0]["isWhole"]), (&json!("savesave1~"), &json!(true)));
-}
-
-fn resume(host: &Host, machine: &str) -> String {
-    let args = with_memory(machine, "diskdisk1~", json!({ "save": "savesave1~" }));
-    assert_eq!(host.call("machine.launch", args)["magic"], MAGIC);
-    host.letters(machine, 30)[..30].to_owned()
-}
-
-#[test]
-fn a_paused_machine_goes_on_where_it_was() {
-    let host = start();
-    host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
-    host.launch("machine1~", Some("diskdisk1~"));
-    host.letters("machine1~", 40);
-    pause(&host);
-    let first = resume(&host, "machine2~");
-    counts_on(&first);
-    let memory = file(&host, "saves/savesave1~/memory");
-    assert_ne!(fs::metadata(&memory).unwrap().uid(), 0, "QEMU needs it while it runs");
-    host.kill("machine2~");
-    assert_eq!(fs::metadata(&memory).unwrap().uid(), 0);
-    // As nothing was written, it can be had again.
-    assert_eq!(resume(&host, "machine3~"), first);
-    assert!(host.scan(&["savesave1~"]).to_string().contains("saves/savesave1~"));
-    assert_eq!(host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"]["files"], 3);
-    assert_eq!(
-        host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"],
-        json!({ "files": 0, "bytes": 0 })
-    );
-    counts_on(&host.letters("machine3~", 30));
-    // A resumed one can be paused in turn.
-    let said = host.call("machine.save", json!({ "machineId": "machine3~", "saveId": "savesave1~" }));
-    assert!(said["allocatedBytes"].as_u64().unwrap() > 0);
-    host.kill("machine3~");
-    counts_on(&resume(&host, "machine1~"));
-    host.kill("machine1~");
-    host.call("save.remove", json!({ "saveId": "savesave1~" }));
-    assert_eq!(host.scan(&["savesave1~", "machine1~", "machine3~"]), json!([]));
-}
-
-#[test]
-fn a_restored_machine_is_paused_and_resumed() {
-    let host = start();
-    let key = build(&host);
-    restore(&host, 1, &key);
-    pause(&host);
-    host.call("template.remove", json!({ "template": key }));
-    counts_on(&resume(&host, "machine1~"));
-}
-
-#[test]
-fn a_damaged_save_is_refused_and_leaves_nothing() {
-    for (name, at) in [("memory", 0x9_0269), ("memory", 50 << 20), ("state", 1000), ("manifest.json", 3)] {
-        let host = start();
-        host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
-        host.launch("machine1~", Some("diskdisk1~"));
-        host.letters("machine1~", 40);
-        pause(&host);
-        let damaged = File::options().write(true).open(file(&host, "saves/savesave1~").join(name)).unwrap();
-        damaged.write_all_at(b"!", at).unwrap();
-        let args = || with_memory("machine2~", "diskdisk1~", json!({ "save": "savesave1~" }));
-        assert_eq!(host.refused("machine.launch", args()), "snapshot-corrupt", "{name}");
-        assert_eq!(host.refused("machine.launch", args()), "snapshot-corrupt", "{name}, again");
-        damaged.set_len(10).unwrap();
-        assert_eq!(host.refused("machine.launch", args()), "snapshot-corrupt", "{name}, cut short");
-        assert_eq!(host.scan(&["machine2~"]), json!([]));
-        // The disk is there to boot from.
-        host.launch("machine2~", Some("diskdisk1~"));
-    }
-}
-
 #[test]
 fn what_another_qemu_saved_is_not_loaded() {
     let host = start();
@@ -307,73 +165,6 @@ fn what_another_qemu_saved_is_not_loaded() {
         let answer = host.try_call("machine.launch", &with_memory("machine2~", "diskdisk1~", memory)).unwrap();
         assert_eq!(answer["error"]["code"], "snapshot-corrupt");
         assert!(answer["error"]["message"].as_str().unwrap().contains("another QEMU"), "{answer}");
-    }
-}
-
-/// A file system of its own for the daemon's folder, which goes with it.
-struct Small(PathBuf);
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
-    }
-}
-
-#[test]
-fn a_guest_goes_on_when_the_disk_is_too_full_to_pause_it() {
-    let mut host = Host::prepare_counting();
-    let size = Some("size=300m,mode=0755");
-    nix::mount::mount(Some("tmpfs"), host.data.path(), Some("tmpfs"), nix::mount::MsFlags::empty(), size).unwrap();
-    let _small = Small(host.data.path().to_owned());
-    host.run(None);
-    host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
-    host.launch("machine1~", Some("diskdisk1~"));
-    host.letters("machine1~", 40);
-    let filler = host.data.path().join("filler");
-    fs::write(&filler, vec![1; 40 << 20]).unwrap();
-    let save = || json!({ "machineId": "machine1~", "saveId": "savesave1~" });
-    assert_eq!(host.refused("machine.save", save()), "no-space");
-    counts_on(&host.letters("machine1~", 30));
-    assert_eq!(host.call("save.list", json!({}))["saves"], json!([]));
-    fs::remove_file(&filler).unwrap();
-    host.kill("machine1~");
-    host.end(Signal::SIGTERM);
-}
-
-/// Has the daemon die at a point of a save, and looks at what is left.
-fn dies_during(point: &str, verb: &str, args: impl Fn(&Host) -> Value, look: impl Fn(&Host)) {
-    let mut host = Host::prepare_counting();
-    host.run(Some(point));
-    source(&host, "machine1~", "diskdisk1~");
-    assert!(host.try_call(verb, &args(&host)).is_none(), "{point} was not reached");
-    until("the daemon is back", || host.try_call("hello", &json!({})));
-    look(&host);
-    host.kill("machine1~");
-    host.call("save.remove", json!({ "saveId": "savesave1~" }));
-    assert_eq!(host.scan(&["machine1~", "savesave1~"]), json!([]), "{point}");
-    assert!(fs::read_dir(file(&host, "templates")).unwrap().flatten().all(|one| one.path().extension().is_none()));
-}
-
-fn key(host: &Host) -> String {
-    host.call("template.find", shape())["key"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn dies_before_a_pause_is_complete() {
-    let args = |_: &Host| json!({ "machineId": "machine1~", "saveId": "savesave1~" });
-    for point in ["save.stopped", "save.written"] {
-        dies_during(point, "machine.save", args, |host| {
-            until("the guest goes on", || {
-                let marked = file(host, "machines/machine1~/saving").exists();
-                (!marked).then_some(())
-            });
-            host.letters("machine1~", 1000);
-            assert_eq!(host.call("save.list", json!({}))["saves"], json!([]));
-            // And can be paused.
-            host.call("machine.save", args(host));
-            host.kill("machine1~");
-            counts_on(&resume(host, "machine1~"));
-        });
     }
 }
 

@@ -1,0 +1,123 @@
+//! Saves of guests that run.
+
+mod support;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+use support::snapshots::{build, counts_on, dies_during, file, pause, restore, resume, start, with_memory};
+use support::{Host, until};
+
+#[test]
+fn a_paused_machine_goes_on_where_it_was() {
+    let host = start();
+    host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
+    host.launch("machine1~", Some("diskdisk1~"));
+    host.letters("machine1~", 40);
+    pause(&host);
+    let first = resume(&host, "machine2~");
+    counts_on(&first);
+    let memory = file(&host, "saves/savesave1~/memory");
+    assert_ne!(fs::metadata(&memory).unwrap().uid(), 0, "QEMU needs it while it runs");
+    host.kill("machine2~");
+    assert_eq!(fs::metadata(&memory).unwrap().uid(), 0);
+    // As nothing was written, it can be had again.
+    assert_eq!(resume(&host, "machine3~"), first);
+    assert!(host.scan(&["savesave1~"]).to_string().contains("saves/savesave1~"));
+    assert_eq!(host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"]["files"], 3);
+    assert_eq!(
+        host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"],
+        json!({ "files": 0, "bytes": 0 })
+    );
+    counts_on(&host.letters("machine3~", 30));
+    // A resumed one can be paused in turn.
+    let said = host.call("machine.save", json!({ "machineId": "machine3~", "saveId": "savesave1~" }));
+    assert!(said["allocatedBytes"].as_u64().unwrap() > 0);
+    host.kill("machine3~");
+    counts_on(&resume(&host, "machine1~"));
+    host.kill("machine1~");
+    host.call("save.remove", json!({ "saveId": "savesave1~" }));
+    assert_eq!(host.scan(&["savesave1~", "machine1~", "machine3~"]), json!([]));
+}
+
+#[test]
+fn a_restored_machine_is_paused_and_resumed() {
+    let host = start();
+    let key = build(&host);
+    restore(&host, 1, &key);
+    pause(&host);
+    host.call("template.remove", json!({ "template": key }));
+    counts_on(&resume(&host, "machine1~"));
+}
+
+#[test]
+fn a_damaged_save_is_refused_and_leaves_nothing() {
+    for (name, at) in [("memory", 0x9_0269), ("memory", 50 << 20), ("state", 1000), ("manifest.json", 3)] {
+        let host = start();
+        host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
+        host.launch("machine1~", Some("diskdisk1~"));
+        host.letters("machine1~", 40);
+        pause(&host);
+        let damaged = File::options().write(true).open(file(&host, "saves/savesave1~").join(name)).unwrap();
+        damaged.write_all_at(b"!", at).unwrap();
+        let args = || with_memory("machine2~", "diskdisk1~", json!({ "save": "savesave1~" }));
+        assert_eq!(host.refused("machine.launch", args()), "snapshot-corrupt", "{name}");
+        assert_eq!(host.refused("machine.launch", args()), "snapshot-corrupt", "{name}, again");
+        damaged.set_len(10).unwrap();
+        assert_eq!(host.refused("machine.launch", args()), "snapshot-corrupt", "{name}, cut short");
+        assert_eq!(host.scan(&["machine2~"]), json!([]));
+        // The disk is there to boot from.
+        host.launch("machine2~", Some("diskdisk1~"));
+    }
+}
+
+/// A file system of its own for the daemon's folder, which goes with it.
+struct Small(PathBuf);
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn a_guest_goes_on_when_the_disk_is_too_full_to_pause_it() {
+    let mut host = Host::prepare_counting();
+    let size = Some("size=300m,mode=0755");
+    nix::mount::mount(Some("tmpfs"), host.data.path(), Some("tmpfs"), nix::mount::MsFlags::empty(), size).unwrap();
+    let _small = Small(host.data.path().to_owned());
+    host.run(None);
+    host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
+    host.launch("machine1~", Some("diskdisk1~"));
+    host.letters("machine1~", 40);
+    let filler = host.data.path().join("filler");
+    fs::write(&filler, vec![1; 40 << 20]).unwrap();
+    let save = || json!({ "machineId": "machine1~", "saveId": "savesave1~" });
+    assert_eq!(host.refused("machine.save", save()), "no-space");
+    counts_on(&host.letters("machine1~", 30));
+    assert_eq!(host.call("save.list", json!({}))["saves"], json!([]));
+    fs::remove_file(&filler).unwrap();
+    host.kill("machine1~");
+    host.end(Signal::SIGTERM);
+}
+
+#[test]
+fn dies_before_a_pause_is_complete() {
+    let args = |_: &Host| json!({ "machineId": "machine1~", "saveId": "savesave1~" });
+    for point in ["save.stopped", "save.written"] {
+        dies_during(point, "machine.save", args, |host| {
+            until("the guest goes on", || {
+                let marked = file(host, "machines/machine1~/saving").exists();
+                (!marked).then_some(())
+            });
+            host.letters("machine1~", 1000);
+            assert_eq!(host.call("save.list", json!({}))["saves"], json!([]));
+            // And can be paused.
+            host.call("machine.save", args(host));
+            host.kill("machine1~");
+            counts_on(&resume(host, "machine1~"));
+        });
+    }
+}
