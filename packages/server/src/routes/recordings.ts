@@ -11,7 +11,6 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
   const tags = ["recordings"];
   const params = TerminalParams;
   const base = "/v1/environments/:env/terminals/:terminal/recording";
-  const { recordings } = terminals;
 
   app.get(
     base,
@@ -19,7 +18,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     async (request) => {
       const id = await environments.locate(request.identity.owner, request.params.env);
       const { terminal } = request.params;
-      return recordings.status(id, terminal, await terminals.find(id, terminal));
+      return terminals.recordings.status(id, terminal, await terminals.find(id, terminal));
     },
   );
 
@@ -37,9 +36,9 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     async (request) => {
       const id = await environments.locate(request.identity.owner, request.params.env);
       const { terminal } = request.params;
-      if (request.body.enabled) await recordings.enable(id, terminal, await terminals.open(id, terminal));
-      else await recordings.disable(id, terminal, await terminals.find(id, terminal));
-      return recordings.status(id, terminal, await terminals.find(id, terminal));
+      if (request.body.enabled) await terminals.recordings.enable(id, terminal, await terminals.open(id, terminal));
+      else await terminals.recordings.disable(id, terminal, await terminals.find(id, terminal));
+      return terminals.recordings.status(id, terminal, await terminals.find(id, terminal));
     },
   );
 
@@ -60,7 +59,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     async (request, reply) => {
       const { env, terminal } = request.params;
       const id = await environments.locate(request.identity.owner, env);
-      const path = recordings.content(id, terminal);
+      const path = terminals.recordings.content(id, terminal);
       // What is written in the meantime is left out, so that the length is true.
       const { size } = await stat(path);
       reply.header("content-type", "application/x-asciicast");
@@ -76,7 +75,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     async (request, reply) => {
       const { env, terminal } = request.params;
       const id = await environments.locate(request.identity.owner, env);
-      await recordings.remove(id, terminal, await terminals.find(id, terminal));
+      await terminals.recordings.remove(id, terminal, await terminals.find(id, terminal));
       return reply.code(204).send(null);
     },
   );

@@ -4,7 +4,7 @@ import { CLOSE } from "../auth/live-connections.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
 import type { Farewell } from "./guest-reader.ts";
-import type { TerminalHub } from "./hub.ts";
+import type { HubMember, TerminalHub } from "./hub.ts";
 import { LogConsumer, type Source } from "./log-consumer.ts";
 import type { LogItem } from "./output-log.ts";
 import { later, OutputWindow } from "./output-window.ts";
@@ -38,7 +38,7 @@ export interface HubClientOptions {
 }
 
 /** One client looking at a terminal: docs/reference/terminal-protocol.md. */
-export class HubClient extends LogConsumer {
+export class HubClient extends LogConsumer implements HubMember {
   readonly #socket: ClientSocket;
   readonly #hub: TerminalHub;
   readonly #role: Role;

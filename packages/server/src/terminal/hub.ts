@@ -3,7 +3,6 @@ import type { Appearance, TerminalNews } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import { encodeKeyframe, encodeNews, encodeNotice } from "./frames.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
-import type { HubClient } from "./hub-client.ts";
 import { ModelFeed } from "./model-feed.ts";
 import type { ModelHost } from "./model-host.ts";
 import { OutputLog } from "./output-log.ts";
@@ -36,6 +35,20 @@ export interface HubOptions {
 
 const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
 
+/** A client, as its hub sees it. */
+export interface HubMember {
+  /** The number of the log's item that it needs next; null when it needs none. */
+  readonly needs: number | null;
+  /** Bytes of the log that wait for it. */
+  readonly behind: number;
+  /** May the guest be held back for it? */
+  readonly isWaitedFor: boolean;
+  pump(): void;
+  giveUp(): void;
+  tell(frame: Buffer): void;
+  dismiss(farewell: Farewell): void;
+}
+
 interface Keyframe {
   readonly frame: Buffer;
   readonly offset: bigint;
@@ -47,7 +60,7 @@ interface Keyframe {
 /** One terminal: one reader of the guest, one screen model, any number of clients. */
 export class TerminalHub {
   readonly #options: HubOptions;
-  readonly #clients = new Set<HubClient>();
+  readonly #clients = new Set<HubMember>();
   readonly #sizes = createTerminalSizes();
   readonly #feed: ModelFeed;
   readonly #log: OutputLog;
@@ -60,7 +73,7 @@ export class TerminalHub {
   #hasExited = false;
   #recorder: Recorder | null = null;
   #ending: Promise<void> = Promise.resolve();
-  #appearanceOf: HubClient | null = null;
+  #appearanceOf: HubMember | null = null;
   #askedSize: { cols: number; rows: number } | null = null;
 
   private constructor(options: HubOptions, feed: ModelFeed, log: OutputLog) {
@@ -159,12 +172,12 @@ export class TerminalHub {
     return this.#feed.cwd;
   }
 
-  join(client: HubClient): SizeSeat {
+  join(client: HubMember): SizeSeat {
     this.#clients.add(client);
     return this.#sizes.join("");
   }
 
-  leave(client: HubClient): void {
+  leave(client: HubMember): void {
     this.#clients.delete(client);
     if (this.#appearanceOf === client) this.#appearanceOf = null;
     // What an ended program printed is in the guest, and its screen is kept.
@@ -215,12 +228,12 @@ export class TerminalHub {
   }
 
   /** These are the colours that programs are told of. */
-  useAppearance(client: HubClient, appearance: Appearance): void {
+  useAppearance(client: HubMember, appearance: Appearance): void {
     this.#appearanceOf = client;
     this.#feed.setAppearance(appearance);
   }
 
-  get appearanceOf(): HubClient | null {
+  get appearanceOf(): HubMember | null {
     return this.#appearanceOf;
   }
 
