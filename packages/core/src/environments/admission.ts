@@ -1,5 +1,4 @@
 import { PlatformError } from "@microterm/protocol";
-import type { Pool } from "../pool/pool.ts";
 import type { VmDriver } from "../ports/vm-driver.ts";
 import type { EnvironmentLimits } from "./environment-service.ts";
 
@@ -66,7 +65,7 @@ export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Ad
 
 /** Room on the host for what somebody waits for; machines of the pool give way to it, one after another. */
 export async function reserveBeforePool(
-  { admission, pool }: { readonly admission: Admission; readonly pool: Pick<Pool, "giveWay"> },
+  { admission, pool }: { readonly admission: Admission; readonly pool: { giveWay(): Promise<boolean> } },
   id: string,
   demand: Demand,
 ): Promise<void> {

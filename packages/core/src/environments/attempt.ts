@@ -1,17 +1,13 @@
-import { type BootStep, MachineId, PlatformError, type Size, TerminalId } from "@microterm/protocol";
-import type { GuestAgent, GuestTerminal } from "../ports/guest-agent.ts";
+import { type BootStep, MachineId, PlatformError, type Size } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Machine, MachineSpec, VmSnapshots } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
+import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
 import { bootIdentity } from "./identity.ts";
 import { keepConsole, releaseMachine } from "./machines.ts";
 import { type BootNotes, describeError, stepReason } from "./steps.ts";
-import { toTerminal } from "./view.ts";
-
-/** The size of the terminal that is there before anybody looks; the first to type gives it theirs. */
-export const FIRST_TERMINAL = { cols: 80, rows: 24 };
 
 /** After an aborted boot: how long the driver may take to give back what it had taken. */
 const SETTLE_MS = 10_000;
@@ -181,14 +177,6 @@ async function talk(
   live.terminals = [toTerminal(await openFirstTerminal(context, agent, signal))];
   live.knownUntil = clock.now() + KNOWN_MS;
   faults.hit("create.terminal");
-}
-
-export function openFirstTerminal(
-  { random }: Pick<Context, "random">,
-  agent: GuestAgent,
-  signal: AbortSignal,
-): Promise<GuestTerminal> {
-  return agent.openTerminal({ id: TerminalId.parse(random.id(8)), ...FIRST_TERMINAL }, { signal });
 }
 
 /** What a guest is told after a pause, however long it was. */

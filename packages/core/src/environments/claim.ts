@@ -1,4 +1,4 @@
-import type { PooledMachine } from "../pool/pool.ts";
+import type { PooledMachine } from "../pool/make.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { withDeadline } from "../time/deadline.ts";
 import { type Context, changed, liveMachine } from "./context.ts";

@@ -1,34 +1,12 @@
 import type { EnvironmentId, OwnerId, Receipt, Terminal } from "@microterm/protocol";
 import type { Lifetimes } from "../lifetime/lifetimes.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { Clock, Log, Randomness } from "../ports/clock.ts";
-import type { NetworkProvider } from "../ports/network.ts";
 import type { EnvironmentRepository } from "../ports/repository.ts";
-import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
+import type { Machine } from "../ports/vm-driver.ts";
 import type { Templates } from "../templates/templates.ts";
-import type { Admission } from "./admission.ts";
 import type { Changes } from "./changes.ts";
-import type { EnvironmentLimits } from "./environment-service.ts";
-import type { Faults } from "./faults.ts";
-import type { Foreground } from "./foreground.ts";
+import type { Foundation } from "./foundation.ts";
 import type { Work } from "./work.ts";
-
-/** What environments, templates and the pool share. */
-export interface Foundation {
-  readonly driver: VmDriver;
-  /** The driver's; null where it has none. */
-  readonly snapshots: VmSnapshots | null;
-  readonly network: NetworkProvider;
-  readonly clock: Clock;
-  readonly random: Randomness;
-  readonly log: Log;
-  readonly limits: EnvironmentLimits;
-  readonly faults: Faults;
-  readonly admission: Admission;
-  readonly foreground: Foreground;
-  /** Aborted by `close`: whatever is under way stops where it is and cleans up nothing. */
-  readonly closing: AbortController;
-}
 
 /** What the parts of the environment service share. Everything in memory can be lost: `recover` makes it anew. */
 export interface Context extends Foundation {

@@ -7,7 +7,7 @@ import { settled, withDeadline } from "../time/deadline.ts";
 import { createAdmission, reserveBeforePool } from "./admission.ts";
 import { boot } from "./boot.ts";
 import { createChanges } from "./changes.ts";
-import { type Context, changed, type Foundation, type LiveMachine } from "./context.ts";
+import { type Context, changed, type LiveMachine } from "./context.ts";
 import { destroy } from "./destroy.ts";
 import {
   type AgentOptions,
@@ -16,13 +16,15 @@ import {
   type EnvironmentServiceOptions,
 } from "./environment-service.ts";
 import { NO_FAULTS } from "./faults.ts";
+import { toTerminal } from "./first-terminal.ts";
 import { createForeground } from "./foreground.ts";
+import type { Foundation } from "./foundation.ts";
 import { randomName } from "./names.ts";
 import { createPower, refusal } from "./power.ts";
 import { recover } from "./recover.ts";
 import { type Shape, shapeOf } from "./shape.ts";
 import { stepReason } from "./steps.ts";
-import { askTerminals, toEnvironment, toTerminal } from "./view.ts";
+import { askTerminals, toEnvironment } from "./view.ts";
 import { waitFor } from "./wait.ts";
 import { createWork } from "./work.ts";
 

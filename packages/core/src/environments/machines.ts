@@ -1,7 +1,7 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { Machine, Removed } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
-import type { Context, Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 import { describeError, lastLine } from "./steps.ts";
 
 export const NOTHING_REMOVED: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -37,7 +37,7 @@ export async function releaseMachine(context: Foundation, id: MachineId, machine
 
 /** Does something until it succeeds or `signal` aborts: for what must be finished whenever the host comes back. */
 export async function persist(
-  context: Context,
+  context: Foundation,
   signal: AbortSignal,
   what: string,
   run: () => Promise<void>,
@@ -55,7 +55,11 @@ export async function persist(
 }
 
 /** Keeps a machine's last console for `logs`, and resolves with its last line. Never rejects, never waits long. */
-export async function keepConsole(context: Context, id: EnvironmentId, machine: Machine): Promise<string | null> {
+export async function keepConsole(
+  context: Foundation & { readonly consoles: Map<EnvironmentId, Uint8Array> },
+  id: EnvironmentId,
+  machine: Machine,
+): Promise<string | null> {
   if (!context.driver.capabilities.supportsConsole) return null;
   let line: string | null = null;
   const reading = machine.console().then((tail) => {
@@ -73,7 +77,7 @@ export async function keepConsole(context: Context, id: EnvironmentId, machine: 
 }
 
 /** Asks the guest to power off and resolves when it has, or at the deadline. Never rejects. */
-export async function powerOff(context: Context, machine: Machine, outer: AbortSignal): Promise<void> {
+export async function powerOff(context: Foundation, machine: Machine, outer: AbortSignal): Promise<void> {
   const { clock, limits, log } = context;
   const timeoutMs = limits.powerOffDeadlineMs;
   const error = () => new Error(`the guest did not power off within ${timeoutMs / 1000} s`);

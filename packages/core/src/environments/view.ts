@@ -1,8 +1,8 @@
 import { type Environment, PlatformError, type Terminal } from "@microterm/protocol";
-import type { GuestTerminal } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
 import type { Context, LiveMachine } from "./context.ts";
+import { toTerminal } from "./first-terminal.ts";
 
 /** A list of environments waits this long for the slowest guest, and no longer. */
 const PATIENCE_MS = 1_000;
@@ -49,20 +49,4 @@ export async function askTerminals(
   live.quietUntil = 0;
   live.terminals = told.map(toTerminal);
   return live.terminals;
-}
-
-/** The latest time a Date can hold (ECMA-262 21.4.1.1), ms: a guest's clock may say anything. */
-const LAST_TIME_MS = 8.64e15;
-
-export function toTerminal(told: GuestTerminal): Terminal {
-  const created = Math.min(Math.max(Math.trunc(told.createdUnixMs) || 0, 0), LAST_TIME_MS);
-  return {
-    id: told.id,
-    cols: told.cols,
-    rows: told.rows,
-    startOffset: told.startOffset.toString(),
-    endOffset: told.endOffset.toString(),
-    createdAt: new Date(created).toISOString(),
-    exit: told.exit,
-  };
 }

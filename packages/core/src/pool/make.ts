@@ -1,16 +1,22 @@
-import { type MachineId, SIZES, type Size } from "@microterm/protocol";
-import type { Foundation } from "../environments/context.ts";
+import { type MachineId, SIZES, type Size, type Terminal } from "@microterm/protocol";
+import { toTerminal } from "../environments/first-terminal.ts";
+import type { Foundation } from "../environments/foundation.ts";
 import { bootIdentity } from "../environments/identity.ts";
 import { releaseMachine } from "../environments/machines.ts";
 import { describeError } from "../environments/steps.ts";
-import { toTerminal } from "../environments/view.ts";
 import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
 import { openPrompt } from "../templates/guest.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
-import type { PooledMachine } from "./pool.ts";
 
 const MAKE_MS = 60_000;
 const SETTLE_MS = 10_000;
+
+/** A machine that waits to become somebody's: restored, itself, at its first prompt. */
+export interface PooledMachine {
+  readonly machine: Machine;
+  readonly diskId: string;
+  readonly terminals: readonly Terminal[];
+}
 
 export interface MakePooled {
   readonly snapshots: VmSnapshots;

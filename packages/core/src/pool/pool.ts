@@ -1,27 +1,11 @@
-import {
-  DEFAULT_SIZE,
-  type HostStatus,
-  MachineId,
-  PlatformError,
-  SIZES,
-  type Size,
-  type Terminal,
-} from "@microterm/protocol";
-import type { Foundation } from "../environments/context.ts";
+import { DEFAULT_SIZE, type HostStatus, MachineId, PlatformError, SIZES, type Size } from "@microterm/protocol";
+import type { Foundation } from "../environments/foundation.ts";
 import { releaseMachine } from "../environments/machines.ts";
 import { describeError } from "../environments/steps.ts";
-import type { Machine } from "../ports/vm-driver.ts";
 import type { Templates } from "../templates/templates.ts";
-import { makePooled } from "./make.ts";
+import { makePooled, type PooledMachine } from "./make.ts";
 
 export type PoolStatus = HostStatus["pool"];
-
-/** A machine that waits to become somebody's: restored, itself, at its first prompt. */
-export interface PooledMachine {
-  readonly machine: Machine;
-  readonly diskId: string;
-  readonly terminals: readonly Terminal[];
-}
 
 /** Machines of the default size, ready to be claimed. In memory only: a restarted server begins with none. */
 export interface Pool {

@@ -1,5 +1,5 @@
 import { MachineId, SIZES, type Size } from "@microterm/protocol";
-import type { Foundation } from "../environments/context.ts";
+import type { Foundation } from "../environments/foundation.ts";
 import { bootIdentity } from "../environments/identity.ts";
 import { releaseMachine } from "../environments/machines.ts";
 import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";

@@ -1,16 +1,15 @@
-import { PlatformError, TerminalId } from "@microterm/protocol";
-import type { Foundation } from "../environments/context.ts";
+import { PlatformError, type TerminalId } from "@microterm/protocol";
+import { openFirstTerminal } from "../environments/first-terminal.ts";
+import type { Foundation } from "../environments/foundation.ts";
 import type { GuestAgent, GuestTerminal } from "../ports/guest-agent.ts";
-
-const FIRST_TERMINAL = { cols: 80, rows: 24 };
 
 /** Opens a guest's first terminal and resolves once its shell has printed something: its prompt. */
 export async function openPrompt(
-  { random }: Pick<Foundation, "random">,
+  foundation: Pick<Foundation, "random">,
   agent: GuestAgent,
   signal: AbortSignal,
 ): Promise<GuestTerminal> {
-  const { id } = await agent.openTerminal({ id: TerminalId.parse(random.id(8)), ...FIRST_TERMINAL }, { signal });
+  const { id } = await openFirstTerminal(foundation, agent, signal);
   await firstOutput(agent, id, signal);
   const opened = (await agent.terminals({ signal })).find((terminal) => terminal.id === id);
   if (opened === undefined || opened.exit !== null) {

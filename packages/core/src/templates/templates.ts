@@ -1,5 +1,5 @@
 import { type HostStatus, PlatformError, SIZES, Size } from "@microterm/protocol";
-import type { Foundation } from "../environments/context.ts";
+import type { Foundation } from "../environments/foundation.ts";
 import { describeError } from "../environments/steps.ts";
 import { buildTemplate } from "./build.ts";
 import { BUILD_ORDER } from "./order.ts";

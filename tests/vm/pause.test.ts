@@ -1,0 +1,174 @@
+import { readdir, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { Environment, Receipt } from "@microterm/protocol";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { scanMachines } from "../../support/host-scan.ts";
+import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
+import { poll } from "../../support/server.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
+
+let world: QemuServer;
+beforeAll(async () => {
+  world = await startQemuServer();
+});
+afterAll(() => world.close());
+// One test that fails must not leave the next its saves.
+afterEach(async () => {
+  const { environments } = await world.server.ok("GET", "/v1/environments");
+  for (const { id } of environments) await world.server.ok("DELETE", `/v1/environments/${id}`);
+});
+
+const machines = async () => (await world.daemon.client.list()).machines;
+const saves = async () => (await world.daemon.client.listSaves()).map(({ saveId }) => saveId);
+
+/** Counts in the background, one number a tick, into `~/count`. */
+const COUNTER = "nohup sh -c 'n=0; while :; do n=$((n+1)); echo $n > count; sleep 0.2; done' >/dev/null 2>&1 & echo $!";
+
+async function counting(): Promise<{ id: string; pid: string }> {
+  const id = await world.create();
+  const pid = (await world.run(id, COUNTER)).stdout.trim();
+  await poll("the first number", async () => (await world.run(id, "cat count 2>/dev/null || echo 0")).stdout !== "0\n");
+  return { id, pid };
+}
+
+async function act(id: string, action: string, ...states: readonly string[]): Promise<Environment> {
+  const answer = await world.server.call("POST", `/v1/environments/${id}/${action}`);
+  expect(answer.status, answer.text).toBe(202);
+  return Environment.parse(await world.until(id, ...states));
+}
+
+async function destroy(id: string): Promise<void> {
+  const save = await saves();
+  const receipt = Receipt.parse(await world.server.ok("DELETE", `/v1/environments/${id}`));
+  expect(receipt.left).toEqual([]);
+  expect(await scanMachines(world.daemon, [id, ...save])).toEqual([]);
+  expect(await saves()).toEqual([]);
+}
+
+describe("a pause", () => {
+  it("ends the machine, and a resume goes on with processes, terminals and the right time", async () => {
+    const { id, pid } = await counting();
+    const before = Environment.parse(await world.server.ok("GET", `/v1/environments/${id}`));
+    const terminal = before.terminals[0]?.id ?? "";
+    const client = new TerminalClient(world.server, id, terminal);
+    await client.opened();
+    await poll("the prompt", () => client.text.includes("$ "));
+    client.type("echo be''fore\r");
+    await poll("the echo", () => client.text.includes("before"));
+    const bootId = (await world.run(id, "cat /proc/sys/kernel/random/boot_id")).stdout;
+
+    const paused = await act(id, "pause", "paused");
+    expect(paused).toMatchObject({ state: "paused", reason: "paused by its owner", notice: null, terminals: [] });
+    expect(await machines()).toEqual([]);
+    expect(await saves()).toHaveLength(1);
+    const refused = await world.server.call("GET", `/v1/environments/${id}/terminals`);
+    expect([refused.status, refused.json.code]).toEqual([409, "ENVIRONMENT_STATE"]);
+    // Nothing happens twice.
+    expect((await act(id, "pause", "paused")).reason).toBe("paused by its owner");
+
+    const resumed = await act(id, "resume", "running", "failed", "paused");
+    expect(resumed).toMatchObject({ state: "running", reason: null });
+    expect(resumed.terminals.map((one) => one.id)).toEqual([terminal]);
+    const { stdout } = await world.run(id, `kill -0 ${pid} && cat /proc/sys/kernel/random/boot_id; date +%s`);
+    const [sameBoot, seconds] = stdout.split("\n");
+    expect(`${sameBoot}\n`).toBe(bootId);
+    expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
+    const count = Number((await world.run(id, "cat count")).stdout);
+    await poll("it to count on", async () => Number((await world.run(id, "cat count")).stdout) > count);
+    expect(await saves()).toEqual([]);
+
+    // Its socket has waited, and goes on at the byte after the last.
+    client.type("echo af''ter\r");
+    await poll("the echo", () => client.text.includes("after"));
+    expect([client.frames.filter((frame) => frame.startsWith("GAP")), client.jumps]).toEqual([[], []]);
+    client.socket.close();
+    await destroy(id);
+  });
+
+  it("is undone by a stop, which keeps the disk, and by a destroy, which keeps nothing", async () => {
+    const { id } = await counting();
+    await world.run(id, "echo kept > file; sync");
+    await act(id, "pause", "paused");
+    expect(await act(id, "stop", "stopped")).toMatchObject({ state: "stopped" });
+    await poll("the save to be gone", async () => (await saves()).length === 0);
+    await act(id, "start", "running");
+    expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
+    await act(id, "pause", "paused");
+    await destroy(id);
+  });
+
+  it("survives a restart of server and daemon, and start resumes it", async () => {
+    const { id, pid } = await counting();
+    await act(id, "pause", "paused");
+    await world.daemon.killDaemon();
+    await world.restartServer();
+    expect(await world.until(id, "paused")).toMatchObject({ reason: "paused by its owner" });
+    await act(id, "start", "running");
+    expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
+    await destroy(id);
+  });
+
+  it("whose memory was spoiled ends in failed, with the reason, and starts anew with its disk", async () => {
+    const { id } = await counting();
+    await world.run(id, "echo kept > file; sync");
+    await act(id, "pause", "paused");
+    const folder = join(world.daemon.data, "host/saves");
+    for (const save of await readdir(folder)) await truncate(join(folder, save, "memory"), 4096);
+    const failed = await act(id, "resume", "failed");
+    expect(failed.reason).not.toBeNull();
+    await poll("the save to be gone", async () => (await saves()).length === 0);
+    await act(id, "start", "running");
+    expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
+    await destroy(id);
+  });
+
+  it("comes by itself when nobody uses it, and not while it computes", async () => {
+    const { id } = await world.server.ok("POST", "/v1/environments", {
+      memoryMib: 128,
+      diskMib: 256,
+      idleTimeoutSeconds: 20,
+    });
+    await world.until(id, "running");
+    // It computes for twice its time-out, by itself.
+    await world.run(id, "nohup timeout 40 sh -c 'while :; do :; done' >/dev/null 2>&1 &");
+    const started = Date.now();
+    const paused = Environment.parse(await world.until(id, "paused"));
+    expect(paused.reason).toBe("idle for 20 s");
+    expect(Date.now() - started).toBeGreaterThan(40_000);
+    await destroy(id);
+  });
+});
+
+describe("the server, killed with -9", () => {
+  it.each([
+    ["pause.row", ["running"]],
+    ["pause.saved", ["paused"]],
+  ] as const)("at %s leaves it %j, with all that ran", async (point, states) => {
+    await world.server.kill("SIGKILL");
+    await world.startServer(point);
+    const { id, pid } = await counting();
+    await world.server.call("POST", `/v1/environments/${id}/pause`).catch(() => undefined);
+    await world.server.ended;
+    await world.startServer();
+    const { state } = await world.server.ok("GET", `/v1/environments/${id}`);
+    expect(states).toContain(state);
+    if (state === "paused") await act(id, "resume", "running");
+    expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
+    expect(await saves()).toEqual([]);
+    await destroy(id);
+  });
+
+  it("at resume.machine goes on with it at the next start", async () => {
+    const { id, pid } = await counting();
+    await act(id, "pause", "paused");
+    await world.server.kill("SIGKILL");
+    const dying = await world.startServer("resume.machine");
+    await dying.call("POST", `/v1/environments/${id}/resume`).catch(() => undefined);
+    await dying.ended;
+    await world.startServer();
+    expect(await world.until(id, "running", "failed")).toMatchObject({ state: "running" });
+    expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
+    await poll("the save to be gone", async () => (await saves()).length === 0);
+    await destroy(id);
+  });
+});
