@@ -17,6 +17,7 @@ mod filter;
 mod gathered;
 mod ids;
 mod image;
+mod image_use;
 mod jail;
 mod jail_steps;
 mod kind;

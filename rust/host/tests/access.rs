@@ -167,6 +167,27 @@ fn an_image_that_is_not_what_its_manifest_says_is_not_imported() {
 }
 
 #[test]
+fn an_image_goes_when_another_came_and_nothing_uses_it() {
+    let mut host = Host::start();
+    host.launch("machine1~", None);
+    host.end(nix::sys::signal::Signal::SIGTERM);
+    write_image(host.import.path(), "otherimage");
+    host.run(None);
+    assert_eq!(host.call("hello", json!({}))["images"], json!(["otherimage", IMAGE]), "a machine runs on it");
+    host.kill("machine1~");
+    host.end(nix::sys::signal::Signal::SIGTERM);
+    // One that cannot be imported takes nothing away.
+    write_image(host.import.path(), "newerimage");
+    fs::write(host.import.path().join("vmlinuz"), b"broken").unwrap();
+    host.run(None);
+    assert_eq!(host.call("hello", json!({}))["images"], json!(["otherimage", IMAGE]));
+    host.end(nix::sys::signal::Signal::SIGTERM);
+    write_image(host.import.path(), "otherimage");
+    host.run(None);
+    assert_eq!(host.call("hello", json!({}))["images"], json!(["otherimage"]));
+}
+
+#[test]
 fn a_disk_is_an_empty_sparse_ext4() {
     let host = Host::start();
     host.call("disk.create", json!({ "diskId": "disk0001~", "sizeMib": 2048 }));
