@@ -5,6 +5,7 @@ import {
   type ExecRequest,
   HostStatus,
   PlatformError,
+  Recording,
   Session,
   Terminal,
   TerminalExit,
@@ -79,6 +80,15 @@ export interface Client {
     create(environment: string, wish: Partial<CreateTerminal>): Promise<Terminal>;
     remove(environment: string, terminal: string): Promise<void>;
   };
+  /** Of a terminal, as asciicast v3. */
+  readonly recordings: {
+    get(environment: string, terminal: string): Promise<Recording>;
+    /** Begins, or goes on, or ends; what is there is kept. */
+    set(environment: string, terminal: string, enabled: boolean): Promise<Recording>;
+    /** The file, as far as it has come. */
+    download(environment: string, terminal: string, options?: { readonly signal?: AbortSignal }): Promise<Response>;
+    remove(environment: string, terminal: string): Promise<void>;
+  };
   /** Needs a bearer token. */
   createLink(): Promise<{ token: string; expiresAt: string }>;
   host(): Promise<HostStatus>;
@@ -101,6 +111,8 @@ export function createClient(options: ClientOptions): Client {
   const openSocket = options.openSocket ?? openGlobalSocket;
   const timing = options.timing === undefined ? {} : { timing: options.timing };
   const terminalsOf = (environment: string) => `${environmentPath(environment)}/terminals`;
+  const recordingOf = (environment: string, terminal: string) =>
+    `${terminalsOf(environment)}/${encodeURIComponent(terminal)}/recording`;
   const listTerminals = async (environment: string) =>
     (await transport.json(Terminals, terminalsOf(environment))).terminals;
 
@@ -129,6 +141,14 @@ export function createClient(options: ClientOptions): Client {
       create: (environment, wish) => transport.json(Terminal, terminalsOf(environment), { method: "POST", json: wish }),
       remove: (environment, terminal) =>
         transport.done(`${terminalsOf(environment)}/${encodeURIComponent(terminal)}`, { method: "DELETE" }),
+    },
+    recordings: {
+      get: (environment, terminal) => transport.json(Recording, recordingOf(environment, terminal)),
+      set: (environment, terminal, enabled) =>
+        transport.json(Recording, recordingOf(environment, terminal), { method: "PUT", json: { enabled } }),
+      download: (environment, terminal, options = {}) =>
+        transport.send(`${recordingOf(environment, terminal)}/content`, { signal: options.signal }),
+      remove: (environment, terminal) => transport.done(recordingOf(environment, terminal), { method: "DELETE" }),
     },
     createLink: () => transport.json(Link, "/v1/links", { method: "POST" }),
     host: () => transport.json(HostStatus, "/v1/host"),

@@ -107,7 +107,7 @@ export const readinessWords = ({ templates, pool }: Pick<HostStatus, "templates"
   const preparing = building ? `preparing ${building.size}${building.reason ? `: ${building.reason}` : ""}…` : "";
   const broken = failed.length > 0 ? `${failed.map(({ size }) => size).join(", ")} could not be prepared` : "";
   const words = [ready, preparing, broken].filter((part) => part !== "").join(" · ");
-  return words === "" ? null : { words, isWarning: failed.length > 0 || pool.reason !== null, detail };
+  return words === "" ? null : { words, isWarning: failed.length > 0 || (pool.reason !== null && !building), detail };
 };
 
 /** A network provider's name, for a person. */
@@ -121,7 +121,7 @@ export const durationWords = (seconds: number): string => {
   return `${Math.round(seconds / 86_400)} days`;
 };
 
-const bytesWords = (bytes: number): string => {
+export const bytesWords = (bytes: number): string => {
   const units = ["bytes", "KiB", "MiB", "GiB"] as const;
   const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
   return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(1)} ${units[power]}`;

@@ -18,7 +18,7 @@ const SettingsMenu = () => {
         aria-label="Keyboard and screen reader"
       >
         <Keyboard aria-hidden className="size-3.5" />
-        {settings.isTabFree ? "Tab leaves" : "Tab types"}
+        <span className="max-sm:sr-only">{settings.isTabFree ? "Tab leaves" : "Tab types"}</span>
       </Menu.Trigger>
       <Menu.Portal>
         <Menu.Positioner side="top" align="end" sideOffset={6}>
@@ -59,7 +59,7 @@ export const StatusItems = ({ state }: { readonly state: SessionState }) => (
         {state.size.cols}×{state.size.rows}
       </span>
     )}
-    <span className="min-w-14 text-right" title="Round trip to the server">
+    <span className="min-w-14 text-right max-sm:hidden" title="Round trip to the server">
       {state.latencyMs === null
         ? "– ms"
         : `${state.latencyMs < 10 ? state.latencyMs.toFixed(1) : Math.round(state.latencyMs)} ms`}

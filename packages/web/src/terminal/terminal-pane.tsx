@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "re
 import { client, sessionQuery } from "../api/queries.ts";
 import { FailureNote } from "../parts/failure.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
+import { RecordingTools } from "../recording/recordings.tsx";
 import { RENDERER } from "../renderer.ts";
 import { CloseDialog } from "./close-dialog.tsx";
 import { EndBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover, SizeLabel } from "./covers.tsx";
@@ -173,7 +174,16 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
         onClose={closing.request}
         onNew={() => add.mutate()}
         isAdding={add.isPending || !isRunning}
-      />
+      >
+        {currentId !== null && isRunning && (
+          <RecordingTools
+            key={currentId}
+            environment={environment.id}
+            terminal={currentId}
+            name={`${environment.name} ${state.title || currentId}`}
+          />
+        )}
+      </TabBar>
       {query.isError && isRunning && <FailureNote error={query.error} className="m-4" />}
       {failed && <FailureNote error={failed.error} className="m-4" />}
       <main className="relative min-h-0 flex-1 bg-terminal">

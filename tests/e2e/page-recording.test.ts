@@ -1,0 +1,91 @@
+import { readFile, rm } from "node:fs/promises";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildPage, launchBrowser, type PageObject, signIn } from "../../support/page.ts";
+import { startServer, type TestServer } from "../../support/server.ts";
+
+const DEADLINE = { timeout: 120_000 };
+
+let web: string;
+let server: TestServer;
+let browser: Browser;
+let page: PageObject;
+
+beforeAll(async () => {
+  web = await buildPage();
+  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
+  page = await signIn(browser, server, { colorScheme: "dark" });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  expect(await server?.dispose()).toEqual([]);
+  await rm(web, { recursive: true, force: true });
+});
+
+const toggle = () => page.page.getByRole("button", { name: "Record this terminal" });
+const recorded = () => page.page.getByRole("button", { name: "What was recorded" });
+const choose = async (item: string): Promise<void> => {
+  await recorded().click();
+  await page.page.getByRole("menuitem", { name: item }).click();
+};
+
+describe("a recording", () => {
+  test("is begun and ended by a button that is red while it is on, in every window", async () => {
+    const id = await page.createEnvironment();
+    await page.type("PS1='$ '; echo not re''corded\n");
+    await page.untilScreen(/^not recorded$/);
+    expect(await toggle().getAttribute("aria-pressed")).toBe("false");
+    expect(await recorded().count()).toBe(0);
+    await toggle().click();
+    await expect.poll(() => toggle().getAttribute("aria-pressed"), DEADLINE).toBe("true");
+    expect(await toggle().textContent()).toBe("Recording");
+
+    const other = await signIn(browser, server);
+    await other.open(id);
+    const its = other.page.getByRole("button", { name: "Record this terminal" });
+    await expect.poll(() => its.getAttribute("aria-pressed"), DEADLINE).toBe("true");
+    await other.close();
+
+    await page.type("clear; printf 'in \\e[1;31mred\\e[m, and \\xe2\\x9c\\x93\\n'; echo the e''nd\n");
+    await page.untilScreen(/^the end$/);
+    await toggle().click();
+    await expect.poll(() => toggle().getAttribute("aria-pressed"), DEADLINE).toBe("false");
+    await page.type("echo af''terwards\n");
+    await page.untilScreen(/^afterwards$/);
+  });
+
+  test("is downloaded as an asciicast of version 3", async () => {
+    const [download] = await Promise.all([page.page.waitForEvent("download"), choose("Download")]);
+    expect(download.suggestedFilename()).toMatch(/\.cast$/);
+    const [header = "", ...events] = (await readFile(await download.path(), "utf8"))
+      .split("\n")
+      // Empty lines and comments.
+      .filter((line) => !/^(#|$)/.test(line));
+    expect(JSON.parse(header)).toMatchObject({
+      version: 3,
+      term: { cols: expect.any(Number), rows: expect.any(Number) },
+    });
+    const output = events.map((line) => JSON.parse(line)).flatMap(([, kind, text]) => (kind === "o" ? [text] : []));
+    expect(output.join("")).toContain("in \x1b[1;31mred\x1b[m, and ✓");
+    expect(output.join("")).toContain("the end");
+    expect(output.join("")).not.toContain("afterwards");
+  });
+
+  test("is played in the page, in its colours", async () => {
+    await choose("Play");
+    const dialog = page.page.getByRole("dialog");
+    await dialog.locator('[data-player="ready"]').waitFor();
+    await expect.poll(() => dialog.locator(".ap-term").textContent(), DEADLINE).toContain("the end");
+    expect(await dialog.locator(".ap-term").textContent()).toContain("in red, and ✓");
+    await page.page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  });
+
+  test("is deleted", async () => {
+    await choose("Delete");
+    await recorded().waitFor({ state: "detached" });
+    await page.removeEnvironment();
+    expect(page.errors).toEqual([]);
+  });
+});
