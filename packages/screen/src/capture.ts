@@ -92,7 +92,8 @@ const writeAll = (terminal: ScreenTerminal, { scrollback, isBlinking }: CaptureO
     // 1049 would overwrite the saved cursor. The new buffer is filled with the background in force.
     const second = createRowWriter(terminal);
     inAlternate = second.rows(alt, 0);
-    text += `\x1b[0m\x1b[?1047h\x1b[H${second.text}${bufferSequences(alt, terminal)}`;
+    // Where the cursor was left decides which rows a resize takes from the buffer beneath.
+    text += `\x1b[${normal.y + 1};${Math.min(normal.x, terminal.cols - 1) + 1}H\x1b[0m\x1b[?1047h\x1b[H${second.text}${bufferSequences(alt, terminal)}`;
     isReduced ||= second.isReduced;
   }
   const last = createRowWriter(terminal);
