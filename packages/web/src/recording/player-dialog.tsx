@@ -36,7 +36,11 @@ const Screen = ({ load }: ScreenProps) => {
           Loading the recording…
         </p>
       )}
-      <div ref={host} data-player={isReady ? "ready" : "loading"} className="h-[min(620px,calc(100dvh-140px))]" />
+      <div
+        ref={host}
+        data-player={isReady ? "ready" : "loading"}
+        className="h-[min(620px,calc(100dvh-140px))] bg-terminal max-sm:h-64"
+      />
     </>
   );
 };

@@ -118,7 +118,7 @@ export const RecordingTools = (props: RecordingToolsProps) => {
         aria-label="Record this terminal"
         title={isOn ? "Recording: press to end it" : "Record this terminal"}
         onClick={() => set.mutate(!isOn)}
-        className={`${buttonClass("quiet")} px-2 ${isOn ? "bg-danger/14 text-danger hover:text-danger" : ""}`}
+        className={`inline-flex h-8 items-center gap-1.5 rounded-md px-2 whitespace-nowrap ${isOn ? "bg-danger/14 font-medium text-danger" : "text-muted hover:bg-raised hover:text-text"}`}
       >
         <Circle aria-hidden className={`size-3.5 ${isOn ? "pulse-dot fill-danger" : ""}`} />
         {isOn && <span>Recording</span>}

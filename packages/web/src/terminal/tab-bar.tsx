@@ -14,6 +14,10 @@ export const useSessionState = (session: Session | null): SessionState => {
   return useSyncExternalStore(subscribe, get);
 };
 
+/** `number`: its place on the bar, from 1. */
+export const tabName = ({ title }: Pick<SessionState, "title">, number: number): string =>
+  title || `Terminal ${number}`;
+
 interface TabProps {
   readonly terminal: Terminal;
   readonly session: Session | null;
@@ -26,7 +30,7 @@ interface TabProps {
 const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProps) => {
   const state = useSessionState(session);
   const exit = state.exit ?? terminal.exit;
-  const name = state.title || `Terminal ${/^\d{1,4}$/.test(terminal.id) ? terminal.id : number}`;
+  const name = tabName(state, number);
   const remark = exit ? exitWords(exit) : state.cwd;
   return (
     <span

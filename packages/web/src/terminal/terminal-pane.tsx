@@ -14,7 +14,7 @@ import { isForeign, type SessionState } from "./session-state.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { changeTerminalSettings, terminalSettings, useTerminalSettings } from "./settings.ts";
 import { StatusItems } from "./status-items.tsx";
-import { TabBar, useSessionState } from "./tab-bar.tsx";
+import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { documentTitle } from "./title.ts";
 import { useTerminals } from "./use-terminals.ts";
 
@@ -127,9 +127,9 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   const cache = useQueryClient();
   const { query, terminals, current, choose, add, remove, replace } = useTerminals(environment);
   const currentId = current?.id ?? null;
+  const place = terminals.findIndex(({ id }) => id === currentId);
   const step = (by: number): void => {
-    const at = terminals.findIndex(({ id }) => id === currentId);
-    const next = terminals[(at + by + terminals.length) % terminals.length];
+    const next = terminals[(place + by + terminals.length) % terminals.length];
     if (next) choose(next.id);
   };
   const sessions = useSessions(environment, terminals, (key) => {
@@ -180,7 +180,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
             key={currentId}
             environment={environment.id}
             terminal={currentId}
-            name={`${environment.name} ${state.title || currentId}`}
+            name={`${tabName(state, place + 1)} · ${environment.name}`}
           />
         )}
       </TabBar>
