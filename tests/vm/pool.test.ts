@@ -2,6 +2,8 @@ import { readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { Environment, HostStatus, Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { endUnclaimed } from "../../packages/server/src/up/daemon.ts";
+import { dataPaths } from "../../packages/server/src/up/paths.ts";
 import { scanMachines } from "../../support/host-scan.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
 import { poll } from "../../support/server.ts";
@@ -120,6 +122,16 @@ describe("the pool", () => {
     const after = await unclaimed();
     expect(after.filter((one) => before.includes(one))).toEqual([]);
     expect(after).toHaveLength(WANTED);
+  });
+
+  it("outlives a clean shutdown, and ends with its disks when everything is taken down", async () => {
+    await world.server.kill("SIGTERM");
+    // And whatever a template was being made of.
+    expect((await unclaimed()).length).toBeGreaterThanOrEqual(WANTED);
+    await endUnclaimed(dataPaths(world.daemon.data));
+    expect(await world.daemon.client.list()).toMatchObject({ machines: [], disks: [] });
+    await world.startServer();
+    await filled();
   });
 
   it("goes on with machines of a template that was spoiled, and a create boots until it is built again", async () => {

@@ -1,7 +1,7 @@
 import { EnvironmentId } from "@microterm/protocol";
 import { expect, it } from "vitest";
 import type { VmDriver } from "../ports/vm-driver.ts";
-import { createAdmission } from "./admission.ts";
+import { createAdmission, reserveBeforePool } from "./admission.ts";
 import { DEFAULT_LIMITS } from "./environment-service.ts";
 
 const ids = ["a", "b", "c"].map((letter) => EnvironmentId.parse(letter.repeat(12))) as [
@@ -57,4 +57,31 @@ it("counts what an environment holds already once when it asks again", async () 
   await admission.reserve(ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
   await admission.reserve(ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
   await expect(admission.reserve(ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 })).rejects.toThrow();
+});
+
+it("lets the pool give way one machine after another, and refuses once it has none left", async () => {
+  let availableMib = 400;
+  const driver = {
+    capabilities: { overheadMib: () => 0 },
+    resources: async () => ({
+      memory: { totalMib: 8192, availableMib },
+      disk: { totalMib: 8192, freeMib: 8192 },
+      cpus: 2,
+    }),
+  } as unknown as VmDriver;
+  const admission = createAdmission(driver, { ...DEFAULT_LIMITS, memoryReserveMib: 100 });
+  let waiting = 3;
+  const pool = {
+    giveWay: async () => {
+      if (waiting === 0) return false;
+      waiting--;
+      availableMib += 100;
+      return true;
+    },
+  };
+  await reserveBeforePool({ admission, pool }, ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  expect(waiting).toBe(1);
+  const more = reserveBeforePool({ admission, pool }, ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  await expect(more).rejects.toMatchObject({ code: "HOST_OUT_OF_MEMORY" });
+  expect(waiting).toBe(0);
 });

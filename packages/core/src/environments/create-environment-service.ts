@@ -1,4 +1,12 @@
-import { type CreateEnvironment, EnvironmentId, type OwnerId, PlatformError, TerminalId } from "@microterm/protocol";
+import {
+  type BootStep,
+  type CreateEnvironment,
+  EnvironmentId,
+  type OwnerId,
+  PlatformError,
+  type Size,
+  TerminalId,
+} from "@microterm/protocol";
 import { createLifetimes } from "../lifetime/lifetimes.ts";
 import { createPool } from "../pool/pool.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
@@ -121,6 +129,12 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       .finally(() => context.admission.release(row.id));
   }
 
+  /** What it begins with, as far as one can tell now. */
+  function firstStep(size: Size | null): BootStep {
+    if (size !== null && context.pool.has(size)) return "claim";
+    return size !== null && templates.keyOf(size) !== null ? "restore" : "disk";
+  }
+
   async function insert(owner: OwnerId, request: CreateEnvironment, made: Made): Promise<EnvironmentRow> {
     const { id, shape } = made;
     const now = clock.now();
@@ -132,7 +146,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         name: request.name ?? randomName(random, tries),
         owner,
         state: "creating",
-        reason: stepReason("disk", { isResumed: false, retry: null }),
+        reason: stepReason(firstStep(shape.size), { isResumed: false, retry: null }),
         driver: driver.name,
         ...shape,
         machineId: null,

@@ -81,6 +81,8 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
           const onStep = (step: string) => {
             entry.reason = `${step}${retry}`;
           };
+          // A build that was cut off, or a damaged one, may lie in its place.
+          await snapshots.removeTemplate(key);
           await buildTemplate(foundation, { snapshots, size, key, onStep, signal });
           log.info("a template was built", { size, template: key, ms: clock.now() - began });
         }

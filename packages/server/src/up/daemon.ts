@@ -110,6 +110,22 @@ export async function connect(paths: DataPaths): Promise<HostDaemonClient | null
 /** The socket is its server's user's alone, and root's. */
 const isRefusal = (error: unknown): boolean => systemCode(error) === "EACCES";
 
+/** Machines that wait in the pool, or of which a template was being made: nobody's, with disks of their own. */
+export async function endUnclaimed(paths: DataPaths): Promise<void> {
+  const daemon = await connect(paths);
+  if (daemon === null) return;
+  try {
+    for (const { machineId, diskId, environment } of (await daemon.list()).machines) {
+      // What a claimed machine belonged to has been stopped, and the machine with it.
+      if (environment !== null) continue;
+      await daemon.kill(machineId);
+      if (diskId === machineId) await daemon.removeDisk(diskId);
+    }
+  } finally {
+    daemon.close();
+  }
+}
+
 /** Stops the supervisor, which ends the daemon with it. Machines go on. */
 export async function stopDaemon(paths: DataPaths): Promise<boolean> {
   const client = await connect(paths);

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { runCommand } from "@microterm/host";
 import { serverAccount } from "./account.ts";
-import { asRoot, connect, stopDaemon } from "./daemon.ts";
+import { asRoot, connect, endUnclaimed, stopDaemon } from "./daemon.ts";
 import { hadMachines, removeEnvironments, stopEnvironments, withServer } from "./environments.ts";
 import type { DownOptions } from "./options.ts";
 import { type DataPaths, dataPaths, defaultDataFolder, SERVICE_USER } from "./paths.ts";
@@ -32,22 +32,6 @@ export async function down(options: DownOptions): Promise<number> {
     progress.note(`  ✓ ${paths.data} removed`);
   }
   return 0;
-}
-
-/** Machines that wait in the pool, or of which a template was being made: nobody's, with disks of their own. */
-async function endUnclaimed(paths: DataPaths): Promise<void> {
-  const daemon = await connect(paths);
-  if (daemon === null) return;
-  try {
-    for (const { machineId, diskId, environment } of (await daemon.list()).machines) {
-      // What a claimed machine belonged to has been stopped, and the machine with it.
-      if (environment !== null) continue;
-      await daemon.kill(machineId);
-      if (diskId === machineId) await daemon.removeDisk(diskId);
-    }
-  } finally {
-    daemon.close();
-  }
 }
 
 async function isForRoot(paths: DataPaths, options: DownOptions): Promise<boolean> {
