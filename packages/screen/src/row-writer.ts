@@ -7,7 +7,7 @@ const CODE_POINT = 0x1fffff;
 const HAS_CONTENT = 0x3fffff;
 const IS_COMBINED = 0x200000;
 /** Marks without end may stand on one cell; more than these can't be told apart. */
-const MAX_MARKS = 32;
+export const MAX_MARKS = 32;
 /** A screen of nothing but cells like these is a program's attack on our memory. */
 const MAX_CELLS = 20_000;
 /** Characters below combine with nothing (Unicode's grapheme breaks), whatever stands before or after them. */

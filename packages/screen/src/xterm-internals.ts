@@ -87,8 +87,8 @@ interface Core {
   readonly optionsService: { readonly rawOptions: { readonly convertEol?: boolean } };
   readonly _charsetService: { charset: Charset; readonly glevel: number; readonly _charsets: readonly Charset[] };
   readonly _oscLinkService: {
+    readonly _dataByLinkId: ReadonlyMap<number, unknown>;
     getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined;
-    registerLink(data: { readonly id: string | undefined; readonly uri: string }): number;
   };
   readonly _inputHandler: {
     readonly _curAttrData: Attributes;

@@ -63,6 +63,7 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#end = end;
     this.#window = new OutputWindow(from ?? end);
     this.#size = hub.join(this);
+    if (role === "viewer") this.#size.leave();
     socket.receive({
       message: (message) => this.#message(message),
       drained: () => this.#resume(),

@@ -137,8 +137,9 @@ export class TerminalHub {
           hub?.begunAnew();
         },
       },
-      (from) => {
-        log = new OutputLog(from, { cols: terminal.cols, rows: terminal.rows });
+      (from, size) => {
+        // The guest tells the size at that byte; until then it is that of the screen that was kept there.
+        log = new OutputLog(from, size ?? { cols: terminal.cols, rows: terminal.rows });
         return log;
       },
     );

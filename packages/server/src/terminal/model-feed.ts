@@ -2,6 +2,7 @@ import type { Appearance, TerminalNews } from "@microterm/protocol";
 import { LogConsumer, type Source } from "./log-consumer.ts";
 import type { Captured, Model, ModelHost } from "./model-host.ts";
 import { bytesOf, type LogItem } from "./output-log.ts";
+import type { TerminalSize } from "./terminal-sizes.ts";
 
 /** Given to the worker and not parsed: more waits in the log, and holds the guest back in the end. */
 const MAX_UNPARSED = 1024 * 1024;
@@ -41,20 +42,20 @@ export class ModelFeed extends LogConsumer {
   /** Where the model wants output from, is told before any of it is read. */
   static open(
     options: Omit<ModelFeedOptions, "log">,
-    begin: (from: bigint) => ModelFeedOptions["log"],
+    begin: (from: bigint, size: TerminalSize | null) => ModelFeedOptions["log"],
   ): Promise<ModelFeed> {
     return new Promise((resolve) => {
       // The log begins where the model does, so it is made in between.
       const late = { ...options, log: undefined as never } as ModelFeedOptions & { log: ModelFeedOptions["log"] };
       const feed = new ModelFeed(late);
-      feed.#began = (from) => {
-        (late as { log: ModelFeedOptions["log"] }).log = begin(from);
+      feed.#began = (from, size) => {
+        (late as { log: ModelFeedOptions["log"] }).log = begin(from, size);
         resolve(feed);
       };
     });
   }
 
-  #began: ((from: bigint) => void) | null = null;
+  #began: ((from: bigint, size: TerminalSize | null) => void) | null = null;
 
   setAppearance(appearance: Appearance): void {
     this.#appearance = appearance;
@@ -114,14 +115,14 @@ export class ModelFeed extends LogConsumer {
       rows: 24,
       scrollback: SCROLLBACK_ROWS,
       liveFrom: end,
-      opened: ({ from, isFresh, title, cwd }) => {
+      opened: ({ from, size, isFresh, title, cwd }) => {
         this.title = title;
         this.cwd = cwd;
-        this.#began?.(from);
+        this.#began?.(from, size);
         this.#began = null;
         this.#isOpen = true;
         if (isFresh) this.#options.begunAnew();
-        this.startAt(from, null);
+        this.startAt(from, size);
         this.#wake();
       },
       parsed: () => {

@@ -1,4 +1,4 @@
-import { Worker } from "node:worker_threads";
+import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 import type { FromWorker, ToWorker } from "./model-messages.ts";
@@ -64,7 +64,7 @@ interface HostLog {
 }
 
 /** One worker thread for all models. One that crashes or hangs is replaced, and whoever had a model in it is told. */
-export function createModelHost(log: HostLog): ModelHost {
+export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): ModelHost {
   let entries = new Map<number, Entry>();
   let nextKey = 1;
   let nextId = 1;
@@ -85,7 +85,7 @@ export function createModelHost(log: HostLog): ModelHost {
 
   function start(): Worker {
     const own = new Worker(new URL("./model-worker.ts", import.meta.url), {
-      resourceLimits: LIMITS,
+      resourceLimits: limits,
     });
     progressAt = performance.now();
     own.on("message", (message: FromWorker) => {

@@ -40,6 +40,8 @@ export type FromWorker =
       readonly kind: "opened";
       readonly key: number;
       readonly from: bigint;
+      /** Of the kept screen, where it could be used. */
+      readonly size: { readonly cols: number; readonly rows: number } | null;
       readonly isFresh: boolean;
       readonly title: string;
       readonly cwd: string | null;

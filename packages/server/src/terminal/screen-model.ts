@@ -1,5 +1,5 @@
 import type { Appearance } from "@microterm/protocol";
-import { followScreen, type Screen, type ScreenFollower } from "@microterm/screen";
+import { boundMemory, followScreen, type Screen, type ScreenFollower } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { dropKeptScreen, keepScreen, readKeptScreen } from "./kept-screen.ts";
@@ -60,7 +60,8 @@ export class ScreenModel {
     this.#size = isUsable ? kept.screen : open;
     const { title = "", cwd = null } = this.#frozen?.state ?? {};
     const isFresh = !isUsable && open.start > 0n;
-    send({ kind: "opened", key: open.key, from: this.#offset, isFresh, title, cwd });
+    const size = isUsable ? { cols: kept.screen.cols, rows: kept.screen.rows } : null;
+    send({ kind: "opened", key: open.key, from: this.#offset, size, isFresh, title, cwd });
   }
 
   output(end: bigint, bytes: Uint8Array): void {
@@ -116,6 +117,7 @@ export class ScreenModel {
     const { scrollback } = this.#open;
     const terminal = new headless.Terminal({ ...this.#size, scrollback, allowProposedApi: true, logLevel: "off" });
     terminal.loadAddon(new UnicodeGraphemesAddon());
+    boundMemory(terminal);
     const screen = followScreen(terminal);
     const answer = (text: string): void => {
       if (this.#offset > this.#open.liveFrom) this.#send({ kind: "reply", key: this.#open.key, text });

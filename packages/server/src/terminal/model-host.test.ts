@@ -1,0 +1,146 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TerminalNews } from "@microterm/protocol";
+import { expect, it, onTestFinished } from "vitest";
+import { createModelHost, type Model, type ModelHost, type ModelOptions } from "./model-host.ts";
+
+const TIME = { timeout: 120_000 };
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "microterm-model-"));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+function hostOf(limits?: Parameters<typeof createModelHost>[1]): ModelHost {
+  const host = createModelHost({ error: () => undefined }, limits);
+  onTestFinished(() => host.stop());
+  return host;
+}
+
+interface Opened {
+  readonly model: Model;
+  readonly replies: string[];
+  readonly news: TerminalNews[];
+  readonly opened: Promise<{ readonly from: bigint; readonly isFresh: boolean; readonly title: string }>;
+  readonly lost: Promise<void>;
+}
+
+function open(host: ModelHost, path: string, options: Partial<ModelOptions> = {}): Opened {
+  const replies: string[] = [];
+  const news: TerminalNews[] = [];
+  const opened = Promise.withResolvers<{ from: bigint; isFresh: boolean; title: string }>();
+  const lost = Promise.withResolvers<void>();
+  const model = host.open({
+    path,
+    createdUnixMs: 1,
+    start: 0n,
+    end: 1_000_000n,
+    cols: 20,
+    rows: 5,
+    scrollback: 100,
+    liveFrom: 0n,
+    opened: opened.resolve,
+    parsed: () => undefined,
+    news: (_, some) => news.push(...some),
+    reply: (text) => replies.push(text),
+    lost: lost.resolve,
+    ...options,
+  });
+  return { model, replies, news, opened: opened.promise, lost: lost.promise };
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const textOf = async ({ model }: Opened) => new TextDecoder().decode((await model.capture()).screen.content);
+
+it("keeps a screen for the next, which goes on at its byte, and answers nothing of before", TIME, async () => {
+  const path = join(folder(), "screens/e/t.json");
+  const first = hostOf();
+  const one = open(first, path);
+  one.model.output(11n, bytes("\x1b]0;tt\x07one\x1b"));
+  one.model.output(14n, bytes("[6n"));
+  await one.model.capture();
+  expect([one.replies, one.news]).toEqual([["\x1b[1;4R"], [{ kind: "title", title: "tt" }]]);
+  await first.stop();
+  const two = open(hostOf(), path, { liveFrom: 17n });
+  expect(await two.opened).toMatchObject({ from: 14n, isFresh: false, title: "tt" });
+  two.model.output(17n, bytes("two"));
+  two.model.output(20n, bytes("\x1b[c"));
+  expect(await textOf(two)).toContain("onetwo");
+  expect(two.replies).toEqual(["\x1b[?1;2c"]);
+});
+
+it("begins anew where what was kept is another terminal's, or older than what the guest has", TIME, async () => {
+  const path = join(folder(), "t.json");
+  const host = hostOf();
+  const one = open(host, path);
+  one.model.output(3n, bytes("old"));
+  await one.model.capture();
+  one.model.close(true);
+  const others = [
+    { createdUnixMs: 2, start: 0n, fresh: false },
+    { createdUnixMs: 1, start: 100n, fresh: true },
+  ];
+  for (const { createdUnixMs, start, fresh } of others) {
+    const other = open(host, path, { createdUnixMs, start });
+    expect(await other.opened).toMatchObject({ from: start, isFresh: fresh });
+    expect(await textOf(other)).not.toContain("old");
+    other.model.close(true);
+  }
+});
+
+it("leaves no file of a terminal that is gone", TIME, async () => {
+  const path = folder();
+  const host = hostOf();
+  const one = open(host, join(path, "t.json"));
+  one.model.output(1n, bytes("x"));
+  one.model.close(true);
+  const two = open(host, join(path, "t.json"));
+  await two.opened;
+  expect(readdirSync(path)).toEqual(["t.json"]);
+  two.model.close(false);
+  await open(host, join(path, "other.json")).opened;
+  expect(readdirSync(path)).toEqual([]);
+});
+
+it("tells of a worker that died, and serves on with the next", TIME, async () => {
+  const path = folder();
+  const host = hostOf({ maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 });
+  const small = open(host, join(path, "a.json"));
+  const large = open(host, join(path, "b.json"), { cols: 1000, rows: 1000, scrollback: 20_000 });
+  let end = 0n;
+  const row = bytes(`${"\x1b]8;;http://x\x07e\u0301\x1b]8;;\x07".repeat(900)}\r\n`);
+  for (let i = 0; i < 300; i++) {
+    end += BigInt(row.length);
+    large.model.output(end, row);
+  }
+  await Promise.all([small.lost, large.lost]);
+  const again = open(host, join(path, "a.json"));
+  again.model.output(4n, bytes("back"));
+  expect(await textOf(again)).toContain("back");
+});
+
+it("stays small under marks, links and titles without end", TIME, async () => {
+  const host = hostOf({ maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 });
+  const one = open(host, join(folder(), "t.json"));
+  let end = 0n;
+  let died = false;
+  void one.lost.then(() => {
+    died = true;
+  });
+  const flood = [
+    `e${"\u0301".repeat(20_000)}`,
+    `\x1b]8;;${"u".repeat(40_000)}\x07x\x1b]8;;\x07`,
+    "\x1b]8;;http://l\x07".repeat(3000),
+  ];
+  for (let i = 0; i < 900; i++) {
+    const piece = bytes(flood[i % 3] ?? "");
+    end += BigInt(piece.length);
+    one.model.output(end, piece);
+    if (i % 20 === 0) await one.model.capture();
+  }
+  const { screen } = await one.model.capture();
+  expect(died).toBe(false);
+  expect(screen.content.length).toBeLessThan(2_000_000);
+});
