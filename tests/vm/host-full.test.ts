@@ -66,6 +66,20 @@ describe("a host without space", () => {
     expect((await world.run(id, "echo alive > file; sync; cat file")).stdout).toBe("alive\n");
   });
 
+  it("lets an environment go on that it has no room to pause, and says so until it is used", async () => {
+    const { environments } = await world.server.ok("GET", "/v1/environments");
+    const { id } = environments[0];
+    await leaveFree(8 * MIB);
+    expect((await world.server.call("POST", `/v1/environments/${id}/pause`)).status).toBe(202);
+    const shown = () => world.server.ok("GET", `/v1/environments/${id}`);
+    await poll("the pause to fail", async () => (await shown()).reason === null);
+    expect(await shown()).toMatchObject({ state: "running", notice: { kind: "pause-failed", at: null } });
+    expect((await world.run(id, "cat file")).stdout).toBe("alive\n");
+    expect((await shown()).notice).toBeNull();
+    expect(await world.daemon.client.listSaves()).toEqual([]);
+    await rm(filler());
+  });
+
   it("without a single byte holds a guest that writes, and lets it go on when there is space again", async () => {
     const { environments } = await world.server.ok("GET", "/v1/environments");
     const { id } = environments[0];
