@@ -132,6 +132,15 @@ describe("the terminals of an environment", () => {
     await expect.poll(() => page.focused(), DEADLINE).toBe("Terminal input");
   });
 
+  test("appear and go as they do in another window", async () => {
+    const path = `/v1/environments/${page.environmentId()}/terminals`;
+    const { id } = await server.ok("POST", path, {});
+    await expect.poll(() => tabs().count(), DEADLINE).toBe(2);
+    await untilChosen("done");
+    await server.call("DELETE", `${path}/${id}`);
+    await expect.poll(() => tabs().count(), DEADLINE).toBe(1);
+  });
+
   test("jump from prompt to prompt", async () => {
     await page.type("PS1='\\[\\e]133;D;$?\\a\\e]133;A\\a\\]# \\[\\e]133;B\\a\\]'; PS0='\\[\\e]133;C\\a\\]'\n");
     for (const [command, last] of [
@@ -156,6 +165,14 @@ describe("the terminals of an environment", () => {
     await press("Control+Shift+ArrowDown");
     await press("Control+Shift+ArrowDown");
     await page.untilScreen((rows) => rows[0] === "# seq 300 360");
+
+    await page.page.reload();
+    await page.untilTerminal("live");
+    await page.untilScreen(/^360$/);
+    await press("Control+Shift+ArrowUp");
+    await press("Control+Shift+ArrowUp");
+    await page.untilScreen((rows) => rows[0] === "# (exit 3)");
+    await expect.poll(() => page.page.locator(".terminal-failure").count(), DEADLINE).toBe(1);
   });
 
   test("are removed without an error on the page", async () => {

@@ -4,6 +4,7 @@ import type { Keyframe } from "@microterm/sdk";
 import type { Terminal } from "@xterm/xterm";
 import { createDrawingQueue } from "./drawing-queue.ts";
 import { createScreenStore } from "./screen-store.ts";
+import type { ShellIntegration } from "./shell-integration.ts";
 
 /** A screen costs about 20 ms to serialise: only when output has paused, and not more often than this. */
 const SAVE_EVERY_MS = 5000;
@@ -28,8 +29,10 @@ export interface ScreenKeeper {
   dispose(): void;
 }
 
+type Marks = Pick<ShellIntegration, "marks" | "restore">;
+
 /** `id` names the terminal for good: a terminal of the same name in a guest that was restarted is another one. */
-export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper => {
+export const createScreenKeeper = (terminal: Terminal, id: string, shell: Marks): ScreenKeeper => {
   const store = createScreenStore(sessionStorage);
   const follower = followScreen(terminal);
   const queue = createDrawingQueue(terminal);
@@ -42,7 +45,11 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
     if (!isChanged || !queue.settle() || drawn === null) return;
     const offset = drawn;
     isChanged = false;
-    store.save(id, (scrollback, limitBytes) => ({ offset, screen: follower.capture({ scrollback, limitBytes }) }));
+    store.save(id, (scrollback, limitBytes) => ({
+      offset,
+      screen: follower.capture({ scrollback, limitBytes }),
+      marks: shell.marks(),
+    }));
   };
   const saveWhenHidden = (): void => {
     if (document.visibilityState === "hidden") save();
@@ -79,6 +86,7 @@ export const createScreenKeeper = (terminal: Terminal, id: string): ScreenKeeper
       const kept = store.load(id);
       if (kept === null) return null;
       await follower.restore(kept.screen);
+      shell.restore(kept.marks);
       drawn = kept.offset;
       return drawn;
     },

@@ -9,7 +9,14 @@ const screenOf = async (text: string, offset = 7n): Promise<KeptScreen> => {
   await new Promise<void>((resolve) => follower.write(new TextEncoder().encode(text), resolve));
   const screen = follower.capture({ scrollback: 100 });
   terminal.dispose();
-  return { offset, screen };
+  return {
+    offset,
+    screen,
+    marks: [
+      [-3, 0],
+      [1, 127],
+    ],
+  };
 };
 
 const memory = (limit: number): globalThis.Storage => {
@@ -31,8 +38,9 @@ const memory = (limit: number): globalThis.Storage => {
 };
 
 /** A screen whose content is `units` letters. */
-const padded = ({ offset, screen }: KeptScreen, units: number): KeptScreen => ({
+const padded = ({ offset, screen, marks }: KeptScreen, units: number): KeptScreen => ({
   offset,
+  marks,
   screen: { ...screen, content: new Uint8Array(units).fill(0x78) },
 });
 
@@ -60,7 +68,7 @@ describe("stored screens", () => {
     expect(store.load("e.2")).not.toBeNull();
   });
   test("are refused when they are anything else", () => {
-    for (const text of ["", "null", "7", "7 {}", '-1 {"cols":80}', "7 {"]) {
+    for (const text of ["", "null", "7", "7\n{}", '-1\n{"cols":80}', "7 1,2 x\n{}", "7\n{"]) {
       const storage = memory(1000);
       storage.setItem("microterm.screen.e.1", text);
       expect(createScreenStore(storage).load("e.1")).toBeNull();

@@ -1,10 +1,13 @@
 /** Saved screens in a tab's storage: bounded, and never a reason for the page to fail. */
 import { parseScreen, type Screen, stringifyScreen } from "@microterm/screen";
+import type { PromptMark } from "./shell-integration.ts";
 
 const PREFIX = "microterm.screen.";
 /** Browsers grant about 5 million UTF-16 units to all of an origin's sessionStorage. */
 const MAX_UNITS = 2_000_000;
 const MAX_SCREENS = 4;
+/** Prompts that are kept with a screen. */
+const MAX_MARKS = 500;
 /** Tried in turn until a screen fits: rows above the visible ones. */
 const SCROLLBACK_STEPS: readonly number[] = [1000, 250, 0];
 
@@ -14,18 +17,29 @@ export interface KeptScreen {
   /** The offset of the first byte that is not in the screen. */
   readonly offset: bigint;
   readonly screen: Screen;
+  readonly marks: readonly PromptMark[];
 }
 
 const keysOf = (storage: Storage): string[] =>
   Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "").filter((key) => key.startsWith(PREFIX));
 
-const toText = ({ offset, screen }: KeptScreen): string => `${offset} ${stringifyScreen(screen)}`;
+const toText = ({ offset, screen, marks }: KeptScreen): string =>
+  `${offset} ${marks.slice(-MAX_MARKS).join(" ")}\n${stringifyScreen(screen)}`;
 
 /** Storage may hold anything: another version's screen, another program's, a half-written one. */
 const fromText = (text: string | null): KeptScreen | null => {
-  const [, offset, rest] = /^(\d{1,20}) (.*)$/s.exec(text ?? "") ?? [];
+  const [, offset, marks, rest] = /^(\d{1,20})((?: -?\d{1,6},\d{1,3})*) ?\n(.*)$/s.exec(text ?? "") ?? [];
   const screen = rest === undefined ? null : parseScreen(rest);
-  return screen === null ? null : { offset: BigInt(offset ?? 0), screen };
+  if (screen === null) return null;
+  const rows = (marks ?? "").split(" ").filter((mark) => mark !== "");
+  return {
+    offset: BigInt(offset ?? 0),
+    screen,
+    marks: rows.map((mark): PromptMark => {
+      const [row = 0, failure = 0] = mark.split(",").map(Number);
+      return [row, failure];
+    }),
+  };
 };
 
 export interface ScreenStore {

@@ -11,6 +11,7 @@ import { createSessionOutput } from "./session-output.ts";
 import { createStore, INITIAL_STATE, isForeign, type SessionState, type Store } from "./session-state.ts";
 import { integrateShell } from "./shell-integration.ts";
 import { sanitizeTitle } from "./title.ts";
+import { syncScrollbar } from "./xterm-private.ts";
 
 export interface SessionOptions {
   readonly client: Client;
@@ -66,9 +67,9 @@ export const openSession = (options: SessionOptions): Session => {
     onThemeChanged: () => attachment?.setAppearance(appearanceOf(isDark())),
   });
   const { terminal } = emulator;
-  const keeper = createScreenKeeper(terminal, options.keptAs);
-  const letterbox = createLetterbox(terminal, host);
   const shell = integrateShell(terminal, store.set);
+  const keeper = createScreenKeeper(terminal, options.keptAs, shell);
+  const letterbox = createLetterbox(terminal, host);
   const input = wireInput({ terminal, host, store, attachment: () => attachment });
   const output = createSessionOutput({
     terminal,
@@ -132,6 +133,7 @@ export const openSession = (options: SessionOptions): Session => {
     isOpened = true;
     await emulator.setShown(true);
     fit();
+    syncScrollbar(terminal);
     await attach();
     if (isShown && takesFocus) terminal.focus();
   };
@@ -165,6 +167,7 @@ export const openSession = (options: SessionOptions): Session => {
       }
       void emulator.setShown(true);
       fit();
+      syncScrollbar(terminal);
       if (takesFocus) terminal.focus();
     },
     hide() {

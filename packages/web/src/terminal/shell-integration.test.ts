@@ -45,3 +45,17 @@ test("whatever else the sequence says is passed over", async () => {
   await write("\x1b]133;\x07\x1b]133;Z;1\x07\x1b]133;D;x;y\x07\x1b]133;D;99999\x07");
   expect(states).toEqual([{ isBusy: false }, { isBusy: false }]);
 });
+
+test("marks are kept with a screen, and stand where they stood", async () => {
+  const before = rig();
+  await before.write(command("one", 8, 0) + command("two", 8, 3) + PROMPT);
+  const marks = before.shell.marks();
+  expect(marks.map(([, failure]) => failure)).toEqual([0, 3, 0]);
+
+  const after = rig();
+  await after.write(`${"row\r\n".repeat(18)}$ `);
+  after.shell.restore([...marks, [-9999, 1], [99, 1]]);
+  expect(after.shell.marks()).toEqual(marks);
+  after.shell.jump(-1);
+  expect(after.terminal.buffer.active.viewportY).toBe(9);
+});

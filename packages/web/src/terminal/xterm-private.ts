@@ -5,6 +5,7 @@ interface Private {
   readonly _core: {
     readonly _writeBuffer: { writeSync(data: string): void };
     readonly coreService: { onUserInput(listener: () => void): IDisposable };
+    readonly _viewport?: { queueSync(): void };
     /** addon-fit reads it too. */
     readonly _renderService: {
       readonly dimensions: { readonly css: { readonly cell: { readonly width: number; readonly height: number } } };
@@ -27,3 +28,6 @@ export const onUserInput = (terminal: Terminal, listener: () => void): IDisposab
  * own has parsed already.
  */
 export const parseWritten = (terminal: Terminal): void => coreOf(terminal)._writeBuffer.writeSync("");
+
+/** Tells the scrollbar where the screen is, which 6.0 forgets for rows that were drawn before the terminal was opened. */
+export const syncScrollbar = (terminal: Terminal): void => coreOf(terminal)._viewport?.queueSync();
