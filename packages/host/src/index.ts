@@ -18,7 +18,12 @@ export { cancelStream, GuestSession } from "./channel/guest-session.ts";
 export { openResynced } from "./channel/resync.ts";
 export { type CommandOptions, type CommandResult, commandRunner, runCommand } from "./command.ts";
 export type { HostAnswer, HostMachine } from "./daemon/daemon-answers.ts";
-export { createHostDaemonClient, type HostDaemonClient, type LaunchArgs, type LaunchMemory } from "./daemon/host-daemon-client.ts";
+export {
+  createHostDaemonClient,
+  type HostDaemonClient,
+  type LaunchArgs,
+  type LaunchMemory,
+} from "./daemon/host-daemon-client.ts";
 export { type Limits, pause, withDeadline } from "./deadline.ts";
 export { type Launched, runInteractive, spawnDetached, spawnForeground } from "./launch.ts";
 export { lastWords, plainText } from "./plain-text.ts";
