@@ -111,7 +111,10 @@ describe("the pool", () => {
   it("replaces a machine that dies", async () => {
     const [first] = await machines();
     process.kill(first?.pid as number, "SIGKILL");
-    await poll("the loss to be seen", async () => !(await unclaimed()).includes(first?.machineId ?? ""));
+    await poll("another in its place", async () => {
+      const now = await unclaimed();
+      return now.length === WANTED && !now.includes(first?.machineId ?? "");
+    });
     await filled();
   });
 

@@ -44,6 +44,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   let reason: string | null = null;
   let failures = 0;
   let notBefore = 0;
+  let watchedAt = 0;
   let wake = () => {};
 
   function backOff(why: string, ms: number): void {
@@ -110,6 +111,9 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   }
 
   async function shrink(): Promise<void> {
+    // Woken by a claim, it stays out of the way of who claimed.
+    if (ready.length === 0 || clock.now() < watchedAt + WATCH_MS) return;
+    watchedAt = clock.now();
     const { memory } = await driver.resources();
     if (memory.availableMib < limits.memoryReserveMib) await giveWay();
   }
@@ -134,7 +138,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
         continue;
       }
       await sleep(waitMs > 0 ? Math.min(waitMs, WATCH_MS) : WATCH_MS);
-      if (ready.length > 0) await shrink();
+      await shrink();
     }
   }
 
