@@ -41,6 +41,7 @@ export class GuestReader {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #isPaused = false;
+  #hasAttached = false;
   #isOver = false;
   #release: (() => void)[] = [];
 
@@ -108,7 +109,8 @@ export class GuestReader {
       const link = { state: "opening" as "opening" | "open" | "broken" };
       try {
         const agent = await this.#options.agent();
-        await this.#checkIdentity(agent);
+        // The first time whoever made the reader has just asked.
+        if (this.#hasAttached) await this.#checkIdentity(agent);
         const stream = await agent.attach(this.#options.terminal, { from: this.#position, events: this.#events(link) });
         // It may have broken between its opening and this line.
         if (link.state === "opening") return this.#attached(stream, link);
@@ -135,6 +137,7 @@ export class GuestReader {
       return;
     }
     link.state = "open";
+    this.#hasAttached = true;
     this.#stream = stream;
     if (this.#isPaused) stream.pause();
     const waiting = this.#waiting;
