@@ -44,6 +44,7 @@ const CHECKS = [
   "trace-others",
   "write-outside",
   "write-image",
+  "write-template",
   "gain-capability",
   "make-namespace",
   "use-devices",
