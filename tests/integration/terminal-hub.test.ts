@@ -209,6 +209,7 @@ describe("a viewer", () => {
   it("sees everything, and types and sizes nothing", async () => {
     const terminal = await open(echo("printf hello"));
     const owner = attach(terminal);
+    await owner.until("hello");
     const viewer = await attach(terminal, { role: "viewer" }).opened();
     viewer.resize(20, 10);
     viewer.type("one");

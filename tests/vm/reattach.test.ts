@@ -27,6 +27,7 @@ describe("a client of the SDK, while its server is killed again and again", () =
     const attachment = client.attachTerminal({
       environment: id,
       terminal: terminal?.id ?? "",
+      from: 0n,
       onOutput(bytes, offset) {
         if (offset !== next) trouble.push(`output at ${offset} where ${next} was due`);
         next = offset + BigInt(bytes.length);
