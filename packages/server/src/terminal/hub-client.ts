@@ -19,6 +19,8 @@ const WINDOW = MAX_UNACKNOWLEDGED - MAX_FRAME_PAYLOAD;
 const WINDOW_WHILE_INPUT_WAITS = 8 * 1024 * 1024;
 /** Gaps that a client has not acknowledged: they cost no bytes of its window, and a guest may send as many as it likes. */
 const MAX_GAPS = 256;
+/** One that continues at an offset is waited for from the beginning, until it has had the time to acknowledge something. */
+const GRACE_MS = 5_000;
 /** A client that was given up is waited for again once it has kept up this long. */
 const TRUST_AGAIN_MS = 10_000;
 /** What a terminal sends when its window gains or loses the focus (DECSET 1004): the one report that only a client can make. */
@@ -51,6 +53,7 @@ export class HubClient extends LogConsumer implements HubMember {
   #isDue = false;
   #isAsking = false;
   #isWaitedFor = false;
+  #graceEndsAt = 0;
   #trustAt = 0;
   #wasRefused = false;
   #hasMissedNews = false;
@@ -79,12 +82,21 @@ export class HubClient extends LogConsumer implements HubMember {
       socket.send(encodeNotice("offset-unknown", text));
     }
     if (from === undefined || isFuture || from < start) this.#ask();
-    else this.startAt(from, null);
+    else {
+      if (role !== "viewer") this.#graceEndsAt = performance.now() + GRACE_MS;
+      this.startAt(from, null);
+    }
   }
 
   /** May the guest be held back for it? Only while it acknowledges, and not soon after it was too slow. */
   get isWaitedFor(): boolean {
-    return this.#isWaitedFor && performance.now() >= this.#trustAt;
+    const now = performance.now();
+    return (this.#isWaitedFor || now < this.#graceEndsAt) && now >= this.#trustAt;
+  }
+
+  get returnsAt(): bigint | null {
+    const { position, unacknowledged } = this.#window;
+    return this.#role !== "viewer" && !this.#isOver && this.isWaitedFor ? position - BigInt(unacknowledged) : null;
   }
 
   /** It is too far behind: a keyframe, once it takes something again. */
@@ -231,9 +243,9 @@ export class HubClient extends LogConsumer implements HubMember {
   }
 
   #closed(): void {
+    this.#hub.leave(this);
     this.#isOver = true;
     this.stop();
     this.#size.leave();
-    this.#hub.leave(this);
   }
 }

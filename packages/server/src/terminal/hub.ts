@@ -19,6 +19,11 @@ const GO_ON_BEHIND_BYTES = 512 * 1024;
  */
 const HOLD_MS = 4000;
 const CHECK_MS = 250;
+/**
+ * A client that has just gone (a refresh, a cut cable) comes back for the byte after its last. The agent keeps this much before what was read
+ * of it (docs/reference/agent-protocol.md, The ring), so that is as far as the guest is read meanwhile.
+ */
+const GONE_BEHIND_BYTES = 512n * 1024n;
 
 export interface HubOptions {
   readonly terminal: GuestTerminal;
@@ -43,6 +48,8 @@ export interface HubMember {
   readonly behind: number;
   /** May the guest be held back for it? */
   readonly isWaitedFor: boolean;
+  /** Where it would go on if its connection broke now; null when nobody would wait for that. */
+  readonly returnsAt: bigint | null;
   pump(): void;
   giveUp(): void;
   tell(frame: Buffer): void;
@@ -67,6 +74,8 @@ export class TerminalHub {
   readonly #reader: GuestReader;
   readonly #check: NodeJS.Timeout;
   #heldSince = 0;
+  /** Clients that may be back in a moment, and until when the guest is held for them. */
+  #gone: { readonly offset: bigint; readonly until: number }[] = [];
   #keyframe: Promise<Keyframe> | null = null;
   #latest: Keyframe | null = null;
   #isOver = false;
@@ -175,11 +184,15 @@ export class TerminalHub {
 
   join(client: HubMember): SizeSeat {
     this.#clients.add(client);
+    // Who comes is taken for who went.
+    this.#gone.shift();
     return this.#sizes.join("");
   }
 
   leave(client: HubMember): void {
-    this.#clients.delete(client);
+    if (!this.#clients.delete(client)) return;
+    const { returnsAt } = client;
+    if (returnsAt !== null) this.#gone.push({ offset: returnsAt, until: performance.now() + HOLD_MS });
     if (this.#appearanceOf === client) this.#appearanceOf = null;
     // What an ended program printed is in the guest, and its screen is kept.
     if (this.#hasExited && this.#clients.size === 0) this.close(ENDED, true);
@@ -331,6 +344,8 @@ export class TerminalHub {
         needed = Math.min(needed, client.needs);
       }
     }
+    this.#gone = this.#gone.filter(({ until }) => now < until);
+    shouldHold ||= this.#gone.some(({ offset }) => this.#log.end - offset > GONE_BEHIND_BYTES);
     this.#log.trim(needed);
     if (shouldHold === isHeld) return;
     if (shouldHold) {
