@@ -1,6 +1,7 @@
 import { followScreen, parseScreen, parseScreenState, type ScreenFollower, stringifyScreen } from "@microterm/screen";
 import { describeScreen, type ScreenDescription } from "@microterm/screen/testing";
 import { type ClientOptions, createClient } from "@microterm/sdk";
+import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { WebSocket } from "ws";
 import type { TestServer } from "./server.ts";
@@ -131,5 +132,6 @@ function emulatorOf(
   rows: number,
 ): { readonly terminal: headless.Terminal; readonly follower: ScreenFollower } {
   const terminal = new headless.Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true });
+  terminal.loadAddon(new UnicodeGraphemesAddon());
   return { terminal, follower: followScreen(terminal) };
 }

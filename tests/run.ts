@@ -23,6 +23,7 @@ const STATIC: readonly (readonly [string, readonly string[], string?])[] = [
   ["types: server side", [bin("typescript-native/bin/tsc"), "-p", "tsconfig.json"]],
   ["types: protocol and core are pure", [bin("typescript-native/bin/tsc"), "-p", "tsconfig.pure.json"]],
   ["types: sdk", [bin("typescript-native/bin/tsc"), "-p", "packages/sdk/tsconfig.json"]],
+  ["types: screen", [bin("typescript-native/bin/tsc"), "-p", "packages/screen/tsconfig.json"]],
   ["types: web", [bin("typescript-native/bin/tsc"), "-p", "packages/web/tsconfig.json"]],
   ["knip", [bin("knip/bin/knip.js")]],
   ["layers", [bin("dependency-cruiser/bin/dependency-cruiser.mjs"), "--config", ".dependency-cruiser.cjs", "packages"]],
