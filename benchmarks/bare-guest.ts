@@ -46,7 +46,7 @@ function bareCommand(recipe: GuestRecipe, folder: string, magic: string, rawPort
     word
       .replaceAll("/image/", `${recipe.imageFolder}/`)
       .replace("/disk.ext4", `${folder}/disk.ext4`)
-      .replace(/^socket,id=(agent|qmp),fd=\d+/, `socket,id=$1,path=${folder}/$1.sock`)
+      .replace(/^socket,id=(agent|qmp|control),fd=\d+/, `socket,id=$1,path=${folder}/$1.sock`)
       .replace(/microterm\.magic=[0-9a-f]+/, `microterm.magic=${magic}`),
   );
   const sandbox = words.indexOf("-sandbox");

@@ -1,0 +1,262 @@
+/**
+ * How soon an environment is there, and what a machine that waits costs. Asserts no time. As root:
+ *
+ *     node benchmarks/instant.ts [pool|restore|burst|resume|memory]… [--rounds N]
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { GuestAgent } from "@microterm/core";
+import { TerminalId } from "@microterm/protocol";
+import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
+import { poll } from "../support/server.ts";
+import { TerminalClient } from "../support/terminal-client.ts";
+import { type BareRestore, type RestoreRecipe, restoreBare, restoreRecipeOf } from "./bare-restore.ts";
+import { type Figure, hostLoad, median, quantile, tableHead, tableRow } from "./figures.ts";
+
+const BURST = 10;
+const SETTLE_MS = 10_000;
+const BUILD_MS = 600_000;
+
+const ms = (value: number): string => `${value.toFixed(0)} ms`;
+const both = (samples: readonly number[]): string => `${ms(median(samples))} / ${ms(quantile(samples, 0.99))}`;
+
+/** From the POST until a WebSocket client has the first byte of a prompt, as a page does it. Resolves with the id as well. */
+async function firstPrompt(world: QemuServer): Promise<{ readonly id: string; readonly tookMs: number }> {
+  const { server } = world;
+  const begin = performance.now();
+  const { id } = await server.ok("POST", "/v1/environments", {});
+  const { terminals } = await server.ok("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=120000`);
+  const client = new TerminalClient(server, id, terminals[0].id, { from: null, keep: false });
+  await new Promise<void>((resolve) => {
+    const look = () => {
+      if (client.received > 0 || client.keyframes.some(({ offset }) => offset > 0n)) resolve();
+    };
+    client.socket.on("message", look);
+    look();
+  });
+  const tookMs = performance.now() - begin;
+  await client.close();
+  return { id, tookMs };
+}
+
+const remove = (world: QemuServer, id: string) => world.server.ok("DELETE", `/v1/environments/${id}`);
+
+async function untilTemplate(world: QemuServer): Promise<void> {
+  await poll(
+    "the template of the default size",
+    async () => {
+      const { templates } = await world.server.ok("GET", "/v1/host");
+      return templates.some(
+        ({ size, state }: { size: string; state: string }) => size === "medium" && state === "ready",
+      );
+    },
+    BUILD_MS,
+  );
+}
+
+/** The same identity that the product gives. */
+async function revive(agent: GuestAgent): Promise<void> {
+  const machineId = randomBytes(16).toString("hex");
+  const seed = randomBytes(64);
+  await agent.identify({ hostname: "microterm", machineId, timeUnixMs: Date.now(), seed, environment: "bare" });
+}
+
+/** Until a shell's first byte. */
+async function firstByte(agent: GuestAgent): Promise<void> {
+  const id = TerminalId.parse(randomBytes(4).toString("hex"));
+  await agent.openTerminal({ id, cols: 80, rows: 24 });
+  const nothing = () => undefined;
+  await new Promise<void>((resolve, reject) => {
+    const events = { output: () => resolve(), gap: nothing, resized: nothing, exited: nothing, closed: nothing };
+    agent.attach(id, { events }).catch(reject);
+  });
+}
+
+interface BareTimes {
+  readonly guest: BareRestore;
+  /** Until identified. */
+  readonly readyMs: number;
+  readonly shellMs: number;
+}
+
+async function bare(recipe: RestoreRecipe): Promise<BareTimes> {
+  const begin = performance.now();
+  const guest = await restoreBare(recipe);
+  // The copy of the disk is made before QEMU is started: of the time only what `restoreMs` counts is QEMU's.
+  const copying = performance.now() - begin - guest.restoreMs;
+  await revive(guest.agent);
+  const readyMs = performance.now() - begin - copying;
+  await firstByte(guest.agent);
+  return { guest, readyMs, shellMs: performance.now() - begin - copying - readyMs };
+}
+
+/** A world without a pool, whose default size is ready, and what a bare restore needs. */
+async function restoringWorld(): Promise<{ readonly world: QemuServer; readonly recipe: RestoreRecipe }> {
+  const world = await startQemuServer({ serverArgs: ["--templates"] });
+  try {
+    await untilTemplate(world);
+    const { id } = await firstPrompt(world);
+    const recipe = await restoreRecipeOf(world.daemon);
+    await remove(world, id);
+    return { world, recipe };
+  } catch (error) {
+    await world.close();
+    throw error;
+  }
+}
+
+async function withWorld(
+  run: (world: QemuServer, recipe: RestoreRecipe) => Promise<readonly Figure[]>,
+): Promise<readonly Figure[]> {
+  const { world, recipe } = await restoringWorld();
+  try {
+    return await run(world, recipe);
+  } finally {
+    await world.close();
+  }
+}
+
+/** smaps_rollup of proc(5): what the process alone holds, MB. */
+function privateMb(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const kb = [...text.matchAll(/^Private_\w+:\s+(\d+) kB$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
+  return kb / 1000;
+}
+
+const BENCHMARKS: Readonly<Record<string, (rounds: number) => Promise<readonly Figure[]>>> = {
+  async pool(rounds) {
+    const world = await startQemuServer({ serverArgs: ["--pool", "2"] });
+    try {
+      const times: number[] = [];
+      for (let round = 0; round < rounds * 10; round++) {
+        await poll("a full pool", async () => (await world.server.ok("GET", "/v1/host")).pool.ready >= 2, BUILD_MS);
+        const { id, tookMs } = await firstPrompt(world);
+        times.push(tookMs);
+        await remove(world, id);
+      }
+      const name = `POST → first prompt byte, pool warm, p50 / p99 of ${times.length}`;
+      return [{ name, figure: both(times), target: "≤ 30 / ≤ 80 ms" }];
+    } finally {
+      await world.close();
+    }
+  },
+
+  restore: (rounds) =>
+    withWorld(async (world, recipe) => {
+      const floor: number[] = [];
+      const shells: number[] = [];
+      const product: number[] = [];
+      for (let round = 0; round < rounds * 2; round++) {
+        const { guest, readyMs, shellMs } = await bare(recipe);
+        await guest.close();
+        floor.push(readyMs);
+        shells.push(shellMs);
+        const { id, tookMs } = await firstPrompt(world);
+        product.push(tookMs);
+        await remove(world, id);
+      }
+      const ratio = (median(product) - median(shells)) / median(floor);
+      return [
+        {
+          name: `POST → first prompt byte, pool empty, p50 of ${product.length}`,
+          figure: ms(median(product)),
+          floor: `${ms(median(floor))} bare restore and identity, ${ms(median(shells))} its shell`,
+          ratio: `${ratio.toFixed(2)} × besides the shell`,
+          target: "≤ 1.3 × a bare restore, plus a shell",
+        },
+      ];
+    }),
+
+  burst: (rounds) =>
+    withWorld(async (world, recipe) => {
+      const floor: number[] = [];
+      const product: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        let begin = performance.now();
+        const guests = await Promise.all(Array.from({ length: BURST }, () => bare(recipe)));
+        floor.push(performance.now() - begin);
+        for (const { guest } of guests) await guest.close();
+        begin = performance.now();
+        const made = await Promise.all(Array.from({ length: BURST }, () => firstPrompt(world)));
+        product.push(performance.now() - begin);
+        for (const { id } of made) await remove(world, id);
+      }
+      return [
+        {
+          name: `${BURST} creates at once, pool empty, until the last prompt`,
+          figure: ms(median(product)),
+          floor: ms(median(floor)),
+          ratio: `${(median(product) / median(floor)).toFixed(2)} ×`,
+          target: "≤ 1.2 × as many bare restores at once",
+        },
+      ];
+    }),
+
+  resume: (rounds) =>
+    withWorld(async (world, recipe) => {
+      const resumed: number[] = [];
+      const paused: number[] = [];
+      const floor: number[] = [];
+      const { id } = await firstPrompt(world);
+      for (let round = 0; round < rounds; round++) {
+        let begin = performance.now();
+        await world.server.ok("POST", `/v1/environments/${id}/pause`);
+        await world.until(id, "paused");
+        paused.push(performance.now() - begin);
+        begin = performance.now();
+        await world.server.ok("POST", `/v1/environments/${id}/resume`);
+        await world.until(id, "running");
+        await world.server.ok("GET", `/v1/environments/${id}/terminals`);
+        resumed.push(performance.now() - begin);
+        const { guest, readyMs } = await bare(recipe);
+        floor.push(readyMs);
+        await guest.close();
+      }
+      await remove(world, id);
+      return [
+        {
+          name: `resume until its terminals answer, p50 of ${rounds}`,
+          figure: ms(median(resumed)),
+          floor: `${ms(median(floor))} bare restore`,
+          ratio: `${(median(resumed) / median(floor)).toFixed(2)} ×`,
+          target: "≤ 1.5 × restore",
+        },
+        { name: "pause until its memory is saved", figure: ms(median(paused)), target: "" },
+      ];
+    }),
+
+  memory: () =>
+    withWorld(async (world, recipe) => {
+      const { guest } = await bare(recipe);
+      const { id } = await firstPrompt(world);
+      const [machine] = (await world.daemon.client.list()).machines;
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      const [product, floor] = [privateMb(machine?.pid ?? 0), privateMb(guest.pid)];
+      await guest.close();
+      await remove(world, id);
+      return [
+        {
+          name: "private memory of an idle restored machine",
+          figure: `${product.toFixed(0)} MB`,
+          floor: `${floor.toFixed(0)} MB of a bare clone`,
+          ratio: `${(product / floor).toFixed(2)} ×`,
+          target: "≤ 1.1 ×",
+        },
+      ];
+    }),
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: "string", default: "5" } },
+});
+const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
+// The daemon is started detached, and does not keep Node waiting for its end.
+const waiting = setInterval(() => undefined, 60_000);
+console.log(`${hostLoad()} at the start\n\n${tableHead()}`);
+for (const name of names) {
+  for (const figure of (await BENCHMARKS[name]?.(Number(values.rounds))) ?? []) console.log(tableRow(figure));
+}
+console.log(`\n${hostLoad()} at the end`);
+clearInterval(waiting);
