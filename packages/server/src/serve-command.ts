@@ -5,7 +5,11 @@ import { becomeLean } from "./process/lean-process.ts";
 /** Exit codes: 0 told to stop, 1 a fault, 2 a bad configuration, 3 could not start here (port, another server). */
 export async function serveCommand(args: readonly string[]): Promise<void> {
   const config = readConfigOrExit(args);
-  await becomeLean(join(config.data, "server/code-cache"), () => import("./serve.ts"));
+  await becomeLean(
+    join(config.data, "server/code-cache"),
+    () => import("./serve.ts"),
+    () => import("./terminal/model-worker.ts"),
+  );
   const { serve, StartError } = await import("./serve.ts");
   const server = await serve(config).catch((error: unknown) => {
     if (!(error instanceof StartError) && !isOutOfSpace(error)) throw error;

@@ -5,7 +5,7 @@ import { encodeKeyframe, encodeNews, encodeNotice } from "./frames.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
 import { ModelFeed } from "./model-feed.ts";
 import type { ModelHost } from "./model-host.ts";
-import { OutputLog } from "./output-log.ts";
+import { OutputLog, RECENT_BYTES } from "./output-log.ts";
 import { Recorder } from "./recorder.ts";
 import type { RecordingFile } from "./recording-file.ts";
 import { createTerminalSizes, type SizeSeat } from "./terminal-sizes.ts";
@@ -24,6 +24,9 @@ const CHECK_MS = 250;
  * of it (docs/reference/agent-protocol.md, The ring), so that is as far as the guest is read meanwhile.
  */
 const GONE_BEHIND_BYTES = 512n * 1024n;
+
+/** A terminal that has printed nothing for so long keeps nothing in memory that the guest or its model has as well. */
+const IDLE_MS = 10_000;
 
 export interface HubOptions {
   readonly terminal: GuestTerminal;
@@ -74,6 +77,7 @@ export class TerminalHub {
   readonly #reader: GuestReader;
   readonly #check: NodeJS.Timeout;
   #heldSince = 0;
+  #printedAt = performance.now();
   /** Clients that may be back in a moment, and until when the guest is held for them. */
   #gone: { readonly offset: bigint; readonly until: number }[] = [];
   #keyframe: Promise<Keyframe> | null = null;
@@ -315,6 +319,7 @@ export class TerminalHub {
 
   /** To the clients first, then to the model: a key's echo waits for no copy. */
   #spread(): void {
+    this.#printedAt = performance.now();
     for (const client of this.#clients) client.pump();
     this.#recorder?.pump();
     this.#feed.pump();
@@ -346,7 +351,9 @@ export class TerminalHub {
     }
     this.#gone = this.#gone.filter(({ until }) => now < until);
     shouldHold ||= this.#gone.some(({ offset }) => this.#log.end - offset > GONE_BEHIND_BYTES);
-    this.#log.trim(needed);
+    const isIdle = now - this.#printedAt > IDLE_MS;
+    if (isIdle) this.#latest = null;
+    this.#log.trim(needed, isIdle ? 0 : RECENT_BYTES);
     if (shouldHold === isHeld) return;
     if (shouldHold) {
       this.#heldSince = now;

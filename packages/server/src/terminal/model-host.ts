@@ -1,6 +1,7 @@
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
+import { threadEnvironment } from "../process/lean-process.ts";
 import type { FromWorker, ToWorker } from "./model-messages.ts";
 
 /** A worker that has parsed nothing of what it was given for so long hangs. */
@@ -86,6 +87,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   function start(): Worker {
     const own = new Worker(new URL("./model-worker.ts", import.meta.url), {
       resourceLimits: limits,
+      env: threadEnvironment(),
     });
     progressAt = performance.now();
     own.on("message", (message: FromWorker) => {

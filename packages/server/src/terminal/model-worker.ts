@@ -1,49 +1,61 @@
 /** The worker thread with the screen models of all terminals: parsing a flood here holds nobody's keys up. */
-import { parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
 import type { FromWorker, ToWorker } from "./model-messages.ts";
 import { ScreenModel } from "./screen-model.ts";
 
-const port = parentPort;
-if (port === null) throw new Error("this is a worker");
-const send = (message: FromWorker): void => port.postMessage(message);
-const models = new Map<number, ScreenModel>();
+/** How long after a model came to rest its garbage is collected: others may follow it. */
+const COLLECT_AFTER_MS = 1000;
 
-port.on("message", (message: ToWorker) => {
-  if (message.kind === "stop") {
-    for (const model of models.values()) model.close(true);
-    models.clear();
-    send({ kind: "stopped" });
-    return;
-  }
-  const { key } = message;
-  if (message.kind === "open") {
-    models.set(key, new ScreenModel(message, send));
-    return;
-  }
-  const model = models.get(key);
-  switch (message.kind) {
-    case "output": {
-      const { buffer, length } = message;
-      model?.output(message.end, new Uint8Array(buffer, 0, length));
-      port.postMessage({ kind: "parsed", key, buffer } satisfies FromWorker, [buffer]);
-      break;
+function serve(port: MessagePort): void {
+  const send = (message: FromWorker): void => port.postMessage(message);
+  const models = new Map<number, ScreenModel>();
+  let collecting: NodeJS.Timeout | undefined;
+  const rested = (): void => {
+    clearTimeout(collecting);
+    collecting = setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
+  };
+
+  port.on("message", (message: ToWorker) => {
+    if (message.kind === "stop") {
+      for (const model of models.values()) model.close(true);
+      models.clear();
+      send({ kind: "stopped" });
+      return;
     }
-    case "gap":
-      model?.gap(message.end);
-      send({ kind: "parsed", key, buffer: null });
-      break;
-    case "resized":
-      model?.resized(message.cols, message.rows);
-      send({ kind: "parsed", key, buffer: null });
-      break;
-    case "appearance":
-      model?.setAppearance(message.appearance);
-      break;
-    case "capture":
-      if (model !== undefined) send({ kind: "screen", key, id: message.id, ...model.capture() });
-      break;
-    case "close":
-      model?.close(message.isKept);
-      models.delete(key);
-  }
-});
+    const { key } = message;
+    if (message.kind === "open") {
+      models.set(key, new ScreenModel(message, send, rested));
+      return;
+    }
+    const model = models.get(key);
+    switch (message.kind) {
+      case "output": {
+        const { buffer, length } = message;
+        model?.output(message.end, new Uint8Array(buffer, 0, length));
+        port.postMessage({ kind: "parsed", key, buffer } satisfies FromWorker, [buffer]);
+        break;
+      }
+      case "gap":
+        model?.gap(message.end);
+        send({ kind: "parsed", key, buffer: null });
+        break;
+      case "resized":
+        model?.resized(message.cols, message.rows);
+        send({ kind: "parsed", key, buffer: null });
+        break;
+      case "appearance":
+        model?.setAppearance(message.appearance);
+        break;
+      case "capture":
+        if (model !== undefined) send({ kind: "screen", key, id: message.id, ...model.capture() });
+        break;
+      case "close":
+        model?.close(message.isKept);
+        rested();
+        models.delete(key);
+    }
+  });
+}
+
+// The main thread imports this too, to fill its code cache.
+if (parentPort !== null) serve(parentPort);

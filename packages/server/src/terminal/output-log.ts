@@ -2,8 +2,8 @@ import type { TerminalExit } from "@microterm/protocol";
 import { encodeExit, encodeGap, encodeOutput, encodeResized } from "./frames.ts";
 import type { TerminalSize } from "./terminal-sizes.ts";
 
-/** Kept for whoever comes back in a moment, though nobody needs it now. */
-const RECENT_BYTES = 256 * 1024;
+/** Kept for whoever comes back in a moment, though nobody needs it now, while there is output. */
+export const RECENT_BYTES = 256 * 1024;
 /** Never more, whoever is behind: as much as the guest's own ring. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
@@ -105,12 +105,12 @@ export class OutputLog {
     this.#push("exit", { offset, end: offset, frame: encodeExit(offset, exit) });
   }
 
-  /** Lets go of what is older than `needed` and not recent. */
-  trim(needed: number): void {
+  /** Lets go of what is older than `needed`, but for the latest `recent` bytes. */
+  trim(needed: number, recent = RECENT_BYTES): void {
     let count = 0;
     while (count < this.#items.length) {
       const left = this.costSince(this.#first + count + 1);
-      if (left < RECENT_BYTES || (this.#first + count >= needed && left < MOST_BYTES)) break;
+      if (left < recent || (this.#first + count >= needed && left < MOST_BYTES)) break;
       count++;
     }
     if (count === 0) return;

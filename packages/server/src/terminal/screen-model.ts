@@ -33,6 +33,7 @@ interface Live {
 export class ScreenModel {
   readonly #open: Open;
   readonly #send: (message: FromWorker) => void;
+  readonly #rested: () => void;
   #live: Live | null = null;
   #frozen: Screen | null;
   #appearance: Appearance | null = null;
@@ -45,9 +46,11 @@ export class ScreenModel {
   #quiet: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(open: Open, send: (message: FromWorker) => void) {
+  /** `rested` is called when output has paused: there may be memory to be had back. */
+  constructor(open: Open, send: (message: FromWorker) => void, rested: () => void) {
     this.#open = open;
     this.#send = send;
+    this.#rested = rested;
     const kept = readKeptScreen(open.path);
     const isUsable =
       kept !== null &&
@@ -136,7 +139,7 @@ export class ScreenModel {
     this.#isTouched = true;
     const isDue = this.#offset - this.#keptOffset >= KEEP_EVERY_BYTES;
     if (isDue && performance.now() - this.#keptAt >= this.#keepCost / KEEP_SHARE) this.#keep();
-    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#keep(), KEEP_QUIET_MS);
+    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#rest(), KEEP_QUIET_MS);
     else this.#quiet.refresh();
     if (this.#idle === undefined) this.#idle = setTimeout(() => this.#freeze(), FREEZE_AFTER_MS);
     else this.#idle.refresh();
@@ -157,6 +160,11 @@ export class ScreenModel {
     this.#keepCost = this.#keptAt - begun;
   }
 
+  #rest(): void {
+    this.#keep();
+    this.#rested();
+  }
+
   #freeze(): void {
     this.#keep();
     if (this.#live === null) return;
@@ -164,6 +172,7 @@ export class ScreenModel {
     this.#live.screen.dispose();
     this.#live.terminal.dispose();
     this.#live = null;
+    this.#rested();
   }
 }
 
