@@ -1,4 +1,4 @@
-/** Bounds what one terminal's output can make xterm.js keep, for an emulator that must outlive any program. */
+/** Bounds what one terminal's output can make xterm.js keep and do, for an emulator that must outlive any program. */
 import { MAX_MARKS } from "./row-writer.ts";
 import { coreOf, type ScreenTerminal } from "./xterm-internals.ts";
 
@@ -14,6 +14,35 @@ interface Line {
 }
 const bounded = new WeakSet<object>();
 
+/** UTF-16 units that one REP prints at most. */
+const MAX_REPEATED = 4 * 1024 * 1024;
+
+/** Sequences that xterm.js repeats as often as they say, up to 2^31 times, though all after a screenful changes nothing. */
+const boundCounts = (terminal: ScreenTerminal): void => {
+  const core = coreOf(terminal);
+  const { _parser } = core._inputHandler;
+  /** Answers false: xterm.js handles the sequence itself, with the smaller count. */
+  const bound = (final: string, most: (count: number) => number): void => {
+    _parser.registerCsiHandler({ final }, ({ params }) => {
+      const count = params[0] ?? 0;
+      if (count > 1) params[0] = Math.min(count, most(count));
+      return false;
+    });
+  };
+  for (const final of ["S", "T", "L", "M"]) bound(final, () => terminal.rows);
+  for (const final of ["I", "Z"]) bound(final, () => terminal.cols);
+  bound("b", (count) => {
+    const { lines, x, y, ybase } = core.buffer;
+    const width = Math.max(1, (_parser.precedingJoinState >> 1) & 3);
+    const length = lines.get(ybase + y)?._combined[x - width]?.length ?? 1;
+    // A screenful, and what is left of the last row.
+    const perRow = Math.max(1, Math.floor(terminal.cols / width));
+    const screenful = perRow * terminal.rows;
+    if (count <= screenful) return Math.floor(MAX_REPEATED / length);
+    return Math.min(screenful + (count % perRow), Math.floor(MAX_REPEATED / length));
+  });
+};
+
 export const boundMemory = (terminal: ScreenTerminal): void => {
   const core = coreOf(terminal);
   const line = core.buffer.lines.get(0);
@@ -26,6 +55,7 @@ export const boundMemory = (terminal: ScreenTerminal): void => {
       add.call(this, index, codePoint, width);
     };
   }
+  boundCounts(terminal);
   // True: the sequence is dealt with.
   terminal.parser.registerOscHandler(
     8,

@@ -92,7 +92,15 @@ interface Core {
   };
   readonly _inputHandler: {
     readonly _curAttrData: Attributes;
-    readonly _parser: { readonly currentState: number; precedingJoinState: number };
+    readonly _parser: {
+      readonly currentState: number;
+      precedingJoinState: number;
+      /** The parameters are xterm.js's own, not a copy: what is changed in them holds for the handlers that follow. */
+      registerCsiHandler(
+        id: { readonly final: string },
+        callback: (params: { readonly params: Int32Array }) => boolean,
+      ): Disposable;
+    };
     readonly _utf8Decoder: { readonly interim: Uint8Array };
   };
 }
