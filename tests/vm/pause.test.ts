@@ -85,6 +85,18 @@ describe("a pause", () => {
     await destroy(id);
   });
 
+  it("that many ask for at once saves one memory, and that is resumed", async () => {
+    const { id, pid } = await counting();
+    const path = `/v1/environments/${id}/pause`;
+    const answers = await Promise.all(Array.from({ length: 12 }, () => world.server.call("POST", path)));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
+    await world.until(id, "paused", "failed");
+    expect(await saves()).toHaveLength(1);
+    expect(await act(id, "resume", "running", "failed", "paused")).toMatchObject({ state: "running" });
+    expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
+    await destroy(id);
+  });
+
   it("is undone by a stop, which keeps the disk, and by a destroy, which keeps nothing", async () => {
     const { id } = await counting();
     await world.run(id, "echo kept > file; sync");

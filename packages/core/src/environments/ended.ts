@@ -33,7 +33,7 @@ async function onEnded(
   context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
   // The row first: a machine that no running row names is swept by the next start, whatever happens now.
   await persist(context, signal, "noting an ended machine", async () => {
-    await context.rows.transition(row.id, ["running"], to, { reason });
+    await context.rows.transition(row.id, ["running"], to, { reason, saveId: null });
   });
   context.live.delete(row.id);
   context.faults.hit("ended.row");

@@ -34,7 +34,7 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
     log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
     live.isReady = true;
     if (signal.aborted) return;
-    await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null });
+    await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null }, { saveId: row.saveId });
     context.lifetimes.pauseFailed(row, why);
     changed(context, row);
     return;
@@ -45,7 +45,8 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
   await keepConsole(context, row.id, live.machine);
   context.live.delete(row.id);
   await persist(context, signal, "pausing an environment", async () => {
-    await rows.transition(row.id, ["running"], "paused", { reason });
+    // Named once more: the row is nothing without the save that is there.
+    await rows.transition(row.id, ["running"], "paused", { reason, saveId: row.saveId });
     changed(context, row);
     await releaseMachine(context, row.machineId, live.machine);
     await rows.transition(row.id, ["paused"], "paused", { machineId: null });

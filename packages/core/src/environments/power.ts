@@ -27,7 +27,10 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
   const get = async (row: EnvironmentRow) => view(await require(row.owner, row.id));
 
   async function beginStop(row: EnvironmentRow, reason: string): Promise<boolean> {
-    if (!(await rows.annotate(row.id, "running", STOPPING))) return false;
+    // Not over a pause, or a stop, that has begun since the row was read.
+    const { reason: known } = row;
+    const asked = await rows.transition(row.id, ["running"], "running", { reason: STOPPING }, { reason: known });
+    if (asked === null) return false;
     context.faults.hit("stop.row");
     changed(context, row);
     // A recovery may still be trying to take its machine over: the stop does not wait for that.
@@ -49,7 +52,9 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
       throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is not connected: try again in a moment`);
     }
     const saveId = random.id(16);
-    const asked = await rows.transition(row.id, ["running"], "running", { reason: PAUSING, saveId });
+    // Whoever asks second must not rename what the first is saving.
+    const free = { reason: null, machineId, saveId: null };
+    const asked = await rows.transition(row.id, ["running"], "running", { reason: PAUSING, saveId }, free);
     if (asked === null) return null;
     context.faults.hit("pause.row");
     changed(context, row);

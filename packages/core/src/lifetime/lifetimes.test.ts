@@ -1,5 +1,6 @@
 import { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
+import { PAUSING, STOPPING } from "../environments/steps.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { silentLog, systemClock } from "../testing/system.ts";
 import { createLifetimes, type Lifetimes } from "./lifetimes.ts";
@@ -80,6 +81,15 @@ it("pauses what is idle, after a notice", async () => {
   await until(() => ended.length > 0);
   expect(ended).toEqual(["pause: idle for 5 s"]);
   expect([...noticed]).toEqual(["idle"]);
+});
+
+it("leaves one alone that is being paused or stopped, until its life is over", async () => {
+  const expiresAt = new Date(Date.now() + 5000).toISOString();
+  for (const reason of [PAUSING, STOPPING]) {
+    const { ended } = watch(row({ idleTimeoutSeconds: 1, reason, expiresAt }));
+    await until(() => ended.length > 0);
+    expect(ended).toEqual(["destroy: its time to live is over"]);
+  }
 });
 
 it("stops it where it cannot be paused, and removes what has lived long enough", async () => {

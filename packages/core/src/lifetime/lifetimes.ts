@@ -1,5 +1,5 @@
 import type { EnvironmentId, Notice, OwnerId } from "@microterm/protocol";
-import { describeError } from "../environments/steps.ts";
+import { describeError, PAUSING, STOPPING } from "../environments/steps.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { GuestMetrics } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
@@ -84,7 +84,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       state: row.state,
       createdAt: Date.parse(row.createdAt),
       expiresAt: row.expiresAt === null ? null : Date.parse(row.expiresAt),
-      idleTimeoutMs: row.idleTimeoutSeconds === null ? null : row.idleTimeoutSeconds * 1000,
+      idleTimeoutMs: row.idleTimeoutSeconds === null || isLeaving(row) ? null : row.idleTimeoutSeconds * 1000,
       usedAt,
       canPause: parts.canPause,
     });
@@ -112,7 +112,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
 
   /** Resolves with the time at which it wants to be looked at again; null: never. */
   async function look(row: EnvironmentRow): Promise<number | null> {
-    const isWatched = row.state === "running" && row.idleTimeoutSeconds !== null;
+    const isWatched = row.state === "running" && row.idleTimeoutSeconds !== null && !isLeaving(row);
     if (isWatched && clock.now() >= (sampledAt.get(row.id) ?? 0) + sampleEveryMs(row)) await sample(row);
     let plan = planOf(row);
     if (plan.action === "pause" || plan.action === "stop") {
@@ -190,6 +190,11 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       })();
     },
   };
+}
+
+/** It is being paused or stopped already: there is nothing left to be idle for, and its guest may be frozen. */
+function isLeaving({ reason }: EnvironmentRow): boolean {
+  return reason === PAUSING || reason === STOPPING;
 }
 
 /** `90 s`, `30 minutes`, `8 hours`. */

@@ -51,11 +51,13 @@ export interface EnvironmentRepository {
   count(owner: OwnerId): Promise<number>;
   /** Those with an idle time-out or a time to live, of any owner. */
   listTimed(): Promise<readonly EnvironmentRow[]>;
+  /** `only` names what else must be so now: for changes within a state, which the state alone does not tell apart. */
   transition(
     id: EnvironmentId,
     from: readonly EnvironmentState[],
     to: EnvironmentState,
     patch?: EnvironmentPatch,
+    only?: EnvironmentPatch,
   ): Promise<EnvironmentRow | null>;
   /** Changes `reason` alone while in `state` (the step under way). False when it is in another state now. */
   annotate(id: EnvironmentId, state: EnvironmentState, reason: string | null): Promise<boolean>;

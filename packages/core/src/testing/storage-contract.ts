@@ -180,6 +180,21 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect(await environments.get(row().id)).toEqual(row({ state: "stopped", diskId: moved.diskId }));
     });
 
+    it("changes within a state only what is as the caller takes it to be", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "running" }));
+      const saveId = "s".repeat(16);
+      const free = { reason: null, machineId: null, saveId: null };
+      const pausing = { reason: "pausing", saveId };
+      const one = await environments.transition(row().id, ["running"], "running", pausing, free);
+      expect(one).toEqual(row({ state: "running", ...pausing }));
+      const other = { reason: "pausing", saveId: "t".repeat(16) };
+      expect(await environments.transition(row().id, ["running"], "running", other, free)).toBeNull();
+      expect(await environments.transition(row().id, ["running"], "paused", {}, other)).toBeNull();
+      expect((await environments.get(row().id))?.saveId).toBe(saveId);
+      expect((await environments.transition(row().id, ["running"], "paused", {}, { saveId }))?.state).toBe("paused");
+    });
+
     it("lets one of many transitions at once win", async () => {
       const { environments } = await open();
       await environments.insert(row({ state: "running" }));

@@ -64,14 +64,16 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return found.map(toRow);
     },
 
-    async transition(id, from, to, patch = {}) {
-      const changed = await db
+    async transition(id, from, to, patch = {}, only = {}) {
+      let update = db
         .updateTable("environments")
         .set({ state: to, ...fromPatch(patch) })
         .where("id", "=", id)
-        .where("state", "in", [...from])
-        .returningAll()
-        .executeTakeFirst();
+        .where("state", "in", [...from]);
+      for (const [column, value] of Object.entries(fromPatch(only)) as [keyof EnvironmentsTable, string | null][]) {
+        update = value === null ? update.where(column, "is", null) : update.where(column, "=", value);
+      }
+      const changed = await update.returningAll().executeTakeFirst();
       return changed === undefined ? null : toRow(changed);
     },
 
