@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 pub const VARIABLE: &str = "MICROTERM_FAULT";
-pub const POINTS: [&str; 14] = [
+pub const POINTS: [&str; 15] = [
     "launch.intent",
     "launch.cgroup",
     "launch.spawned",
@@ -21,6 +21,7 @@ pub const POINTS: [&str; 14] = [
     "save.stopped",
     "save.written",
     "restore.loaded",
+    "restore.marked",
 ];
 /// Where the supervisor listens for the word that the fault has struck, so that it strikes once.
 pub const STRUCK_FD: i32 = 5;

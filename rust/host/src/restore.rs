@@ -33,6 +33,8 @@ pub struct Saved {
     state: File,
     /// Of a save: its memory is QEMU's to open while it runs, and is still being checked.
     checked: Option<JoinHandle<Outcome<()>>>,
+    /// Of a save, which is used up when the guest goes on.
+    folder: Option<File>,
 }
 
 impl Origin {
@@ -89,6 +91,7 @@ fn of_template(opened: &Arc<Opened>) -> Outcome<Saved> {
         memory: memory_file::reopen(&opened.memory).during(what)?,
         state: memory_file::reopen(&opened.state).during(what)?,
         checked: None,
+        folder: None,
     })
 }
 
@@ -109,6 +112,7 @@ fn of_save(daemon: &Daemon, id: &Id, args: &LaunchArgs) -> Outcome<Saved> {
         memory,
         state: manifest::open(&folder, STATE)?,
         checked: Some(checked.during(|| "start a thread".to_owned())?),
+        folder: Some(File::open(&folder).during(|| format!("open save {id}"))?),
         manifest,
     })
 }
@@ -130,7 +134,7 @@ fn fits(manifest: &Manifest, args: &LaunchArgs) -> Outcome<()> {
     Err(failure(Code::BadRequest, "image, memory, CPUs, accelerator and disk must be those of the saved machine"))
 }
 
-/// Loads the saved state into a QEMU that waits for it, and lets the guest go on.
+/// Loads the saved state into a QEMU that waits for it, and lets the guest go on. A save is used up right before that.
 ///
 /// # Errors
 /// `snapshot-corrupt` when it does not load; the caller removes the machine.
@@ -144,6 +148,10 @@ pub fn load(control: &mut Control, saved: &mut Saved) -> Outcome<()> {
     checked?;
     loaded?;
     fault::reach("restore.loaded");
+    if let Some(folder) = &saved.folder {
+        saves::use_up(folder)?;
+        fault::reach("restore.marked");
+    }
     control.execute("cont", &json!({})).map_err(refusal)?;
     Ok(())
 }

@@ -12,8 +12,14 @@ use crate::record::{Record, now_unix_ms};
 use crate::templates::{AS_TEMPLATE, SAVING};
 use crate::{fault, kind, machines, place};
 use serde::Serialize;
-use std::fs;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::path::Path;
+
+/// Its file says that a guest has gone on from the save. The disk has moved on with that guest, so that loading the
+/// memory once more would have a kernel write what it believes the disk to be over what it is.
+const USED: &str = "used";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,7 +39,7 @@ pub fn list() -> Vec<Listed> {
     let mut ids: Vec<_> = entries.filter_map(|entry| Id::parse(&entry.file_name().into_string().ok()?).ok()).collect();
     ids.sort();
     let listed = |save_id: Id| Listed {
-        is_whole: Manifest::read(&place::save(&save_id)).is_ok(),
+        is_whole: unused(&place::save(&save_id)).is_ok(),
         allocated_bytes: manifest::allocated(&place::save(&save_id)),
         save_id,
     };
@@ -136,9 +142,36 @@ pub fn recover(daemon: &Daemon, machine: &Id) {
 /// # Errors
 /// `snapshot-corrupt`, also when there is none.
 pub fn whole(daemon: &Daemon, id: &Id) -> Outcome<Manifest> {
-    let manifest = Manifest::read(&place::save(id))?;
+    let manifest = unused(&place::save(id))?;
     if kind::of(&manifest.shape, &*daemon.runtime()?)? != manifest.kind {
         return Err(corrupt(format!("save {id} was made with another QEMU or on another host")));
     }
     Ok(manifest)
+}
+
+fn unused(folder: &Path) -> Outcome<Manifest> {
+    // A name that cannot be looked at is no proof of anything.
+    if folder.join(USED).symlink_metadata().map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true) {
+        return Err(gone_on());
+    }
+    Manifest::read(folder)
+}
+
+fn gone_on() -> Failure {
+    corrupt("a guest has gone on from the save once already")
+}
+
+/// Notes on disk that a guest goes on from a save, of which the folder is given. This comes before the guest does, so
+/// that no crash leaves a save that has been gone on from, and does not say so.
+///
+/// # Errors
+/// `snapshot-corrupt` when it was noted before, `no-space`, or `internal`: then the guest must not go on.
+pub fn use_up(folder: &File) -> Outcome<()> {
+    // By its descriptor: what has the name may be another save by now.
+    let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    if Path::new(&path).join(USED).symlink_metadata().is_ok() {
+        return Err(gone_on());
+    }
+    manifest::write(Path::new(&path), USED, b"")?;
+    folder.sync_all().during(|| "note that a save is used".to_owned())
 }

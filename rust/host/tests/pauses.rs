@@ -23,23 +23,79 @@ fn a_paused_machine_goes_on_where_it_was() {
     assert_ne!(fs::metadata(&memory).unwrap().uid(), 0, "QEMU needs it while it runs");
     host.kill("machine2~");
     assert_eq!(fs::metadata(&memory).unwrap().uid(), 0);
-    // As nothing was written, it can be had again.
-    assert_eq!(resume(&host, "machine3~"), first);
+    // The disk is another's now.
+    assert_used(&host, "machine3~");
     assert!(host.scan(&["savesave1~"]).to_string().contains("saves/savesave1~"));
-    assert_eq!(host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"]["files"], 3);
+    assert_eq!(host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"]["files"], 4);
     assert_eq!(
         host.call("save.remove", json!({ "saveId": "savesave1~" }))["removed"],
         json!({ "files": 0, "bytes": 0 })
     );
-    counts_on(&host.letters("machine3~", 30));
-    // A resumed one can be paused in turn.
-    let said = host.call("machine.save", json!({ "machineId": "machine3~", "saveId": "savesave1~" }));
-    assert!(said["allocatedBytes"].as_u64().unwrap() > 0);
-    host.kill("machine3~");
+    assert_eq!(host.scan(&["savesave1~", "machine1~", "machine2~", "machine3~"]), json!([]));
+}
+
+/// A save cannot be gone on from, and says so in the list.
+fn assert_used(host: &Host, machine: &str) {
+    let args = with_memory(machine, "diskdisk1~", json!({ "save": "savesave1~" }));
+    let answer = host.try_call("machine.launch", &args).unwrap();
+    assert_eq!(answer["error"]["code"], "snapshot-corrupt", "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("gone on from the save"), "{answer}");
+    assert_eq!(host.scan(&[machine]), json!([]));
+    assert_eq!(host.call("save.list", json!({}))["saves"][0]["isWhole"], false);
+}
+
+#[test]
+fn a_resumed_machine_is_paused_in_turn() {
+    let host = start();
+    host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
+    host.launch("machine1~", Some("diskdisk1~"));
+    host.letters("machine1~", 40);
+    pause(&host);
     counts_on(&resume(&host, "machine1~"));
-    host.kill("machine1~");
     host.call("save.remove", json!({ "saveId": "savesave1~" }));
-    assert_eq!(host.scan(&["savesave1~", "machine1~", "machine3~"]), json!([]));
+    // Under the same name: that the former one was used is not said of this one.
+    pause(&host);
+    counts_on(&resume(&host, "machine1~"));
+}
+
+#[test]
+fn dies_around_the_moment_from_which_on_a_save_is_used() {
+    for point in ["restore.loaded", "restore.marked"] {
+        let mut host = start();
+        host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
+        host.launch("machine1~", Some("diskdisk1~"));
+        host.letters("machine1~", 40);
+        pause(&host);
+        host.end(Signal::SIGTERM);
+        host.run(Some(point));
+        let args = with_memory("machine1~", "diskdisk1~", json!({ "save": "savesave1~" }));
+        assert!(host.try_call("machine.launch", &args).is_none(), "{point} was not reached");
+        until("the daemon is back", || host.try_call("hello", &json!({})));
+        host.kill("machine1~");
+        if point == "restore.loaded" {
+            // The guest has not gone on yet.
+            counts_on(&resume(&host, "machine2~"));
+            host.kill("machine2~");
+        }
+        assert_used(&host, "machine3~");
+    }
+}
+
+#[test]
+fn a_launch_that_fails_before_the_guest_goes_on_leaves_its_save_whole() {
+    let host = start();
+    host.call("disk.create", json!({ "diskId": "diskdisk1~", "sizeMib": 64 }));
+    host.launch("machine1~", Some("diskdisk1~"));
+    host.letters("machine1~", 40);
+    pause(&host);
+    let memory = File::options().read(true).write(true).open(file(&host, "saves/savesave1~/memory")).unwrap();
+    let mut byte = [0];
+    memory.read_exact_at(&mut byte, 0x9_0269).unwrap();
+    memory.write_all_at(&[!byte[0]], 0x9_0269).unwrap();
+    let args = with_memory("machine2~", "diskdisk1~", json!({ "save": "savesave1~" }));
+    assert_eq!(host.refused("machine.launch", args), "snapshot-corrupt");
+    memory.write_all_at(&byte, 0x9_0269).unwrap();
+    counts_on(&resume(&host, "machine2~"));
 }
 
 #[test]
