@@ -152,22 +152,33 @@ describe("a pause", () => {
 });
 
 describe("the server, killed with -9", () => {
-  it.each([
-    ["pause.row", ["running"]],
-    ["pause.saved", ["paused"]],
-  ] as const)("at %s leaves it %j, with all that ran", async (point, states) => {
+  async function resumesAll(id: string, pid: string): Promise<void> {
+    await world.until(id, "paused", "failed");
+    await poll("the machine to be gone", async () => (await machines()).length === 0);
+    await act(id, "resume", "running", "failed");
+    expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
+    await poll("the save to be gone", async () => (await saves()).length === 0);
+    await destroy(id);
+  }
+
+  it.each(["pause.row", "pause.saved"])("at %s leaves it paused, with all that ran", async (point) => {
     await world.server.kill("SIGKILL");
     await world.startServer(point);
     const { id, pid } = await counting();
     await world.server.call("POST", `/v1/environments/${id}/pause`).catch(() => undefined);
     await world.server.ended;
     await world.startServer();
-    const { state } = await world.server.ok("GET", `/v1/environments/${id}`);
-    expect(states).toContain(state);
-    if (state === "paused") await act(id, "resume", "running");
-    expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
-    expect(await saves()).toEqual([]);
-    await destroy(id);
+    await resumesAll(id, pid);
+  });
+
+  it("while the daemon saves leaves it paused, with all that ran", async () => {
+    const { id, pid } = await counting();
+    const folder = join(world.daemon.data, "host/saves");
+    await world.server.call("POST", `/v1/environments/${id}/pause`);
+    await poll("the save to begin", async () => (await readdir(folder)).length > 0);
+    await world.server.kill("SIGKILL");
+    await world.startServer();
+    await resumesAll(id, pid);
   });
 
   it("at resume.machine goes on with it at the next start", async () => {

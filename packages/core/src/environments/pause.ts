@@ -1,4 +1,4 @@
-import type { MachineId } from "@microterm/protocol";
+import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
 import { wakeOf } from "./attempt.ts";
@@ -51,6 +51,43 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
     await releaseMachine(context, row.machineId, live.machine);
     await rows.transition(row.id, ["paused"], "paused", { machineId: null });
   });
+}
+
+/**
+ * Goes on with a pause that the server was stopped in. The save may have gone on without it, and then ends the machine:
+ * so the host is asked for the same save once more, which waits for the first. True unless the guest goes on instead.
+ */
+export async function finishPause(
+  context: Context,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { rows, snapshots } = context;
+  const { saveId } = row;
+  let goesOn = false;
+  await persist(context, signal, "finishing a pause", async () => {
+    try {
+      if (snapshots === null || saveId === null) throw new Error("nothing can be saved");
+      await snapshots.pause(machineId, saveId);
+    } catch (error) {
+      // Nobody can tell yet.
+      if (error instanceof PlatformError && error.code === "HOST_DAEMON_UNAVAILABLE") throw error;
+      const why = describeError(error);
+      context.log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
+      await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null }, { saveId });
+      context.lifetimes.pauseFailed(row, why);
+      goesOn = true;
+      return;
+    }
+    if (signal.aborted || context.closing.signal.aborted) return;
+    const reason = "paused while the server was stopped";
+    await rows.transition(row.id, ["running"], "paused", { reason, saveId });
+    changed(context, row);
+    await releaseMachine(context, machineId);
+    await rows.transition(row.id, ["paused"], "paused", { machineId: null });
+  });
+  return !goesOn;
 }
 
 /**

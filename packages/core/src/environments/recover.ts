@@ -6,7 +6,7 @@ import { destroy } from "./destroy.ts";
 import { watch } from "./ended.ts";
 import type { RecoveryReport } from "./environment-service.ts";
 import { persist, releaseMachine } from "./machines.ts";
-import { finishResume } from "./pause.ts";
+import { finishPause, finishResume } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { describeError } from "./steps.ts";
 import { stop } from "./stop.ts";
@@ -17,13 +17,10 @@ const GREETING_MS = 10_000;
 /** Carries out a {@link planRecovery}: first the rows' states, then the host, so that every crash in here is mended again. */
 export async function recover(context: Context): Promise<RecoveryReport> {
   const { rows, driver, network, log } = context;
-  // The host before the rows: what is made meanwhile has its row already, and is not taken for nobody's.
-  const [machines, disks, saves, networks] = await Promise.all([
-    driver.list(),
-    driver.listDisks(),
-    listSaves(context),
-    network.list(),
-  ]);
+  // The host before the rows: what is made meanwhile has its row already, and is not taken for nobody's. The machines
+  // before the saves: one that ended because it was saved has its save.
+  const machines = await driver.list();
+  const [disks, saves, networks] = await Promise.all([driver.listDisks(), listSaves(context), network.list()]);
   const all = await rows.list();
   const idle = all.filter((row) => !isHandled(context, row.id));
   const plan = planRecovery({ rows: idle, machines, disks, saves: saves ?? all.flatMap((row) => row.saveId ?? []) });
@@ -109,10 +106,15 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
     case "adopt":
       if (await adopt(context, row, action.machineId, report)) report.adopted++;
       return;
-    case "undo-pause":
-      context.log.warn("an interrupted pause is undone", { environment: row.id });
-      await context.rows.transition(row.id, ["running"], "running", { reason: null, saveId: null });
-      if (await adopt(context, row, action.machineId, report)) report.adopted++;
+    case "finish-pause":
+      context.log.info("an interrupted pause is finished", { environment: row.id });
+      void context.work.begin(row.id, async (signal) => {
+        if (await finishPause(context, row, action.machineId, signal)) return;
+        await persist(context, signal, "taking over a machine", async () => {
+          await takeOrSettle(context, row, action.machineId, { ...report });
+        });
+      });
+      report.paused++;
       return;
     case "finish-resume":
       void context.work.begin(row.id, (signal) => finishResume(context, row, action.machineId, signal));

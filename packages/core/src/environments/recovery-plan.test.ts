@@ -84,8 +84,8 @@ const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[],
 ];
 
 const PAUSES: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], boolean, RowAction, boolean][] = [
-  ["pausing, alive, saved", { reason: PAUSING }, [found()], true, { kind: "undo-pause", machineId: MACHINE }, false],
-  ["pausing, alive", { reason: PAUSING }, [found()], false, { kind: "undo-pause", machineId: MACHINE }, false],
+  ["pausing, alive, saved", { reason: PAUSING }, [found()], true, { kind: "finish-pause", machineId: MACHINE }, true],
+  ["pausing, alive", { reason: PAUSING }, [found()], false, { kind: "finish-pause", machineId: MACHINE }, true],
   ["pausing, dead, saved", { reason: PAUSING }, [dead], true, paused(/paused/), true],
   ["pausing, nowhere, saved", { reason: PAUSING }, [], true, paused(/paused/), true],
   ["pausing, dead, not saved", { reason: PAUSING }, [dead], false, failed(/VMM died/), false],
@@ -228,7 +228,7 @@ describe("any plan", () => {
           const kind = plan.rows.get(one.id)?.kind;
           if (one.state === "creating") expect(["boot", "settle", "finish-resume"]).toContain(kind);
           if (one.state === "destroying") expect(kind).toBe("finish-destroy");
-          if (one.state === "running") expect(["adopt", "finish-stop", "undo-pause", "settle"]).toContain(kind);
+          if (one.state === "running") expect(["adopt", "finish-stop", "finish-pause", "settle"]).toContain(kind);
         }
       }),
     );

@@ -20,8 +20,8 @@ export type RowAction =
   | { readonly kind: "adopt"; readonly machineId: MachineId }
   /** Its machine runs, and its owner had asked for a stop: take it over and go on stopping it. */
   | { readonly kind: "finish-stop"; readonly machineId: MachineId }
-  /** Its machine runs, and its memory was being saved: it goes on, and what was saved is of no use. */
-  | { readonly kind: "undo-pause"; readonly machineId: MachineId }
+  /** Its machine runs, and its memory was being saved, or still is: whoever saves may have outlived the server. */
+  | { readonly kind: "finish-pause"; readonly machineId: MachineId }
   /** Its machine runs, and was being resumed: take it over and tell it the time. */
   | { readonly kind: "finish-resume"; readonly machineId: MachineId }
   /** Its machine is gone, or its saved memory is. `paused` keeps the save, anything else drops it. */
@@ -78,6 +78,7 @@ function keepsSave(action: RowAction | undefined): boolean {
   switch (action?.kind) {
     case "keep":
     case "boot":
+    case "finish-pause":
     case "finish-resume":
     case "finish-destroy":
       return true;
@@ -125,7 +126,7 @@ function decideRunning(row: EnvironmentRow, machine: FoundMachine | undefined, h
   const isStopping = row.reason === STOPPING;
   const isPausing = row.reason === PAUSING;
   if (machine?.alive === true) {
-    const kind = isStopping ? "finish-stop" : isPausing ? "undo-pause" : "adopt";
+    const kind = isStopping ? "finish-stop" : isPausing ? "finish-pause" : "adopt";
     return { kind, machineId: machine.machineId };
   }
   if (isStopping) return { kind: "settle", state: "stopped", reason: "stopped by its owner" };

@@ -92,7 +92,8 @@ export interface VmSnapshots {
 
   /**
    * Saves a running machine under an id of the caller's, and ends its VMM; `stop` the machine afterwards. When it
-   * rejects (`HOST_OUT_OF_DISK`, `SNAPSHOT_FAILED`) the guest goes on as if nothing had happened, and nothing is saved.
+   * rejects (`HOST_OUT_OF_DISK`, `SNAPSHOT_FAILED`) the guest goes on as if nothing had happened, and nothing is saved;
+   * with `HOST_DAEMON_UNAVAILABLE` nobody can tell. Safe to repeat with the same ids, also after the caller's death.
    */
   pause(machineId: MachineId, saveId: string): Promise<void>;
   /** Like `boot`, from a save, over the same disk. The save stays until `removeSave`. Rejects with `SNAPSHOT_CORRUPT`. */

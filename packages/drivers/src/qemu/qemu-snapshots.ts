@@ -1,8 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Abortable, Machine, MachineSpec, VmSnapshots } from "@microterm/core";
 import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import { saveFailure } from "./qemu-failures.ts";
 import type { QemuMachine } from "./qemu-machine.ts";
+
+/** A daemon that died while it saved is started again, and ends or releases what it was saving. */
+const DAEMON_BACK_MS = 30_000;
+const ASK_AGAIN_MS = 250;
 
 export interface QemuSnapshotsOptions {
   readonly daemon: HostDaemonClient;
@@ -55,9 +60,7 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
       try {
         await daemon.saveMachine(machineId, saveId);
       } catch (error) {
-        // A connection that was lost says nothing: the save may have become whole.
-        const isLost = error instanceof PlatformError && error.code === "HOST_DAEMON_UNAVAILABLE";
-        if (!isLost || !(await isSaved(daemon, saveId))) {
+        if (!leavesOpen(error) || !(await isSaved(daemon, saveId))) {
           machine?.expectNoEnd();
           throw saveFailure(error);
         }
@@ -71,7 +74,23 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
   };
 }
 
+/**
+ * A connection that was lost says nothing: the save may have become whole. Nor does a save or a machine that is in
+ * nobody's way: an earlier request for the same may have succeeded, whose answer nobody heard.
+ */
+function leavesOpen(error: unknown): boolean {
+  if (!(error instanceof PlatformError)) return false;
+  const { hostCode } = error.details;
+  return error.code === "HOST_DAEMON_UNAVAILABLE" || hostCode === "exists" || hostCode === "not-found";
+}
+
+/** Asks until the daemon is back. A guest whose save is whole never goes on: the daemon ends its VMM. */
 async function isSaved(daemon: HostDaemonClient, saveId: string): Promise<boolean> {
-  const saves = await daemon.listSaves().catch(() => []);
-  return saves.some((save) => save.saveId === saveId && save.isWhole);
+  for (const until = Date.now() + DAEMON_BACK_MS; ; await sleep(ASK_AGAIN_MS)) {
+    try {
+      return (await daemon.listSaves()).some((save) => save.saveId === saveId && save.isWhole);
+    } catch {
+      if (Date.now() >= until) return false;
+    }
+  }
 }
