@@ -13,16 +13,19 @@ use nix::sys::socket::{setsockopt, sockopt};
 use serde_json::json;
 use std::cell::Cell;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a command may take on a host under full load.
 const COMMAND: Duration = Duration::from_secs(30);
 /// How long QEMU may go without writing another byte of its stream.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long the whole stream may take: this, and a second for each `MIB_A_SECOND`, of which any disk takes many more.
+const STREAM: Duration = Duration::from_mins(1);
+const MIB_A_SECOND: u64 = 16;
 /// Of the socket that the stream comes through, in bytes.
 const BUFFER: usize = 1024 * 1024;
 /// After as many bytes the free space is looked at again.
@@ -66,6 +69,25 @@ pub fn check_room(daemon: &Daemon, record: &Record) -> Outcome<()> {
     Err(failure(Code::NoSpace, text))
 }
 
+/// Reads what a VMM writes. One that was taken over may send a byte now and then for ever, so there is an end to that,
+/// as there is to its silence.
+struct Bounded {
+    from: UnixStream,
+    until: Instant,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now()).min(SILENCE);
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "QEMU's stream does not come to its end in time");
+        if left.is_zero() {
+            return Err(late());
+        }
+        self.from.set_read_timeout(Some(left))?;
+        self.from.read(into).map_err(|error| if error.kind() == io::ErrorKind::WouldBlock { late() } else { error })
+    }
+}
+
 struct IntoFile<'a>(PageWriter<'a>);
 
 impl Pages for IntoFile<'_> {
@@ -107,7 +129,6 @@ fn receive(control: &mut Control, record: &Record, memory: &File) -> Outcome<Vec
     let what = || "make a socket for the memory".to_owned();
     let (ours, theirs) = UnixStream::pair().during(what)?;
     let _ = setsockopt(&theirs, sockopt::SndBufForce, &BUFFER);
-    ours.set_read_timeout(Some(SILENCE)).during(what)?;
     control.give(theirs.as_fd(), "stream")?;
     drop(theirs);
     control.execute("migrate", &json!({ "uri": "fd:stream" }))?;
@@ -120,7 +141,8 @@ fn receive(control: &mut Control, record: &Record, memory: &File) -> Outcome<Vec
         if full { Err(io::Error::from_raw_os_error(libc::ENOSPC)) } else { Ok(()) }
     };
     let mut into = IntoFile(PageWriter::new(memory, &before));
-    let reader = io::BufReader::with_capacity(BUFFER, ours);
+    let until = Instant::now() + STREAM + Duration::from_secs(record.memory_mib / MIB_A_SECOND);
+    let reader = io::BufReader::with_capacity(BUFFER, Bounded { from: ours, until });
     let split = stream::split(reader, record.memory_mib << 20, &mut into);
     let state = split.and_then(|state| into.0.flush().map(|()| state));
     state.map_err(|error| match error.raw_os_error() {
@@ -140,4 +162,24 @@ pub fn release(control: &mut Control) -> Outcome<()> {
     control.migrated()?;
     control.execute("cont", &json!({}))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_stream_that_drips_for_ever_has_an_end() {
+        let (from, mut to) = UnixStream::pair().unwrap();
+        let drips = std::thread::spawn(move || {
+            while to.write_all(b"!").is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let until = Instant::now() + Duration::from_millis(100);
+        let error = Bounded { from, until }.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drips.join().unwrap();
+    }
 }

@@ -94,6 +94,20 @@ pub fn list(daemon: &Daemon) -> Vec<Listed> {
     ids.into_iter().map(listed).collect()
 }
 
+/// Ends a machine whatever is being done with it, and removes all that bears its id. What is being done, such as a
+/// save, waits for the VMM, which may be hostile and take its time; so the VMM is killed before the lock is waited for.
+///
+/// # Errors
+/// As `kill`.
+pub fn end(daemon: &Daemon, id: &Id) -> Outcome<Removed> {
+    // What does not die now is told of below.
+    let early = daemon.cgroups.kill(id, || fault::reach("kill.signalled")).unwrap_or_default();
+    let _held = daemon.hold_machine(id);
+    let mut removed = kill(daemon, id)?;
+    removed.processes += early;
+    Ok(removed)
+}
+
 /// Removes all that bears the machine's id. The caller holds the machine's lock. `machine.json` goes last, so that
 /// whatever interrupts this, the machine stays in the list until nothing of it is left.
 ///

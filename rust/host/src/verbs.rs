@@ -55,10 +55,7 @@ pub fn act(daemon: &Daemon, request: Request) -> Outcome<Value> {
             Ok(json!({ "removed": disk::remove(&args.disk_id)? }))
         }
         Request::MachineLaunch(args) => value(launch::launch(daemon, &args)?),
-        Request::MachineKill(args) => {
-            let _held = daemon.hold_machine(&args.machine_id);
-            Ok(json!({ "removed": machines::kill(daemon, &args.machine_id)? }))
-        }
+        Request::MachineKill(args) => Ok(json!({ "removed": machines::end(daemon, &args.machine_id)? })),
         Request::MachineUsage(args) => value(daemon.cgroups.usage(&args.machine_id)?),
         Request::MachineSave(args) => {
             let _held = daemon.hold_machine(&args.machine_id);

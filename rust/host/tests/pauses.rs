@@ -2,11 +2,15 @@
 
 mod support;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 use support::snapshots::{build, counts_on, dies_during, file, pause, restore, resume, start, with_memory};
 use support::{Host, until};
 
@@ -127,6 +131,45 @@ fn a_damaged_save_is_refused_and_leaves_nothing() {
         // The disk is there to boot from.
         host.launch("machine2~", Some("diskdisk1~"));
     }
+}
+
+/// Has a save wait for a VMM that does not answer. The save's connection, which gets its answer.
+fn stuck_save(host: &Host, pid: i64) -> UnixStream {
+    kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGSTOP).unwrap();
+    let daemon = host.call("hello", json!({}))["pid"].as_i64().unwrap();
+    let sockets = || {
+        let open = fs::read_dir(format!("/proc/{daemon}/fd")).unwrap().flatten();
+        open.filter(|one| fs::read_link(one.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))).count()
+    };
+    let mut stream = host.connect().unwrap();
+    writeln!(stream, "{}", json!({ "id": 1, "verb": "hello", "args": {} })).unwrap();
+    BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+    // Those of the calls above are closed a little after their answers.
+    let steady = until("no other connection is open", || {
+        let before = sockets();
+        std::thread::sleep(Duration::from_millis(100));
+        (before == sockets()).then_some(before)
+    });
+    let save = json!({ "id": 2, "verb": "machine.save", "args": { "machineId": "machine1~", "saveId": "savesave1~" } });
+    writeln!(stream, "{}", host.named(&save.to_string())).unwrap();
+    until("the save has connected to QEMU", || (sockets() > steady).then_some(()));
+    stream
+}
+
+#[test]
+fn a_machine_that_hangs_while_it_is_paused_is_killed() {
+    let host = start();
+    let pid = host.launch("machine1~", None)["pid"].as_i64().unwrap();
+    host.letters("machine1~", 40);
+    let saving = stuck_save(&host, pid);
+    let removed = host.kill("machine1~");
+    assert!(removed["processes"].as_u64().unwrap() >= 1, "{removed}");
+    let mut answer = String::new();
+    BufReader::new(saving).read_line(&mut answer).unwrap();
+    assert!(answer.contains("snapshot-failed"), "{answer}");
+    // It was not waited for the save's patience to end.
+    assert!(!answer.contains("in time"), "{answer}");
+    assert_eq!(host.scan(&["machine1~", "savesave1~"]), json!([]));
 }
 
 /// A file system of its own for the daemon's folder, which goes with it.
