@@ -77,6 +77,7 @@ export class HubClient extends LogConsumer implements HubMember {
     if (isFuture) this.#window = new OutputWindow(end);
     const { title, cwd } = hub;
     socket.send(encodeReady({ terminal, start, end, from: shown, role, title, cwd }));
+    if (hub.warning !== null) socket.send(hub.warning);
     if (isFuture) {
       const text = `This terminal has not printed ${from} bytes: it is shown as it is now.`;
       socket.send(encodeNotice("offset-unknown", text));

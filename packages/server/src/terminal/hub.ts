@@ -43,6 +43,11 @@ export interface HubOptions {
 
 const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
 
+const EMPTY_SCREEN = encodeNotice(
+  "screen-empty",
+  "The server can't follow this terminal's output: whoever comes anew begins with an empty screen.",
+);
+
 /** A client, as its hub sees it. */
 export interface HubMember {
   /** The number of the log's item that it needs next; null when it needs none. */
@@ -149,6 +154,7 @@ export class TerminalHub {
           isCut = true;
           hub?.begunAnew();
         },
+        emptied: () => hub?.emptied(),
       },
       (from, size) => {
         // The guest tells the size at that byte; until then it is that of the screen that was kept there.
@@ -299,6 +305,15 @@ export class TerminalHub {
   begunAnew(): void {
     const text = "Output from before was not there any more, so the screen begins in its middle.";
     for (const client of this.#clients) client.tell(encodeNotice("screen-cut", text));
+  }
+
+  emptied(): void {
+    for (const client of this.#clients) client.tell(EMPTY_SCREEN);
+  }
+
+  /** What a client is told when it comes; null: nothing. */
+  get warning(): Buffer | null {
+    return this.#feed.isEmpty ? EMPTY_SCREEN : null;
   }
 
   /** A consumer has made room. */

@@ -11,6 +11,7 @@ import { createRecordings, type Recordings } from "./recordings.ts";
 /** Recordings of an environment that is not there yet after a start are looked after this often, for so long. */
 const RESUME_EVERY_MS = 1000;
 const RESUME_TRIES = 120;
+const STOP_WAIT_MS = 1000;
 
 export interface TerminalHubs {
   readonly recordings: Recordings;
@@ -141,7 +142,9 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       isStopping = true;
       unsubscribe();
       for (const opening of [...hubs.values()]) {
-        const hub = await opening.catch(() => null);
+        // One that is only being opened may take long, and has nothing to keep.
+        const late = delay(STOP_WAIT_MS, null, { ref: false });
+        const hub = await Promise.race([opening.catch(() => null), late]);
         hub?.close({ code: CLOSE.serverShutdown, reason: "the server is shutting down" }, true);
         await hub?.ended;
       }

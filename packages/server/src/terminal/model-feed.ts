@@ -6,6 +6,8 @@ import type { TerminalSize } from "./terminal-sizes.ts";
 
 /** Given to the worker and not parsed: more waits in the log, and holds the guest back in the end. */
 const MAX_UNPARSED = 1024 * 1024;
+/** The worker may be hanging when a model is to be opened, and is replaced then. */
+const OPEN_MS = 30_000;
 /** Rows above the screen that a keyframe has. */
 const SCROLLBACK_ROWS = 1000;
 
@@ -20,6 +22,8 @@ export interface ModelFeedOptions extends Source {
   moved(): void;
   /** The screen could not be continued: it begins anew in the middle. */
   begunAnew(): void;
+  /** From now on it is empty. */
+  emptied(): void;
 }
 
 /** Feeds a terminal's output to its screen model, and to the next one when the worker has died. */
@@ -27,6 +31,8 @@ export class ModelFeed extends LogConsumer {
   readonly #options: ModelFeedOptions;
   #model: Model;
   #isOpen = false;
+  /** What comes before it is not drawn: the last worker died of it. */
+  #skipTo: bigint | null = null;
   #isClosed = false;
   #waiting: (() => void)[] = [];
   #appearance: Appearance | null = null;
@@ -39,16 +45,21 @@ export class ModelFeed extends LogConsumer {
     this.#model = this.#openModel(options.ring.start, options.ring.end);
   }
 
-  /** Where the model wants output from, is told before any of it is read. */
+  /** Where the model wants output from, is told before any of it is read. Rejects when no worker opens it. */
   static open(
     options: Omit<ModelFeedOptions, "log">,
     begin: (from: bigint, size: TerminalSize | null) => ModelFeedOptions["log"],
   ): Promise<ModelFeed> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       // The log begins where the model does, so it is made in between.
       const late = { ...options, log: undefined as never } as ModelFeedOptions & { log: ModelFeedOptions["log"] };
       const feed = new ModelFeed(late);
+      const timer = setTimeout(() => {
+        feed.close(true);
+        reject(new Error("the terminal's screen could not be opened in time"));
+      }, OPEN_MS).unref();
       feed.#began = (from, size) => {
+        clearTimeout(timer);
         (late as { log: ModelFeedOptions["log"] }).log = begin(from, size);
         resolve(feed);
       };
@@ -69,6 +80,7 @@ export class ModelFeed extends LogConsumer {
         const item = this.needs;
         const taken = await this.#model.capture().catch(() => null);
         if (taken !== null) return { ...taken, item };
+        // Lost, so it is not open, or closed: the next round waits, or ends.
       } else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     throw new Error("the terminal is gone");
@@ -81,13 +93,18 @@ export class ModelFeed extends LogConsumer {
     this.#wake();
   }
 
+  /** Its output was too much for every worker: the screen is empty, and stays so. */
+  get isEmpty(): boolean {
+    return this.#model.isEmpty;
+  }
+
   protected override get isBlocked(): boolean {
     return !this.#isOpen || this.#model.unparsed > MAX_UNPARSED;
   }
 
   protected override take(item: LogItem): void {
-    if (item.kind === "output") this.#model.output(item.end, bytesOf(item));
-    else if (item.kind === "gap") this.#model.gap(item.end);
+    if (item.kind === "gap" || (item.kind === "output" && this.#model.isEmpty)) this.#model.gap(item.end);
+    else if (item.kind === "output") this.#model.output(item.end, bytesOf(item));
     else if (item.newSize !== null) this.#model.resized(item.newSize.cols, item.newSize.rows);
     if (this.#waiting.length > 0) this.#wake();
   }
@@ -121,8 +138,14 @@ export class ModelFeed extends LogConsumer {
         this.#began?.(from, size);
         this.#began = null;
         this.#isOpen = true;
-        if (isFresh) this.#options.begunAnew();
-        this.startAt(from, size);
+        const skipTo = this.#skipTo;
+        this.#skipTo = null;
+        if (this.isEmpty) this.#options.emptied();
+        else if (isFresh || skipTo !== null) this.#options.begunAnew();
+        if (skipTo !== null && skipTo > from) {
+          this.#model.gap(skipTo);
+          this.startAt(skipTo, size);
+        } else this.startAt(from, size);
         this.#wake();
       },
       parsed: () => {
@@ -137,18 +160,22 @@ export class ModelFeed extends LogConsumer {
         this.#options.news(offset, news);
       },
       reply: (text) => this.#options.reply(text),
-      lost: () => this.#reopen(),
+      lost: (isCulprit) => this.#reopen(isCulprit),
     });
     if (this.#appearance !== null) model.setAppearance(this.#appearance);
     return model;
   }
 
   /** In a new worker, from what was kept. Bytes before now were answered and told of. */
-  #reopen(): void {
+  #reopen(isCulprit: boolean): void {
     if (this.#isClosed) return;
     this.#isOpen = false;
-    this.stop();
     const { log } = this.source;
-    this.#model = this.#openModel(this.#options.ring.start, log.end);
+    // One that was lost while it was opened has taken nothing yet.
+    const hasBegun = this.#began === null;
+    if (hasBegun) this.stop();
+    if (isCulprit && hasBegun && (this.#skipTo ?? 0n) < this.position) this.#skipTo = this.position;
+    const { ring } = this.#options;
+    this.#model = this.#openModel(ring.start, hasBegun ? log.end : ring.end);
   }
 }

@@ -45,7 +45,7 @@ function open(host: ModelHost, path: string, options: Partial<ModelOptions> = {}
     parsed: () => undefined,
     news: (_, some) => news.push(...some),
     reply: (text) => replies.push(text),
-    lost: lost.resolve,
+    lost: () => lost.resolve(),
     ...options,
   });
   return { model, replies, news, opened: opened.promise, lost: lost.promise };

@@ -17,23 +17,27 @@ const STEP_COST = 16 * 1024;
 /** A worker that dies at once must not be started at full speed. */
 const RESTART_MS = 200;
 const STOP_MS = 2000;
+/** A terminal with which the worker died so often gets no more than an empty screen. */
+const STRIKES = 2;
 
 export interface Captured {
   readonly offset: bigint;
   readonly screen: Screen;
 }
 
-export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key"> {
+export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key" | "isEmpty"> {
   opened(opened: Omit<Extract<FromWorker, { kind: "opened" }>, "kind" | "key">): void;
   parsed(): void;
   news(offset: bigint, news: readonly TerminalNews[]): void;
   reply(text: string): void;
-  /** The worker died with this model in it: nothing more comes of it. */
-  lost(): void;
+  /** The worker died with this model in it, perhaps of what it was just dealing with: nothing more comes of it. */
+  lost(isCulprit: boolean): void;
 }
 
 /** The main thread's end of one screen model. */
 export interface Model {
+  /** The worker died with it too often: it is to be given gaps instead of output. */
+  readonly isEmpty: boolean;
   output(end: bigint, bytes: Uint8Array): void;
   resized(cols: number, rows: number): void;
   gap(end: bigint): void;
@@ -53,10 +57,12 @@ export interface ModelHost {
 
 interface Entry {
   readonly options: ModelOptions;
+  readonly key: number;
   readonly captures: Map<number, PromiseWithResolvers<Captured>>;
   /** What each message counts that was sent and is not dealt with. */
   readonly costs: number[];
   unparsed: number;
+  isOpen: boolean;
   isClosed: boolean;
 }
 
@@ -73,10 +79,15 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   let stopped: (() => void) | null = null;
   let progressAt = performance.now();
   const spare: ArrayBuffer[] = [];
-  let worker = start();
+  const strikes = new Map<string, number>();
+  /** For the worker that is to come. */
+  let waiting: { readonly message: ToWorker; readonly transfer: ArrayBuffer[] }[] = [];
+  let worker: Worker | null = start();
   const check = setInterval(() => {
-    const isWaiting = [...entries.values()].some(({ costs, captures }) => costs.length > 0 || captures.size > 0);
-    if (!isWaiting) progressAt = performance.now();
+    const isWaiting = [...entries.values()].some(
+      ({ costs, captures, isOpen }) => costs.length > 0 || captures.size > 0 || !isOpen,
+    );
+    if (!isWaiting || worker === null) progressAt = performance.now();
     else if (performance.now() - progressAt > HANG_MS) {
       log.error({}, "the worker of the screen models hangs and is replaced");
       void worker.terminate();
@@ -85,9 +96,12 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   check.unref();
 
   function start(): Worker {
+    // The key of the model that the worker is at; 0 between two.
+    const busy = new Int32Array(new SharedArrayBuffer(4));
     const own = new Worker(new URL("./model-worker.ts", import.meta.url), {
       resourceLimits: limits,
       env: threadEnvironment(),
+      workerData: busy,
     });
     progressAt = performance.now();
     own.on("message", (message: FromWorker) => {
@@ -97,21 +111,29 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     own.on("error", (error) => log.error({ err: error }, "the worker of the screen models failed"));
     own.once("exit", () => {
       if (isStopping || own !== worker) return;
-      const lost = entries;
-      entries = new Map();
+      worker = null;
       setTimeout(() => {
         if (isStopping) return;
         worker = start();
-        for (const entry of lost.values()) lose(entry);
+        for (const { message, transfer } of waiting) worker.postMessage(message, transfer);
+        waiting = [];
       }, RESTART_MS);
+      // At once, so that nobody asks a model that is gone. What they open now waits for the next worker.
+      const lost = entries;
+      entries = new Map();
+      for (const entry of lost.values()) lose(entry, Atomics.load(busy, 0) === entry.key);
     });
     own.unref();
     return own;
   }
 
-  function lose({ captures, options, isClosed }: Entry): void {
+  function lose({ captures, options, isClosed }: Entry, isCulprit: boolean): void {
+    if (isCulprit) {
+      strikes.set(nameOf(options), (strikes.get(nameOf(options)) ?? 0) + 1);
+      log.error({ path: options.path }, "the worker of the screen models died of this terminal's output");
+    }
+    if (!isClosed) options.lost(isCulprit);
     for (const { reject } of captures.values()) reject(new Error("the worker of the screen models died"));
-    if (!isClosed) options.lost();
   }
 
   function receive(message: FromWorker): void {
@@ -124,6 +146,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     const { options } = entry;
     switch (message.kind) {
       case "opened":
+        entry.isOpen = true;
         options.opened(message);
         break;
       case "parsed":
@@ -146,12 +169,23 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   return {
     open(options) {
       const key = nextKey++;
-      const entry: Entry = { options, captures: new Map(), costs: [], unparsed: 0, isClosed: false };
+      const entry: Entry = {
+        options,
+        key,
+        captures: new Map(),
+        costs: [],
+        unparsed: 0,
+        isOpen: false,
+        isClosed: false,
+      };
+      const isEmpty = (strikes.get(nameOf(options)) ?? 0) >= STRIKES;
       entries.set(key, entry);
       let open: { readonly bytes: Uint8Array<ArrayBuffer>; length: number; end: bigint } | null = null;
       let flushing: NodeJS.Immediate | null = null;
       const send = (message: ToWorker, transfer: ArrayBuffer[] = []): void => {
-        if (entries.get(key) === entry) worker.postMessage(message, transfer);
+        if (entries.get(key) !== entry) return;
+        if (worker === null) waiting.push({ message, transfer });
+        else worker.postMessage(message, transfer);
       };
       const flush = (): void => {
         if (flushing !== null) clearImmediate(flushing);
@@ -173,8 +207,9 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
         entry.unparsed += STEP_COST;
       };
       const { opened: _1, parsed: _2, news: _3, reply: _4, lost: _5, ...rest } = options;
-      send({ kind: "open", key, ...rest });
+      send({ kind: "open", key, isEmpty, ...rest });
       return {
+        isEmpty,
         output(end, bytes) {
           // Copied: these bytes are on their way to the clients too.
           let left = bytes;
@@ -220,9 +255,14 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       const done = new Promise<void>((resolve) => {
         stopped = resolve;
       });
-      worker.postMessage({ kind: "stop" } satisfies ToWorker);
+      const last = worker;
+      if (last === null) return;
+      last.postMessage({ kind: "stop" } satisfies ToWorker);
       await Promise.race([done, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
-      await worker.terminate();
+      await last.terminate();
     },
   };
 }
+
+/** Tells a terminal from another of its name. */
+const nameOf = ({ path, createdUnixMs }: ModelOptions): string => `${path} ${createdUnixMs}`;

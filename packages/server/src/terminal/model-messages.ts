@@ -16,6 +16,8 @@ export type ToWorker =
       readonly cols: number;
       readonly rows: number;
       readonly scrollback: number;
+      /** Begins at `end` with an empty screen, whatever is kept. */
+      readonly isEmpty: boolean;
       /** Bytes before it were answered and told of when they were new. */
       readonly liveFrom: bigint;
     }

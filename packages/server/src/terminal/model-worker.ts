@@ -1,18 +1,25 @@
 /** The worker thread with the screen models of all terminals: parsing a flood here holds nobody's keys up. */
-import { type MessagePort, parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { FromWorker, ToWorker } from "./model-messages.ts";
 import { ScreenModel } from "./screen-model.ts";
 
 /** How long after a model came to rest its garbage is collected: others may follow it. */
 const COLLECT_AFTER_MS = 1000;
 
-function serve(port: MessagePort): void {
+function serve(port: MessagePort, busy: Int32Array): void {
   const send = (message: FromWorker): void => port.postMessage(message);
   const models = new Map<number, ScreenModel>();
   let collecting: NodeJS.Timeout | undefined;
   const rested = (): void => {
     clearTimeout(collecting);
     collecting = setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
+  };
+
+  /** Leaves the key behind when the worker dies of it. */
+  const during = (key: number, work: () => void): void => {
+    Atomics.store(busy, 0, key);
+    work();
+    Atomics.store(busy, 0, 0);
   };
 
   port.on("message", (message: ToWorker) => {
@@ -22,9 +29,13 @@ function serve(port: MessagePort): void {
       send({ kind: "stopped" });
       return;
     }
+    during(message.key, () => handle(message));
+  });
+
+  const handle = (message: Exclude<ToWorker, { kind: "stop" }>): void => {
     const { key } = message;
     if (message.kind === "open") {
-      models.set(key, new ScreenModel(message, send, rested));
+      models.set(key, new ScreenModel(message, { send, rested, during: (work) => during(key, work) }));
       return;
     }
     const model = models.get(key);
@@ -54,8 +65,8 @@ function serve(port: MessagePort): void {
         rested();
         models.delete(key);
     }
-  });
+  };
 }
 
 // The main thread imports this too, to fill its code cache.
-if (parentPort !== null) serve(parentPort);
+if (parentPort !== null) serve(parentPort, workerData as Int32Array);

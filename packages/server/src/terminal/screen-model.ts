@@ -20,7 +20,20 @@ const BACKSLASH = 0x5c;
 /** So many places of one write are told apart; what follows is told of at its end. */
 const MAX_CUTS = 64;
 
+/** Processor time that one message of output may take; a screen of a million cells can be cleared every few bytes. */
+const MAX_PARSE_MS = 2000;
+/** How often that is looked at. */
+const SLICE_BYTES = 2048;
+
 type Open = Extract<ToWorker, { kind: "open" }>;
+
+export interface ScreenModelOptions {
+  send(message: FromWorker): void;
+  /** Output has paused: there may be memory to be had back. */
+  rested(): void;
+  /** Runs what the model does by itself. */
+  during(work: () => void): void;
+}
 
 interface Live {
   readonly terminal: InstanceType<typeof headless.Terminal>;
@@ -34,6 +47,7 @@ export class ScreenModel {
   readonly #open: Open;
   readonly #send: (message: FromWorker) => void;
   readonly #rested: () => void;
+  readonly #during: (work: () => void) => void;
   #live: Live | null = null;
   #frozen: Screen | null;
   #appearance: Appearance | null = null;
@@ -46,19 +60,19 @@ export class ScreenModel {
   #quiet: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  /** `rested` is called when output has paused: there may be memory to be had back. */
-  constructor(open: Open, send: (message: FromWorker) => void, rested: () => void) {
+  constructor(open: Open, { send, rested, during }: ScreenModelOptions) {
     this.#open = open;
     this.#send = send;
     this.#rested = rested;
-    const kept = readKeptScreen(open.path);
+    this.#during = during;
+    const kept = open.isEmpty ? null : readKeptScreen(open.path);
     const isUsable =
       kept !== null &&
       kept.createdUnixMs === open.createdUnixMs &&
       kept.offset >= open.start &&
       kept.offset <= open.end;
     this.#frozen = isUsable ? kept.screen : null;
-    this.#offset = isUsable ? kept.offset : open.start;
+    this.#offset = isUsable ? kept.offset : open.isEmpty ? open.end : open.start;
     this.#keptOffset = this.#offset;
     this.#size = isUsable ? kept.screen : open;
     const { title = "", cwd = null } = this.#frozen?.state ?? {};
@@ -69,7 +83,13 @@ export class ScreenModel {
 
   output(end: bigint, bytes: Uint8Array): void {
     const live = this.#wake();
+    const begun = spentMs();
     for (const piece of pieces(bytes)) {
+      if (spentMs() - begun > MAX_PARSE_MS) {
+        // Others wait for theirs: the rest of it is not drawn.
+        this.gap(end);
+        return;
+      }
       this.#offset += BigInt(piece.length);
       live.screen.writeNow(piece);
       const news = live.news.take();
@@ -139,9 +159,9 @@ export class ScreenModel {
     this.#isTouched = true;
     const isDue = this.#offset - this.#keptOffset >= KEEP_EVERY_BYTES;
     if (isDue && performance.now() - this.#keptAt >= this.#keepCost / KEEP_SHARE) this.#keep();
-    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#rest(), KEEP_QUIET_MS);
+    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#during(() => this.#rest()), KEEP_QUIET_MS);
     else this.#quiet.refresh();
-    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#freeze(), FREEZE_AFTER_MS);
+    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#during(() => this.#freeze()), FREEZE_AFTER_MS);
     else this.#idle.refresh();
   }
 
@@ -176,7 +196,13 @@ export class ScreenModel {
   }
 }
 
-/** Cut behind whatever may have told something, so that its offset is exact. */
+/** Of this thread: a machine that stands still counts for nothing. */
+const spentMs = (): number => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
+
+/** Cut behind whatever may have told something, so that its offset is exact, and into slices. */
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
   let from = 0;
   for (let cuts = 0; cuts < MAX_CUTS; cuts++) {
@@ -185,8 +211,12 @@ function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
     while (string > 0 && bytes[string - 1] !== ESC) string = bytes.indexOf(BACKSLASH, string + 1);
     const next = bell < 0 ? string : string <= 0 ? bell : Math.min(bell, string);
     if (next < 0) break;
-    yield bytes.subarray(from, next + 1);
+    yield* slices(bytes.subarray(from, next + 1));
     from = next + 1;
   }
-  if (from < bytes.length) yield bytes.subarray(from);
+  yield* slices(bytes.subarray(from));
+}
+
+function* slices(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
 }

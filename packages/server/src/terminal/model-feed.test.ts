@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { ModelFeed } from "./model-feed.ts";
+import { createModelHost, type ModelHost } from "./model-host.ts";
+import { OutputLog } from "./output-log.ts";
+
+const TIME = { timeout: 240_000 };
+const SMALL = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 };
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), "microterm-feed-"));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A terminal that prints what the test says. */
+async function terminal(host: ModelHost, path: string) {
+  const told: string[] = [];
+  let log = new OutputLog(0n, { cols: 80, rows: 24 });
+  const feed = await ModelFeed.open(
+    {
+      host,
+      path,
+      createdUnixMs: 1,
+      terminal: "t-1" as never,
+      agent: () => Promise.reject(new Error("no guest here")),
+      ring: { start: 0n, end: 0n },
+      news: () => undefined,
+      reply: () => undefined,
+      moved: () => undefined,
+      begunAnew: () => told.push("cut"),
+      emptied: () => told.push("emptied"),
+    },
+    (from, size) => {
+      log = new OutputLog(from, size ?? { cols: 80, rows: 24 });
+      return log;
+    },
+  );
+  onTestFinished(() => feed.close(false));
+  const print = (text: string): void => {
+    log.output(log.end, new TextEncoder().encode(text));
+    log.trim(feed.needs ?? log.next);
+    feed.pump();
+  };
+  const resize = (cols: number, rows: number): void => {
+    log.resized(log.end, { cols, rows });
+    feed.pump();
+  };
+  const text = async () => new TextDecoder().decode((await feed.capture(log.end)).screen.content);
+  return { feed, log, told, print, resize, text };
+}
+
+const heavy = `${"\x1b]8;;http://x\x07e\u0301\x1b]8;;\x07".repeat(900)}\r\n`;
+
+it(
+  "serves who asks while there is no worker, and after two deaths does without the screen that killed it",
+  TIME,
+  async () => {
+    const path = folder();
+    const errors: string[] = [];
+    const opening: Promise<Awaited<ReturnType<typeof terminal>>>[] = [];
+    const asked: Promise<string>[] = [];
+    const host = createModelHost(
+      {
+        error: (_, message) => {
+          errors.push(message);
+          // Told at the worker's end, or just before: there is none for a while.
+          asked.push(good.text());
+          setImmediate(() => {
+            asked.push(good.text());
+            opening.push(terminal(host, join(path, `new-${opening.length}.json`)));
+          });
+        },
+      },
+      SMALL,
+    );
+    onTestFinished(() => host.stop());
+    const good = await terminal(host, join(path, "good.json"));
+    const bad = await terminal(host, join(path, "bad.json"));
+    good.print("still here");
+    expect(await good.text()).toContain("still here");
+    bad.resize(1000, 1000);
+    const deadline = Date.now() + 180_000;
+    while (!bad.feed.isEmpty && Date.now() < deadline) {
+      bad.print(heavy);
+      // Timers run on: nothing of it spins.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(bad.feed.isEmpty).toBe(true);
+    for (const text of await Promise.all(asked)) expect(text).toContain("still here");
+    for (const late of await Promise.all(opening)) {
+      late.print("late");
+      expect(await late.text()).toContain("late");
+    }
+    const deaths = errors.length;
+    for (let i = 0; i < 300; i++) bad.print(heavy);
+    expect((await bad.text()).includes("http")).toBe(false);
+    expect((await bad.feed.capture(bad.log.end)).offset).toBe(bad.log.end);
+    expect([bad.told[0], bad.told.filter((what) => what === "emptied")]).toEqual(["cut", ["emptied"]]);
+    expect(await good.text()).toContain("still here");
+    expect(errors.length).toBe(deaths);
+  },
+);
+
+it("counts of 2^31 hold nobody up", TIME, async () => {
+  const errors: string[] = [];
+  const host = createModelHost({ error: (_, message) => errors.push(message) });
+  onTestFinished(() => host.stop());
+  const path = folder();
+  const one = await terminal(host, join(path, "one.json"));
+  one.print([..."SLMTbIZ@PXABCDEFGdea`"].map((final) => `x\x1b[2147483647${final}`).join(""));
+  one.print("\x1b[Hdone");
+  expect(await one.text()).toContain("done");
+  expect(errors).toEqual([]);
+});
+
+it("a screen that is slow to draw is given up in parts, and the rest goes on", TIME, async () => {
+  const errors: string[] = [];
+  const host = createModelHost({ error: (_, message) => errors.push(message) });
+  onTestFinished(() => host.stop());
+  const path = folder();
+  const [slow, other] = [await terminal(host, join(path, "a.json")), await terminal(host, join(path, "b.json"))];
+  slow.resize(1000, 1000);
+  slow.print("\x1b#8\x1b[2J".repeat(9000));
+  await slow.text();
+  // In a message of its own.
+  slow.print("\x1b[2J\x1b[Hdone");
+  other.print("other");
+  expect(await other.text()).toContain("other");
+  expect((await slow.text()).includes("done")).toBe(true);
+  expect(errors).toEqual([]);
+});
