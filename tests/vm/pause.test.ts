@@ -134,6 +134,20 @@ describe("a pause", () => {
     await destroy(id);
   });
 
+  it("whose resume may have run when the daemon died is not resumed again, and starts with its disk", async () => {
+    const { id } = await counting();
+    await world.run(id, "echo kept > file; sync");
+    await act(id, "pause", "paused");
+    await world.daemon.restart("restore.loaded");
+    const { reason } = await act(id, "resume", "running", "failed", "paused");
+    expect(reason).toMatch(/could not be resumed.*'start' boots it with its disk/);
+    await world.daemon.restart();
+    await poll("the save to be gone", async () => (await saves()).length === 0);
+    await act(id, "start", "running");
+    expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
+    await destroy(id);
+  });
+
   it("comes by itself when nobody uses it, and not while it computes", async () => {
     const { id } = await world.server.ok("POST", "/v1/environments", {
       memoryMib: 128,

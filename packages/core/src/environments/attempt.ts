@@ -35,7 +35,7 @@ export interface Progress {
   step: BootStep;
   /** The driver's call under way: waited for before anything that it may have made is removed. */
   making: Promise<Machine> | null;
-  /** The guest has gone on: a save that it came from must not be used again, its disk is another now. */
+  /** The guest may have gone on: a save that it came from must not be used again, its disk may be another now. */
   hasRun: boolean;
 }
 
@@ -138,9 +138,13 @@ async function make(
   const { memoryMib, cpus } = row;
   const diskId = hasDisk ? row.diskId : null;
   const spec: MachineSpec = { machineId, memoryMib, cpus, diskId, environmentId: row.id };
-  progress.making = start(context, way, spec, signal);
-  const machine = await progress.making;
+  // A guest runs before its host can say so: from here on only the host's word can tell that it has not.
   progress.hasRun = true;
+  progress.making = start(context, way, spec, signal);
+  const machine = await progress.making.catch((error: unknown) => {
+    if (error instanceof PlatformError && error.details.hasRun === false) progress.hasRun = false;
+    throw error;
+  });
   if (signal.aborted) {
     // Too late: this attempt has been given up, and whoever gave it up removes the machine by its id.
     machine.release();

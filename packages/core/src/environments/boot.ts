@@ -83,7 +83,9 @@ async function bootTwice(
       if (signal.aborted || error instanceof Superseded) return;
       const reason = describeError(error);
       const isCorrupt = error instanceof PlatformError && error.code === "SNAPSHOT_CORRUPT";
-      if (way.kind === "resume" && (isCorrupt || progress.hasRun)) return fail(context, row, reason);
+      if (way.kind === "resume" && (isCorrupt || progress.hasRun)) {
+        return fail(context, row, `it could not be resumed: ${reason}; 'start' boots it with its disk`);
+      }
       if (retry !== null || !isWorthRetrying(error)) return giveUp(context, row, way, reason);
       context.log.warn("a boot failed and is tried once more", { environment: row.id, way: way.kind, reason });
       if (way.kind === "restore") {

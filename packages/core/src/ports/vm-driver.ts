@@ -96,7 +96,11 @@ export interface VmSnapshots {
    * with `HOST_DAEMON_UNAVAILABLE` nobody can tell. Safe to repeat with the same ids, also after the caller's death.
    */
   pause(machineId: MachineId, saveId: string): Promise<void>;
-  /** Like `boot`, from a save, over the same disk. The save stays until `removeSave`. Rejects with `SNAPSHOT_CORRUPT`. */
+  /**
+   * Like `boot`, from a save, over the same disk. The save stays until `removeSave`, and no guest goes on from it twice.
+   * Rejects besides with `SNAPSHOT_CORRUPT`. With `details.hasRun` false, whatever the code, the guest has certainly not
+   * gone on and the save is as good as before; without, it may have, and its disk may be another now.
+   */
   resume(spec: MachineSpec & { readonly saveId: string }, options?: Abortable): Promise<Machine>;
   /** Safe to repeat. */
   removeSave(saveId: string): Promise<{ readonly files: number; readonly bytes: number }>;

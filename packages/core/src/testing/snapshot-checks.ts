@@ -197,6 +197,8 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       // Long enough for a clock that stood still to be wrong.
       await new Promise((resolve) => setTimeout(resolve, (CLOCK_SECONDS + 1) * 1000));
 
+      const other = { ...spec({ diskId }), memoryMib: world.memoryMib() + 64, saveId };
+      await expect(snapshots().resume(other)).rejects.toMatchObject({ details: { hasRun: false } });
       const resumed = stopAfter(await snapshots().resume({ ...spec({ diskId }), saveId }));
       const again = await agentOf(resumed);
       expect(again.hello).toMatchObject({ bootId: agent.hello.bootId, isSealed: false });
@@ -213,6 +215,11 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       expect(numbers.length).toBeGreaterThan(1000);
       expect(numbers).toEqual(numbers.map((_, index) => index + 1));
       await resumed.stop();
+      const twice = await snapshots()
+        .resume({ ...spec({ diskId }), saveId })
+        .catch((error: unknown) => error);
+      expect(twice).toMatchObject({ code: "SNAPSHOT_CORRUPT" });
+      expect(twice).not.toHaveProperty("details.hasRun");
       expect((await snapshots().removeSave(saveId)).bytes).toBeGreaterThan(0);
       expect(await snapshots().removeSave(saveId)).toEqual({ files: 0, bytes: 0 });
       expect(await snapshots().listSaves()).not.toContain(saveId);

@@ -4,7 +4,7 @@ import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmDriver } fro
 import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
 import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
 import { qemuCapabilities } from "./qemu-capabilities.ts";
-import { bootFailure, isRefused } from "./qemu-failures.ts";
+import { bootFailure, isRefused, launchFailure } from "./qemu-failures.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { createQemuSnapshots } from "./qemu-snapshots.ts";
 
@@ -48,16 +48,13 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
 
   const launch = async (spec: MachineSpec, memory: LaunchMemory, signal?: AbortSignal): Promise<Machine> => {
     const { machineId, memoryMib, cpus, diskId, environmentId } = spec;
-    const { magic } = await daemon.launch({
-      machineId,
-      image,
-      diskId,
-      memoryMib,
-      cpus,
-      accelerator,
+    const args = {
+      ...{ machineId, image, diskId, memoryMib, cpus, accelerator, memory },
       magic: randomBytes(16).toString("hex"),
-      memory,
       ...(environmentId === null ? {} : { labels: { environment: environmentId } }),
+    };
+    const { magic } = await daemon.launch(args).catch((error: unknown) => {
+      throw launchFailure(error);
     });
     const machine = machineOf(machineId, magic);
     try {

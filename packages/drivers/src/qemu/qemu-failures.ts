@@ -21,6 +21,20 @@ export function bootFailure(error: unknown): PlatformError {
   return new PlatformError("MACHINE_BOOT_FAILED", `the machine could not be started: ${message}`, { cause: error });
 }
 
+/** The daemon says these before a guest can have gone on. What it says later, or does not say, leaves that open. */
+const BEFORE_RUN: readonly unknown[] = ["bad-request", "not-found", "exists", "busy", "no-space", "no-memory"];
+
+/** A launch that was refused, marked where the guest has certainly not gone on. */
+export function launchFailure(error: unknown): PlatformError {
+  const failure = bootFailure(error);
+  const { hostCode } = error instanceof PlatformError ? error.details : {};
+  return BEFORE_RUN.includes(hostCode) ? neverRan(failure, { hostCode }) : failure;
+}
+
+export function neverRan(failure: PlatformError, details: Readonly<Record<string, unknown>> = {}): PlatformError {
+  return new PlatformError(failure.code, failure.message, { details: { ...details, hasRun: false }, cause: failure });
+}
+
 /** What a caller of `saveTemplate` and `pause` may see. */
 export function saveFailure(error: unknown): PlatformError {
   const passed = ["SNAPSHOT_FAILED", "HOST_OUT_OF_DISK", "HOST_DAEMON_UNAVAILABLE"];

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Abortable, Machine, MachineSpec, VmSnapshots } from "@microterm/core";
 import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
-import { saveFailure } from "./qemu-failures.ts";
+import { bootFailure, neverRan, saveFailure } from "./qemu-failures.ts";
 import type { QemuMachine } from "./qemu-machine.ts";
 
 /** A daemon that died while it saved is started again, and ends or releases what it was saving. */
@@ -68,7 +68,13 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
       machine?.release();
     },
 
-    resume: (spec, given) => start(spec, { save: spec.saveId }, given),
+    async resume(spec, given) {
+      // A daemon that is away has launched nothing. One that goes away during the launch leaves that open.
+      await daemon.hello().catch((error: unknown) => {
+        throw neverRan(bootFailure(error));
+      });
+      return start(spec, { save: spec.saveId }, given);
+    },
     removeSave: (saveId) => daemon.removeSave(saveId),
     listSaves: async () => (await daemon.listSaves()).map(({ saveId }) => saveId),
   };
