@@ -1,5 +1,6 @@
 //! Connections: who may speak, how much at once, and one answer a request.
 
+use crate::clients::Client;
 use crate::daemon::Daemon;
 use crate::error::{Code, Failure, failure, note};
 use crate::request::{self, LONGEST_LINE, Request};
@@ -39,10 +40,13 @@ pub fn accept(daemon: &Arc<Daemon>, listener: &UnixListener) -> i32 {
             let _ = (&stream).write_all(&line(None, Err(refusal)));
             continue;
         }
+        let Ok(watched) = stream.try_clone() else { continue };
+        // Here, and not in its thread: who connects later must find it.
+        let client = daemon.clients.enter(Some(watched));
         open.fetch_add(1, Ordering::SeqCst);
         let (daemon, leaving) = (Arc::clone(daemon), Arc::clone(&open));
         let started = std::thread::Builder::new().name("connection".to_owned()).spawn(move || {
-            serve(&daemon, &stream);
+            serve(&daemon, &client, &stream);
             leaving.fetch_sub(1, Ordering::SeqCst);
         });
         if started.is_err() {
@@ -94,7 +98,7 @@ impl UnderWay {
     }
 }
 
-fn serve(daemon: &Arc<Daemon>, stream: &UnixStream) {
+fn serve(daemon: &Arc<Daemon>, client: &Arc<Client>, stream: &UnixStream) {
     let Ok(writer) = stream.try_clone() else { return };
     let writer = Arc::new(Mutex::new(writer));
     let answer = |bytes: &[u8]| send(&writer, bytes);
@@ -115,13 +119,14 @@ fn serve(daemon: &Arc<Daemon>, stream: &UnixStream) {
         }
         match request::parse(&text) {
             (id, Err(refusal)) => answer(&line(id, Err(refusal))),
-            (id, Ok(request)) => start(daemon, &writer, &under_way, id, request),
+            (id, Ok(request)) => start(daemon, client, &writer, &under_way, id, request),
         }
     }
 }
 
 fn start(
     daemon: &Arc<Daemon>,
+    client: &Arc<Client>,
     writer: &Arc<Mutex<UnixStream>>,
     under_way: &Arc<UnderWay>,
     id: Option<u64>,
@@ -129,8 +134,11 @@ fn start(
 ) {
     under_way.enter();
     let (daemon, to, leaving) = (Arc::clone(daemon), Arc::clone(writer), Arc::clone(under_way));
+    let (number, changing) = (client.number(), request.changes().then(|| Arc::clone(client)));
     let started = std::thread::Builder::new().name("verb".to_owned()).spawn(move || {
-        send(&to, &line(id, verbs::act(&daemon, request)));
+        let outcome = verbs::act(&daemon, number, request);
+        drop(changing);
+        send(&to, &line(id, outcome));
         leaving.leave();
     });
     if started.is_err() {

@@ -1,6 +1,7 @@
 //! The daemon: what all its verbs share, and its start.
 
 use crate::cgroup::Cgroups;
+use crate::clients::Clients;
 use crate::descriptors;
 use crate::error::{Outcome, note};
 use crate::ids::ImageKey;
@@ -24,6 +25,7 @@ pub struct Daemon {
     pub boot_id: String,
     pub cgroups: Cgroups,
     pub claims: Claims,
+    pub clients: Clients,
     pub locks: Locks,
     /// Images that a verification found corrupt; no machine starts from them.
     pub corrupt: Mutex<HashSet<ImageKey>>,
@@ -38,6 +40,7 @@ impl Daemon {
             cgroups: Cgroups::detect(&options.instance),
             claims: Claims::new(&options.instance, &boot_id),
             boot_id,
+            clients: Clients::default(),
             locks: Locks::default(),
             corrupt: Mutex::default(),
             templates: Templates::default(),
@@ -77,8 +80,9 @@ impl Daemon {
             if place::machine(&id).join(SAVING).exists() {
                 // Nobody else gets at the machine before this is settled; its VMM may take long to answer.
                 let (daemon, held) = (Arc::clone(self), self.hold_machine(&id));
+                let gone = self.clients.enter(None);
                 std::thread::spawn(move || {
-                    let _held = held;
+                    let (_held, _gone) = (held, gone);
                     saves::recover(&daemon, &id);
                 });
             }

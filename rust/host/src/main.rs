@@ -5,6 +5,7 @@
 
 mod capture;
 mod cgroup;
+mod clients;
 mod connection;
 mod control;
 mod copy;

@@ -36,6 +36,7 @@ struct Nothing {}
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     Hello,
+    Settle,
     ImageVerify(ImageArgs),
     ImageImport,
     DiskCreate(DiskCreateArgs, DiskFrom),
@@ -54,6 +55,34 @@ pub enum Request {
     Scan(ScanArgs),
     HostResources,
     JailProbe,
+}
+
+impl Request {
+    /// Whether it changes what there is of machines, disks, templates or saves.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::DiskCreate(..)
+            | Self::DiskRemove(_)
+            | Self::MachineLaunch(_)
+            | Self::MachineKill(_)
+            | Self::MachineSave(_)
+            | Self::TemplateSave(_)
+            | Self::TemplateRemove(_)
+            | Self::SaveRemove(_) => true,
+            Self::Hello
+            | Self::Settle
+            | Self::ImageVerify(_)
+            | Self::ImageImport
+            | Self::MachineUsage(_)
+            | Self::TemplateFind(_)
+            | Self::TemplateList
+            | Self::SaveList
+            | Self::List
+            | Self::Scan(_)
+            | Self::HostResources
+            | Self::JailProbe => false,
+        }
+    }
 }
 
 fn args<T: DeserializeOwned>(verb: &str, raw: &RawValue) -> Result<T, Failure> {
@@ -84,6 +113,7 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
     let nothing = |request: Request| args::<Nothing>(name, raw).map(|_| request);
     match name {
         "hello" => nothing(Request::Hello),
+        "settle" => nothing(Request::Settle),
         "image.import" => nothing(Request::ImageImport),
         "list" => nothing(Request::List),
         "host.resources" => nothing(Request::HostResources),

@@ -27,13 +27,14 @@ impl Daemon {
     }
 }
 
-/// Does what is asked.
+/// Does what the client of that number asks.
 ///
 /// # Errors
 /// Whatever the verb refuses or fails with.
-pub fn act(daemon: &Daemon, request: Request) -> Outcome<Value> {
+pub fn act(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value> {
     match request {
         Request::Hello => Ok(hello(daemon)),
+        Request::Settle => daemon.clients.settle(client).map(|()| json!({})),
         Request::ImageVerify(args) => {
             let _held = daemon.hold_images();
             let bad = image::verify(&args.image)?;

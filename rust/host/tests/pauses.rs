@@ -4,9 +4,9 @@ mod support;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -170,6 +170,34 @@ fn a_machine_that_hangs_while_it_is_paused_is_killed() {
     // It was not waited for the save's patience to end.
     assert!(!answer.contains("in time"), "{answer}");
     assert_eq!(host.scan(&["machine1~", "savesave1~"]), json!([]));
+}
+
+#[test]
+fn what_a_client_leaves_under_way_is_waited_for() {
+    let host = start();
+    let pid = host.launch("machine1~", None)["pid"].as_i64().unwrap();
+    host.letters("machine1~", 40);
+    let saving = stuck_save(&host, pid);
+    // It is not waited for what a client that is there has asked for.
+    host.call("settle", json!({}));
+    saving.set_nonblocking(true).unwrap();
+    let unanswered = (&saving).read(&mut [0]).unwrap_err();
+    assert_eq!(unanswered.kind(), std::io::ErrorKind::WouldBlock);
+    drop(saving);
+    let mut stream = host.connect().unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    for (id, verb) in [(1, "settle"), (2, "list"), (3, "list")] {
+        writeln!(stream, "{}", json!({ "id": id, "verb": verb, "args": {} })).unwrap();
+    }
+    // Others are answered meanwhile.
+    for _ in 0..2 {
+        let answer: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+        assert_ne!(answer["id"], 1, "{answer}");
+    }
+    kill(Pid::from_raw(pid.try_into().unwrap()), Signal::SIGCONT).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&lines.next().unwrap()).unwrap(), json!({ "id": 1, "ok": {} }));
+    assert_eq!(host.call("save.list", json!({}))["saves"][0]["isWhole"], true);
+    assert_eq!(host.machines()[0]["alive"], false);
 }
 
 /// A file system of its own for the daemon's folder, which goes with it.

@@ -58,6 +58,7 @@ export const ANSWERS = {
     qemu: z.string().nullable(),
     images: z.array(key),
   }),
+  settle: z.strictObject({}),
   "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(z.string()) }),
   "image.import": z.strictObject({ imported: z.array(key), images: z.array(key) }),
   "disk.create": z.strictObject({}),

@@ -9,6 +9,8 @@ import { ANSWERS, type HostAnswer, type HostCode, type HostVerb, Reply } from ".
 /** How long a verb may take, ms: what it does to a disk or a process tree on a busy host, doubled. */
 const DEADLINES: Record<HostVerb, number> = {
   hello: 5000,
+  // It gives up after 120 s.
+  settle: 130_000,
   "image.verify": 120_000,
   "image.import": 300_000,
   "disk.create": 120_000,

@@ -42,6 +42,11 @@ export interface LaunchArgs {
 export interface HostDaemonClient {
   readonly socketPath: string;
   hello(): Promise<HostAnswer<"hello">>;
+  /**
+   * Waits until nothing is under way any more of what clients asked for that have gone since, such as a server that
+   * died: only then do the lists show all there is. Rejects with `ENVIRONMENT_STATE` (`busy`) after 120 s.
+   */
+  settle(): Promise<void>;
   verifyImage(image: string): Promise<HostAnswer<"image.verify">>;
   /** Takes in what lies in the folder that the daemon was started with. */
   importImages(): Promise<HostAnswer<"image.import">>;
@@ -84,6 +89,9 @@ export function createHostDaemonClient(options: { readonly socketPath: string })
   return {
     socketPath: options.socketPath,
     hello: () => connection.call("hello", {}),
+    settle: async () => {
+      await connection.call("settle", {});
+    },
     verifyImage: (image) => connection.call("image.verify", { image }),
     importImages: () => connection.call("image.import", {}),
     createDisk: async (diskId, sizeMib) => {
