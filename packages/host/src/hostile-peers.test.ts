@@ -93,6 +93,22 @@ describe("the client of microterm-host", () => {
     expect(asked).toEqual(["list", "list", "machine.launch"]);
   });
 
+  it("hears at once why it is turned away", async () => {
+    let connections = 0;
+    const path = await listen((socket) => {
+      connections += 1;
+      socket.resume();
+      socket.end(`${JSON.stringify({ id: null, error: { code: "denied", message: "uid 7 may not" } })}\n`);
+    });
+    const refused = clientOf(path).hello();
+    await expect(refused).rejects.toMatchObject({
+      code: "HOST_DAEMON_UNAVAILABLE",
+      message: expect.stringContaining("uid 7 may not"),
+      details: { hostCode: "denied" },
+    });
+    expect(connections).toBe(1);
+  });
+
   it("gives up a daemon that sends garbage", async () => {
     const path = await listen(answering((_request, socket) => socket.write("garbage\n")));
     await expect(clientOf(path).list()).rejects.toMatchObject({ code: "HOST_DAEMON_UNAVAILABLE" });

@@ -8,10 +8,11 @@ use crate::verbs;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Most connections at a time.
 const MOST_CONNECTIONS: usize = 32;
@@ -19,12 +20,16 @@ const MOST_CONNECTIONS: usize = 32;
 const OF_ROOT: usize = 4;
 /// Most requests of one connection at a time; while there are as many, its next line is not read.
 const MOST_REQUESTS: usize = 16;
+/// How long one that is turned away may take to read why, and how many may at a time; to others it is closed at once.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(5);
+const MOST_LEAVING: usize = 8;
 /// How long an answer waits for a client that does not read.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves for ever.
 pub fn accept(daemon: &Arc<Daemon>, listener: &UnixListener) -> i32 {
     let open = Arc::new(AtomicUsize::new(0));
+    let leaving = Arc::new(AtomicUsize::new(0));
     loop {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
@@ -37,17 +42,17 @@ pub fn accept(daemon: &Arc<Daemon>, listener: &UnixListener) -> i32 {
         };
         let _ = stream.set_write_timeout(Some(WRITE_PATIENCE));
         if let Err(refusal) = admit(&stream, daemon.options.server_uid, open.load(Ordering::SeqCst)) {
-            let _ = (&stream).write_all(&line(None, Err(refusal)));
+            turn_away(stream, refusal, &leaving);
             continue;
         }
         let Ok(watched) = stream.try_clone() else { continue };
         // Here, and not in its thread: who connects later must find it.
         let client = daemon.clients.enter(Some(watched));
         open.fetch_add(1, Ordering::SeqCst);
-        let (daemon, leaving) = (Arc::clone(daemon), Arc::clone(&open));
+        let (daemon, entered) = (Arc::clone(daemon), Arc::clone(&open));
         let started = std::thread::Builder::new().name("connection".to_owned()).spawn(move || {
             serve(&daemon, &client, &stream);
-            leaving.fetch_sub(1, Ordering::SeqCst);
+            entered.fetch_sub(1, Ordering::SeqCst);
         });
         if started.is_err() {
             open.fetch_sub(1, Ordering::SeqCst);
@@ -66,6 +71,34 @@ fn admit(stream: &UnixStream, server_uid: u32, open: usize) -> Result<(), Failur
         return Err(failure(Code::Busy, format!("{most} connections are open already")));
     }
     Ok(())
+}
+
+/// Says why, and lets the client find that out: one whose first request meets a closed socket gets an error for it, and
+/// may never look at what had been said before.
+fn turn_away(stream: UnixStream, why: Failure, leaving: &Arc<AtomicUsize>) {
+    let _ = (&stream).write_all(&line(None, Err(why)));
+    let _ = stream.shutdown(Shutdown::Write);
+    if leaving.fetch_add(1, Ordering::SeqCst) >= MOST_LEAVING {
+        leaving.fetch_sub(1, Ordering::SeqCst);
+        return;
+    }
+    let left = Arc::clone(leaving);
+    let started = std::thread::Builder::new().name("leaving".to_owned()).spawn(move || {
+        let until = Instant::now() + LEAVING_PATIENCE;
+        let mut sink = [0; 4096];
+        loop {
+            let patience = until.saturating_duration_since(Instant::now());
+            // A patience of nothing is refused, and ends it as well.
+            if stream.set_read_timeout(Some(patience)).is_err() || !matches!((&stream).read(&mut sink), Ok(1..)) {
+                break;
+            }
+        }
+        drop(stream);
+        left.fetch_sub(1, Ordering::SeqCst);
+    });
+    if started.is_err() {
+        leaving.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn line(id: Option<u64>, outcome: Result<Value, Failure>) -> Vec<u8> {
@@ -151,6 +184,6 @@ fn start(
 fn send(writer: &Mutex<UnixStream>, bytes: &[u8]) {
     let mut stream = writer.lock().unwrap_or_else(PoisonError::into_inner);
     if stream.write_all(bytes).is_err() {
-        let _ = stream.shutdown(std::net::Shutdown::Both);
+        let _ = stream.shutdown(Shutdown::Both);
     }
 }

@@ -17,7 +17,10 @@ fn hello_as(uid: u32, socket: PathBuf) -> Value {
         // SAFETY: the raw call, unlike libc's, changes the uid of this one thread alone, and the thread ends after it.
         assert_eq!(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }, 0);
         let mut stream = UnixStream::connect(socket).unwrap();
-        let _ = stream.write_all(b"{\"id\":1,\"verb\":\"hello\",\"args\":{}}\n");
+        // Long enough for a refusal to come first.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        // One that is turned away can say so much, and hears why.
+        stream.write_all(b"{\"id\":1,\"verb\":\"hello\",\"args\":{}}\n").unwrap();
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
