@@ -39,6 +39,8 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     return machine;
   };
 
+  let isSettled = false;
+
   /** Kills what a boot that failed has left; the daemon may be away for a moment, and `list` shows what stays. */
   const abandon = async (machineId: MachineId): Promise<void> => {
     await daemon.kill(machineId).catch((error: unknown) => {
@@ -89,6 +91,9 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     boot: (spec, given) => start(spec, spec.isTemplateSource === true ? "template-source" : "plain", given),
 
     async list() {
+      // Before recovery looks: what a server that died has asked for may still be in the making.
+      if (!isSettled) await daemon.settle();
+      isSettled = true;
       const [{ bootId }, { machines }] = await Promise.all([daemon.hello(), daemon.list()]);
       const found: FoundMachine[] = [];
       for (const machine of machines) {
