@@ -105,7 +105,7 @@ describe("the proof of KVM", () => {
     const { machinesDir, client } = daemon;
     const verdict = await proveKvm({ daemon: client, machinesDir, image: image.key, deadlineMs: PROOF_DEADLINE_MS });
     expect(verdict).toMatchObject({ accelerator: "tcg" });
-    expect(verdict.reason).toMatch(/^a guest did not boot with KVM within 6 s: ./);
+    expect(verdict.reason).toMatch(/^\/dev\/kvm does not work here: ./);
     expect(await scanMachines(daemon)).toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { writeSync } from "node:fs";
 import { EXIT } from "../failure.ts";
 
@@ -24,7 +25,7 @@ export class OwnTty {
   }
 
   enter(): void {
-    process.stdin.setRawMode(true);
+    makeRaw();
     this.#isRaw = true;
     for (const [name, number] of Object.entries(LEAVING_SIGNALS)) this.#on(name, () => this.#onSignal(number));
     this.#on("exit", () => this.restore());
@@ -35,7 +36,7 @@ export class OwnTty {
       process.kill(process.pid, "SIGSTOP");
     });
     this.#on("SIGCONT", () => {
-      if (this.#isRaw) process.stdin.setRawMode(true);
+      if (this.#isRaw) makeRaw();
     });
     // A terminal that has gone away takes the process with it.
     process.stdout.on("error", () => this.#onSignal(LEAVING_SIGNALS.SIGHUP));
@@ -58,6 +59,12 @@ export class OwnTty {
     this.#handlers.push([name, handler]);
     process.on(name, handler);
   }
+}
+
+/** Node's raw mode goes on writing CR LF for LF (libuv's uv_tty_set_mode keeps ONLCR), which the remote terminal has done already. */
+function makeRaw(): void {
+  process.stdin.setRawMode(true);
+  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
 }
 
 /** A terminal that is slow answers EAGAIN where its descriptor does not block. */

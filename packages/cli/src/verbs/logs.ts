@@ -6,5 +6,11 @@ import { writeFully } from "../streams.ts";
 export async function logs(name: string, options: ServerOptions & { readonly follow?: boolean }): Promise<void> {
   const response = await connect(options).environments.logs(name, { follow: options.follow === true });
   const text = process.stdout.isTTY ? createPlainStream() : null;
-  for await (const bytes of response.body ?? []) await writeFully(process.stdout, text === null ? bytes : text(bytes));
+  let isEmpty = true;
+  for await (const bytes of response.body ?? []) {
+    isEmpty &&= bytes.length === 0;
+    await writeFully(process.stdout, text === null ? bytes : text(bytes));
+  }
+  if (isEmpty)
+    process.stderr.write("The console is empty: a guest that started from a snapshot has not printed its boot.\n");
 }

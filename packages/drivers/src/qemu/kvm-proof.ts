@@ -43,7 +43,13 @@ export async function proveKvm({ daemon, machinesDir, image, deadlineMs }: KvmPr
     }
   } catch (error) {
     const what = plainText(error instanceof Error ? error.message : String(error), 200);
-    return { accelerator: "tcg", reason: `a guest did not boot with KVM within ${deadlineMs / 1000} s: ${what}` };
+    const seconds = (performance.now() - started) / 1000;
+    // QEMU says at once where it cannot use KVM at all; a KVM that hangs says nothing until the deadline.
+    const reason =
+      seconds * 1000 < deadlineMs
+        ? `/dev/kvm does not work here: ${what}`
+        : `/dev/kvm does not work here: no guest booted with it within ${deadlineMs / 1000} s`;
+    return { accelerator: "tcg", reason };
   } finally {
     await daemon.kill(id);
   }

@@ -63,7 +63,8 @@ async function prove(
     deadlineMs: PROOF_DEADLINE_MS,
   });
   if (watched.trouble() !== null) throw watched.trouble();
-  step.done(oneLine(reason));
+  if (accelerator === "kvm") step.done(oneLine(reason));
+  else step.warn(oneLine(reason));
   return { accelerator, reason: oneLine(reason) };
 }
 

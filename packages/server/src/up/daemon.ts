@@ -74,8 +74,8 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
   const log = openSync(start.paths.daemonLog, "a", 0o600);
   try {
     const command = [
-      // In a session of its own, so that it does not end with the terminal that started it.
-      ...["setsid", "--fork", start.binary, "serve"],
+      // In a session of its own and without a hand on the terminal that started it, which it outlives; sudo needs that before.
+      ...["sh", "-c", 'exec setsid --fork "$@" < /dev/null', "sh", start.binary, "serve"],
       ...["--data", start.paths.data],
       ...["--server-uid", String(start.serverUid)],
       ...["--instance", instanceName(start.paths.data)],

@@ -12,6 +12,8 @@ export interface Progress {
 interface Step {
   update(text: string): void;
   done(text?: string): void;
+  /** Done, with a result that nobody hoped for. */
+  warn(text: string): void;
 }
 
 /** The step that is under way: there is one terminal, and one thing done at a time. */
@@ -35,11 +37,12 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
       return {
         update(detail) {
           if (!live) return;
-          const width = (out.columns ?? 80) - text.length - 8;
+          const width = (out.columns || 80) - text.length - 8;
           const shown = detail.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").slice(0, Math.max(0, width));
           out.write(`\r\u001b[K  … ${text}  ${shown}`);
         },
         done: (result) => end("✓", result),
+        warn: (result) => end("!", result),
       };
     },
   };
