@@ -1,4 +1,5 @@
 /** An xterm.js with the add-ons, renderer and looks that the page uses. */
+import { boundMemory } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { type IDisposable, Terminal } from "@xterm/xterm";
@@ -58,6 +59,8 @@ const createTerminal = (onLinkHovered: EmulatorOptions["onLinkHovered"]): Termin
   });
   terminal.loadAddon(new UnicodeGraphemesAddon());
   terminal.loadAddon(new WebLinksAddon((_, target) => openTarget(target), { hover, leave }));
+  // A program must not hang the page; the server's model of the screen has the same bounds.
+  boundMemory(terminal);
   // OSC 52 would let any program on the other side read or replace the clipboard.
   terminal.parser.registerOscHandler(52, () => true);
   return terminal;
