@@ -3,6 +3,7 @@ import { AlertDialog } from "@base-ui/react/alert-dialog";
 import { Info, X } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Button } from "../parts/button.tsx";
+import { FailureNote } from "../parts/failure.tsx";
 import { exitWords } from "../parts/words.ts";
 import type { Size } from "./letterbox.ts";
 import { previewOf } from "./paste.ts";
@@ -58,6 +59,22 @@ export const NoticeBar = ({ notice, onDismiss }: { readonly notice: string; read
     <p role="status">{notice}</p>
     <Button look="quiet" isSquare className="ml-auto" aria-label="Dismiss" onClick={onDismiss}>
       <X aria-hidden className="size-4" />
+    </Button>
+  </div>
+);
+
+export interface FailureBarProps {
+  readonly error: unknown;
+  readonly action: string;
+  readonly onAction: () => void;
+}
+
+/** Over the terminal too: what failed beside it must not change its size. */
+export const FailureBar = ({ error, action, onAction }: FailureBarProps) => (
+  <div className="absolute top-2 left-1/2 z-1 flex w-max max-w-[calc(100%-32px)] -translate-x-1/2 items-center gap-2 rounded-md border border-border bg-surface p-1.5 shadow-overlay">
+    <FailureNote error={error} />
+    <Button look="quiet" onClick={onAction}>
+      {action}
     </Button>
   </div>
 );

@@ -2,12 +2,11 @@ import type { Environment, Terminal } from "@microterm/protocol";
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { client, sessionQuery } from "../api/queries.ts";
-import { FailureNote } from "../parts/failure.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
 import { RecordingTools } from "../recording/recordings.tsx";
 import { RENDERER } from "../renderer.ts";
 import { CloseDialog } from "./close-dialog.tsx";
-import { EndBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover, SizeLabel } from "./covers.tsx";
+import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover, SizeLabel } from "./covers.tsx";
 import type { PageKey } from "./keys.ts";
 import type { Session } from "./session.ts";
 import { isForeign, type SessionState } from "./session-state.ts";
@@ -16,11 +15,7 @@ import { changeTerminalSettings, terminalSettings, useTerminalSettings } from ".
 import { StatusItems } from "./status-items.tsx";
 import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { documentTitle } from "./title.ts";
-import { useTerminals } from "./use-terminals.ts";
-
-/** Not while it is on its way to rest: its terminals are let go then. */
-const isAttachable = ({ state, reason }: Environment): boolean =>
-  state === "running" && reason !== "pausing" && reason !== "stopping";
+import { isAttachable, useTerminals } from "./use-terminals.ts";
 
 const useSessions = (
   environment: Environment,
@@ -148,7 +143,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   const state = useSessionState(session);
   const closing = useClosing(remove.mutate, sessions);
   const isOver = state.phase === "exited" || state.phase === "ended";
-  const isRunning = environment.state === "running";
+  const isThere = isAttachable(environment);
   const failed = [add, remove, replace].find(({ isError }) => isError);
 
   useEffect(() => {
@@ -173,9 +168,9 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
         }}
         onClose={closing.request}
         onNew={() => add.mutate()}
-        isAdding={add.isPending || !isRunning}
+        isAdding={add.isPending || !isThere}
       >
-        {currentId !== null && isRunning && (
+        {currentId !== null && isThere && (
           <RecordingTools
             key={currentId}
             environment={environment.id}
@@ -184,8 +179,6 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           />
         )}
       </TabBar>
-      {query.isError && isRunning && <FailureNote error={query.error} className="m-4" />}
-      {failed && <FailureNote error={failed.error} className="m-4" />}
       <main className="relative min-h-0 flex-1 bg-terminal">
         <div role="tabpanel" id="terminal-panel" aria-labelledby={`tab-${currentId}`} className="contents">
           {session && (
@@ -199,8 +192,12 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           )}
         </div>
         {cover}
+        {isThere && query.isError && !query.isFetching && (
+          <FailureBar error={query.error} action="Retry" onAction={() => void query.refetch()} />
+        )}
+        {isThere && failed && <FailureBar error={failed.error} action="Dismiss" onAction={() => failed.reset()} />}
       </main>
-      {isOver && isAttachable(environment) && currentId !== null && (
+      {isOver && isThere && currentId !== null && (
         <EndBar
           state={state}
           busy={replace.isPending}

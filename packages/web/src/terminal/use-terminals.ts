@@ -20,6 +20,10 @@ const neighbour = (terminals: readonly Terminal[], id: string): string | null =>
   return (terminals[at + 1] ?? terminals[at - 1])?.id ?? null;
 };
 
+/** Not while it is on its way to rest: its terminals are let go then, and its machine answers nothing. */
+export const isAttachable = ({ state, reason }: Environment): boolean =>
+  state === "running" && reason !== "pausing" && reason !== "stopping";
+
 /** The terminals of a running environment, oldest first, and the one that is looked at, which the address names. */
 export const useTerminals = (environment: Environment) => {
   const { id } = environment;
@@ -27,7 +31,7 @@ export const useTerminals = (environment: Environment) => {
   const navigate = useNavigate();
   const { terminal: named } = useSearch({ from: "/signed-in/e/$id" });
   const key = useMemo(() => ["terminals", id], [id]);
-  const isRunning = environment.state === "running";
+  const isThere = isAttachable(environment);
   const query = useQuery({
     queryKey: key,
     queryFn: async () => {
@@ -37,14 +41,14 @@ export const useTerminals = (environment: Environment) => {
     // What the list of environments says may be a moment old: enough to attach to, while this question is under way.
     ...(environment.terminals.length > 0 && { initialData: environment.terminals }),
     staleTime: 0,
-    enabled: isRunning,
+    enabled: isThere,
     refetchOnWindowFocus: true,
   });
   const told = environment.terminals.map((one) => `${one.id} ${one.createdAt} ${one.exit !== null}`).join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked again exactly when the list of environments says otherwise.
   useEffect(() => {
-    if (isRunning) void cache.invalidateQueries({ queryKey: key });
-  }, [told, isRunning, cache, key]);
+    if (isThere) void cache.invalidateQueries({ queryKey: key });
+  }, [told, isThere, cache, key]);
 
   const terminals = useMemo(() => (query.data ?? []).toSorted(byAge), [query.data]);
   const [chosen, setChosen] = useState<string | null>(named ?? null);
