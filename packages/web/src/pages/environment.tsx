@@ -55,7 +55,7 @@ const Gone = () => (
 const Body = ({ environment }: { readonly environment: Environment }) => {
   switch (environment.state) {
     case "creating":
-      return <StartProgress environment={environment} />;
+      return <StartProgress key={environment.id} environment={environment} />;
     case "destroying":
       return <Note>Removing it, with everything it holds…</Note>;
     case "running":

@@ -5,18 +5,9 @@ import { type Flow, startSteps } from "./start-steps.ts";
 import { useNow } from "./use-now.ts";
 import { elapsedWords } from "./words.ts";
 
-/** A clock that differs from the server's by more than this, or a restart of an old environment: count from now. */
-const FRESH_MS = 60_000;
-
-const startOf = ({ createdAt }: Environment): number => {
-  const created = Date.parse(createdAt);
-  const age = Date.now() - created;
-  return age >= 0 && age < FRESH_MS ? created : Date.now();
-};
-
-/** How an environment starts or resumes, step by step, with the time it has taken. Not shown where it is there at once. */
+/** How an environment starts or resumes, step by step, with the time since the page saw it begin: an old one that is started again has an old date. Not shown where it is there at once. */
 export const StartProgress = ({ environment }: { readonly environment: Environment }) => {
-  const [start] = useState(() => startOf(environment));
+  const [start] = useState(() => Date.now());
   const now = useNow(200);
   const before = useRef<Flow | null>(null);
   const { flow, steps, current, remark } = startSteps(environment.reason, before.current);
