@@ -24,15 +24,24 @@ export interface EmulatorOptions {
   /** The target under the pointer, null when it leaves. */
   readonly onLinkHovered: (target: string | null) => void;
   readonly onThemeChanged: () => void;
+  /** Another renderer draws: its cells are of another size. */
+  readonly onRendererChanged: () => void;
 }
 
 /** The DOM renderer, slower, stays in place where WebGL is missing or its context is lost. */
-const loadWebgl = async (terminal: Terminal, isWanted: () => boolean): Promise<IDisposable | null> => {
+const loadWebgl = async (
+  terminal: Terminal,
+  isWanted: () => boolean,
+  onLost: () => void,
+): Promise<IDisposable | null> => {
   const { WebglAddon } = await import("@xterm/addon-webgl");
   if (!isWanted()) return null;
   try {
     const webgl = new WebglAddon();
-    webgl.onContextLoss(() => webgl.dispose());
+    webgl.onContextLoss(() => {
+      webgl.dispose();
+      onLost();
+    });
     terminal.loadAddon(webgl);
     return webgl;
   } catch {
@@ -83,7 +92,9 @@ export const createEmulator = (options: EmulatorOptions): Emulator => {
     async setShown(isShown) {
       isWanted = isShown && options.renderer === "webgl";
       if (isWanted) {
-        webgl ??= await loadWebgl(terminal, () => isWanted && webgl === null);
+        if (webgl !== null) return;
+        webgl = await loadWebgl(terminal, () => isWanted && webgl === null, options.onRendererChanged);
+        if (webgl !== null) options.onRendererChanged();
       } else {
         webgl?.dispose();
         webgl = null;

@@ -42,6 +42,8 @@ export interface Letterbox {
   room(): Size | null;
   /** Makes the terminal's letters as small as its host needs, never larger than usual. */
   fit(): void;
+  /** Another renderer has come, whose cells are of another size: WebGL rounds them to whole pixels. */
+  remeasure(): void;
 }
 
 export const createLetterbox = (terminal: Terminal, host: HTMLElement): Letterbox => {
@@ -65,6 +67,9 @@ export const createLetterbox = (terminal: Terminal, host: HTMLElement): Letterbo
     return usual;
   };
   return {
+    remeasure() {
+      usual = null;
+    },
     room() {
       const cell = usualCell();
       return cell === null ? null : roomIn(area(), cell);

@@ -60,11 +60,17 @@ export const openSession = (options: SessionOptions): Session => {
   let attachment: Attachment | null = null;
   let isShown = false;
   let isOpened = false;
+  /** Its renderer is loaded: not before does a cell have the size that it keeps. */
+  let isDrawn = false;
   let isDisposed = false;
   const emulator = createEmulator({
     renderer: options.renderer,
     onLinkHovered: (hoveredLink) => store.set({ hoveredLink }),
     onThemeChanged: () => attachment?.setAppearance(appearanceOf(isDark())),
+    onRendererChanged: () => {
+      letterbox.remeasure();
+      fit();
+    },
   });
   const { terminal } = emulator;
   const shell = integrateShell(terminal, store.set);
@@ -96,7 +102,7 @@ export const openSession = (options: SessionOptions): Session => {
   const restored = restore();
 
   const fit = (): void => {
-    if (!isShown || !isOpened) return;
+    if (!isShown || !isDrawn) return;
     const room = letterbox.room();
     if (room === null) return;
     const { room: before, phase } = store.get();
@@ -132,6 +138,8 @@ export const openSession = (options: SessionOptions): Session => {
     emulator.open(host);
     isOpened = true;
     await emulator.setShown(true);
+    isDrawn = true;
+    letterbox.remeasure();
     fit();
     syncScrollbar(terminal);
     await attach();
