@@ -100,6 +100,40 @@ it("stops it where it cannot be paused, and removes what has lived long enough",
   expect([...expired.noticed]).toEqual(["expiry"]);
 });
 
+it("ends one while another's end takes long, and each once", async () => {
+  const other = EnvironmentId.parse("b".repeat(12));
+  const expiresAt = (ms: number) => new Date(Date.now() + ms).toISOString();
+  const rows = [row({ expiresAt: expiresAt(0) }), row({ id: other, expiresAt: expiresAt(2000) })];
+  const ended: string[] = [];
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const lifetimes = createLifetimes({
+    clock: systemClock,
+    log: silentLog,
+    canPause: true,
+    listTimed: async () => rows.filter(({ id }) => id === ID || !ended.includes(id)),
+    metrics: async () => {
+      throw new Error("it does not answer");
+    },
+    end: async (_, { id }) => {
+      ended.push(id);
+      if (id === ID) await held;
+    },
+    changed: () => {},
+    subscribe: () => () => {},
+  });
+  const closing = new AbortController();
+  onTestFinished(() => {
+    closing.abort(new Error("the test is over"));
+    release();
+  });
+  lifetimes.begin(closing.signal);
+  await until(() => ended.length > 1);
+  expect(ended).toEqual([ID, other]);
+});
+
 it("lets one that is typed into go on, and takes its notice away", async () => {
   const { lifetimes, ended } = watch(row({ idleTimeoutSeconds: 5 }));
   for (let times = 0; times < 2; times++) {

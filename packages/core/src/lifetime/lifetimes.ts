@@ -53,6 +53,8 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
   const notices = new Map<EnvironmentId, { readonly owner: OwnerId; readonly notice: Notice }>();
   const samples = new Map<EnvironmentId, Sample>();
   const sampledAt = new Map<EnvironmentId, number>();
+  /** What is being ended now. */
+  const ending = new Set<EnvironmentId>();
   let wake = () => {};
 
   function setNotice(row: Pick<EnvironmentRow, "id" | "owner">, notice: Notice | null): void {
@@ -112,6 +114,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
 
   /** Resolves with the time at which it wants to be looked at again; null: never. */
   async function look(row: EnvironmentRow): Promise<number | null> {
+    if (ending.has(row.id)) return null;
     const isWatched = row.state === "running" && row.idleTimeoutSeconds !== null && !isLeaving(row);
     if (isWatched && clock.now() >= (sampledAt.get(row.id) ?? 0) + sampleEveryMs(row)) await sample(row);
     let plan = planOf(row);
@@ -121,7 +124,9 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       plan = planOf(row);
     }
     if (plan.action !== "none") {
-      await end(row, plan.action);
+      // Not waited for: a whole destroy is in it, and everybody else's time goes on meanwhile.
+      ending.add(row.id);
+      void end(row, plan.action).finally(() => ending.delete(row.id));
       return null;
     }
     setNotice(row, plan.notice);
@@ -145,14 +150,15 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
 
   async function work(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      // Before they are listed: what changes while they are looked at is looked at again.
+      const woken = new Promise<boolean>((resolve) => {
+        wake = () => resolve(true);
+      });
       const rows = await parts.listTimed();
       // Each by itself: one guest that does not answer holds up nobody else's time.
       const looks = await Promise.all(rows.map(look));
       const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
       const timer = new AbortController();
-      const woken = new Promise<boolean>((resolve) => {
-        wake = () => resolve(true);
-      });
       const slept = clock.sleep(Math.max(1, nextAt - clock.now()), AbortSignal.any([signal, timer.signal]));
       const hasChanged = await Promise.race([woken, slept.then(() => false)]);
       timer.abort();
