@@ -22,8 +22,10 @@ const MAX_CUTS = 64;
 
 /** Processor time that one message of output may take; a screen of a million cells can be cleared every few bytes. */
 const MAX_PARSE_MS = 2000;
-/** How often that is looked at. */
-const SLICE_BYTES = 2048;
+/** How often that is looked at, for screens of up to so many cells and for larger ones. */
+const SMALL_CELLS = 20_000;
+const SLICE_BYTES = 32 * 1024;
+const LARGE_SLICE_BYTES = 2048;
 
 type Open = Extract<ToWorker, { kind: "open" }>;
 
@@ -84,7 +86,8 @@ export class ScreenModel {
   output(end: bigint, bytes: Uint8Array): void {
     const live = this.#wake();
     const begun = spentMs();
-    for (const piece of pieces(bytes)) {
+    const slice = this.#size.cols * this.#size.rows > SMALL_CELLS ? LARGE_SLICE_BYTES : SLICE_BYTES;
+    for (const piece of pieces(bytes, slice)) {
       if (spentMs() - begun > MAX_PARSE_MS) {
         // Others wait for theirs: the rest of it is not drawn.
         this.gap(end);
@@ -203,7 +206,7 @@ const spentMs = (): number => {
 };
 
 /** Cut behind whatever may have told something, so that its offset is exact, and into slices. */
-function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+function* pieces(bytes: Uint8Array, slice: number): Generator<Uint8Array> {
   let from = 0;
   for (let cuts = 0; cuts < MAX_CUTS; cuts++) {
     const bell = bytes.indexOf(BEL, from);
@@ -211,12 +214,12 @@ function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
     while (string > 0 && bytes[string - 1] !== ESC) string = bytes.indexOf(BACKSLASH, string + 1);
     const next = bell < 0 ? string : string <= 0 ? bell : Math.min(bell, string);
     if (next < 0) break;
-    yield* slices(bytes.subarray(from, next + 1));
+    yield* slices(bytes.subarray(from, next + 1), slice);
     from = next + 1;
   }
-  yield* slices(bytes.subarray(from));
+  yield* slices(bytes.subarray(from), slice);
 }
 
-function* slices(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
+function* slices(bytes: Uint8Array, slice: number): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += slice) yield bytes.subarray(at, at + slice);
 }
