@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { followScreen, parseScreenState, type Screen } from "@microterm/screen";
 import { describeScreen, type ScreenDescription } from "@microterm/screen/testing";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
@@ -138,11 +139,50 @@ describe("a slow client", () => {
     await poll("the flood's end", () => fast.received >= 30_888_899, 150_000);
     expect(fast.jumps).toEqual([]);
     expect([slow.keyframes.length, never.keyframes.length]).toEqual([0, 0]);
+    // A new client's has all output so far, and after it the slow one's has too.
+    const late = await keyframed(attach(terminal, { from: null }));
     slow.acknowledge(slow.offset);
     const keyframe = await keyframed(slow);
     expect(shown(Buffer.alloc(0), keyframe).normal.at(-1)).toContain("1×E|1|0,0,0,0, 1×N|1|0,0,0,0, 1×D|");
+    expect(shown(Buffer.alloc(0), late)).toEqual(shown(Buffer.alloc(0), keyframe));
+  });
+});
+
+describe("a client of a flood", () => {
+  it("that is cut and comes back a second later gets every byte, and no keyframe", PATIENCE, async () => {
+    const total = 3 * 6_888_896;
+    const terminal = await open(echo("read go; for i in 1 2 3; do seq 1 1000000; done; printf END"));
+    let client = await attach(terminal).opened();
+    client.type("go\n");
+    const parts: Buffer[] = [];
+    for (let cut = 0; cut < 3; cut++) {
+      await poll("some of the flood", () => client.received > 1_000_000);
+      client.socket.terminate();
+      await client.ended;
+      parts.push(client.bytes);
+      await delay(1000);
+      const next = attach(terminal, { from: client.offset });
+      expect([client.keyframes.length, client.jumps]).toEqual([0, []]);
+      client = next;
+    }
+    await poll("the end", () => client.offset >= BigInt(total + 3), 120_000);
+    expect([client.keyframes.length, client.jumps]).toEqual([0, []]);
+    const all = Buffer.concat([...parts, client.bytes]);
+    const seq = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => `${i + 1}\n`).join(""));
+    expect(all.length).toBe(total + 3);
+    expect(all.equals(Buffer.concat([seq, seq, seq, Buffer.from("END")]))).toBe(true);
+  });
+
+  it("that comes new gets a screen and keeps up", PATIENCE, async () => {
+    const terminal = await open(echo("read go; for i in 1 2 3 4; do seq 1 1000000; done; printf END"));
+    const first = await attach(terminal, { keep: false }).opened();
+    first.type("go\n");
+    await poll("the flood", () => first.received > 1_000_000);
     const late = attach(terminal, { from: null });
-    expect(shown(Buffer.alloc(0), await keyframed(late))).toEqual(shown(Buffer.alloc(0), keyframe));
+    await keyframed(late);
+    await poll("its output", () => late.received > 1_000_000 || late.text.endsWith("END"));
+    await late.until(/END$/);
+    expect(late.keyframes.length).toBeLessThan(4);
   });
 });
 

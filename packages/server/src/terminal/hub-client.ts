@@ -50,6 +50,7 @@ export class HubClient extends LogConsumer implements HubMember {
   #appearance: Appearance | null = null;
   #isInputHeld = false;
   #isOver = false;
+  #pong: number | null = null;
   #isDue = false;
   #isAsking = false;
   #isWaitedFor = false;
@@ -65,7 +66,7 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#role = role;
     this.#end = end;
     this.#window = new OutputWindow(from ?? end);
-    this.#size = hub.join(this);
+    this.#size = hub.join(this, from);
     if (role === "viewer") this.#size.leave();
     socket.receive({
       message: (message) => this.#message(message),
@@ -103,7 +104,9 @@ export class HubClient extends LogConsumer implements HubMember {
   /** It is too far behind: a keyframe, once it takes something again. */
   giveUp(): void {
     this.#trustAt = performance.now() + TRUST_AGAIN_MS;
-    this.lost();
+    this.stop();
+    // Its window may have room; only what it acknowledges tells that it takes something.
+    this.#isDue = true;
   }
 
   /** News that are of no use later: a client that takes nothing just misses them, but for title and directory. */
@@ -145,6 +148,8 @@ export class HubClient extends LogConsumer implements HubMember {
       this.pump();
       return;
     }
+    if (this.#pong !== null) this.#socket.send(encodePong(this.#pong));
+    this.#pong = null;
     if (this.#isDue) this.#ask();
     else this.pump();
     if (this.#hasMissedNews && !this.isBlocked) this.#hasMissedNews = false;
@@ -199,7 +204,9 @@ export class HubClient extends LogConsumer implements HubMember {
         if (this.#role !== "viewer" && this.#size.answers()) this.#hub.useAppearance(this, frame.appearance);
         break;
       case "ping":
-        this.#socket.send(encodePong(frame.nonce));
+        // Of those that are not read only the latest waits.
+        if (this.#socket.isCongested) this.#pong = frame.nonce;
+        else this.#socket.send(encodePong(frame.nonce));
         break;
     }
   }

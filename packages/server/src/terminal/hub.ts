@@ -11,8 +11,8 @@ import type { RecordingFile } from "./recording-file.ts";
 import { createTerminalSizes, type SizeSeat } from "./terminal-sizes.ts";
 
 /** A consumer that is waited for may be so far behind; then the guest is read no further. */
-const HOLD_BEHIND_BYTES = 1024 * 1024;
-const GO_ON_BEHIND_BYTES = 512 * 1024;
+const HOLD_BEHIND_BYTES = 512 * 1024;
+const GO_ON_BEHIND_BYTES = 256 * 1024;
 /**
  * The guest's agent holds its program for 5 s for a reader that does not move, and gives bytes up then. Before that the
  * clients that are behind are given up instead, and get a keyframe when they are back.
@@ -20,11 +20,15 @@ const GO_ON_BEHIND_BYTES = 512 * 1024;
 const HOLD_MS = 4000;
 const CHECK_MS = 250;
 /**
- * A client that has just gone (a refresh, a cut cable) comes back for the byte after its last. The agent keeps this much before what was read
- * of it (docs/reference/agent-protocol.md, The ring), so that is as far as the guest is read meanwhile.
+ * A client that goes (a refresh, a cut cable), and each of them when this server dies, comes back for the byte after the last that it
+ * has acknowledged. The agent keeps 640 KiB before what was read of it (docs/reference/agent-protocol.md, The ring), of which a stream's
+ * window and what is on its way take some, so this is as far as the guest is read beyond that byte.
  */
-const GONE_BEHIND_BYTES = 512n * 1024n;
-
+const RETURN_BYTES = 384n * 1024n;
+/** What a held guest goes on at. */
+const RETURN_GO_ON_BYTES = 256n * 1024n;
+/** A terminal that has ended and that nobody looks at is closed after so long: a client may be on its way. */
+const ENDED_MS = 2000;
 /** A terminal that has printed nothing for so long keeps nothing in memory that the guest or its model has as well. */
 const IDLE_MS = 10_000;
 
@@ -84,7 +88,7 @@ export class TerminalHub {
   #heldSince = 0;
   #printedAt = performance.now();
   /** Clients that may be back in a moment, and until when the guest is held for them. */
-  #gone: { readonly offset: bigint; readonly until: number }[] = [];
+  #gone: { readonly offset: bigint; until: number; back: HubMember | null }[] = [];
   #keyframe: Promise<Keyframe> | null = null;
   #latest: Keyframe | null = null;
   #isOver = false;
@@ -192,17 +196,22 @@ export class TerminalHub {
     return this.#feed.cwd;
   }
 
-  join(client: HubMember): SizeSeat {
+  /** `from`: where it goes on; undefined for one that is new. */
+  join(client: HubMember, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
-    // Who comes is taken for who went.
-    this.#gone.shift();
+    // Taken for one that went: the guest stays held until this one has come so far that it is waited for itself.
+    const gone = this.#gone.find(({ offset, back }) => from !== undefined && back === null && offset <= from);
+    if (gone !== undefined) {
+      gone.back = client;
+      gone.until = performance.now() + HOLD_MS;
+    }
     return this.#sizes.join("");
   }
 
   leave(client: HubMember): void {
     if (!this.#clients.delete(client)) return;
     const { returnsAt } = client;
-    if (returnsAt !== null) this.#gone.push({ offset: returnsAt, until: performance.now() + HOLD_MS });
+    if (returnsAt !== null) this.#gone.push({ offset: returnsAt, until: performance.now() + HOLD_MS, back: null });
     if (this.#appearanceOf === client) this.#appearanceOf = null;
     // What an ended program printed is in the guest, and its screen is kept.
     if (this.#hasExited && this.#clients.size === 0) this.close(ENDED, true);
@@ -341,13 +350,24 @@ export class TerminalHub {
     this.#regulate();
   }
 
+  #isFar(offset: bigint | null, isHeld: boolean): boolean {
+    return offset !== null && this.#log.end - offset > (isHeld ? RETURN_GO_ON_BYTES : RETURN_BYTES);
+  }
+
   /** Holds the guest back for those who take part, for a while, and lets go of what nobody needs. */
   #regulate(): void {
     if (this.#isOver) return;
     const now = performance.now();
+    if (this.#hasExited && this.#clients.size === 0 && now - this.#printedAt > ENDED_MS) {
+      const hasAll = this.#feed.behind === 0 && (this.#recorder?.behind ?? 0) === 0;
+      if (hasAll) {
+        this.close(ENDED, true);
+        return;
+      }
+    }
     const isHeld = this.#reader.isPaused;
     const limit = isHeld ? GO_ON_BEHIND_BYTES : HOLD_BEHIND_BYTES;
-    let needed = this.#feed.needs ?? this.#log.next;
+    let needed = this.#feed.keeps ?? this.#log.next;
     let shouldHold = this.#feed.behind > limit;
     const recorder = this.#recorder;
     if (recorder !== null && recorder.needs !== null) {
@@ -357,16 +377,19 @@ export class TerminalHub {
     const isOut = isHeld && now - this.#heldSince > HOLD_MS;
     for (const client of this.#clients) {
       if (!client.isWaitedFor || client.needs === null) continue;
-      const isBehind = client.behind > limit;
+      const isBehind = client.behind > limit || this.#isFar(client.returnsAt, isHeld);
       if (isBehind && isOut) client.giveUp();
       else {
         shouldHold ||= isBehind;
         needed = Math.min(needed, client.needs);
       }
     }
-    this.#gone = this.#gone.filter(({ until }) => now < until);
-    shouldHold ||= this.#gone.some(({ offset }) => this.#log.end - offset > GONE_BEHIND_BYTES);
-    const isIdle = now - this.#printedAt > IDLE_MS;
+    this.#gone = this.#gone.filter(
+      ({ until, back }) => now < until && (back === null || (this.#clients.has(back) && back.needs === null)),
+    );
+    shouldHold ||= this.#gone.some(({ offset }) => this.#isFar(offset, isHeld));
+    // What ended a terminal stays for those who have not taken it.
+    const isIdle = now - this.#printedAt > IDLE_MS && !this.#hasExited;
     if (isIdle) this.#latest = null;
     this.#log.trim(needed, isIdle ? 0 : RECENT_BYTES);
     if (shouldHold === isHeld) return;

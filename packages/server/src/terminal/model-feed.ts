@@ -34,6 +34,8 @@ export class ModelFeed extends LogConsumer {
   /** What comes before it is not drawn: the last worker died of it. */
   #skipTo: bigint | null = null;
   #isClosed = false;
+  /** The first item that a screen which is being taken lacks. */
+  #taking: number | null = null;
   #waiting: (() => void)[] = [];
   #appearance: Appearance | null = null;
   title = "";
@@ -78,12 +80,20 @@ export class ModelFeed extends LogConsumer {
     while (!this.#isClosed) {
       if (this.#isOpen && this.position >= offset && this.needs !== null) {
         const item = this.needs;
+        this.#taking ??= item;
         const taken = await this.#model.capture().catch(() => null);
+        this.#taking = null;
         if (taken !== null) return { ...taken, item };
         // Lost, so it is not open, or closed: the next round waits, or ends.
       } else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     throw new Error("the terminal is gone");
+  }
+
+  /** The first item that is still of use: for the model, or for whoever goes on behind the screen that is being taken. */
+  get keeps(): number | null {
+    const { needs } = this;
+    return needs === null || this.#taking === null ? (this.#taking ?? needs) : Math.min(needs, this.#taking);
   }
 
   close(isKept: boolean): void {
