@@ -3,12 +3,15 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { createQueryClient } from "./api/queries.ts";
+import { dropStrayClicks } from "./parts/stray-click.ts";
 import "./renderer.ts";
 import { router } from "./router.tsx";
 import "./styles.css";
 import { preloadTerminal } from "./terminal/preload.ts";
 
 if (location.pathname.startsWith("/e/")) preloadTerminal();
+
+dropStrayClicks();
 
 const cache = createQueryClient(() => {
   const { pathname } = location;

@@ -48,7 +48,7 @@ export const Header = ({ children, actions }: { readonly children?: ReactNode; r
       <Logo isShort />
     </Link>
     {children}
-    <div className="ml-auto flex shrink-0 items-center gap-1.5 max-sm:gap-0">
+    <div data-no-stray-click className="ml-auto flex shrink-0 items-center gap-1.5 max-sm:gap-0">
       {actions}
       <ThemeButton />
       <SignOutButton />

@@ -93,8 +93,10 @@ export const createEmulator = (options: EmulatorOptions): Emulator => {
       isWanted = isShown && options.renderer === "webgl";
       if (isWanted) {
         if (webgl !== null) return;
-        webgl = await loadWebgl(terminal, () => isWanted && webgl === null, options.onRendererChanged);
-        if (webgl !== null) options.onRendererChanged();
+        const loaded = await loadWebgl(terminal, () => isWanted && webgl === null, options.onRendererChanged);
+        if (loaded === null) return;
+        webgl = loaded;
+        options.onRendererChanged();
       } else {
         webgl?.dispose();
         webgl = null;
