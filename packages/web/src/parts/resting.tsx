@@ -3,6 +3,7 @@ import type { Environment } from "@microterm/protocol";
 import { Moon, Play } from "lucide-react";
 import { useEffect, useRef } from "react";
 import { Button } from "./button.tsx";
+import { Card } from "./card.tsx";
 import { FailureNote } from "./failure.tsx";
 import { Logs } from "./logs.tsx";
 import { usePower } from "./power.tsx";
@@ -13,7 +14,7 @@ export const Resting = ({ environment }: { readonly environment: Environment }) 
   const { start } = usePower(environment.id);
   const hasFailed = environment.state === "failed";
   return (
-    <section className="m-auto flex max-h-full w-[min(720px,100%)] flex-col p-6">
+    <Card isWide={hasFailed}>
       <h1 className="text-[15px]">
         {hasFailed ? `${environment.name} has failed` : `${environment.name} is ${environment.state}`}
       </h1>
@@ -29,7 +30,7 @@ export const Resting = ({ environment }: { readonly environment: Environment }) 
         </Button>
       </div>
       {hasFailed && <Logs environment={environment.id} />}
-    </section>
+    </Card>
   );
 };
 
@@ -43,10 +44,7 @@ export const PausedCard = ({ environment }: { readonly environment: Environment 
   const { steps, current } = startSteps(environment.reason, "resume");
   const step = environment.state === "creating" ? steps[current]?.words : undefined;
   return (
-    <section
-      aria-label="Paused"
-      className="m-auto w-[min(420px,calc(100%-32px))] rounded-md border border-border bg-surface p-6 shadow-overlay"
-    >
+    <Card label="Paused">
       <h1 className="flex items-center gap-2 text-[15px]">
         <Moon aria-hidden className="size-4 text-muted" />
         <span className="truncate">{environment.name} is paused</span>
@@ -72,13 +70,13 @@ export const PausedCard = ({ environment }: { readonly environment: Environment 
           {step}
         </span>
       </div>
-    </section>
+    </Card>
   );
 };
 
 /** The card over the terminals, which stay visible behind it. */
 export const PausedCover = ({ environment }: { readonly environment: Environment }) => (
-  <div className="fade absolute inset-0 flex bg-scrim" data-cover="paused">
+  <div className="fade absolute inset-0 flex bg-veil" data-cover="paused">
     <PausedCard environment={environment} />
   </div>
 );

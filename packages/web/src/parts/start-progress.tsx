@@ -1,6 +1,7 @@
 import type { Environment } from "@microterm/protocol";
 import { Check, Circle, LoaderCircle } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
+import { Card } from "./card.tsx";
 import { type Flow, startSteps } from "./start-steps.ts";
 import { useNow } from "./use-now.ts";
 import { elapsedWords } from "./words.ts";
@@ -18,7 +19,7 @@ export const StartProgress = ({ environment }: { readonly environment: Environme
   useEffect(() => setStepStart(Date.now()), [flow, at]);
   const verb = flow === "resume" ? "Resuming" : "Starting";
   return (
-    <section aria-label={verb} className="late m-auto w-80 max-w-full p-6">
+    <Card label={verb} className="late">
       <h1 className="text-[15px]">
         {verb} {environment.name}
       </h1>
@@ -44,6 +45,6 @@ export const StartProgress = ({ environment }: { readonly environment: Environme
       <p className="sr-only" role="status">
         {steps[at]?.words}
       </p>
-    </section>
+    </Card>
   );
 };

@@ -30,7 +30,7 @@ export const ReconnectCover = ({
   const seconds = useCountdown(retryAt);
   return (
     <div
-      className="late pointer-events-none absolute inset-0 grid place-items-center bg-scrim"
+      className="late pointer-events-none absolute inset-0 grid place-items-center bg-veil"
       data-cover="reconnecting"
     >
       <div className="pointer-events-auto flex items-center gap-4 rounded-md border border-border bg-surface px-4 py-3 shadow-overlay">
