@@ -195,14 +195,22 @@ describe("the server, killed with -9", () => {
     await resumesAll(id, pid);
   });
 
-  it("at resume.machine goes on with it at the next start", async () => {
+  it("at resume.machine goes on with it at the next start, once its machine answers", async () => {
     const { id, pid } = await counting();
     await act(id, "pause", "paused");
     await world.server.kill("SIGKILL");
     const dying = await world.startServer("resume.machine");
     await dying.call("POST", `/v1/environments/${id}/resume`).catch(() => undefined);
     await dying.ended;
+    const [machine] = await machines();
+    const vmm = machine?.pid as number;
+    process.kill(vmm, "SIGSTOP");
     await world.startServer();
+    // Longer than the first attempt; how many there are by then is of no matter.
+    const wait = `/v1/environments/${id}/wait?state=failed&state=running&timeoutMs=15000`;
+    await world.server.call("GET", wait);
+    expect(await world.server.ok("GET", `/v1/environments/${id}`)).toMatchObject({ state: "creating" });
+    process.kill(vmm, "SIGCONT");
     expect(await world.until(id, "running", "failed")).toMatchObject({ state: "running" });
     expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
     await poll("the save to be gone", async () => (await saves()).length === 0);

@@ -1,4 +1,4 @@
-import type { EnvironmentId, MachineId } from "@microterm/protocol";
+import { type EnvironmentId, type MachineId, PlatformError } from "@microterm/protocol";
 import type { Machine, Removed } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
 import type { Foundation } from "./foundation.ts";
@@ -33,6 +33,11 @@ export async function releaseMachine(context: Foundation, id: MachineId, machine
   const removed = await removeMachine(context, id, machine);
   await context.network.detach(id);
   return removed;
+}
+
+/** Whether an `adopt` says that there is no machine any more, rather than that nobody can tell. */
+export function isDead(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === "MACHINE_BOOT_FAILED";
 }
 
 /** Does something until it succeeds or `signal` aborts: for what must be finished whenever the host comes back. */

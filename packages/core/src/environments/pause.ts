@@ -3,9 +3,9 @@ import type { EnvironmentRow } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
 import { wakeOf } from "./attempt.ts";
 import { forget } from "./boot.ts";
-import { type Context, changed, liveMachine } from "./context.ts";
+import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
-import { keepConsole, persist, releaseMachine } from "./machines.ts";
+import { isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
 import { describeError } from "./steps.ts";
 
 /** One save: memory on its way to the host's disk. */
@@ -91,8 +91,8 @@ export async function finishPause(
 }
 
 /**
- * Takes over a machine that was being resumed when the server stopped. Its guest may have gone on already, so that its
- * save is used up: what does not answer now has to be booted.
+ * Takes over a machine that was being resumed when the server stopped, as often as it takes: its guest may have gone on
+ * already, so that its save is used up, and nothing but its own end or a refusal to wake is a reason to give it up.
  */
 export async function finishResume(
   context: Context,
@@ -100,28 +100,54 @@ export async function finishResume(
   machineId: MachineId,
   outer: AbortSignal,
 ): Promise<void> {
-  const { rows, driver, limits } = context;
+  const { rows } = context;
   const signal = AbortSignal.any([outer, context.closing.signal]);
-  try {
-    const live = liveMachine(await driver.adopt(machineId, { signal }));
-    context.live.set(row.id, live);
-    const agent = await live.machine.agent({ timeoutMs: limits.bootDeadlineMs, signal });
-    await agent.wake(wakeOf(context), { signal });
-    live.isReady = true;
-    const now = await rows.transition(row.id, ["creating"], "running", { reason: null, saveId: null });
-    if (now === null) return;
-    watch(context, row, live);
-    context.lifetimes.began(row.id);
-  } catch (error) {
-    if (signal.aborted) return;
-    const reason = `it could not be resumed after a restart: ${describeError(error)}`;
-    const live = context.live.get(row.id);
-    context.live.delete(row.id);
-    await persist(context, signal, "giving up a resume", async () => {
+  await persist(context, signal, "taking over a resumed machine", async () => {
+    try {
+      const live = await wakeUp(context, row, machineId, signal);
+      const now = await rows.transition(row.id, ["creating"], "running", { reason: null, saveId: null });
+      if (now === null) return;
+      live.isReady = true;
+      watch(context, row, live);
+      context.lifetimes.began(row.id);
+    } catch (error) {
+      if (signal.aborted) return;
+      const live = context.live.get(row.id);
+      context.live.delete(row.id);
+      if (!isDead(error)) {
+        live?.machine.release();
+        throw error;
+      }
+      const reason = `it could not be resumed after a restart: ${describeError(error)}; 'start' boots it with its disk`;
       await releaseMachine(context, machineId, live?.machine);
       await rows.transition(row.id, ["creating"], "failed", { reason, saveId: null });
-    });
-  }
-  forget(context, row);
-  changed(context, row);
+    }
+    forget(context, row);
+    changed(context, row);
+  });
+}
+
+/** Rejects as an `adopt` does that finds a machine dead (`isDead`) where it has ended or its guest does not wake. */
+async function wakeUp(
+  context: Context,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  signal: AbortSignal,
+): Promise<LiveMachine> {
+  const live = liveMachine(await context.driver.adopt(machineId, { signal }));
+  context.live.set(row.id, live);
+  const died = live.machine.ended.then((end) => {
+    throw new PlatformError("MACHINE_BOOT_FAILED", `the machine ended: ${end.reason}`);
+  });
+  // Heard below while it matters; afterwards `watch` hears it.
+  died.catch(() => {});
+  const timeoutMs = context.limits.bootDeadlineMs;
+  const agent = await Promise.race([died, live.machine.agent({ timeoutMs, signal })]);
+  const waking = agent.wake(wakeOf(context), { signal }).catch((error: unknown) => {
+    // Not heard is not refused.
+    if (error instanceof PlatformError && error.code === "GUEST_UNREACHABLE") throw error;
+    throw new PlatformError("MACHINE_BOOT_FAILED", describeError(error), { cause: error });
+  });
+  await Promise.race([died, waking]);
+  return live;
 }

@@ -1,11 +1,11 @@
-import { type EnvironmentId, type MachineId, PlatformError } from "@microterm/protocol";
+import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { boot } from "./boot.ts";
 import { type Context, changed, liveMachine } from "./context.ts";
 import { destroy } from "./destroy.ts";
 import { watch } from "./ended.ts";
 import type { RecoveryReport } from "./environment-service.ts";
-import { persist, releaseMachine } from "./machines.ts";
+import { isDead, persist, releaseMachine } from "./machines.ts";
 import { finishPause, finishResume } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { describeError } from "./steps.ts";
@@ -172,10 +172,6 @@ async function takeOrSettle(
     await tried(context, () => releaseMachine(context, machineId));
     return false;
   }
-}
-
-function isDead(error: unknown): boolean {
-  return error instanceof PlatformError && error.code === "MACHINE_BOOT_FAILED";
 }
 
 async function take(context: Context, row: EnvironmentRow, machineId: MachineId): Promise<void> {
