@@ -17,9 +17,9 @@ const Screen = ({ load }: ScreenProps) => {
     let dispose: (() => void) | null = null;
     let isOver = false;
     const begin = async (): Promise<void> => {
-      const [{ play }, response] = await Promise.all([import("./player.ts"), load()]);
+      const [{ play }, cast] = await Promise.all([import("./player.ts"), load().then((response) => response.text())]);
       if (isOver || host.current === null) return;
-      dispose = play(host.current, () => Promise.resolve(response)).dispose;
+      dispose = play(host.current, cast).dispose;
       setReady(true);
     };
     begin().catch(setError);
@@ -36,11 +36,7 @@ const Screen = ({ load }: ScreenProps) => {
           Loading the recording…
         </p>
       )}
-      <div
-        ref={host}
-        data-player={isReady ? "ready" : "loading"}
-        className="h-[min(620px,calc(100dvh-140px))] bg-terminal max-sm:h-64"
-      />
+      <div ref={host} data-player={isReady ? "ready" : "loading"} className="max-h-[calc(100dvh-100px)] bg-terminal" />
     </>
   );
 };

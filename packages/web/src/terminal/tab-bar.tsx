@@ -64,7 +64,7 @@ const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProp
         aria-label={`Close ${name}`}
         title="Close"
         onClick={onClose}
-        className={`absolute right-1 grid size-5 place-items-center rounded-sm text-muted hover:bg-raised hover:text-text ${isChosen ? "" : "opacity-0 group-hover/tab:opacity-100"}`}
+        className={`absolute right-1 grid size-5 place-items-center rounded-sm text-muted hover:bg-raised hover:text-text ${isChosen ? "" : "opacity-0 group-hover/tab:opacity-100 group-focus-within/tab:opacity-100"}`}
       >
         <X aria-hidden className="size-3.5" />
       </button>
