@@ -29,12 +29,12 @@ const options = async (): Promise<Locator> => {
 const bar = (): Promise<string | null> => page.page.getByRole("contentinfo").textContent();
 
 describe("a new environment", () => {
-  test("has a size of the list, told with how it starts", async () => {
+  test("has a size of the list", async () => {
     const dialog = await options();
     const sizes = dialog.getByRole("radio");
     expect(await sizes.count()).toBe(4);
     expect(await dialog.getByRole("radio", { name: /Medium/i }).isChecked()).toBe(true);
-    await dialog.getByRole("radio", { name: /Large.*2 CPUs · 1 GiB.*boots/i }).check();
+    await dialog.getByRole("radio", { name: /Large.*2 CPUs · 1 GiB/i }).check();
     await dialog.getByLabel("Name").fill("roomy");
     await dialog.getByLabel("Rests when idle for").selectOption("1 hour");
     await dialog.getByLabel("Removed after").selectOption("1 day");
@@ -52,7 +52,8 @@ describe("a new environment", () => {
     await home();
     const dialog = await options();
     await dialog.getByRole("radio", { name: /Custom/i }).check();
-    await dialog.getByText("boots: takes a few seconds longer").waitFor();
+    // All sizes boot alike with this driver: none says so.
+    expect(await dialog.getByText("boots").count()).toBe(0);
     await dialog.getByLabel("Memory, MiB").fill("300");
     await dialog.getByLabel("Name").fill("roomy");
     await dialog.getByRole("button", { name: "Create" }).click();
@@ -64,11 +65,11 @@ describe("a new environment", () => {
     expect(await bar()).toContain("custom · 1 CPU · 300 MiB · 2 GiB disk");
   });
 
-  test("is stopped where it can't be paused, and the button says why", async () => {
-    await page.page.getByRole("button", { name: "Pause" }).click();
-    const why = page.page.getByRole("dialog", { name: "It can't be paused" });
-    await why.getByText("can't keep the memory").waitFor();
-    await why.getByRole("button", { name: "Stop it instead" }).click();
+  test("is stopped where it can't be paused", async () => {
+    const stop = page.page.getByRole("button", { name: "Stop", exact: true });
+    await stop.waitFor();
+    expect(await page.page.getByRole("button", { name: "Pause" }).count()).toBe(0);
+    await stop.click();
     await page.untilEnvironment("stopped");
     await page.page.getByRole("heading", { name: "own is stopped" }).waitFor();
     await page.page.keyboard.press("Enter");

@@ -17,7 +17,7 @@ import { agoWords, isolationWords, networkWords, readinessWords, sizeWords } fro
 import { preloadTerminal } from "../terminal/preload.ts";
 
 const Empty = () => (
-  <div className="m-auto max-w-md p-6 text-center">
+  <div className="mx-auto mt-[8vh] max-w-md p-6 text-center">
     <h1 className="text-[15px]">No environments yet</h1>
     <p className="mt-1 text-muted">
       An environment is a Linux of your own with a terminal: it keeps running when you close this page.

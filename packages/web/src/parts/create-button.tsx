@@ -54,8 +54,14 @@ export const CreateButton = () => {
           <ChevronDown aria-hidden className="size-4" />
         </Popover.Trigger>
         <Popover.Portal>
-          <Popover.Positioner sideOffset={6} align="end" collisionPadding={8} className="z-20">
-            <Popover.Popup className="fade max-h-[calc(100dvh-64px)] w-88 max-w-[calc(100vw-16px)] overflow-auto rounded-md border border-border bg-surface p-4 shadow-overlay">
+          <Popover.Positioner
+            sideOffset={6}
+            align="end"
+            collisionPadding={8}
+            collisionAvoidance={{ side: "none", align: "shift" }}
+            className="z-20"
+          >
+            <Popover.Popup className="fade max-h-(--available-height) w-88 max-w-[calc(100vw-16px)] overflow-auto rounded-md border border-border bg-surface p-4 shadow-overlay">
               <Popover.Title className="font-semibold">New environment</Popover.Title>
               <CreateForm
                 busy={busy}

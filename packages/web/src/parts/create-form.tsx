@@ -47,7 +47,8 @@ interface SizeChoiceProps {
   readonly value: string;
   readonly title: string;
   readonly words: string;
-  readonly speed: string;
+  /** Null: no word about it. */
+  readonly speed: string | null;
   readonly isQuick: boolean;
   readonly isChosen: boolean;
   readonly onChosen: (value: string) => void;
@@ -70,13 +71,15 @@ const SizeChoice = ({ value, title, words, speed, isQuick, isChosen, onChosen }:
         <span className="font-medium capitalize">{title}</span>
         <span className="text-muted">{words}</span>
       </span>
-      <span className={`text-xs ${isQuick ? "text-ok" : "text-muted"}`}>{speed}</span>
+      {speed !== null && <span className={`text-xs ${isQuick ? "text-ok" : "text-muted"}`}>{speed}</span>}
     </span>
   </label>
 );
 
 const SizeChoices = () => {
   const host = useQuery(hostQuery);
+  // Else all boot alike.
+  const hasTemplates = host.data?.templates.some(({ state }) => state !== "unsupported") === true;
   const [chosen, setChosen] = useState<string>(DEFAULT_SIZE);
   return (
     <fieldset className="grid gap-1.5">
@@ -100,7 +103,7 @@ const SizeChoices = () => {
         value="custom"
         title="custom"
         words="your own numbers"
-        speed="boots: takes a few seconds longer"
+        speed={hasTemplates ? "boots: takes a few seconds longer" : null}
         isQuick={false}
         isChosen={chosen === "custom"}
         onChosen={setChosen}

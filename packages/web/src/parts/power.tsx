@@ -32,13 +32,7 @@ interface WhyProps {
 const NotPaused = ({ error, onStop }: WhyProps) => (
   <>
     <Popover.Title className="font-semibold">It can't be paused</Popover.Title>
-    {error === null ? (
-      <Popover.Description className="mt-1 text-muted">
-        This server's driver can't keep the memory of an environment. Stopping it keeps its disk; its programs end.
-      </Popover.Description>
-    ) : (
-      <FailureNote error={error} className="mt-2" />
-    )}
+    <FailureNote error={error} className="mt-2" />
     <Popover.Close
       render={
         <Button className="mt-3" onClick={onStop}>
@@ -50,7 +44,7 @@ const NotPaused = ({ error, onStop }: WhyProps) => (
   </>
 );
 
-/** What a running environment's header offers: pause, and stop; where pausing is impossible, its button says why. */
+/** What a running environment's header offers: pause, where its memory can be kept, and stop. */
 export const RunningActions = ({ environment }: { readonly environment: Environment }) => {
   const { pause, stop } = usePower(environment.id);
   const anchor = useRef<HTMLDivElement>(null);
@@ -60,30 +54,12 @@ export const RunningActions = ({ environment }: { readonly environment: Environm
   const isShown = pause.isError || stop.isError;
   return (
     <div ref={anchor} className="flex items-center gap-1.5 max-sm:gap-0">
-      <Popover.Root>
-        {canPause === false ? (
-          <Popover.Trigger
-            render={
-              <Button look="quiet" className="opacity-60">
-                <Pause aria-hidden className="size-4" />
-                <Label>Pause</Label>
-              </Button>
-            }
-          />
-        ) : (
-          <Button look="quiet" busy={isPausing ? "Pausing…" : null} onClick={() => pause.mutate()}>
-            <Pause aria-hidden className="size-4" />
-            <Label>Pause</Label>
-          </Button>
-        )}
-        <Popover.Portal>
-          <Popover.Positioner sideOffset={8} align="end">
-            <Popover.Popup className="fade w-80 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
-              <NotPaused error={null} onStop={() => stop.mutate()} />
-            </Popover.Popup>
-          </Popover.Positioner>
-        </Popover.Portal>
-      </Popover.Root>
+      {canPause === true && (
+        <Button look="quiet" busy={isPausing ? "Pausing…" : null} onClick={() => pause.mutate()}>
+          <Pause aria-hidden className="size-4" />
+          <Label>Pause</Label>
+        </Button>
+      )}
       <Button look="quiet" busy={isStopping ? "Stopping…" : null} onClick={() => stop.mutate()}>
         <Square aria-hidden className="size-3.5" />
         <Label>Stop</Label>

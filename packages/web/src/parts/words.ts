@@ -72,8 +72,8 @@ export const sizeWords = (of: Pick<Environment, "size" | "memoryMib" | "cpus" | 
 
 export type Template = HostStatus["templates"][number];
 
-/** How fast an environment of this size starts now. */
-export const templateWords = ({ state, reason }: Pick<Template, "state" | "reason">): string => {
+/** How fast an environment of this size starts now; null where all of them boot. */
+export const templateWords = ({ state, reason }: Pick<Template, "state" | "reason">): string | null => {
   switch (state) {
     case "ready":
       return "starts at once";
@@ -84,7 +84,7 @@ export const templateWords = ({ state, reason }: Pick<Template, "state" | "reaso
     case "failed":
       return "boots: it could not be prepared";
     case "unsupported":
-      return "boots";
+      return null;
   }
 };
 
