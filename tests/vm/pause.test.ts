@@ -105,6 +105,12 @@ describe("a pause", () => {
     await poll("the save to be gone", async () => (await saves()).length === 0);
     await act(id, "start", "running");
     expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
+    // Also while it is under way.
+    await world.server.call("POST", `/v1/environments/${id}/pause`);
+    expect(await act(id, "stop", "stopped", "failed")).toMatchObject({ state: "stopped" });
+    await poll("the save to be gone", async () => (await saves()).length === 0);
+    await act(id, "start", "running");
+    expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
     await act(id, "pause", "paused");
     await destroy(id);
   });

@@ -56,8 +56,8 @@ export interface EnvironmentService {
   start(owner: OwnerId, reference: string): Promise<Environment>;
   /**
    * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with `reason` `stopping`
-   * while the state is still `running`. A `paused` one loses its memory and keeps its disk. No effect on a `stopped` or
-   * `failed` one.
+   * while the state is still `running`. A `paused` one loses its memory and keeps its disk; one that is
+   * being paused does so when that has ended. No effect on a `stopped` or `failed` one.
    */
   stop(owner: OwnerId, reference: string): Promise<Environment>;
   /**

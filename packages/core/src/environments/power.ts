@@ -39,6 +39,24 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
     return true;
   }
 
+  /** False when it is not paused any more. */
+  async function dropPaused(row: EnvironmentRow): Promise<boolean> {
+    const patch = { reason: "stopped while it was paused", saveId: null };
+    if ((await rows.transition(row.id, ["paused"], "stopped", patch, { saveId: row.saveId })) === null) return false;
+    forget(context, row);
+    changed(context, row);
+    return true;
+  }
+
+  /** A save cannot be called back: whatever comes of it is stopped when it has ended. */
+  function stopAfterPause({ id }: EnvironmentRow): void {
+    void context.work.begin(id, async () => {
+      const now = await rows.get(id);
+      if (now?.state === "paused") await dropPaused(now);
+      else if (now?.state === "running" && now.reason === null) await beginStop(now, "stopped by its owner");
+    });
+  }
+
   async function beginPause(row: EnvironmentRow, reason: string): Promise<EnvironmentRow | null> {
     const { snapshots } = context;
     if (snapshots === null) {
@@ -92,15 +110,14 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
       const row = await require(owner, reference);
       if (row.state === "stopped" || row.state === "failed") return view(row);
       if (row.state === "paused") {
-        const patch = { reason: "stopped while it was paused", saveId: null };
-        const stopped = await rows.transition(row.id, ["paused"], "stopped", patch);
-        if (stopped === null) return get(row);
-        forget(context, row);
-        changed(context, row);
-        return view(stopped);
+        await dropPaused(row);
+        return get(row);
       }
       if (row.state !== "running") throw refusal(row, "it cannot be stopped");
-      if (row.reason === PAUSING) throw refusal(row, "it is being paused");
+      if (row.reason === PAUSING) {
+        stopAfterPause(row);
+        return view(row);
+      }
       if (row.reason === STOPPING && context.work.isBusy(row.id)) return view(row);
       // Another request may have changed it since it was read: then that is the answer.
       if (!(await beginStop(row, "stopped by its owner"))) return get(row);
