@@ -31,6 +31,7 @@ export async function serveTerminal(
     agent,
     models,
     isAsleep: async () => false,
+    onChange: () => () => undefined,
     path: join(folder.path, "screen.json"),
     onInput: () => undefined,
     onOver: () => undefined,

@@ -7,6 +7,8 @@ import type { TerminalSize } from "./terminal-sizes.ts";
 /** How long a broken channel to a living guest is tried again before the clients are sent away to come back. */
 const REATTACH_DEADLINE_MS = 30_000;
 const REATTACH_EVERY_MS = 100;
+/** An environment that sleeps says when it has changed; this is for what is missed. */
+const ASLEEP_EVERY_MS = 3000;
 /** Typed while there is no stream; more is lost, as on a line that is cut. */
 const MAX_WAITING_INPUT = 1024 * 1024;
 
@@ -24,6 +26,8 @@ export interface GuestReaderOptions {
   readonly agent: () => Promise<GuestAgent>;
   /** The environment's memory is kept, or on its way back: the terminal goes on later. */
   readonly isAsleep: () => Promise<boolean>;
+  /** Calls whenever the environment has changed, until the answer is called. */
+  readonly onChange: (listener: () => void) => () => void;
   readonly events: Omit<TerminalEvents, "closed" | "exited"> & {
     exited(offset: bigint, exit: TerminalExit): void;
     /** There is a stream, for the first time or again. */
@@ -41,6 +45,7 @@ export class GuestReader {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #isPaused = false;
+  #isAsleep = false;
   #hasAttached = false;
   #isOver = false;
   #release: (() => void)[] = [];
@@ -59,6 +64,11 @@ export class GuestReader {
     return this.#isPaused;
   }
 
+  /** The environment is paused: input is dropped. */
+  get isAsleep(): boolean {
+    return this.#isAsleep;
+  }
+
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
@@ -73,7 +83,7 @@ export class GuestReader {
 
   /** False: no more until {@link drained}. */
   write(bytes: Uint8Array): boolean {
-    if (this.#isOver) return true;
+    if (this.#isOver || this.#isAsleep) return true;
     if (this.#stream !== null) return this.#stream.write(bytes);
     if (this.#waitingBytes + bytes.length <= MAX_WAITING_INPUT) {
       this.#waiting.push(bytes);
@@ -106,6 +116,9 @@ export class GuestReader {
   async #attach(): Promise<void> {
     let deadline = Date.now() + REATTACH_DEADLINE_MS;
     while (!this.#isOver) {
+      // From before it is looked at, so that no change is missed.
+      const change = Promise.withResolvers<void>();
+      const unsubscribe = this.#options.onChange(change.resolve);
       const link = { state: "opening" as "opening" | "open" | "broken" };
       try {
         const agent = await this.#options.agent();
@@ -116,12 +129,29 @@ export class GuestReader {
         if (link.state === "opening") return this.#attached(stream, link);
       } catch (error) {
         const isAsleep = isState(error) && (await this.#options.isAsleep().catch(() => false));
-        if (isAsleep) deadline = Date.now() + REATTACH_DEADLINE_MS;
         const farewell = isAsleep ? null : farewellOf(error, Date.now() >= deadline);
         if (farewell !== null && !this.#isOver) return this.#end(farewell);
+        if (isAsleep && !this.#isOver) {
+          deadline = Date.now() + REATTACH_DEADLINE_MS;
+          this.#fallAsleep();
+          await Promise.race([change.promise, delay(ASLEEP_EVERY_MS, undefined, { ref: false })]);
+          // It may run now: what is typed from here on waits.
+          this.#isAsleep = false;
+          continue;
+        }
+      } finally {
+        unsubscribe();
       }
       await delay(REATTACH_EVERY_MS);
     }
+  }
+
+  /** What was typed is stale when the environment goes on, and whoever typed must be read meanwhile. */
+  #fallAsleep(): void {
+    this.#isAsleep = true;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#letGo();
   }
 
   async #checkIdentity(agent: GuestAgent): Promise<void> {

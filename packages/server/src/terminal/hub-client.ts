@@ -57,6 +57,7 @@ export class HubClient extends LogConsumer implements HubMember {
   #graceEndsAt = 0;
   #trustAt = 0;
   #wasRefused = false;
+  #wasToldAsleep = false;
   #hasMissedNews = false;
 
   constructor({ socket, hub, source, terminal, start, end, from, role }: HubClientOptions) {
@@ -218,6 +219,13 @@ export class HubClient extends LogConsumer implements HubMember {
       this.#socket.send(encodeNotice("read-only", "You are looking on: what you type goes nowhere."));
       return;
     }
+    if (this.#hub.isAsleep) {
+      if (this.#wasToldAsleep) return;
+      this.#wasToldAsleep = true;
+      this.#socket.send(encodeNotice("paused", "The environment is paused: what you type goes nowhere."));
+      return;
+    }
+    this.#wasToldAsleep = false;
     this.#hub.noteInput();
     this.#askSize(this.#size.typed());
     if (this.#appearance !== null && this.#hub.appearanceOf !== this) this.#hub.useAppearance(this, this.#appearance);

@@ -36,6 +36,7 @@ export interface HubOptions {
   readonly terminal: GuestTerminal;
   readonly agent: () => Promise<GuestAgent>;
   readonly isAsleep: () => Promise<boolean>;
+  readonly onChange: (listener: () => void) => () => void;
   readonly models: ModelHost;
   /** Where the screen is kept. */
   readonly path: string;
@@ -102,13 +103,14 @@ export class TerminalHub {
     this.#options = options;
     this.#feed = feed;
     this.#log = log;
-    const { terminal, agent, isAsleep } = options;
+    const { terminal, agent, isAsleep, onChange } = options;
     this.#reader = new GuestReader({
       terminal: terminal.id,
       createdUnixMs: terminal.createdUnixMs,
       from: log.end,
       agent,
       isAsleep,
+      onChange,
       events: {
         output: (offset, bytes) => {
           log.output(offset, bytes);
@@ -245,6 +247,11 @@ export class TerminalHub {
   /** False: the client is not read until `drained`. */
   write(bytes: Uint8Array): boolean {
     return this.#reader.write(bytes);
+  }
+
+  /** Its environment is paused, so what is written goes nowhere. */
+  get isAsleep(): boolean {
+    return this.#reader.isAsleep;
   }
 
   drained(): Promise<void> {

@@ -96,6 +96,10 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       path: join(screens, id, `${terminal.id}.json`),
       agent: () => environments.agentOf(id, { isUse: false }),
       isAsleep: async () => ASLEEP.has(await stateOf(id)),
+      onChange: (listener) =>
+        environments.subscribe((change) => {
+          if (change.id === id) listener();
+        }),
       onInput: () => onInput(id),
       onOver: () => {
         hubs.delete(key);
