@@ -93,6 +93,7 @@ export class TerminalHub {
   #keyframe: Promise<Keyframe> | null = null;
   #latest: Keyframe | null = null;
   #isOver = false;
+  #isFull = false;
   #hasExited = false;
   #recorder: Recorder | null = null;
   #ending: Promise<void> = Promise.resolve();
@@ -277,8 +278,13 @@ export class TerminalHub {
     return this.#appearanceOf;
   }
 
+  /** A program that asks and never reads gets no more answers than its terminal has room for. */
   answer(text: string): void {
-    this.#reader.write(Buffer.from(text, "latin1"));
+    if (this.#isFull || this.#reader.write(Buffer.from(text, "latin1"))) return;
+    this.#isFull = true;
+    void this.#reader.drained().then(() => {
+      this.#isFull = false;
+    });
   }
 
   tell(offset: bigint, news: readonly TerminalNews[]): void {
