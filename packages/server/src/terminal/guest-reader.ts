@@ -170,12 +170,13 @@ export class GuestReader {
     this.#hasAttached = true;
     this.#stream = stream;
     if (this.#isPaused) stream.pause();
+    // The size first: what was typed may ask for it.
+    this.#options.events.attached();
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     for (const bytes of waiting) stream.write(bytes);
     this.#letGo();
-    this.#options.events.attached();
   }
 
   #events(link: { state: string }): TerminalEvents {
