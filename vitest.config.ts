@@ -6,9 +6,9 @@ const project = (name: string, include: readonly string[], options: Record<strin
 });
 
 /**
- * Emulated guests and a browser share a machine's cores with whatever else it does, and some of what they wait for is other
+ * Emulated guests, servers and a browser share a machine's cores with whatever else it does, and some of what they wait for is other
  * programs' doing. So one failed try is not yet a failure; but neither is it hidden: tests/retries.ts prints each test that
- * passed only at its second try with what the first one said, and tests/run.ts lists them below its closing line.
+ * passed only at its second try with what the first one said, and tests/run.ts lists them above its closing line.
  */
 const twice = { retry: 1 } as const;
 
@@ -22,6 +22,7 @@ export default defineConfig({
         hookTimeout: 60_000,
       }),
       project("contract", ["packages/*/src/**/*.contract.test.ts"], {
+        ...twice,
         testTimeout: 180_000,
         hookTimeout: 300_000,
         fileParallelism: false,
@@ -30,6 +31,7 @@ export default defineConfig({
       // Each test goes on for as long as its budget says.
       project("fuzz", ["tests/fuzz/**/*.test.ts"], { fileParallelism: false }),
       project("integration", ["tests/integration/**/*.test.ts"], {
+        ...twice,
         testTimeout: 180_000,
         hookTimeout: 180_000,
         fileParallelism: false,

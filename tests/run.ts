@@ -148,6 +148,6 @@ for (const [kind, step] of Object.entries(STEPS)) {
 }
 const retried = existsSync(retries) ? readFileSync(retries, "utf8") : "";
 rmSync(scratch, { recursive: true, force: true });
+if (retried !== "") console.log(`\nPassed only at the second try:\n${retried}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-if (retried !== "") console.log(`Passed only at the second try:\n${retried}`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
