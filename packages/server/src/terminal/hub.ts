@@ -2,7 +2,9 @@ import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import { encodeKeyframe, encodeNews, encodeNotice } from "./frames.ts";
+import { GoneClients } from "./gone-clients.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
+import type { HubMember } from "./hub-member.ts";
 import { ModelFeed } from "./model-feed.ts";
 import type { ModelHost } from "./model-host.ts";
 import { OutputLog, RECENT_BYTES } from "./output-log.ts";
@@ -53,22 +55,6 @@ const EMPTY_SCREEN = encodeNotice(
   "The server can't follow this terminal's output: whoever comes anew begins with an empty screen.",
 );
 
-/** A client, as its hub sees it. */
-export interface HubMember {
-  /** The number of the log's item that it needs next; null when it needs none. */
-  readonly needs: number | null;
-  /** Bytes of the log that wait for it. */
-  readonly behind: number;
-  /** May the guest be held back for it? */
-  readonly isWaitedFor: boolean;
-  /** Where it would go on if its connection broke now; null when nobody would wait for that. */
-  readonly returnsAt: bigint | null;
-  pump(): void;
-  giveUp(): void;
-  tell(frame: Buffer): void;
-  dismiss(farewell: Farewell): void;
-}
-
 interface Keyframe {
   readonly frame: Buffer;
   readonly offset: bigint;
@@ -88,8 +74,7 @@ export class TerminalHub {
   readonly #check: NodeJS.Timeout;
   #heldSince = 0;
   #printedAt = performance.now();
-  /** Clients that may be back in a moment, and until when the guest is held for them. */
-  #gone: { readonly offset: bigint; until: number; back: HubMember | null }[] = [];
+  readonly #gone = new GoneClients(HOLD_MS);
   #keyframe: Promise<Keyframe> | null = null;
   #latest: Keyframe | null = null;
   #isOver = false;
@@ -202,19 +187,14 @@ export class TerminalHub {
   /** `from`: where it goes on; undefined for one that is new. */
   join(client: HubMember, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
-    // Taken for one that went: the guest stays held until this one has come so far that it is waited for itself.
-    const gone = this.#gone.find(({ offset, back }) => from !== undefined && back === null && offset <= from);
-    if (gone !== undefined) {
-      gone.back = client;
-      gone.until = performance.now() + HOLD_MS;
-    }
+    if (from !== undefined) this.#gone.came(client, from);
     return this.#sizes.join("");
   }
 
   leave(client: HubMember): void {
     if (!this.#clients.delete(client)) return;
     const { returnsAt } = client;
-    if (returnsAt !== null) this.#gone.push({ offset: returnsAt, until: performance.now() + HOLD_MS, back: null });
+    if (returnsAt !== null) this.#gone.left(returnsAt);
     if (this.#appearanceOf === client) this.#appearanceOf = null;
     // What an ended program printed is in the guest, and its screen is kept.
     if (this.#hasExited && this.#clients.size === 0) this.close(ENDED, true);
@@ -397,10 +377,7 @@ export class TerminalHub {
         needed = Math.min(needed, client.needs);
       }
     }
-    this.#gone = this.#gone.filter(
-      ({ until, back }) => now < until && (back === null || (this.#clients.has(back) && back.needs === null)),
-    );
-    shouldHold ||= this.#gone.some(({ offset }) => this.#isFar(offset, isHeld));
+    shouldHold = this.#gone.waiting(this.#clients).some((offset) => this.#isFar(offset, isHeld)) || shouldHold;
     // What ended a terminal stays for those who have not taken it.
     const isIdle = now - this.#printedAt > IDLE_MS && !this.#hasExited;
     if (isIdle) this.#latest = null;
