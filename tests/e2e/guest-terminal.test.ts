@@ -47,8 +47,7 @@ async function expectDrawn(): Promise<void> {
     .toEqual([]);
 }
 
-// Skipped until it is found why the comparison of pixels no longer settles since the page was changed: the page itself was seen to draw.
-describe.skip("a terminal in a real guest", () => {
+describe("a terminal in a real guest", () => {
   test("is one click away, and says what it is", async () => {
     await openAnother();
     const bar = page.page.getByRole("contentinfo");

@@ -5,7 +5,6 @@ import { useEffect, useState } from "react";
 import { Button } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { exitWords } from "../parts/words.ts";
-import type { Size } from "./letterbox.ts";
 import { previewOf } from "./paste.ts";
 import type { Session } from "./session.ts";
 import type { SessionState } from "./session-state.ts";
@@ -103,15 +102,6 @@ export const EndBar = ({ state, busy, onNew, onClose }: EndBarProps) => (
       </Button>
     </span>
   </div>
-);
-
-export const SizeLabel = ({ size }: { readonly size: Size }) => (
-  <p
-    role="status"
-    className="pointer-events-none absolute right-4 bottom-2 rounded-md border border-border bg-surface/90 px-2 text-xs text-muted"
-  >
-    {size.cols}×{size.rows}, sized by another window
-  </p>
 );
 
 export const LinkTarget = ({ target }: { readonly target: string }) => (

@@ -49,9 +49,14 @@ const SettingsMenu = () => {
 /** What a terminal adds to the status bar. */
 export const StatusItems = ({ state }: { readonly state: SessionState }) => (
   <>
-    {isForeign(state) && state.phase === "live" && (
-      <span className="text-text max-lg:hidden">Sized elsewhere: type to take it over</span>
-    )}
+    {/* Here and not over the screen, where it would hide cells: tmux has its clock in that corner. */}
+    <span role="status" className="text-text max-sm:hidden">
+      {isForeign(state) && state.phase === "live" && (
+        <>
+          Sized by another window<span className="max-lg:hidden">: type to take it over</span>
+        </>
+      )}
+    </span>
     {state.isMouseTaken && !isForeign(state) && <span className="max-lg:hidden">Shift+drag selects</span>}
     <SettingsMenu />
     {state.size && (

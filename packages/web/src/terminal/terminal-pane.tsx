@@ -6,10 +6,10 @@ import { StatusBar } from "../parts/status-bar.tsx";
 import { RecordingTools } from "../recording/recordings.tsx";
 import { RENDERER } from "../renderer.ts";
 import { CloseDialog } from "./close-dialog.tsx";
-import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover, SizeLabel } from "./covers.tsx";
+import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover } from "./covers.tsx";
 import type { PageKey } from "./keys.ts";
 import type { Session } from "./session.ts";
-import { isForeign, type SessionState } from "./session-state.ts";
+import type { SessionState } from "./session-state.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { changeTerminalSettings, terminalSettings, useTerminalSettings } from "./settings.ts";
 import { StatusItems } from "./status-items.tsx";
@@ -74,7 +74,7 @@ const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
     if (!isCovered && !isFirst.current) session.focus();
     isFirst.current = false;
   }, [session, isCovered]);
-  const { notice, hoveredLink, phase, size } = state;
+  const { notice, hoveredLink, phase } = state;
   return (
     <>
       <div ref={place} inert={isCovered} className="absolute inset-0" />
@@ -84,7 +84,6 @@ const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
         </p>
       )}
       {hoveredLink !== null && <LinkTarget target={hoveredLink} />}
-      {isForeign(state) && phase === "live" && size && <SizeLabel size={size} />}
       {notice !== null && <NoticeBar notice={notice} onDismiss={session.dismissNotice} />}
       {phase === "reconnecting" && !isCovered && (
         <ReconnectCover retryAt={state.retryAt} onRetry={session.reconnectNow} />
