@@ -7,6 +7,8 @@ export interface TappedConnection {
   readonly from: number | null;
   /** READY's `from` and `end`: where the server began, and what the terminal had printed by then. */
   ready: { readonly from: number; readonly end: number } | null;
+  /** Offsets of the screens that the page was sent in place of the output before them. */
+  readonly keyframes: number[];
   /** Bytes that the server could not send any more: none, in a good run. */
   readonly gaps: string[];
   readonly output: { readonly offset: number; readonly bytes: Buffer }[];
@@ -19,9 +21,9 @@ export interface TerminalTap {
   /** Those that the server accepted, in their order. */
   readonly connections: readonly TappedConnection[];
   /**
-   * The terminal's output from its first byte, each byte as often as the page has drawn it: of every connection what comes before
-   * the byte that the next one asks for. Throws where a connection skips or repeats a byte, where the next one does not
-   * begin where the page said, and where both have a byte and differ.
+   * The terminal's output by offset, each byte as often as the page has drawn it: of every connection what comes before
+   * the byte that the next one asks for. What the first one was sent as a screen is zeros here. Throws where a connection skips
+   * or repeats a byte, where the next one does not begin where the page said, or with a screen, and where both have a byte and differ.
    */
   drawnBytes(): Buffer;
   close(): Promise<void>;
@@ -47,7 +49,7 @@ export async function startTerminalTap(): Promise<TerminalTap> {
 
 function newConnection(path: string): TappedConnection {
   const from = new URL(path, "http://server").searchParams.get("from");
-  return { from: from === null ? null : Number(from), ready: null, gaps: [], output: [] };
+  return { from: from === null ? null : Number(from), ready: null, keyframes: [], gaps: [], output: [] };
 }
 
 function take(connection: TappedConnection, { bytes }: PassedMessage): void {
@@ -55,6 +57,9 @@ function take(connection: TappedConnection, { bytes }: PassedMessage): void {
   switch (bytes[0]) {
     case FRAME.output:
       connection.output.push({ offset: offset(1), bytes: bytes.subarray(9) });
+      break;
+    case FRAME.keyframe:
+      connection.keyframes.push(offset(1));
       break;
     case FRAME.gap:
       connection.gaps.push(`${offset(1)}..${offset(9)}`);
@@ -66,21 +71,25 @@ function take(connection: TappedConnection, { bytes }: PassedMessage): void {
   }
 }
 
-function continued(drawn: Buffer, { from, ready, gaps, output }: TappedConnection): Buffer {
-  const start = from ?? 0;
+function continued(drawn: Buffer, { from, ready, keyframes, gaps, output }: TappedConnection): Buffer {
   if (gaps.length > 0) throw new Error(`bytes were lost: ${gaps.join(", ")}`);
+  if (from === null && drawn.length > 0) throw new Error(`the page forgot ${drawn.length} bytes that it had drawn`);
+  const start = from ?? ready?.from ?? 0;
   if (ready?.from !== start) throw new Error(`the page asked for ${start}, the server began at ${ready?.from}`);
-  if (start > drawn.length) throw new Error(`${drawn.length}..${start} were never received`);
+  const screens = from === null ? [start] : [];
+  if (keyframes.join() !== screens.join()) throw new Error(`screens at ${keyframes}, expected at ${screens}`);
+  const before = from === null ? Buffer.alloc(start) : drawn;
+  if (start > before.length) throw new Error(`${before.length}..${start} were never received`);
   let at = start;
   for (const { offset, bytes } of output) {
     if (offset !== at) throw new Error(`the byte at ${at} is followed by that at ${offset}`);
     at += bytes.length;
   }
   const received = Buffer.concat(output.map(({ bytes }) => bytes));
-  const again = drawn.subarray(start);
+  const again = before.subarray(start);
   const overlap = Math.min(again.length, received.length);
   if (!again.subarray(0, overlap).equals(received.subarray(0, overlap))) {
     throw new Error(`bytes from ${start} on differ when they are received again`);
   }
-  return Buffer.concat([drawn.subarray(0, start), received]);
+  return Buffer.concat([before.subarray(0, start), received]);
 }
