@@ -1,27 +1,19 @@
-import { rm } from "node:fs/promises";
-import type { Browser, Locator } from "playwright-core";
+import type { Locator } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildPage, launchBrowser, type PageObject, signIn } from "../../support/page.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
-let web: string;
-let server: TestServer;
-let browser: Browser;
+let world: ProcessPage;
 let page: PageObject;
 
 beforeAll(async () => {
-  web = await buildPage();
-  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
-  page = await signIn(browser, server);
+  world = await startProcessPage();
+  page = await signIn(world.browser, world.server);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  expect(await server?.dispose()).toEqual([]);
-  await rm(web, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
-const home = async (): Promise<void> => void (await page.page.goto(`${server.url}/`));
+const home = async (): Promise<void> => void (await page.page.goto(`${world.server.url}/`));
 const options = async (): Promise<Locator> => {
   await page.page.getByRole("button", { name: "Options for a new environment" }).click();
   return page.page.getByRole("dialog", { name: "New environment" });
@@ -44,7 +36,7 @@ describe("a new environment", () => {
     for (const part of ["large · 2 CPUs · 1 GiB · 2 GiB disk", "Rests after 1 h", "Removed in 24 h"]) {
       expect(words).toContain(part);
     }
-    const { memoryMib, idleTimeoutSeconds, expiresAt } = await server.ok("GET", "/v1/environments/roomy");
+    const { memoryMib, idleTimeoutSeconds, expiresAt } = await world.server.ok("GET", "/v1/environments/roomy");
     expect([memoryMib, idleTimeoutSeconds, expiresAt === null]).toEqual([1024, 3600, false]);
   });
 

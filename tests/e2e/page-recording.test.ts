@@ -1,27 +1,19 @@
-import { readFile, rm } from "node:fs/promises";
-import type { Browser } from "playwright-core";
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildPage, launchBrowser, type PageObject, signIn } from "../../support/page.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
 const DEADLINE = { timeout: 120_000 };
 
-let web: string;
-let server: TestServer;
-let browser: Browser;
+let world: ProcessPage;
 let page: PageObject;
 
 beforeAll(async () => {
-  web = await buildPage();
-  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
-  page = await signIn(browser, server, { colorScheme: "dark" });
+  world = await startProcessPage();
+  page = await signIn(world.browser, world.server, { colorScheme: "dark" });
 });
 
-afterAll(async () => {
-  await browser?.close();
-  expect(await server?.dispose()).toEqual([]);
-  await rm(web, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 const toggle = () => page.page.getByRole("button", { name: "Record this terminal" });
 const recorded = () => page.page.getByRole("button", { name: "What was recorded" });
@@ -41,7 +33,7 @@ describe("a recording", () => {
     await expect.poll(() => toggle().getAttribute("aria-pressed"), DEADLINE).toBe("true");
     expect(await toggle().textContent()).toBe("Recording");
 
-    const other = await signIn(browser, server);
+    const other = await signIn(world.browser, world.server);
     await other.open(id);
     const its = other.page.getByRole("button", { name: "Record this terminal" });
     await expect.poll(() => its.getAttribute("aria-pressed"), DEADLINE).toBe("true");

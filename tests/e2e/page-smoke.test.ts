@@ -1,27 +1,18 @@
-import { rm } from "node:fs/promises";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildPage, launchBrowser, signIn } from "../../support/page.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
-let web: string;
-let server: TestServer;
-let browser: Browser;
+let world: ProcessPage;
 
 beforeAll(async () => {
-  web = await buildPage();
-  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
+  world = await startProcessPage();
 });
 
-afterAll(async () => {
-  await browser?.close();
-  expect(await server?.dispose()).toEqual([]);
-  await rm(web, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 describe("the page", () => {
   test("goes from a sign-in link to a shell and back to nothing", async () => {
-    const page = await signIn(browser, server);
+    const page = await signIn(world.browser, world.server);
     expect(await page.page.getByRole("heading").textContent()).toBe("No environments yet");
     const id = await page.createEnvironment();
     await page.type("echo $((40 + 2)) answers\n");
@@ -30,13 +21,13 @@ describe("the page", () => {
 
     expect(await page.removeEnvironment()).toContain("Nothing is left.");
     await page.page.waitForURL((url) => url.pathname === "/");
-    expect((await server.call("GET", `/v1/environments/${id}`)).status).toBe(404);
+    expect((await world.server.call("GET", `/v1/environments/${id}`)).status).toBe(404);
     expect(page.errors).toEqual([]);
     await page.close();
   });
 
   test("takes the token out of the address and the history, and spends it once", async () => {
-    const page = await signIn(browser, server);
+    const page = await signIn(world.browser, world.server);
     expect(await page.page.evaluate("location.href")).not.toContain("#");
     await page.page.goBack().catch(() => undefined);
     expect(page.page.url()).not.toContain("token");
@@ -44,16 +35,16 @@ describe("the page", () => {
   });
 
   test("says how to get a link to whoever has none", async () => {
-    const context = await browser.newContext();
+    const context = await world.browser.newContext();
     const page = await context.newPage();
-    await page.goto(`${server.url}/e/abcdefghijkl`);
+    await page.goto(`${world.server.url}/e/abcdefghijkl`);
     await page.waitForURL((url) => url.pathname === "/sign-in");
     await page.getByText("./microterm open").waitFor();
     await context.close();
   });
 
   test("keeps the screen and continues at the next byte over a refresh in the middle of output", async () => {
-    const page = await signIn(browser, server);
+    const page = await signIn(world.browser, world.server);
     await page.createEnvironment();
     await page.type(
       "PS1='$ '; printf '\\033]0;counting\\007'; for i in $(seq 400); do echo line $i; sleep .01; done; echo all''done\n",
@@ -70,7 +61,7 @@ describe("the page", () => {
   });
 
   test("asks before several lines are pasted into a program that would run them", async () => {
-    const page = await signIn(browser, server);
+    const page = await signIn(world.browser, world.server);
     await page.createEnvironment();
     await page.type("bind 'set enable-bracketed-paste off'; cat\n");
     await page.untilScreen(/; cat$/);
@@ -88,7 +79,7 @@ describe("the page", () => {
   });
 
   test("says how a program ended and opens another terminal", async () => {
-    const page = await signIn(browser, server);
+    const page = await signIn(world.browser, world.server);
     await page.createEnvironment();
     await page.type("exit 3\n");
     await page.untilTerminal("exited");

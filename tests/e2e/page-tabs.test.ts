@@ -1,27 +1,19 @@
-import { rm } from "node:fs/promises";
-import type { Browser, Locator } from "playwright-core";
+import type { Locator } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildPage, launchBrowser, type PageObject, signIn } from "../../support/page.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
 const DEADLINE = { timeout: 120_000 };
 
-let web: string;
-let server: TestServer;
-let browser: Browser;
+let world: ProcessPage;
 let page: PageObject;
 
 beforeAll(async () => {
-  web = await buildPage();
-  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
-  page = await signIn(browser, server);
+  world = await startProcessPage();
+  page = await signIn(world.browser, world.server);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  expect(await server?.dispose()).toEqual([]);
-  await rm(web, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 const tabs = (): Locator => page.page.getByRole("tab");
 const chosen = (): Locator => page.page.getByRole("tab", { selected: true });
@@ -134,10 +126,10 @@ describe("the terminals of an environment", () => {
 
   test("appear and go as they do in another window", async () => {
     const path = `/v1/environments/${page.environmentId()}/terminals`;
-    const { id } = await server.ok("POST", path, {});
+    const { id } = await world.server.ok("POST", path, {});
     await expect.poll(() => tabs().count(), DEADLINE).toBe(2);
     await untilChosen("done");
-    await server.call("DELETE", `${path}/${id}`);
+    await world.server.call("DELETE", `${path}/${id}`);
     await expect.poll(() => tabs().count(), DEADLINE).toBe(1);
   });
 

@@ -1,33 +1,24 @@
-import { rm } from "node:fs/promises";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildPage, launchBrowser, type PageObject, signIn } from "../../support/page.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
 const DEADLINE = { timeout: 120_000 };
 
-let web: string;
-let server: TestServer;
-let browser: Browser;
+let world: ProcessPage;
 /** The window that is there first, and another person's, smaller. */
 let first: PageObject;
 let second: PageObject;
 
 beforeAll(async () => {
-  web = await buildPage();
-  [server, browser] = await Promise.all([startServer({ args: ["--web", web] }), launchBrowser()]);
+  world = await startProcessPage();
   [first, second] = [
-    await signIn(browser, server, { colorScheme: "light" }),
-    await signIn(browser, server, { colorScheme: "dark" }),
+    await signIn(world.browser, world.server, { colorScheme: "light" }),
+    await signIn(world.browser, world.server, { colorScheme: "dark" }),
   ];
   await second.page.setViewportSize({ width: 720, height: 420 });
 });
 
-afterAll(async () => {
-  await browser?.close();
-  expect(await server?.dispose()).toEqual([]);
-  await rm(web, { recursive: true, force: true });
-});
+afterAll(() => world?.close());
 
 interface Box {
   readonly left: number;
