@@ -1,8 +1,9 @@
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { asServer, type ServerAccount } from "../packages/server/src/up/account.ts";
-import { dataPaths } from "../packages/server/src/up/paths.ts";
+import { type DataPaths, dataPaths } from "../packages/server/src/up/paths.ts";
 import { send, startServer, type TestServer } from "./server.ts";
 import { startTestDaemon, type TestDaemon, type TestDaemonOptions } from "./test-daemon.ts";
 
@@ -30,8 +31,11 @@ export interface QemuServer {
   readonly daemon: TestDaemon;
   /** The one that runs now. */
   readonly server: TestServer;
-  /** Starts a server where none runs, perhaps with a fault point armed, on a free port or this one. Resolves when it is ready. */
-  startServer(fault?: string, port?: number): Promise<TestServer>;
+  /**
+   * Starts a server where none runs, perhaps with a fault point armed, on a free port or this one, and with a calendar that is so
+   * many ms ahead. Resolves when it is ready.
+   */
+  startServer(fault?: string, port?: number, aheadMs?: number): Promise<TestServer>;
   /** SIGKILL, and another server on the same port. */
   restartServer(): Promise<TestServer>;
   /** A running environment's id. 128 MiB of memory and 256 MiB of disk unless said. */
@@ -58,13 +62,13 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
   let server: TestServer | null = null;
   let isDead = false;
 
-  const start = async (fault?: string, port = 0): Promise<TestServer> => {
+  const start = async (fault?: string, port = 0, aheadMs = 0): Promise<TestServer> => {
     server = await startServer({
       data: daemon.data,
       args: ["--port", String(port), ...(options.serverArgs ?? [])],
       driver: ["--driver", "qemu", "--image", daemon.image.key, "--accelerator", "tcg", "--test-faults"],
       command: (args) => asServer(ACCOUNT, paths, args),
-      env: { NODE_COMPILE_CACHE: codeCache, MICROTERM_FAULT: fault ?? "" },
+      env: { NODE_COMPILE_CACHE: codeCache, MICROTERM_FAULT: fault ?? "", ...ahead(paths, aheadMs) },
     });
     isDead = false;
     const { pid } = server;
@@ -126,6 +130,15 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
     throw error;
   }
   return world;
+}
+
+/** As the server sees the checkout. */
+function ahead({ app }: DataPaths, aheadMs: number): Readonly<Record<string, string>> {
+  if (aheadMs === 0) return {};
+  return {
+    NODE_OPTIONS: `--import=${pathToFileURL(join(app, "support/shifted-clock.ts"))}`,
+    MICROTERM_TEST_CLOCK_AHEAD_MS: String(aheadMs),
+  };
 }
 
 /** One of the calls that must be answered whatever guests do; rejects after `withinMs`. */
