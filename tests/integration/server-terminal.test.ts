@@ -1,39 +1,16 @@
 import { readFileSync } from "node:fs";
 import { FRAME, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { addOwner } from "../../support/second-owner.ts";
-import { poll, startServer, type TestServer } from "../../support/server.ts";
+import { poll } from "../../support/server.ts";
 import { TerminalClient, type TerminalClientOptions } from "../../support/terminal-client.ts";
+import { terminalSuite } from "../../support/terminal-suite.ts";
 
-let server: TestServer;
-let environment: string;
-beforeAll(async () => {
-  server = await startServer();
-  environment = (await server.environment("terminals")).id;
-});
-afterAll(async () => {
-  expect(await server.dispose()).toEqual([]);
-});
-
-/** A terminal of its own that runs `script` without line editing. */
-async function open(script: string): Promise<string> {
-  const { id } = await server.ok("POST", `/v1/environments/${environment}/terminals`, {
-    command: ["sh", "-c", script],
-  });
-  onTestFinished(async () => {
-    await server.call("DELETE", `/v1/environments/${environment}/terminals/${id}`);
-  });
-  return id;
-}
-
-function attach(terminal: string, options: TerminalClientOptions = {}): TerminalClient {
-  const client = new TerminalClient(server, environment, terminal, options);
-  onTestFinished(() => client.close());
-  return client;
-}
+const suite = terminalSuite("terminals");
+const { open, attach } = suite;
 
 const residentKib = (): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))?.[1] ?? 0);
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${suite.server.pid}/status`, "utf8"))?.[1] ?? 0);
 
 describe("a terminal's WebSocket", () => {
   it("tells what it holds, then the size, then echoes what is typed", async () => {
@@ -207,7 +184,7 @@ describe("a broken protocol", () => {
 
   it("is refused before the upgrade", async () => {
     const terminal = await open("exec cat");
-    const { token } = await addOwner(server.data, "otherowner2");
+    const { token } = await addOwner(suite.server.data, "otherowner2");
     const status = async (options: TerminalClientOptions, id = terminal) => (await attach(id, options).ended).code;
     expect(await status({ protocols: [] })).toBe(426);
     expect(await status({ protocols: ["other.v1"] })).toBe(426);
@@ -222,6 +199,7 @@ describe("a broken protocol", () => {
   });
 
   it("closes with 4404 when the environment is removed or its terminal closed", async () => {
+    const { server } = suite;
     const { id, terminals } = await server.environment();
     const one = await new TerminalClient(server, id, terminals[0].id).opened();
     const { id: second } = await server.ok("POST", `/v1/environments/${id}/terminals`, {});

@@ -1,52 +1,21 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { followScreen, parseScreenState, type Screen } from "@microterm/screen";
+import { parseScreenState, type Screen } from "@microterm/screen";
 import { describeScreen, type ScreenDescription } from "@microterm/screen/testing";
-import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
-import headless from "@xterm/headless";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { poll, startServer, type TestServer } from "../../support/server.ts";
-import { TerminalClient, type TerminalClientOptions } from "../../support/terminal-client.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createEmulator } from "../../support/emulator.ts";
+import { poll, startServer } from "../../support/server.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
+import { terminalSuite } from "../../support/terminal-suite.ts";
 
 const PATIENCE = { timeout: 180_000 };
-let server: TestServer;
-let environment: string;
-beforeAll(async () => {
-  server = await startServer();
-  environment = (await server.environment("hub")).id;
-});
-afterAll(async () => {
-  expect(await server.dispose()).toEqual([]);
-});
-
-async function open(script: string): Promise<string> {
-  const { id } = await server.ok("POST", `/v1/environments/${environment}/terminals`, {
-    command: ["sh", "-c", script],
-  });
-  onTestFinished(async () => {
-    await server.call("DELETE", `/v1/environments/${environment}/terminals/${id}`);
-  });
-  return id;
-}
-
-function attach(terminal: string, options: TerminalClientOptions = {}): TerminalClient {
-  const client = new TerminalClient(server, environment, terminal, options);
-  onTestFinished(() => client.close());
-  return client;
-}
+const suite = terminalSuite("hub");
+const { open, attach } = suite;
 
 /** What an emulator shows after a screen, if any, and output. */
 function shown(bytes: Uint8Array, keyframe?: TerminalClient["keyframes"][number]): ScreenDescription {
-  const terminal = new headless.Terminal({
-    cols: 80,
-    rows: 24,
-    scrollback: 1000,
-    allowProposedApi: true,
-    logLevel: "off",
-  });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  const screen = followScreen(terminal);
+  const { terminal, screen } = createEmulator();
   if (keyframe !== undefined) {
     const { cols, rows, content } = keyframe;
     screen.restoreNow({ cols, rows, content, state: parseScreenState(keyframe.state) as Screen["state"] });
@@ -113,7 +82,7 @@ describe("a client that comes late", () => {
     await first.until("100");
     const others = Array.from(
       { length: 1000 },
-      () => new TerminalClient(server, environment, terminal, { from: null }),
+      () => new TerminalClient(suite.server, suite.environment, terminal, { from: null }),
     );
     onTestFinished(async () => {
       for (const client of others) client.socket.terminate();

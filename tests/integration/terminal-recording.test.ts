@@ -1,10 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { followScreen } from "@microterm/screen";
 import { describeScreen } from "@microterm/screen/testing";
-import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
-import headless from "@xterm/headless";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { createEmulator } from "../../support/emulator.ts";
 import { poll, startServer, type TestServer } from "../../support/server.ts";
 import { TerminalClient } from "../../support/terminal-client.ts";
 
@@ -50,15 +48,7 @@ const type = async (client: TerminalClient, text: string) => {
 };
 
 function played(events: readonly Event[]) {
-  const terminal = new headless.Terminal({
-    cols: 80,
-    rows: 24,
-    scrollback: 1000,
-    allowProposedApi: true,
-    logLevel: "off",
-  });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  const screen = followScreen(terminal);
+  const { terminal, screen } = createEmulator();
   for (const [, code, data] of events) {
     if (code === "o") screen.writeNow(Buffer.from(data));
     else if (code === "r") terminal.resize(...(data.split("x").map(Number) as [number, number]));
@@ -99,9 +89,7 @@ it("plays back to the same screen, over the death of the server, and knows when 
   expect([cols, rows]).toEqual([70, 20]);
   const shown = new TerminalClient(server, environment, terminal);
   await shown.until("second part");
-  const all = new headless.Terminal({ cols: 80, rows: 24, scrollback: 1000, allowProposedApi: true, logLevel: "off" });
-  all.loadAddon(new UnicodeGraphemesAddon());
-  const whole = followScreen(all);
+  const { terminal: all, screen: whole } = createEmulator();
   const resizedAt = Number((shown.frames.find((frame) => frame.endsWith(" 70 20")) ?? "").split(" ")[1]);
   whole.writeNow(shown.bytes.subarray(0, resizedAt));
   all.resize(70, 20);
