@@ -1,12 +1,10 @@
-import { followScreen, parseScreen, parseScreenState, type ScreenFollower, stringifyScreen } from "@microterm/screen";
+import { parseScreen, parseScreenState, stringifyScreen } from "@microterm/screen";
 import { describeScreen, type ScreenDescription } from "@microterm/screen/testing";
-import { type ClientOptions, createClient } from "@microterm/sdk";
-import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
-import headless from "@xterm/headless";
-import { WebSocket } from "ws";
+import { createClient } from "@microterm/sdk";
+import type { WebSocket } from "ws";
+import { createEmulator, SCROLLBACK } from "./emulator.ts";
+import { openVia } from "./sdk-socket.ts";
 import type { TestServer } from "./server.ts";
-
-const SCROLLBACK = 1000;
 
 type Client = ReturnType<typeof createClient>;
 
@@ -15,7 +13,7 @@ export class ScreenViewer {
   readonly #server: () => TestServer;
   readonly #environment: string;
   readonly #terminal: string;
-  #emulator = emulatorOf(80, 24);
+  #emulator = createEmulator();
   #attachment: ReturnType<Client["attachTerminal"]> | null = null;
   #socket: WebSocket | null = null;
   #drawn: bigint | null = null;
@@ -32,11 +30,13 @@ export class ScreenViewer {
   /** `size` is asked for as soon as the connection stands. */
   open(size: { readonly cols: number; readonly rows: number } | null = null): void {
     const { url, token } = this.#server();
-    const { follower, terminal } = this.#emulator;
+    const { screen, terminal } = this.#emulator;
     const attachment = createClient({
       url,
       token,
-      openSocket: (...asked) => this.#openSocket(...asked),
+      openSocket: openVia((socket) => {
+        this.#socket = socket;
+      }),
     }).attachTerminal({
       environment: this.#environment,
       terminal: this.#terminal,
@@ -47,12 +47,12 @@ export class ScreenViewer {
           this.trouble.push(`output at ${offset}, not ${this.#drawn}`);
         const end = offset + BigInt(bytes.length);
         this.#drawn = end;
-        follower.write(bytes.slice(), () => attachment.acknowledge(end));
+        screen.write(bytes.slice(), () => attachment.acknowledge(end));
       },
       onKeyframe: ({ offset, cols, rows, modes, bytes }) => {
         const state = parseScreenState(modes);
         if (state === null) this.trouble.push("a keyframe of another shape");
-        else void follower.restore({ cols, rows, content: bytes.slice(), state });
+        else void screen.restore({ cols, rows, content: bytes.slice(), state });
         this.keyframes += 1;
         this.#drawn = offset;
         attachment.acknowledge(offset);
@@ -64,14 +64,6 @@ export class ScreenViewer {
     });
     this.#attachment = attachment;
   }
-
-  readonly #openSocket: NonNullable<ClientOptions["openSocket"]> = (url, { protocol, headers }) => {
-    const socket = new WebSocket(url, protocol, { headers, perMessageDeflate: false });
-    socket.binaryType = "arraybuffer";
-    this.#socket = socket;
-    // biome-ignore lint/suspicious/noExplicitAny: ws has the members of the standard's WebSocket that the SDK uses.
-    return socket as any;
-  };
 
   type(text: string): void {
     this.#attachment?.write(Buffer.from(text));
@@ -89,10 +81,10 @@ export class ScreenViewer {
   async refresh(): Promise<void> {
     this.close();
     await this.#settled();
-    const kept = parseScreen(stringifyScreen(this.#emulator.follower.capture({ scrollback: SCROLLBACK })));
+    const kept = parseScreen(stringifyScreen(this.#emulator.screen.capture({ scrollback: SCROLLBACK })));
     if (kept === null) throw new Error("the kept screen cannot be read");
-    this.#emulator = emulatorOf(kept.cols, kept.rows);
-    await this.#emulator.follower.restore(kept);
+    this.#emulator = createEmulator(kept.cols, kept.rows);
+    await this.#emulator.screen.restore(kept);
     this.open();
   }
 
@@ -125,13 +117,4 @@ export class ScreenViewer {
       (_, y) => active.getLine(active.baseY + y)?.translateToString(true) ?? "",
     );
   }
-}
-
-function emulatorOf(
-  cols: number,
-  rows: number,
-): { readonly terminal: headless.Terminal; readonly follower: ScreenFollower } {
-  const terminal = new headless.Terminal({ cols, rows, scrollback: SCROLLBACK, allowProposedApi: true });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  return { terminal, follower: followScreen(terminal) };
 }

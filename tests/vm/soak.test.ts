@@ -1,8 +1,9 @@
 import { type AttachmentState, createClient } from "@microterm/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
+import type { WebSocket } from "ws";
 import { numberedLines } from "../../support/numbered-lines.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
+import { openVia } from "../../support/sdk-socket.ts";
 import { poll } from "../../support/server.ts";
 
 const isLong = process.env.MICROTERM_SOAK === "1";
@@ -24,7 +25,7 @@ class Reader {
   next = 0n;
   readonly trouble: string[] = [];
   #check: ((bytes: Uint8Array) => string | null) | null = null;
-  #sockets: WebSocket[] = [];
+  #socket: WebSocket | null = null;
   #attachment: ReturnType<ReturnType<typeof createClient>["attachTerminal"]> | null = null;
   #state: AttachmentState | null = null;
   #head = "";
@@ -41,13 +42,9 @@ class Reader {
     const client = createClient({
       url: server.url,
       token: server.token,
-      openSocket: (url, { protocol, headers }) => {
-        const socket = new WebSocket(url, protocol, { headers, perMessageDeflate: false });
-        socket.binaryType = "arraybuffer";
-        this.#sockets = [socket];
-        // biome-ignore lint/suspicious/noExplicitAny: ws has the members of the standard's WebSocket that the SDK uses.
-        return socket as any;
-      },
+      openSocket: openVia((socket) => {
+        this.#socket = socket;
+      }),
     });
     const attachment = client.attachTerminal({
       environment: this.#id,
@@ -87,7 +84,7 @@ class Reader {
 
   /** As a cable that is pulled: no goodbye in either direction. */
   cut(): void {
-    for (const socket of this.#sockets) socket.terminate();
+    this.#socket?.terminate();
   }
 
   /** Everything after the line `BEGIN` is checked byte by byte. */
