@@ -1,8 +1,9 @@
-import { EnvironmentId, EnvironmentState, MachineId, OwnerId } from "@microterm/protocol";
+import { EnvironmentId, EnvironmentState, MachineId } from "@microterm/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { FoundMachine } from "../ports/vm-driver.ts";
+import { environmentRow } from "../testing/environment-row.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { PAUSING, STOPPING, stepReason } from "./steps.ts";
 
@@ -10,25 +11,8 @@ const ENVIRONMENT = EnvironmentId.parse("aaaaaaaaaaaa");
 const MACHINE = MachineId.parse("m".repeat(16));
 const OTHER = MachineId.parse("n".repeat(16));
 
-const row = (over: Partial<EnvironmentRow>): EnvironmentRow => ({
-  id: ENVIRONMENT,
-  name: "calm-otter",
-  owner: OwnerId.parse("annannann"),
-  state: "running",
-  reason: null,
-  driver: "qemu",
-  memoryMib: 512,
-  cpus: 1,
-  diskMib: 2048,
-  size: "medium",
-  machineId: MACHINE,
-  diskId: ENVIRONMENT,
-  saveId: null,
-  idleTimeoutSeconds: null,
-  expiresAt: null,
-  createdAt: "2026-11-22T10:00:00.000Z",
-  ...over,
-});
+const row = (over: Partial<EnvironmentRow>): EnvironmentRow =>
+  environmentRow({ id: ENVIRONMENT, machineId: MACHINE, ...over });
 
 const found = (over: Partial<FoundMachine> = {}): FoundMachine => ({
   machineId: MACHINE,

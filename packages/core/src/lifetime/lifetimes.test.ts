@@ -1,31 +1,15 @@
-import { EnvironmentId, OwnerId } from "@microterm/protocol";
+import { EnvironmentId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { PAUSING, STOPPING } from "../environments/steps.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
+import { environmentRow } from "../testing/environment-row.ts";
 import { silentLog, systemClock } from "../testing/system.ts";
 import { createLifetimes, type Lifetimes } from "./lifetimes.ts";
 
 const ID = EnvironmentId.parse("a".repeat(12));
 
-const row = (over: Partial<EnvironmentRow>): EnvironmentRow => ({
-  id: ID,
-  name: "one",
-  owner: OwnerId.parse("annannann"),
-  state: "running",
-  reason: null,
-  driver: "qemu",
-  memoryMib: 512,
-  cpus: 1,
-  diskMib: 2048,
-  size: "medium",
-  machineId: null,
-  diskId: ID,
-  saveId: null,
-  idleTimeoutSeconds: null,
-  expiresAt: null,
-  createdAt: new Date().toISOString(),
-  ...over,
-});
+const row = (over: Partial<EnvironmentRow>): EnvironmentRow =>
+  environmentRow({ createdAt: new Date().toISOString(), ...over });
 
 interface Watched {
   readonly lifetimes: Lifetimes;

@@ -1,6 +1,7 @@
 import { EnvironmentId, MachineId, OwnerId, type Receipt } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Credential, EnvironmentRow, Storage } from "../ports/repository.ts";
+import { environmentRow } from "./environment-row.ts";
 
 const NOW = "2026-11-22T10:00:00.000Z";
 const LATER = "2026-11-22T10:00:30.000Z";
@@ -10,25 +11,8 @@ const BOB = OwnerId.parse("bobbobbob");
 
 const id = (prefix: string) => EnvironmentId.parse(prefix.padEnd(12, "0"));
 
-const row = (over: Partial<EnvironmentRow> = {}): EnvironmentRow => ({
-  id: id("aaaa1"),
-  name: "calm-otter",
-  owner: ANN,
-  state: "creating",
-  reason: null,
-  driver: "process",
-  memoryMib: 512,
-  cpus: 1,
-  diskMib: 2048,
-  size: null,
-  machineId: null,
-  diskId: over.id ?? id("aaaa1"),
-  saveId: null,
-  idleTimeoutSeconds: null,
-  expiresAt: null,
-  createdAt: NOW,
-  ...over,
-});
+const row = (over: Partial<EnvironmentRow> = {}): EnvironmentRow =>
+  environmentRow({ id: id("aaaa1"), state: "creating", driver: "process", size: null, ...over });
 
 const receiptOf = (environment: EnvironmentRow, destroyedAt = NOW): Receipt => ({
   environment: environment.id,

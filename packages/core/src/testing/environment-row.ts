@@ -1,0 +1,26 @@
+import { EnvironmentId, OwnerId } from "@microterm/protocol";
+import type { EnvironmentRow } from "../ports/repository.ts";
+
+/** An environment that runs, as storage keeps it, but for what `over` says. Its disk has its name. */
+export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentRow {
+  const id = over.id ?? EnvironmentId.parse("a".repeat(12));
+  return {
+    id,
+    name: "calm-otter",
+    owner: OwnerId.parse("annannann"),
+    state: "running",
+    reason: null,
+    driver: "qemu",
+    memoryMib: 512,
+    cpus: 1,
+    diskMib: 2048,
+    size: "medium",
+    machineId: null,
+    diskId: id,
+    saveId: null,
+    idleTimeoutSeconds: null,
+    expiresAt: null,
+    createdAt: "2026-11-22T10:00:00.000Z",
+    ...over,
+  };
+}
