@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PageObject, signIn } from "../../support/page.ts";
 import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
+const DEADLINE = { timeout: 120_000 };
+
 let world: ProcessPage;
 let page: PageObject;
 
@@ -13,11 +15,19 @@ beforeAll(async () => {
 
 afterAll(() => world?.close());
 
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
 const home = async (): Promise<void> => void (await page.page.goto(`${world.server.url}/`));
+const opener = (): Locator => page.page.getByRole("button", { name: "Options for a new environment" });
 const options = async (): Promise<Locator> => {
-  await page.page.getByRole("button", { name: "Options for a new environment" }).click();
+  await opener().click();
   return page.page.getByRole("dialog", { name: "New environment" });
 };
+const boxOf = async (of: Locator): Promise<Box> => (await of.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
 const bar = (): Promise<string | null> => page.page.getByRole("contentinfo").textContent();
 
 describe("a new environment", () => {
@@ -83,5 +93,83 @@ describe("a new environment", () => {
     await page.page.keyboard.press("Enter");
     await row.getByText("Running").waitFor();
     expect(page.errors).toEqual([]);
+  });
+});
+
+/** Told on the page at any moment, however short. */
+const WATCH = `window.told = [];
+  new MutationObserver(() => {
+    const shown = document.querySelectorAll('[role="alert"], [aria-label="Starting"] h1 + p');
+    for (const { textContent } of shown) window.told.push(textContent);
+  }).observe(document.body, { subtree: true, childList: true, characterData: true });`;
+
+describe("an environment that is stopped and started again", () => {
+  test("tells no error on the way, and counts from the start, not from its creation", async () => {
+    await page.page.goto(`${world.server.url}/e/roomy`);
+    await page.untilTerminal("live");
+    const { createdAt } = await world.server.ok("GET", "/v1/environments/roomy");
+    await page.page.evaluate(WATCH);
+    await page.page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.untilEnvironment("stopped");
+    await expect.poll(() => Date.now() - Date.parse(createdAt), DEADLINE).toBeGreaterThan(3000);
+    await page.page.keyboard.press("Enter");
+    await page.untilTerminal("live");
+    const [first, ...others] = await page.page.evaluate<string[]>("window.told");
+    expect(first).toBe("0 s so far");
+    for (const words of others) expect(words).toMatch(/^\d+ s so far$/);
+  });
+
+  test("says that it has failed, with its last words, and goes on by Enter", async () => {
+    // The shell's parent is what the `process` driver has for a machine.
+    await page.type("kill -9 $PPID\n");
+    await page.untilEnvironment("failed");
+    await page.page.getByRole("heading", { name: "roomy has failed" }).waitFor();
+    await page.page.getByRole("region", { name: "Logs" }).waitFor();
+    await page.page.keyboard.press("Enter");
+    await page.untilTerminal("live");
+    await page.type("echo ba''ck\n");
+    await page.untilScreen(/^back$/);
+    expect(page.errors).toEqual([]);
+  });
+});
+
+describe("the button for a new environment", () => {
+  test("opens its form below it, however low the window is", async () => {
+    await home();
+    await page.page.setViewportSize({ width: 900, height: 360 });
+    const dialog = await options();
+    const [button, form] = [await boxOf(opener()), await boxOf(dialog)];
+    expect(form.y).toBeGreaterThanOrEqual(button.y + button.height);
+    expect(form.y + form.height).toBeLessThanOrEqual(360);
+    const create = dialog.getByRole("button", { name: "Create" });
+    await create.focus();
+    const { y, height } = await boxOf(create);
+    expect(y + height).toBeLessThanOrEqual(360);
+    await page.page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    expect(await page.focused()).toBe("Options for a new environment");
+  });
+
+  test("may be clicked twice: what comes under the pointer meanwhile is not meant", async () => {
+    const other = await signIn(world.browser, world.server);
+    await other.createEnvironment();
+    const { x, y, width, height } = await boxOf(other.page.getByRole("button", { name: "Stop", exact: true }));
+    const [left, top] = [x + width / 2, y + height / 2];
+    const under = (): Promise<string> =>
+      other.page.evaluate<string>(`document.elementFromPoint(${left}, ${top})?.closest("button")?.textContent ?? ""`);
+    await other.page.goto(`${world.server.url}/`);
+    await other.page.getByRole("table").waitFor();
+    // No time passes between clicks: two are a double click on the slowest machine.
+    await other.page.evaluate(`Object.defineProperty(Event.prototype, "timeStamp", { get: () => 1000 })`);
+    expect(await under()).toBe("New environment");
+    await other.page.mouse.click(left, top);
+    await expect.poll(under, DEADLINE).toBe("Stop");
+    await other.page.mouse.click(left, top);
+    expect(await under()).toBe("Stop");
+    await other.untilTerminal("live");
+    await other.type("echo al''ive\n");
+    await other.untilScreen(/^alive$/);
+    expect(other.errors).toEqual([]);
+    await other.close();
   });
 });
