@@ -31,14 +31,16 @@ export const StartProgress = ({ environment }: { readonly environment: Environme
             aria-current={i === at ? "step" : undefined}
             className={`flex items-center gap-2.5 ${i === at ? "" : "text-muted"}`}
           >
-            {i < at && <Check aria-label="Done:" className="size-4 text-ok" />}
-            {i === at && <LoaderCircle aria-hidden className="size-4 animate-spin text-accent" />}
-            {i > at && <Circle aria-hidden className="size-4 opacity-40" />}
+            {i < at && <Check aria-label="Done:" className="size-4 shrink-0 text-ok" />}
+            {i === at && <LoaderCircle aria-hidden className="size-4 shrink-0 animate-spin text-accent" />}
+            {i > at && <Circle aria-hidden className="size-4 shrink-0 opacity-40" />}
             <span>
               {words}
               {i === at && remark !== "" && <span className="text-warn"> {remark}</span>}
             </span>
-            {i === at && <span className="ml-auto text-muted tabular-nums">{elapsedWords(now - stepStart)}</span>}
+            {i === at && (
+              <span className="ml-auto whitespace-nowrap text-muted tabular-nums">{elapsedWords(now - stepStart)}</span>
+            )}
           </li>
         ))}
       </ol>
