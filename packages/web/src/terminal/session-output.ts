@@ -1,6 +1,7 @@
 /** What comes from the server, drawn in order: output, keyframes, gaps, sizes. */
 import type { AttachmentHandlers, AttachmentState, Ready } from "@microterm/sdk";
 import type { Terminal } from "@xterm/xterm";
+import { noticeWords } from "./notices.ts";
 import type { ScreenKeeper } from "./screen-keeper.ts";
 import type { SessionState, Store } from "./session-state.ts";
 import { sanitizeTitle } from "./title.ts";
@@ -73,8 +74,8 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
       },
       onReset() {
         isRestored = false;
+        // The server says so with a notice.
         skip(readyFrom, true);
-        store.set({ notice: "The screen kept from before belongs to another terminal, so this one starts afresh." });
       },
       onGap(from, to) {
         skip(to, isRestored);
@@ -107,7 +108,7 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
           terminal.resize(cols, rows);
           store.set({ size: { cols, rows } });
         }),
-      onNotice: (_, notice) => store.set({ notice }),
+      onNotice: (code, message) => store.set({ notice: noticeWords(code, message) }),
       onLatency: (latencyMs) => store.set({ latencyMs }),
     },
   };

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+
+let world: ProcessPage;
+let page: PageObject;
+
+beforeAll(async () => {
+  world = await startProcessPage();
+  page = await signIn(world.browser, world.server);
+});
+
+afterAll(() => world?.close());
+
+/** As if the screens that this tab keeps were of terminals that had printed far more. */
+const AGE_SCREENS = `for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith("microterm.screen.")))
+  sessionStorage.setItem(key, sessionStorage.getItem(key).replace(/^\\d+/, "99999999999"));
+  Object.keys(sessionStorage).filter((key) => key.startsWith("microterm.screen.")).length`;
+
+describe("a terminal's notice", () => {
+  test("says that a kept screen was another terminal's, which is shown as it is", async () => {
+    const id = await page.createEnvironment();
+    await page.type("PS1='$ '; clear; echo wh''ole\n");
+    await page.untilScreen(/^whole$/);
+    await page.page.goto(`${world.server.url}/`);
+    expect(await page.page.evaluate<number>(AGE_SCREENS)).toBe(1);
+    await page.open(id);
+    await page.untilTerminal("live");
+    const notice = page.page.getByRole("status").filter({ hasText: "the terminal as it is now" });
+    await notice.waitFor();
+    expect(await page.untilScreen(/^whole$/)).toContain("whole");
+    await page.page.getByRole("button", { name: "Dismiss" }).click();
+    await notice.waitFor({ state: "detached" });
+    await page.removeEnvironment();
+    expect(page.errors).toEqual([]);
+  });
+});
