@@ -48,7 +48,7 @@ export interface AttachOptions extends AttachmentHandlers {
   readonly openSocket: OpenSocket;
   /** Continue at this byte; null: with a keyframe of the screen as it is. */
   readonly from: bigint | null;
-  /** `viewer`: looks on, and what it types goes nowhere. The account's own role when left out. */
+  /** `viewer`: looks on, and what it types goes nowhere. `owner` when left out. */
   readonly role?: "owner" | "viewer";
   /** The colours that programs are told of while this client is the one that types. */
   readonly appearance?: Appearance;
