@@ -56,10 +56,6 @@ export class GuestReader {
     void this.#attach();
   }
 
-  get position(): bigint {
-    return this.#position;
-  }
-
   get isPaused(): boolean {
     return this.#isPaused;
   }

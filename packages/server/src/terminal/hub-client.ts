@@ -59,7 +59,6 @@ export class HubClient extends LogConsumer implements HubMember {
   #trustAt = 0;
   #wasRefused = false;
   #wasToldAsleep = false;
-  #hasMissedNews = false;
 
   constructor({ socket, hub, source, terminal, start, end, from, role }: HubClientOptions) {
     super(source);
@@ -111,10 +110,9 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#isDue = true;
   }
 
-  /** News that are of no use later: a client that takes nothing just misses them, but for title and directory. */
+  /** News are of no use later: a client that takes nothing misses them. Title and directory are in its next KEYFRAME. */
   tell(frame: Buffer): void {
-    if (this.isBlocked) this.#hasMissedNews = true;
-    else this.#socket.send(frame);
+    if (!this.isBlocked) this.#socket.send(frame);
   }
 
   dismiss({ code, reason }: Farewell): void {
@@ -154,7 +152,6 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#pong = null;
     if (this.#isDue) this.#ask();
     else this.pump();
-    if (this.#hasMissedNews && !this.isBlocked) this.#hasMissedNews = false;
   }
 
   #ask(): void {
