@@ -47,11 +47,6 @@ export class EscapeScanner {
     return this.#state !== "ground";
   }
 
-  /** Whether it is in the middle of a string that is too long to be held. */
-  get isOverlong(): boolean {
-    return this.#isOverlong;
-  }
-
   push(bytes: Uint8Array): void {
     let textFrom = 0;
     for (let at = 0; at < bytes.length; at += 1) {
