@@ -32,9 +32,8 @@ export const EXEC_SUBPROTOCOL = "microterm.exec.v1";
 
 /** A client is sent at most this many bytes beyond its last ACK. xterm.js drops data past 50 MB unparsed; this keeps far below. */
 export const MAX_UNACKNOWLEDGED = 512 * 1024;
-/** The largest payload of one frame, bytes; of a KEYFRAME it is {@link MAX_KEYFRAME}. */
+/** The largest payload of one frame, bytes; only a KEYFRAME's is larger, up to 8 MiB. */
 export const MAX_FRAME_PAYLOAD = 65_536;
-export const MAX_KEYFRAME = 8 * 1024 * 1024;
 
 const Rgb = z.string().regex(/^#[0-9a-f]{6}$/i, "must be #rrggbb");
 
