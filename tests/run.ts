@@ -18,7 +18,7 @@ const retries = join(scratch, "retries");
 const soak = process.argv.includes("--soak");
 
 /** Tools are run by Node 24 itself, whatever Node the system has. */
-const STATIC: readonly (readonly [string, readonly string[], string?])[] = [
+const STATIC: readonly (readonly [string, readonly string[]])[] = [
   ["biome", [bin("@biomejs/biome/bin/biome"), "check", "--error-on-warnings"]],
   ["types: server side", [bin("typescript-native/bin/tsc"), "-p", "tsconfig.json"]],
   ["types: protocol and core are pure", [bin("typescript-native/bin/tsc"), "-p", "tsconfig.pure.json"]],
