@@ -62,7 +62,8 @@ const PROGRAMS: Readonly<Record<string, readonly Step[]>> = {
     { type: "q", until: /\$ ?$/ },
   ],
   tmux: [
-    { type: "tmux\r", until: /^\[0\]/ },
+    // It takes keys that come at once for a paste, in which its prefix means nothing; on a busy host they come so.
+    { type: "tmux new \\; set -g assume-paste-time 0\r", until: /^\[0\]/ },
     { type: "\x02%", until: "│" },
     { type: "seq 1 100; printf '\\e[4:3;58:5:9mwavy\\e[0m\\n'\r", until: "wavy" },
     { type: '\x02"', until: "─" },
@@ -93,7 +94,7 @@ const PROGRAMS: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
-/** tmux takes keys that come at once for a paste, in which its prefix means nothing. A key's sequence stays whole. */
+/** Key by key; a key's sequence stays whole. */
 async function typeLikeAPerson(viewer: ScreenViewer, text: string): Promise<void> {
   for (const key of text.match(/\x1b\[[<\d;]*[A-Za-z]|[\s\S]/g) ?? []) {
     viewer.type(key);
