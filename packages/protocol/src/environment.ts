@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LONGEST_SECONDS } from "./duration.ts";
 import { EnvironmentId, EnvironmentName, OwnerId, TerminalId } from "./ids.ts";
 
 /** DESIGN's words: the life of an environment as its owner sees it. */
@@ -109,9 +110,9 @@ export const CreateEnvironment = z.strictObject({
   cpus: bounded("cpus").optional(),
   diskMib: bounded("diskMib").optional(),
   /** 0: never. */
-  idleTimeoutSeconds: z.number().int().min(0).max(31_536_000).optional(),
+  idleTimeoutSeconds: z.number().int().min(0).max(LONGEST_SECONDS).optional(),
   /** Seconds from now until it is removed. 0: never. */
-  ttlSeconds: z.number().int().min(0).max(31_536_000).optional(),
+  ttlSeconds: z.number().int().min(0).max(LONGEST_SECONDS).optional(),
 });
 export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
 

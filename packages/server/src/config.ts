@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULT_POINTS } from "@microterm/core";
-import { Accelerator } from "@microterm/protocol";
+import { Accelerator, LONGEST_SECONDS } from "@microterm/protocol";
 import { z } from "zod";
 import { defaultDataFolder } from "./up/paths.ts";
 
@@ -21,8 +21,6 @@ const number = (max: number) =>
     .regex(/^\d{1,9}$/, `must be a number from 0 to ${max}`)
     .transform(Number)
     .refine((value) => value <= max, `must be a number from 0 to ${max}`);
-/** A year: longer than that is never, and 0 says so. */
-const LONGEST_SECONDS = 31_536_000;
 
 /** What every driver's configuration has. */
 const shared = {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { parseDuration } from "@microterm/protocol";
+import { LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
 import { defaultDataFolder } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 
@@ -30,7 +30,6 @@ const DEFAULT_PORT = 7681;
 /** A click and another one right after it find a machine each. */
 const DEFAULT_POOL = 2;
 const LARGEST_POOL = 100;
-const LONGEST_SECONDS = 31_536_000;
 
 export function readUpOptions(args: readonly string[]): UpOptions {
   const { values } = parse(args, {
