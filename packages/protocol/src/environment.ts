@@ -2,7 +2,7 @@ import { z } from "zod";
 import { LONGEST_SECONDS } from "./duration.ts";
 import { EnvironmentId, EnvironmentName, OwnerId, TerminalId } from "./ids.ts";
 
-/** DESIGN's words: the life of an environment as its owner sees it. */
+/** The life of an environment as its owner sees it. */
 export const EnvironmentState = z.enum(["creating", "running", "paused", "stopped", "failed", "destroying"]);
 export type EnvironmentState = z.infer<typeof EnvironmentState>;
 
