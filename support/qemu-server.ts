@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { withDeadline } from "@microterm/host";
 import { asServer, type ServerAccount } from "../packages/server/src/up/account.ts";
 import { type DataPaths, dataPaths } from "../packages/server/src/up/paths.ts";
 import { send, startServer, type TestServer } from "./server.ts";
@@ -144,13 +145,6 @@ function ahead({ app }: DataPaths, aheadMs: number): Readonly<Record<string, str
 /** One of the calls that must be answered whatever guests do; rejects after `withinMs`. */
 export async function answersWithin(server: TestServer, path: string, withinMs: number): Promise<number> {
   const answer = send(`${server.url}${path}`, "GET", { token: server.token });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${path} was not answered within ${withinMs} ms`)), withinMs);
-  });
-  try {
-    return (await Promise.race([answer, late])).status;
-  } finally {
-    clearTimeout(timer);
-  }
+  const late = () => new Error(`${path} was not answered within ${withinMs} ms`);
+  return (await withDeadline(answer, { timeoutMs: withinMs }, late)).status;
 }
