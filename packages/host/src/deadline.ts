@@ -7,6 +7,8 @@ export interface Limits {
 /**
  * Settles as `work` does, or rejects with `onTimeout()` after `timeoutMs`, or with the signal's reason. The work goes
  * on; `cancel` is called so that it may be stopped.
+ *
+ * Core has a function of this name too: it has no timers but its clock, and aborts what it runs.
  */
 export function withDeadline<T>(
   work: Promise<T>,
