@@ -131,6 +131,18 @@ describe("an environment that is stopped and started again", () => {
     await page.untilScreen(/^back$/);
     expect(page.errors).toEqual([]);
   });
+
+  test("is removed by keys alone, and the focus goes on to what is left", async () => {
+    const focused = (): Promise<string> => page.page.evaluate<string>("document.activeElement.textContent");
+    await page.page.getByRole("button", { name: "Remove", exact: true }).focus();
+    await page.page.keyboard.press("Enter");
+    await expect.poll(focused, DEADLINE).toBe("Keep it");
+    await page.page.keyboard.press("Tab");
+    await page.page.keyboard.press("Enter");
+    await expect.poll(focused, DEADLINE).toBe("Done");
+    await page.page.keyboard.press("Enter");
+    await expect.poll(focused, DEADLINE).toBe("New environment");
+  });
 });
 
 describe("the button for a new environment", () => {

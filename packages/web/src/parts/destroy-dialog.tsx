@@ -44,7 +44,11 @@ export const DestroyDialog = ({ children }: { readonly children: ReactNode }) =>
       <AlertDialog.Root open={isOpen} onOpenChange={(open) => !open && !destroy.isPending && close()}>
         <AlertDialog.Portal>
           <AlertDialog.Backdrop className="fade fixed inset-0 bg-scrim" />
-          <AlertDialog.Popup className="fade fixed top-[22vh] left-1/2 w-[min(440px,calc(100vw-32px))] -translate-x-1/2 rounded-md border border-border bg-surface p-5 shadow-overlay">
+          <AlertDialog.Popup
+            // What asked for it may be gone with it: then on with what the page has.
+            finalFocus={() => (destroy.data ? document.querySelector<HTMLElement>("main a, main button") : true)}
+            className="fade fixed top-[22vh] left-1/2 w-[min(440px,calc(100vw-32px))] -translate-x-1/2 rounded-md border border-border bg-surface p-5 shadow-overlay"
+          >
             {destroy.data ? (
               <Receipted receipt={destroy.data} />
             ) : (
@@ -58,7 +62,8 @@ export const DestroyDialog = ({ children }: { readonly children: ReactNode }) =>
             {destroy.isError && <FailureNote error={destroy.error} className="mt-3" />}
             <div className="mt-5 flex justify-end gap-2" aria-live="polite">
               {destroy.data ? (
-                <Button look="primary" autoFocus onClick={close}>
+                // A key: as the place of "Keep it" it would not take the focus.
+                <Button key="done" look="primary" autoFocus onClick={close}>
                   Done
                 </Button>
               ) : (
