@@ -1,3 +1,4 @@
+import { RequestError } from "@microterm/sdk";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
@@ -18,6 +19,12 @@ const destination = (): string => {
   const to = new URLSearchParams(location.search).get("to") ?? "/";
   return /^\/e\/[\w-]+$/.test(to) ? to : "/";
 };
+
+/** A link that lost its end on the way is refused as a request without sense. */
+const refusal = (error: Error): Error =>
+  error instanceof RequestError && error.code === "BAD_REQUEST"
+    ? new Error("This link is not whole. Copy all of it, or print another one.")
+    : error;
 
 export const SignInPage = () => {
   const cache = useQueryClient();
@@ -62,7 +69,7 @@ export const SignInPage = () => {
           </p>
         ) : (
           <>
-            {signIn.isError && <FailureNote error={signIn.error} className="mt-4" />}
+            {signIn.isError && <FailureNote error={refusal(signIn.error)} className="mt-4" />}
             <p className="mt-4">You sign in with a link. On the machine that runs microterm, this prints one:</p>
             <pre className="mt-3 rounded-md border border-border bg-surface px-3 py-2 font-mono select-all">
               ./microterm open
