@@ -23,7 +23,7 @@ const identity = { hash: "h", owner: "owner000" as never, expiresAt: null, via: 
 afterEach(() => expect(connected).toEqual([]));
 
 /** Both ends of a real WebSocket. */
-async function connect(options: WebSocket.ClientOptions = {}) {
+async function connect(options: WebSocket.ClientOptions = {}, isOwed: () => boolean = () => false) {
   const http = createServer();
   const webSockets = new WebSocketServer({ noServer: true });
   const server = new Promise<ClientSocket>((resolve) => {
@@ -44,7 +44,7 @@ async function connect(options: WebSocket.ClientOptions = {}) {
   const client = await server;
   await opened;
   const gone = new Promise<void>((resolve) =>
-    client.receive({ message: (message) => client.send(message), drained: () => undefined, closed: resolve }),
+    client.receive({ message: (message) => client.send(message), drained: () => undefined, closed: resolve, isOwed }),
   );
   return { peer, client, ended, gone };
 }
@@ -53,6 +53,16 @@ describe("a client's socket", () => {
   it("is ended when its peer answers no ping", async () => {
     const { gone } = await connect({ autoPong: false });
     connected[0]?.keepAlive();
+    connected[0]?.keepAlive();
+    await gone;
+  });
+
+  it("lives on while what it sent is still on its way, and is ended when its peer has that and answers nothing", async () => {
+    let isOwed = true;
+    const { client, gone } = await connect({ autoPong: false }, () => isOwed);
+    for (let round = 0; round < 3; round++) connected[0]?.keepAlive();
+    expect(client.isOpen).toBe(true);
+    isOwed = false;
     connected[0]?.keepAlive();
     await gone;
   });

@@ -7,6 +7,11 @@ import { CLOSE, type LiveConnections } from "../auth/live-connections.ts";
 const HIGH_WATER = 512 * 1024;
 /** A peer that does not answer a close frame by then is cut off. */
 const CLOSE_DEADLINE_MS = 2000;
+/**
+ * A peer that is owed something is given this long to say anything: a ping stands in line behind what is on its way, and 512 KiB take
+ * hours on the slowest lines. The kernel gives up one that is gone by itself, after a quarter of an hour or so (tcp(7), tcp_retries2).
+ */
+const OWED_SILENCE_MS = 3_600_000;
 
 export interface ClientSocketOptions {
   readonly socket: WebSocket;
@@ -22,8 +27,10 @@ export class ClientSocket {
   readonly #transport: Socket;
   readonly #forget: () => void;
   #isAnswering = true;
+  #heardAt = performance.now();
   #isHeldBack = false;
   #onDrain: () => void = () => undefined;
+  #isOwed: () => boolean = () => false;
 
   constructor({ socket, transport, identity, connections }: ClientSocketOptions) {
     this.#socket = socket;
@@ -35,18 +42,20 @@ export class ClientSocket {
       close: (code, reason) => this.close(code, reason),
       keepAlive: () => this.#keepAlive(),
     });
-    socket.on("pong", () => {
-      this.#isAnswering = true;
-    });
+    socket.on("pong", () => this.#heard());
     socket.on("error", () => socket.terminate());
     socket.once("close", () => this.#forget());
   }
 
-  /** `message` gets every binary message; a text message, or whatever it throws, closes with 1002. */
-  receive(handlers: { message(message: Buffer): void; drained(): void; closed(): void }): void {
+  /**
+   * `message` gets every binary message; a text message, or whatever it throws, closes with 1002. `isOwed`: something that was sent may
+   * still be on its way, as far as the peer has said.
+   */
+  receive(handlers: { message(message: Buffer): void; drained(): void; closed(): void; isOwed?(): boolean }): void {
     this.#onDrain = handlers.drained;
+    this.#isOwed = () => handlers.isOwed?.() ?? false;
     this.#socket.on("message", (data, isBinary) => {
-      this.#isAnswering = true;
+      this.#heard();
       if (!this.isOpen) return;
       try {
         if (!isBinary) throw new Error("text messages are not part of this protocol");
@@ -104,9 +113,15 @@ export class ClientSocket {
     setTimeout(() => this.#socket.terminate(), CLOSE_DEADLINE_MS).unref();
   }
 
+  #heard(): void {
+    this.#isAnswering = true;
+    this.#heardAt = performance.now();
+  }
+
   #keepAlive(): void {
     if (!this.#isAnswering && !this.#socket.isPaused) {
-      this.#socket.terminate();
+      // The ping that it has not answered is on its way, too.
+      if (!this.#isOwed() || performance.now() - this.#heardAt > OWED_SILENCE_MS) this.#socket.terminate();
       return;
     }
     this.#isAnswering = false;
