@@ -4,32 +4,34 @@ import type { Log, VmDriver } from "@microterm/core";
 import type { VmDriverHarness } from "@microterm/core/testing";
 import type { HostDaemonClient } from "@microterm/host";
 import { createQuietLog } from "./quiet-log.ts";
-import { startTestDaemon } from "./test-daemon.ts";
+import { startTestDaemon, type TestDaemon } from "./test-daemon.ts";
 
-type CreateQemuDriver = (options: {
-  daemon: HostDaemonClient;
-  machinesDir: string;
-  image: string;
-  accelerator: "tcg" | "kvm";
-  acceleratorReason: string;
-  log: Log;
-}) => VmDriver;
+interface QemuOptions {
+  readonly daemon: HostDaemonClient;
+  readonly machinesDir: string;
+  readonly image: string;
+  readonly accelerator: "tcg" | "kvm";
+  readonly acceleratorReason: string;
+  readonly log: Log;
+}
 
-/** A qemu driver over a real daemon and the real image, under TCG, which runs everywhere. */
-export async function startQemuHarness(create: CreateQemuDriver): Promise<VmDriverHarness> {
+/** For a qemu driver over a daemon and its image, under TCG, which runs everywhere. */
+export function qemuOptions({ client, machinesDir, image }: TestDaemon): QemuOptions {
+  return {
+    daemon: client,
+    machinesDir,
+    image: image.key,
+    accelerator: "tcg",
+    acceleratorReason: "the tests run everywhere",
+    log: createQuietLog(),
+  };
+}
+
+/** A qemu driver over a real daemon and the real image. */
+export async function startQemuHarness(create: (options: QemuOptions) => VmDriver): Promise<VmDriverHarness> {
   const daemon = await startTestDaemon();
   return {
-    makeDriver: () =>
-      Promise.resolve(
-        create({
-          daemon: daemon.client,
-          machinesDir: daemon.machinesDir,
-          image: daemon.image.key,
-          accelerator: "tcg",
-          acceleratorReason: "the tests run everywhere",
-          log: createQuietLog(),
-        }),
-      ),
+    makeDriver: () => Promise.resolve(create(qemuOptions(daemon))),
     killVmm: async (machineId) => {
       const machine = (await daemon.client.list()).machines.find((found) => found.machineId === machineId);
       if (machine?.pid == null) throw new Error(`no VMM of ${machineId} runs`);

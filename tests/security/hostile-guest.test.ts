@@ -8,6 +8,7 @@ import { createSqliteStorage } from "@microterm/storage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanMachines } from "../../support/host-scan.ts";
 import { buildHostileImage } from "../../support/hostile-image.ts";
+import { qemuOptions } from "../../support/qemu-harness.ts";
 import { createQuietLog } from "../../support/quiet-log.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
 
@@ -29,14 +30,7 @@ beforeAll(async () => {
   daemon = await startTestDaemon({ image });
   const storage = await createSqliteStorage({ path: join(daemon.data, "microterm.db") });
   await storage.owners.insert(OWNER, "2026-11-22T10:00:00.000Z");
-  const driver = createQemuDriver({
-    daemon: daemon.client,
-    machinesDir: daemon.machinesDir,
-    image: image.key,
-    accelerator: "tcg",
-    acceleratorReason: "the tests run everywhere",
-    log,
-  });
+  const driver = createQemuDriver({ ...qemuOptions(daemon), log });
   service = createEnvironmentService({
     storage,
     driver,

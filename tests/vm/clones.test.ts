@@ -5,7 +5,7 @@ import { createQemuDriver } from "@microterm/drivers";
 import { pause } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createQuietLog } from "../../support/quiet-log.ts";
+import { qemuOptions } from "../../support/qemu-harness.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
 
 const CLONES = 8;
@@ -64,14 +64,7 @@ describe("guests that were restored from one template", { timeout: 900_000 }, ()
 
   beforeAll(async () => {
     daemon = await startTestDaemon();
-    driver = createQemuDriver({
-      daemon: daemon.client,
-      machinesDir: daemon.machinesDir,
-      image: daemon.image.key,
-      accelerator: "tcg",
-      acceleratorReason: "the tests run everywhere",
-      log: createQuietLog(),
-    });
+    driver = createQemuDriver(qemuOptions(daemon));
     snapshots = driver.snapshots as VmSnapshots;
   }, 900_000);
   afterAll(() => daemon?.close(), 120_000);

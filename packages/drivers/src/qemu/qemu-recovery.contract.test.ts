@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { GuestAgent, MachineSpec } from "@microterm/core";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { createQuietLog } from "../../../../support/quiet-log.ts";
+import { qemuOptions } from "../../../../support/qemu-harness.ts";
 import { startTestDaemon, type TestDaemon } from "../../../../support/test-daemon.ts";
 import { proveKvm } from "./kvm-proof.ts";
 import { createQemuDriver } from "./qemu-driver.ts";
@@ -17,15 +17,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
   }, 900_000);
   afterAll(() => daemon?.close(), 120_000);
 
-  const makeDriver = () =>
-    createQemuDriver({
-      daemon: daemon.client,
-      machinesDir: daemon.machinesDir,
-      image: daemon.image.key,
-      accelerator: "tcg",
-      acceleratorReason: "the tests run everywhere",
-      log: createQuietLog(),
-    });
+  const makeDriver = () => createQemuDriver(qemuOptions(daemon));
   const spec = (): MachineSpec => ({
     machineId: MachineId.parse(randomBytes(8).toString("hex")),
     memoryMib: 192,
