@@ -1,5 +1,6 @@
 export { followScreen, type ScreenFollower } from "./follower.ts";
 export { boundMemory } from "./memory-bounds.ts";
+export { drawPlainRuns } from "./plain-runs.ts";
 export { parseScreen, parseScreenState, type Screen, type ScreenState, stringifyScreen } from "./screen.ts";
 export { printable } from "./texts.ts";
 export { createUtf8Aligner } from "./utf8-aligner.ts";

@@ -62,6 +62,7 @@ export interface Line {
 }
 
 export interface ScreenBuffer {
+  /** 0 to the number of columns: there, the next character wraps. */
   x: number;
   y: number;
   readonly ybase: number;
@@ -81,16 +82,22 @@ interface Core {
   readonly coreService: {
     readonly isCursorHidden: boolean;
     readonly decPrivateModes: { readonly cursorStyle?: string; readonly cursorBlink?: boolean };
+    readonly modes: { readonly insertMode: boolean };
   };
   readonly coreMouseService: { readonly activeEncoding: string };
   readonly unicodeService: { charProperties(codePoint: number, preceding: number): number };
-  readonly optionsService: { readonly rawOptions: { readonly convertEol?: boolean } };
+  readonly optionsService: {
+    readonly rawOptions: { readonly convertEol?: boolean; readonly screenReaderMode?: boolean };
+  };
   readonly _charsetService: { charset: Charset; readonly glevel: number; readonly _charsets: readonly Charset[] };
   readonly _oscLinkService: {
     readonly _dataByLinkId: ReadonlyMap<number, unknown>;
     getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined;
   };
   readonly _inputHandler: {
+    /** Draws `data[start]` up to, without, `data[end]`: code points that are no control characters. */
+    print(data: Uint32Array, start: number, end: number): void;
+    readonly _dirtyRowTracker: { markDirty(y: number): void };
     readonly _curAttrData: Attributes;
     readonly _parser: {
       readonly currentState: number;

@@ -1,5 +1,5 @@
 import type { Appearance } from "@microterm/protocol";
-import { boundMemory, followScreen, type Screen, type ScreenFollower } from "@microterm/screen";
+import { boundMemory, drawPlainRuns, followScreen, type Screen, type ScreenFollower } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { dropKeptScreen, keepScreen, readKeptScreen } from "./kept-screen.ts";
@@ -144,6 +144,7 @@ export class ScreenModel {
     const terminal = new headless.Terminal({ ...this.#size, scrollback, allowProposedApi: true, logLevel: "off" });
     terminal.loadAddon(new UnicodeGraphemesAddon());
     boundMemory(terminal);
+    drawPlainRuns(terminal);
     const screen = followScreen(terminal);
     const answer = (text: string): void => {
       if (this.#offset > this.#open.liveFrom) this.#send({ kind: "reply", key: this.#open.key, text });
