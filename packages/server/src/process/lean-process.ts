@@ -9,6 +9,11 @@ const SMALL_YOUNG_GENERATION = "--max-semi-space-size=1";
 /** The thread of the screen models collects what idle ones have left, which V8 does not do by itself while nothing happens. */
 const COLLECTABLE = "--expose-gc";
 const FLAGS = [SMALL_YOUNG_GENERATION, COLLECTABLE, "--disable-warning=ExperimentalWarning"];
+/**
+ * For malloc(3) (mallopt(3), M_ARENA_MAX): an arena for each of Node's threads keeps what one model after the other has had. Allocations that
+ * wait for each other are rare: V8 has its own.
+ */
+const ONE_ARENA = { MALLOC_ARENA_MAX: "1" };
 /** The code cache of this process, for its threads; undefined before {@link becomeLean}. */
 let cacheFolder: string | undefined;
 
@@ -33,7 +38,7 @@ export async function becomeLean(
   const cache = process.env.NODE_COMPILE_CACHE ?? folder;
   if (!process.execArgv.includes(SMALL_YOUNG_GENERATION)) {
     mkdirSync(cache, { recursive: true, mode: 0o700 });
-    startOver({ NODE_COMPILE_CACHE: cache });
+    startOver({ ...ONE_ARENA, NODE_COMPILE_CACHE: cache });
   }
   await load();
   if (process.env[FILLED] === undefined && hasStripped()) {
@@ -44,6 +49,7 @@ export async function becomeLean(
   cacheFolder = process.env.NODE_COMPILE_CACHE;
   // Not for the processes that this one starts.
   delete process.env.NODE_COMPILE_CACHE;
+  delete process.env.MALLOC_ARENA_MAX;
   delete process.env[FILLED];
 }
 
