@@ -15,10 +15,10 @@ export interface Figure {
 
 const COLUMNS = ["", "figure", "floor", "ratio or difference", "target"];
 
-/** The value below which `share` of the samples lie; not a number where there are none. */
+/** The smallest value that at least `share` of the samples do not exceed (nearest rank); not a number where there are none. */
 export function quantile(samples: readonly number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
 }
 
 export const median = (samples: readonly number[]): number => quantile(samples, 0.5);
