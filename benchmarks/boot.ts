@@ -10,7 +10,7 @@ export async function measureBoot(world: GuestWorld, rounds: number): Promise<re
   const created: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const guest = await bootBare(recipe);
-    bare.push(guest.bootMs);
+    bare.push(guest.startMs);
     await guest.close();
     const begin = performance.now();
     const environment = await world.server.create(GUEST);

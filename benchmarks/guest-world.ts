@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
-import { type BareGuest, bootBare, type GuestRecipe, recipeOf } from "./bare-guest.ts";
+import { bootBare, type GuestRecipe, recipeOf } from "./bare-guest.ts";
+import type { BareGuest } from "./bare-qemu.ts";
 import { RAW_PORT, rawTerminals } from "./raw-terminal.ts";
 import { type OpenTerminal, openServed } from "./terminal-end.ts";
 

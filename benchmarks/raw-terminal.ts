@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { ExecEvents } from "@microterm/core";
 import { connectUnix, runCommand } from "@microterm/host";
 import { makeTempFolder } from "../support/temp-folder.ts";
-import type { BareGuest } from "./bare-guest.ts";
+import { rawSocketOf } from "./bare-guest.ts";
+import type { BareGuest } from "./bare-qemu.ts";
 import { type OpenTerminal, OutputTail } from "./terminal-end.ts";
 
 /** The second port of the guest. */
@@ -33,7 +34,7 @@ export async function rawTerminals(guest: BareGuest): Promise<OpenTerminal> {
   await install(guest);
   return async (script) => {
     const tail = new OutputTail();
-    const socket = await connectUnix(guest.rawSocket, { timeoutMs: 10_000 });
+    const socket = await connectUnix(rawSocketOf(guest), { timeoutMs: 10_000 });
     socket.on("error", () => undefined);
     socket.on("data", (bytes) => tail.push(bytes));
     const started = Promise.withResolvers<void>();
