@@ -1,17 +1,22 @@
+import { readdirSync, statSync } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "@microterm/host";
-import { Receipt } from "@microterm/protocol";
+import { Environment, Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanMachines } from "../../support/host-scan.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
 import { poll } from "../../support/server.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
 import { testImage } from "../../support/test-image.ts";
 
 const MIB = 2 ** 20;
-/** Beside the image: what the server leaves to the host (256 MiB), a disk, and what fills up in the tests. */
-const ROOM_MIB = 256 + 160;
+/** Beside the image: what the server leaves to the host (256 MiB), disks, a guest's memory, and what fills up in the tests. */
+const ROOM_MIB = 256 + 320;
+/** How long a save stands still. A guest that was not told the time would be so much late. */
+const HELD_MS = 15_000;
+const CLOCK_S = 10;
 
 let mount: TempFolder;
 let world: QemuServer;
@@ -47,6 +52,33 @@ async function leaveFree(bytes: number): Promise<void> {
   expect(filled.code, filled.stderr).toBe(0);
 }
 
+/**
+ * Asks for a pause and has the daemon stand still in the middle of it, with the first pages written: whoever saves faster than this
+ * looks is resumed and asked again. Resolves with the daemon's pid, which wants a SIGCONT.
+ */
+async function holdSave(id: string): Promise<number> {
+  const { pid } = await world.daemon.client.hello();
+  const folder = join(world.daemon.data, "host/saves");
+  for (let tries = 0; tries < 5; tries++) {
+    await world.server.ok("POST", `/v1/environments/${id}/pause`);
+    // Without giving way: a save takes a fraction of a second.
+    for (const until = Date.now() + 60_000; Date.now() < until; ) {
+      const memory = readdirSync(folder).map((name) =>
+        statSync(join(folder, name, "memory"), { throwIfNoEntry: false }),
+      );
+      if (!memory.some((file) => file !== undefined && file.blocks > 0)) continue;
+      process.kill(pid, "SIGSTOP");
+      if (readdirSync(folder).every((name) => name.endsWith(".new"))) return pid;
+      break;
+    }
+    process.kill(pid, "SIGCONT");
+    expect(await world.until(id, "paused", "failed")).toMatchObject({ state: "paused" });
+    await world.server.ok("POST", `/v1/environments/${id}/resume`);
+    await world.until(id, "running");
+  }
+  throw new Error("every save was faster");
+}
+
 describe("a host without space", () => {
   it("refuses a create before anything is made, and what lives goes on", async () => {
     const id = await world.create({ name: "alive", diskMib: 64 });
@@ -79,6 +111,62 @@ describe("a host without space", () => {
     expect(await world.daemon.client.listSaves()).toEqual([]);
     await rm(filler());
   });
+
+  it.each([
+    ["there is room for a part of it", 16 * MIB],
+    ["others have taken what is kept free", 100 * MIB],
+  ])(
+    "lets one go on, at the byte and with the right time, whose pause finds in its middle that %s",
+    async (_, left) => {
+      await rm(filler(), { force: true });
+      const { id } = await world.server.ok("POST", "/v1/environments", { memoryMib: 192, diskMib: 64 });
+      const environment = Environment.parse(await world.until(id, "running", "failed"));
+      await world.run(id, "head -c 80M /dev/urandom > /dev/shm/ballast");
+      const client = await new TerminalClient(world.server, id, environment.terminals[0]?.id ?? "").opened();
+      await client.until("$ ");
+      client.type('n=0; while :; do n=$((n+1)); echo "<$n>"; sleep 0.2; done\r');
+      await client.until("<5>");
+      const machines = async () => readdir(join(world.daemon.data, "host/machines"), { recursive: true });
+      const before = (await machines()).sort();
+
+      const held = await holdSave(id);
+      try {
+        await leaveFree(left);
+        const until = Date.now() + HELD_MS;
+        await poll("the save to have stood still", () => Date.now() > until);
+        expect(await world.server.ok("GET", `/v1/environments/${id}`)).toMatchObject({ reason: "pausing" });
+      } finally {
+        process.kill(held, "SIGCONT");
+      }
+      const shown = async () => Environment.parse(await world.server.ok("GET", `/v1/environments/${id}`));
+      await poll("the pause to fail", async () => (await shown()).reason === null);
+      expect(await shown()).toMatchObject({ state: "running", notice: { kind: "pause-failed", at: null } });
+      expect((await shown()).notice?.message).toMatch(/the disk became full/);
+      expect(await readdir(join(world.daemon.data, "host/saves"))).toEqual([]);
+      expect((await machines()).sort()).toEqual(before);
+      const counted = () => [...client.text.matchAll(/<(\d+)>/g)].map(([, digits]) => Number(digits));
+      const soFar = counted().length;
+      await poll("it to count on", () => counted().length > soFar + 5);
+      expect(counted()).toEqual(counted().map((_, index) => index + 1));
+      expect([client.jumps, client.frames.filter((frame) => /^(GAP|KEYFRAME)/.test(frame))]).toEqual([[], []]);
+      const askedAt = Date.now() / 1000;
+      const date = Number((await world.run(id, "date +%s")).stdout);
+      expect(date).toBeGreaterThan(askedAt - CLOCK_S);
+      expect(date).toBeLessThan(Date.now() / 1000 + CLOCK_S);
+
+      // With room again it is paused as any other.
+      await rm(filler());
+      await world.server.ok("POST", `/v1/environments/${id}/pause`);
+      expect(await world.until(id, "paused", "failed")).toMatchObject({ state: "paused" });
+      await world.server.ok("POST", `/v1/environments/${id}/resume`);
+      expect(await world.until(id, "running", "failed", "paused")).toMatchObject({ state: "running" });
+      const resumedAt = counted().length;
+      await poll("it to count on", () => counted().length > resumedAt + 5);
+      expect(counted()).toEqual(counted().map((_, index) => index + 1));
+      client.socket.close();
+      expect(Receipt.parse(await world.server.ok("DELETE", `/v1/environments/${id}`)).left).toEqual([]);
+    },
+  );
 
   it("without a single byte holds a guest that writes, and lets it go on when there is space again", async () => {
     const { environments } = await world.server.ok("GET", "/v1/environments");

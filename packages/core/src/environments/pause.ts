@@ -1,12 +1,15 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
+import { withDeadline } from "../time/deadline.ts";
 import { wakeOf } from "./attempt.ts";
 import { forget } from "./boot.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
 import { isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
 import { describeError } from "./steps.ts";
+
+const TELL_TIME_MS = 10_000;
 
 /** One save: memory on its way to the host's disk. */
 export interface Pause {
@@ -37,6 +40,7 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
     await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null }, { saveId: row.saveId });
     context.lifetimes.pauseFailed(row, why);
     changed(context, row);
+    await tellTime(context, row, signal);
     return;
   }
   faults.hit("pause.saved");
@@ -51,6 +55,21 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
     await releaseMachine(context, row.machineId, live.machine);
     await rows.transition(row.id, ["paused"], "paused", { machineId: null });
   });
+}
+
+/** A guest that was stopped while its save failed has lost that time. Whether it hears of it decides nothing. */
+export async function tellTime(context: Context, row: EnvironmentRow, outer: AbortSignal): Promise<void> {
+  const live = context.live.get(row.id);
+  if (live === undefined) return;
+  const error = () => new PlatformError("GUEST_UNREACHABLE", "the guest was not told the time");
+  try {
+    await withDeadline({ clock: context.clock, timeoutMs: TELL_TIME_MS, error, signal: outer }, async (signal) => {
+      const agent = await live.machine.agent({ timeoutMs: TELL_TIME_MS, signal });
+      await agent.wake(wakeOf(context), { signal });
+    });
+  } catch (error) {
+    context.log.warn("a guest does not know how late it is", { environment: row.id, error: describeError(error) });
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { destroy } from "./destroy.ts";
 import { watch } from "./ended.ts";
 import type { RecoveryReport } from "./environment-service.ts";
 import { isDead, persist, releaseMachine } from "./machines.ts";
-import { finishPause, finishResume } from "./pause.ts";
+import { finishPause, finishResume, tellTime } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { describeError } from "./steps.ts";
 import { stop } from "./stop.ts";
@@ -113,6 +113,7 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
         await persist(context, signal, "taking over a machine", async () => {
           await takeOrSettle(context, row, action.machineId, { ...report });
         });
+        await tellTime(context, row, signal);
       });
       report.paused++;
       return;
