@@ -201,6 +201,29 @@ describe("the server, killed with -9", () => {
     await resumesAll(id, pid);
   });
 
+  it("after a stop was asked for amid a pause stops it at its next start, and keeps its disk", async () => {
+    await world.server.kill("SIGKILL");
+    const dying = await world.startServer("stop.row");
+    const { id } = await counting();
+    await world.run(id, "echo kept > file; sync");
+    const { pid } = await world.daemon.client.hello();
+    // So that the save does not end before the server does.
+    process.kill(pid, "SIGSTOP");
+    try {
+      await dying.ok("POST", `/v1/environments/${id}/pause`);
+      await dying.call("POST", `/v1/environments/${id}/stop`).catch(() => undefined);
+      await dying.ended;
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await world.startServer();
+    expect(await world.until(id, "stopped", "paused", "failed")).toMatchObject({ state: "stopped" });
+    await poll("machine and save to be gone", async () => (await machines()).length + (await saves()).length === 0);
+    await act(id, "start", "running");
+    expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
+    await destroy(id);
+  });
+
   it("at resume.machine goes on with it at the next start, once its machine answers", async () => {
     const { id, pid } = await counting();
     await act(id, "pause", "paused");

@@ -1,19 +1,21 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
-import type { VmSnapshots } from "../ports/vm-driver.ts";
+import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
 import { withDeadline } from "../time/deadline.ts";
 import { wakeOf } from "./attempt.ts";
 import { forget } from "./boot.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
 import { isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
-import { describeError } from "./steps.ts";
+import { describeError, PAUSING, STOPPING } from "./steps.ts";
 
 const TELL_TIME_MS = 10_000;
 
+type Saving = EnvironmentRow & { readonly machineId: MachineId; readonly saveId: string };
+
 /** One save: memory on its way to the host's disk. */
 export interface Pause {
-  readonly row: EnvironmentRow & { readonly machineId: MachineId; readonly saveId: string };
+  readonly row: Saving;
   /** For a person, once it is paused. */
   readonly reason: string;
   readonly snapshots: VmSnapshots;
@@ -22,10 +24,11 @@ export interface Pause {
 
 /**
  * Saves a running environment's memory and lets its machine go. The row says `pausing` already and names the save, so
- * that a server that dies in here leaves both to be found. When it cannot be saved it goes on, with a notice.
+ * that a server that dies in here leaves both to be found. When it cannot be saved it goes on, with a notice. Where a stop was asked
+ * for meanwhile, its memory is dropped, or it goes on and whoever asked stops it.
  */
 export async function pause(context: Context, { row, reason, snapshots, signal }: Pause): Promise<void> {
-  const { rows, faults, log } = context;
+  const { faults, log } = context;
   const live = context.live.get(row.id);
   if (live === undefined || signal.aborted) return;
   // From here on its agent is nobody's: what a guest is told while it is frozen would time out.
@@ -37,8 +40,7 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
     log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
     live.isReady = true;
     if (signal.aborted) return;
-    await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null }, { saveId: row.saveId });
-    context.lifetimes.pauseFailed(row, why);
+    if (await goOn(context, row)) context.lifetimes.pauseFailed(row, why);
     changed(context, row);
     await tellTime(context, row, signal);
     return;
@@ -48,13 +50,37 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
   if (signal.aborted || context.closing.signal.aborted) return;
   await keepConsole(context, row.id, live.machine);
   context.live.delete(row.id);
-  await persist(context, signal, "pausing an environment", async () => {
-    // Named once more: the row is nothing without the save that is there.
-    await rows.transition(row.id, ["running"], "paused", { reason, saveId: row.saveId });
-    changed(context, row);
-    await releaseMachine(context, row.machineId, live.machine);
-    await rows.transition(row.id, ["paused"], "paused", { machineId: null });
-  });
+  await persist(context, signal, "pausing an environment", () => rest(context, row, reason, live.machine));
+}
+
+/** Its memory is saved: notes that, or drops it where a stop was asked for meanwhile, and removes its machine. */
+async function rest(context: Context, row: Saving, reason: string, machine?: Machine): Promise<void> {
+  const { rows } = context;
+  const { id, saveId } = row;
+  const isPaused = (await rows.transition(id, ["running"], "paused", { reason }, { reason: PAUSING, saveId })) !== null;
+  if (!isPaused) {
+    const dropped = { reason: "stopped while it was paused", saveId: null };
+    const isStopped = await rows.transition(id, ["running"], "stopped", dropped, { reason: STOPPING, saveId });
+    if (isStopped !== null) forget(context, row);
+  }
+  changed(context, row);
+  await releaseMachine(context, row.machineId, machine);
+  for (const state of ["paused", "stopped"] as const) {
+    await rows.transition(id, [state], state, { machineId: null }, { machineId: row.machineId });
+  }
+}
+
+/** Its memory could not be saved. False where a stop was asked for meanwhile, which is yet to come. */
+async function goOn({ rows }: Context, { id, saveId }: EnvironmentRow): Promise<boolean> {
+  const isOn = await rows.transition(
+    id,
+    ["running"],
+    "running",
+    { reason: null, saveId: null },
+    { reason: PAUSING, saveId },
+  );
+  if (isOn === null) await rows.transition(id, ["running"], "running", { saveId: null }, { reason: STOPPING, saveId });
+  return isOn !== null;
 }
 
 /** A guest that was stopped while its save failed has lost that time. Whether it hears of it decides nothing. */
@@ -82,7 +108,7 @@ export async function finishPause(
   machineId: MachineId,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { rows, snapshots } = context;
+  const { snapshots } = context;
   const { saveId } = row;
   let goesOn = false;
   await persist(context, signal, "finishing a pause", async () => {
@@ -94,17 +120,12 @@ export async function finishPause(
       if (error instanceof PlatformError && error.code === "HOST_DAEMON_UNAVAILABLE") throw error;
       const why = describeError(error);
       context.log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
-      await rows.transition(row.id, ["running"], "running", { reason: null, saveId: null }, { saveId });
-      context.lifetimes.pauseFailed(row, why);
+      if (await goOn(context, row)) context.lifetimes.pauseFailed(row, why);
       goesOn = true;
       return;
     }
     if (signal.aborted || context.closing.signal.aborted) return;
-    const reason = "paused while the server was stopped";
-    await rows.transition(row.id, ["running"], "paused", { reason, saveId });
-    changed(context, row);
-    await releaseMachine(context, machineId);
-    await rows.transition(row.id, ["paused"], "paused", { machineId: null });
+    await rest(context, { ...row, machineId, saveId }, "paused while the server was stopped");
   });
   return !goesOn;
 }

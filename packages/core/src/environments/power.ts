@@ -48,13 +48,15 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
     return true;
   }
 
-  /** A save cannot be called back: whatever comes of it is stopped when it has ended. */
-  function stopAfterPause({ id }: EnvironmentRow): void {
-    void context.work.begin(id, async () => {
-      const now = await rows.get(id);
-      if (now?.state === "paused") await dropPaused(now);
-      else if (now?.state === "running" && now.reason === null) await beginStop(now, "stopped by its owner");
-    });
+  /** A save cannot be called back: whatever comes of it is stopped when it has ended. False when it has ended already. */
+  async function stopAfterPause({ id, saveId }: EnvironmentRow): Promise<boolean> {
+    const asked = await rows.transition(id, ["running"], "running", { reason: STOPPING }, { reason: PAUSING, saveId });
+    if (asked === null) return false;
+    context.faults.hit("stop.row");
+    changed(context, asked);
+    // The pause itself ends in `stopped` where it succeeds.
+    void context.work.begin(id, (signal) => stop(context, id, signal));
+    return true;
   }
 
   async function beginPause(row: EnvironmentRow, reason: string): Promise<EnvironmentRow | null> {
@@ -115,8 +117,8 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
       }
       if (row.state !== "running") throw refusal(row, "it cannot be stopped");
       if (row.reason === PAUSING) {
-        stopAfterPause(row);
-        return view(row);
+        if (await stopAfterPause(row)) return view({ ...row, reason: STOPPING });
+        return actions.stop(owner, row.id);
       }
       if (row.reason === STOPPING && context.work.isBusy(row.id)) return view(row);
       // Another request may have changed it since it was read: then that is the answer.

@@ -8,7 +8,7 @@ import type { RecoveryReport } from "./environment-service.ts";
 import { isDead, persist, releaseMachine } from "./machines.ts";
 import { finishPause, finishResume, tellTime } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
-import { describeError } from "./steps.ts";
+import { describeError, STOPPING } from "./steps.ts";
 import { stop } from "./stop.ts";
 
 /** An adopted guest that answers nothing for this long is told of in the log, and left running: its work may be saved. */
@@ -114,6 +114,8 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
           await takeOrSettle(context, row, action.machineId, { ...report });
         });
         await tellTime(context, row, signal);
+        const { reason } = (await context.rows.get(row.id)) ?? {};
+        if (reason === STOPPING) await stop(context, row.id, signal);
       });
       report.paused++;
       return;

@@ -25,6 +25,7 @@ const found = (over: Partial<FoundMachine> = {}): FoundMachine => ({
 const dead = found({ alive: false });
 const rebooted = found({ alive: false, hostRebooted: true });
 const adopt: RowAction = { kind: "adopt", machineId: MACHINE };
+const finishPause: RowAction = { kind: "finish-pause", machineId: MACHINE };
 const stopped = (reason: string): RowAction => ({ kind: "settle", state: "stopped", reason });
 const failed = (reason: RegExp): RowAction => ({
   kind: "settle",
@@ -68,11 +69,14 @@ const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[],
 ];
 
 const PAUSES: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], boolean, RowAction, boolean][] = [
-  ["pausing, alive, saved", { reason: PAUSING }, [found()], true, { kind: "finish-pause", machineId: MACHINE }, true],
-  ["pausing, alive", { reason: PAUSING }, [found()], false, { kind: "finish-pause", machineId: MACHINE }, true],
+  ["pausing, alive, saved", { reason: PAUSING }, [found()], true, finishPause, true],
+  ["pausing, alive", { reason: PAUSING }, [found()], false, finishPause, true],
   ["pausing, dead, saved", { reason: PAUSING }, [dead], true, paused(/paused/), true],
   ["pausing, nowhere, saved", { reason: PAUSING }, [], true, paused(/paused/), true],
   ["pausing, dead, not saved", { reason: PAUSING }, [dead], false, failed(/VMM died/), false],
+  ["to be stopped once saved, alive", { reason: STOPPING }, [found()], false, finishPause, true],
+  ["to be stopped once saved, and saved", { reason: STOPPING }, [found()], true, finishPause, true],
+  ["to be stopped once saved, dead", { reason: STOPPING }, [dead], true, stopped("stopped by its owner"), false],
   ["paused", { state: "paused", machineId: null }, [], true, { kind: "keep" }, true],
   ["paused, its save gone", { state: "paused", machineId: null }, [], false, failed(/memory is gone/), false],
   ["resuming, nothing made yet", { state: "creating", reason: "resume" }, [], true, { kind: "boot" }, true],

@@ -20,7 +20,7 @@ export type RowAction =
   | { readonly kind: "adopt"; readonly machineId: MachineId }
   /** Its machine runs, and its owner had asked for a stop: take it over and go on stopping it. */
   | { readonly kind: "finish-stop"; readonly machineId: MachineId }
-  /** Its machine runs, and its memory was being saved, or still is: whoever saves may have outlived the server. */
+  /** Its machine runs, and its memory was being saved, or still is: whoever saves may have outlived the server. A stop may follow. */
   | { readonly kind: "finish-pause"; readonly machineId: MachineId }
   /** Its machine runs, and was being resumed: take it over and tell it the time. */
   | { readonly kind: "finish-resume"; readonly machineId: MachineId }
@@ -126,7 +126,9 @@ function decideRunning(row: EnvironmentRow, machine: FoundMachine | undefined, h
   const isStopping = row.reason === STOPPING;
   const isPausing = row.reason === PAUSING;
   if (machine?.alive === true) {
-    const kind = isStopping ? "finish-stop" : isPausing ? "finish-pause" : "adopt";
+    // A stop that was asked for during a save comes after it.
+    const isSaving = isPausing || (isStopping && row.saveId !== null);
+    const kind = isSaving ? "finish-pause" : isStopping ? "finish-stop" : "adopt";
     return { kind, machineId: machine.machineId };
   }
   if (isStopping) return { kind: "settle", state: "stopped", reason: "stopped by its owner" };

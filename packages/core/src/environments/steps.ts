@@ -1,6 +1,9 @@
 import type { BootStep } from "@microterm/protocol";
 
-/** `reason` of a `running` environment whose power-off is under way: the intention survives a restart of the server. */
+/**
+ * `reason` of a `running` environment whose power-off is under way: the intention survives a restart of the server. With a `saveId`
+ * the stop was asked for while its memory was being saved, and comes when that has ended, in whatever way.
+ */
 export const STOPPING = "stopping";
 
 /** The same of a pause: `saveId` names what is being saved. */

@@ -26,7 +26,7 @@ export async function stop(
   await persist(context, signal, "stopping an environment", async () => {
     if (row.machineId !== null) await releaseMachine(context, row.machineId, live?.machine);
     faults.hit("stop.machine");
-    await rows.transition(id, ["running"], "stopped", { reason, machineId: null });
+    await rows.transition(id, ["running"], "stopped", { reason, machineId: null, saveId: null });
     faults.hit("stop.stopped");
     changed(context, row);
   });
