@@ -27,6 +27,9 @@ export const median = (samples: readonly number[]): number => quantile(samples, 
 export const spread = (samples: readonly number[]): string =>
   `${median(samples).toFixed(2)} / ${quantile(samples, 0.99).toFixed(2)} ms`;
 
+/** A difference in ms. */
+export const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)} ms`;
+
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
 export const tableHead = (): string => `${line(COLUMNS)}\n${line(COLUMNS.map(() => "---"))}`;

@@ -1,3 +1,5 @@
+import { withDeadline } from "@microterm/host";
+import { FRAME } from "@microterm/protocol";
 import type { TestServer } from "../support/server.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
 
@@ -33,19 +35,12 @@ export class OutputTail {
   }
 
   async until(text: string, withinMs = PATIENCE_MS): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no ${JSON.stringify(text)} within ${withinMs} ms`)), withinMs);
-    });
     const found = new Promise<void>((done) => {
       this.#waiting = { text, done };
       this.#look();
     });
-    try {
-      await Promise.race([found, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const late = () => new Error(`no ${JSON.stringify(text)} within ${withinMs} ms`);
+    await withDeadline(found, { timeoutMs: withinMs }, late);
   }
 
   #look(): void {
@@ -67,7 +62,7 @@ export async function openServed(server: TestServer, environment: string, script
   const tail = new OutputTail();
   client.socket.on("message", (message: Buffer) => {
     // An OUTPUT frame: its type and its offset, then the bytes.
-    if (message[0] === 1) tail.push(message.subarray(9));
+    if (message[0] === FRAME.output) tail.push(message.subarray(9));
   });
   await client.opened();
   return {

@@ -8,7 +8,7 @@ import { EXEC_SUBPROTOCOL, FRAME } from "@microterm/protocol";
 import WebSocket from "ws";
 import { poll, startServer, type TestServer } from "../support/server.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
-import { hostLoad, median, processFigures, quantile, spread, tableHead, tableRow } from "./figures.ts";
+import { hostLoad, median, processFigures, quantile, signed, spread, tableHead, tableRow } from "./figures.ts";
 
 const ENVIRONMENTS = 10;
 const TERMINALS = 20;
@@ -29,7 +29,7 @@ const newTerminal = async (server: TestServer, environment: string, script: stri
   return (await server.ok("POST", `/v1/environments/${environment}/terminals`, wish)).id;
 };
 
-/** Types keys and waits for each; `type` sends and `heard` counts what has come. */
+/** Types keys and waits for each one's echo; `onBytes` is given what to call when output has come. */
 async function echoTimes(type: (key: string) => void, onBytes: (listener: () => void) => void): Promise<number[]> {
   let done = (): void => undefined;
   onBytes(() => done());
@@ -104,7 +104,7 @@ try {
       name: `key echo with a model following, p50 / p99 of ${KEYS}`,
       figure: spread(following),
       floor: `${spread(without)} without (exec)`,
-      ratio: `${(median(following) - median(without)).toFixed(2)} ms`,
+      ratio: signed(median(following) - median(without)),
       target: "p50 ≤ 0.3 ms above",
     }),
   );

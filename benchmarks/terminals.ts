@@ -1,5 +1,5 @@
 import { poll } from "../support/server.ts";
-import { type Figure, median, spread } from "./figures.ts";
+import { type Figure, median, signed, spread } from "./figures.ts";
 import type { GuestWorld } from "./guest-world.ts";
 import type { OpenTerminal, TerminalEnd } from "./terminal-end.ts";
 
@@ -29,11 +29,12 @@ async function using<T>(open: OpenTerminal, script: string, work: (end: Terminal
   }
 }
 
-const typeKeys = (open: OpenTerminal): Promise<number[]> =>
+/** From each key until its echo, ms. */
+export const typeKeys = (open: OpenTerminal, keys: number): Promise<number[]> =>
   using(open, ECHO, async (end) => {
     await end.until("ready");
     const times: number[] = [];
-    for (let key = 0; key < WARM_KEYS + KEYS_A_ROUND; key++) {
+    for (let key = 0; key < WARM_KEYS + keys; key++) {
       const letter = String.fromCharCode(97 + (key % 26));
       const begin = performance.now();
       end.type(letter);
@@ -43,20 +44,18 @@ const typeKeys = (open: OpenTerminal): Promise<number[]> =>
     return times;
   });
 
-const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
-
-/** MB/s. */
-const flood = (open: OpenTerminal): Promise<number> =>
-  using(open, FLOOD, async (end) => {
+/** MB/s of a script that says `ready`, and at a newline prints so many bytes and `END`. */
+export const flood = (open: OpenTerminal, script: string, bytes: number): Promise<number> =>
+  using(open, script, async (end) => {
     await end.until("ready");
     const begin = performance.now();
     end.type("\n");
     await end.until("END");
-    return FLOOD_BYTES / 1000 / (performance.now() - begin);
+    return bytes / 1000 / (performance.now() - begin);
   });
 
 /** From each Ctrl-C until the program that it stopped is seen to have stopped, ms. Rejects when one is lost. */
-const interrupt = (open: OpenTerminal, line: string, count: number): Promise<number[]> =>
+export const interrupt = (open: OpenTerminal, line: string, count: number): Promise<number[]> =>
   using(open, yes(line), async (end) => {
     const times: number[] = [];
     for (let round = 0; round < count; round++) {
@@ -83,21 +82,21 @@ async function byTurns<T>(world: GuestWorld, rounds: number, measure: (open: Ope
 }
 
 export async function measureEcho(world: GuestWorld, rounds: number): Promise<readonly Figure[]> {
-  const times = await byTurns(world, rounds, typeKeys);
+  const times = await byTurns(world, rounds, (open) => typeKeys(open, KEYS_A_ROUND));
   const [served, raw] = [times.served.flat(), times.raw.flat()];
   return [
     {
       name: `key echo p50 / p99 of ${served.length}`,
       figure: spread(served),
       floor: spread(raw),
-      ratio: `${signed(median(served) - median(raw))} ms`,
+      ratio: signed(median(served) - median(raw)),
       target: "p50 ≤ 1.0 ms above a raw virtio-serial port",
     },
   ];
 }
 
 export async function measureFlood(world: GuestWorld, rounds: number): Promise<readonly Figure[]> {
-  const { served, raw } = await byTurns(world, rounds, flood);
+  const { served, raw } = await byTurns(world, rounds, (open) => flood(open, FLOOD, FLOOD_BYTES));
   return [
     {
       name: `flood of ${FLOOD_BYTES / 1e6} MB, p50 of ${rounds}`,
@@ -126,7 +125,7 @@ export async function measureInterrupt(world: GuestWorld, rounds: number): Promi
       name: `Ctrl-C under ${name}, p50 / p99 of ${served.length}`,
       figure: spread(served),
       floor: spread(raw),
-      ratio: `${signed(median(served) - median(raw))} ms`,
+      ratio: signed(median(served) - median(raw)),
       target,
     });
   }
