@@ -94,6 +94,16 @@ fn format_blank(new: &std::path::Path, size_mib: u64) -> Outcome<()> {
     file.sync_all().during(|| "write the blank".to_owned())
 }
 
+/// The size in MiB of what a machine has as its disk; 0 without one.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn size_mib(id: Option<&Id>) -> Outcome<u64> {
+    let Some(id) = id else { return Ok(0) };
+    let found = fs::symlink_metadata(place::disk(id)).during(|| format!("look at disk {id}"))?;
+    Ok(found.len() >> 20)
+}
+
 /// Makes a disk. The caller holds the disk's lock.
 ///
 /// # Errors

@@ -1,11 +1,11 @@
 //! What a saved memory can be loaded into: QEMU's stream is tied to its build, the machine type, the CPU model, the
 //! devices in their order, and the accelerator; the guest in it, to its kernel and the clock it was booted with.
 
-use crate::error::{Code, During, Outcome, failure};
+use crate::error::{Code, Outcome, failure};
 use crate::ids::{Id, TemplateKey, hex};
 use crate::request::{Accelerator, Labels, LaunchArgs, Magic, Memory, ShapeArgs};
 use crate::runtime::Runtime;
-use crate::{qemu, record::Record};
+use crate::{disk, qemu, record::Record};
 use sha2::{Digest, Sha256};
 use std::fs;
 
@@ -73,18 +73,11 @@ pub fn template(shape: &ShapeArgs, runtime: &Runtime) -> Outcome<TemplateKey> {
 /// # Errors
 /// When its disk cannot be looked at.
 pub fn shape(record: &Record) -> Outcome<ShapeArgs> {
-    let disk_mib = match &record.disk_id {
-        Some(disk) => {
-            let found = fs::symlink_metadata(crate::place::disk(disk)).during(|| format!("look at disk {disk}"))?;
-            found.len() >> 20
-        }
-        None => 0,
-    };
     Ok(ShapeArgs {
         image: record.image.clone(),
         memory_mib: record.memory_mib,
         cpus: record.cpus,
-        disk_mib,
+        disk_mib: disk::size_mib(record.disk_id.as_ref())?,
         accelerator: record.accelerator,
     })
 }

@@ -8,7 +8,7 @@ use crate::manifest::{self, MEMORY, Manifest, STATE, corrupt};
 use crate::pages::Sum;
 use crate::request::{LaunchArgs, Magic, Memory};
 use crate::templates::Opened;
-use crate::{fault, memory_file, place, saves, templates};
+use crate::{disk, fault, memory_file, place, saves, templates};
 use serde_json::json;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -121,14 +121,7 @@ fn fits(manifest: &Manifest, args: &LaunchArgs) -> Outcome<()> {
     let shape = &manifest.shape;
     let same = shape.image == args.image
         && (shape.memory_mib, shape.cpus, shape.accelerator) == (args.memory_mib, args.cpus, args.accelerator);
-    let disk_mib = match &args.disk_id {
-        Some(disk) => {
-            let found = std::fs::symlink_metadata(place::disk(disk));
-            found.during(|| format!("look at disk {disk}"))?.len() >> 20
-        }
-        None => 0,
-    };
-    if same && disk_mib == shape.disk_mib {
+    if same && disk::size_mib(args.disk_id.as_ref())? == shape.disk_mib {
         return Ok(());
     }
     Err(failure(Code::BadRequest, "image, memory, CPUs, accelerator and disk must be those of the saved machine"))
