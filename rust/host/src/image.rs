@@ -8,7 +8,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -71,13 +71,9 @@ fn manifest_of(key: &ImageKey) -> Outcome<Manifest> {
     Manifest::read(&bytes)
 }
 
-/// The keys of all imported images, sorted.
-pub fn list() -> Vec<ImageKey> {
-    let Ok(entries) = fs::read_dir(place::images()) else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut keys: Vec<_> = names.filter_map(|name| ImageKey::parse(&name).ok()).collect();
-    keys.sort();
-    keys
+/// The keys of all imported images.
+pub fn list() -> BTreeSet<ImageKey> {
+    place::named(&place::images(), ImageKey::parse)
 }
 
 /// Files whose bytes are not those of the manifest. Reads them all.

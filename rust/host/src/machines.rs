@@ -39,8 +39,7 @@ pub struct Removed {
 
 /// Ids of all machines that have a folder.
 pub fn folders() -> BTreeSet<Id> {
-    let entries = fs::read_dir(place::machines()).into_iter().flatten().flatten();
-    entries.filter_map(|entry| Id::parse(&entry.file_name().into_string().ok()?).ok()).collect()
+    place::named(&place::machines(), Id::parse)
 }
 
 /// The machine that uses a disk, if any does.
@@ -118,13 +117,14 @@ pub fn kill(daemon: &Daemon, id: &Id) -> Outcome<Removed> {
         Removed { processes: daemon.cgroups.kill(id, || fault::reach("kill.signalled"))?, ..Removed::default() };
     removed.cgroups = daemon.cgroups.remove(id)?;
     fault::reach("kill.cgroup");
-    if let Some(disk) = Record::read(id).and_then(|record| record.disk_id) {
-        let _held = daemon.hold_disk(&disk);
-        take_back(&place::disk(&disk))?;
+    let record = Record::read(id);
+    if let Some(disk) = record.as_ref().and_then(|record| record.disk_id.as_ref()) {
+        let _held = daemon.hold_disk(disk);
+        take_back(&place::disk(disk))?;
     }
-    if let Some(Memory::Save(save)) = Record::read(id).map(|record| record.memory) {
-        let _held = saves::hold(daemon, &save);
-        take_back(&place::save(&save).join(MEMORY))?;
+    if let Some(Memory::Save(save)) = record.as_ref().map(|record| &record.memory) {
+        let _held = saves::hold(daemon, save);
+        take_back(&place::save(save).join(MEMORY))?;
     }
     if fs::remove_file(place::node(id)).is_ok() {
         removed.files += 1;

@@ -12,6 +12,7 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, fstat, mkdirat};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -74,6 +75,12 @@ pub fn save(id: &Id) -> PathBuf {
 }
 pub fn node(id: &Id) -> PathBuf {
     Path::new(NODES).join(format!("{id}-kvm"))
+}
+
+/// What the entries of a folder are named by; whatever else lies in it is passed over.
+pub fn named<T: Ord>(folder: &Path, parse: impl Fn(&str) -> Result<T, String>) -> BTreeSet<T> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| parse(entry.file_name().to_str()?).ok()).collect()
 }
 
 /// Makes a folder with exactly this mode, or accepts one that is root's.

@@ -35,15 +35,12 @@ pub fn hold(daemon: &Daemon, id: &Id) -> Held {
 
 /// All that have a folder.
 pub fn list() -> Vec<Listed> {
-    let entries = fs::read_dir(place::saves()).into_iter().flatten().flatten();
-    let mut ids: Vec<_> = entries.filter_map(|entry| Id::parse(&entry.file_name().into_string().ok()?).ok()).collect();
-    ids.sort();
     let listed = |save_id: Id| Listed {
         is_whole: unused(&place::save(&save_id)).is_ok(),
         allocated_bytes: manifest::allocated(&place::save(&save_id)),
         save_id,
     };
-    ids.into_iter().map(listed).collect()
+    place::named(&place::saves(), Id::parse).into_iter().map(listed).collect()
 }
 
 /// Removes a save and what a broken one left. A machine that was resumed from it keeps its memory.

@@ -96,16 +96,12 @@ pub fn find(daemon: &Daemon, shape: &ShapeArgs) -> Outcome<(TemplateKey, bool)> 
 
 /// All that have a folder.
 pub fn list(daemon: &Daemon) -> Vec<Listed> {
-    let entries = fs::read_dir(place::templates()).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut keys: Vec<_> = names.filter_map(|name| TemplateKey::parse(&name).ok()).collect();
-    keys.sort();
     let listed = |template: TemplateKey| Listed {
         is_built: whole(daemon, &template).is_ok(),
         allocated_bytes: manifest::allocated(&place::template(&template)),
         template,
     };
-    keys.into_iter().map(listed).collect()
+    place::named(&place::templates(), TemplateKey::parse).into_iter().map(listed).collect()
 }
 
 /// Removes a template. Machines that run on it keep its memory.
