@@ -59,7 +59,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     async (request, reply) => {
       const { env, terminal } = request.params;
       const id = await environments.locate(request.identity.owner, env);
-      const path = terminals.recordings.content(id, terminal);
+      const path = await terminals.recordings.content(id, terminal);
       // What is written in the meantime is left out, so that the length is true.
       const { size } = await stat(path);
       reply.header("content-type", "application/x-asciicast");

@@ -295,7 +295,12 @@ export class TerminalHub {
       moved: () => this.moved(),
     });
     this.#recorder = recorder;
-    await recorder.begin(isContinuing);
+    try {
+      await recorder.begin(isContinuing);
+    } catch (error) {
+      if (this.#recorder === recorder) this.#recorder = null;
+      throw error;
+    }
   }
 
   async stopRecording(): Promise<void> {

@@ -32,7 +32,7 @@ export class Recorder extends LogConsumer {
   readonly #aligner = createUtf8Aligner();
   #elapsedMs = 0;
   #lines = "";
-  #bytes: number;
+  #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -42,7 +42,6 @@ export class Recorder extends LogConsumer {
   constructor(options: RecorderOptions) {
     super(options);
     this.#options = options;
-    this.#bytes = options.file.size;
   }
 
   get bytes(): number {
@@ -59,8 +58,9 @@ export class Recorder extends LogConsumer {
    */
   async begin(isContinuing: boolean): Promise<void> {
     const { file, startedAt } = this.#options;
-    const mark = file.lastMark({ isCutting: true });
-    this.#bytes = file.size;
+    const mark = await file.cutToMark();
+    this.#bytes = await file.size();
+    if (this.#isStopped) return;
     this.#elapsedMs = mark?.elapsedMs ?? 0;
     if (mark?.isFull === true) {
       this.#isFull = true;

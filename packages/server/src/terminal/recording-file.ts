@@ -1,15 +1,5 @@
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-} from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../process/atomic-file.ts";
@@ -33,11 +23,36 @@ export interface Mark {
 
 /** Marks stand closer than this: a keyframe lies between two of them at most. */
 const TAIL_BYTES = 16 * 1024 * 1024;
+/** All that is written ends with a mark, so that this much has one, but for a server that died as it wrote. */
+const FIRST_LOOK_BYTES = 64 * 1024;
 const HASH = 0x23;
 const MARK = /^# (\d{1,20}) (\d{1,15})( full)?$/;
+/** Bytes of a mark's line, and the end of the line before it. */
+const LONGEST_MARK = 64;
 
 export const markLine = ({ offset, elapsedMs, isFull }: Mark): string =>
   `# ${offset} ${elapsedMs}${isFull ? " full" : ""}\n`;
+
+/** The last whole mark in a file's last `length` bytes, and where it ends; null when none is there. */
+async function lastMarkOf(
+  file: FileHandle,
+  size: number,
+  length: number,
+): Promise<(Mark & { readonly end: number }) | null> {
+  const from = Math.max(0, size - length);
+  const bytes = Buffer.alloc(size - from);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
+  for (let end = bytes.lastIndexOf(0x0a, bytesRead); end > 0; ) {
+    const begin = bytes.lastIndexOf(0x0a, end - 1) + 1;
+    const match = bytes[begin] === HASH ? MARK.exec(bytes.toString("latin1", begin, end)) : null;
+    if (match !== null) {
+      const [, offset = "0", elapsed = "0", full] = match;
+      return { offset: BigInt(offset), elapsedMs: Number(elapsed), isFull: full !== undefined, end: from + end + 1 };
+    }
+    end = begin - 1;
+  }
+  return null;
+}
 
 /** The two files of a terminal's recording. */
 export class RecordingFile {
@@ -64,40 +79,47 @@ export class RecordingFile {
     writeFileAtomic(this.#note, JSON.stringify(note));
   }
 
-  get size(): number {
-    if (!existsSync(this.cast)) return 0;
-    const fd = openSync(this.cast, "r");
+  /** 0 where there is none. */
+  async size(): Promise<number> {
     try {
-      return fstatSync(fd).size;
-    } finally {
-      closeSync(fd);
+      return (await stat(this.cast)).size;
+    } catch {
+      return 0;
     }
   }
 
-  /** The last mark; what was written behind it and not finished is cut off, or left where it is only looked at. */
-  lastMark({ isCutting }: { readonly isCutting: boolean }): Mark | null {
-    if (!existsSync(this.cast)) return null;
-    const fd = openSync(this.cast, isCutting ? "r+" : "r");
-    try {
-      const { size } = fstatSync(fd);
-      const from = Math.max(0, size - TAIL_BYTES);
-      const bytes = Buffer.alloc(size - from);
-      readSync(fd, bytes, 0, bytes.length, from);
-      for (let end = bytes.lastIndexOf(0x0a); end > 0; ) {
-        const begin = bytes.lastIndexOf(0x0a, end - 1) + 1;
-        const match = bytes[begin] === HASH ? MARK.exec(bytes.toString("latin1", begin, end)) : null;
-        if (match !== null) {
-          if (isCutting) ftruncateSync(fd, from + end + 1);
-          const [, offset = "0", elapsed = "0", full] = match;
-          return { offset: BigInt(offset), elapsedMs: Number(elapsed), isFull: full !== undefined };
-        }
-        end = begin - 1;
+  /** Whether it ended at its limit: its last line says so. Costs one read of a line, however long it is. */
+  async isFull(): Promise<boolean> {
+    return (
+      (await this.#reading("r", async (file, size) => (await lastMarkOf(file, size, LONGEST_MARK))?.isFull)) ?? false
+    );
+  }
+
+  /** The last mark. What was written behind it and not finished is cut off; all, where there is none: it begins anew. */
+  async cutToMark(): Promise<Mark | null> {
+    return this.#reading("r+", async (file, size) => {
+      for (let length = FIRST_LOOK_BYTES; ; length *= 4) {
+        const found = await lastMarkOf(file, size, Math.min(length, TAIL_BYTES));
+        if (found === null && length < Math.min(size, TAIL_BYTES)) continue;
+        await file.truncate(found?.end ?? 0);
+        return found;
       }
-      // Begun and not marked once: it begins anew.
-      if (isCutting) ftruncateSync(fd, 0);
-      return null;
+    });
+  }
+
+  /** Null where there is no recording. */
+  async #reading<T>(flags: "r" | "r+", read: (file: FileHandle, size: number) => Promise<T>): Promise<T | null> {
+    let file: FileHandle;
+    try {
+      file = await open(this.cast, flags);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
+    try {
+      return await read(file, (await file.stat()).size);
     } finally {
-      closeSync(fd);
+      await file.close();
     }
   }
 

@@ -8,12 +8,12 @@ import { RecordingFile } from "./recording-file.ts";
 
 /** The recordings of all terminals on disk. */
 export interface Recordings {
-  status(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Recording;
+  status(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<Recording>;
   enable(environment: EnvironmentId, terminal: string, hub: TerminalHub): Promise<void>;
   /** Rejects with `NOT_FOUND` when there is none. */
   disable(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<void>;
-  /** The file. Throws `NOT_FOUND` when there is none. */
-  content(environment: EnvironmentId, terminal: string): string;
+  /** The file. Rejects with `NOT_FOUND` when there is none. */
+  content(environment: EnvironmentId, terminal: string): Promise<string>;
   remove(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<void>;
   /** Goes on recording where the server before left off, if it was on. */
   resume(environment: EnvironmentId, terminal: string, hub: TerminalHub): Promise<void>;
@@ -30,6 +30,20 @@ export function createRecordings(folder: string): Recordings {
   const fileOf = (environment: string, terminal: string) => new RecordingFile(join(root, environment, terminal));
   const missing = (terminal: string) => new PlatformError("NOT_FOUND", `Terminal '${terminal}' was not recorded.`);
 
+  /** What changes a terminal's recording, one after the other: of two that write one file, each would write half of it. */
+  const turns = new Map<string, Promise<void>>();
+  function inTurn(environment: string, terminal: string, run: () => Promise<void>): Promise<void> {
+    const key = `${environment}/${terminal}`;
+    const own = (turns.get(key) ?? Promise.resolve()).then(run);
+    const ended = own
+      .catch(() => undefined)
+      .then(() => {
+        if (turns.get(key) === ended) turns.delete(key);
+      });
+    turns.set(key, ended);
+    return own;
+  }
+
   const names = (path: string): readonly string[] => {
     try {
       return readdirSync(path);
@@ -39,51 +53,55 @@ export function createRecordings(folder: string): Recordings {
   };
 
   return {
-    status(environment, terminal, hub) {
+    async status(environment, terminal, hub) {
       const file = fileOf(environment, terminal);
       const note = file.note;
       const recorder = hub?.recorder ?? null;
       return {
         enabled: note?.enabled ?? false,
         startedAt: note?.startedAt ?? null,
-        bytes: recorder?.bytes ?? file.size,
+        bytes: recorder?.bytes ?? (await file.size()),
         limitBytes: MAX_RECORDING_BYTES,
-        isFull: recorder?.isFull ?? file.lastMark({ isCutting: false })?.isFull ?? false,
+        isFull: recorder?.isFull ?? (await file.isFull()),
       };
     },
-    async enable(environment, terminal, hub) {
+    enable: (environment, terminal, hub) =>
+      inTurn(environment, terminal, async () => {
+        const file = fileOf(environment, terminal);
+        const before = file.note;
+        const { createdUnixMs } = hub;
+        // Another terminal of this name was recorded, in a guest that is no more.
+        if (before !== null && before.createdUnixMs !== createdUnixMs) file.remove();
+        const isContinued = before?.createdUnixMs === createdUnixMs;
+        const startedAt = isContinued ? before.startedAt : new Date().toISOString();
+        file.setNote({ version: 1, enabled: true, startedAt, createdUnixMs });
+        await hub.record(file, new Date(startedAt), false);
+      }),
+    resume: (environment, terminal, hub) =>
+      inTurn(environment, terminal, async () => {
+        const file = fileOf(environment, terminal);
+        const { note } = file;
+        if (note?.enabled !== true || note.createdUnixMs !== hub.createdUnixMs) return;
+        await hub.record(file, new Date(note.startedAt), true);
+      }),
+    disable: (environment, terminal, hub) =>
+      inTurn(environment, terminal, async () => {
+        const file = fileOf(environment, terminal);
+        const { note } = file;
+        if (note === null) return;
+        file.setNote({ ...note, enabled: false });
+        await hub?.stopRecording();
+      }),
+    async content(environment, terminal) {
       const file = fileOf(environment, terminal);
-      const before = file.note;
-      const { createdUnixMs } = hub;
-      // Another terminal of this name was recorded, in a guest that is no more.
-      if (before !== null && before.createdUnixMs !== createdUnixMs) file.remove();
-      const isContinued = before?.createdUnixMs === createdUnixMs;
-      const startedAt = isContinued ? before.startedAt : new Date().toISOString();
-      file.setNote({ version: 1, enabled: true, startedAt, createdUnixMs });
-      await hub.record(file, new Date(startedAt), false);
-    },
-    async resume(environment, terminal, hub) {
-      const file = fileOf(environment, terminal);
-      const { note } = file;
-      if (note?.enabled !== true || note.createdUnixMs !== hub.createdUnixMs) return;
-      await hub.record(file, new Date(note.startedAt), true);
-    },
-    async disable(environment, terminal, hub) {
-      const file = fileOf(environment, terminal);
-      const { note } = file;
-      if (note === null) return;
-      file.setNote({ ...note, enabled: false });
-      await hub?.stopRecording();
-    },
-    content(environment, terminal) {
-      const file = fileOf(environment, terminal);
-      if (file.size === 0) throw missing(terminal);
+      if ((await file.size()) === 0) throw missing(terminal);
       return file.cast;
     },
-    async remove(environment, terminal, hub) {
-      await hub?.stopRecording();
-      fileOf(environment, terminal).remove();
-    },
+    remove: (environment, terminal, hub) =>
+      inTurn(environment, terminal, async () => {
+        await hub?.stopRecording();
+        fileOf(environment, terminal).remove();
+      }),
     enabled(environment) {
       return names(join(root, environment))
         .filter((name) => name.endsWith(".json"))
