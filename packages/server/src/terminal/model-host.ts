@@ -8,7 +8,7 @@ import type { FromWorker, ToWorker } from "./model-messages.ts";
 const HANG_MS = 15_000;
 const CHECK_MS = 1000;
 /** Its heap; a screen of 1,000 rows takes a few MB. */
-const LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 3 };
+const LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 6 };
 /** Output travels in buffers of this size, which come back; so many of them are kept. */
 const BUFFER_BYTES = 64 * 1024;
 const SPARE_BUFFERS = 32;
