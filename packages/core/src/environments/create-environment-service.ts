@@ -296,7 +296,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       context.closing.abort(new Error("the server is shutting down"));
       for (const live of context.live.values()) live.machine.release();
       context.pool.close();
-      await settled(clock, 5_000, Promise.all([context.work.close(), ...context.destroys.values()]));
+      await settled(clock, 5_000, Promise.all([context.work.close(), templates.ended(), ...context.destroys.values()]));
       context.live.clear();
     },
   };

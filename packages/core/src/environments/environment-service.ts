@@ -107,7 +107,10 @@ export interface EnvironmentService {
   /** Tells of every change of every owner's environments. Returns what ends it. */
   subscribe(listener: ChangeListener): () => void;
 
-  /** Lets go of every machine and leaves it running. Boots under way are left for the next `recover`. */
+  /**
+   * Lets go of every machine and leaves it running, but for one that a template was being made of, which is removed. Boots under way
+   * are left for the next `recover`.
+   */
   close(): Promise<void>;
 }
 

@@ -9,6 +9,8 @@ import { openPrompt, runToEnd } from "./guest.ts";
 /** From its disk to what is saved. A boot of an emulated guest takes 3 to 10 s, and a host may be busy. */
 const BUILD_MS = 180_000;
 const SETTLE_MS = 10_000;
+/** The same at the end of the server, which somebody waits for. */
+const LAST_SETTLE_MS = 3_000;
 
 /**
  * What a first user does, done once for all: the code of it is in memory, translated and linked, in every machine that
@@ -28,8 +30,8 @@ export interface Build {
 }
 
 /**
- * Boots a guest, warms and seals it and saves it as a template. Whether it succeeds or not, nothing of the machine stays;
- * when `signal` aborts it is left to the next start's recovery.
+ * Boots a guest, warms and seals it and saves it as a template. Whether it succeeds or not, or `signal` aborts, nothing of the machine
+ * stays; what cannot be removed is left to the next start's recovery.
  */
 export async function buildTemplate(foundation: Foundation, build: Build): Promise<void> {
   const { driver, clock, admission, log } = foundation;
@@ -37,7 +39,7 @@ export async function buildTemplate(foundation: Foundation, build: Build): Promi
   // Its disk has its name: both are nobody's, and a recovery removes them together.
   const machineId = MachineId.parse(foundation.random.id(16));
   await admission.reserve(machineId, SIZES[size]);
-  const made: Made = { machine: null, booting: null };
+  const made: Made = { machine: null, making: null };
   let step = "disk";
   const error = () => new Error(`no end of step '${step}' ${BUILD_MS / 1000} s after the start`);
   const enter = (next: string) => {
@@ -50,23 +52,21 @@ export async function buildTemplate(foundation: Foundation, build: Build): Promi
     );
   } finally {
     admission.release(machineId);
-    if (made.booting !== null) await settled(clock, SETTLE_MS, made.booting);
-    if (signal.aborted) made.machine?.release();
-    else {
-      // The template is there or is not: what is left of its making must not decide about that.
-      try {
-        await releaseMachine(foundation, machineId, made.machine ?? undefined);
-        await driver.removeDisk(machineId);
-      } catch (cause) {
-        log.error("what a template was made of is left behind", { machine: machineId, error: String(cause) });
-      }
+    if (made.making !== null) await settled(clock, signal.aborted ? LAST_SETTLE_MS : SETTLE_MS, made.making);
+    // The template is there or is not: what is left of its making must not decide about that.
+    try {
+      await releaseMachine(foundation, machineId, made.machine ?? undefined);
+      await driver.removeDisk(machineId);
+    } catch (cause) {
+      log.error("what a template was made of is left behind", { machine: machineId, error: String(cause) });
     }
   }
 }
 
 interface Made {
   machine: Machine | null;
-  booting: Promise<Machine> | null;
+  /** The driver's call under way, of which something may come. */
+  making: Promise<unknown> | null;
 }
 
 async function run(foundation: Foundation, build: Build, machineId: MachineId, made: Made): Promise<void> {
@@ -75,13 +75,15 @@ async function run(foundation: Foundation, build: Build, machineId: MachineId, m
   const { memoryMib, cpus, diskMib } = SIZES[build.size];
   const diskId = machineId as string;
   onStep("disk");
-  await driver.createDisk(diskId, { sizeMib: diskMib });
+  made.making = driver.createDisk(diskId, { sizeMib: diskMib });
+  await made.making;
   onStep("machine");
   await network.attach(machineId);
   signal.throwIfAborted();
   const spec = { machineId, memoryMib, cpus, diskId, environmentId: null, isTemplateSource: true };
-  made.booting = driver.boot(spec, { signal });
-  made.machine = await made.booting;
+  const booting = driver.boot(spec, { signal });
+  made.making = booting;
+  made.machine = await booting;
   faults.hit("template.booted");
   onStep("kernel");
   const agent = await made.machine.agent({ timeoutMs: BUILD_MS, signal });

@@ -24,6 +24,8 @@ export interface Templates {
   onReady(listener: (size: Size) => void): void;
   /** Looks for what is there and goes on building in the background until `closing`. Once, after the recovery. */
   begin(): void;
+  /** After `closing`: resolves when nothing is left of a build that was under way, or when it cannot be removed. Never rejects. */
+  ended(): Promise<void>;
 }
 
 interface Entry {
@@ -45,6 +47,7 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
   const entryOf = (size: Size) => entries.get(size) as Entry;
   const listeners: ((size: Size) => void)[] = [];
   let wake = () => {};
+  let building: Promise<unknown> = Promise.resolve();
 
   function ready(size: Size, key: string): void {
     Object.assign(entryOf(size), { key, state: "ready", reason: null } satisfies Partial<Entry>);
@@ -83,7 +86,9 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
           };
           // A build that was cut off, or a damaged one, may lie in its place.
           await snapshots.removeTemplate(key);
-          await buildTemplate(foundation, { snapshots, size, key, onStep, signal });
+          const built = buildTemplate(foundation, { snapshots, size, key, onStep, signal });
+          building = built.catch(() => {});
+          await built;
           log.info("a template was built", { size, template: key, ms: clock.now() - began });
         }
         return ready(size, key);
@@ -151,6 +156,9 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
     },
     onReady: (listener) => {
       listeners.push(listener);
+    },
+    ended: async () => {
+      await building;
     },
     begin() {
       if (snapshots === null || !isEnabled) return;
