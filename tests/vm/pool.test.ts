@@ -1,5 +1,6 @@
-import { readdir, truncate } from "node:fs/promises";
+import { readdir, readFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Environment, HostStatus, Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { endUnclaimed } from "../../packages/server/src/up/daemon.ts";
@@ -104,6 +105,26 @@ describe("a create in the default size", () => {
     await filled();
     const now = await unclaimed();
     expect(frozen.filter(({ machineId }) => now.includes(machineId))).toEqual([]);
+  });
+});
+
+describe("a server that warms its guests in another way than the one before", () => {
+  it("builds the templates again that were made in that way, and no others", async () => {
+    await settled();
+    await world.server.kill("SIGTERM");
+    const savedAt = async (key: string): Promise<number> =>
+      JSON.parse(await readFile(join(world.daemon.data, "host/templates", key, "manifest.json"), "utf8")).savedUnixMs;
+    const keys = (await world.daemon.client.listTemplates()).map(({ template }) => template);
+    const before = await Promise.all(keys.map(savedAt));
+    const database = new DatabaseSync(join(world.daemon.data, "server/microterm.db"));
+    const [older, ...same] = keys;
+    database.prepare("update templates set recipe = 'older' where key = ?").run(older ?? "");
+    database.close();
+    await world.startServer();
+    await settled();
+    const after = await Promise.all(keys.map(savedAt));
+    expect(after[0]).toBeGreaterThan(before[0] ?? 0);
+    expect([after.slice(1), same]).toEqual([before.slice(1), expect.objectContaining({ length: 2 })]);
   });
 });
 

@@ -10,6 +10,7 @@ export interface Schema {
   receipts: ReceiptsTable;
   credentials: CredentialsTable;
   idempotency: IdempotencyTable;
+  templates: TemplatesTable;
 }
 
 interface OwnersTable {
@@ -51,6 +52,11 @@ export interface CredentialsTable {
   owner: string;
   created_at: string;
   expires_at: string | null;
+}
+
+interface TemplatesTable {
+  key: string;
+  recipe: string;
 }
 
 interface IdempotencyTable {

@@ -4,6 +4,7 @@ import { createCredentialRepository } from "./repositories/credentials.ts";
 import { createEnvironmentRepository } from "./repositories/environments.ts";
 import { createIdempotencyRepository } from "./repositories/idempotency.ts";
 import { createOwnerRepository } from "./repositories/owners.ts";
+import { createTemplateRepository } from "./repositories/templates.ts";
 import type { Schema } from "./schema.ts";
 
 /** Core's storage over any database whose dialect Kysely has and which knows `returning` and `on conflict`. */
@@ -13,6 +14,7 @@ export function createStorage(db: Kysely<Schema>): Storage {
     environments: createEnvironmentRepository(db),
     credentials: createCredentialRepository(db),
     idempotency: createIdempotencyRepository(db),
+    templates: createTemplateRepository(db),
     close: () => db.destroy(),
   };
 }

@@ -59,7 +59,8 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     closing: new AbortController(),
   };
   const changes = createChanges(log);
-  const templates = createTemplates(foundation, { isEnabled: options.templates ?? false });
+  const recipes = options.storage.templates;
+  const templates = createTemplates(foundation, { isEnabled: options.templates ?? false, recipes });
   const context: Context = {
     ...foundation,
     rows,

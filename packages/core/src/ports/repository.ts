@@ -112,10 +112,23 @@ export type IdempotencyClaim =
   | { readonly outcome: "claimed" | "pending" | "mismatch" }
   | { readonly outcome: "done"; readonly status: number; readonly body: string };
 
+/**
+ * What each built template was made by, beside its key: the host names the machine's side, and this the server's. A template without a
+ * recipe is one of an older server, or one whose making was cut off.
+ */
+export interface TemplateRepository {
+  recipeOf(key: string): Promise<string | null>;
+  /** Once it is there. Safe to repeat; the last one counts. */
+  made(key: string, recipe: string): Promise<void>;
+  /** Safe to repeat. */
+  forget(key: string): Promise<void>;
+}
+
 export interface Storage {
   readonly owners: OwnerRepository;
   readonly environments: EnvironmentRepository;
   readonly credentials: CredentialRepository;
   readonly idempotency: IdempotencyRepository;
+  readonly templates: TemplateRepository;
   close(): Promise<void>;
 }

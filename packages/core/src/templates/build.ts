@@ -21,6 +21,12 @@ const WARMING: readonly (readonly string[])[] = [
   ["sh", "-c", "ls -la / >/dev/null; cat /etc/os-release >/dev/null; date; uname -a; ps ax; git --version; true"],
 ];
 
+/**
+ * All that the server does to a guest before it is saved, as text: a template that was made by another is made again. The number is
+ * for what the commands don't say; whoever changes the steps of `run` below, or a guest's first terminal, adds one.
+ */
+export const RECIPE = JSON.stringify({ version: 1, warming: WARMING });
+
 export interface Build {
   readonly snapshots: VmSnapshots;
   readonly size: Size;

@@ -1,7 +1,9 @@
 import { type HostStatus, PlatformError, SIZES, Size } from "@microterm/protocol";
 import type { Foundation } from "../environments/foundation.ts";
 import { describeError } from "../environments/steps.ts";
-import { buildTemplate } from "./build.ts";
+import type { TemplateRepository } from "../ports/repository.ts";
+import type { VmSnapshots } from "../ports/vm-driver.ts";
+import { buildTemplate, RECIPE } from "./build.ts";
 import { BUILD_ORDER } from "./order.ts";
 
 /** After two attempts that failed: the host may have more memory, or a newer daemon, by then. */
@@ -36,7 +38,13 @@ interface Entry {
   notBefore: number;
 }
 
-export function createTemplates(foundation: Foundation, { isEnabled }: { readonly isEnabled: boolean }): Templates {
+export interface TemplatesOptions {
+  readonly isEnabled: boolean;
+  /** What the templates were made by. */
+  readonly recipes: TemplateRepository;
+}
+
+export function createTemplates(foundation: Foundation, { isEnabled, recipes }: TemplatesOptions): Templates {
   const { snapshots, clock, log, foreground, closing } = foundation;
   const { signal } = closing;
   const state = snapshots === null ? "unsupported" : "waiting";
@@ -54,12 +62,18 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
     for (const listener of listeners) listener(size);
   }
 
+  /** What a size's template is called today. It is built only where this server would make the same. */
+  async function find(size: Size, { findTemplate }: VmSnapshots): Promise<{ key: string; isBuilt: boolean }> {
+    const { key, isBuilt } = await findTemplate(SIZES[size]);
+    return { key, isBuilt: isBuilt && (await recipes.recipeOf(key)) === RECIPE };
+  }
+
   /** Templates are keyed by all that their saved state depends on: what today's keys don't name, nobody can restore. */
   async function takeStock(): Promise<void> {
     if (snapshots === null) return;
     const today = new Set<string>();
     for (const size of BUILD_ORDER) {
-      const { key, isBuilt } = await snapshots.findTemplate(SIZES[size]);
+      const { key, isBuilt } = await find(size, snapshots);
       today.add(key);
       if (isBuilt) ready(size, key);
       else entryOf(size).key = null;
@@ -67,6 +81,7 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
     for (const key of await snapshots.listTemplates()) {
       if (today.has(key)) continue;
       log.info("a template of an older build is removed", { template: key });
+      await recipes.forget(key);
       await snapshots.removeTemplate(key);
     }
   }
@@ -78,17 +93,19 @@ export function createTemplates(foundation: Foundation, { isEnabled }: { readonl
     for (let tries = 1; ; tries++) {
       const began = clock.now();
       try {
-        const { key, isBuilt } = await snapshots.findTemplate(SIZES[size]);
+        const { key, isBuilt } = await find(size, snapshots);
         if (!isBuilt) {
           entry.state = "building";
           const onStep = (step: string) => {
             entry.reason = `${step}${retry}`;
           };
-          // A build that was cut off, or a damaged one, may lie in its place.
+          // A build that was cut off, a damaged one, or an older server's may lie in its place.
+          await recipes.forget(key);
           await snapshots.removeTemplate(key);
           const built = buildTemplate(foundation, { snapshots, size, key, onStep, signal });
           building = built.catch(() => {});
           await built;
+          await recipes.made(key, RECIPE);
           log.info("a template was built", { size, template: key, ms: clock.now() - began });
         }
         return ready(size, key);

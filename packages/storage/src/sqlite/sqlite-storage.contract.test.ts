@@ -35,6 +35,7 @@ describe("sqlite", () => {
     for (const column of ["size", "disk_id", "save_id", "idle_timeout_seconds", "expires_at"]) {
       database.exec(`alter table environments drop column ${column}`);
     }
+    database.exec("drop table templates");
     database.exec("delete from kysely_migration where name > '0001-initial'");
     database.exec("insert into owners values ('annannann', '2026-11-22T10:00:00.000Z')");
     for (const [id, memoryMib] of [
