@@ -91,7 +91,7 @@ const Row = ({ environment, now }: { readonly environment: Environment; readonly
         {environment.notice && (
           <span className="inline-flex min-w-0 items-center gap-1 text-warn" title={environment.notice.message}>
             <Bell aria-hidden className="size-3.5 shrink-0" />
-            <span className="truncate">{environment.notice.message}</span>
+            <span className="truncate max-sm:sr-only">{environment.notice.message}</span>
           </span>
         )}
       </span>

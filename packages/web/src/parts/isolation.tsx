@@ -11,9 +11,9 @@ export const IsolationLabel = ({ isolation }: Pick<Environment, "isolation">) =>
   const host = useQuery(hostQuery);
   const Icon = words.isWarning ? ShieldAlert : ShieldCheck;
   return (
-    <span className={`inline-flex min-w-0 items-center gap-1 ${words.isWarning ? "text-warn" : ""}`}>
+    <span className={`inline-flex shrink-0 items-center gap-1 ${words.isWarning ? "text-warn" : ""}`}>
       <Icon aria-hidden className="size-3.5 shrink-0" />
-      <span className="truncate max-sm:sr-only">{words.label}</span>
+      <span className="max-sm:sr-only">{words.label}</span>
       <span aria-hidden className="sm:hidden">
         {words.short}
       </span>
@@ -22,8 +22,8 @@ export const IsolationLabel = ({ isolation }: Pick<Environment, "isolation">) =>
           Why?
         </Popover.Trigger>
         <Popover.Portal>
-          <Popover.Positioner sideOffset={8} side="top">
-            <Popover.Popup className="fade max-w-96 rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
+          <Popover.Positioner sideOffset={8} side="top" collisionPadding={8}>
+            <Popover.Popup className="fade w-96 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
               <Popover.Title className="font-semibold">{words.short}</Popover.Title>
               <Popover.Description className="mt-1 text-muted">{words.explanation}</Popover.Description>
               {host.data && host.data.acceleratorReason !== "" && (

@@ -12,9 +12,12 @@ const Network = () => {
   return host.data ? <span className="max-md:hidden">Network: {networkWords(host.data.network)}</span> : null;
 };
 
+/** Said on a phone too. */
+const SOON_S = 600;
+
 /** When it rests and when it is removed, where that is set. */
 const Lifetime = ({ of }: { readonly of: Environment }) => {
-  const now = useNow(30_000);
+  const now = useNow(1000);
   const left = of.expiresAt === null ? null : Math.max(0, (Date.parse(of.expiresAt) - now) / 1000);
   return (
     <>
@@ -24,7 +27,11 @@ const Lifetime = ({ of }: { readonly of: Environment }) => {
         </span>
       )}
       {left !== null && (
-        <span className={left < 600 ? "text-warn" : "max-md:hidden"}>Removed in {durationWords(left)}</span>
+        <span className={left < SOON_S ? "text-warn" : "max-md:hidden"}>
+          <span className="max-sm:hidden">Removed in </span>
+          {durationWords(left)}
+          <span className="sm:hidden"> left</span>
+        </span>
       )}
     </>
   );

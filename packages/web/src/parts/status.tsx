@@ -12,12 +12,17 @@ const TONES = {
 /** A dot and a word; the reason follows where there is room for it. */
 export const Status = ({ of, withReason = false }: { readonly of: Environment; readonly withReason?: boolean }) => {
   const { word, tone, isMoving } = statusWord(of);
+  const reason = withReason && of.state === "failed" ? of.reason : null;
   return (
-    <span className="inline-flex min-w-16 items-center gap-1.5">
+    <span
+      className={`inline-flex min-w-16 items-center gap-1.5 ${reason ? "" : "shrink-0"}`}
+      title={reason ?? undefined}
+    >
       <span aria-hidden className={`size-2 shrink-0 rounded-full ${TONES[tone]} ${isMoving ? "pulse-dot" : ""}`} />
       <span className="truncate">
         {word}
-        {withReason && of.state === "failed" && of.reason ? `: ${of.reason}` : ""}
+        {/* A phone has no room for more than its beginning. */}
+        {reason && <span className="max-sm:sr-only">: {reason}</span>}
       </span>
     </span>
   );

@@ -50,7 +50,7 @@ describe("words", () => {
     expect(readinessWords({ templates: [template("unsupported")], pool })).toBeNull();
   });
   test("times and exits", () => {
-    expect([45, 900, 28_800, 604_800].map(durationWords)).toEqual(["45 s", "15 min", "8 h", "7 days"]);
+    expect([45.9, 900, 28_800, 604_800].map(durationWords)).toEqual(["45 s", "15 min", "8 h", "7 days"]);
     expect(elapsedWords(-5)).toBe("0 s");
     expect(elapsedWords(61_000)).toBe("1 min 1 s");
     expect(agoWords(0, 3 * 3_600_000)).toBe("3 h ago");

@@ -115,7 +115,7 @@ export const networkWords = (provider: string): string => (provider === "loopbac
 
 /** `30 min`, `8 h`, `7 days`: the largest whole unit. */
 export const durationWords = (seconds: number): string => {
-  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
   if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
   if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
   return `${Math.round(seconds / 86_400)} days`;

@@ -121,7 +121,7 @@ export const RecordingTools = (props: RecordingToolsProps) => {
         className={`inline-flex h-8 items-center gap-1.5 rounded-md px-2 whitespace-nowrap ${isOn ? "bg-danger/14 font-medium text-danger" : "text-muted hover:bg-raised hover:text-text"}`}
       >
         <Circle aria-hidden className={`size-3.5 ${isOn ? "pulse-dot fill-danger" : ""}`} />
-        <span className={isOn ? "" : "max-sm:sr-only"}>{isOn ? "Recording" : "Record"}</span>
+        <span className="max-sm:sr-only">{isOn ? "Recording" : "Record"}</span>
       </button>
       <PlayerDialog recording={isPlaying ? { name, load } : null} onClose={() => setPlaying(false)} />
     </>

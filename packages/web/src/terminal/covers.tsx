@@ -32,7 +32,7 @@ export const ReconnectCover = ({
       className="late pointer-events-none absolute inset-0 grid place-items-center bg-veil"
       data-cover="reconnecting"
     >
-      <div className="pointer-events-auto flex items-center gap-4 rounded-md border border-border bg-surface px-4 py-3 shadow-overlay">
+      <div className="pointer-events-auto flex max-w-[calc(100%-32px)] flex-wrap items-center gap-x-4 gap-y-2 rounded-md border border-border bg-surface px-4 py-3 shadow-overlay">
         <p role="status">
           <span className="font-semibold">Reconnecting…</span>
           <span className="block text-muted">Your session continues where it was.</span>

@@ -1,6 +1,6 @@
 import type { Terminal } from "@microterm/protocol";
 import { Bell, Plus, X } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useRef, useSyncExternalStore } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
 import { Button } from "../parts/button.tsx";
 import { exitWords } from "../parts/words.ts";
 import { KEY_NAMES } from "./keys.ts";
@@ -32,8 +32,19 @@ const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProp
   const exit = state.exit ?? terminal.exit;
   const name = tabName(state, number);
   const remark = exit ? exitWords(exit) : state.cwd;
+  const place = useRef<HTMLSpanElement>(null);
+  // The bar scrolls where it is too narrow: names grow in it, and tools come beside it.
+  useEffect(() => {
+    const tab = place.current;
+    if (!isChosen || tab?.parentElement == null) return;
+    const observer = new ResizeObserver(() => tab.scrollIntoView({ block: "nearest", inline: "nearest" }));
+    observer.observe(tab);
+    observer.observe(tab.parentElement);
+    return () => observer.disconnect();
+  }, [isChosen]);
   return (
     <span
+      ref={place}
       role="presentation"
       className={`group/tab relative flex h-8 max-w-56 min-w-24 items-center rounded-t-md border border-b-0 ${isChosen ? "border-border bg-terminal text-text" : "border-transparent text-muted hover:bg-raised"}`}
     >
@@ -48,7 +59,7 @@ const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProp
         title={remark === "" ? name : `${name}\n${remark}`}
         onClick={onChoose}
         onAuxClick={(event) => event.button === 1 && onClose()}
-        className="flex h-full min-w-0 flex-1 items-center gap-1.5 rounded-t-md pr-7 pl-3"
+        className="flex h-full min-w-0 flex-1 items-center gap-1.5 rounded-t-md pr-7 pl-3 focus-visible:-outline-offset-2"
       >
         {state.hasRung && !isChosen && <Bell aria-label="Bell:" className="size-3.5 shrink-0 text-warn" />}
         <span className={`truncate ${exit ? "line-through decoration-muted" : ""}`}>{name}</span>
