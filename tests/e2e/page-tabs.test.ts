@@ -114,7 +114,8 @@ describe("the terminals of an environment", () => {
 
     // A shell that tells of its prompts is known to be at one.
     await page.type("PS1='\\[\\e]133;A\\a\\]$ \\[\\e]133;B\\a\\]'\n");
-    await page.type("printf '\\e]133;C\\a'; cat\n");
+    await page.type("printf '\\e]133;C\\a'; echo bu''sy; cat\n");
+    await page.untilScreen(/^busy$/);
     await page.page.getByRole("button", { name: "Close one" }).click();
     await question.getByText("A program runs in it").waitFor();
     await question.getByRole("button", { name: "Close", exact: true }).click();
@@ -165,6 +166,30 @@ describe("the terminals of an environment", () => {
     await press("Control+Shift+ArrowUp");
     await page.untilScreen((rows) => rows[0] === "# (exit 3)");
     await expect.poll(() => page.page.locator(".terminal-failure").count(), DEADLINE).toBe(1);
+  });
+
+  test("are in view on a phone, as far as they are chosen, over a status bar that fits", async () => {
+    await page.page.setViewportSize({ width: 390, height: 844 });
+    const edges = (selector: string): Promise<{ left: number; right: number; inner: number; outer: number }> =>
+      page.page.evaluate(`(() => {
+        const one = document.querySelector('${selector}');
+        const { left, right } = one.getBoundingClientRect();
+        return { left, right, inner: one.scrollWidth, outer: one.clientWidth };
+      })()`);
+    for (const number of [2, 3, 4]) {
+      await page.page.getByRole("button", { name: "Open another tab" }).click();
+      await expect.poll(() => tabs().count(), DEADLINE).toBe(number);
+    }
+    await page.untilTerminal("live");
+    await page.type("printf '\\e]0;a long name for a small window\\a'\n");
+    await untilChosen("a long name");
+    await expect
+      .poll(async () => (await edges('[role="tab"][aria-selected="true"]')).right, DEADLINE)
+      .toBeLessThanOrEqual((await edges('[role="tablist"]')).right + 0.5);
+    const bar = page.page.getByRole("contentinfo");
+    for (const words of ["Running", "Not isolated", "Why?"]) await bar.getByText(words, { exact: true }).waitFor();
+    const { inner, outer } = await edges("footer");
+    expect(inner).toBeLessThanOrEqual(outer);
   });
 
   test("are removed without an error on the page", async () => {
