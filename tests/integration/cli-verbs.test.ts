@@ -40,6 +40,9 @@ describe("the life of an environment", () => {
     expect(made).toMatchObject({ size: "small", memoryMib: 256, cpus: 1, idleTimeoutSeconds: 1800, notice: null });
     expect(Date.parse(made.expiresAt) - Date.parse(made.createdAt)).toBe(8 * 3_600_000);
     expect(await cliOk(server, ["ls"])).toMatch(/running +small +1 +256 MiB/);
+    expect(await cliOk(server, ["update", "--ttl", "0", made.name])).toBe(`${made.name}\n`);
+    const [updated] = JSON.parse(await cliOk(server, ["update", "--idle-timeout", "1h", "-o", "json", made.name]));
+    expect(updated).toMatchObject({ id: made.id, expiresAt: null, idleTimeoutSeconds: 3600 });
     const refused = await cli(server, ["pause", made.name]);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("stop it instead")]);
     expect(await cliOk(server, ["resume", made.name])).toBe(`${made.name}\n`);
@@ -82,6 +85,7 @@ describe("what a person did wrong", () => {
     ["a number without a unit", ["create", "--memory", "512"], 1, /--memory 512 has no unit.*\n.*512m/],
     ["no memory", ["create", "--memory", "0m"], 1, /memoryMib/],
     ["a time without a unit", ["create", "--ttl", "8"], 1, /--ttl 8 is no time.*\n.*8h/],
+    ["nothing to change", ["update", "one"], 2, /neither --idle-timeout nor --ttl.*\n.*update --ttl 8h one/],
     ["a size that is none", ["create", "--size", "huge"], 2, /small, medium, large/],
     ["words for CPUs", ["create", "--cpus", "many"], 1, /--cpus many/],
     ["a name that is none", ["create", "--name", "A_b"], 1, /name/],

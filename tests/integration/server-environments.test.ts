@@ -46,6 +46,31 @@ describe("environments over HTTP", () => {
     expect(two?.json).toEqual(one?.json);
   });
 
+  it("are given other times to end in, and keep what is not said", async () => {
+    const path = "/v1/environments/timed";
+    const { id } = await server.environment("timed");
+    const before = Date.now();
+    const timed = Environment.parse(await server.ok("PATCH", path, { ttlSeconds: 3600, idleTimeoutSeconds: 1800 }));
+    expect(timed).toMatchObject({ id, state: "running", idleTimeoutSeconds: 1800 });
+    expect(Date.parse(timed.expiresAt ?? "")).toBeGreaterThanOrEqual(before + 3_600_000);
+    expect(await server.ok("PATCH", path, {})).toMatchObject({ expiresAt: timed.expiresAt, idleTimeoutSeconds: 1800 });
+    expect(await server.ok("PATCH", path, { idleTimeoutSeconds: 0 })).toMatchObject({
+      expiresAt: timed.expiresAt,
+      idleTimeoutSeconds: null,
+    });
+    for (const body of [{ ttlSeconds: -1 }, { ttlSeconds: "8h" }, { name: "other" }, { memoryMib: 512 }]) {
+      const refused = await server.call("PATCH", path, { body });
+      expect([refused.status, refused.json.code]).toEqual([400, "BAD_REQUEST"]);
+    }
+    expect((await server.call("PATCH", "/v1/environments/nosuch", { body: {} })).status).toBe(404);
+
+    await server.ok("PATCH", path, { ttlSeconds: 5 });
+    await server.ok("PATCH", path, { ttlSeconds: 3600 });
+    expect((await server.call("GET", `${path}/wait?state=gone&timeoutMs=6000`)).json.code).toBe("WAIT_TIMEOUT");
+    await server.ok("PATCH", path, { ttlSeconds: 1 });
+    expect((await server.call("GET", `${path}/wait?state=gone&timeoutMs=60000`)).status).toBe(204);
+  });
+
   it("wait no longer than they are told", async () => {
     await server.environment("waiting");
     const late = await server.call("GET", "/v1/environments/waiting/wait?state=stopped&timeoutMs=20");
@@ -92,6 +117,7 @@ describe("environments over HTTP", () => {
       }
       const writes: (readonly [string, string, unknown?])[] = [
         ["DELETE", ""],
+        ["PATCH", "", { ttlSeconds: 1 }],
         ["POST", "/stop"],
         ["POST", "/start"],
         ["POST", "/terminals", {}],

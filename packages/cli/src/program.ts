@@ -65,6 +65,12 @@ function createProgram(): Command {
     .argument("<name>")
     .option("-f, --follow", "go on with what comes")
     .action(async (name, options) => (await import("./verbs/logs.ts")).logs(name, options));
+  verb(program, "update", "change when environments end by themselves")
+    .argument("<name...>")
+    .option("--idle-timeout <time>", "pause them after 30m or 8h without use; 0 for never")
+    .option("--ttl <time>", "remove them after that time, counted from now; 0 for never")
+    .addOption(output("json", "name"))
+    .action(async (names, options) => (await import("./verbs/update.ts")).update(names, options));
   for (const [action, summary] of [
     ["stop", "power off; the disk is kept"],
     ["start", "boot again from the kept disk; a paused one is resumed"],

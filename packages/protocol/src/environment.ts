@@ -102,6 +102,14 @@ export const LIMITS = {
 
 const bounded = (key: keyof typeof LIMITS) => z.number().int().min(LIMITS[key].min).max(LIMITS[key].max);
 
+/** When an environment ends by itself. */
+const times = {
+  /** 0: never. */
+  idleTimeoutSeconds: z.number().int().min(0).max(LONGEST_SECONDS).optional(),
+  /** Seconds from now until it is removed. 0: never. */
+  ttlSeconds: z.number().int().min(0).max(LONGEST_SECONDS).optional(),
+} as const;
+
 export const CreateEnvironment = z.strictObject({
   name: EnvironmentName.optional(),
   /** With `memoryMib`, `cpus` or `diskMib` beside it, what they don't say; alone, all three. */
@@ -109,12 +117,13 @@ export const CreateEnvironment = z.strictObject({
   memoryMib: bounded("memoryMib").optional(),
   cpus: bounded("cpus").optional(),
   diskMib: bounded("diskMib").optional(),
-  /** 0: never. */
-  idleTimeoutSeconds: z.number().int().min(0).max(LONGEST_SECONDS).optional(),
-  /** Seconds from now until it is removed. 0: never. */
-  ttlSeconds: z.number().int().min(0).max(LONGEST_SECONDS).optional(),
+  ...times,
 });
 export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
+
+/** What is not said stays as it is. */
+export const UpdateEnvironment = z.strictObject(times);
+export type UpdateEnvironment = z.infer<typeof UpdateEnvironment>;
 
 /** What a destroy removed, counted, and what is left (an empty list, or the destroy is not done). */
 export const Receipt = z.strictObject({

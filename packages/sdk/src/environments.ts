@@ -1,4 +1,11 @@
-import { type CreateEnvironment, Environment, type EnvironmentState, ERRORS, Receipt } from "@microterm/protocol";
+import {
+  type CreateEnvironment,
+  Environment,
+  type EnvironmentState,
+  ERRORS,
+  Receipt,
+  type UpdateEnvironment,
+} from "@microterm/protocol";
 import { z } from "zod";
 import { realTiming, type Timing } from "./backoff.ts";
 import { ConnectionError, RequestError } from "./errors.ts";
@@ -20,6 +27,8 @@ export interface Environments {
   ): Promise<Environment>;
   list(options?: { readonly signal?: AbortSignal }): Promise<Environment[]>;
   get(environment: string, options?: { readonly signal?: AbortSignal }): Promise<Environment>;
+  /** Changes when it ends by itself; `ttlSeconds` counts from now, and 0 is never. */
+  update(environment: string, wish: UpdateEnvironment): Promise<Environment>;
   stop(environment: string): Promise<Environment>;
   start(environment: string): Promise<Environment>;
   /** Keeps its memory on the host's disk and switches it off. @throws RequestError UNSUPPORTED where the driver cannot. */
@@ -59,6 +68,7 @@ export function createEnvironments(transport: Transport): Environments {
     list: async (options = {}) =>
       (await transport.json(List, "/v1/environments", { signal: options.signal })).environments,
     get: (environment, options = {}) => transport.json(Environment, path(environment), { signal: options.signal }),
+    update: (environment, wish) => transport.json(Environment, path(environment), { method: "PATCH", json: wish }),
     stop: (environment) => transport.json(Environment, `${path(environment)}/stop`, { method: "POST" }),
     start: (environment) => transport.json(Environment, `${path(environment)}/start`, { method: "POST" }),
     pause: (environment) => transport.json(Environment, `${path(environment)}/pause`, { method: "POST" }),

@@ -17,7 +17,7 @@ interface FetchInit {
 export type RequestBody = Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array>;
 
 interface RequestOptions {
-  readonly method?: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   readonly json?: unknown;
   readonly body?: RequestBody;

@@ -154,7 +154,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         diskId: id,
         saveId: null,
         idleTimeoutSeconds: idleTimeoutSeconds === 0 ? null : idleTimeoutSeconds,
-        expiresAt: ttlSeconds === 0 ? null : new Date(now + ttlSeconds * 1000).toISOString(),
+        expiresAt: endOf(now, ttlSeconds),
         createdAt: new Date(now).toISOString(),
       };
       try {
@@ -204,6 +204,17 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
       beginBoot(row, { isFresh: true, hasRoom: !isPooled });
       changed(context, row);
       return view(row);
+    },
+
+    async update(owner, reference, { idleTimeoutSeconds, ttlSeconds }) {
+      const row = await require(owner, reference);
+      const changedRow = await rows.setTimes(row.id, {
+        ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
+        ...(ttlSeconds === undefined ? {} : { expiresAt: endOf(clock.now(), ttlSeconds) }),
+      });
+      if (changedRow === null) throw refusal({ ...row, state: "destroying" }, "its times cannot be changed");
+      changed(context, row);
+      return view(changedRow);
     },
 
     async list(owner) {
@@ -303,6 +314,10 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
   };
   return service;
 }
+
+/** 0: never. */
+const endOf = (now: number, ttlSeconds: number): string | null =>
+  ttlSeconds === 0 ? null : new Date(now + ttlSeconds * 1000).toISOString();
 
 interface Made {
   readonly id: EnvironmentId;

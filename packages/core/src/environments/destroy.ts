@@ -8,6 +8,8 @@ import { describeError } from "./steps.ts";
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;
 const SCAN_PAUSE_MS = 250;
+/** States that a destroy begins in. */
+const LIVING = ["creating", "running", "paused", "stopped", "failed"] as const;
 
 /**
  * Destroys an environment: row, machine, network, disk, in that order, then a search of the host for anything that bears
@@ -32,6 +34,13 @@ export function destroy(context: Context, row: EnvironmentRow): Promise<Receipt>
   return own;
 }
 
+/** Destroys one whose time to live is over, unless it was given more since the row was read. */
+export async function destroyExpired(context: Context, row: EnvironmentRow): Promise<void> {
+  const { id, expiresAt } = row;
+  const claimed = await context.rows.transition(id, LIVING, "destroying", { reason: null }, { expiresAt });
+  if (claimed !== null) await destroy(context, claimed);
+}
+
 async function again(context: Context, row: EnvironmentRow, signal: AbortSignal): Promise<void> {
   await persist(context, signal, "destroying an environment", async () => {
     const now = await context.rows.get(row.id);
@@ -44,8 +53,7 @@ async function again(context: Context, row: EnvironmentRow, signal: AbortSignal)
 
 async function run(context: Context, row: EnvironmentRow): Promise<Receipt> {
   const { rows, faults } = context;
-  const living = ["creating", "running", "paused", "stopped", "failed"] as const;
-  const claimed = (await rows.transition(row.id, living, "destroying", { reason: null })) ?? (await rows.get(row.id));
+  const claimed = (await rows.transition(row.id, LIVING, "destroying", { reason: null })) ?? (await rows.get(row.id));
   if (claimed === null) return receiptOf(context, row);
   faults.hit("destroy.row");
   changed(context, row);

@@ -9,6 +9,7 @@ import type {
   Receipt,
   Terminal,
   TerminalId,
+  UpdateEnvironment,
 } from "@microterm/protocol";
 import type { Abortable } from "../ports/abortable.ts";
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
@@ -43,6 +44,12 @@ export interface EnvironmentService {
    * environment of that id and owner that is there already is the answer: how a repeated request finds its first.
    */
   create(owner: OwnerId, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
+
+  /**
+   * Changes when it ends by itself: the idle time-out, and the time to live counted from now. What is not said stays. Rejects with
+   * `ENVIRONMENT_STATE` while it is being destroyed.
+   */
+  update(owner: OwnerId, reference: string, request: UpdateEnvironment): Promise<Environment>;
 
   list(owner: OwnerId): Promise<readonly Environment[]>;
   get(owner: OwnerId, reference: string): Promise<Environment>;

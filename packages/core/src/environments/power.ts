@@ -3,7 +3,7 @@ import type { EnvironmentRow } from "../ports/repository.ts";
 import { reserveBeforePool } from "./admission.ts";
 import { type BootOptions, forget } from "./boot.ts";
 import { type Context, changed } from "./context.ts";
-import { destroy } from "./destroy.ts";
+import { destroyExpired } from "./destroy.ts";
 import type { EnvironmentService } from "./environment-service.ts";
 import { pause } from "./pause.ts";
 import { PAUSING, STOPPING, stepReason } from "./steps.ts";
@@ -147,7 +147,7 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
   return {
     actions,
     async end(action, row, reason) {
-      if (action === "destroy") await destroy(context, row);
+      if (action === "destroy") await destroyExpired(context, row);
       else if (action === "pause") await beginPause(row, reason);
       else await beginStop(row, reason);
     },

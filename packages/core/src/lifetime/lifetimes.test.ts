@@ -84,6 +84,36 @@ it("stops it where it cannot be paused, and removes what has lived long enough",
   expect([...expired.noticed]).toEqual(["expiry"]);
 });
 
+it("takes the notice of an expiry back where its life becomes longer", async () => {
+  const createdAt = new Date(Date.now() - 3_600_000).toISOString();
+  let mortal = row({ createdAt, expiresAt: new Date(Date.now() + 30_000).toISOString() });
+  const ended: string[] = [];
+  let wake = () => {};
+  const lifetimes = createLifetimes({
+    clock: systemClock,
+    log: silentLog,
+    canPause: true,
+    listTimed: async () => [mortal],
+    metrics: async () => {
+      throw new Error("nobody asks");
+    },
+    end: async (action) => ended.push(action),
+    changed: () => {},
+    subscribe: (listener) => {
+      wake = listener;
+      return () => {};
+    },
+  });
+  const closing = new AbortController();
+  onTestFinished(() => closing.abort(new Error("the test is over")));
+  lifetimes.begin(closing.signal);
+  await until(() => lifetimes.noticeOf(ID)?.kind === "expiry");
+  mortal = { ...mortal, expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
+  wake();
+  await until(() => lifetimes.noticeOf(ID) === null);
+  expect(ended).toEqual([]);
+});
+
 it("ends one while another's end takes long, and each once", async () => {
   const other = EnvironmentId.parse("b".repeat(12));
   const expiresAt = (ms: number) => new Date(Date.now() + ms).toISOString();

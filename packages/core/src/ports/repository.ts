@@ -34,6 +34,9 @@ export interface EnvironmentPatch {
   readonly saveId?: string | null;
 }
 
+/** A key that is absent stays as it is; null: never. */
+export type EnvironmentTimes = Partial<Pick<EnvironmentRow, "idleTimeoutSeconds" | "expiresAt">>;
+
 /**
  * Environments, and the receipts of those that are gone.
  *
@@ -51,14 +54,16 @@ export interface EnvironmentRepository {
   count(owner: OwnerId): Promise<number>;
   /** Those with an idle time-out or a time to live, of any owner. */
   listTimed(): Promise<readonly EnvironmentRow[]>;
-  /** `only` names what else must be so now: for changes within a state, which the state alone does not tell apart. */
+  /** `only` names what else must be so now: what the state alone does not tell apart. */
   transition(
     id: EnvironmentId,
     from: readonly EnvironmentState[],
     to: EnvironmentState,
     patch?: EnvironmentPatch,
-    only?: EnvironmentPatch,
+    only?: EnvironmentPatch & EnvironmentTimes,
   ): Promise<EnvironmentRow | null>;
+  /** Changes when it ends by itself, in whatever state it is, and nothing else. Null when it is being destroyed, or gone. */
+  setTimes(id: EnvironmentId, times: EnvironmentTimes): Promise<EnvironmentRow | null>;
   /** Changes `reason` alone while in `state` (the step under way). False when it is in another state now. */
   annotate(id: EnvironmentId, state: EnvironmentState, reason: string | null): Promise<boolean>;
   /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. No effect when it is gone already. */

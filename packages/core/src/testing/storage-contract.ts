@@ -138,6 +138,31 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect((await environments.listTimed()).map((found) => found.name).sort()).toEqual(["idle", "mortal"]);
     });
 
+    it("changes the times of one that lives, and nothing else", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "paused", reason: "idle", idleTimeoutSeconds: 60 }));
+      const { id: one } = row();
+      const still = { state: "paused", reason: "idle" } as const;
+      expect(await environments.setTimes(one, { expiresAt: LATER })).toEqual(
+        row({ ...still, idleTimeoutSeconds: 60, expiresAt: LATER }),
+      );
+      expect(await environments.setTimes(one, { idleTimeoutSeconds: null })).toEqual(
+        row({ ...still, expiresAt: LATER }),
+      );
+      expect(await environments.setTimes(one, {})).toEqual(row({ ...still, expiresAt: LATER }));
+      const stale = await environments.transition(one, ["paused"], "destroying", {}, { expiresAt: NOW });
+      expect([stale, await environments.transition(one, ["paused"], "destroying", {}, { expiresAt: null })]).toEqual([
+        null,
+        null,
+      ]);
+      expect((await environments.transition(one, ["paused"], "destroying", {}, { expiresAt: LATER }))?.state).toBe(
+        "destroying",
+      );
+      expect(await environments.setTimes(one, { expiresAt: null })).toBeNull();
+      expect((await environments.get(one))?.expiresAt).toBe(LATER);
+      expect(await environments.setTimes(id("none"), { expiresAt: null })).toBeNull();
+    });
+
     it("changes a state only from one of those named", async () => {
       const { environments } = await open();
       await environments.insert(row());

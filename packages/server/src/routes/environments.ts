@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { environmentIdOfKey, idempotent, type WaitState } from "@microterm/core";
-import { CreateEnvironment, Environment, EnvironmentState, Receipt } from "@microterm/protocol";
+import { CreateEnvironment, Environment, EnvironmentState, Receipt, UpdateEnvironment } from "@microterm/protocol";
 import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import { systemClock } from "../process/system-clock.ts";
@@ -92,6 +92,20 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
       const reached = await environments.wait(request.identity.owner, request.params.env, options);
       return reached ?? reply.code(204).send(null);
     },
+  );
+
+  app.patch(
+    "/v1/environments/:env",
+    {
+      schema: {
+        tags,
+        summary: "Change when an environment ends by itself; what is not said stays as it is",
+        params: EnvironmentParams,
+        body: UpdateEnvironment,
+        response: { 200: Environment, ...problems },
+      },
+    },
+    (request) => environments.update(request.identity.owner, request.params.env, request.body),
   );
 
   for (const [action, summary] of ACTIONS) {

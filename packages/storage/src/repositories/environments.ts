@@ -1,4 +1,4 @@
-import type { EnvironmentPatch, EnvironmentRepository, EnvironmentRow } from "@microterm/core";
+import type { EnvironmentPatch, EnvironmentRepository, EnvironmentRow, EnvironmentTimes } from "@microterm/core";
 import { type EnvironmentId, type MachineId, type OwnerId, PlatformError, Receipt } from "@microterm/protocol";
 import type { Kysely, Selectable, Updateable } from "kysely";
 import type { EnvironmentsTable, Schema } from "../schema.ts";
@@ -70,10 +70,23 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
         .set({ state: to, ...fromPatch(patch) })
         .where("id", "=", id)
         .where("state", "in", [...from]);
-      for (const [column, value] of Object.entries(fromPatch(only)) as [keyof EnvironmentsTable, string | null][]) {
+      const known = Object.entries({ ...fromPatch(only), ...fromTimes(only) });
+      for (const [column, value] of known as [keyof EnvironmentsTable, string | null][]) {
         update = value === null ? update.where(column, "is", null) : update.where(column, "=", value);
       }
       const changed = await update.returningAll().executeTakeFirst();
+      return changed === undefined ? null : toRow(changed);
+    },
+
+    async setTimes(id, times) {
+      const changed = await db
+        .updateTable("environments")
+        // Something has to be set, also where nothing is to change.
+        .set(({ ref }) => ({ id: ref("id"), ...fromTimes(times) }))
+        .where("id", "=", id)
+        .where("state", "!=", "destroying")
+        .returningAll()
+        .executeTakeFirst();
       return changed === undefined ? null : toRow(changed);
     },
 
@@ -158,6 +171,13 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     idle_timeout_seconds: row.idleTimeoutSeconds,
     expires_at: row.expiresAt,
     created_at: row.createdAt,
+  };
+}
+
+function fromTimes({ idleTimeoutSeconds, expiresAt }: EnvironmentTimes): Updateable<EnvironmentsTable> {
+  return {
+    ...(idleTimeoutSeconds === undefined ? {} : { idle_timeout_seconds: idleTimeoutSeconds }),
+    ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
   };
 }
 
