@@ -188,8 +188,11 @@ describe("the terminals of an environment", () => {
       .toBeLessThanOrEqual((await edges('[role="tablist"]')).right + 0.5);
     const bar = page.page.getByRole("contentinfo");
     for (const words of ["Running", "Not isolated", "Why?"]) await bar.getByText(words, { exact: true }).waitFor();
-    const { inner, outer } = await edges("footer");
-    expect(inner).toBeLessThanOrEqual(outer);
+    for (const width of [390, 700, 800, 1000]) {
+      await page.page.setViewportSize({ width, height: 844 });
+      const { inner, outer } = await edges("footer");
+      expect(inner, `${width} px`).toBeLessThanOrEqual(outer);
+    }
   });
 
   test("are removed without an error on the page", async () => {

@@ -13,8 +13,8 @@ export const IsolationLabel = ({ isolation }: Pick<Environment, "isolation">) =>
   return (
     <span className={`inline-flex shrink-0 items-center gap-1 ${words.isWarning ? "text-warn" : ""}`}>
       <Icon aria-hidden className="size-3.5 shrink-0" />
-      <span className="max-sm:sr-only">{words.label}</span>
-      <span aria-hidden className="sm:hidden">
+      <span className="max-md:sr-only">{words.label}</span>
+      <span aria-hidden className="md:hidden">
         {words.short}
       </span>
       <Popover.Root>

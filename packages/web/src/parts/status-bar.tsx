@@ -9,7 +9,9 @@ import { durationWords, networkWords, sizeWords } from "./words.ts";
 
 const Network = () => {
   const host = useQuery(hostQuery);
-  return host.data ? <span className="max-md:hidden">Network: {networkWords(host.data.network)}</span> : null;
+  return host.data ? (
+    <span className="min-w-0 truncate max-md:hidden">Network: {networkWords(host.data.network)}</span>
+  ) : null;
 };
 
 /** Said on a phone too. */
@@ -22,12 +24,12 @@ const Lifetime = ({ of }: { readonly of: Environment }) => {
   return (
     <>
       {of.idleTimeoutSeconds !== null && (
-        <span className="max-lg:hidden" title="Without input, programs or CPU use for this long">
+        <span className="min-w-0 truncate max-lg:hidden" title="Without input, programs or CPU use for this long">
           Rests after {durationWords(of.idleTimeoutSeconds)}
         </span>
       )}
       {left !== null && (
-        <span className={left < SOON_S ? "text-warn" : "max-md:hidden"}>
+        <span className={left < SOON_S ? "shrink-0 text-warn" : "min-w-0 truncate max-md:hidden"}>
           <span className="max-sm:hidden">Removed in </span>
           {durationWords(left)}
           <span className="sm:hidden"> left</span>
@@ -37,7 +39,7 @@ const Lifetime = ({ of }: { readonly of: Environment }) => {
   );
 };
 
-/** 24 px under everything: state, isolation, network, size; then what the terminal adds. */
+/** 24 px under everything: state, isolation, network, size; then what the terminal adds. Network and size give way first. */
 export const StatusBar = ({
   environment,
   children,
@@ -49,8 +51,8 @@ export const StatusBar = ({
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
     <Network />
-    <span className="max-md:hidden">{sizeWords(environment)}</span>
+    <span className="min-w-0 truncate max-md:hidden">{sizeWords(environment)}</span>
     <Lifetime of={environment} />
-    <span className="ml-auto flex items-center gap-4 max-sm:gap-2">{children}</span>
+    <span className="ml-auto flex shrink-0 items-center gap-4 max-sm:gap-2">{children}</span>
   </footer>
 );
