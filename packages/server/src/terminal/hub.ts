@@ -71,7 +71,7 @@ export class TerminalHub {
   readonly #feed: ModelFeed;
   readonly #log: OutputLog;
   readonly #reader: GuestReader;
-  readonly #check: NodeJS.Timeout;
+  #check: NodeJS.Timeout | undefined;
   #heldSince = 0;
   #printedAt = performance.now();
   readonly #gone = new GoneClients(HOLD_MS);
@@ -122,8 +122,7 @@ export class TerminalHub {
         ended: (farewell) => this.close(farewell, farewell.code !== CLOSE.environmentGone),
       },
     });
-    this.#check = setInterval(() => this.#regulate(), CHECK_MS);
-    this.#check.unref();
+    this.#lookAgain(true);
   }
 
   static async open(options: HubOptions): Promise<TerminalHub> {
@@ -204,14 +203,8 @@ export class TerminalHub {
   /** The screen with all output up to `offset` at least. Many that ask get the same. */
   keyframe(offset: bigint): Promise<Keyframe> {
     const latest = this.#latest;
-    if (
-      latest !== null &&
-      latest.offset >= offset &&
-      latest.offset === this.#log.end &&
-      latest.item >= this.#log.first
-    ) {
-      return Promise.resolve(latest);
-    }
+    const isCurrent = latest !== null && latest.offset === this.#log.end && latest.item >= this.#log.first;
+    if (isCurrent && latest.offset >= offset) return Promise.resolve(latest);
     this.#keyframe ??= this.#capture(offset).finally(() => {
       this.#keyframe = null;
     });
@@ -221,6 +214,8 @@ export class TerminalHub {
   async #capture(least: bigint): Promise<Keyframe> {
     const { offset, item, screen } = await this.#feed.capture(least);
     const { cols, rows } = screen;
+    // Let go of when the terminal is looked at next.
+    this.#lookAgain(!this.#isOver);
     this.#latest = { frame: encodeKeyframe(offset, screen), offset, item, cols, rows };
     return this.#latest;
   }
@@ -382,15 +377,23 @@ export class TerminalHub {
         needed = Math.min(needed, client.needs);
       }
     }
-    shouldHold = this.#gone.waiting(this.#clients).some((offset) => this.#isFar(offset, isHeld)) || shouldHold;
+    const gone = this.#gone.waiting(this.#clients);
+    shouldHold ||= gone.some((offset) => this.#isFar(offset, isHeld));
     // What ended a terminal stays for those who have not taken it.
     const isIdle = now - this.#printedAt > IDLE_MS && !this.#hasExited;
     if (isIdle) this.#latest = null;
     this.#log.trim(needed, isIdle ? 0 : RECENT_BYTES);
+    this.#lookAgain(!isIdle || shouldHold || gone.length > 0 || this.#log.first < this.#log.next);
     if (shouldHold === isHeld) return;
     if (shouldHold) {
       this.#heldSince = now;
       this.#reader.pause();
     } else this.#reader.resume();
+  }
+
+  /** Whether time alone changes anything: a terminal at rest is not looked at until something happens to it. */
+  #lookAgain(isDue: boolean): void {
+    if (!isDue) clearInterval(this.#check);
+    this.#check = isDue ? (this.#check ?? setInterval(() => this.#regulate(), CHECK_MS).unref()) : undefined;
   }
 }
