@@ -25,6 +25,8 @@ const FLOOD_BYTES = 200_000_000;
 const FLOOD = `stty -onlcr; printf ready; read go; yes 0123456789abcdef | head -c ${FLOOD_BYTES}; printf END; exec cat`;
 const ENVIRONMENTS = 10;
 const IDLE_SECONDS = 20;
+/** What a start leaves to be done is over by then. */
+const SETTLE_MS = 5000;
 
 async function direct(agent: GuestAgent, script: string): Promise<TerminalEnd> {
   const id = TerminalId.parse(Math.random().toString(36).slice(2, 10));
@@ -116,6 +118,7 @@ try {
 // The probe wakes 200 times a second, so that the idle figures need a server without it.
 const idle = await startServer();
 async function idleShare(): Promise<string> {
+  await delay(SETTLE_MS);
   const before = processFigures(idle.pid).cpuSeconds;
   await delay(IDLE_SECONDS * 1000);
   const share = ((processFigures(idle.pid).cpuSeconds - before) / IDLE_SECONDS) * 100;
