@@ -1,0 +1,143 @@
+import { OwnerId } from "@microterm/protocol";
+import { describe, expect, it } from "vitest";
+import type { Credential, Storage } from "../ports/repository.ts";
+
+export const NOW = "2026-11-22T10:00:00.000Z";
+export const LATER = "2026-11-22T10:00:30.000Z";
+const MUCH_LATER = "2026-11-22T10:02:00.000Z";
+export const ANN = OwnerId.parse("annannann");
+export const BOB = OwnerId.parse("bobbobbob");
+
+const credential = (over: Partial<Credential> = {}): Credential => ({
+  hash: "0".repeat(64),
+  kind: "link",
+  owner: ANN,
+  createdAt: NOW,
+  expiresAt: LATER,
+  ...over,
+});
+
+/** What every database must do with all but environments. `open` resolves with an empty one that has two owners. */
+export function restContract(name: string, open: () => Promise<Storage>): void {
+  describe(`${name}: templates`, () => {
+    it("keeps each one's recipe, the last one that was told, until it is forgotten", async () => {
+      const { templates } = await open();
+      expect(await templates.recipeOf("a".repeat(32))).toBeNull();
+      await templates.made("a".repeat(32), "one");
+      await templates.made("b".repeat(32), "other");
+      await templates.made("a".repeat(32), "two");
+      expect([await templates.recipeOf("a".repeat(32)), await templates.recipeOf("b".repeat(32))]).toEqual([
+        "two",
+        "other",
+      ]);
+      await templates.forget("a".repeat(32));
+      await templates.forget("a".repeat(32));
+      expect([await templates.recipeOf("a".repeat(32)), await templates.recipeOf("b".repeat(32))]).toEqual([
+        null,
+        "other",
+      ]);
+    });
+  });
+
+  describe(`${name}: credentials`, () => {
+    it("finds one until it expires", async () => {
+      const { credentials } = await open();
+      const token = credential({ kind: "token", expiresAt: null, hash: "1".repeat(64) });
+      await credentials.insert(credential());
+      await credentials.insert(token);
+      expect(await credentials.find(credential().hash, NOW)).toEqual(credential());
+      expect(await credentials.find(credential().hash, LATER)).toBeNull();
+      expect(await credentials.find(token.hash, MUCH_LATER)).toEqual(token);
+      expect(await credentials.find("f".repeat(64), NOW)).toBeNull();
+    });
+
+    it("spends a link once, however many try at once", async () => {
+      const { credentials } = await open();
+      await credentials.insert(credential());
+      const spent = await Promise.all(Array.from({ length: 8 }, () => credentials.spend(credential().hash, NOW)));
+      expect(spent.filter((one) => one !== null)).toEqual([credential()]);
+      expect(await credentials.find(credential().hash, NOW)).toBeNull();
+    });
+
+    it("spends neither an expired link nor another kind", async () => {
+      const { credentials } = await open();
+      await credentials.insert(credential());
+      await credentials.insert(credential({ kind: "session", hash: "1".repeat(64) }));
+      expect(await credentials.spend(credential().hash, LATER)).toBeNull();
+      expect(await credentials.spend("1".repeat(64), NOW)).toBeNull();
+      expect(await credentials.find("1".repeat(64), NOW)).not.toBeNull();
+    });
+
+    it("removes one, and those that have expired", async () => {
+      const { credentials } = await open();
+      await credentials.insert(credential());
+      await credentials.insert(credential({ hash: "1".repeat(64), expiresAt: null }));
+      await credentials.insert(credential({ hash: "2".repeat(64), expiresAt: MUCH_LATER }));
+      expect(await credentials.removeExpired(LATER)).toBe(1);
+      expect(await credentials.remove("1".repeat(64))).toBe(true);
+      expect(await credentials.remove("1".repeat(64))).toBe(false);
+      expect(await credentials.find("2".repeat(64), LATER)).not.toBeNull();
+    });
+  });
+
+  describe(`${name}: idempotency`, () => {
+    it("gives a key to one of many at once, and its answer to the rest", async () => {
+      const { idempotency } = await open();
+      const claims = await Promise.all(Array.from({ length: 8 }, () => idempotency.claim(ANN, "key", "print", NOW)));
+      expect(claims.map((claim) => claim.outcome).sort()).toEqual(["claimed", ...Array(7).fill("pending")]);
+      await idempotency.complete(ANN, "key", 201, '{"id":1}');
+      expect(await idempotency.claim(ANN, "key", "print", LATER)).toEqual({
+        outcome: "done",
+        status: 201,
+        body: '{"id":1}',
+      });
+    });
+
+    it("tells another request with the same key apart, done or not", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      expect(await idempotency.claim(ANN, "key", "other", NOW)).toEqual({ outcome: "mismatch" });
+      expect(await idempotency.claim(ANN, "key", "other", MUCH_LATER)).toEqual({ outcome: "mismatch" });
+      await idempotency.complete(ANN, "key", 201, "{}");
+      expect(await idempotency.claim(ANN, "key", "other", NOW)).toEqual({ outcome: "mismatch" });
+    });
+
+    it("keeps owners' keys apart", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      expect(await idempotency.claim(BOB, "key", "other", NOW)).toEqual({ outcome: "claimed" });
+      await idempotency.complete(BOB, "key", 201, "bob's");
+      await idempotency.abandon(BOB, "key");
+      expect(await idempotency.claim(ANN, "key", "print", NOW)).toEqual({ outcome: "pending" });
+    });
+
+    it("frees an abandoned key, never a completed one", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      await idempotency.abandon(ANN, "key");
+      expect(await idempotency.claim(ANN, "key", "other", NOW)).toEqual({ outcome: "claimed" });
+      await idempotency.complete(ANN, "key", 201, "{}");
+      await idempotency.abandon(ANN, "key");
+      expect((await idempotency.claim(ANN, "key", "other", NOW)).outcome).toBe("done");
+    });
+
+    it("hands a dead process's claim to one of those that ask after a minute", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "key", "print", NOW);
+      expect((await idempotency.claim(ANN, "key", "print", LATER)).outcome).toBe("pending");
+      const claims = await Promise.all(
+        Array.from({ length: 4 }, () => idempotency.claim(ANN, "key", "print", MUCH_LATER)),
+      );
+      expect(claims.filter((claim) => claim.outcome === "claimed")).toHaveLength(1);
+    });
+
+    it("forgets what is older than told", async () => {
+      const { idempotency } = await open();
+      await idempotency.claim(ANN, "old", "print", NOW);
+      await idempotency.claim(ANN, "new", "print", LATER);
+      expect(await idempotency.removeBefore(LATER)).toBe(1);
+      expect((await idempotency.claim(ANN, "old", "other", LATER)).outcome).toBe("claimed");
+      expect((await idempotency.claim(ANN, "new", "other", LATER)).outcome).toBe("mismatch");
+    });
+  });
+}
