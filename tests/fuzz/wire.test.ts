@@ -1,6 +1,6 @@
-/** The agent's end of the guest channel: rust/fuzz, guided by coverage (libFuzzer). */
+/** What the agent and the daemon are sent: rust/fuzz, guided by coverage (libFuzzer). */
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,28 @@ const COVERAGE = [
   "-Ccodegen-units=1",
 ];
 
+/** What to begin with, where chance does not come upon it. */
+const request = (verb: string, args: object): string => JSON.stringify({ id: 1, verb, args });
+const SEEDS: Readonly<Record<string, readonly string[]>> = {
+  request: [
+    request("machine.launch", {
+      machineId: "machine1",
+      image: "image123",
+      diskId: "disk1234",
+      memoryMib: 512,
+      cpus: 1,
+      accelerator: "tcg",
+      magic: "00112233445566778899aabbccddeeff",
+      labels: { environment: "environ1" },
+      memory: { template: "0123456789abcdef" },
+    }),
+    request("disk.create", { diskId: "disk1234", sizeMib: 64 }),
+    request("machine.save", { machineId: "machine1", saveId: "save1234" }),
+    request("scan", { ids: ["machine1", "machine2"] }),
+    request("hello", {}),
+  ],
+};
+
 let findings: string;
 beforeAll(async () => {
   findings = await mkdtemp(join(tmpdir(), "mt-fuzz-"));
@@ -33,8 +55,8 @@ beforeAll(async () => {
 }, 900_000);
 afterAll(() => rm(findings, { recursive: true, force: true }));
 
-describe("the wire, fuzzed", () => {
-  it.each(["frames", "marker"])(
+describe("what comes in, fuzzed", () => {
+  it.each(["frames", "marker", "stream", "request"])(
     "%s hold whatever the bytes and wherever they are cut",
     {
       timeout: (SECONDS + 300) * 1000,
@@ -43,6 +65,7 @@ describe("the wire, fuzzed", () => {
       // Kept from run to run, so that each begins where the last has come to.
       const corpus = join(FUZZ, "target/corpus", target);
       mkdirSync(corpus, { recursive: true });
+      for (const [at, seed] of (SEEDS[target] ?? []).entries()) writeFileSync(join(corpus, `seed-${at}`), seed);
       const options = [
         `-max_total_time=${SECONDS}`,
         "-max_len=4096",

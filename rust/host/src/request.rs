@@ -4,6 +4,8 @@ use crate::error::{Code, Failure, failure};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+// With its path, so that the fuzz target finds it too.
+#[path = "request/args.rs"]
 mod args;
 pub use args::{
     Accelerator, DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, Labels, LaunchArgs, MachineArgs, MachineSaveArgs,
