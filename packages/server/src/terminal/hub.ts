@@ -187,7 +187,7 @@ export class TerminalHub {
   join(client: HubMember, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
     if (from !== undefined) this.#gone.came(client, from);
-    return this.#sizes.join("");
+    return this.#sizes.join();
   }
 
   leave(client: HubMember): void {

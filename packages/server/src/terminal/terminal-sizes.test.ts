@@ -7,35 +7,35 @@ const SMALL = { cols: 80, rows: 24 };
 describe("a terminal's size", () => {
   it("is that of the latest client until somebody types", () => {
     const sizes = createTerminalSizes();
-    const [one, two] = [sizes.join("t"), sizes.join("t")];
+    const [one, two] = [sizes.join(), sizes.join()];
     expect([one.resized(WIDE), two.resized(SMALL), one.resized(WIDE)]).toEqual([WIDE, SMALL, WIDE]);
   });
 
   it("belongs to whoever typed last, and is asked for once", () => {
     const sizes = createTerminalSizes();
-    const [one, two] = [sizes.join("t"), sizes.join("t")];
+    const [one, two] = [sizes.join(), sizes.join()];
     one.resized(WIDE);
     expect(one.typed()).toBeNull();
     expect(two.resized(SMALL)).toBeNull();
     expect([two.typed(), two.typed(), two.resized(SMALL)]).toEqual([SMALL, null, null]);
     expect(one.resized({ cols: 10, rows: 10 })).toBeNull();
-    expect([one.current(), two.current()]).toEqual([null, SMALL]);
   });
 
   it("is free again when its client has left", () => {
     const sizes = createTerminalSizes();
-    const [one, two] = [sizes.join("t"), sizes.join("t")];
+    const [one, two] = [sizes.join(), sizes.join()];
     one.typed();
     one.leave();
     expect(two.resized(SMALL)).toEqual(SMALL);
-    expect(sizes.join("other").resized(SMALL)).toEqual(SMALL);
+    two.leave();
+    expect(sizes.join().resized(SMALL)).toEqual(SMALL);
   });
 });
 
-describe("a program's query", () => {
-  it("is answered by one client: whoever typed last, before that and after it has left the one that came first", () => {
+describe("a report of the focus", () => {
+  it("is taken from one client: whoever typed last, before that and after it has left the one that came first", () => {
     const sizes = createTerminalSizes();
-    const seats = [sizes.join("t"), sizes.join("t"), sizes.join("t")];
+    const seats = [sizes.join(), sizes.join(), sizes.join()];
     const answering = () => seats.map((seat) => seat.answers());
     expect(answering()).toEqual([true, false, false]);
     seats[2]?.typed();

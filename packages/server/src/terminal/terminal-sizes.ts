@@ -9,52 +9,43 @@ export interface SizeSeat {
   resized(size: TerminalSize): TerminalSize | null;
   /** The client typed: the terminal is its own from here on. */
   typed(): TerminalSize | null;
-  /** What the guest should have, by this client; asked after the channel to the guest was lost. */
-  current(): TerminalSize | null;
-  /** Is this the one client whose emulator answers the program's queries? Two answers would be taken for typing. */
+  /** Is this the one client that speaks for the terminal, with its focus and its colours? Two reports would be taken for typing. */
   answers(): boolean;
   leave(): void;
 }
 
-interface Table {
-  /** Whoever typed last, while it is there. */
-  active: object | null;
-  applied: TerminalSize | null;
-  /** In the order of their coming. */
-  readonly seats: Set<object>;
-}
-
 /** A terminal has one size, that of whoever typed last. While nobody has, the latest size of any client counts. */
-export function createTerminalSizes(): { join(terminal: string): SizeSeat } {
-  const tables = new Map<string, Table>();
+export function createTerminalSizes(): { join(): SizeSeat } {
+  /** In the order of their coming. */
+  const seats = new Set<object>();
+  /** Whoever typed last, while it is there. */
+  let active: object | null = null;
+  let applied: TerminalSize | null = null;
   return {
-    join(terminal) {
-      const table = tables.get(terminal) ?? { active: null, applied: null, seats: new Set() };
-      tables.set(terminal, table);
+    join() {
       const self = {};
-      table.seats.add(self);
+      seats.add(self);
       let own: TerminalSize | null = null;
       const apply = (): TerminalSize | null => {
-        if (own === null || (table.applied?.cols === own.cols && table.applied.rows === own.rows)) return null;
-        table.applied = own;
+        if (own === null || (applied?.cols === own.cols && applied.rows === own.rows)) return null;
+        applied = own;
         return own;
       };
       return {
         resized(size) {
           own = size;
-          return table.active === null || table.active === self ? apply() : null;
+          return active === null || active === self ? apply() : null;
         },
         typed() {
-          if (table.active === self) return null;
-          table.active = self;
+          if (active === self) return null;
+          active = self;
           return apply();
         },
-        current: () => (table.active === null || table.active === self ? own : null),
-        answers: () => (table.active ?? table.seats.values().next().value) === self,
+        answers: () => (active ?? seats.values().next().value) === self,
         leave() {
-          if (table.active === self) table.active = null;
-          table.seats.delete(self);
-          if (table.seats.size === 0) tables.delete(terminal);
+          if (active === self) active = null;
+          seats.delete(self);
+          if (seats.size === 0) applied = null;
         },
       };
     },
