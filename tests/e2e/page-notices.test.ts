@@ -35,3 +35,26 @@ describe("a terminal's notice", () => {
     expect(page.errors).toEqual([]);
   });
 });
+
+describe("an environment whose time is nearly over", () => {
+  test("says so, and is kept for another hour by a click", async () => {
+    const { server } = world;
+    // Told in the last tenth of a life this short: 6 s to keep it.
+    const { id } = await server.ok("POST", "/v1/environments", { name: "brief", ttlSeconds: 60 });
+    await page.open(id);
+    await page.untilTerminal("live");
+    const notice = page.page.getByRole("alert").filter({ hasText: "It will be removed." });
+    await notice.getByText(/In \d+ s\./).waitFor();
+    await notice.getByRole("button", { name: "Keep for another hour" }).click();
+    await notice.waitFor({ state: "detached" });
+    const { expiresAt, notice: told } = await server.ok("GET", `/v1/environments/${id}`);
+    expect(told).toBeNull();
+    expect(Date.parse(expiresAt) - Date.now()).toBeGreaterThan(50 * 60_000);
+    await page.page
+      .getByRole("contentinfo")
+      .getByText(/^Removed in \d+ min/)
+      .waitFor();
+    await page.removeEnvironment();
+    expect(page.errors).toEqual([]);
+  });
+});

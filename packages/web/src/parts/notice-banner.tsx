@@ -13,6 +13,9 @@ const Countdown = ({ at }: { readonly at: string }) => {
   return <span className="text-muted tabular-nums"> In {elapsedWords(Date.parse(at) - now)}.</span>;
 };
 
+/** What a click adds to its life, from now on. */
+const LONGER_S = 3600;
+
 export interface NoticeBannerProps {
   readonly environment: Environment;
   readonly notice: Notice;
@@ -23,6 +26,10 @@ export const NoticeBanner = ({ environment, notice }: NoticeBannerProps) => {
   const [dismissed, setDismissed] = useState<string | null>(null);
   // A program that ran is a use like any other, and unlike a key it disturbs nothing on the screen.
   const keep = useMutation({ mutationFn: () => client.run(environment.id, { command: ["true"] }) });
+  const prolong = useMutation({
+    mutationFn: () => client.environments.update(environment.id, { ttlSeconds: LONGER_S }),
+  });
+  const failed = [keep, prolong].find(({ isError }) => isError);
   const key = `${notice.kind} ${notice.at}`;
   if (dismissed === key) return null;
   return (
@@ -40,10 +47,15 @@ export const NoticeBanner = ({ environment, notice }: NoticeBannerProps) => {
           Keep running
         </Button>
       )}
+      {notice.kind === "expiry" && (
+        <Button look="primary" busy={prolong.isPending ? "Keeping…" : null} onClick={() => prolong.mutate()}>
+          Keep for another hour
+        </Button>
+      )}
       <Button look="quiet" isSquare aria-label="Dismiss" onClick={() => setDismissed(key)}>
         <X aria-hidden className="size-4" />
       </Button>
-      {keep.isError && <FailureNote error={keep.error} className="w-full" />}
+      {failed && <FailureNote error={failed.error} className="w-full" />}
     </div>
   );
 };
