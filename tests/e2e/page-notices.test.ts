@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PageObject, signIn } from "../../support/page.ts";
 import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+import { poll } from "../../support/server.ts";
 
 let world: ProcessPage;
 let page: PageObject;
@@ -31,6 +34,23 @@ describe("a terminal's notice", () => {
     expect(await page.untilScreen(/^whole$/)).toContain("whole");
     await page.page.getByRole("button", { name: "Dismiss" }).click();
     await notice.waitFor({ state: "detached" });
+    await page.removeEnvironment();
+    expect(page.errors).toEqual([]);
+  });
+});
+
+describe("a terminal's notice after a restart of the server", () => {
+  test("says that output is missing when too much was printed meanwhile", async () => {
+    await page.createEnvironment();
+    const { pid, data } = world.server;
+    const printed = join(data, "printed");
+    // More than the 4 MiB that a terminal keeps by itself.
+    await page.type(`while kill -0 ${pid}; do sleep .1; done 2>&-; seq 900000; touch ${printed}\n`);
+    await page.untilScreen("touch");
+    await world.restartServer(() => poll("the output", () => existsSync(printed)));
+    await page.untilTerminal("live");
+    await page.untilScreen(/^900000$/);
+    await page.page.getByRole("status").filter({ hasText: "Ctrl+L redraws most programs" }).waitFor();
     await page.removeEnvironment();
     expect(page.errors).toEqual([]);
   });

@@ -174,6 +174,8 @@ export class HubClient extends LogConsumer implements HubMember {
           return;
         }
         this.#socket.send(keyframe.frame);
+        const untold = this.#hub.notices.takeUntold();
+        if (untold !== null) this.#socket.send(untold);
         this.#isOwed = true;
         if (keyframe.offset > this.#window.position) this.#window.skipped(keyframe.offset);
         this.startAt(keyframe.offset, { cols: keyframe.cols, rows: keyframe.rows });

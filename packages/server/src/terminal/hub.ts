@@ -1,7 +1,7 @@
 import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
-import { encodeKeyframe, encodeNews, encodeNotice } from "./frames.ts";
+import { encodeKeyframe, encodeNews } from "./frames.ts";
 import { GoneClients } from "./gone-clients.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
 import type { HubMember } from "./hub-member.ts";
@@ -10,6 +10,7 @@ import type { ModelHost } from "./model-host.ts";
 import { OutputLog, RECENT_BYTES } from "./output-log.ts";
 import { Recorder } from "./recorder.ts";
 import type { RecordingFile } from "./recording-file.ts";
+import { EMPTY_SCREEN, ScreenNotices } from "./screen-notices.ts";
 import { createTerminalSizes, type SizeSeat } from "./terminal-sizes.ts";
 
 /** A consumer that is waited for may be so far behind; then the guest is read no further. */
@@ -50,11 +51,6 @@ export interface HubOptions {
 
 const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
 
-const EMPTY_SCREEN = encodeNotice(
-  "screen-empty",
-  "The server can't follow this terminal's output: whoever comes anew begins with an empty screen.",
-);
-
 interface Keyframe {
   readonly frame: Buffer;
   readonly offset: bigint;
@@ -73,6 +69,7 @@ export class TerminalHub {
   readonly #reader: GuestReader;
   #check: NodeJS.Timeout | undefined;
   #heldSince = 0;
+  readonly notices = new ScreenNotices();
   #printedAt = performance.now();
   readonly #gone = new GoneClients(HOLD_MS);
   #keyframe: Promise<Keyframe> | null = null;
@@ -305,12 +302,11 @@ export class TerminalHub {
   }
 
   begunAnew(): void {
-    const text = "Output from before was not there any more, so the screen begins in its middle.";
-    for (const client of this.#clients) client.tell(encodeNotice("screen-cut", text));
+    this.notices.cut(this.#clients);
   }
 
   emptied(): void {
-    for (const client of this.#clients) client.tell(EMPTY_SCREEN);
+    this.notices.emptied(this.#clients);
   }
 
   /** What a client is told when it comes; null: nothing. */
