@@ -1,4 +1,5 @@
 import type { Clock } from "../ports/clock.ts";
+import { nap } from "../time/nap.ts";
 
 /** A claimed machine's first client gets the host for itself for so long at most. */
 const CLAIM_MS = 1_000;
@@ -53,15 +54,10 @@ export function createForeground(clock: Clock, parallel: number): Foreground {
   async function quiet(signal: AbortSignal): Promise<void> {
     for (let ms = wait(); ms > 0; ms = wait()) {
       signal.throwIfAborted();
-      const timer = new AbortController();
-      const ended = AbortSignal.any([signal, timer.signal]);
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
       });
-      const slept = ms === Number.POSITIVE_INFINITY ? [] : [clock.sleep(ms, ended).catch(() => {})];
-      await Promise.race([woken, ...slept]);
-      timer.abort();
+      await nap({ clock, ms, woken, signal });
     }
     signal.throwIfAborted();
   }

@@ -3,6 +3,7 @@ import { describeError, PAUSING, STOPPING } from "../environments/steps.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { GuestMetrics } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
+import { nap } from "../time/nap.ts";
 import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
 
 /** Above this share of one CPU a guest is at work, whoever looks. An idle one uses well below 1 %. */
@@ -151,18 +152,14 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
   async function work(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // Before they are listed: what changes while they are looked at is looked at again.
-      const woken = new Promise<boolean>((resolve) => {
-        wake = () => resolve(true);
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
       });
       const rows = await parts.listTimed();
       // Each by itself: one guest that does not answer holds up nobody else's time.
       const looks = await Promise.all(rows.map(look));
       const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
-      const timer = new AbortController();
-      const slept = clock.sleep(Math.max(1, nextAt - clock.now()), AbortSignal.any([signal, timer.signal]));
-      const hasChanged = await Promise.race([woken, slept.then(() => false)]);
-      timer.abort();
-      slept.catch(() => {});
+      const hasChanged = await nap({ clock, ms: Math.max(1, nextAt - clock.now()), woken, signal });
       if (hasChanged) await clock.sleep(SETTLE_MS, signal);
     }
   }

@@ -3,6 +3,7 @@ import type { Foundation } from "../environments/foundation.ts";
 import { releaseMachine } from "../environments/machines.ts";
 import { describeError } from "../environments/steps.ts";
 import type { Templates } from "../templates/templates.ts";
+import { nap } from "../time/nap.ts";
 import { makePooled, type PooledMachine } from "./make.ts";
 
 export type PoolStatus = HostStatus["pool"];
@@ -119,14 +120,10 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   }
 
   async function sleep(ms: number): Promise<void> {
-    const timer = new AbortController();
     const woken = new Promise<void>((resolve) => {
       wake = resolve;
     });
-    const slept = clock.sleep(ms, AbortSignal.any([signal, timer.signal]));
-    slept.catch(() => {});
-    await Promise.race([woken, slept]);
-    timer.abort();
+    await nap({ clock, ms, woken, signal });
   }
 
   async function work(): Promise<void> {

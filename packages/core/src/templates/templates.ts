@@ -3,6 +3,7 @@ import type { Foundation } from "../environments/foundation.ts";
 import { describeError } from "../environments/steps.ts";
 import type { TemplateRepository } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
+import { nap } from "../time/nap.ts";
 import { buildTemplate, RECIPE } from "./build.ts";
 import { BUILD_ORDER } from "./order.ts";
 
@@ -138,13 +139,8 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
       });
-      const timer = new AbortController();
       const until = Math.min(...missing.map((size) => entryOf(size).notBefore));
-      const ended = AbortSignal.any([signal, timer.signal]);
-      const slept = clock.sleep(Number.isFinite(until) ? Math.max(1, until - now) : 2 ** 31 - 1, ended);
-      await Promise.race([woken, slept]);
-      timer.abort();
-      slept.catch(() => {});
+      await nap({ clock, ms: Math.max(1, until - now), woken, signal });
     }
   }
 
