@@ -1,23 +1,23 @@
 import type { HubMember } from "./hub-member.ts";
 
+/** While others look: it is they who wait. */
+const AMONG_OTHERS_MS = 4000;
+/** Where nobody else does; shorter than the 30 s for which the guest holds a program that nobody reads. */
+const ALONE_MS = 25_000;
+
 interface Gone {
   readonly offset: bigint;
-  until: number;
+  since: number;
   back: HubMember | null;
 }
 
-/** Clients whose connection has just ended, and who may be back in a moment: the guest is held for them. */
+/** Clients whose connection has ended, and who may be back in a moment: the guest is held for them. */
 export class GoneClients {
-  readonly #holdMs: number;
   #gone: Gone[] = [];
-
-  constructor(holdMs: number) {
-    this.#holdMs = holdMs;
-  }
 
   /** One went, that will go on at `offset`. */
   left(offset: bigint): void {
-    this.#gone.push({ offset, until: performance.now() + this.#holdMs, back: null });
+    this.#gone.push({ offset, since: performance.now(), back: null });
   }
 
   /** One that goes on at `from` is taken for one that went: the guest stays held until it has come so far that it is waited for itself. */
@@ -25,15 +25,16 @@ export class GoneClients {
     const gone = this.#gone.find(({ offset, back }) => back === null && offset <= from);
     if (gone === undefined) return;
     gone.back = client;
-    gone.until = performance.now() + this.#holdMs;
+    gone.since = performance.now();
   }
 
   /** Where those go on that are still waited for. */
   waiting(clients: ReadonlySet<HubMember>): readonly bigint[] {
-    const now = performance.now();
+    const patienceMs = clients.size === 0 ? ALONE_MS : AMONG_OTHERS_MS;
+    const latest = performance.now() - patienceMs;
     this.#gone = this.#gone.filter(
-      ({ until, back }) => now < until && (back === null || (clients.has(back) && back.needs === null)),
+      ({ since, back }) => since > latest && (back === null || (clients.has(back) && back.needs === null)),
     );
-    return this.#gone.map(({ offset }) => offset);
+    return this.#gone.map(({ offset, back }) => back?.returnsAt ?? offset);
   }
 }

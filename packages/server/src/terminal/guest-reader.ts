@@ -37,6 +37,10 @@ export interface GuestReaderOptions {
   };
 }
 
+interface Link {
+  state: "opening" | "open" | "broken" | "left";
+}
+
 /** Reads one terminal of a guest without end, over as many streams as it takes, each byte once. */
 export class GuestReader {
   readonly #options: GuestReaderOptions;
@@ -45,6 +49,8 @@ export class GuestReader {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #isPaused = false;
+  /** The stream in use, or on its way. */
+  #link: Link | null = null;
   #isAsleep = false;
   #hasAttached = false;
   #isOver = false;
@@ -74,7 +80,20 @@ export class GuestReader {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#stream?.resume();
+    if (this.#link?.state === "left") void this.#attach();
+    else this.#stream?.resume();
+  }
+
+  /**
+   * Of a paused reader: lets its stream go until it is resumed. The guest holds a program for 5 s for a reader that does not move, and
+   * for 30 s for nobody (docs/reference/agent-protocol.md, The ring).
+   */
+  leave(): void {
+    const stream = this.#stream;
+    if (!this.#isPaused || stream === null || this.#link === null) return;
+    this.#link.state = "left";
+    this.#stream = null;
+    stream.close();
   }
 
   /** False: no more until {@link drained}. */
@@ -115,7 +134,8 @@ export class GuestReader {
       // From before it is looked at, so that no change is missed.
       const change = Promise.withResolvers<void>();
       const unsubscribe = this.#options.onChange(change.resolve);
-      const link = { state: "opening" as "opening" | "open" | "broken" };
+      const link: Link = { state: "opening" };
+      this.#link = link;
       try {
         const agent = await this.#options.agent();
         // The first time whoever made the reader has just asked.
@@ -157,7 +177,7 @@ export class GuestReader {
     throw new PlatformError("TERMINAL_NOT_FOUND", `there is no terminal ${terminal} of then`);
   }
 
-  #attached(stream: TerminalStream, link: { state: string }): void {
+  #attached(stream: TerminalStream, link: Link): void {
     if (this.#isOver) {
       stream.close();
       return;
@@ -175,7 +195,7 @@ export class GuestReader {
     this.#letGo();
   }
 
-  #events(link: { state: string }): TerminalEvents {
+  #events(link: Link): TerminalEvents {
     const { events } = this.#options;
     return {
       output: (offset, bytes) => {
@@ -192,6 +212,7 @@ export class GuestReader {
         events.exited(offset, exit);
       },
       closed: () => {
+        if (link.state === "left") return;
         const wasOpen = link.state === "open";
         link.state = "broken";
         if (!wasOpen || this.#isOver) return;

@@ -1,12 +1,11 @@
-import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import { encodeKeyframe, encodeNews } from "./frames.ts";
 import { GoneClients } from "./gone-clients.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
 import type { HubMember } from "./hub-member.ts";
+import type { HubOptions } from "./hub-options.ts";
 import { ModelFeed } from "./model-feed.ts";
-import type { ModelHost } from "./model-host.ts";
 import { OutputLog, RECENT_BYTES } from "./output-log.ts";
 import { Recorder } from "./recorder.ts";
 import type { RecordingFile } from "./recording-file.ts";
@@ -18,7 +17,8 @@ const HOLD_BEHIND_BYTES = 512 * 1024;
 const GO_ON_BEHIND_BYTES = 256 * 1024;
 /**
  * The guest's agent holds its program for 5 s for a reader that does not move, and gives bytes up then. Before that the
- * clients that are behind are given up instead, and get a keyframe when they are back.
+ * clients that are behind are given up instead, and get a keyframe when they are back; where the guest has to be held longer it is left
+ * by its reader, for whose return the agent waits 30 s.
  */
 const HOLD_MS = 4000;
 const CHECK_MS = 250;
@@ -34,20 +34,6 @@ const RETURN_GO_ON_BYTES = 256n * 1024n;
 const ENDED_MS = 2000;
 /** A terminal that has printed nothing for so long keeps nothing in memory that the guest or its model has as well. */
 const IDLE_MS = 10_000;
-
-export interface HubOptions {
-  readonly terminal: GuestTerminal;
-  readonly agent: () => Promise<GuestAgent>;
-  readonly isAsleep: () => Promise<boolean>;
-  readonly onChange: (listener: () => void) => () => void;
-  readonly models: ModelHost;
-  /** Where the screen is kept. */
-  readonly path: string;
-  /** Somebody typed. */
-  onInput(): void;
-  /** The hub is of no use any more; its clients were sent away. */
-  onOver(): void;
-}
 
 const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
 
@@ -69,9 +55,11 @@ export class TerminalHub {
   readonly #reader: GuestReader;
   #check: NodeJS.Timeout | undefined;
   #heldSince = 0;
+  /** When a client came that goes on: it has its time to catch up, however long the guest was held for it before. */
+  #backAt = 0;
   readonly notices = new ScreenNotices();
   #printedAt = performance.now();
-  readonly #gone = new GoneClients(HOLD_MS);
+  readonly #gone = new GoneClients();
   #keyframe: Promise<Keyframe> | null = null;
   #latest: Keyframe | null = null;
   #isOver = false;
@@ -183,7 +171,10 @@ export class TerminalHub {
   /** `from`: where it goes on; undefined for one that is new. */
   join(client: HubMember, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
-    if (from !== undefined) this.#gone.came(client, from);
+    if (from !== undefined) {
+      this.#gone.came(client, from);
+      this.#backAt = performance.now();
+    }
     return this.#sizes.join();
   }
 
@@ -363,7 +354,7 @@ export class TerminalHub {
       shouldHold ||= recorder.behind > limit;
       needed = Math.min(needed, recorder.needs);
     }
-    const isOut = isHeld && now - this.#heldSince > HOLD_MS;
+    const isOut = isHeld && now - Math.max(this.#heldSince, this.#backAt) > HOLD_MS;
     for (const client of this.#clients) {
       if (!client.isWaitedFor || client.needs === null) continue;
       const isBehind = client.behind > limit || this.#isFar(client.returnsAt, isHeld);
@@ -380,6 +371,7 @@ export class TerminalHub {
     if (isIdle) this.#latest = null;
     this.#log.trim(needed, isIdle ? 0 : RECENT_BYTES);
     this.#lookAgain(!isIdle || shouldHold || gone.length > 0 || this.#log.first < this.#log.next);
+    if (shouldHold && isHeld && now - this.#heldSince > HOLD_MS) this.#reader.leave();
     if (shouldHold === isHeld) return;
     if (shouldHold) {
       this.#heldSince = now;

@@ -1,0 +1,16 @@
+import type { GuestAgent, GuestTerminal } from "@microterm/core";
+import type { ModelHost } from "./model-host.ts";
+
+export interface HubOptions {
+  readonly terminal: GuestTerminal;
+  readonly agent: () => Promise<GuestAgent>;
+  readonly isAsleep: () => Promise<boolean>;
+  readonly onChange: (listener: () => void) => () => void;
+  readonly models: ModelHost;
+  /** Where the screen is kept. */
+  readonly path: string;
+  /** Somebody typed. */
+  onInput(): void;
+  /** The hub is of no use any more; its clients were sent away. */
+  onOver(): void;
+}
