@@ -6,7 +6,7 @@ import { type Context, changed, type LiveMachine, liveMachine } from "./context.
 import { watch } from "./ended.ts";
 import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
 import { bootIdentity } from "./identity.ts";
-import { keepConsole, releaseMachine } from "./machines.ts";
+import { deathOf, keepConsole, releaseMachine } from "./machines.ts";
 import { type BootNotes, describeError, stepReason } from "./steps.ts";
 
 /** After an aborted boot: how long the driver may take to give back what it had taken. */
@@ -101,12 +101,7 @@ async function bring(context: Context, one: Attempt, machineId: MachineId): Prom
   context.live.set(row.id, live);
   faults.hit(way.kind === "resume" ? "resume.machine" : "create.machine");
 
-  const died = machine.ended.then((end) => {
-    throw new PlatformError("MACHINE_BOOT_FAILED", `the machine ended while it booted: ${end.reason}`);
-  });
-  // Heard below while it matters; afterwards `watch` hears it.
-  died.catch(() => {});
-  await Promise.race([died, talk(context, one, { live, enter })]);
+  await Promise.race([deathOf(machine, "the machine ended while it booted"), talk(context, one, { live, enter })]);
 
   live.isReady = true;
   const done = { reason: null, saveId: null };

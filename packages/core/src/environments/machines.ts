@@ -40,6 +40,15 @@ export function isDead(error: unknown): boolean {
   return error instanceof PlatformError && error.code === "MACHINE_BOOT_FAILED";
 }
 
+/** Rejects with `what` and the reason when the machine ends, for a race with what is done to it; nobody has to hear it. */
+export function deathOf(machine: Machine, what: string): Promise<never> {
+  const died = machine.ended.then((end): never => {
+    throw new PlatformError("MACHINE_BOOT_FAILED", `${what}: ${end.reason}`);
+  });
+  died.catch(() => {});
+  return died;
+}
+
 /** Does something until it succeeds or `signal` aborts: for what must be finished whenever the host comes back. */
 export async function persist(
   context: Foundation,

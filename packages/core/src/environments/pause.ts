@@ -6,7 +6,7 @@ import { wakeOf } from "./attempt.ts";
 import { forget } from "./boot.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
-import { isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
+import { deathOf, isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
 import { describeError, PAUSING, STOPPING } from "./steps.ts";
 
 const TELL_TIME_MS = 10_000;
@@ -176,11 +176,7 @@ async function wakeUp(
 ): Promise<LiveMachine> {
   const live = liveMachine(await context.driver.adopt(machineId, { signal }));
   context.live.set(row.id, live);
-  const died = live.machine.ended.then((end) => {
-    throw new PlatformError("MACHINE_BOOT_FAILED", `the machine ended: ${end.reason}`);
-  });
-  // Heard below while it matters; afterwards `watch` hears it.
-  died.catch(() => {});
+  const died = deathOf(live.machine, "the machine ended");
   const timeoutMs = context.limits.bootDeadlineMs;
   const agent = await Promise.race([died, live.machine.agent({ timeoutMs, signal })]);
   const waking = agent.wake(wakeOf(context), { signal }).catch((error: unknown) => {
