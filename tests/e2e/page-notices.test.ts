@@ -63,6 +63,9 @@ describe("an environment whose time is nearly over", () => {
     const { id } = await server.ok("POST", "/v1/environments", { name: "brief", ttlSeconds: 60 });
     await page.open(id);
     await page.untilTerminal("live");
+    // Also what doesn't run is lost then.
+    await page.page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.untilEnvironment("stopped");
     const notice = page.page.getByRole("alert").filter({ hasText: "It will be removed." });
     await notice.getByText(/In \d+ s\./).waitFor();
     await notice.getByRole("button", { name: "Keep for another hour" }).click();

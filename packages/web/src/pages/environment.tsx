@@ -108,7 +108,9 @@ export const EnvironmentPage = () => {
           </>
         )}
       </Header>
-      {environment?.notice && isRunning && <NoticeBanner environment={environment} notice={environment.notice} />}
+      {environment?.notice && (isRunning || environment.notice.kind === "expiry") && (
+        <NoticeBanner environment={environment} notice={environment.notice} />
+      )}
       {environment && hasTerminals ? (
         <Suspense fallback={<Note>Loading the terminal…</Note>}>
           <TerminalPane
