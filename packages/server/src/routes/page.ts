@@ -9,7 +9,7 @@ const HASHED = `${sep}assets${sep}`;
 const A_YEAR = "public, max-age=31536000, immutable";
 
 /** The page, and the addresses that it routes by itself. */
-export async function pageRoutes(app: App, { web }: Services): Promise<void> {
+export async function pageRoutes(app: App, { web, terminals }: Services): Promise<void> {
   const options = { config: { public: true }, schema: { hide: true } };
   if (!existsSync(join(web, "index.html"))) {
     const missing = (_request: unknown, reply: FastifyReply) =>
@@ -37,7 +37,10 @@ export async function pageRoutes(app: App, { web }: Services): Promise<void> {
         reply.header("cache-control", path.includes(HASHED) ? A_YEAR : "no-store");
       },
     });
-    const index = (_request: unknown, reply: FastifyReply) => reply.sendFile("index.html");
+    const index = (_request: unknown, reply: FastifyReply) => {
+      terminals.warm();
+      return reply.sendFile("index.html");
+    };
     for (const path of ["/", "/sign-in", "/e/:env"]) scope.get(path, options, index);
   });
 }

@@ -14,6 +14,8 @@ const RESUME_TRIES = 120;
 const STOP_WAIT_MS = 1000;
 
 export interface TerminalHubs {
+  /** Somebody is about to look at a terminal: what the first one takes longer for is done now. */
+  warm(): void;
   readonly recordings: Recordings;
   /** The hub of a terminal that has one. */
   find(environment: EnvironmentId, terminal: string): Promise<TerminalHub | null>;
@@ -127,6 +129,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
 
   return {
     recordings,
+    warm: () => models.begin(),
     of,
     find,
     async open(id, name) {

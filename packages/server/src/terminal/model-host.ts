@@ -50,6 +50,8 @@ export interface Model {
 }
 
 export interface ModelHost {
+  /** Starts the worker, if none runs: somebody is about to look at a terminal. The first {@link open} does as well. */
+  begin(): void;
   open(options: ModelOptions): Model;
   /** Keeps every screen, and ends the worker. */
   stop(): Promise<void>;
@@ -70,7 +72,7 @@ interface HostLog {
   error(fields: object, message: string): void;
 }
 
-/** One worker thread for all models. One that crashes or hangs is replaced, and whoever had a model in it is told. */
+/** One worker thread for all models, from the first on: it takes 25 MB. One that crashes or hangs is replaced, and whoever had a model in it is told. */
 export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): ModelHost {
   let entries = new Map<number, Entry>();
   let nextKey = 1;
@@ -82,7 +84,8 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   const strikes = new Map<string, number>();
   /** For the worker that is to come. */
   let waiting: { readonly message: ToWorker; readonly transfer: ArrayBuffer[] }[] = [];
-  let worker: Worker | null = start();
+  let worker: Worker | null = null;
+  let isRestarting = false;
   const check = setInterval(() => {
     const isWaiting = [...entries.values()].some(
       ({ costs, captures, isOpen }) => costs.length > 0 || captures.size > 0 || !isOpen,
@@ -94,6 +97,13 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     }
   }, CHECK_MS);
   check.unref();
+
+  function begin(): void {
+    if (worker !== null || isRestarting || isStopping) return;
+    worker = start();
+    for (const { message, transfer } of waiting) worker.postMessage(message, transfer);
+    waiting = [];
+  }
 
   function start(): Worker {
     // The key of the model that the worker is at; 0 between two.
@@ -112,11 +122,10 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     own.once("exit", () => {
       if (isStopping || own !== worker) return;
       worker = null;
+      isRestarting = true;
       setTimeout(() => {
-        if (isStopping) return;
-        worker = start();
-        for (const { message, transfer } of waiting) worker.postMessage(message, transfer);
-        waiting = [];
+        isRestarting = false;
+        begin();
       }, RESTART_MS);
       // At once, so that nobody asks a model that is gone. What they open now waits for the next worker.
       const lost = entries;
@@ -167,7 +176,9 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   }
 
   return {
+    begin,
     open(options) {
+      begin();
       const key = nextKey++;
       const entry: Entry = {
         options,
