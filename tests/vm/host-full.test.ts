@@ -59,16 +59,16 @@ async function leaveFree(bytes: number): Promise<void> {
 async function holdSave(id: string): Promise<number> {
   const { pid } = await world.daemon.client.hello();
   const folder = join(world.daemon.data, "host/saves");
+  const others = new Set(readdirSync(folder));
+  const own = () => readdirSync(folder).filter((name) => !others.has(name));
   for (let tries = 0; tries < 5; tries++) {
     await world.server.ok("POST", `/v1/environments/${id}/pause`);
     // Without giving way: a save takes a fraction of a second.
     for (const until = Date.now() + 60_000; Date.now() < until; ) {
-      const memory = readdirSync(folder).map((name) =>
-        statSync(join(folder, name, "memory"), { throwIfNoEntry: false }),
-      );
+      const memory = own().map((name) => statSync(join(folder, name, "memory"), { throwIfNoEntry: false }));
       if (!memory.some((file) => file !== undefined && file.blocks > 0)) continue;
       process.kill(pid, "SIGSTOP");
-      if (readdirSync(folder).every((name) => name.endsWith(".new"))) return pid;
+      if (own().every((name) => name.endsWith(".new"))) return pid;
       break;
     }
     process.kill(pid, "SIGCONT");
