@@ -168,6 +168,29 @@ describe("a host without space", () => {
     },
   );
 
+  it("stops one that it has no room to pause, where that was asked for meanwhile", async () => {
+    const { id } = await world.server.ok("POST", "/v1/environments", { memoryMib: 192, diskMib: 64 });
+    await world.until(id, "running");
+    await world.run(id, "echo kept > file; head -c 80M /dev/urandom > /dev/shm/ballast");
+    const held = await holdSave(id);
+    try {
+      await leaveFree(16 * MIB);
+      const stopping = await world.server.ok("POST", `/v1/environments/${id}/stop`);
+      expect(stopping).toMatchObject({ state: "running", reason: "stopping" });
+    } finally {
+      process.kill(held, "SIGCONT");
+    }
+    const stopped = await world.until(id, "stopped", "paused", "failed");
+    expect(stopped).toMatchObject({ state: "stopped", reason: "stopped by its owner", notice: null });
+    expect(await readdir(join(world.daemon.data, "host/saves"))).toEqual([]);
+    await rm(filler());
+    await world.server.ok("POST", `/v1/environments/${id}/start`);
+    await world.until(id, "running");
+    // It was powered off and not killed: nobody had synced.
+    expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
+    expect(Receipt.parse(await world.server.ok("DELETE", `/v1/environments/${id}`)).left).toEqual([]);
+  });
+
   it("without a single byte holds a guest that writes, and lets it go on when there is space again", async () => {
     const { environments } = await world.server.ok("GET", "/v1/environments");
     const { id } = environments[0];
