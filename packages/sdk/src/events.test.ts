@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createEventParser, type ServerEvent } from "./events.ts";
+import { createEventParser, followEvents, type ServerEvent } from "./events.ts";
 
 function parse(pieces: readonly string[]): ServerEvent[] {
   const events: ServerEvent[] = [];
@@ -34,5 +34,33 @@ describe("the event stream's parser", () => {
   it("does not collect an endless line or an endless event", () => {
     expect(() => parse(["x".repeat(600_000), "x".repeat(600_000)])).toThrow(RangeError);
     expect(() => parse(Array.from({ length: 40 }, () => `data: ${"y".repeat(50_000)}\n`))).toThrow(RangeError);
+  });
+});
+
+describe("a stream that broke", () => {
+  it("is opened again at once when somebody knows that the server is back", async () => {
+    let opened = 0;
+    const waits: number[] = [];
+    const subscription = followEvents({
+      open: () => {
+        opened++;
+        return Promise.reject(new Error("refused"));
+      },
+      isFinal: () => false,
+      handlers: {
+        onEnvironment: () => undefined,
+        onRemoved: () => undefined,
+        onDisconnected: (delayMs) => waits.push(delayMs),
+      },
+      // No time passes by itself.
+      timing: { now: () => 0, after: () => () => undefined, random: () => 0 },
+    });
+    await expect.poll(() => waits.length).toBe(1);
+    subscription.reconnectNow();
+    await expect.poll(() => waits.length).toBe(2);
+    subscription.close();
+    subscription.reconnectNow();
+    await new Promise(setImmediate);
+    expect(opened).toBe(2);
   });
 });

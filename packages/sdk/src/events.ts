@@ -64,6 +64,8 @@ export interface EventHandlers {
 const Removed = z.object({ id: EnvironmentId });
 
 export interface Subscription {
+  /** Waits no longer for a broken stream's next try. */
+  reconnectNow(): void;
   close(): void;
 }
 
@@ -83,6 +85,7 @@ export function followEvents(options: {
       if (event === "environment") handlers.onEnvironment(Environment.parse(JSON.parse(data)));
       if (event === "removed") handlers.onRemoved(Removed.parse(JSON.parse(data)).id);
     });
+  let wake = (): void => undefined;
   const run = async () => {
     for (let attempt = 0; !abort.signal.aborted; attempt += 1) {
       try {
@@ -107,13 +110,19 @@ export function followEvents(options: {
       handlers.onDisconnected?.(delayMs);
       await new Promise<void>((done) => {
         const cancel = timing.after(delayMs, done);
-        abort.signal.addEventListener("abort", () => {
+        wake = () => {
           cancel();
           done();
-        });
+        };
       });
     }
   };
   void run();
-  return { close: () => abort.abort() };
+  return {
+    reconnectNow: () => wake(),
+    close() {
+      abort.abort();
+      wake();
+    },
+  };
 }

@@ -5,6 +5,7 @@ import { client, environmentsQuery, liveList, sessionQuery } from "./queries.ts"
 
 let isConnected = true;
 const listeners = new Set<() => void>();
+let retry = (): void => undefined;
 const setConnected = (value: boolean): void => {
   if (value === isConnected) return;
   isConnected = value;
@@ -34,6 +35,7 @@ const follow = (cache: QueryClient): (() => void) => {
     onDisconnected: (delayMs) => setConnected(delayMs < 400),
     onRefused: () => void cache.invalidateQueries({ queryKey: sessionQuery.queryKey }),
   });
+  retry = () => subscription.reconnectNow();
   return () => {
     subscription.close();
     setConnected(true);
@@ -43,6 +45,9 @@ const follow = (cache: QueryClient): (() => void) => {
 export const useLiveEvents = (cache: QueryClient, isEnabled: boolean): void => {
   useEffect(() => (isEnabled ? follow(cache) : undefined), [cache, isEnabled]);
 };
+
+/** Something else has just reached the server: the event stream need not wait for its next try. */
+export const retryLiveEvents = (): void => retry();
 
 /** False while the server does not answer. */
 export const useIsConnected = (): boolean =>

@@ -1,6 +1,7 @@
 import type { Environment, Terminal } from "@microterm/protocol";
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { retryLiveEvents } from "../api/live-events.ts";
 import { client, sessionQuery } from "../api/queries.ts";
 import { StatusBar } from "../parts/status-bar.tsx";
 import { RecordingTools } from "../recording/recordings.tsx";
@@ -152,6 +153,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
     // The reason may be a session that is over, which is met by the sign-in page.
     if (state.phase === "ended") void cache.invalidateQueries({ queryKey: sessionQuery.queryKey });
     if (isOver) void cache.invalidateQueries({ queryKey: ["terminals", environment.id] });
+    if (state.phase === "live") retryLiveEvents();
   }, [state.phase, isOver, cache, environment.id]);
 
   return (
