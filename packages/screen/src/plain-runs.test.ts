@@ -99,6 +99,16 @@ describe("runs of plain characters", () => {
     );
   });
 
+  test("keep a link that is open behind a restored cursor as long as xterm.js does", () => {
+    const bytes = new TextEncoder().encode(`\x1b7\x1b]8;;http://a/\x07\x1b8${"plain text\r\n".repeat(60)}\x1b[4munder`);
+    const [fast, plain] = [rig(true), rig(false)].map(({ terminal, screen }) => {
+      screen.writeNow(bytes);
+      return describeScreen(terminal).normal.at(-1);
+    });
+    expect(plain).toContain("http://a/");
+    expect(fast).toBe(plain);
+  });
+
   test("are taken from xterm.js, which is not asked for them", () => {
     const { terminal, screen } = rig(true);
     const { _inputHandler } = coreOf(terminal);

@@ -22,8 +22,9 @@ export const drawPlainRuns = (terminal: ScreenTerminal): void => {
   /** How many characters from `start` on are drawn here, all in the cursor's row; 0: they are xterm.js's. */
   const run = (data: Uint32Array, start: number, end: number): number => {
     const { buffer } = core;
-    const { fg, bg } = handler._curAttrData;
-    if ((bg & HAS_EXTENDED) !== 0) return 0;
+    const { fg, bg, extended } = handler._curAttrData;
+    // DECRC may bring back a background without the mark while a link is open, whose rows xterm.js counts.
+    if ((bg & HAS_EXTENDED) !== 0 || extended.urlId !== 0) return 0;
     const last = Math.min(end, start + terminal.cols - buffer.x);
     let at = start;
     while (at < last) {
