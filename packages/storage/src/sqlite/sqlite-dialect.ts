@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { PlatformError } from "@microterm/protocol";
-import { type SqliteDatabase, SqliteDialect } from "kysely";
+import { type Dialect, SqliteAdapter, type SqliteDatabase, SqliteDialect } from "kysely";
 
 /** Longest wait for another process's write, ms. The server is alone on its database; a backup or a shell may not be. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -24,8 +24,21 @@ const CHECKPOINT_PAGES = 200;
  * `kill -9` of this process at any point. Only a crash of the host itself can lose the last commits (never the
  * database's consistency), and no machine survives that either; in return no commit waits for a disk.
  */
-export function createSqliteDialect(path: string): SqliteDialect {
-  return new SqliteDialect({ database: async () => open(path) });
+export function createSqliteDialect(path: string): Dialect {
+  return new MicrotermDialect({ database: async () => open(path) });
+}
+
+class MicrotermDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalAdapter();
+  }
+}
+
+/** SQLite does change schemas in transactions: migrations that are killed, or find no space, have changed nothing. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 function open(path: string): SqliteDatabase {

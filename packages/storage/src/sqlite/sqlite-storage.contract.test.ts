@@ -56,6 +56,21 @@ describe("sqlite", () => {
     ]);
   });
 
+  it("changes nothing where it cannot be brought along to the end, so that it can be the next time", async () => {
+    const path = join(scratch(), "microterm.db");
+    await (await createSqliteStorage({ path })).close();
+    const database = new DatabaseSync(path);
+    onTestFinished(() => database.close());
+    for (const column of ["size", "disk_id", "save_id", "idle_timeout_seconds"]) {
+      database.exec(`alter table environments drop column ${column}`);
+    }
+    database.exec("drop table templates; delete from kysely_migration where name > '0001-initial'");
+    // The second migration fails half-way: `expires_at` is still there.
+    await expect(createSqliteStorage({ path })).rejects.toThrow(/0002-instant failed.*expires_at/);
+    database.exec("alter table environments drop column expires_at");
+    await (await createSqliteStorage({ path })).close();
+  });
+
   it("writes a log ahead, and lets nobody else read its files", async () => {
     const path = join(scratch(), "microterm.db");
     const storage = await createSqliteStorage({ path });
