@@ -213,6 +213,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         ...(ttlSeconds === undefined ? {} : { expiresAt: endOf(clock.now(), ttlSeconds) }),
       });
       if (changedRow === null) throw refusal({ ...row, state: "destroying" }, "its times cannot be changed");
+      if (idleTimeoutSeconds !== undefined) context.lifetimes.began(row.id);
       changed(context, row);
       return view(changedRow);
     },

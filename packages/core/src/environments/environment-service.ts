@@ -46,7 +46,7 @@ export interface EnvironmentService {
   create(owner: OwnerId, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
 
   /**
-   * Changes when it ends by itself: the idle time-out, and the time to live counted from now. What is not said stays. Rejects with
+   * Changes when it ends by itself: the idle time-out and the time to live, both counted from now. What is not said stays. Rejects with
    * `ENVIRONMENT_STATE` while it is being destroyed.
    */
   update(owner: OwnerId, reference: string, request: UpdateEnvironment): Promise<Environment>;

@@ -17,6 +17,8 @@ interface Watched {
   readonly ended: string[];
   /** The kinds of notices there have been. */
   readonly noticed: Set<string>;
+  /** Whether it has times from now on. */
+  list(isTimed: boolean): void;
 }
 
 /** One environment whose guest has used so many ms of CPU each time that it is asked. */
@@ -24,6 +26,7 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
   const ended: string[] = [];
   const noticed = new Set<string>();
   let isThere = true;
+  let wake = () => {};
   const lifetimes = createLifetimes({
     clock: systemClock,
     log: silentLog,
@@ -45,13 +48,20 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
       const notice = lifetimes.noticeOf(ID);
       if (notice !== null) noticed.add(notice.kind);
     },
-    subscribe: () => () => {},
+    subscribe: (listener) => {
+      wake = listener;
+      return () => {};
+    },
   });
   const closing = new AbortController();
   onTestFinished(() => closing.abort(new Error("the test is over")));
   lifetimes.began(ID);
   lifetimes.begin(closing.signal);
-  return { lifetimes, ended, noticed };
+  const list = (isTimed: boolean) => {
+    isThere = isTimed;
+    wake();
+  };
+  return { lifetimes, ended, noticed, list };
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -112,6 +122,27 @@ it("takes the notice of an expiry back where its life becomes longer", async () 
   wake();
   await until(() => lifetimes.noticeOf(ID) === null);
   expect(ended).toEqual([]);
+});
+
+it("takes a notice back where there is no time any more", async () => {
+  const createdAt = new Date(Date.now() - 3_600_000).toISOString();
+  const expiresAt = new Date(Date.now() + 30_000).toISOString();
+  const { lifetimes, list } = watch(row({ createdAt, expiresAt }));
+  await until(() => lifetimes.noticeOf(ID)?.kind === "expiry");
+  list(false);
+  await until(() => lifetimes.noticeOf(ID) === null);
+});
+
+it("counts a time-out that is given later from then, however long it was not used before", async () => {
+  const { lifetimes, ended, list } = watch(row({ idleTimeoutSeconds: 3 }));
+  list(false);
+  const before = Date.now();
+  await until(() => Date.now() > before + 4000);
+  const given = Date.now();
+  lifetimes.began(ID);
+  list(true);
+  await until(() => ended.length > 0);
+  expect(Date.now() - given).toBeGreaterThanOrEqual(3000);
 });
 
 it("ends one while another's end takes long, and each once", async () => {

@@ -19,7 +19,7 @@ const LONGEST_SLEEP_MS = 60_000;
 export interface Lifetimes {
   /** It was used. Cheap: one entry in a map. */
   note(id: EnvironmentId): void;
-  /** It runs, and its idle time begins. */
+  /** It runs, or was given another idle time-out: its idle time begins. */
   began(id: EnvironmentId): void;
   noticeOf(id: EnvironmentId): Notice | null;
   /** A pause that was asked for did not come about; the next use, or the next pause, takes the notice away. */
@@ -149,6 +149,14 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
     }
   }
 
+  /** What nobody looks at any more, because it has no times now, will not come. */
+  function dropNoticesBut(timed: readonly EnvironmentRow[]): void {
+    const ids = new Set(timed.map(({ id }) => id));
+    for (const [id, { owner, notice }] of notices) {
+      if (notice.kind !== "pause-failed" && !ids.has(id)) setNotice({ id, owner }, null);
+    }
+  }
+
   async function work(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // Before they are listed: what changes while they are looked at is looked at again.
@@ -156,6 +164,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
         wake = resolve;
       });
       const rows = await parts.listTimed();
+      dropNoticesBut(rows);
       // Each by itself: one guest that does not answer holds up nobody else's time.
       const looks = await Promise.all(rows.map(look));
       const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
