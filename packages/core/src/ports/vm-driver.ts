@@ -56,7 +56,7 @@ export interface VmDriver {
   /** Memory and disk space that the host can give now. */
   resources(): Promise<HostResources>;
 
-  /** Null without `supportsSnapshot`. */
+  /** Null: memory cannot be saved and restored, so that `pause` is refused and `stop` offered. */
   readonly snapshots: VmSnapshots | null;
 }
 
@@ -122,8 +122,6 @@ export interface VmCapabilities {
   readonly supportsDisk: boolean;
   /** The guest can power itself off. When false, ending every process is all there is. */
   readonly supportsPowerOff: boolean;
-  /** Memory and device state can be saved and restored. When false, `pause` is refused and `stop` offered. */
-  readonly supportsSnapshot: boolean;
   /** There is a serial console. When false, `console` resolves with an explanation. */
   readonly supportsConsole: boolean;
   /** Memory a machine may need beyond its guest's, MiB: counted when the host's free memory is checked. */
@@ -138,7 +136,7 @@ export interface MachineSpec {
   readonly diskId: string | null;
   /** Whose it is, for `list`; null while it waits in the pool or becomes a template. */
   readonly environmentId: string | null;
-  /** Its memory can be saved as a template. With `supportsSnapshot` only. */
+  /** Its memory can be saved as a template. With `snapshots` only. */
   readonly isTemplateSource?: boolean;
 }
 

@@ -44,12 +44,12 @@ async function expectRightClock(agent: GuestAgent): Promise<void> {
   expect(Number(stdout)).toBeLessThan(Date.now() / 1000 + CLOCK_SECONDS);
 }
 
-/** What a driver with `supportsSnapshot` must do. */
+/** What a driver with `snapshots` must do. */
 export function snapshotChecks(check: Check, world: SnapshotWorld): void {
   const { agentOf, spec } = world;
   const snapshots = (): VmSnapshots => {
     const found = world.driver().snapshots;
-    if (found === null) throw new Error("supportsSnapshot is false: skip these checks, with a reason");
+    if (found === null) throw new Error("snapshots is null: skip these checks, with a reason");
     return found;
   };
   const shape = (): TemplateShape => ({ memoryMib: world.memoryMib(), cpus: 1, diskMib: DISK_MIB });

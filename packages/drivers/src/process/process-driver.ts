@@ -22,7 +22,6 @@ const CAPABILITIES: VmCapabilities = {
   isolation: "none",
   supportsDisk: false,
   supportsPowerOff: false,
-  supportsSnapshot: false,
   supportsConsole: false,
   overheadMib: () => 16,
 };

@@ -17,7 +17,6 @@ export function qemuCapabilities(accelerator: "tcg" | "kvm", acceleratorReason: 
     isolation: accelerator === "kvm" ? "vm" : "emulated",
     supportsDisk: true,
     supportsPowerOff: true,
-    supportsSnapshot: true,
     supportsConsole: true,
     overheadMib: ({ memoryMib, cpus }) => OVERHEAD_MIB + emulation(memoryMib, cpus),
   };
