@@ -5,7 +5,7 @@ import { settled, withDeadline } from "../time/deadline.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
 import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
-import { bootIdentity } from "./identity.ts";
+import { bootIdentity, wakeOf } from "./identity.ts";
 import { deathOf, keepConsole, releaseMachine } from "./machines.ts";
 import { type BootNotes, describeError, stepReason } from "./steps.ts";
 
@@ -176,9 +176,4 @@ async function talk(
   live.terminals = [toTerminal(await openFirstTerminal(context, agent, signal))];
   live.knownUntil = clock.now() + KNOWN_MS;
   faults.hit("create.terminal");
-}
-
-/** What a guest is told after a pause, however long it was. */
-export function wakeOf({ clock, random }: Pick<Context, "clock" | "random">) {
-  return { timeUnixMs: clock.now(), seed: random.bytes(64) };
 }

@@ -4,7 +4,8 @@ import { reserveBeforePool } from "./admission.ts";
 import { attempt, type Progress, Superseded, type Way } from "./attempt.ts";
 import { claim } from "./claim.ts";
 import { type Context, changed } from "./context.ts";
-import { persist, releaseMachine } from "./machines.ts";
+import { releaseMachine } from "./machines.ts";
+import { dropSave } from "./saves.ts";
 import { type BootNotes, describeError } from "./steps.ts";
 
 /** A daemon that died in the first attempt is back before the second. */
@@ -78,7 +79,7 @@ async function bootTwice(
     const notes: BootNotes = { isResumed, retry, remark };
     try {
       if (!isFirst || row.machineId !== null) await removeEarlier(context, row);
-      return await attempt(context, { row, way, notes, progress, signal }).then(() => forget(context, row));
+      return await attempt(context, { row, way, notes, progress, signal }).then(() => dropSave(context, row));
     } catch (error) {
       if (signal.aborted || error instanceof Superseded) return;
       const reason = describeError(error);
@@ -137,22 +138,11 @@ async function giveUp(context: Context, row: EnvironmentRow, way: Way, reason: s
 
 async function fail(context: Context, row: EnvironmentRow, reason: string): Promise<void> {
   context.log.error("an environment could not be started", { environment: row.id, reason });
-  if (await end(context, row, "failed", { reason, saveId: null })) forget(context, row);
+  if (await end(context, row, "failed", { reason, saveId: null })) dropSave(context, row);
 }
 
 async function end(context: Context, row: EnvironmentRow, to: "paused" | "failed", patch: EnvironmentPatch) {
   if ((await context.rows.transition(row.id, ["creating"], to, patch)) === null) return false;
   changed(context, row);
   return true;
-}
-
-/** Removes a save that no row names any more. In the background: nobody waits for it, and a recovery would find it. */
-export function forget(context: Context, { id, saveId }: Pick<EnvironmentRow, "id" | "saveId">): void {
-  const { snapshots } = context;
-  if (saveId === null || snapshots === null) return;
-  void context.work.begin(id, (signal) =>
-    persist(context, signal, "removing saved memory", async () => {
-      await snapshots.removeSave(saveId);
-    }),
-  );
 }

@@ -1,5 +1,5 @@
 import type { Clock, Randomness } from "../ports/clock.ts";
-import type { GuestIdentity } from "../ports/guest-agent.ts";
+import type { GuestIdentity, GuestWake } from "../ports/guest-agent.ts";
 
 /** What a guest is told to be, once for each boot, before anything of its owner's runs. */
 export function bootIdentity(
@@ -13,6 +13,11 @@ export function bootIdentity(
     seed: random.bytes(64),
     environment: name,
   };
+}
+
+/** What a guest is told after a pause, however long it was. */
+export function wakeOf({ clock, random }: { readonly clock: Clock; readonly random: Randomness }): GuestWake {
+  return { timeUnixMs: clock.now(), seed: random.bytes(64) };
 }
 
 /**

@@ -2,11 +2,11 @@ import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
 import { withDeadline } from "../time/deadline.ts";
-import { wakeOf } from "./attempt.ts";
-import { forget } from "./boot.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
+import { wakeOf } from "./identity.ts";
 import { deathOf, isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
+import { dropSave } from "./saves.ts";
 import { describeError, PAUSING, STOPPING } from "./steps.ts";
 
 const TELL_TIME_MS = 10_000;
@@ -61,7 +61,7 @@ async function rest(context: Context, row: Saving, reason: string, machine?: Mac
   if (!isPaused) {
     const dropped = { reason: "stopped while it was paused", saveId: null };
     const isStopped = await rows.transition(id, ["running"], "stopped", dropped, { reason: STOPPING, saveId });
-    if (isStopped !== null) forget(context, row);
+    if (isStopped !== null) dropSave(context, row);
   }
   changed(context, row);
   await releaseMachine(context, row.machineId, machine);
@@ -162,7 +162,7 @@ export async function finishResume(
       await releaseMachine(context, machineId, live?.machine);
       await rows.transition(row.id, ["creating"], "failed", { reason, saveId: null });
     }
-    forget(context, row);
+    dropSave(context, row);
     changed(context, row);
   });
 }

@@ -1,11 +1,12 @@
 import { type Environment, type OwnerId, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { reserveBeforePool } from "./admission.ts";
-import { type BootOptions, forget } from "./boot.ts";
+import type { BootOptions } from "./boot.ts";
 import { type Context, changed } from "./context.ts";
 import { destroyExpired } from "./destroy.ts";
 import type { EnvironmentService } from "./environment-service.ts";
 import { pause } from "./pause.ts";
+import { dropSave } from "./saves.ts";
 import { PAUSING, STOPPING, stepReason } from "./steps.ts";
 import { stop } from "./stop.ts";
 
@@ -43,7 +44,7 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
   async function dropPaused(row: EnvironmentRow): Promise<boolean> {
     const patch = { reason: "stopped while it was paused", saveId: null };
     if ((await rows.transition(row.id, ["paused"], "stopped", patch, { saveId: row.saveId })) === null) return false;
-    forget(context, row);
+    dropSave(context, row);
     changed(context, row);
     return true;
   }
