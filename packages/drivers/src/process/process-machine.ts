@@ -41,9 +41,8 @@ export class ProcessMachine implements Machine {
     this.#watch.unref();
   }
 
-  async agent(options: Abortable & { readonly timeoutMs: number }): Promise<GuestAgent> {
-    const agent = await this.#link.agent(options);
-    return agent;
+  agent(options: Abortable & { readonly timeoutMs: number }): Promise<GuestAgent> {
+    return this.#link.agent(options);
   }
 
   console(): Promise<Uint8Array> {

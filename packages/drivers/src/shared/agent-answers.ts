@@ -37,7 +37,7 @@ export const AgentTerminal = z.strictObject({
 });
 export type AgentTerminal = z.infer<typeof AgentTerminal>;
 
-/** 64 that run, 16 that have ended, and room for a change of mind. */
+/** 64 that run, 64 that have ended, and room for a change of mind. */
 export const AgentTerminals = z.strictObject({ terminals: z.array(AgentTerminal).max(256) });
 
 export const AgentEntry = z.strictObject({
