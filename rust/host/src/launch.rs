@@ -140,7 +140,7 @@ fn give_disk(disk: &Id, uid: u32) -> Outcome<()> {
 
 fn listen(path: &Path, server_uid: u32) -> Outcome<UnixListener> {
     let what = || format!("bind {}", path.file_name().unwrap_or_default().to_string_lossy());
-    // Nobody but root can connect between bind and chmod: the mask of the process would let others in.
+    // Between bind and chmod nobody but root can connect: the daemon's file mode mask is 077.
     let listener = UnixListener::bind(path).during(what)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).during(what)?;
     chown(path, Some(server_uid.into()), None).during(what)?;
