@@ -61,14 +61,20 @@ function expectLength(message: Buffer, length: number, name: string): void {
   if (message.length !== length) throw new ClientFrameError(`${name} of ${message.length} bytes instead of ${length}`);
 }
 
+/** Of an OUTPUT: type and offset. */
+const OUTPUT_HEADER = 9;
+
 /** The one copy that output pays for: its header has to stand directly before it. */
 export function encodeOutput(offset: bigint, bytes: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(9 + bytes.length);
+  const frame = Buffer.allocUnsafe(OUTPUT_HEADER + bytes.length);
   frame[0] = FRAME.output;
   frame.writeBigUInt64BE(offset, 1);
-  frame.set(bytes, 9);
+  frame.set(bytes, OUTPUT_HEADER);
   return frame;
 }
+
+/** The bytes of an OUTPUT. */
+export const outputOf = (frame: Buffer): Buffer => frame.subarray(OUTPUT_HEADER);
 
 export function encodeGap(from: bigint, to: bigint): Buffer {
   const frame = Buffer.allocUnsafe(17);
@@ -93,6 +99,12 @@ export function encodeExit(offset: bigint, exit: TerminalExit): Buffer {
   frame.writeBigUInt64BE(offset, 1);
   encodeExitStatus(frame, 9, exit);
   return frame;
+}
+
+/** Of an EXIT: as a shell tells it, 128 and the signal's number where there was one. */
+export function exitStatusOf(frame: Buffer): number {
+  const value = frame.readUInt32BE(10);
+  return frame[9] === 1 ? 128 + value : value;
 }
 
 /** kind u8 (0 code, 1 signal), value u32. */
@@ -130,6 +142,9 @@ export function encodeKeyframe(offset: bigint, { cols, rows, content, state }: S
   frame.set(content, 17 + json.length);
   return frame;
 }
+
+/** The bytes of a KEYFRAME, which draw its screen; without what is in its JSON. */
+export const contentOf = (keyframe: Buffer): Buffer => keyframe.subarray(17 + keyframe.readUInt32BE(13));
 
 export function encodeNews(offset: bigint, news: TerminalNews): Buffer {
   const json = Buffer.from(JSON.stringify(news));

@@ -56,7 +56,7 @@ export class HubClient extends LogConsumer implements HubMember {
   #pong: number | null = null;
   #isDue = false;
   #isAsking = false;
-  #isWaitedFor = false;
+  #hasAcknowledged = false;
   #graceEndsAt = 0;
   #trustAt = 0;
   #wasRefused = false;
@@ -97,7 +97,7 @@ export class HubClient extends LogConsumer implements HubMember {
   /** May the guest be held back for it? Only while it acknowledges, and not soon after it was too slow. */
   get isWaitedFor(): boolean {
     const now = performance.now();
-    return (this.#isWaitedFor || now < this.#graceEndsAt) && now >= this.#trustAt;
+    return (this.#hasAcknowledged || now < this.#graceEndsAt) && now >= this.#trustAt;
   }
 
   get returnsAt(): bigint | null {
@@ -240,7 +240,7 @@ export class HubClient extends LogConsumer implements HubMember {
   #acknowledge(offset: bigint): void {
     const before = this.#window.unacknowledged;
     if (!this.#window.acknowledge(offset)) throw new Error("ACK of bytes that were not sent");
-    if (this.#window.unacknowledged < before) this.#isWaitedFor = true;
+    if (this.#window.unacknowledged < before) this.#hasAcknowledged = true;
     if (offset >= this.#window.position) this.#isOwed = false;
     this.#resume();
     this.#hub.moved();

@@ -1,6 +1,6 @@
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
-import { encodeKeyframe, encodeNews } from "./frames.ts";
+import { contentOf, encodeKeyframe, encodeNews } from "./frames.ts";
 import { GoneClients } from "./gone-clients.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
 import type { HubMember } from "./hub-member.ts";
@@ -273,7 +273,7 @@ export class TerminalHub {
       startedAt,
       keyframe: async () => {
         const { frame, offset, cols, rows } = await this.keyframe(terminal.endOffset);
-        return { offset, cols, rows, content: frame.subarray(17 + frame.readUInt32BE(13)) };
+        return { offset, cols, rows, content: contentOf(frame) };
       },
       moved: () => this.moved(),
     });

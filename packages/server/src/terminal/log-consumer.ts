@@ -1,6 +1,6 @@
 import type { GuestAgent, TerminalStream } from "@microterm/core";
 import type { TerminalId } from "@microterm/protocol";
-import { encodeOutput, encodeResized } from "./frames.ts";
+import { encodeOutput, encodeResized, outputOf } from "./frames.ts";
 import type { LogItem, OutputLog } from "./output-log.ts";
 import type { TerminalSize } from "./terminal-sizes.ts";
 
@@ -117,7 +117,7 @@ export abstract class LogConsumer {
     }
     if (item.end <= this.position) return;
     if (item.kind === "output" && item.offset < this.position) {
-      const bytes = item.frame.subarray(9 + Number(this.position - item.offset));
+      const bytes = outputOf(item.frame).subarray(Number(this.position - item.offset));
       const { position } = this;
       this.position = item.end;
       this.take({ ...item, offset: position, frame: encodeOutput(position, bytes) });

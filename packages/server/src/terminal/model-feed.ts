@@ -1,7 +1,8 @@
 import type { Appearance, TerminalNews } from "@microterm/protocol";
+import { outputOf } from "./frames.ts";
 import { LogConsumer, type Source } from "./log-consumer.ts";
 import type { Captured, Model, ModelHost } from "./model-host.ts";
-import { bytesOf, type LogItem } from "./output-log.ts";
+import type { LogItem } from "./output-log.ts";
 import type { TerminalSize } from "./terminal-sizes.ts";
 
 /** Given to the worker and not parsed: more waits in the log, and holds the guest back in the end. */
@@ -75,7 +76,7 @@ export class ModelFeed extends LogConsumer {
     this.#model.setAppearance(appearance);
   }
 
-  /** The screen with all output up to `offset` at least. Rejects when it takes too long. */
+  /** The screen with all output up to `offset` at least. Rejects when the terminal has gone before that. */
   async capture(offset: bigint): Promise<Captured & { readonly item: number }> {
     while (!this.#isClosed) {
       if (this.#isOpen && this.position >= offset && this.needs !== null) {
@@ -114,7 +115,7 @@ export class ModelFeed extends LogConsumer {
 
   protected override take(item: LogItem): void {
     if (item.kind === "gap" || (item.kind === "output" && this.#model.isEmpty)) this.#model.gap(item.end);
-    else if (item.kind === "output") this.#model.output(item.end, bytesOf(item));
+    else if (item.kind === "output") this.#model.output(item.end, outputOf(item.frame));
     else if (item.newSize !== null) this.#model.resized(item.newSize.cols, item.newSize.rows);
     if (this.#waiting.length > 0) this.#wake();
   }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bytesOf, OutputLog } from "./output-log.ts";
+import { outputOf } from "./frames.ts";
+import { type LogItem, OutputLog } from "./output-log.ts";
 
 const SIZE = { cols: 80, rows: 24 };
 const MIB = 1024 * 1024;
@@ -62,6 +63,6 @@ describe("the output log", () => {
     log.resized(1n, { cols: 10, rows: 5 });
     log.output(1n, Uint8Array.of(2));
     expect([0, 1, 2, 3].map((n) => log.at(n)?.size.cols)).toEqual([80, 80, 10, undefined]);
-    expect(bytesOf(log.at(2) as never)).toEqual(Buffer.of(2));
+    expect(outputOf((log.at(2) as LogItem).frame)).toEqual(Buffer.of(2));
   });
 });

@@ -24,9 +24,6 @@ export interface LogItem {
   readonly costBefore: number;
 }
 
-/** The bytes of an output item. */
-export const bytesOf = ({ frame }: LogItem): Buffer => frame.subarray(9);
-
 /**
  * What a terminal has printed lately, for all who look at it. Items are numbered for ever; only the latest are there.
  */

@@ -1,6 +1,7 @@
 import { createUtf8Aligner } from "@microterm/screen";
+import { exitStatusOf, outputOf } from "./frames.ts";
 import { LogConsumer, type Source } from "./log-consumer.ts";
-import { bytesOf, type LogItem } from "./output-log.ts";
+import type { LogItem } from "./output-log.ts";
 import { markLine, type RecordingFile } from "./recording-file.ts";
 
 /** Then it says so and ends. */
@@ -98,13 +99,13 @@ export class Recorder extends LogConsumer {
 
   protected override take(item: LogItem): void {
     if (item.kind === "output") {
-      const text = this.#decoder.decode(this.#aligner.push(bytesOf(item)));
+      const text = this.#decoder.decode(this.#aligner.push(outputOf(item.frame)));
       if (text !== "") this.#event("o", text);
     } else if (item.kind === "gap") {
       this.#aligner.reset();
       this.#event("m", `${item.end - item.offset} bytes of output are missing`);
     } else if (item.kind === "exit") {
-      this.#event("x", `${exitStatus(item.frame)}`);
+      this.#event("x", `${exitStatusOf(item.frame)}`);
       this.#flush();
     } else if (item.newSize !== null) this.#event("r", `${item.newSize.cols}x${item.newSize.rows}`);
     if (this.#bytes + this.#lines.length > MAX_RECORDING_BYTES) this.#fill();
@@ -175,9 +176,3 @@ export class Recorder extends LogConsumer {
       });
   }
 }
-
-/** Of an EXIT frame: as a shell tells it. */
-const exitStatus = (frame: Buffer): number => {
-  const value = frame.readUInt32BE(10);
-  return frame[9] === 1 ? 128 + value : value;
-};
