@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describeScreen } from "@microterm/screen/testing";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -106,6 +106,25 @@ it("plays back to the same screen, over the death of the server, and knows when 
   expect((await cast(terminal)).text).toContain("third part");
   expect((await server.call("DELETE", base(terminal))).status).toBe(204);
   expect((await server.call("GET", `${base(terminal)}/content`)).status).toBe(404);
+});
+
+it("leaves a terminal alone whose recording cannot be gone on with", { timeout: 180_000 }, async () => {
+  const { terminal, client } = await open();
+  await server.ok("PUT", base(terminal), { enabled: true });
+  await client.close();
+  await server.kill("SIGKILL");
+  const file = join(server.data, "server/recordings", environment, `${terminal}.cast`);
+  rmSync(file);
+  mkdirSync(file);
+  server = await startServer({ data: server.data });
+  const again = await new TerminalClient(server, environment, terminal, { from: client.offset }).opened();
+  await type(again, "goes on");
+  expect((await server.call("PUT", base(terminal), { body: { enabled: true } })).status).toBe(500);
+  rmSync(file, { recursive: true });
+  await server.ok("PUT", base(terminal), { enabled: true });
+  await type(again, "recorded anew");
+  await poll("it on disk", async () => (await cast(terminal)).text.includes("recorded anew"));
+  await again.close();
 });
 
 it("goes with its environment", async () => {

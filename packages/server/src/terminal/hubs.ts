@@ -107,7 +107,10 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
         hubs.delete(key);
       },
     });
-    await recordings.resume(id, terminal.id, hub);
+    // The terminal is there, whatever has become of its recording.
+    await recordings.resume(id, terminal.id, hub).catch((error: unknown) => {
+      log.error({ err: error, environment: id, terminal: terminal.id }, "a recording could not be gone on with");
+    });
     return hub;
   }
 
