@@ -2,12 +2,13 @@ import { type BootStep, MachineId, PlatformError, type Size } from "@microterm/p
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Machine, MachineSpec, VmSnapshots } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
+import { describeError } from "../words/words.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
 import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
 import { bootIdentity, wakeOf } from "./identity.ts";
 import { deathOf, keepConsole, releaseMachine } from "./machines.ts";
-import { type BootNotes, describeError, stepReason } from "./steps.ts";
+import { type BootNotes, stepReason } from "./steps.ts";
 
 /** After an aborted boot: how long the driver may take to give back what it had taken. */
 const SETTLE_MS = 10_000;

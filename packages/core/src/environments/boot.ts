@@ -1,12 +1,13 @@
 import { PlatformError } from "@microterm/protocol";
 import type { EnvironmentPatch, EnvironmentRow } from "../ports/repository.ts";
+import { describeError } from "../words/words.ts";
 import { reserveBeforePool } from "./admission.ts";
 import { attempt, type Progress, Superseded, type Way } from "./attempt.ts";
 import { claim } from "./claim.ts";
 import { type Context, changed } from "./context.ts";
 import { releaseMachine } from "./machines.ts";
 import { dropSave } from "./saves.ts";
-import { type BootNotes, describeError } from "./steps.ts";
+import type { BootNotes } from "./steps.ts";
 
 /** A daemon that died in the first attempt is back before the second. */
 const RETRY_PAUSE_MS = 1_000;

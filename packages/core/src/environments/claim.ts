@@ -1,9 +1,9 @@
 import type { PooledMachine } from "../pool/make.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { withDeadline } from "../time/deadline.ts";
+import { describeError } from "../words/words.ts";
 import { type Context, changed, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
-import { describeError } from "./steps.ts";
 
 /** A machine of the pool has nothing to do but to answer: one that takes longer is not worth waiting for. */
 const CLAIM_TIMEOUT_MS = 2_000;

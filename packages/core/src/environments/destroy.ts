@@ -1,9 +1,9 @@
 import { type MachineId, PlatformError, type Receipt } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Removed } from "../ports/vm-driver.ts";
+import { describeError } from "../words/words.ts";
 import { type Context, changed } from "./context.ts";
 import { NOTHING_REMOVED, persist, removeMachine } from "./machines.ts";
-import { describeError } from "./steps.ts";
 
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;

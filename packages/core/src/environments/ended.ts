@@ -1,8 +1,8 @@
 import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import type { MachineEnd } from "../ports/vm-driver.ts";
+import { describeError } from "../words/words.ts";
 import { type Context, changed, type LiveMachine } from "./context.ts";
 import { keepConsole, persist, releaseMachine } from "./machines.ts";
-import { describeError } from "./steps.ts";
 
 interface Owned {
   readonly id: EnvironmentId;

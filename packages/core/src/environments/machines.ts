@@ -1,8 +1,8 @@
 import { type EnvironmentId, type MachineId, PlatformError } from "@microterm/protocol";
 import type { Machine, Removed } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
+import { describeError, lastLine } from "../words/words.ts";
 import type { Foundation } from "./foundation.ts";
-import { describeError, lastLine } from "./steps.ts";
 
 export const NOTHING_REMOVED: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
 

@@ -2,12 +2,13 @@ import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
 import { withDeadline } from "../time/deadline.ts";
+import { describeError } from "../words/words.ts";
 import { type Context, changed, type LiveMachine, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
 import { wakeOf } from "./identity.ts";
 import { deathOf, isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
 import { dropSave } from "./saves.ts";
-import { describeError, PAUSING, STOPPING } from "./steps.ts";
+import { PAUSING, STOPPING } from "./steps.ts";
 
 const TELL_TIME_MS = 10_000;
 

@@ -1,5 +1,6 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
+import { describeError } from "../words/words.ts";
 import { boot } from "./boot.ts";
 import { type Context, changed, liveMachine } from "./context.ts";
 import { destroy } from "./destroy.ts";
@@ -8,7 +9,7 @@ import type { RecoveryReport } from "./environment-service.ts";
 import { isDead, persist, releaseMachine } from "./machines.ts";
 import { finishPause, finishResume, tellTime } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
-import { describeError, STOPPING } from "./steps.ts";
+import { STOPPING } from "./steps.ts";
 import { stop } from "./stop.ts";
 
 /** An adopted guest that answers nothing for this long is told of in the log, and left running: its work may be saved. */

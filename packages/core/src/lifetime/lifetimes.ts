@@ -1,9 +1,10 @@
 import type { EnvironmentId, Notice, OwnerId } from "@microterm/protocol";
-import { describeError, PAUSING, STOPPING } from "../environments/steps.ts";
+import { PAUSING, STOPPING } from "../environments/steps.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { GuestMetrics } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { nap } from "../time/nap.ts";
+import { describeError } from "../words/words.ts";
 import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
 
 /** Above this share of one CPU a guest is at work, whoever looks. An idle one uses well below 1 %. */

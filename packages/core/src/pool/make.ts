@@ -3,10 +3,10 @@ import { toTerminal } from "../environments/first-terminal.ts";
 import type { Foundation } from "../environments/foundation.ts";
 import { bootIdentity } from "../environments/identity.ts";
 import { releaseMachine } from "../environments/machines.ts";
-import { describeError } from "../environments/steps.ts";
 import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
 import { openPrompt } from "../templates/guest.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
+import { describeError } from "../words/words.ts";
 
 const MAKE_MS = 60_000;
 const SETTLE_MS = 10_000;

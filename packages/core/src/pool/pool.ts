@@ -1,9 +1,9 @@
 import { DEFAULT_SIZE, type HostStatus, MachineId, PlatformError, SIZES, type Size } from "@microterm/protocol";
 import type { Foundation } from "../environments/foundation.ts";
 import { releaseMachine } from "../environments/machines.ts";
-import { describeError } from "../environments/steps.ts";
 import type { Templates } from "../templates/templates.ts";
 import { nap } from "../time/nap.ts";
+import { describeError } from "../words/words.ts";
 import { makePooled, type PooledMachine } from "./make.ts";
 
 export type PoolStatus = HostStatus["pool"];

@@ -1,9 +1,9 @@
 import { type HostStatus, PlatformError, SIZES, Size } from "@microterm/protocol";
 import type { Foundation } from "../environments/foundation.ts";
-import { describeError } from "../environments/steps.ts";
 import type { TemplateRepository } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
 import { nap } from "../time/nap.ts";
+import { describeError } from "../words/words.ts";
 import { buildTemplate, RECIPE } from "./build.ts";
 import { BUILD_ORDER } from "./order.ts";
 
