@@ -23,7 +23,7 @@ const identity = { hash: "h", owner: "owner000" as never, expiresAt: null, via: 
 afterEach(() => expect(connected).toEqual([]));
 
 /** Both ends of a real WebSocket. */
-async function connect(options: WebSocket.ClientOptions = {}, isOwed: () => boolean = () => false) {
+async function connect(options: WebSocket.ClientOptions = {}) {
   const http = createServer();
   const webSockets = new WebSocketServer({ noServer: true });
   const server = new Promise<ClientSocket>((resolve) => {
@@ -44,7 +44,7 @@ async function connect(options: WebSocket.ClientOptions = {}, isOwed: () => bool
   const client = await server;
   await opened;
   const gone = new Promise<void>((resolve) =>
-    client.receive({ message: (message) => client.send(message), drained: () => undefined, closed: resolve, isOwed }),
+    client.receive({ message: (message) => client.send(message), drained: () => undefined, closed: resolve }),
   );
   return { peer, client, ended, gone };
 }
@@ -57,13 +57,28 @@ describe("a client's socket", () => {
     await gone;
   });
 
-  it("lives on while what it sent is still on its way, and is ended when its peer has that and answers nothing", async () => {
-    let isOwed = true;
-    const { client, gone } = await connect({ autoPong: false }, () => isOwed);
+  it("lives on while what it sent may be on its way, and is ended when its peer has that and answers nothing", async () => {
+    const { peer, client, gone } = await connect({ autoPong: false });
+    const pinged = new Promise<Buffer>((resolve) => peer.once("ping", resolve));
+    client.send(Buffer.alloc(100_000));
     for (let round = 0; round < 3; round++) connected[0]?.keepAlive();
     expect(client.isOpen).toBe(true);
-    isOwed = false;
-    connected[0]?.keepAlive();
+    peer.pong(await pinged);
+    const timer = setInterval(() => connected[0]?.keepAlive(), 10);
+    onTestFinished(() => clearInterval(timer));
+    await gone;
+  });
+
+  it("believes no pong of bytes that it has not sent", async () => {
+    const { peer, client, gone } = await connect({ autoPong: false });
+    const echoed = new Promise((resolve) => peer.on("message", (data: Buffer) => data.length === 1 && resolve(data)));
+    client.send(Buffer.alloc(100_000));
+    for (const payload of ["900000", "-5", "x", ""]) peer.pong(payload);
+    peer.send(Buffer.from("x"));
+    await echoed;
+    for (let round = 0; round < 3; round++) connected[0]?.keepAlive();
+    expect(client.isOpen).toBe(true);
+    peer.close();
     await gone;
   });
 

@@ -8,10 +8,12 @@ const HIGH_WATER = 512 * 1024;
 /** A peer that does not answer a close frame by then is cut off. */
 const CLOSE_DEADLINE_MS = 2000;
 /**
- * A peer that is owed something is given this long to say anything: a ping stands in line behind what is on its way, and 512 KiB take
- * hours on the slowest lines. The kernel gives up one that is gone by itself, after a quarter of an hour or so (tcp(7), tcp_retries2).
+ * A ping stands in line behind what is on its way, and 512 KiB take hours on the slowest lines: a peer may be silent for as long as a third
+ * of 300 baud takes for what was sent since the last ping that it answered, up to this long. The kernel gives up one that is gone by
+ * itself, after a quarter of an hour or so (tcp(7), tcp_retries2).
  */
-const OWED_SILENCE_MS = 3_600_000;
+const SLOWEST_BYTES_PER_SECOND = 10;
+const MOST_SILENCE_MS = 3_600_000;
 
 export interface ClientSocketOptions {
   readonly socket: WebSocket;
@@ -28,9 +30,11 @@ export class ClientSocket {
   readonly #forget: () => void;
   #isAnswering = true;
   #heardAt = performance.now();
+  /** Bytes, and how many of them stood before a ping that was answered. */
+  #sentBytes = 0;
+  #arrivedBytes = 0;
   #isHeldBack = false;
   #onDrain: () => void = () => undefined;
-  #isOwed: () => boolean = () => false;
 
   constructor({ socket, transport, identity, connections }: ClientSocketOptions) {
     this.#socket = socket;
@@ -42,18 +46,14 @@ export class ClientSocket {
       close: (code, reason) => this.close(code, reason),
       keepAlive: () => this.#keepAlive(),
     });
-    socket.on("pong", () => this.#heard());
+    socket.on("pong", (payload) => this.#answered(payload));
     socket.on("error", () => socket.terminate());
     socket.once("close", () => this.#forget());
   }
 
-  /**
-   * `message` gets every binary message; a text message, or whatever it throws, closes with 1002. `isOwed`: something that was sent may
-   * still be on its way, as far as the peer has said.
-   */
-  receive(handlers: { message(message: Buffer): void; drained(): void; closed(): void; isOwed?(): boolean }): void {
+  /** `message` gets every binary message; a text message, or whatever it throws, closes with 1002. */
+  receive(handlers: { message(message: Buffer): void; drained(): void; closed(): void }): void {
     this.#onDrain = handlers.drained;
-    this.#isOwed = () => handlers.isOwed?.() ?? false;
     this.#socket.on("message", (data, isBinary) => {
       this.#heard();
       if (!this.isOpen) return;
@@ -81,6 +81,7 @@ export class ClientSocket {
   /** Takes over `message`. */
   send(message: Buffer): void {
     if (!this.isOpen) return;
+    this.#sentBytes += message.length;
     this.#socket.send(message, this.#sent);
   }
 
@@ -118,13 +119,20 @@ export class ClientSocket {
     this.#heardAt = performance.now();
   }
 
+  /** A pong has its ping's payload (RFC 6455, 5.5.3), and comes after all that was sent before that. */
+  #answered(payload: Buffer): void {
+    const arrived = Number(payload.toString("latin1"));
+    if (arrived > this.#arrivedBytes && arrived <= this.#sentBytes) this.#arrivedBytes = arrived;
+    this.#heard();
+  }
+
   #keepAlive(): void {
     if (!this.#isAnswering && !this.#socket.isPaused) {
-      // The ping that it has not answered is on its way, too.
-      if (!this.#isOwed() || performance.now() - this.#heardAt > OWED_SILENCE_MS) this.#socket.terminate();
+      const onItsWayMs = ((this.#sentBytes - this.#arrivedBytes) / SLOWEST_BYTES_PER_SECOND) * 1000;
+      if (performance.now() - this.#heardAt > Math.min(onItsWayMs, MOST_SILENCE_MS)) this.#socket.terminate();
       return;
     }
     this.#isAnswering = false;
-    if (this.isOpen) this.#socket.ping();
+    if (this.isOpen) this.#socket.ping(`${this.#sentBytes}`);
   }
 }

@@ -51,8 +51,6 @@ export class HubClient extends LogConsumer implements HubMember {
   #appearance: Appearance | null = null;
   #isInputHeld = false;
   #isOver = false;
-  /** It has not acknowledged all that it was sent. */
-  #isOwed = false;
   #pong: number | null = null;
   #isDue = false;
   #isAsking = false;
@@ -75,7 +73,6 @@ export class HubClient extends LogConsumer implements HubMember {
       message: (message) => this.#message(message),
       drained: () => this.#resume(),
       closed: () => this.#closed(),
-      isOwed: () => this.#isOwed,
     });
     const isFuture = from !== undefined && from > end;
     const shown = from === undefined || isFuture ? end : from;
@@ -131,7 +128,6 @@ export class HubClient extends LogConsumer implements HubMember {
 
   protected override take(item: LogItem): void {
     this.#socket.send(item.frame);
-    this.#isOwed ||= item.kind === "output";
     if (item.kind === "output") this.#window.sent(Number(item.end - item.offset));
     else if (item.kind === "gap") this.#window.skipped(item.end);
     else if (item.kind === "exit") {
@@ -176,7 +172,6 @@ export class HubClient extends LogConsumer implements HubMember {
         this.#socket.send(keyframe.frame);
         const untold = this.#hub.notices.takeUntold();
         if (untold !== null) this.#socket.send(untold);
-        this.#isOwed = true;
         if (keyframe.offset > this.#window.position) this.#window.skipped(keyframe.offset);
         this.startAt(keyframe.offset, { cols: keyframe.cols, rows: keyframe.rows });
       },
@@ -241,7 +236,6 @@ export class HubClient extends LogConsumer implements HubMember {
     const before = this.#window.unacknowledged;
     if (!this.#window.acknowledge(offset)) throw new Error("ACK of bytes that were not sent");
     if (this.#window.unacknowledged < before) this.#hasAcknowledged = true;
-    if (offset >= this.#window.position) this.#isOwed = false;
     this.#resume();
     this.#hub.moved();
   }
