@@ -146,6 +146,20 @@ describe("a client of a flood", () => {
     expect(all.equals(Buffer.concat([seq, seq, seq, Buffer.from("END")]))).toBe(true);
   });
 
+  it("that is cut is waited for though one who looks on comes first", PATIENCE, async () => {
+    const terminal = await open(echo("read go; for i in 1 2 3 4 5 6; do seq 1 1000000; done; printf END"));
+    const first = await attach(terminal).opened();
+    first.type("go\n");
+    await poll("some of the flood", () => first.received > 1_000_000);
+    first.socket.terminate();
+    await first.ended;
+    const viewer = await attach(terminal, { from: first.offset, role: "viewer", keep: false }).opened();
+    await delay(2000);
+    const back = await attach(terminal, { from: first.offset, keep: false }).opened();
+    await poll("the end", () => back.offset >= 6n * 6_888_896n + 3n, 120_000);
+    expect([back.keyframes.length, back.jumps, viewer.jumps]).toEqual([0, [], []]);
+  });
+
   it("that comes new gets a screen and keeps up", PATIENCE, async () => {
     const terminal = await open(echo("read go; for i in 1 2 3 4; do seq 1 1000000; done; printf END"));
     const first = await attach(terminal, { keep: false }).opened();

@@ -22,10 +22,11 @@ export class GoneClients {
 
   /** One that goes on at `from` is taken for one that went: the guest stays held until it has come so far that it is waited for itself. */
   came(client: HubMember, from: bigint): void {
-    const gone = this.#gone.find(({ offset, back }) => back === null && offset <= from);
-    if (gone === undefined) return;
-    gone.back = client;
-    gone.since = performance.now();
+    const candidates = this.#gone.filter(({ offset, back }) => back === null && offset <= from);
+    const [nearest] = candidates.sort((one, other) => Number(other.offset - one.offset));
+    if (nearest === undefined) return;
+    nearest.back = client;
+    nearest.since = performance.now();
   }
 
   /** Where those go on that are still waited for. */

@@ -67,7 +67,8 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#role = role;
     this.#end = end;
     this.#window = new OutputWindow(from ?? end);
-    this.#size = hub.join(this, from);
+    // Nobody waits for a viewer, nor is one taken for somebody who is waited for.
+    this.#size = hub.join(this, role === "viewer" ? undefined : from);
     if (role === "viewer") this.#size.leave();
     socket.receive({
       message: (message) => this.#message(message),
