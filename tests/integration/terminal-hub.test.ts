@@ -117,6 +117,24 @@ describe("a slow client", () => {
   });
 });
 
+describe("a client that comes and goes all the time", () => {
+  it("without taking anything costs the others no byte", PATIENCE, async () => {
+    const terminal = await open(echo("read go; seq 1 4000000; printf END"));
+    const steady = attach(terminal, { keep: false });
+    let restless = attach(terminal, { acknowledge: false, keep: false });
+    await Promise.all([steady.opened(), restless.opened()]);
+    const again = setInterval(() => {
+      restless.socket.terminate();
+      restless = attach(terminal, { acknowledge: false, keep: false });
+    }, 1500);
+    onTestFinished(() => clearInterval(again));
+    steady.type("go\n");
+    const gaps = () => steady.frames.filter((frame) => frame.startsWith("GAP"));
+    await poll("the flood's end", () => steady.received >= 30_888_899 || gaps().length > 0, 150_000);
+    expect([gaps(), steady.jumps]).toEqual([[], []]);
+  });
+});
+
 describe("a client of a flood", () => {
   it.each([
     { wait: "a second", ms: 1000 },

@@ -29,6 +29,11 @@ export class GoneClients {
     nearest.since = performance.now();
   }
 
+  /** They were waited for long enough. */
+  forget(): void {
+    this.#gone = [];
+  }
+
   /** Where those go on that are still waited for. */
   waiting(clients: ReadonlySet<HubMember>): readonly bigint[] {
     const patienceMs = clients.size === 0 ? ALONE_MS : AMONG_OTHERS_MS;

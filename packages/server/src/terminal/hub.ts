@@ -21,6 +21,11 @@ const GO_ON_BEHIND_BYTES = 256 * 1024;
  * by its reader, for whose return the agent waits 30 s.
  */
 const HOLD_MS = 4000;
+/**
+ * In all, for whichever clients: one on a bad line that comes and goes without end would hold all others up, and the guest's agent gives
+ * bytes up 30 s after the reader has left.
+ */
+const MOST_HOLD_MS = 30_000;
 const CHECK_MS = 250;
 /**
  * A client that goes (a refresh, a cut cable), and each of them when this server dies, comes back for the byte after the last that it
@@ -168,7 +173,7 @@ export class TerminalHub {
     return this.#feed.cwd;
   }
 
-  /** `from`: where it goes on; undefined for one that is new. */
+  /** `from`: where it goes on; undefined for one that is new, or looks on. */
   join(client: HubMember, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
     if (from !== undefined) {
@@ -354,7 +359,8 @@ export class TerminalHub {
       shouldHold ||= recorder.behind > limit;
       needed = Math.min(needed, recorder.needs);
     }
-    const isOut = isHeld && now - Math.max(this.#heldSince, this.#backAt) > HOLD_MS;
+    const isSpent = isHeld && now - this.#heldSince > MOST_HOLD_MS;
+    const isOut = isSpent || (isHeld && now - Math.max(this.#heldSince, this.#backAt) > HOLD_MS);
     for (const client of this.#clients) {
       if (!client.isWaitedFor || client.needs === null) continue;
       const isBehind = client.behind > limit || this.#isFar(client.returnsAt, isHeld);
@@ -364,6 +370,7 @@ export class TerminalHub {
         needed = Math.min(needed, client.needs);
       }
     }
+    if (isSpent) this.#gone.forget();
     const gone = this.#gone.waiting(this.#clients);
     shouldHold ||= gone.some((offset) => this.#isFar(offset, isHeld));
     // What ended a terminal stays for those who have not taken it.
