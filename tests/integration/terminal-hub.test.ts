@@ -133,6 +133,23 @@ describe("a client that comes and goes all the time", () => {
     await poll("the flood's end", () => steady.received >= 30_888_899 || gaps().length > 0, 150_000);
     expect([gaps(), steady.jumps]).toEqual([[], []]);
   });
+
+  it("costs nothing of what another one pastes", PATIENCE, async () => {
+    const terminal = await open(echo("printf ready"));
+    const steady = attach(terminal);
+    await steady.until("ready");
+    let restless = await attach(terminal, { acknowledge: false, keep: false }).opened();
+    const again = setInterval(() => {
+      restless.socket.terminate();
+      restless = attach(terminal, { acknowledge: false, keep: false });
+    }, 1500);
+    onTestFinished(() => clearInterval(again));
+    // The guest's ring takes 4 MiB of its echo before the program is held.
+    const pasted = "a line of text\n".repeat(460_000);
+    for (let at = 0; at < pasted.length; at += 32_000) steady.type(pasted.slice(at, at + 32_000));
+    steady.type("END");
+    await poll("all of it to come back", () => steady.offset >= BigInt(`ready${pasted}END`.length), 120_000);
+  });
 });
 
 describe("a client of a flood", () => {

@@ -11,6 +11,12 @@ const REATTACH_EVERY_MS = 100;
 const ASLEEP_EVERY_MS = 3000;
 /** Typed while there is no stream; more is lost, as on a line that is cut. */
 const MAX_WAITING_INPUT = 1024 * 1024;
+/** A terminal takes this at once, and more, whether its program reads or not (N_TTY_BUF_SIZE is 4,096 bytes). */
+const TTY_INPUT_BYTES = 2048;
+/** What was typed so long before a pause is taken to have been read. */
+const TYPED_MS = 10_000;
+/** Even a key needs so long to the guest at most. */
+const ON_ITS_WAY_MS = 1000;
 
 export interface Farewell {
   readonly code: number;
@@ -48,6 +54,10 @@ export class GuestReader {
   #stream: TerminalStream | null = null;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
+  /** Bytes that were typed since then: the last seconds, and all the time that it is paused. */
+  #typed = 0;
+  #typedSince = 0;
+  #typedAt = 0;
   #isPaused = false;
   /** The stream in use, or on its way. */
   #link: Link | null = null;
@@ -71,8 +81,14 @@ export class GuestReader {
     return this.#isAsleep;
   }
 
+  /** So much was typed that some may not have reached the terminal: a stream that is let go takes that along. */
+  get hasInput(): boolean {
+    return this.#typed > TTY_INPUT_BYTES;
+  }
+
   pause(): void {
     if (this.#isPaused) return;
+    this.#forgetTyped(performance.now());
     this.#isPaused = true;
     this.#stream?.pause();
   }
@@ -86,11 +102,12 @@ export class GuestReader {
 
   /**
    * Of a paused reader: lets its stream go until it is resumed. The guest holds a program for 5 s for a reader that does not move, and
-   * for 30 s for nobody (docs/reference/agent-protocol.md, The ring).
+   * for 30 s for nobody (docs/reference/agent-protocol.md, The ring). Not while input is on its way.
    */
   leave(): void {
     const stream = this.#stream;
     if (!this.#isPaused || stream === null || this.#link === null) return;
+    if (this.hasInput || performance.now() - this.#typedAt < ON_ITS_WAY_MS) return;
     this.#link.state = "left";
     this.#stream = null;
     stream.close();
@@ -99,7 +116,13 @@ export class GuestReader {
   /** False: no more until {@link drained}. */
   write(bytes: Uint8Array): boolean {
     if (this.#isOver || this.#isAsleep) return true;
+    const now = performance.now();
+    if (!this.#isPaused) this.#forgetTyped(now);
+    this.#typed += bytes.length;
+    this.#typedAt = now;
     if (this.#stream !== null) return this.#stream.write(bytes);
+    // Input is not held back by output: a stream that is still paused takes it.
+    if (this.#link?.state === "left") void this.#attach();
     if (this.#waitingBytes + bytes.length <= MAX_WAITING_INPUT) {
       this.#waiting.push(bytes);
       this.#waitingBytes += bytes.length;
@@ -160,6 +183,12 @@ export class GuestReader {
       }
       await delay(REATTACH_EVERY_MS);
     }
+  }
+
+  #forgetTyped(now: number): void {
+    if (now - this.#typedSince < TYPED_MS) return;
+    this.#typed = 0;
+    this.#typedSince = now;
   }
 
   /** What was typed is stale when the environment goes on, and whoever typed must be read meanwhile. */

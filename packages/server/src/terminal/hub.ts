@@ -359,7 +359,8 @@ export class TerminalHub {
       shouldHold ||= recorder.behind > limit;
       needed = Math.min(needed, recorder.needs);
     }
-    const isSpent = isHeld && now - this.#heldSince > MOST_HOLD_MS;
+    // A reader that must not leave holds its program for 5 s.
+    const isSpent = isHeld && now - this.#heldSince > (this.#reader.hasInput ? HOLD_MS : MOST_HOLD_MS);
     const isOut = isSpent || (isHeld && now - Math.max(this.#heldSince, this.#backAt) > HOLD_MS);
     for (const client of this.#clients) {
       if (!client.isWaitedFor || client.needs === null) continue;
