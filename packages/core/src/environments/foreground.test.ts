@@ -71,6 +71,14 @@ describe("the background", () => {
     await run;
   });
 
+  it("waits no longer for a first client because the clock was set back", async () => {
+    let backMs = 0;
+    const foreground = createForeground({ ...systemClock, now: () => Date.now() - backMs }, 2);
+    foreground.claimed("one");
+    backMs = 3_600_000;
+    await foreground.background(never, 0, async () => {});
+  });
+
   it("ends with its signal", async () => {
     const foreground = createForeground(systemClock, 2);
     foreground.enter();
