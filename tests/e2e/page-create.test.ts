@@ -21,7 +21,12 @@ interface Box {
   readonly width: number;
   readonly height: number;
 }
-const home = async (): Promise<void> => void (await page.page.goto(`${world.server.url}/`));
+/** Until the list is there: it comes with a button of its own where it is empty. */
+const home = async (): Promise<void> => {
+  await page.page.goto(`${world.server.url}/`);
+  const list = page.page.getByRole("table").or(page.page.getByRole("heading", { name: "No environments yet" }));
+  await list.waitFor();
+};
 const opener = (): Locator => page.page.getByRole("button", { name: "Options for a new environment" });
 const options = async (): Promise<Locator> => {
   await opener().click();
