@@ -126,7 +126,7 @@ describe("a client that comes and goes all the time", () => {
     const again = setInterval(() => {
       restless.socket.terminate();
       restless = attach(terminal, { acknowledge: false, keep: false });
-    }, 1500);
+    }, 2700);
     onTestFinished(() => clearInterval(again));
     steady.type("go\n");
     const gaps = () => steady.frames.filter((frame) => frame.startsWith("GAP"));
@@ -179,6 +179,26 @@ describe("a client of a flood", () => {
     const seq = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => `${i + 1}\n`).join(""));
     expect(all.length).toBe(total + 3);
     expect(all.equals(Buffer.concat([seq, seq, seq, Buffer.from("END")]))).toBe(true);
+  });
+
+  it("that was cut with another one is waited for when that is back", PATIENCE, async () => {
+    const terminal = await open(echo("read go; for i in 1 2 3 4 5 6; do seq 1 1000000; done; printf END"));
+    const cut = [await attach(terminal).opened(), await attach(terminal).opened()];
+    cut[0]?.type("go\n");
+    for (const client of cut) await poll("some of the flood", () => client.received > 1_000_000);
+    for (const client of cut) client.socket.terminate();
+    for (const client of cut) await client.ended;
+    await delay(7000);
+    const back: TerminalClient[] = [];
+    for (const { offset } of cut) {
+      back.push(await attach(terminal, { from: offset, keep: false }).opened());
+      await delay(1500);
+    }
+    for (const client of back) await poll("the end", () => client.offset >= 6n * 6_888_896n + 3n, 120_000);
+    expect(back.map(({ keyframes, jumps }) => [keyframes.length, jumps])).toEqual([
+      [0, []],
+      [0, []],
+    ]);
   });
 
   it("that is cut is waited for though one who looks on comes first", PATIENCE, async () => {

@@ -14,6 +14,8 @@ interface Gone {
 /** Clients whose connection has ended, and who may be back in a moment: the guest is held for them. */
 export class GoneClients {
   #gone: Gone[] = [];
+  /** When one that goes on came: others that went with it, on the same line, may be right behind. */
+  #cameAt = Number.NEGATIVE_INFINITY;
 
   /** One went, that will go on at `offset`. */
   left(offset: bigint): void {
@@ -22,6 +24,7 @@ export class GoneClients {
 
   /** One that goes on at `from` is taken for one that went: the guest stays held until it has come so far that it is waited for itself. */
   came(client: HubMember, from: bigint): void {
+    this.#cameAt = performance.now();
     const candidates = this.#gone.filter(({ offset, back }) => back === null && offset <= from);
     const [nearest] = candidates.sort((one, other) => Number(other.offset - one.offset));
     if (nearest === undefined) return;
@@ -36,8 +39,9 @@ export class GoneClients {
 
   /** Where those go on that are still waited for. */
   waiting(clients: ReadonlySet<HubMember>): readonly bigint[] {
-    const patienceMs = clients.size === 0 ? ALONE_MS : AMONG_OTHERS_MS;
-    const latest = performance.now() - patienceMs;
+    const now = performance.now();
+    const isAlone = clients.size === 0 || now - this.#cameAt < AMONG_OTHERS_MS;
+    const latest = now - (isAlone ? ALONE_MS : AMONG_OTHERS_MS);
     this.#gone = this.#gone.filter(
       ({ since, back }) => since > latest && (back === null || (clients.has(back) && back.needs === null)),
     );
