@@ -133,7 +133,7 @@ try {
     target: "≤ 120 MB",
   });
   show({
-    name: `server's idle time with ${ENVIRONMENTS} (this driver looks at each once a second)`,
+    name: `server's idle time with ${ENVIRONMENTS}`,
     figure: await idleShare(),
     floor: `${empty} with none`,
     target: "< 0.5 %",
