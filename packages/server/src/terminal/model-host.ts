@@ -86,17 +86,17 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   let waiting: { readonly message: ToWorker; readonly transfer: ArrayBuffer[] }[] = [];
   let worker: Worker | null = null;
   let isRestarting = false;
-  const check = setInterval(() => {
+
+  function endIfHanging(own: Worker): void {
     const isWaiting = [...entries.values()].some(
       ({ costs, captures, isOpen }) => costs.length > 0 || captures.size > 0 || !isOpen,
     );
-    if (!isWaiting || worker === null) progressAt = performance.now();
+    if (!isWaiting) progressAt = performance.now();
     else if (performance.now() - progressAt > HANG_MS) {
       log.error({}, "the worker of the screen models hangs and is replaced");
-      void worker.terminate();
+      void own.terminate();
     }
-  }, CHECK_MS);
-  check.unref();
+  }
 
   function begin(): void {
     if (worker !== null || isRestarting || isStopping) return;
@@ -119,7 +119,9 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       receive(message);
     });
     own.on("error", (error) => log.error({ err: error }, "the worker of the screen models failed"));
+    const check = setInterval(() => endIfHanging(own), CHECK_MS).unref();
     own.once("exit", () => {
+      clearInterval(check);
       if (isStopping || own !== worker) return;
       worker = null;
       isRestarting = true;
@@ -262,7 +264,6 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     },
     async stop() {
       isStopping = true;
-      clearInterval(check);
       const done = new Promise<void>((resolve) => {
         stopped = resolve;
       });
