@@ -122,8 +122,10 @@ it("tells of a worker that died, and serves on with the next", TIME, async () =>
 });
 
 it("stays small under marks, links and titles without end", TIME, async () => {
+  // Before the host, which keeps its screens when it is stopped: what was made last goes first.
+  const path = join(folder(), "t.json");
   const host = hostOf({ maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 });
-  const one = open(host, join(folder(), "t.json"));
+  const one = open(host, path);
   let end = 0n;
   let died = false;
   void one.lost.then(() => {
