@@ -5,6 +5,7 @@ import { piecesOf, RESET, setRegisters } from "./restore.ts";
 import { MAX_PATH, MAX_TITLE, type Screen } from "./screen.ts";
 import { trackTail } from "./tail-tracker.ts";
 import { pathOf, printable } from "./texts.ts";
+import { guardTerminal } from "./upstream/index.ts";
 import { createUtf8Aligner } from "./utf8-aligner.ts";
 import type { ScreenTerminal } from "./xterm-internals.ts";
 
@@ -36,6 +37,7 @@ export interface ScreenFollower {
 }
 
 export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
+  guardTerminal(terminal);
   const palette = trackPalette(terminal);
   const aligner = createUtf8Aligner();
   const tail = trackTail(terminal);

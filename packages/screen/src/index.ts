@@ -3,5 +3,6 @@ export { boundMemory } from "./memory-bounds.ts";
 export { drawPlainRuns } from "./plain-runs.ts";
 export { parseScreen, parseScreenState, type Screen, type ScreenState, stringifyScreen } from "./screen.ts";
 export { printable } from "./texts.ts";
+export { guardTerminal } from "./upstream/index.ts";
 export { createUtf8Aligner } from "./utf8-aligner.ts";
 export type { ScreenTerminal } from "./xterm-internals.ts";

@@ -73,7 +73,13 @@ export interface ScreenBuffer {
   readonly savedCurAttrData: Attributes;
   savedCharset: Charset;
   readonly tabs: Readonly<Record<number, boolean | undefined>>;
-  readonly lines: { readonly length: number; get(index: number): Line | undefined };
+  readonly lines: { readonly length: number; get(index: number): Line | undefined; push(line: Line): void };
+  getBlankLine(attributes: Attributes): Line;
+}
+
+/** Of a CSI sequence; xterm.js's own, not a copy: what is changed in them holds for the handlers that follow. */
+export interface Params {
+  readonly params: Int32Array;
 }
 
 interface Core {
@@ -94,21 +100,38 @@ interface Core {
     readonly _dataByLinkId: ReadonlyMap<number, unknown>;
     getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined;
   };
+  readonly _bufferService: {
+    readonly buffers: { reset(): void };
+    resize(cols: number, rows: number): void;
+    readonly _onResize: {
+      fire(change: {
+        readonly cols: number;
+        readonly rows: number;
+        readonly colsChanged: boolean;
+        readonly rowsChanged: boolean;
+      }): void;
+    };
+  };
+  readonly _writeBuffer: { write(data: string | Uint8Array, callback?: () => void): void };
   readonly _inputHandler: {
     /** Draws `data[start]` up to, without, `data[end]`: code points that are no control characters. */
     print(data: Uint32Array, start: number, end: number): void;
-    readonly _dirtyRowTracker: { markDirty(y: number): void };
+    parse(data: string | Uint8Array, promiseResult?: boolean): undefined | Promise<boolean>;
+    eraseInDisplay(params: Params, respectProtect?: boolean): boolean;
+    _eraseInBufferLine(y: number, start: number, end: number, clearWrap: boolean, respectProtect: boolean): void;
+    _resetBufferLine(y: number, respectProtect: boolean): void;
+    _restrictCursor(maxCol: number): void;
+    _eraseAttrData(): Attributes;
+    readonly _onRequestRefreshRows: { fire(rows: { readonly start: number; readonly end: number }): void };
+    readonly _dirtyRowTracker: { markDirty(y: number): void; markAllDirty(): void };
     readonly _curAttrData: Attributes;
     readonly _parser: {
       readonly currentState: number;
       precedingJoinState: number;
-      /** The parameters are xterm.js's own, not a copy: what is changed in them holds for the handlers that follow. */
-      registerCsiHandler(
-        id: { readonly final: string },
-        callback: (params: { readonly params: Int32Array }) => boolean,
-      ): Disposable;
+      registerCsiHandler(id: { readonly final: string }, callback: (params: Params) => boolean): Disposable;
+      reset(): void;
     };
-    readonly _utf8Decoder: { readonly interim: Uint8Array };
+    readonly _utf8Decoder: { readonly interim: Uint8Array; clear(): void };
   };
 }
 

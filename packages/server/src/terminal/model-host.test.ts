@@ -121,6 +121,30 @@ it("tells of a worker that died, and serves on with the next", TIME, async () =>
   expect(await textOf(again)).toContain("back");
 });
 
+it("loses one write or one screen of one terminal to what an emulator throws, and never the worker", TIME, async () => {
+  const path = folder();
+  const errors: string[] = [];
+  const host = createModelHost({ error: (_, message) => errors.push(message) });
+  onTestFinished(() => host.stop());
+  const lost: string[] = [];
+  const [bad, good] = ["bad", "good"].map((name) =>
+    open(host, join(path, `${name}.json`), { cols: 80, rows: 24, lost: () => lost.push(name) }),
+  ) as [Opened, Opened];
+  good.model.output(4n, bytes("good"));
+  const fatal = bytes("\x1b[24;80H\x1b[1Jdrawn");
+  bad.model.output(BigInt(fatal.length), fatal);
+  expect(await textOf(bad)).toContain("drawn");
+  expect(errors).toEqual([]);
+  // No size that a terminal can have.
+  bad.model.resized(0.5, 5);
+  bad.model.output(BigInt(fatal.length + 4), bytes("anew"));
+  expect(await textOf(bad)).toContain("anew");
+  expect((await bad.model.capture()).offset).toBe(BigInt(fatal.length + 4));
+  expect(await textOf(good)).toContain("good");
+  expect(errors).toEqual(["an exception cost a screen model its screen"]);
+  expect(lost).toEqual([]);
+});
+
 it("stays small under marks, links and titles without end", TIME, async () => {
   // Before the host, which keeps its screens when it is stopped: what was made last goes first.
   const path = join(folder(), "t.json");

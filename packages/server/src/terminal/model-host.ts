@@ -153,6 +153,11 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       return;
     }
     const entry = entries.get(message.key);
+    if (message.kind === "fault") {
+      const { lost, text } = message;
+      log.error({ path: entry?.options.path, fault: text }, `an exception cost a screen model its ${lost}`);
+      return;
+    }
     if (entry === undefined) return;
     const { options } = entry;
     switch (message.kind) {

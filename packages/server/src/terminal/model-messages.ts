@@ -59,4 +59,6 @@ export type FromWorker =
       readonly offset: bigint;
       readonly screen: Screen;
     }
+  /** Something was thrown over this terminal's output (0: nobody knows whose) and cost what `lost` says. */
+  | { readonly kind: "fault"; readonly key: number; readonly lost: "write" | "screen"; readonly text: string }
   | { readonly kind: "stopped" };

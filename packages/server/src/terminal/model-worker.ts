@@ -15,57 +15,91 @@ function serve(port: MessagePort, busy: Int32Array): void {
     collecting = setTimeout(() => globalThis.gc?.(), COLLECT_AFTER_MS);
   };
 
-  /** Leaves the key behind when the worker dies of it. */
+  const fault = (key: number, lost: "write" | "screen", error: unknown): void =>
+    send({ kind: "fault", key, lost, text: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+
+  /**
+   * Leaves the key behind when the worker dies of it. What is thrown in it costs this one model its screen, which begins anew; what is
+   * thrown over output alone has cost no more than a write by then.
+   */
   const during = (key: number, work: () => void): void => {
     Atomics.store(busy, 0, key);
-    work();
+    try {
+      work();
+    } catch (error) {
+      fault(key, "screen", error);
+      models.get(key)?.beginAnew();
+    }
     Atomics.store(busy, 0, 0);
+  };
+
+  // xterm.js throws what its listeners threw again in a turn of its own, where nothing tells whose it was.
+  process.on("uncaughtException", (error) => fault(0, "write", error));
+
+  const openModel = (message: Extract<ToWorker, { kind: "open" }>): void => {
+    const { key } = message;
+    const make = (open: typeof message): ScreenModel =>
+      new ScreenModel(open, {
+        send,
+        rested,
+        during: (work) => during(key, work),
+        fault: (error) => fault(key, "write", error),
+      });
+    try {
+      models.set(key, make(message));
+    } catch (error) {
+      fault(key, "screen", error);
+      models.set(key, make({ ...message, isEmpty: true }));
+    }
+  };
+
+  const capture = (model: ScreenModel, { key, id }: Extract<ToWorker, { kind: "capture" }>): void => {
+    let taken: ReturnType<ScreenModel["capture"]> | null = null;
+    during(key, () => {
+      taken = model.capture();
+    });
+    send({ kind: "screen", key, id, ...(taken ?? model.capture()) });
   };
 
   port.on("message", (message: ToWorker) => {
     if (message.kind === "stop") {
-      for (const model of models.values()) model.close(true);
+      for (const [key, model] of models) during(key, () => model.close(true));
       models.clear();
       send({ kind: "stopped" });
       return;
     }
-    during(message.key, () => handle(message));
-  });
-
-  const handle = (message: Exclude<ToWorker, { kind: "stop" }>): void => {
     const { key } = message;
-    if (message.kind === "open") {
-      models.set(key, new ScreenModel(message, { send, rested, during: (work) => during(key, work) }));
-      return;
-    }
     const model = models.get(key);
     switch (message.kind) {
+      case "open":
+        openModel(message);
+        break;
       case "output": {
-        const { buffer, length } = message;
-        model?.output(message.end, new Uint8Array(buffer, 0, length));
+        const { buffer, end, length } = message;
+        during(key, () => model?.output(end, new Uint8Array(buffer, 0, length)));
         port.postMessage({ kind: "parsed", key, buffer } satisfies FromWorker, [buffer]);
         break;
       }
       case "gap":
-        model?.gap(message.end);
+        during(key, () => model?.gap(message.end));
         send({ kind: "parsed", key, buffer: null });
         break;
       case "resized":
-        model?.resized(message.cols, message.rows);
+        during(key, () => model?.resized(message.cols, message.rows));
         send({ kind: "parsed", key, buffer: null });
         break;
       case "appearance":
-        model?.setAppearance(message.appearance);
+        during(key, () => model?.setAppearance(message.appearance));
         break;
       case "capture":
-        if (model !== undefined) send({ kind: "screen", key, id: message.id, ...model.capture() });
+        if (model !== undefined) capture(model, message);
         break;
       case "close":
-        model?.close(message.isKept);
+        during(key, () => model?.close(message.isKept));
         rested();
         models.delete(key);
     }
-  };
+  });
 }
 
 // The main thread imports this too, to fill its code cache.

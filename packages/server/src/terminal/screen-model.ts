@@ -1,5 +1,12 @@
 import type { Appearance } from "@microterm/protocol";
-import { boundMemory, drawPlainRuns, followScreen, type Screen, type ScreenFollower } from "@microterm/screen";
+import {
+  boundMemory,
+  drawPlainRuns,
+  followScreen,
+  guardTerminal,
+  type Screen,
+  type ScreenFollower,
+} from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { dropKeptScreen, keepScreen, readKeptScreen } from "./kept-screen.ts";
@@ -35,6 +42,8 @@ export interface ScreenModelOptions {
   rested(): void;
   /** Runs what the model does by itself. */
   during(work: () => void): void;
+  /** Something was thrown while output was parsed, and cost the rest of that write. */
+  fault(error: unknown): void;
 }
 
 interface Live {
@@ -50,6 +59,7 @@ export class ScreenModel {
   readonly #send: (message: FromWorker) => void;
   readonly #rested: () => void;
   readonly #during: (work: () => void) => void;
+  readonly #fault: (error: unknown) => void;
   #live: Live | null = null;
   #frozen: Screen | null;
   #appearance: Appearance | null = null;
@@ -62,11 +72,12 @@ export class ScreenModel {
   #quiet: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(open: Open, { send, rested, during }: ScreenModelOptions) {
+  constructor(open: Open, { send, rested, during, fault }: ScreenModelOptions) {
     this.#open = open;
     this.#send = send;
     this.#rested = rested;
     this.#during = during;
+    this.#fault = fault;
     const kept = open.isEmpty ? null : readKeptScreen(open.path);
     const isUsable =
       kept !== null &&
@@ -84,6 +95,15 @@ export class ScreenModel {
   }
 
   output(end: bigint, bytes: Uint8Array): void {
+    try {
+      this.#draw(end, bytes);
+    } finally {
+      this.#offset = end;
+    }
+    this.#touched();
+  }
+
+  #draw(end: bigint, bytes: Uint8Array): void {
     const live = this.#wake();
     const begun = spentMs();
     const slice = this.#size.cols * this.#size.rows > SMALL_CELLS ? LARGE_SLICE_BYTES : SLICE_BYTES;
@@ -100,13 +120,11 @@ export class ScreenModel {
         this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news });
       }
     }
-    this.#offset = end;
-    this.#touched();
   }
 
   resized(cols: number, rows: number): void {
-    this.#size = { cols, rows };
     this.#wake().terminal.resize(cols, rows);
+    this.#size = { cols, rows };
     this.#touched();
   }
 
@@ -117,6 +135,13 @@ export class ScreenModel {
     screen.writeNow(new TextEncoder().encode("\x18\x1b[0m\x1b(B\x0f"));
     this.#offset = end;
     this.#touched();
+  }
+
+  /** With an empty screen, from here on: what was drawn cannot be worked with. */
+  beginAnew(): void {
+    this.#live?.terminal.dispose();
+    this.#live = null;
+    this.#frozen = null;
   }
 
   setAppearance(appearance: Appearance): void {
@@ -143,6 +168,7 @@ export class ScreenModel {
     const { scrollback } = this.#open;
     const terminal = new headless.Terminal({ ...this.#size, scrollback, allowProposedApi: true, logLevel: "off" });
     terminal.loadAddon(new UnicodeGraphemesAddon());
+    guardTerminal(terminal, { onFault: this.#fault });
     boundMemory(terminal);
     drawPlainRuns(terminal);
     const screen = followScreen(terminal);

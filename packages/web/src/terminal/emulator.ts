@@ -1,5 +1,5 @@
 /** An xterm.js with the add-ons, renderer and looks that the page uses. */
-import { boundMemory } from "@microterm/screen";
+import { boundMemory, guardTerminal } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { type IDisposable, Terminal } from "@xterm/xterm";
@@ -66,6 +66,7 @@ const createTerminal = (onLinkHovered: EmulatorOptions["onLinkHovered"]): Termin
     // openTarget() decides.
     linkHandler: { activate: (_, target) => openTarget(target), hover, leave, allowNonHttpProtocols: true },
   });
+  guardTerminal(terminal, { onFault: (error) => console.error("Some output could not be drawn:", error) });
   terminal.loadAddon(new UnicodeGraphemesAddon());
   terminal.loadAddon(new WebLinksAddon((_, target) => openTarget(target), { hover, leave }));
   // A program must not hang the page; the server's model of the screen has the same bounds.

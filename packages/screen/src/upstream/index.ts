@@ -1,0 +1,23 @@
+/**
+ * The one place where faults of xterm.js are worked around, for the page's terminals and the server's models alike: what the two draw
+ * must not differ. Each file describes its fault as of 6.0.0; when the version moves, each is to be looked at again.
+ */
+import { coreOf, type ScreenTerminal } from "../xterm-internals.ts";
+import { containFaults, type OnFault } from "./containment.ts";
+import { fixEraseDisplay } from "./erase-display.ts";
+
+export interface GuardOptions {
+  /** Something was thrown while output was parsed; what was left of that write is not drawn. */
+  readonly onFault?: OnFault;
+}
+
+const guarded = new WeakSet<object>();
+
+/** Before the terminal is written to. Whoever comes later finds it done. */
+export const guardTerminal = (terminal: ScreenTerminal, { onFault }: GuardOptions = {}): void => {
+  const core = coreOf(terminal);
+  if (guarded.has(core)) return;
+  guarded.add(core);
+  fixEraseDisplay(terminal);
+  containFaults(terminal, onFault);
+};
