@@ -75,6 +75,8 @@ export class GuestSession {
     const stream = this.#session.request(headers, options);
     this.#open += 1;
     stream.on("error", () => {});
+    // An interim answer (1xx). Agents send none, node:http2 neither counts nor bounds them, and each costs several times its bytes.
+    stream.on("headers", () => this.destroy());
     stream.once("close", () => {
       this.#open -= 1;
     });

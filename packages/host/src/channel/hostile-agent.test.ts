@@ -123,6 +123,21 @@ describe("an agent that breaks HTTP/2", () => {
     expect(() => startCall(session, CALL)).toThrow("ended");
   });
 
+  it.each([100, 102, 103, 199])(
+    "and sends one interim answer (%s) loses its session, whatever follows",
+    async (status) => {
+      const session = await raw((socket) => {
+        // A literal `:status` (RFC 7541, 6.2.2): entry 8 is its name.
+        const interim = frame(1, 4, 1, Buffer.from(`\x08\x03${status}`, "latin1"));
+        socket.write(Buffer.concat([SETTINGS, interim]));
+      });
+      // Without a deadline: the session ends because of what came, not because nothing did.
+      const { answer } = startCall(session, CALL);
+      await session.closed;
+      await expect(answer).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+    },
+  );
+
   it.each([
     ["PINGs", Buffer.concat([frame(6, 0, 0, Buffer.alloc(8))])],
     ["empty SETTINGS", SETTINGS],
