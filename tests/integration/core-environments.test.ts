@@ -195,19 +195,32 @@ describe("a guest", () => {
     expect(await server.service.terminals(ANN, id)).toHaveLength(1);
   });
 
-  it("that hangs does not hold up the list, which shows what it last said", async () => {
+  it("that hangs does not hold up the list, which shows what it last said, and is shown as silent until it answers", async () => {
     const world = await makeWorld();
-    const server = await world.start();
-    const { id, terminals } = await running(server);
+    const server = await world.start({ limits: { heartbeatMs: 200 } });
+    const { id, terminals, unresponsiveSince } = await running(server);
     const pid = await world.agentPid(await machineOf(server, id));
     process.kill(pid, "SIGSTOP");
     onTestFinished(() => {
       process.kill(pid, "SIGCONT");
     });
-    expect(terminals).toHaveLength(1);
+    expect([terminals.length, unresponsiveSince]).toEqual([1, null]);
     const [listed] = await server.service.list(ANN);
     expect(listed?.terminals).toEqual(terminals);
     await expect(server.service.terminals(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+    const silent = async () => (await server.service.get(ANN, id)).unresponsiveSince;
+    await expect.poll(silent, { timeout: 20_000 }).not.toBeNull();
+    expect(await server.service.get(ANN, id)).toMatchObject({ state: "running", reason: null });
+    const refused = { code: "GUEST_UNREACHABLE", message: expect.stringMatching(/has not answered for \d+ s/) };
+    await expect(server.service.agent(ANN, id)).rejects.toMatchObject(refused);
+    // Another server finds the same.
+    await server.close();
+    const next = await world.start({ limits: { heartbeatMs: 200 } });
+    const toNext = async () => (await next.service.get(ANN, id)).unresponsiveSince;
+    await expect.poll(toNext, { timeout: 20_000 }).not.toBeNull();
+    process.kill(pid, "SIGCONT");
+    await expect.poll(toNext, { timeout: 20_000 }).toBeNull();
+    expect(await (await next.service.agent(ANN, id)).terminals()).toHaveLength(1);
   });
 });
 

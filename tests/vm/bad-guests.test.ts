@@ -39,14 +39,17 @@ const terminalOf = async (id: string): Promise<string> =>
 
 /** The one that misbehaves, started again where a test has ended it. */
 let victim: string | null = null;
-const withGuest = (act: (id: string) => Promise<void>) => async (): Promise<void> => {
-  victim ??= await world.create({ name: "victim", memoryMib: 192, diskMib: 64 });
-  const { state } = await world.server.ok("GET", `/v1/environments/${victim}`);
-  if (state !== "running") await world.server.ok("POST", `/v1/environments/${victim}/start`);
-  await world.until(victim, "running");
-  await act(victim);
-  await othersAnswer();
-};
+type Bring = (id: string) => Promise<unknown>;
+const withGuest =
+  (act: (id: string, bring: Bring) => Promise<void>) =>
+  async (_name?: unknown, bring: Bring = async () => {}): Promise<void> => {
+    victim ??= await world.create({ name: "victim", memoryMib: 192, diskMib: 64 });
+    const { state } = await world.server.ok("GET", `/v1/environments/${victim}`);
+    if (state !== "running") await world.server.ok("POST", `/v1/environments/${victim}/start`);
+    await world.until(victim, "running");
+    await act(victim, bring);
+    await othersAnswer();
+  };
 
 describe("a guest that uses up what it has", () => {
   it(
@@ -251,16 +254,34 @@ describe("a guest that ends", () => {
     }),
   );
 
-  it(
-    "by a panic of its kernel has failed, with the reason, and starts again",
-    withGuest(async (id) => {
+  const act = async (id: string, action: string, state: string): Promise<void> => {
+    await world.server.ok("POST", `/v1/environments/${id}/${action}`);
+    await world.until(id, state);
+  };
+  const waysToLive: readonly (readonly [string, Bring])[] = [
+    ["was booted", async () => {}],
+    [
+      "was paused and resumed",
+      async (id) => {
+        await act(id, "pause", "paused");
+        await act(id, "resume", "running");
+      },
+    ],
+    ["was taken over by another server", () => world.restartServer()],
+    ["stays where it is after a panic", (id) => world.run(id, "sudo sh -c 'echo 0 > /proc/sys/kernel/panic'")],
+  ];
+  it.each(waysToLive)(
+    "by a panic of its kernel has failed, with the reason, and starts again, where it %s",
+    withGuest(async (id, bring) => {
       await world.run(id, "echo kept > log; sync");
-      await world.server.call("POST", `/v1/environments/${id}/exec`, {
+      await bring(id);
+      const crash = world.server.call("POST", `/v1/environments/${id}/exec`, {
         body: { command: ["sudo", "sh", "-c", "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger"] },
       });
       const failed = await world.until(id, "failed", "stopped");
       expect(failed.state).toBe("failed");
       expect(failed.reason).toMatch(/panic/i);
+      expect((await crash).json.code).toMatch(/^(GUEST_UNREACHABLE|ENVIRONMENT_STATE)$/);
       expect((await world.server.call("GET", `/v1/environments/${id}/logs`)).text).toContain("Kernel panic");
       await world.server.ok("POST", `/v1/environments/${id}/start`);
       await world.until(id, "running");

@@ -83,6 +83,16 @@ describe("a create in the default size", () => {
     await filled();
   });
 
+  it("has failed with the reason when its kernel panics, claimed from the pool as any other", async () => {
+    const { id } = await create();
+    await world.server.call("POST", `/v1/environments/${id}/exec`, {
+      body: { command: ["sudo", "sh", "-c", "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger"] },
+    });
+    expect((await world.until(id, "failed", "stopped")).reason).toMatch(/Kernel panic/);
+    await destroy(id);
+    await filled();
+  });
+
   it("is restored when the pool is empty, and each guest is another", async () => {
     const made = await Promise.all(Array.from({ length: WANTED + 2 }, () => create()));
     expect(made.map((one) => one.state)).toEqual(made.map(() => "running"));

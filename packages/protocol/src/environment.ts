@@ -75,6 +75,8 @@ export const Environment = z.strictObject({
    * Otherwise null.
    */
   reason: z.string().nullable(),
+  /** Since when a running guest's agent answers nothing: its kernel is stuck, or has no processor for it. Null: it answers. */
+  unresponsiveSince: z.iso.datetime().nullable(),
   owner: OwnerId,
   driver: z.string(),
   accelerator: Accelerator,

@@ -26,7 +26,11 @@ function row(environment: Environment): string[] {
   return [
     name,
     id,
-    reason === null || reason === state ? state : `${state}: ${plain(reason).slice(0, 60)}`,
+    environment.unresponsiveSince !== null
+      ? `${state}, not responding`
+      : reason === null || reason === state
+        ? state
+        : `${state}: ${plain(reason).slice(0, 60)}`,
     size ?? "custom",
     String(cpus),
     formatMib(memoryMib),

@@ -35,10 +35,12 @@ export interface LiveMachine {
   asking: Promise<void> | null;
   /** The guest did not answer lately and is not asked again before this time, ms since the epoch. */
   quietUntil: number;
+  /** Since when its agent has not answered a sign of life, ms since the epoch; null: it answers. */
+  silentSince: number | null;
 }
 
 export function liveMachine(machine: Machine): LiveMachine {
-  return { machine, isReady: false, terminals: [], knownUntil: 0, asking: null, quietUntil: 0 };
+  return { machine, isReady: false, terminals: [], knownUntil: 0, asking: null, quietUntil: 0, silentSince: null };
 }
 
 export function changed(context: Context, row: { readonly id: EnvironmentId; readonly owner: OwnerId }): void {

@@ -27,6 +27,7 @@ import { NO_FAULTS } from "./faults.ts";
 import { toTerminal } from "./first-terminal.ts";
 import { createForeground } from "./foreground.ts";
 import type { Foundation } from "./foundation.ts";
+import { requireAnswer } from "./liveness.ts";
 import { randomName } from "./names.ts";
 import { createPower, refusal } from "./power.ts";
 import { recover } from "./recover.ts";
@@ -112,9 +113,10 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
   }
 
   async function agentOf(id: EnvironmentId, { signal, timeoutMs = AGENT_TIMEOUT_MS }: AgentOptions = {}) {
-    const { machine } = await ready(id);
+    const live = await ready(id);
     context.foreground.met(id);
-    return machine.agent({ timeoutMs, ...(signal === undefined ? {} : { signal }) });
+    await requireAnswer(context, live);
+    return live.machine.agent({ timeoutMs, ...(signal === undefined ? {} : { signal }) });
   }
 
   /** Whoever looks next asks the guest. */

@@ -2,6 +2,7 @@ import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import type { MachineEnd } from "../ports/vm-driver.ts";
 import { describeError } from "../words/words.ts";
 import { type Context, changed, type LiveMachine } from "./context.ts";
+import { followGuest } from "./liveness.ts";
 import { keepConsole, persist, releaseMachine } from "./machines.ts";
 
 interface Owned {
@@ -9,8 +10,9 @@ interface Owned {
   readonly owner: OwnerId;
 }
 
-/** From now on, the machine's own end becomes the environment's `stopped` or `failed`. */
+/** From now on, the machine's own end becomes the environment's `stopped` or `failed`, and its guest's silence is shown. */
 export function watch(context: Context, row: Owned, live: LiveMachine): void {
+  void followGuest(context, row, live);
   void live.machine.ended.then((end) => {
     if (context.closing.signal.aborted || context.live.get(row.id) !== live) return;
     void context.work.begin(row.id, (signal) => onEnded(context, row, live, end, signal));

@@ -175,6 +175,8 @@ export interface EnvironmentLimits {
   /** Memory and disk that are left to the host itself. */
   readonly memoryReserveMib: number;
   readonly diskReserveMib: number;
+  /** Between two signs of life of a guest, and how long each may take. */
+  readonly heartbeatMs: number;
 }
 
 export const DEFAULT_LIMITS: EnvironmentLimits = {
@@ -183,4 +185,5 @@ export const DEFAULT_LIMITS: EnvironmentLimits = {
   parallelRestores: 2,
   memoryReserveMib: 128,
   diskReserveMib: 256,
+  heartbeatMs: 5_000,
 };

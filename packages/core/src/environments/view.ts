@@ -15,7 +15,16 @@ export async function toEnvironment(context: Context, row: EnvironmentRow): Prom
   const { machineId: _machine, diskId: _disk, saveId: _save, ...shown } = row;
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
-  return { ...shown, accelerator, isolation, notice: context.lifetimes.noticeOf(row.id), terminals: [...terminals] };
+  const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;
+  const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
+  return {
+    ...shown,
+    unresponsiveSince,
+    accelerator,
+    isolation,
+    notice: context.lifetimes.noticeOf(row.id),
+    terminals: [...terminals],
+  };
 }
 
 async function knownTerminals(context: Context, live: LiveMachine): Promise<readonly Terminal[]> {

@@ -60,6 +60,8 @@ export interface GuestAgent {
   readTar(path: string, options?: Abortable): Promise<AsyncIterable<Uint8Array>>;
   writeTar(path: string, body: AsyncIterable<Uint8Array>, options?: Abortable): Promise<{ readonly entries: number }>;
 
+  /** A sign of life that costs next to nothing; has no deadline of its own. Rejects when the connection ends. */
+  ping(): Promise<void>;
   metrics(options?: Abortable): Promise<GuestMetrics>;
   /** Asks the guest to power off; the machine's `ended` tells when it has. */
   powerOff(options?: Abortable): Promise<void>;

@@ -167,8 +167,8 @@ export interface Machine {
   readonly id: MachineId;
 
   /**
-   * Resolves once, when the machine has ended of itself: the guest powered off (`powered-off`), or the VMM died
-   * (`died`). Never resolves after `stop` was called. Never rejects.
+   * Resolves once, when the machine has ended of itself: the guest powered off (`powered-off`), or the VMM or the
+   * guest's kernel died (`died`). Never resolves after `stop` was called. Never rejects.
    */
   readonly ended: Promise<MachineEnd>;
 
@@ -177,6 +177,12 @@ export interface Machine {
    * call makes a new one. Rejects with `GUEST_UNREACHABLE` at the deadline or when the machine has ended.
    */
   agent(options: Abortable & { readonly timeoutMs: number }): Promise<GuestAgent>;
+
+  /**
+   * Looks whether a guest that answers nothing is dead, where its VMM did not say so; then `ended` resolves. Rejects
+   * when nobody can tell now.
+   */
+  examine(): Promise<void>;
 
   /** The serial console's tail, at most 64 KiB, raw bytes of a hostile guest. */
   console(): Promise<Uint8Array>;

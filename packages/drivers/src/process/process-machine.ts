@@ -45,6 +45,11 @@ export class ProcessMachine implements Machine {
     return this.#link.agent(options);
   }
 
+  /** Its process is looked at anyway. */
+  examine(): Promise<void> {
+    return Promise.resolve();
+  }
+
   console(): Promise<Uint8Array> {
     return Promise.resolve(
       Buffer.from("The process driver has no serial console: its environments are processes of this host.\n"),

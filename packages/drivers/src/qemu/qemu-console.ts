@@ -2,6 +2,9 @@ import { plainText } from "@microterm/host";
 
 /** The console's tail that is kept, bytes: as much as QEMU's own ring buffer. */
 const MAX_TAIL = 65_536;
+/** As printk(9) begins its lines: with the time since the boot. */
+const KERNEL_LINE = /^\[ *\d+\.\d+\] /;
+const PANIC_LINE = /^\[ *\d+\.\d+\] (Kernel panic.*)/;
 
 /** What a guest printed, taken from QEMU's ring buffer piece by piece: the newest 64 KiB. */
 export class ConsoleTail {
@@ -17,9 +20,16 @@ export class ConsoleTail {
     return this.#bytes;
   }
 
-  /** The kernel's own line about its panic, when it printed one. */
+  /**
+   * The kernel's own line about its panic, when that is the last that it said: a kernel that has died prints its trace,
+   * line by line behind a time, and nothing else is printed any more.
+   */
   get panic(): string | null {
-    const line = /Kernel panic[^\n]*/.exec(this.#bytes.toString("latin1"));
-    return line === null ? null : plainText(line[0], 200);
+    let panic: string | null = null;
+    for (const line of this.#bytes.toString("latin1").split(/\r*\n/).reverse()) {
+      if (line !== "" && !KERNEL_LINE.test(line)) break;
+      panic = PANIC_LINE.exec(line)?.[1] ?? panic;
+    }
+    return panic === null ? null : plainText(panic, 200);
   }
 }

@@ -66,6 +66,10 @@ export class QemuMachine implements Machine {
     return this.#link.agent(options);
   }
 
+  examine(): Promise<void> {
+    return this.#monitor.examine();
+  }
+
   console(): Promise<Uint8Array> {
     return this.#monitor.console();
   }

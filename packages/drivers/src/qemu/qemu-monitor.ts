@@ -52,6 +52,16 @@ export class QemuMonitor {
     void this.#takeConsole();
   }
 
+  /** The guest is silent: has it shut down, or did its kernel die without its VMM hearing of it? */
+  async examine(): Promise<void> {
+    const status = await this.#qmp?.status();
+    if (status === "shutdown") await this.#shutDown();
+    if (status !== "running") return;
+    await this.#takeConsole();
+    const { panic } = this.#tail;
+    if (panic !== null) this.#panicked(panic);
+  }
+
   async console(): Promise<Uint8Array> {
     await this.#takeConsole();
     return this.#tail.bytes;
@@ -117,8 +127,12 @@ export class QemuMonitor {
   async #shutDown(): Promise<void> {
     await this.#takeConsole();
     const { panic } = this.#tail;
-    if (panic !== null) this.#end({ kind: "died", reason: `the guest's kernel died: ${panic}` });
+    if (panic !== null) this.#panicked(panic);
     else this.#end({ kind: "powered-off", reason: "the guest powered off" });
+  }
+
+  #panicked(panic: string): void {
+    this.#end({ kind: "died", reason: `the guest's kernel died: ${panic}` });
   }
 
   /** A VMM never hangs up while it lives, unless its guest has taken it over. */

@@ -19,6 +19,7 @@ import {
   FrameStream,
   type GuestSession,
   guestProtocol,
+  guestUnreachable,
   type Limits,
   startCall,
 } from "@microterm/host";
@@ -117,6 +118,10 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     exec: (request, events, options) =>
       exec(session, request, events, options).catch((error: unknown) => {
         throw refusalOf(error, "guest");
+      }),
+    ping: () =>
+      session.ping().catch((error: unknown) => {
+        throw guestUnreachable("the connection to the guest has ended", error);
       }),
     metrics: (options) => ask("guest", { method: "GET", path: "/v1/metrics", signal: options?.signal }, AgentMetrics),
     async powerOff(options) {

@@ -27,6 +27,7 @@ export class GuestSession {
   readonly #session: ClientHttp2Session;
   #open = 0;
   #isProving = false;
+  #ping: Promise<void> | null = null;
 
   constructor(socket: Socket) {
     // The socket's own errors come through the session; an error after its end must still find a listener.
@@ -99,6 +100,19 @@ export class GuestSession {
     } catch {
       this.destroy();
     }
+  }
+
+  /** Resolves when the agent has answered a PING; calls share the one under way. Rejects when the session has ended. */
+  ping(): Promise<void> {
+    this.#ping ??= new Promise<void>((resolve, reject) => {
+      const end = (): void => reject(new Error("the session has ended"));
+      if (this.isClosed) end();
+      // False: too many wait already, and end with the session.
+      else if (!this.#session.ping((error) => (error === null ? resolve() : end()))) end();
+    }).finally(() => {
+      this.#ping = null;
+    });
+    return this.#ping;
   }
 
   destroy(): void {

@@ -20,8 +20,10 @@ describe("words", () => {
     expect(receiptWords({ removed, left: ["process 7"] })).toContain("Still there: process 7.");
   });
   test("a running environment that is stopping says so", () => {
-    expect(statusWord({ state: "running", reason: "stopping" }).word).toBe("Stopping");
-    expect(statusWord({ state: "running", reason: null }).word).toBe("Running");
+    const running = { state: "running", reason: null, unresponsiveSince: null } as const;
+    expect(statusWord({ ...running, reason: "stopping" }).word).toBe("Stopping");
+    expect(statusWord(running).word).toBe("Running");
+    expect(statusWord({ ...running, unresponsiveSince: "2026-11-28T12:00:00.000Z" }).word).toBe("Not responding");
   });
   test("a size has its name before its numbers", () => {
     const numbers = { memoryMib: 1024, cpus: 2, diskMib: 2048 };

@@ -7,13 +7,18 @@ export interface StatusWord {
   readonly isMoving: boolean;
 }
 
-export const statusWord = ({ state, reason }: Pick<Environment, "state" | "reason">): StatusWord => {
+export const statusWord = ({
+  state,
+  reason,
+  unresponsiveSince,
+}: Pick<Environment, "state" | "reason" | "unresponsiveSince">): StatusWord => {
   switch (state) {
     case "creating":
       return { word: reason?.startsWith("resume") ? "Resuming" : "Starting", tone: "accent", isMoving: true };
     case "running":
       if (reason === "stopping") return { word: "Stopping", tone: "muted", isMoving: true };
       if (reason === "pausing") return { word: "Pausing", tone: "warn", isMoving: true };
+      if (unresponsiveSince !== null) return { word: "Not responding", tone: "warn", isMoving: false };
       return { word: "Running", tone: "ok", isMoving: false };
     case "paused":
       return { word: "Paused", tone: "warn", isMoving: false };
