@@ -41,7 +41,7 @@ describe("an environment in a real guest, by a server that is no root", () => {
     expect((await world.run(id, "exit 7")).code).toBe(7);
 
     await server.ok("POST", `/v1/environments/${id}/stop`);
-    expect(await world.until(id, "stopped")).toMatchObject({ reason: "stopped by its owner", terminals: [] });
+    expect(await world.until(id, "stopped")).toMatchObject({ operation: null, reason: null, terminals: [] });
     expect(await scanMachines(world.daemon, machines)).toEqual([`disk ${id}.ext4`]);
 
     await server.ok("POST", `/v1/environments/${id}/start`);

@@ -104,7 +104,7 @@ describe("a host without space", () => {
     await leaveFree(8 * MIB);
     expect((await world.server.call("POST", `/v1/environments/${id}/pause`)).status).toBe(202);
     const shown = () => world.server.ok("GET", `/v1/environments/${id}`);
-    await poll("the pause to fail", async () => (await shown()).reason === null);
+    await poll("the pause to fail", async () => (await shown()).operation === null);
     expect(await shown()).toMatchObject({ state: "running", notice: { kind: "pause-failed", at: null } });
     expect((await world.run(id, "cat file")).stdout).toBe("alive\n");
     expect((await shown()).notice).toBeNull();
@@ -134,12 +134,12 @@ describe("a host without space", () => {
         await leaveFree(left);
         const until = Date.now() + HELD_MS;
         await poll("the save to have stood still", () => Date.now() > until);
-        expect(await world.server.ok("GET", `/v1/environments/${id}`)).toMatchObject({ reason: "pausing" });
+        expect(await world.server.ok("GET", `/v1/environments/${id}`)).toMatchObject({ operation: "pause" });
       } finally {
         process.kill(held, "SIGCONT");
       }
       const shown = async () => Environment.parse(await world.server.ok("GET", `/v1/environments/${id}`));
-      await poll("the pause to fail", async () => (await shown()).reason === null);
+      await poll("the pause to fail", async () => (await shown()).operation === null);
       expect(await shown()).toMatchObject({ state: "running", notice: { kind: "pause-failed", at: null } });
       expect((await shown()).notice?.message).toMatch(/the disk became full/);
       expect(await readdir(join(world.daemon.data, "host/saves"))).toEqual([]);
@@ -176,12 +176,12 @@ describe("a host without space", () => {
     try {
       await leaveFree(16 * MIB);
       const stopping = await world.server.ok("POST", `/v1/environments/${id}/stop`);
-      expect(stopping).toMatchObject({ state: "running", reason: "stopping" });
+      expect(stopping).toMatchObject({ state: "running", operation: "stop" });
     } finally {
       process.kill(held, "SIGCONT");
     }
     const stopped = await world.until(id, "stopped", "paused", "failed");
-    expect(stopped).toMatchObject({ state: "stopped", reason: "stopped by its owner", notice: null });
+    expect(stopped).toMatchObject({ state: "stopped", operation: null, reason: null, notice: null });
     expect(await readdir(join(world.daemon.data, "host/saves"))).toEqual([]);
     await rm(filler());
     await world.server.ok("POST", `/v1/environments/${id}/start`);

@@ -60,7 +60,7 @@ it("goes on a day later, at the byte where it was, with that day's date", async 
   expect(receipt.left).toEqual([]);
   expect(Date.parse(receipt.destroyedAt)).toBeGreaterThan(Date.now() + AHEAD_MS / 2);
   expect(await saves()).toHaveLength(1);
-  expect(await shown(id)).toMatchObject({ state: "paused", reason: "paused by its owner", notice: null });
+  expect(await shown(id)).toMatchObject({ state: "paused", operation: null, reason: null, notice: null });
   // Nobody saw it idle while no server was there.
   expect(await shown(idle)).toMatchObject({ state: "running", reason: null, notice: null });
 

@@ -58,13 +58,13 @@ describe("a pause", () => {
     const bootId = (await world.run(id, "cat /proc/sys/kernel/random/boot_id")).stdout;
 
     const paused = await act(id, "pause", "paused");
-    expect(paused).toMatchObject({ state: "paused", reason: "paused by its owner", notice: null, terminals: [] });
+    expect(paused).toMatchObject({ state: "paused", operation: null, reason: null, notice: null, terminals: [] });
     expect(await machines()).toEqual([]);
     expect(await saves()).toHaveLength(1);
     const refused = await world.server.call("GET", `/v1/environments/${id}/terminals`);
     expect([refused.status, refused.json.code]).toEqual([409, "ENVIRONMENT_STATE"]);
     // Nothing happens twice.
-    expect((await act(id, "pause", "paused")).reason).toBe("paused by its owner");
+    expect((await act(id, "pause", "paused")).operation).toBeNull();
 
     const resumed = await act(id, "resume", "running", "failed", "paused");
     expect(resumed).toMatchObject({ state: "running", reason: null });
@@ -120,7 +120,7 @@ describe("a pause", () => {
     await act(id, "pause", "paused");
     await world.daemon.killDaemon();
     await world.restartServer();
-    expect(await world.until(id, "paused")).toMatchObject({ reason: "paused by its owner" });
+    expect(await world.until(id, "paused")).toMatchObject({ operation: null, reason: null });
     await act(id, "start", "running");
     expect((await world.run(id, `kill -0 ${pid}`)).code).toBe(0);
     await destroy(id);

@@ -50,10 +50,8 @@ async function destroy(id: string): Promise<void> {
 describe("a create in the default size", () => {
   it("claims a waiting machine, which is its own from then on, and leaves nothing when it is destroyed", async () => {
     const waiting = await unclaimed();
-    const reasons: string[] = [];
     const { id } = await world.server.ok("POST", "/v1/environments", { name: "claimed" });
     const shown = Environment.parse(await world.until(id, "running"));
-    reasons.push(shown.reason ?? "");
     expect(shown).toMatchObject({ size: "medium", state: "running" });
     // Its shell has printed its prompt before anybody looked.
     expect(Number(shown.terminals[0]?.endOffset)).toBeGreaterThan(0);

@@ -57,10 +57,10 @@ const BLOWS: readonly (readonly [keyof typeof KILLS, Moment])[] = [
 async function untilMoment(id: string, moment: Moment): Promise<void> {
   const wanted = MOMENTS.indexOf(moment);
   await poll(`the moment '${moment}'`, async () => {
-    const { state, reason } = await world.server.ok("GET", `/v1/environments/${id}`);
+    const { state, step } = await world.server.ok("GET", `/v1/environments/${id}`);
     await note();
     if (state !== "creating") return true;
-    return MOMENTS.findIndex((step) => `${reason}`.startsWith(step)) >= wanted;
+    return MOMENTS.indexOf(step) >= wanted;
   });
 }
 

@@ -16,7 +16,7 @@ it.each(["machine", "kernel", "warm", "save"])(
   async (step) => {
     await poll(`the step ${step}`, async () => {
       const { templates } = HostStatus.parse(await world.server.ok("GET", "/v1/host"));
-      return templates.some(({ state, reason }) => state === "building" && reason === step);
+      return templates.some((one) => one.state === "building" && one.step === step);
     });
     expect(await world.server.kill("SIGTERM")).toBe(0);
     expect(await world.daemon.client.list()).toMatchObject({ machines: [], disks: [] });

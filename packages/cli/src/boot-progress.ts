@@ -42,10 +42,9 @@ export class BootProgress {
     process.stderr.write("\r\x1b[K");
   }
 
-  #show({ state, reason }: Environment): void {
-    const isUnderWay = state === "creating" || reason === "pausing";
-    const step = isUnderWay && reason !== null ? reason : state;
-    this.#step = WORDS[step as BootStep] ?? plain(step);
+  #show({ state, operation, step, reason }: Environment): void {
+    const words = step === null ? (operation === "pause" ? "saving its memory" : state) : WORDS[step];
+    this.#step = reason === null ? words : `${words} (${plain(reason)})`;
     this.#draw();
   }
 

@@ -43,6 +43,13 @@ export const BootStep = z.enum(["claim", "restore", "resume", "disk", "machine",
 export type BootStep = z.infer<typeof BootStep>;
 
 /**
+ * What is being done to an environment: `start` or `resume` while it is `creating`, nothing, `pause` or `stop` while it is
+ * `running`, `destroy` (somebody asked) or `expire` (its time to live is over) while it is `destroying`.
+ */
+export const Operation = z.enum(["start", "resume", "pause", "stop", "destroy", "expire"]);
+export type Operation = z.infer<typeof Operation>;
+
+/**
  * The sizes there are. Memory and CPUs are part of a snapshot, so each has its own built template; any other
  * combination is a custom size, which boots.
  */
@@ -68,11 +75,13 @@ export const Environment = z.strictObject({
   id: EnvironmentId,
   name: EnvironmentName,
   state: EnvironmentState,
+  /** Null while nothing is. */
+  operation: Operation.nullable(),
+  /** How far a `start` or `resume` has come. */
+  step: BootStep.nullable(),
   /**
-   * Why it is `failed` or `stopped`, for a person. While `creating`, the {@link BootStep} under way, then what else there
-   * is to know in parentheses: `kernel (second attempt: …)`. While `running`, `stopping` or `pausing` once that was asked for. While
-   * `paused`, who paused it, or why it could not be resumed.
-   * Otherwise null.
+   * For a person, and to be shown only: why it is `failed`, or `stopped` or `paused` without its owner's asking; what there is to know
+   * of the operation under way (`second attempt: …`). Its words change from version to version, and may be a guest's.
    */
   reason: z.string().nullable(),
   /** Since when a running guest's agent answers nothing: its kernel is stuck, or has no processor for it. Null: it answers. */

@@ -1,6 +1,10 @@
 import { z } from "zod";
 import { Accelerator, Isolation, Size } from "./environment.ts";
 
+/** One stage of making a template, in order. */
+export const TemplateStep = z.enum(["disk", "machine", "kernel", "agent", "warm", "seal", "save"]);
+export type TemplateStep = z.infer<typeof TemplateStep>;
+
 /** `GET /v1/host`: what a person needs to know about the machine the environments run on. */
 export const HostStatus = z.strictObject({
   version: z.string(),
@@ -23,7 +27,9 @@ export const HostStatus = z.strictObject({
       cpus: z.number().int(),
       diskMib: z.number().int(),
       state: z.enum(["waiting", "building", "ready", "failed", "unsupported"]),
-      /** The step under way, or why it failed, for a person. */
+      /** While `building`. */
+      step: TemplateStep.nullable(),
+      /** Why it failed, or is made once more, for a person. */
       reason: z.string().nullable(),
     }),
   ),

@@ -1,4 +1,4 @@
-import type { EnvironmentState, Size } from "@microterm/protocol";
+import type { BootStep, EnvironmentState, Operation, Size } from "@microterm/protocol";
 
 /**
  * The tables, the same on every database. Times are ISO 8601 in UTC with milliseconds, as text: they sort as they
@@ -23,6 +23,9 @@ export interface EnvironmentsTable {
   name: string;
   owner: string;
   state: EnvironmentState;
+  operation: Operation | null;
+  step: BootStep | null;
+  interruptions: number;
   reason: string | null;
   driver: string;
   memory_mib: number;

@@ -22,15 +22,11 @@ export async function ls(options: ServerOptions & { readonly output?: "json" | "
 }
 
 function row(environment: Environment): string[] {
-  const { name, id, state, reason, size, cpus, memoryMib, diskMib, isolation, accelerator, createdAt } = environment;
+  const { name, id, size, cpus, memoryMib, diskMib, isolation, accelerator, createdAt } = environment;
   return [
     name,
     id,
-    environment.unresponsiveSince !== null
-      ? `${state}, not responding`
-      : reason === null || reason === state
-        ? state
-        : `${state}: ${plain(reason).slice(0, 60)}`,
+    stateWords(environment),
     size ?? "custom",
     String(cpus),
     formatMib(memoryMib),
@@ -39,6 +35,18 @@ function row(environment: Environment): string[] {
     createdAt.replace(/\.\d+Z$/, "Z"),
   ];
 }
+
+/** `running`, `running: stop`, `running, not responding`, `creating: kernel (second attempt: …)`, `failed: the VMM died`. */
+export function stateWords({ state, operation, step, reason, unresponsiveSince }: StateFacts): string {
+  if (unresponsiveSince !== null) return `${state}, not responding`;
+  const isSaid = operation === "pause" || operation === "stop";
+  const doing = step ?? (isSaid ? operation : null);
+  const why = reason === null ? null : plain(reason).slice(0, 60);
+  if (doing === null) return why === null ? state : `${state}: ${why}`;
+  return `${state}: ${doing}${why === null ? "" : ` (${why})`}`;
+}
+
+type StateFacts = Pick<Environment, "state" | "operation" | "step" | "reason" | "unresponsiveSince">;
 
 /** Columns as wide as their widest cell; the first row is the heading. */
 export function table(rows: readonly (readonly string[])[]): string {

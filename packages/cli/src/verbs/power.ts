@@ -45,7 +45,7 @@ async function waitUntilPaused(client: Client, environment: Environment): Promis
     const deadline = Date.now() + BOOT_TIMEOUT_MS;
     for (let now = environment; ; now = await client.environments.get(environment.id)) {
       if (now.state === "paused") return now;
-      if (now.state !== "running" || now.reason !== "pausing") {
+      if (now.state !== "running" || now.operation !== "pause") {
         throw new CliError(`${now.name} was not paused: ${now.notice?.message ?? `it is ${now.state}`}`, {
           hint: `./microterm stop ${now.name}, which keeps its disk`,
         });

@@ -8,7 +8,7 @@ import { watch } from "./ended.ts";
 import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
 import { bootIdentity, wakeOf } from "./identity.ts";
 import { deathOf, keepConsole, releaseMachine } from "./machines.ts";
-import { type BootNotes, stepReason } from "./steps.ts";
+import { AT_REST, type BootNotes, remarkOn } from "./steps.ts";
 
 /** After an aborted boot: how long the driver may take to give back what it had taken. */
 const SETTLE_MS = 10_000;
@@ -52,7 +52,8 @@ export async function attempt(
   const machineId = MachineId.parse(context.random.id(16));
   progress.step = FIRST_STEPS[way.kind];
   // In the row before anything bears it, so that whatever a crash leaves on the host has an owner to ask.
-  const patch = { machineId, reason: stepReason(progress.step, notes) };
+  const interruptions = row.interruptions + (notes.isResumed ? 1 : 0);
+  const patch = { machineId, step: progress.step, interruptions, reason: remarkOn(notes) };
   if ((await rows.transition(row.id, ["creating"], "creating", patch)) === null) throw new Superseded();
   changed(context, row);
 
@@ -88,12 +89,12 @@ export async function attempt(
 }
 
 async function bring(context: Context, one: Attempt, machineId: MachineId): Promise<void> {
-  const { row, way, notes, progress, signal } = one;
+  const { row, way, progress, signal } = one;
   const { rows, faults } = context;
   const enter = async (step: BootStep) => {
     signal.throwIfAborted();
     progress.step = step;
-    if (!(await rows.annotate(row.id, "creating", stepReason(step, notes)))) throw new Superseded();
+    if (!(await rows.enterStep(row.id, step))) throw new Superseded();
     changed(context, row);
   };
 
@@ -105,7 +106,7 @@ async function bring(context: Context, one: Attempt, machineId: MachineId): Prom
   await Promise.race([deathOf(machine, "the machine ended while it booted"), talk(context, one, { live, enter })]);
 
   live.isReady = true;
-  const done = { reason: null, saveId: null };
+  const done = { ...AT_REST, reason: null, saveId: null };
   if ((await rows.transition(row.id, ["creating"], "running", done)) === null) throw new Superseded();
   faults.hit("create.running");
   watch(context, row, live);

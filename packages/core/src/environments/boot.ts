@@ -7,7 +7,7 @@ import { claim } from "./claim.ts";
 import { type Context, changed } from "./context.ts";
 import { releaseMachine } from "./machines.ts";
 import { dropSave } from "./saves.ts";
-import type { BootNotes } from "./steps.ts";
+import { AT_REST, type BootNotes } from "./steps.ts";
 
 /** A daemon that died in the first attempt is back before the second. */
 const RETRY_PAUSE_MS = 1_000;
@@ -143,7 +143,7 @@ async function fail(context: Context, row: EnvironmentRow, reason: string): Prom
 }
 
 async function end(context: Context, row: EnvironmentRow, to: "paused" | "failed", patch: EnvironmentPatch) {
-  if ((await context.rows.transition(row.id, ["creating"], to, patch)) === null) return false;
+  if ((await context.rows.transition(row.id, ["creating"], to, { ...AT_REST, ...patch })) === null) return false;
   changed(context, row);
   return true;
 }

@@ -4,6 +4,7 @@ import { withDeadline } from "../time/deadline.ts";
 import { describeError } from "../words/words.ts";
 import { type Context, changed, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
+import { AT_REST } from "./steps.ts";
 
 /** A machine of the pool has nothing to do but to answer: one that takes longer is not worth waiting for. */
 const CLAIM_TIMEOUT_MS = 2_000;
@@ -50,7 +51,7 @@ export async function claim(
   faults.hit("claim.agent");
   live.isReady = true;
   live.knownUntil = clock.now() + KNOWN_MS;
-  if ((await rows.transition(row.id, ["creating"], "running", { reason: null })) === null) {
+  if ((await rows.transition(row.id, ["creating"], "running", { ...AT_REST, reason: null })) === null) {
     context.live.delete(row.id);
     machine.release();
     return true;

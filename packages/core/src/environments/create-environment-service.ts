@@ -32,7 +32,6 @@ import { randomName } from "./names.ts";
 import { createPower, refusal } from "./power.ts";
 import { recover } from "./recover.ts";
 import { type Shape, shapeOf } from "./shape.ts";
-import { stepReason } from "./steps.ts";
 import { askTerminals, toEnvironment } from "./view.ts";
 import { waitFor } from "./wait.ts";
 import { createWork } from "./work.ts";
@@ -149,7 +148,10 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         name: request.name ?? randomName(random, tries),
         owner,
         state: "creating",
-        reason: stepReason(firstStep(shape.size), { isResumed: false, retry: null }),
+        operation: "start",
+        step: firstStep(shape.size),
+        interruptions: 0,
+        reason: null,
         driver: driver.name,
         ...shape,
         machineId: null,

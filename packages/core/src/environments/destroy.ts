@@ -4,6 +4,7 @@ import type { Removed } from "../ports/vm-driver.ts";
 import { describeError } from "../words/words.ts";
 import { type Context, changed } from "./context.ts";
 import { NOTHING_REMOVED, persist, removeMachine } from "./machines.ts";
+import { AT_REST } from "./steps.ts";
 
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;
@@ -37,9 +38,11 @@ export function destroy(context: Context, row: EnvironmentRow): Promise<Receipt>
 /** Destroys one whose time to live is over, unless it was given more since the row was read. */
 export async function destroyExpired(context: Context, row: EnvironmentRow): Promise<void> {
   const { id, expiresAt } = row;
-  const claimed = await context.rows.transition(id, LIVING, "destroying", { reason: null }, { expiresAt });
+  const claimed = await context.rows.transition(id, LIVING, "destroying", begun("expire"), { expiresAt });
   if (claimed !== null) await destroy(context, claimed);
 }
+
+const begun = (operation: "destroy" | "expire") => ({ ...AT_REST, operation, reason: null });
 
 async function again(context: Context, row: EnvironmentRow, signal: AbortSignal): Promise<void> {
   await persist(context, signal, "destroying an environment", async () => {
@@ -53,7 +56,7 @@ async function again(context: Context, row: EnvironmentRow, signal: AbortSignal)
 
 async function run(context: Context, row: EnvironmentRow): Promise<Receipt> {
   const { rows, faults } = context;
-  const claimed = (await rows.transition(row.id, LIVING, "destroying", { reason: null })) ?? (await rows.get(row.id));
+  const claimed = (await rows.transition(row.id, LIVING, "destroying", begun("destroy"))) ?? (await rows.get(row.id));
   if (claimed === null) return receiptOf(context, row);
   faults.hit("destroy.row");
   changed(context, row);

@@ -4,6 +4,7 @@ import { describeError } from "../words/words.ts";
 import { type Context, changed, type LiveMachine } from "./context.ts";
 import { followGuest } from "./liveness.ts";
 import { keepConsole, persist, releaseMachine } from "./machines.ts";
+import { AT_REST } from "./steps.ts";
 
 interface Owned {
   readonly id: EnvironmentId;
@@ -35,7 +36,7 @@ async function onEnded(
   context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
   // The row first: a machine that no running row names is swept by the next start, whatever happens now.
   await persist(context, signal, "noting an ended machine", async () => {
-    await context.rows.transition(row.id, ["running"], to, { reason, saveId: null });
+    await context.rows.transition(row.id, ["running"], to, { ...AT_REST, reason, saveId: null });
   });
   context.live.delete(row.id);
   context.faults.hit("ended.row");

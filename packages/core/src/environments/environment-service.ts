@@ -24,7 +24,7 @@ import type { Faults } from "./faults.ts";
  * Environments as their owners see them.
  *
  *   `reference`  an id, an exact name, or a unique id prefix of at least 4 characters; an exact name wins
- *   `boot`       what `create` and `start` leave running in the background; its steps are in `reason` while `creating`
+ *   `boot`       what `create` and `start` leave running in the background; its `step` tells how far it is
  *
  * Every method that takes an owner rejects with `ENVIRONMENT_NOT_FOUND` for another owner's environment. The service
  * is crash-only: a process that dies at any point is mended by the next one's `recover`.
@@ -62,14 +62,14 @@ export interface EnvironmentService {
    */
   start(owner: OwnerId, reference: string): Promise<Environment>;
   /**
-   * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with `reason` `stopping`
-   * while the state is still `running`. A `paused` one loses its memory and keeps its disk; one that is
+   * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with the
+   * `operation` `stop` while the state is still `running`. A `paused` one loses its memory and keeps its disk; one that is
    * being paused does so when that has ended. No effect on a `stopped` or `failed` one.
    */
   stop(owner: OwnerId, reference: string): Promise<Environment>;
   /**
-   * `running` → `paused`: saves its memory on the host's disk and ends its machine. Resolves at once, with `reason`
-   * `pausing`; when it cannot be saved it goes on, with a notice. Rejects with `UNSUPPORTED` where the driver has no
+   * `running` → `paused`: saves its memory on the host's disk and ends its machine. Resolves at once, with the
+   * `operation` `pause`; when it cannot be saved it goes on, with a notice. Rejects with `UNSUPPORTED` where the driver has no
    * snapshots.
    */
   pause(owner: OwnerId, reference: string): Promise<Environment>;

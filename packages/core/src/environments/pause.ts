@@ -8,7 +8,7 @@ import { watch } from "./ended.ts";
 import { wakeOf } from "./identity.ts";
 import { deathOf, isDead, keepConsole, persist, releaseMachine } from "./machines.ts";
 import { dropSave } from "./saves.ts";
-import { PAUSING, STOPPING } from "./steps.ts";
+import { AT_REST } from "./steps.ts";
 
 const TELL_TIME_MS = 10_000;
 
@@ -17,18 +17,16 @@ type Saving = EnvironmentRow & { readonly machineId: MachineId; readonly saveId:
 /** One save: memory on its way to the host's disk. */
 export interface Pause {
   readonly row: Saving;
-  /** For a person, once it is paused. */
-  readonly reason: string;
   readonly snapshots: VmSnapshots;
   readonly signal: AbortSignal;
 }
 
 /**
- * Saves a running environment's memory and lets its machine go. The row says `pausing` already and names the save, so
+ * Saves a running environment's memory and lets its machine go. The row names the operation and the save, so
  * that a server that dies in here leaves both to be found. When it cannot be saved it goes on, with a notice. Where a stop was asked
  * for meanwhile, its memory is dropped, or it goes on and whoever asked stops it.
  */
-export async function pause(context: Context, { row, reason, snapshots, signal }: Pause): Promise<void> {
+export async function pause(context: Context, { row, snapshots, signal }: Pause): Promise<void> {
   const { faults, log } = context;
   const live = context.live.get(row.id);
   if (live === undefined || signal.aborted) return;
@@ -51,17 +49,17 @@ export async function pause(context: Context, { row, reason, snapshots, signal }
   if (signal.aborted || context.closing.signal.aborted) return;
   await keepConsole(context, row.id, live.machine);
   context.live.delete(row.id);
-  await persist(context, signal, "pausing an environment", () => rest(context, row, reason, live.machine));
+  await persist(context, signal, "pausing an environment", () => rest(context, row, live.machine));
 }
 
 /** Its memory is saved: notes that, or drops it where a stop was asked for meanwhile, and removes its machine. */
-async function rest(context: Context, row: Saving, reason: string, machine?: Machine): Promise<void> {
+async function rest(context: Context, row: Saving, machine?: Machine): Promise<void> {
   const { rows } = context;
   const { id, saveId } = row;
-  const isPaused = (await rows.transition(id, ["running"], "paused", { reason }, { reason: PAUSING, saveId })) !== null;
-  if (!isPaused) {
-    const dropped = { reason: "stopped while it was paused", saveId: null };
-    const isStopped = await rows.transition(id, ["running"], "stopped", dropped, { reason: STOPPING, saveId });
+  const isPaused = await rows.transition(id, ["running"], "paused", AT_REST, { operation: "pause", saveId });
+  if (isPaused === null) {
+    const dropped = { ...AT_REST, saveId: null };
+    const isStopped = await rows.transition(id, ["running"], "stopped", dropped, { operation: "stop", saveId });
     if (isStopped !== null) dropSave(context, row);
   }
   changed(context, row);
@@ -73,14 +71,11 @@ async function rest(context: Context, row: Saving, reason: string, machine?: Mac
 
 /** Its memory could not be saved. False where a stop was asked for meanwhile, which is yet to come. */
 async function goOn({ rows }: Context, { id, saveId }: EnvironmentRow): Promise<boolean> {
-  const isOn = await rows.transition(
-    id,
-    ["running"],
-    "running",
-    { reason: null, saveId: null },
-    { reason: PAUSING, saveId },
-  );
-  if (isOn === null) await rows.transition(id, ["running"], "running", { saveId: null }, { reason: STOPPING, saveId });
+  const on = { ...AT_REST, reason: null, saveId: null };
+  const isOn = await rows.transition(id, ["running"], "running", on, { operation: "pause", saveId });
+  if (isOn === null) {
+    await rows.transition(id, ["running"], "running", { saveId: null }, { operation: "stop", saveId });
+  }
   return isOn !== null;
 }
 
@@ -126,7 +121,7 @@ export async function finishPause(
       return;
     }
     if (signal.aborted || context.closing.signal.aborted) return;
-    await rest(context, { ...row, machineId, saveId }, "paused while the server was stopped");
+    await rest(context, { ...row, machineId, saveId });
   });
   return !goesOn;
 }
@@ -146,7 +141,7 @@ export async function finishResume(
   await persist(context, signal, "taking over a resumed machine", async () => {
     try {
       const live = await wakeUp(context, row, machineId, signal);
-      const now = await rows.transition(row.id, ["creating"], "running", { reason: null, saveId: null });
+      const now = await rows.transition(row.id, ["creating"], "running", { ...AT_REST, reason: null, saveId: null });
       if (now === null) return;
       live.isReady = true;
       watch(context, row, live);
@@ -161,7 +156,7 @@ export async function finishResume(
       }
       const reason = `it could not be resumed after a restart: ${describeError(error)}; 'start' boots it with its disk`;
       await releaseMachine(context, machineId, live?.machine);
-      await rows.transition(row.id, ["creating"], "failed", { reason, saveId: null });
+      await rows.transition(row.id, ["creating"], "failed", { ...AT_REST, reason, saveId: null });
     }
     dropSave(context, row);
     changed(context, row);

@@ -7,7 +7,6 @@ import { destroyExpired } from "./destroy.ts";
 import type { EnvironmentService } from "./environment-service.ts";
 import { pause } from "./pause.ts";
 import { dropSave } from "./saves.ts";
-import { PAUSING, STOPPING, stepReason } from "./steps.ts";
 import { stop } from "./stop.ts";
 
 interface Parts {
@@ -18,7 +17,7 @@ interface Parts {
 
 interface Power {
   readonly actions: Pick<EnvironmentService, "start" | "stop" | "pause" | "resume">;
-  /** Idle time or life over: what an owner would ask for, with another reason. */
+  /** Idle time or life over: what an owner would ask for, with a reason. */
   end(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<void>;
 }
 
@@ -27,40 +26,41 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
   const { rows, driver, random } = context;
   const get = async (row: EnvironmentRow) => view(await require(row.owner, row.id));
 
-  async function beginStop(row: EnvironmentRow, reason: string): Promise<boolean> {
-    // Not over a pause, or a stop, that has begun since the row was read.
-    const { reason: known } = row;
-    const asked = await rows.transition(row.id, ["running"], "running", { reason: STOPPING }, { reason: known });
-    if (asked === null) return false;
+  /** Null where it is another's turn: a pause, or a stop, has begun since the row was read. */
+  async function beginStop(row: EnvironmentRow, reason: string | null): Promise<EnvironmentRow | null> {
+    const stopping = { operation: "stop", reason } as const;
+    const asked = await rows.transition(row.id, ["running"], "running", stopping, { operation: row.operation });
+    if (asked === null) return null;
     context.faults.hit("stop.row");
     changed(context, row);
     // A recovery may still be trying to take its machine over: the stop does not wait for that.
     if (!context.live.has(row.id)) void context.work.abort(row.id);
-    void context.work.begin(row.id, (signal) => stop(context, row.id, signal, reason));
-    return true;
+    void context.work.begin(row.id, (signal) => stop(context, row.id, signal));
+    return asked;
   }
 
   /** False when it is not paused any more. */
   async function dropPaused(row: EnvironmentRow): Promise<boolean> {
-    const patch = { reason: "stopped while it was paused", saveId: null };
+    const patch = { reason: null, saveId: null };
     if ((await rows.transition(row.id, ["paused"], "stopped", patch, { saveId: row.saveId })) === null) return false;
     dropSave(context, row);
     changed(context, row);
     return true;
   }
 
-  /** A save cannot be called back: whatever comes of it is stopped when it has ended. False when it has ended already. */
-  async function stopAfterPause({ id, saveId }: EnvironmentRow): Promise<boolean> {
-    const asked = await rows.transition(id, ["running"], "running", { reason: STOPPING }, { reason: PAUSING, saveId });
-    if (asked === null) return false;
+  /** A save cannot be called back: whatever comes of it is stopped when it has ended. Null when it has ended already. */
+  async function stopAfterPause({ id, saveId }: EnvironmentRow): Promise<EnvironmentRow | null> {
+    const stopping = { operation: "stop", reason: null } as const;
+    const asked = await rows.transition(id, ["running"], "running", stopping, { operation: "pause", saveId });
+    if (asked === null) return null;
     context.faults.hit("stop.row");
     changed(context, asked);
     // The pause itself ends in `stopped` where it succeeds.
     void context.work.begin(id, (signal) => stop(context, id, signal));
-    return true;
+    return asked;
   }
 
-  async function beginPause(row: EnvironmentRow, reason: string): Promise<EnvironmentRow | null> {
+  async function beginPause(row: EnvironmentRow, reason: string | null): Promise<EnvironmentRow | null> {
     const { snapshots } = context;
     if (snapshots === null) {
       throw new PlatformError(
@@ -74,13 +74,14 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
     }
     const saveId = random.id(16);
     // Whoever asks second must not rename what the first is saving.
-    const free = { reason: null, machineId, saveId: null };
-    const asked = await rows.transition(row.id, ["running"], "running", { reason: PAUSING, saveId }, free);
+    const free = { operation: null, machineId, saveId: null };
+    const pausing = { operation: "pause", reason, saveId } as const;
+    const asked = await rows.transition(row.id, ["running"], "running", pausing, free);
     if (asked === null) return null;
     context.faults.hit("pause.row");
     changed(context, row);
     const saving = { ...asked, machineId, saveId };
-    void context.work.begin(row.id, (signal) => pause(context, { row: saving, reason, snapshots, signal }));
+    void context.work.begin(row.id, (signal) => pause(context, { row: saving, snapshots, signal }));
     return asked;
   }
 
@@ -96,8 +97,10 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
       let started: EnvironmentRow | null = null;
       try {
         const from = isPaused ? (["paused"] as const) : (["stopped", "failed"] as const);
-        const reason = stepReason(isPaused ? "resume" : "disk", { isResumed: false, retry: null });
-        started = await rows.transition(row.id, from, "creating", { reason });
+        const begun = isPaused
+          ? ({ operation: "resume", step: "resume", reason: null } as const)
+          : ({ operation: "start", step: "disk", reason: null } as const);
+        started = await rows.transition(row.id, from, "creating", begun);
         // Another request was faster: what it made of it is the answer.
         if (started === null) return await get(row);
         context.faults.hit("start.row");
@@ -117,22 +120,22 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
         return get(row);
       }
       if (row.state !== "running") throw refusal(row, "it cannot be stopped");
-      if (row.reason === PAUSING) {
-        if (await stopAfterPause(row)) return view({ ...row, reason: STOPPING });
-        return actions.stop(owner, row.id);
+      if (row.operation === "pause") {
+        const asked = await stopAfterPause(row);
+        return asked === null ? actions.stop(owner, row.id) : view(asked);
       }
-      if (row.reason === STOPPING && context.work.isBusy(row.id)) return view(row);
+      if (row.operation === "stop" && context.work.isBusy(row.id)) return view(row);
       // Another request may have changed it since it was read: then that is the answer.
-      if (!(await beginStop(row, "stopped by its owner"))) return get(row);
-      return view({ ...row, reason: STOPPING });
+      const asked = await beginStop(row, null);
+      return asked === null ? get(row) : view(asked);
     },
 
     async pause(owner, reference) {
       const row = await require(owner, reference);
-      if (row.state === "paused" || (row.state === "running" && row.reason === PAUSING)) return view(row);
+      if (row.state === "paused" || row.operation === "pause") return view(row);
       if (row.state !== "running") throw refusal(row, "only a running one can be paused");
-      if (row.reason === STOPPING) throw refusal(row, "it is being stopped");
-      const asked = await beginPause(row, "paused by its owner");
+      if (row.operation === "stop") throw refusal(row, "it is being stopped");
+      const asked = await beginPause(row, null);
       return asked === null ? get(row) : view(asked);
     },
 

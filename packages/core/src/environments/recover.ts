@@ -9,7 +9,7 @@ import type { RecoveryReport } from "./environment-service.ts";
 import { isDead, persist, releaseMachine } from "./machines.ts";
 import { finishPause, finishResume, tellTime } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
-import { STOPPING } from "./steps.ts";
+import { AT_REST } from "./steps.ts";
 import { stop } from "./stop.ts";
 
 /** An adopted guest that answers nothing for this long is told of in the log, and left running: its work may be saved. */
@@ -92,7 +92,8 @@ async function settle(
   report: Tally,
 ): Promise<void> {
   const { state, reason } = action;
-  const patch = state === "paused" ? { reason, machineId: null } : { reason, saveId: null };
+  const gone = state === "paused" ? { machineId: null } : { saveId: null };
+  const patch = { ...AT_REST, ...gone, ...(reason === undefined ? {} : { reason }) };
   if ((await context.rows.transition(row.id, [row.state], state, patch)) === null) return;
   report[state]++;
   context.log.warn("an environment's machine is gone", { environment: row.id, state, reason });
@@ -115,8 +116,8 @@ async function act(context: Context, row: EnvironmentRow, action: RowAction, rep
           await takeOrSettle(context, row, action.machineId, { ...report });
         });
         await tellTime(context, row, signal);
-        const { reason } = (await context.rows.get(row.id)) ?? {};
-        if (reason === STOPPING) await stop(context, row.id, signal);
+        const now = await context.rows.get(row.id);
+        if (now?.operation === "stop") await stop(context, row.id, signal);
       });
       report.paused++;
       return;

@@ -1,11 +1,10 @@
-import { EnvironmentId, EnvironmentState, MachineId } from "@microterm/protocol";
+import { BootStep, EnvironmentId, EnvironmentState, MachineId, Operation } from "@microterm/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { FoundMachine } from "../ports/vm-driver.ts";
 import { environmentRow } from "../testing/environment-row.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
-import { PAUSING, STOPPING, stepReason } from "./steps.ts";
 
 const ENVIRONMENT = EnvironmentId.parse("aaaaaaaaaaaa");
 const MACHINE = MachineId.parse("m".repeat(16));
@@ -26,20 +25,19 @@ const dead = found({ alive: false });
 const rebooted = found({ alive: false, hostRebooted: true });
 const adopt: RowAction = { kind: "adopt", machineId: MACHINE };
 const finishPause: RowAction = { kind: "finish-pause", machineId: MACHINE };
-const stopped = (reason: string): RowAction => ({ kind: "settle", state: "stopped", reason });
+const stopped: RowAction = { kind: "settle", state: "stopped" };
+const restarted: RowAction = { kind: "settle", state: "stopped", reason: "the host was restarted" };
 const failed = (reason: RegExp): RowAction => ({
   kind: "settle",
   state: "failed",
   reason: expect.stringMatching(reason),
 });
-const resumed = stepReason("kernel", { isResumed: true, retry: null });
 const SAVE = "s".repeat(16);
-const paused = (reason: RegExp): RowAction => ({
-  kind: "settle",
-  state: "paused",
-  reason: expect.stringMatching(reason),
-});
-const retried = stepReason("kernel", { isResumed: false, retry: "no answer" });
+const paused: RowAction = { kind: "settle", state: "paused" };
+const starting = { state: "creating", operation: "start", step: "kernel" } as const;
+const resuming = { state: "creating", operation: "resume", step: "resume" } as const;
+const stopping = { operation: "stop" } as const;
+const pausing = { operation: "pause" } as const;
 
 const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], RowAction, readonly MachineId[]][] = [
   ["running, alive", {}, [found()], adopt, []],
@@ -47,15 +45,14 @@ const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[],
   ["running, dead", {}, [dead], failed(/VMM died/), [MACHINE]],
   ["running, nowhere", {}, [], failed(/disappeared/), []],
   ["running, without a machine", { machineId: null }, [], failed(/disappeared/), []],
-  ["running, host restarted", {}, [rebooted], stopped("the host was restarted"), [MACHINE]],
+  ["running, host restarted", {}, [rebooted], restarted, [MACHINE]],
   ["running, and an earlier attempt's machine", {}, [found(), found({ machineId: OTHER })], adopt, [OTHER]],
-  ["stopping, alive", { reason: STOPPING }, [found()], { kind: "finish-stop", machineId: MACHINE }, []],
-  ["stopping, dead", { reason: STOPPING }, [dead], stopped("stopped by its owner"), [MACHINE]],
-  ["stopping, nowhere", { reason: STOPPING }, [], stopped("stopped by its owner"), []],
-  ["creating, nothing made yet", { state: "creating", reason: "disk", machineId: null }, [], { kind: "boot" }, []],
-  ["creating, alive", { state: "creating", reason: "kernel" }, [found()], { kind: "boot" }, [MACHINE]],
-  ["creating, in its second attempt", { state: "creating", reason: retried }, [found()], { kind: "boot" }, [MACHINE]],
-  ["creating, resumed before", { state: "creating", reason: resumed }, [found()], failed(/twice/), [MACHINE]],
+  ["stopping, alive", stopping, [found()], { kind: "finish-stop", machineId: MACHINE }, []],
+  ["stopping, dead", stopping, [dead], stopped, [MACHINE]],
+  ["stopping, nowhere", stopping, [], stopped, []],
+  ["creating, nothing made yet", { ...starting, step: "disk", machineId: null }, [], { kind: "boot" }, []],
+  ["creating, alive", starting, [found()], { kind: "boot" }, [MACHINE]],
+  ["creating, resumed before", { ...starting, interruptions: 1 }, [found()], failed(/twice/), [MACHINE]],
   ["stopped, its machine left behind", { state: "stopped" }, [found()], { kind: "keep" }, [MACHINE]],
   ["failed, its machine left behind", { state: "failed" }, [dead], { kind: "keep" }, [MACHINE]],
   ["destroying, alive", { state: "destroying" }, [found()], { kind: "finish-destroy" }, []],
@@ -69,28 +66,35 @@ const TABLE: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[],
 ];
 
 const PAUSES: readonly [string, Partial<EnvironmentRow>, readonly FoundMachine[], boolean, RowAction, boolean][] = [
-  ["pausing, alive, saved", { reason: PAUSING }, [found()], true, finishPause, true],
-  ["pausing, alive", { reason: PAUSING }, [found()], false, finishPause, true],
-  ["pausing, dead, saved", { reason: PAUSING }, [dead], true, paused(/paused/), true],
-  ["pausing, nowhere, saved", { reason: PAUSING }, [], true, paused(/paused/), true],
-  ["pausing, dead, not saved", { reason: PAUSING }, [dead], false, failed(/VMM died/), false],
-  ["to be stopped once saved, alive", { reason: STOPPING }, [found()], false, finishPause, true],
-  ["to be stopped once saved, and saved", { reason: STOPPING }, [found()], true, finishPause, true],
-  ["to be stopped once saved, dead", { reason: STOPPING }, [dead], true, stopped("stopped by its owner"), false],
+  ["pausing, alive, saved", pausing, [found()], true, finishPause, true],
+  ["pausing, alive", pausing, [found()], false, finishPause, true],
+  ["pausing, dead, saved", pausing, [dead], true, paused, true],
+  ["pausing, nowhere, saved", pausing, [], true, paused, true],
+  ["pausing, dead, not saved", pausing, [dead], false, failed(/VMM died/), false],
+  ["to be stopped once saved, alive", stopping, [found()], false, finishPause, true],
+  ["to be stopped once saved, and saved", stopping, [found()], true, finishPause, true],
+  ["to be stopped once saved, dead", stopping, [dead], true, stopped, false],
   ["paused", { state: "paused", machineId: null }, [], true, { kind: "keep" }, true],
   ["paused, its save gone", { state: "paused", machineId: null }, [], false, failed(/memory is gone/), false],
-  ["resuming, nothing made yet", { state: "creating", reason: "resume" }, [], true, { kind: "boot" }, true],
-  ["resuming, its save gone", { state: "creating", reason: "resume" }, [], false, failed(/memory is gone/), false],
-  ["resuming for the second time", { state: "creating", reason: resumed }, [], true, paused(/twice/), true],
+  ["resuming, nothing made yet", resuming, [], true, { kind: "boot" }, true],
+  ["resuming, its save gone", resuming, [], false, failed(/memory is gone/), false],
+  [
+    "resuming for the second time",
+    { ...resuming, interruptions: 1 },
+    [],
+    true,
+    { ...paused, reason: expect.stringMatching(/twice/) },
+    true,
+  ],
   [
     "resuming, alive",
-    { state: "creating", reason: resumed },
+    { ...resuming, interruptions: 1 },
     [found()],
     true,
     { kind: "finish-resume", machineId: MACHINE },
     true,
   ],
-  ["resuming, dead", { state: "creating", reason: "resume" }, [dead], true, failed(/VMM died/), false],
+  ["resuming, dead", resuming, [dead], true, failed(/VMM died/), false],
   ["destroying with a save", { state: "destroying" }, [], true, { kind: "finish-destroy" }, true],
 ];
 
@@ -133,7 +137,9 @@ const rows = fc.uniqueArray(
     .record({
       id: fc.constantFrom(...environmentIds),
       state: fc.constantFrom(...EnvironmentState.options),
-      reason: fc.constantFrom(null, "kernel", STOPPING, PAUSING, resumed, retried),
+      operation: fc.option(fc.constantFrom(...Operation.options)),
+      step: fc.option(fc.constantFrom(...BootStep.options)),
+      interruptions: fc.nat(2),
       saveId: fc.option(fc.constantFrom(...SAVES)),
       diskId: fc.constantFrom(...environmentIds, ...machineIds),
       machineId: fc.option(fc.constantFrom(...machineIds)),
@@ -204,6 +210,18 @@ describe("any plan", () => {
         }
         const owned = all.rows.map((one) => one.diskId);
         expect([...plan.removeDisks].sort()).toEqual(all.disks.filter((disk) => !owned.includes(disk)).sort());
+      }),
+    );
+  });
+
+  it("is the same whatever a row says of itself, which a guest may have a hand in", () => {
+    const known = ["stopping", "pausing", "kernel (second attempt: resumed after a restart)"];
+    const said = fc.oneof(fc.string(), fc.constantFrom(...known));
+    fc.assert(
+      fc.property(findings, fc.option(said), (all, reason) => {
+        const silent = { ...all, rows: all.rows.map((one) => ({ ...one, reason: null })) };
+        const talking = { ...all, rows: all.rows.map((one) => ({ ...one, reason })) };
+        expect(planRecovery(talking)).toEqual(planRecovery(silent));
       }),
     );
   });

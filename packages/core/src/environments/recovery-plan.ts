@@ -1,7 +1,6 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { FoundMachine } from "../ports/vm-driver.ts";
-import { PAUSING, STOPPING, wasResumed } from "./steps.ts";
 
 /** What a starting server finds. */
 export interface Findings {
@@ -24,8 +23,11 @@ export type RowAction =
   | { readonly kind: "finish-pause"; readonly machineId: MachineId }
   /** Its machine runs, and was being resumed: take it over and tell it the time. */
   | { readonly kind: "finish-resume"; readonly machineId: MachineId }
-  /** Its machine is gone, or its saved memory is. `paused` keeps the save, anything else drops it. */
-  | { readonly kind: "settle"; readonly state: "stopped" | "failed" | "paused"; readonly reason: string }
+  /**
+   * Its machine is gone, or its saved memory is. `paused` keeps the save, anything else drops it. Without a reason it is what was asked
+   * for, and the row has whatever there is to say.
+   */
+  | { readonly kind: "settle"; readonly state: "stopped" | "failed" | "paused"; readonly reason?: string }
   /** Its boot, or its resume, was interrupted before there was a machine to speak of: begin again. */
   | { readonly kind: "boot" }
   /** Its removal was interrupted: finish it, with all that bears its id. */
@@ -107,7 +109,7 @@ function decide(row: EnvironmentRow, machine: FoundMachine | undefined, hasSave:
 
 function decideCreating(row: EnvironmentRow): RowAction {
   // Once more, not for ever: a boot that brings the server down would do so at every start.
-  return wasResumed(row.reason)
+  return row.interruptions > 0
     ? { kind: "settle", state: "failed", reason: "the server stopped twice while this was being started" }
     : { kind: "boot" };
 }
@@ -117,22 +119,22 @@ function decideResuming(row: EnvironmentRow, machine: FoundMachine | undefined, 
   if (machine?.alive === true) return { kind: "finish-resume", machineId: machine.machineId };
   if (machine !== undefined) return { kind: "settle", state: "failed", reason: "the VMM died while it was resumed" };
   if (!hasSave) return { kind: "settle", state: "failed", reason: "its saved memory is gone" };
-  return wasResumed(row.reason)
+  return row.interruptions > 0
     ? { kind: "settle", state: "paused", reason: "the server stopped twice while this was being resumed" }
     : { kind: "boot" };
 }
 
 function decideRunning(row: EnvironmentRow, machine: FoundMachine | undefined, hasSave: boolean): RowAction {
-  const isStopping = row.reason === STOPPING;
-  const isPausing = row.reason === PAUSING;
+  const isStopping = row.operation === "stop";
+  const isPausing = row.operation === "pause";
   if (machine?.alive === true) {
     // A stop that was asked for during a save comes after it.
     const isSaving = isPausing || (isStopping && row.saveId !== null);
     const kind = isSaving ? "finish-pause" : isStopping ? "finish-stop" : "adopt";
     return { kind, machineId: machine.machineId };
   }
-  if (isStopping) return { kind: "settle", state: "stopped", reason: "stopped by its owner" };
-  if (isPausing && hasSave) return { kind: "settle", state: "paused", reason: "paused while the server was stopped" };
+  if (isStopping) return { kind: "settle", state: "stopped" };
+  if (isPausing && hasSave) return { kind: "settle", state: "paused" };
   if (machine?.hostRebooted === true) return { kind: "settle", state: "stopped", reason: "the host was restarted" };
   const reason =
     machine === undefined

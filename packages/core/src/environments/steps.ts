@@ -1,18 +1,8 @@
-import type { BootStep } from "@microterm/protocol";
-
-/**
- * `reason` of a `running` environment whose power-off is under way: the intention survives a restart of the server. With a `saveId`
- * the stop was asked for while its memory was being saved, and comes when that has ended, in whatever way.
- */
-export const STOPPING = "stopping";
-
-/** The same of a pause: `saveId` names what is being saved. */
-export const PAUSING = "pausing";
-
-/** Marks a boot that a restarted server began again. A boot that is interrupted twice is given up. */
-const RESUMED = "resumed after a restart";
+/** What a row is when nothing is being done to it, whichever state that leaves it in. */
+export const AT_REST = { operation: null, step: null, interruptions: 0 } as const;
 
 export interface BootNotes {
+  /** A restarted server has begun it again. One that is interrupted twice is given up. */
   readonly isResumed: boolean;
   /** Why there is a second attempt; null in the first. */
   readonly retry: string | null;
@@ -20,16 +10,12 @@ export interface BootNotes {
   readonly remark?: string | null;
 }
 
-/** `reason` while `creating`: the step, then in parentheses whatever a person should know about this boot. */
-export function stepReason(step: BootStep, notes: BootNotes): string {
+/** The `reason` of a start that is under way: whatever a person should know about it; null where that is nothing. */
+export function remarkOn(notes: BootNotes): string | null {
   const said = [
-    ...(notes.isResumed ? [RESUMED] : []),
+    ...(notes.isResumed ? ["resumed after a restart"] : []),
     ...(notes.remark == null ? [] : [notes.remark]),
     ...(notes.retry === null ? [] : [`second attempt: ${notes.retry}`]),
   ];
-  return said.length === 0 ? step : `${step} (${said.join("; ")})`;
-}
-
-export function wasResumed(reason: string | null): boolean {
-  return reason?.includes(RESUMED) ?? false;
+  return said.length === 0 ? null : said.join("; ");
 }

@@ -1,17 +1,13 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import { type Context, changed } from "./context.ts";
 import { keepConsole, persist, powerOff, releaseMachine } from "./machines.ts";
+import { AT_REST } from "./steps.ts";
 
 /**
- * Ends a running environment's machine and keeps its disk. The row says `stopping` already, so that a server that dies
+ * Ends a running environment's machine and keeps its disk. The row names the operation, and why, so that a server that dies
  * in here leaves the intention behind. When `signal` aborts, whoever took over ends the machine.
  */
-export async function stop(
-  context: Context,
-  id: EnvironmentId,
-  signal: AbortSignal,
-  reason = "stopped by its owner",
-): Promise<void> {
+export async function stop(context: Context, id: EnvironmentId, signal: AbortSignal): Promise<void> {
   const { rows, driver, faults } = context;
   const row = await rows.get(id);
   if (row?.state !== "running") return;
@@ -26,7 +22,7 @@ export async function stop(
   await persist(context, signal, "stopping an environment", async () => {
     if (row.machineId !== null) await releaseMachine(context, row.machineId, live?.machine);
     faults.hit("stop.machine");
-    await rows.transition(id, ["running"], "stopped", { reason, machineId: null, saveId: null });
+    await rows.transition(id, ["running"], "stopped", { ...AT_REST, machineId: null, saveId: null });
     faults.hit("stop.stopped");
     changed(context, row);
   });

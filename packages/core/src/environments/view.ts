@@ -12,7 +12,7 @@ const QUIET_MS = 5_000;
 /** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
 export async function toEnvironment(context: Context, row: EnvironmentRow): Promise<Environment> {
   const { accelerator, isolation } = context.driver.capabilities;
-  const { machineId: _machine, diskId: _disk, saveId: _save, ...shown } = row;
+  const { machineId: _machine, diskId: _disk, saveId: _save, interruptions: _interruptions, ...shown } = row;
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
   const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;

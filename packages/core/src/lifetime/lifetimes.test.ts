@@ -1,6 +1,5 @@
 import { EnvironmentId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { PAUSING, STOPPING } from "../environments/steps.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { environmentRow } from "../testing/environment-row.ts";
 import { silentLog, systemClock } from "../testing/system.ts";
@@ -79,8 +78,8 @@ it("pauses what is idle, after a notice", async () => {
 
 it("leaves one alone that is being paused or stopped, until its life is over", async () => {
   const expiresAt = new Date(Date.now() + 5000).toISOString();
-  for (const reason of [PAUSING, STOPPING]) {
-    const { ended } = watch(row({ idleTimeoutSeconds: 1, reason, expiresAt }));
+  for (const operation of ["pause", "stop"] as const) {
+    const { ended } = watch(row({ idleTimeoutSeconds: 1, operation, expiresAt }));
     await until(() => ended.length > 0);
     expect(ended).toEqual(["destroy: its time to live is over"]);
   }

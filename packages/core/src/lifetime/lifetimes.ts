@@ -1,5 +1,4 @@
 import type { EnvironmentId, Notice, OwnerId } from "@microterm/protocol";
-import { PAUSING, STOPPING } from "../environments/steps.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { GuestMetrics } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
@@ -206,8 +205,8 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
 }
 
 /** It is being paused or stopped already: there is nothing left to be idle for, and its guest may be frozen. */
-function isLeaving({ reason }: EnvironmentRow): boolean {
-  return reason === PAUSING || reason === STOPPING;
+function isLeaving({ operation }: EnvironmentRow): boolean {
+  return operation === "pause" || operation === "stop";
 }
 
 /** `90 s`, `30 minutes`, `8 hours`. */

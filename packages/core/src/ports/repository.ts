@@ -1,4 +1,13 @@
-import type { EnvironmentId, EnvironmentState, MachineId, OwnerId, Receipt, Size } from "@microterm/protocol";
+import type {
+  BootStep,
+  EnvironmentId,
+  EnvironmentState,
+  MachineId,
+  Operation,
+  OwnerId,
+  Receipt,
+  Size,
+} from "@microterm/protocol";
 
 /** One environment as stored. */
 export interface EnvironmentRow {
@@ -6,6 +15,13 @@ export interface EnvironmentRow {
   readonly name: string;
   readonly owner: OwnerId;
   readonly state: EnvironmentState;
+  /** What is being done to it, so that the intention survives a restart of the server. A `stop` with a `saveId` comes once that is saved. */
+  readonly operation: Operation | null;
+  /** How far a start or resume has come. */
+  readonly step: BootStep | null;
+  /** How often a restarted server has begun its start, or resume, again. */
+  readonly interruptions: number;
+  /** For a person: shown, and never read. It may carry a guest's own words. */
   readonly reason: string | null;
   readonly driver: string;
   readonly memoryMib: number;
@@ -28,6 +44,9 @@ export interface EnvironmentRow {
 
 /** What a transition may write besides the state. */
 export interface EnvironmentPatch {
+  readonly operation?: Operation | null;
+  readonly step?: BootStep | null;
+  readonly interruptions?: number;
   readonly reason?: string | null;
   readonly machineId?: MachineId | null;
   readonly diskId?: string;
@@ -36,6 +55,9 @@ export interface EnvironmentPatch {
 
 /** A key that is absent stays as it is; null: never. */
 export type EnvironmentTimes = Partial<Pick<EnvironmentRow, "idleTimeoutSeconds" | "expiresAt">>;
+
+/** What a row may be known by. */
+export type EnvironmentFacts = Omit<EnvironmentPatch, "reason"> & EnvironmentTimes;
 
 /**
  * Environments, and the receipts of those that are gone.
@@ -60,12 +82,12 @@ export interface EnvironmentRepository {
     from: readonly EnvironmentState[],
     to: EnvironmentState,
     patch?: EnvironmentPatch,
-    only?: EnvironmentPatch & EnvironmentTimes,
+    only?: EnvironmentFacts,
   ): Promise<EnvironmentRow | null>;
   /** Changes when it ends by itself, in whatever state it is, and nothing else. Null when it is being destroyed, or gone. */
   setTimes(id: EnvironmentId, times: EnvironmentTimes): Promise<EnvironmentRow | null>;
-  /** Changes `reason` alone while in `state` (the step under way). False when it is in another state now. */
-  annotate(id: EnvironmentId, state: EnvironmentState, reason: string | null): Promise<boolean>;
+  /** Changes `step` alone while it is `creating`. False when it is in another state now. */
+  enterStep(id: EnvironmentId, step: BootStep): Promise<boolean>;
   /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. No effect when it is gone already. */
   finish(id: EnvironmentId, owner: OwnerId, receipt: Receipt): Promise<void>;
   /** By id, or by name: then of the one destroyed last. */

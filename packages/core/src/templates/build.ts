@@ -1,4 +1,4 @@
-import { MachineId, SIZES, type Size } from "@microterm/protocol";
+import { MachineId, SIZES, type Size, type TemplateStep } from "@microterm/protocol";
 import type { Foundation } from "../environments/foundation.ts";
 import { bootIdentity } from "../environments/identity.ts";
 import { releaseMachine } from "../environments/machines.ts";
@@ -31,7 +31,7 @@ export interface Build {
   readonly snapshots: VmSnapshots;
   readonly size: Size;
   readonly key: string;
-  readonly onStep: (step: string) => void;
+  readonly onStep: (step: TemplateStep) => void;
   readonly signal: AbortSignal;
 }
 
@@ -46,9 +46,9 @@ export async function buildTemplate(foundation: Foundation, build: Build): Promi
   const machineId = MachineId.parse(foundation.random.id(16));
   await admission.reserve(machineId, SIZES[size]);
   const made: Made = { machine: null, making: null };
-  let step = "disk";
+  let step: TemplateStep = "disk";
   const error = () => new Error(`no end of step '${step}' ${BUILD_MS / 1000} s after the start`);
-  const enter = (next: string) => {
+  const enter = (next: TemplateStep) => {
     step = next;
     build.onStep(next);
   };

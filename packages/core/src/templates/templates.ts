@@ -1,4 +1,4 @@
-import { type HostStatus, PlatformError, SIZES, Size } from "@microterm/protocol";
+import { type HostStatus, PlatformError, SIZES, Size, type TemplateStep } from "@microterm/protocol";
 import type { Foundation } from "../environments/foundation.ts";
 import type { TemplateRepository } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
@@ -34,6 +34,7 @@ export interface Templates {
 interface Entry {
   key: string | null;
   state: TemplateStatus["state"];
+  step: TemplateStep | null;
   reason: string | null;
   /** Not tried again before this time, ms since the epoch. */
   notBefore: number;
@@ -51,7 +52,7 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
   const state = snapshots === null ? "unsupported" : "waiting";
   const off = snapshots === null || isEnabled ? null : "the server was started without templates";
   const entries = new Map<Size, Entry>(
-    Size.options.map((size) => [size, { key: null, state, reason: off, notBefore: 0 }]),
+    Size.options.map((size) => [size, { key: null, state, step: null, reason: off, notBefore: 0 }]),
   );
   const entryOf = (size: Size) => entries.get(size) as Entry;
   const listeners: ((size: Size) => void)[] = [];
@@ -59,7 +60,7 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
   let building: Promise<unknown> = Promise.resolve();
 
   function ready(size: Size, key: string): void {
-    Object.assign(entryOf(size), { key, state: "ready", reason: null } satisfies Partial<Entry>);
+    Object.assign(entryOf(size), { key, state: "ready", step: null, reason: null } satisfies Partial<Entry>);
     for (const listener of listeners) listener(size);
   }
 
@@ -90,15 +91,15 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
   async function build(size: Size): Promise<void> {
     if (snapshots === null) return;
     const entry = entryOf(size);
-    let retry = "";
     for (let tries = 1; ; tries++) {
       const began = clock.now();
       try {
         const { key, isBuilt } = await find(size, snapshots);
         if (!isBuilt) {
           entry.state = "building";
-          const onStep = (step: string) => {
-            entry.reason = `${step}${retry}`;
+          if (tries === 1) entry.reason = null;
+          const onStep = (step: TemplateStep) => {
+            entry.step = step;
           };
           // A build that was cut off, a damaged one, or an older server's may lie in its place.
           await recipes.forget(key);
@@ -116,10 +117,10 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
         log.warn("a template could not be built", { size, tries, reason });
         const isShort = error instanceof PlatformError && error.code.startsWith("HOST_OUT_OF_");
         if (tries < 2 && !isShort) {
-          retry = ` (second attempt: ${reason})`;
+          entry.reason = `second attempt: ${reason}`;
           continue;
         }
-        Object.assign(entry, { state: "failed", reason, notBefore: clock.now() + AGAIN_MS });
+        Object.assign(entry, { state: "failed", step: null, reason, notBefore: clock.now() + AGAIN_MS });
         return;
       }
     }
@@ -151,8 +152,8 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
     },
     status: () =>
       Size.options.map((size) => {
-        const { state, reason } = entryOf(size);
-        return { size, ...SIZES[size], state, reason };
+        const { state, step, reason } = entryOf(size);
+        return { size, ...SIZES[size], state, step, reason };
       }),
     async broken(size, key, reason) {
       const entry = entryOf(size);

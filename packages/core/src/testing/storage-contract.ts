@@ -47,7 +47,10 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
     it("gives back a row as it was put in", async () => {
       const { environments } = await open();
       const full = row({
-        reason: "disk",
+        operation: "start",
+        step: "disk",
+        interruptions: 1,
+        reason: "a few words",
         size: "small",
         machineId: MachineId.parse("m".repeat(16)),
         diskId: "m".repeat(16),
@@ -163,10 +166,12 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
     it("changes in a transition what the patch names and nothing else", async () => {
       const { environments } = await open();
       const machineId = MachineId.parse("m".repeat(16));
-      await environments.insert(row({ reason: "kernel" }));
+      const begun = { operation: "start", step: "kernel", interruptions: 1 } as const;
+      await environments.insert(row({ ...begun, reason: "slow" }));
       await environments.transition(row().id, ["creating"], "creating", { machineId });
-      expect(await environments.get(row().id)).toEqual(row({ reason: "kernel", machineId }));
-      await environments.transition(row().id, ["creating"], "failed", { reason: "it died" });
+      expect(await environments.get(row().id)).toEqual(row({ ...begun, reason: "slow", machineId }));
+      const ended = { operation: null, step: null, interruptions: 0, reason: "it died" };
+      await environments.transition(row().id, ["creating"], "failed", ended);
       expect(await environments.get(row().id)).toEqual(row({ state: "failed", reason: "it died", machineId }));
       const moved = { diskId: "d".repeat(16), saveId: "s".repeat(16) };
       await environments.transition(row().id, ["failed"], "paused", { reason: null, machineId: null, ...moved });
@@ -179,11 +184,11 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const { environments } = await open();
       await environments.insert(row({ state: "running" }));
       const saveId = "s".repeat(16);
-      const free = { reason: null, machineId: null, saveId: null };
-      const pausing = { reason: "pausing", saveId };
+      const free = { operation: null, interruptions: 0, machineId: null, saveId: null };
+      const pausing = { operation: "pause", saveId } as const;
       const one = await environments.transition(row().id, ["running"], "running", pausing, free);
       expect(one).toEqual(row({ state: "running", ...pausing }));
-      const other = { reason: "pausing", saveId: "t".repeat(16) };
+      const other = { operation: "pause", saveId: "t".repeat(16) } as const;
       expect(await environments.transition(row().id, ["running"], "running", other, free)).toBeNull();
       expect(await environments.transition(row().id, ["running"], "paused", {}, other)).toBeNull();
       expect((await environments.get(row().id))?.saveId).toBe(saveId);
@@ -201,14 +206,14 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect((await environments.get(row().id))?.state).toBe(won[0]?.state);
     });
 
-    it("annotates only in the state it was told", async () => {
+    it("enters a step only while it is creating", async () => {
       const { environments } = await open();
-      await environments.insert(row());
-      expect(await environments.annotate(row().id, "creating", "kernel")).toBe(true);
-      expect(await environments.annotate(row().id, "running", "stopping")).toBe(false);
-      expect((await environments.get(row().id))?.reason).toBe("kernel");
-      expect(await environments.annotate(row().id, "creating", null)).toBe(true);
-      expect((await environments.get(row().id))?.reason).toBeNull();
+      await environments.insert(row({ reason: "slow" }));
+      expect(await environments.enterStep(row().id, "kernel")).toBe(true);
+      expect(await environments.get(row().id)).toEqual(row({ step: "kernel", reason: "slow" }));
+      await environments.transition(row().id, ["creating"], "running", { step: null });
+      expect(await environments.enterStep(row().id, "agent")).toBe(false);
+      expect((await environments.get(row().id))?.step).toBeNull();
     });
 
     it("never shows one owner another's", async () => {

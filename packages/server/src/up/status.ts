@@ -85,7 +85,7 @@ const because = (reason: string | null): string => (reason === null ? "" : ` (${
 
 function describeTemplates(templates: HostStatus["templates"]): string {
   if (templates.every((one) => one.state === "unsupported")) return "none: this driver boots every environment";
-  return templates.map((one) => `${one.size} ${one.state}${because(one.reason)}`).join(", ");
+  return templates.map((one) => `${one.size} ${one.step ?? one.state}${because(one.reason)}`).join(", ");
 }
 
 function describePool({ wanted, ready, reason }: HostStatus["pool"]): string {

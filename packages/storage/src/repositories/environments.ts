@@ -71,7 +71,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
         .where("id", "=", id)
         .where("state", "in", [...from]);
       const known = Object.entries({ ...fromPatch(only), ...fromTimes(only) });
-      for (const [column, value] of known as [keyof EnvironmentsTable, string | null][]) {
+      for (const [column, value] of known as [keyof EnvironmentsTable, string | number | null][]) {
         update = value === null ? update.where(column, "is", null) : update.where(column, "=", value);
       }
       const changed = await update.returningAll().executeTakeFirst();
@@ -90,12 +90,12 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
-    async annotate(id, state, reason) {
+    async enterStep(id, step) {
       const { numUpdatedRows } = await db
         .updateTable("environments")
-        .set({ reason })
+        .set({ step })
         .where("id", "=", id)
-        .where("state", "=", state)
+        .where("state", "=", "creating")
         .executeTakeFirst();
       return numUpdatedRows > 0n;
     },
@@ -138,6 +138,9 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     name: stored.name,
     owner: stored.owner as OwnerId,
     state: stored.state,
+    operation: stored.operation,
+    step: stored.step,
+    interruptions: stored.interruptions,
     reason: stored.reason,
     driver: stored.driver,
     memoryMib: stored.memory_mib,
@@ -159,6 +162,9 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     name: row.name,
     owner: row.owner,
     state: row.state,
+    operation: row.operation,
+    step: row.step,
+    interruptions: row.interruptions,
     reason: row.reason,
     driver: row.driver,
     memory_mib: row.memoryMib,
@@ -184,6 +190,9 @@ function fromTimes({ idleTimeoutSeconds, expiresAt }: EnvironmentTimes): Updatea
 /** A key that is absent leaves its column alone; null clears it. */
 function fromPatch(patch: EnvironmentPatch): Updateable<EnvironmentsTable> {
   return {
+    ...(patch.operation === undefined ? {} : { operation: patch.operation }),
+    ...(patch.step === undefined ? {} : { step: patch.step }),
+    ...(patch.interruptions === undefined ? {} : { interruptions: patch.interruptions }),
     ...(patch.reason === undefined ? {} : { reason: patch.reason }),
     ...(patch.machineId === undefined ? {} : { machine_id: patch.machineId }),
     ...(patch.diskId === undefined ? {} : { disk_id: patch.diskId }),

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { storageContract } from "@microterm/core/testing";
-import { OwnerId } from "@microterm/protocol";
+import { type BootStep, type EnvironmentState, type Operation, OwnerId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createSqliteStorage } from "./sqlite-storage.ts";
 
@@ -12,6 +12,113 @@ function scratch(): string {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   return folder;
 }
+
+/** What each migration has added, newest first, for {@link rewind}. */
+const ADDED = [
+  ["0004-operations", ["operation", "step", "interruptions"], null],
+  ["0003-recipes", [], "templates"],
+  ["0002-instant", ["size", "disk_id", "save_id", "idle_timeout_seconds", "expires_at"], null],
+] as const;
+
+/** Makes a database one of an older version: as it was after the migration `last`. */
+function rewind(database: DatabaseSync, last: string): void {
+  for (const [name, columns, table] of ADDED) {
+    if (name <= last) continue;
+    for (const column of columns) database.exec(`alter table environments drop column ${column}`);
+    if (table !== null) database.exec(`drop table ${table}`);
+  }
+  database.exec(`delete from kysely_migration where name > '${last}'`);
+}
+
+const SAVE = "s".repeat(16);
+
+/** State, reason and save of a row of the version before operations; operation, step, interruptions and reason of it now. */
+const CONVERTED: readonly (readonly [
+  [EnvironmentState, string | null, string | null],
+  [Operation | null, BootStep | null, number, string | null],
+])[] = [
+  [
+    ["creating", "disk", null],
+    ["start", "disk", 0, null],
+  ],
+  [
+    ["creating", "claim", null],
+    ["start", "claim", 0, null],
+  ],
+  [
+    ["creating", "resume", SAVE],
+    ["resume", "resume", 0, null],
+  ],
+  [
+    ["creating", "agent", SAVE],
+    ["resume", "agent", 0, null],
+  ],
+  [
+    ["creating", "kernel (resumed after a restart)", null],
+    ["start", "kernel", 1, "resumed after a restart"],
+  ],
+  [
+    ["creating", "agent (resumed after a restart; second attempt: no\nanswer)", SAVE],
+    ["resume", "agent", 1, "resumed after a restart; second attempt: no\nanswer"],
+  ],
+  [
+    ["creating", "kernel (its template was damaged)", null],
+    ["start", "kernel", 0, "its template was damaged"],
+  ],
+  // The console's last line is the guest's.
+  [
+    ["creating", "kernel (second attempt: the console ended with: resumed after a restart)", null],
+    ["start", "kernel", 0, "second attempt: the console ended with: resumed after a restart"],
+  ],
+  [
+    ["creating", null, null],
+    ["start", null, 0, null],
+  ],
+  [
+    ["creating", "constructor", null],
+    ["start", null, 0, null],
+  ],
+  [
+    ["running", null, null],
+    [null, null, 0, null],
+  ],
+  [
+    ["running", "stopping", null],
+    ["stop", null, 0, null],
+  ],
+  [
+    ["running", "stopping", SAVE],
+    ["stop", null, 0, null],
+  ],
+  [
+    ["running", "pausing", SAVE],
+    ["pause", null, 0, null],
+  ],
+  [
+    ["paused", "paused by its owner", SAVE],
+    [null, null, 0, null],
+  ],
+  [
+    ["paused", "idle for 30 minutes", SAVE],
+    [null, null, 0, "idle for 30 minutes"],
+  ],
+  [
+    ["stopped", "stopped by its owner", null],
+    [null, null, 0, null],
+  ],
+  [
+    ["stopped", "the host was restarted", null],
+    [null, null, 0, "the host was restarted"],
+  ],
+  [
+    ["failed", "the VMM died: pausing", null],
+    [null, null, 0, "the VMM died: pausing"],
+  ],
+  [
+    ["destroying", null, null],
+    ["destroy", null, 0, null],
+  ],
+];
 
 storageContract("sqlite", () => createSqliteStorage({ path: join(scratch(), "microterm.db") }));
 
@@ -32,11 +139,7 @@ describe("sqlite", () => {
     const path = join(scratch(), "microterm.db");
     await (await createSqliteStorage({ path })).close();
     const database = new DatabaseSync(path);
-    for (const column of ["size", "disk_id", "save_id", "idle_timeout_seconds", "expires_at"]) {
-      database.exec(`alter table environments drop column ${column}`);
-    }
-    database.exec("drop table templates");
-    database.exec("delete from kysely_migration where name > '0001-initial'");
+    rewind(database, "0001-initial");
     database.exec("insert into owners values ('annannann', '2026-11-22T10:00:00.000Z')");
     for (const [id, memoryMib] of [
       ["a".repeat(12), 512],
@@ -56,16 +159,37 @@ describe("sqlite", () => {
     ]);
   });
 
+  it("reads what was being done out of the sentences of the version before, once and for all", async () => {
+    const path = join(scratch(), "microterm.db");
+    await (await createSqliteStorage({ path })).close();
+    const database = new DatabaseSync(path);
+    rewind(database, "0003-recipes");
+    database.exec("insert into owners values ('annannann', '2026-11-22T10:00:00.000Z')");
+    const insert = database.prepare(
+      `insert into environments (id, name, owner, state, reason, save_id, driver, memory_mib, cpus, disk_mib, disk_id, created_at)
+       values (?, ?, 'annannann', ?, ?, ?, 'qemu', 512, 1, 2048, ?, '2026-11-22T10:00:00.000Z')`,
+    );
+    for (const [n, [old]] of CONVERTED.entries()) {
+      const id = `a${String(n).padStart(11, "0")}`;
+      insert.run(id, id, ...old, id);
+    }
+    database.close();
+    const storage = await createSqliteStorage({ path });
+    onTestFinished(() => storage.close());
+    const now = await storage.environments.list();
+    expect(now.map((row) => [row.operation, row.step, row.interruptions, row.reason])).toEqual(
+      CONVERTED.map(([, wanted]) => wanted),
+    );
+  });
+
   it("changes nothing where it cannot be brought along to the end, so that it can be the next time", async () => {
     const path = join(scratch(), "microterm.db");
     await (await createSqliteStorage({ path })).close();
     const database = new DatabaseSync(path);
     onTestFinished(() => database.close());
-    for (const column of ["size", "disk_id", "save_id", "idle_timeout_seconds"]) {
-      database.exec(`alter table environments drop column ${column}`);
-    }
-    database.exec("drop table templates; delete from kysely_migration where name > '0001-initial'");
-    // The second migration fails half-way: `expires_at` is still there.
+    rewind(database, "0001-initial");
+    // The second migration fails half-way: `expires_at` is there already.
+    database.exec("alter table environments add column expires_at text");
     await expect(createSqliteStorage({ path })).rejects.toThrow(/0002-instant failed.*expires_at/);
     database.exec("alter table environments drop column expires_at");
     await (await createSqliteStorage({ path })).close();

@@ -49,8 +49,8 @@ export const RunningActions = ({ environment }: { readonly environment: Environm
   const { pause, stop } = usePower(environment.id);
   const anchor = useRef<HTMLDivElement>(null);
   const canPause = useCanPause();
-  const isStopping = stop.isPending || environment.reason === "stopping";
-  const isPausing = pause.isPending || environment.reason === "pausing";
+  const isStopping = stop.isPending || environment.operation === "stop";
+  const isPausing = pause.isPending || environment.operation === "pause";
   const isShown = pause.isError || stop.isError;
   return (
     <div ref={anchor} className="flex items-center gap-1.5 max-sm:gap-0">

@@ -41,7 +41,7 @@ export const PausedCard = ({ environment }: { readonly environment: Environment 
   // What had the focus lies behind it now.
   useEffect(() => button.current?.focus(), []);
   const isResuming = resume.isPending || environment.state === "creating";
-  const { steps, current } = startSteps(environment.reason, "resume");
+  const { steps, current } = startSteps(environment, "resume");
   const step = environment.state === "creating" ? steps[current]?.words : undefined;
   return (
     <Card label="Paused">

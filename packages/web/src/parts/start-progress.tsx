@@ -11,7 +11,7 @@ export const StartProgress = ({ environment }: { readonly environment: Environme
   const [start] = useState(() => Date.now());
   const now = useNow(200);
   const before = useRef<Flow | null>(null);
-  const { flow, steps, current, remark } = startSteps(environment.reason, before.current);
+  const { flow, steps, current } = startSteps(environment, before.current);
   if (current >= 0) before.current = flow;
   const at = Math.max(0, current);
   const [stepStart, setStepStart] = useState(start);
@@ -36,7 +36,7 @@ export const StartProgress = ({ environment }: { readonly environment: Environme
             {i > at && <Circle aria-hidden className="size-4 shrink-0 opacity-40" />}
             <span>
               {words}
-              {i === at && remark !== "" && <span className="text-warn"> {remark}</span>}
+              {i === at && environment.reason && <span className="text-warn"> ({environment.reason})</span>}
             </span>
             {i === at && (
               <span className="ml-auto whitespace-nowrap text-muted tabular-nums">{elapsedWords(now - stepStart)}</span>

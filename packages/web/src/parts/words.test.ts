@@ -20,10 +20,11 @@ describe("words", () => {
     expect(receiptWords({ removed, left: ["process 7"] })).toContain("Still there: process 7.");
   });
   test("a running environment that is stopping says so", () => {
-    const running = { state: "running", reason: null, unresponsiveSince: null } as const;
-    expect(statusWord({ ...running, reason: "stopping" }).word).toBe("Stopping");
+    const running = { state: "running", operation: null, unresponsiveSince: null } as const;
+    expect(statusWord({ ...running, operation: "stop" }).word).toBe("Stopping");
     expect(statusWord(running).word).toBe("Running");
     expect(statusWord({ ...running, unresponsiveSince: "2026-11-28T12:00:00.000Z" }).word).toBe("Not responding");
+    expect(statusWord({ ...running, state: "creating", operation: "resume" }).word).toBe("Resuming");
   });
   test("a size has its name before its numbers", () => {
     const numbers = { memoryMib: 1024, cpus: 2, diskMib: 2048 };
@@ -31,21 +32,22 @@ describe("words", () => {
     expect(sizeWords({ ...numbers, size: null })).toBe("custom · 2 CPUs · 1 GiB · 2 GiB disk");
   });
   test("the host says what is ready and what is being prepared", () => {
-    const template = (state: Template["state"], reason: string | null = null): Template => ({
+    const template = (state: Template["state"], { step = null, reason = null }: Partial<Template> = {}): Template => ({
       size: "medium",
       memoryMib: 512,
       cpus: 1,
       diskMib: 2048,
       state,
+      step,
       reason,
     });
     const pool = { wanted: 2, ready: 1, reason: null };
-    expect(readinessWords({ templates: [template("building", "kernel")], pool })).toEqual({
-      words: "1 of 2 ready · preparing medium: kernel…",
+    expect(readinessWords({ templates: [template("building", { step: "kernel" })], pool })).toEqual({
+      words: "1 of 2 ready · preparing medium: starting Linux…",
       isWarning: false,
       detail: "",
     });
-    expect(readinessWords({ templates: [template("failed", "no answer")], pool })).toMatchObject({
+    expect(readinessWords({ templates: [template("failed", { reason: "no answer" })], pool })).toMatchObject({
       isWarning: true,
       detail: "medium: no answer",
     });

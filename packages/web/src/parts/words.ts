@@ -1,5 +1,5 @@
 /** What the page calls things: the words of the inside stay inside. */
-import type { Environment, HostStatus, Isolation, Receipt } from "@microterm/protocol";
+import type { Environment, HostStatus, Isolation, Receipt, TemplateStep } from "@microterm/protocol";
 
 export interface StatusWord {
   readonly word: string;
@@ -9,15 +9,15 @@ export interface StatusWord {
 
 export const statusWord = ({
   state,
-  reason,
+  operation,
   unresponsiveSince,
-}: Pick<Environment, "state" | "reason" | "unresponsiveSince">): StatusWord => {
+}: Pick<Environment, "state" | "operation" | "unresponsiveSince">): StatusWord => {
   switch (state) {
     case "creating":
-      return { word: reason?.startsWith("resume") ? "Resuming" : "Starting", tone: "accent", isMoving: true };
+      return { word: operation === "resume" ? "Resuming" : "Starting", tone: "accent", isMoving: true };
     case "running":
-      if (reason === "stopping") return { word: "Stopping", tone: "muted", isMoving: true };
-      if (reason === "pausing") return { word: "Pausing", tone: "warn", isMoving: true };
+      if (operation === "stop") return { word: "Stopping", tone: "muted", isMoving: true };
+      if (operation === "pause") return { word: "Pausing", tone: "warn", isMoving: true };
       if (unresponsiveSince !== null) return { word: "Not responding", tone: "warn", isMoving: false };
       return { word: "Running", tone: "ok", isMoving: false };
     case "paused":
@@ -77,13 +77,23 @@ export const sizeWords = (of: Pick<Environment, "size" | "memoryMib" | "cpus" | 
 
 export type Template = HostStatus["templates"][number];
 
+const TEMPLATE_STEPS: Readonly<Record<TemplateStep, string>> = {
+  disk: "making its disk",
+  machine: "switching it on",
+  kernel: "starting Linux",
+  agent: "waiting for it to answer",
+  warm: "running common programs once",
+  seal: "clearing what must not be copied",
+  save: "saving its memory",
+};
+
 /** How fast an environment of this size starts now; null where all of them boot. */
-export const templateWords = ({ state, reason }: Pick<Template, "state" | "reason">): string | null => {
+export const templateWords = ({ state, step }: Pick<Template, "state" | "step">): string | null => {
   switch (state) {
     case "ready":
       return "starts at once";
     case "building":
-      return `being prepared${reason ? ` (${reason})` : ""}; boots until then`;
+      return `being prepared${step === null ? "" : ` (${TEMPLATE_STEPS[step]})`}; boots until then`;
     case "waiting":
       return "prepared soon; boots until then";
     case "failed":
@@ -109,10 +119,13 @@ export const readinessWords = ({ templates, pool }: Pick<HostStatus, "templates"
     .filter((line) => line !== "")
     .join("\n");
   const ready = pool.wanted > 0 ? `${pool.ready} of ${pool.wanted} ready` : "";
-  const preparing = building ? `preparing ${building.size}${building.reason ? `: ${building.reason}` : ""}…` : "";
+  const preparing = building
+    ? `preparing ${building.size}${building.step === null ? "" : `: ${TEMPLATE_STEPS[building.step]}`}…`
+    : "";
   const broken = failed.length > 0 ? `${failed.map(({ size }) => size).join(", ")} could not be prepared` : "";
   const words = [ready, preparing, broken].filter((part) => part !== "").join(" · ");
-  return words === "" ? null : { words, isWarning: failed.length > 0 || (pool.reason !== null && !building), detail };
+  const isShort = pool.ready < pool.wanted && !building;
+  return words === "" ? null : { words, isWarning: failed.length > 0 || isShort, detail };
 };
 
 /** A network provider's name, for a person. */

@@ -21,8 +21,7 @@ const neighbour = (terminals: readonly Terminal[], id: string): string | null =>
 };
 
 /** Not while it is on its way to rest: its terminals are let go then, and its machine answers nothing. */
-export const isAttachable = ({ state, reason }: Environment): boolean =>
-  state === "running" && reason !== "pausing" && reason !== "stopping";
+export const isAttachable = ({ state, operation }: Environment): boolean => state === "running" && operation === null;
 
 /** The terminals of a running environment, oldest first, and the one that is looked at, which the address names. */
 export const useTerminals = (environment: Environment) => {
