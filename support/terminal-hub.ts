@@ -34,12 +34,13 @@ export async function serveTerminal(
     onChange: () => () => undefined,
     path: join(folder.path, "screen.json"),
     onInput: () => undefined,
+    broke: (error) => console.error(error),
     onOver: () => undefined,
   });
   http.on("upgrade", (request, transport, head) => {
     webSockets.handleUpgrade(request, transport, head, (webSocket: WebSocket) => {
       const socket = new ClientSocket({ socket: webSocket, transport: transport as Socket, identity, connections });
-      const source = { log: hub.log, terminal: terminal.id, agent };
+      const source = { log: hub.log, terminal: terminal.id, agent, broke: hub.broke };
       const { startOffset: start } = terminal;
       new HubClient({ socket, hub, source, terminal: terminal.id, start, end: hub.log.end, from: 0n, role: "owner" });
     });

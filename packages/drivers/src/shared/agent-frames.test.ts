@@ -129,4 +129,29 @@ describe("a terminal's reader", () => {
   ])("refuses output %s", (_name, frames) => {
     expect(() => feed(5n, ...frames)).toThrow(FrameError);
   });
+
+  const gap = (from: bigint, to: bigint): Buffer => {
+    const payload = Buffer.alloc(16);
+    payload.writeBigUInt64BE(from, 0);
+    payload.writeBigUInt64BE(to, 8);
+    return encodeFrame(FRAME.gap, payload);
+  };
+  const exit = (offset: bigint): Buffer => {
+    const payload = Buffer.alloc(13);
+    payload.writeBigUInt64BE(offset, 0);
+    return encodeFrame(FRAME.exit, payload);
+  };
+  const LAST = 2n ** 53n - 1n;
+  const far: [string, (past: bigint) => Buffer[]][] = [
+    ["a size", (past) => [size(LAST + past)]],
+    ["output", (past) => [size(LAST + past), output(LAST + past, "abc")]],
+    ["a gap", (past) => [size(0n), gap(0n, LAST + past)]],
+    ["an exit", (past) => [size(LAST + past), exit(LAST + past)]],
+  ];
+  it.each(far)("takes %s up to 2^53 - 1 and none behind it", (_name, frames) => {
+    expect(() => feed(undefined, ...frames(0n))).not.toThrow();
+    for (const past of [1n, 2n ** 60n, 2n ** 64n - 1n - LAST]) {
+      expect(() => feed(undefined, ...frames(past))).toThrow(FrameError);
+    }
+  });
 });

@@ -2,6 +2,17 @@ import type { ExecEvents, TerminalEvents } from "@microterm/core";
 import { FrameError, type FramePiece, guestUnreachable } from "@microterm/host";
 import { ExecFailure, FRAME, type TerminalExit } from "@microterm/protocol";
 
+/**
+ * Of a frame: far above what a terminal ever prints (1 GB/s for a hundred days), and far below where the 64 bits overflow in which what
+ * follows from it is sent on.
+ */
+const MAX_OFFSET = BigInt(Number.MAX_SAFE_INTEGER);
+
+function checked(offset: bigint): bigint {
+  if (offset > MAX_OFFSET) throw new FrameError(`an offset of ${offset}`);
+  return offset;
+}
+
 /** Exit kinds of EXIT and EXITED frames: u8 kind, u32 value. */
 function exitOf(head: Buffer, at: number): TerminalExit {
   const kind = head[at];
@@ -28,7 +39,7 @@ export class TerminalReader {
   piece(piece: FramePiece): void {
     const { type, head, body } = piece;
     if (this.#hasExited) throw new FrameError("a frame after EXIT");
-    const offset = head.readBigUInt64BE(0);
+    const offset = checked(head.readBigUInt64BE(0));
     if (type === FRAME.resized) {
       this.#resized(offset, head);
       return;
@@ -40,7 +51,7 @@ export class TerminalReader {
       this.#position = at + BigInt(body.length);
       if (body.length > 0) this.#events.output(at, body);
     } else if (type === FRAME.gap) {
-      const to = head.readBigUInt64BE(8);
+      const to = checked(head.readBigUInt64BE(8));
       this.#expect(offset);
       if (to <= offset) throw new FrameError(`a gap from ${offset} to ${to}`);
       this.#position = to;

@@ -2,6 +2,7 @@ import type { TerminalId } from "@microterm/protocol";
 import { type Appearance, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import type { ClientSocket } from "./client-socket.ts";
+import { contained } from "./contained.ts";
 import { encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
 import type { Farewell } from "./guest-reader.ts";
 import type { TerminalHub } from "./hub.ts";
@@ -72,8 +73,8 @@ export class HubClient extends LogConsumer implements HubMember {
     if (role === "viewer") this.#size.leave();
     socket.receive({
       message: (message) => this.#message(message),
-      drained: () => this.#resume(),
-      closed: () => this.#closed(),
+      drained: contained(hub.broke, () => this.#resume()),
+      closed: contained(hub.broke, () => this.#closed()),
     });
     const isFuture = from !== undefined && from > end;
     const shown = from === undefined || isFuture ? end : from;
@@ -161,7 +162,7 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#isAsking = true;
     const { position } = this.#window;
     const least = later(position, this.#end);
-    this.#hub.keyframe(least).then(
+    const asked = this.#hub.keyframe(least).then(
       (keyframe) => {
         this.#isAsking = false;
         if (this.#isOver) return;
@@ -180,6 +181,7 @@ export class HubClient extends LogConsumer implements HubMember {
         this.#isAsking = false;
       },
     );
+    asked.catch(this.#hub.broke);
   }
 
   #message(message: Buffer): void {
@@ -248,7 +250,10 @@ export class HubClient extends LogConsumer implements HubMember {
   #write(bytes: Uint8Array): void {
     if (this.#hub.write(bytes) || this.#isInputHeld) return;
     this.#holdInput(true);
-    void this.#hub.drained().then(() => this.#holdInput(false));
+    this.#hub
+      .drained()
+      .then(() => this.#holdInput(false))
+      .catch(this.#hub.broke);
   }
 
   #holdInput(held: boolean): void {

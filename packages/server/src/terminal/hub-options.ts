@@ -11,6 +11,8 @@ export interface HubOptions {
   readonly path: string;
   /** Somebody typed. */
   onInput(): void;
+  /** Something was thrown in what deals with this terminal. */
+  broke(error: unknown): void;
   /** The hub is of no use any more; its clients were sent away. */
   onOver(): void;
 }

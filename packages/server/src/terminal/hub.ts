@@ -1,8 +1,10 @@
-import type { Appearance, TerminalNews } from "@microterm/protocol";
+import type { Appearance, TerminalExit, TerminalNews } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
-import { contentOf, encodeKeyframe, encodeNews } from "./frames.ts";
+import { contained, containedAll } from "./contained.ts";
+import { contentOf, encodeNews } from "./frames.ts";
 import { GoneClients } from "./gone-clients.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
+import { HubKeyframes, type Keyframe } from "./hub-keyframes.ts";
 import type { HubMember } from "./hub-member.ts";
 import type { HubOptions } from "./hub-options.ts";
 import { ModelFeed } from "./model-feed.ts";
@@ -41,14 +43,7 @@ const ENDED_MS = 2000;
 const IDLE_MS = 10_000;
 
 const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
-
-interface Keyframe {
-  readonly frame: Buffer;
-  readonly offset: bigint;
-  readonly item: number;
-  readonly cols: number;
-  readonly rows: number;
-}
+const BROKEN: Farewell = { code: CLOSE.serverShutdown, reason: "the server could not go on with this terminal" };
 
 /** One terminal: one reader of the guest, one screen model, any number of clients. */
 export class TerminalHub {
@@ -65,8 +60,7 @@ export class TerminalHub {
   readonly notices = new ScreenNotices();
   #printedAt = performance.now();
   readonly #gone = new GoneClients();
-  #keyframe: Promise<Keyframe> | null = null;
-  #latest: Keyframe | null = null;
+  readonly #keyframes: HubKeyframes;
   #isOver = false;
   #isFull = false;
   #hasExited = false;
@@ -80,6 +74,8 @@ export class TerminalHub {
     this.#feed = feed;
     this.#log = log;
     const { terminal, agent, isAsleep, onChange } = options;
+    // Let go of when the terminal is looked at next.
+    this.#keyframes = new HubKeyframes(feed, log, () => this.#lookAgain(!this.#isOver));
     this.#reader = new GuestReader({
       terminal: terminal.id,
       createdUnixMs: terminal.createdUnixMs,
@@ -87,20 +83,20 @@ export class TerminalHub {
       agent,
       isAsleep,
       onChange,
-      events: {
-        output: (offset, bytes) => {
+      events: containedAll(this.broke, {
+        output: (offset: bigint, bytes: Uint8Array) => {
           log.output(offset, bytes);
           this.#spread();
         },
-        gap: (from, to) => {
+        gap: (from: bigint, to: bigint) => {
           log.gap(from, to);
           this.#spread();
         },
-        resized: (offset, cols, rows) => {
+        resized: (offset: bigint, cols: number, rows: number) => {
           log.resized(offset, { cols, rows });
           this.#spread();
         },
-        exited: (offset, exit) => {
+        exited: (offset: bigint, exit: TerminalExit) => {
           this.#hasExited = true;
           log.exit(offset, exit);
           this.#spread();
@@ -109,8 +105,8 @@ export class TerminalHub {
           if (this.#askedSize !== null) this.#reader.resize(this.#askedSize);
         },
         // A guest that has ended takes its terminals with it.
-        ended: (farewell) => this.close(farewell, farewell.code !== CLOSE.environmentGone),
-      },
+        ended: (farewell: Farewell) => this.close(farewell, farewell.code !== CLOSE.environmentGone),
+      }),
     });
     this.#lookAgain(true);
   }
@@ -136,6 +132,7 @@ export class TerminalHub {
           hub?.begunAnew();
         },
         emptied: () => hub?.emptied(),
+        broke: (error) => (hub === null ? options.broke(error) : hub.broke(error)),
       },
       (from, size) => {
         // The guest tells the size at that byte; until then it is that of the screen that was kept there.
@@ -193,24 +190,9 @@ export class TerminalHub {
     else this.moved();
   }
 
-  /** The screen with all output up to `offset` at least. Many that ask get the same. */
+  /** The screen with all output up to `offset` at least. */
   keyframe(offset: bigint): Promise<Keyframe> {
-    const latest = this.#latest;
-    const isCurrent = latest !== null && latest.offset === this.#log.end && latest.item >= this.#log.first;
-    if (isCurrent && latest.offset >= offset) return Promise.resolve(latest);
-    this.#keyframe ??= this.#capture(offset).finally(() => {
-      this.#keyframe = null;
-    });
-    return this.#keyframe;
-  }
-
-  async #capture(least: bigint): Promise<Keyframe> {
-    const { offset, item, screen } = await this.#feed.capture(least);
-    const { cols, rows } = screen;
-    // Let go of when the terminal is looked at next.
-    this.#lookAgain(!this.#isOver);
-    this.#latest = { frame: encodeKeyframe(offset, screen), offset, item, cols, rows };
-    return this.#latest;
+    return this.#keyframes.take(offset);
   }
 
   /** False: the client is not read until `drained`. */
@@ -250,9 +232,12 @@ export class TerminalHub {
   answer(text: string): void {
     if (this.#isFull || this.#reader.write(Buffer.from(text, "latin1"))) return;
     this.#isFull = true;
-    void this.#reader.drained().then(() => {
-      this.#isFull = false;
-    });
+    this.#reader
+      .drained()
+      .then(() => {
+        this.#isFull = false;
+      })
+      .catch(this.broke);
   }
 
   tell(offset: bigint, news: readonly TerminalNews[]): void {
@@ -281,6 +266,7 @@ export class TerminalHub {
         return { offset, cols, rows, content: contentOf(frame) };
       },
       moved: () => this.moved(),
+      broke: this.broke,
     });
     this.#recorder = recorder;
     try {
@@ -314,6 +300,12 @@ export class TerminalHub {
   moved(): void {
     this.#regulate();
   }
+
+  /** Something was thrown over this terminal: it costs this hub alone, and whoever comes back gets another. */
+  readonly broke = (error: unknown): void => {
+    this.#options.broke(error);
+    contained(this.#options.broke, () => this.close(BROKEN, true))();
+  };
 
   close(farewell: Farewell, isKept: boolean): void {
     if (this.#isOver) return;
@@ -376,7 +368,7 @@ export class TerminalHub {
     shouldHold ||= gone.some((offset) => this.#isFar(offset, isHeld));
     // What ended a terminal stays for those who have not taken it.
     const isIdle = now - this.#printedAt > IDLE_MS && !this.#hasExited;
-    if (isIdle) this.#latest = null;
+    if (isIdle) this.#keyframes.forget();
     this.#log.trim(needed, isIdle ? 0 : RECENT_BYTES);
     this.#lookAgain(!isIdle || shouldHold || gone.length > 0 || this.#log.first < this.#log.next);
     if (shouldHold && isHeld && now - this.#heldSince > HOLD_MS) this.#reader.leave();
@@ -390,6 +382,12 @@ export class TerminalHub {
   /** Whether time alone changes anything: a terminal at rest is not looked at until something happens to it. */
   #lookAgain(isDue: boolean): void {
     if (!isDue) clearInterval(this.#check);
-    this.#check = isDue ? (this.#check ?? setInterval(() => this.#regulate(), CHECK_MS).unref()) : undefined;
+    this.#check = isDue
+      ? (this.#check ??
+        setInterval(
+          contained(this.broke, () => this.#regulate()),
+          CHECK_MS,
+        ).unref())
+      : undefined;
   }
 }

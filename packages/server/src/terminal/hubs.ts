@@ -103,6 +103,8 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
           if (change.id === id) listener();
         }),
       onInput: () => onInput(id),
+      broke: (error) =>
+        log.error({ err: error, environment: id, terminal: terminal.id }, "an exception cost a terminal its clients"),
       onOver: () => {
         hubs.delete(key);
       },

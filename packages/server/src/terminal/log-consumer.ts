@@ -1,5 +1,6 @@
 import type { GuestAgent, TerminalStream } from "@microterm/core";
 import type { TerminalId } from "@microterm/protocol";
+import { containedAll } from "./contained.ts";
 import { encodeOutput, encodeResized, outputOf } from "./frames.ts";
 import type { LogItem, OutputLog } from "./output-log.ts";
 import type { TerminalSize } from "./terminal-sizes.ts";
@@ -8,6 +9,8 @@ export interface Source {
   readonly log: OutputLog;
   readonly terminal: TerminalId;
   readonly agent: () => Promise<GuestAgent>;
+  /** Something was thrown where nobody else would hear of it. */
+  broke(error: unknown): void;
 }
 
 /**
@@ -52,7 +55,7 @@ export abstract class LogConsumer {
     // A byte that is still to come is waited for.
     const next = position > log.end ? log.next : log.find(position);
     if (next === null) {
-      void this.#help();
+      this.#help().catch(this.source.broke);
       return;
     }
     this.#join(next);
@@ -151,17 +154,17 @@ export abstract class LogConsumer {
     try {
       const stream = await (await agent()).attach(terminal, {
         from: this.position,
-        events: {
-          output: (offset, bytes) =>
+        events: containedAll(this.source.broke, {
+          output: (offset: bigint, bytes: Uint8Array) =>
             own({ kind: "output", offset, end: offset + BigInt(bytes.length), frame: encodeOutput(offset, bytes) }),
           gap: fail,
-          resized: (_, cols, rows) => {
+          resized: (_: bigint, cols: number, rows: number) => {
             if (!helper.isClosed && !meet()) this.#resize({ cols, rows });
           },
           // The log has it too.
           exited: () => void (meet() || fail()),
           closed: fail,
-        },
+        }),
       });
       helper.stream = stream;
       if (helper.isClosed) stream.close();

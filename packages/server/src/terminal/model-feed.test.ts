@@ -32,6 +32,7 @@ async function terminal(host: ModelHost, path: string) {
       moved: () => undefined,
       begunAnew: () => told.push("cut"),
       emptied: () => told.push("emptied"),
+      broke: (error) => told.push(`broke: ${error}`),
     },
     (from, size) => {
       log = new OutputLog(from, size ?? { cols: 80, rows: 24 });

@@ -171,6 +171,7 @@ export class ModelFeed extends LogConsumer {
         this.#options.news(offset, news);
       },
       reply: (text) => this.#options.reply(text),
+      broke: (error) => this.#options.broke(error),
       lost: (isCulprit) => this.#reopen(isCulprit),
     });
     if (this.#appearance !== null) model.setAppearance(this.#appearance);

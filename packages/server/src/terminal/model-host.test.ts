@@ -46,6 +46,7 @@ function open(host: ModelHost, path: string, options: Partial<ModelOptions> = {}
     news: (_, some) => news.push(...some),
     reply: (text) => replies.push(text),
     lost: () => lost.resolve(),
+    broke: () => undefined,
     ...options,
   });
   return { model, replies, news, opened: opened.promise, lost: lost.promise };

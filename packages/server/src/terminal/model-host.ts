@@ -2,6 +2,7 @@ import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 import { threadEnvironment } from "../process/lean-process.ts";
+import { contained } from "./contained.ts";
 import type { FromWorker, ToWorker } from "./model-messages.ts";
 
 /** A worker that has parsed nothing of what it was given for so long hangs. */
@@ -32,6 +33,8 @@ export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, 
   reply(text: string): void;
   /** The worker died with this model in it, perhaps of what it was just dealing with: nothing more comes of it. */
   lost(isCulprit: boolean): void;
+  /** One of the above threw. */
+  broke(error: unknown): void;
 }
 
 /** The main thread's end of one screen model. */
@@ -143,7 +146,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       strikes.set(nameOf(options), (strikes.get(nameOf(options)) ?? 0) + 1);
       log.error({ path: options.path }, "the worker of the screen models died of this terminal's output");
     }
-    if (!isClosed) options.lost(isCulprit);
+    if (!isClosed) contained(options.broke, options.lost)(isCulprit);
     for (const { reject } of captures.values()) reject(new Error("the worker of the screen models died"));
   }
 
@@ -158,7 +161,10 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       log.error({ path: entry?.options.path, fault: text }, `an exception cost a screen model its ${lost}`);
       return;
     }
-    if (entry === undefined) return;
+    if (entry !== undefined) contained(entry.options.broke, deal)(entry, message);
+  }
+
+  function deal(entry: Entry, message: Exclude<FromWorker, { kind: "fault" | "stopped" }>): void {
     const { options } = entry;
     switch (message.kind) {
       case "opened":
@@ -224,7 +230,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
         entry.costs.push(STEP_COST);
         entry.unparsed += STEP_COST;
       };
-      const { opened: _1, parsed: _2, news: _3, reply: _4, lost: _5, ...rest } = options;
+      const { opened: _1, parsed: _2, news: _3, reply: _4, lost: _5, broke: _6, ...rest } = options;
       send({ kind: "open", key, isEmpty, ...rest });
       return {
         isEmpty,
@@ -242,7 +248,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
             if (open.length === BUFFER_BYTES) flush();
           }
           // Once the clients have theirs.
-          if (open !== null) flushing ??= setImmediate(flush);
+          if (open !== null) flushing ??= setImmediate(contained(options.broke, flush));
         },
         resized: (cols, rows) => step({ kind: "resized", key, cols, rows }),
         gap: (end) => step({ kind: "gap", key, end }),

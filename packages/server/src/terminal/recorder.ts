@@ -1,4 +1,5 @@
 import { createUtf8Aligner } from "@microterm/screen";
+import { contained } from "./contained.ts";
 import { exitStatusOf, outputOf } from "./frames.ts";
 import { LogConsumer, type Source } from "./log-consumer.ts";
 import type { LogItem } from "./output-log.ts";
@@ -110,21 +111,28 @@ export class Recorder extends LogConsumer {
     } else if (item.newSize !== null) this.#event("r", `${item.newSize.cols}x${item.newSize.rows}`);
     if (this.#bytes + this.#lines.length > MAX_RECORDING_BYTES) this.#fill();
     else if (this.#lines.length > FLUSH_BYTES) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
+    else
+      this.#timer ??= setTimeout(
+        contained(this.source.broke, () => this.#flush()),
+        FLUSH_MS,
+      );
   }
 
   protected override lost(): void {
     this.stop();
     if (this.#isStopped) return;
     this.#event("m", "output is missing here");
-    void this.#options.keyframe().then(
-      ({ offset, cols, rows, content }) => {
-        if (this.#isStopped || this.#isFull) return;
-        this.#keyframe(cols, rows, content);
-        this.startAt(offset, { cols, rows });
-      },
-      () => undefined,
-    );
+    this.#options
+      .keyframe()
+      .then(
+        ({ offset, cols, rows, content }) => {
+          if (this.#isStopped || this.#isFull) return;
+          this.#keyframe(cols, rows, content);
+          this.startAt(offset, { cols, rows });
+        },
+        () => undefined,
+      )
+      .catch(this.source.broke);
   }
 
   /** A screen that replaces what was drawn. */
@@ -173,6 +181,7 @@ export class Recorder extends LogConsumer {
         this.#waitingBytes -= bytes;
         this.pump();
         this.#options.moved();
-      });
+      })
+      .catch(this.source.broke);
   }
 }

@@ -81,7 +81,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
       if (hub.isOver) return socket.close(CLOSE.serverShutdown, "the terminal was closed just now");
       // The hub may have read on since the guest was asked.
       const end = later(hub.log.end, endOffset);
-      const source = { log: hub.log, terminal: terminal.id, agent };
+      const source = { log: hub.log, terminal: terminal.id, agent, broke: hub.broke };
       new HubClient({ socket, hub, source, terminal: terminal.id, start, end, from, role });
     };
   }

@@ -1,0 +1,95 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { createPrintingAgent } from "../../../../support/printing-agent.ts";
+import { makeTempFolder } from "../../../../support/temp-folder.ts";
+import { contentOf } from "./frames.ts";
+import { TerminalHub } from "./hub.ts";
+import type { HubMember } from "./hub-member.ts";
+import { createModelHost, type ModelHost } from "./model-host.ts";
+
+const TIME = { timeout: 60_000 };
+
+const silent: HubMember = {
+  needs: null,
+  behind: 0,
+  isWaitedFor: false,
+  returnsAt: null,
+  pump: () => undefined,
+  giveUp: () => undefined,
+  tell: () => undefined,
+  dismiss: () => undefined,
+};
+const throwing = (): never => {
+  throw new Error("a bug");
+};
+
+async function serve(models: ModelHost, folder: string, name: string) {
+  const guest = createPrintingAgent(name);
+  const { terminal, agent } = guest;
+  const faults: unknown[] = [];
+  const hub = await TerminalHub.open({
+    terminal,
+    agent,
+    models,
+    isAsleep: async () => false,
+    onChange: () => () => undefined,
+    path: `${folder}/${name}.json`,
+    onInput: () => undefined,
+    broke: (error) => faults.push(error),
+    onOver: () => undefined,
+  });
+  onTestFinished(() => hub.close({ code: 1000, reason: "" }, false));
+  const screen = async () => contentOf((await hub.keyframe(hub.log.end)).frame).toString();
+  await expect.poll(() => guest.events()).toBeDefined();
+  return { ...guest, hub, faults, screen };
+}
+
+async function world() {
+  const folder = await makeTempFolder();
+  const models = createModelHost({ error: () => undefined });
+  onTestFinished(async () => {
+    await models.stop();
+    await folder.remove();
+  });
+  return { models, folder: folder.path };
+}
+
+describe("what is thrown over a terminal costs that terminal alone, when it comes from", () => {
+  type Served = Awaited<ReturnType<typeof serve>>;
+  const sources: [string, Partial<HubMember>, (served: Served) => unknown][] = [
+    ["the guest's output", { pump: throwing }, ({ print }) => print("x")],
+    ["the guest's size", { pump: throwing }, ({ events }) => events().resized(0n, 90, 30)],
+    ["a hole in the output", { pump: throwing }, ({ events }) => events().gap(0n, 5n)],
+    ["the end of the program", { pump: throwing }, ({ events }) => events().exited(0n, { code: 0, signal: null })],
+    ["what the screen tells", { tell: throwing }, ({ print }) => print("\x07")],
+    [
+      "the look at who is behind",
+      {
+        get isWaitedFor() {
+          return throwing();
+        },
+      },
+      ({ print }) => print("y"),
+    ],
+    ["a client that is sent away", { pump: throwing, dismiss: throwing }, ({ print }) => print("z")],
+  ];
+
+  it.each(sources)("%s", TIME, async (_name, client, act) => {
+    const { models, folder } = await world();
+    const bad = await serve(models, folder, "bad");
+    const good = await serve(models, folder, "good");
+    good.print("before");
+    bad.hub.join(Object.defineProperties({ ...silent }, Object.getOwnPropertyDescriptors(client)), undefined);
+    act(bad);
+    await expect.poll(() => bad.hub.isOver).toBe(true);
+    expect(bad.faults.length).toBeGreaterThan(0);
+    await turn();
+    good.print(" and after");
+    expect(await good.screen()).toContain("before and after");
+    expect(good.faults).toEqual([]);
+    // Whoever comes back gets another.
+    const again = await serve(models, folder, "bad");
+    again.print("again");
+    expect(await again.screen()).toContain("again");
+  });
+});
