@@ -78,6 +78,27 @@ describe("the page", () => {
     await page.close();
   });
 
+  // A browser has six HTTP/1.1 connections to a server for all its tabs together.
+  test("stays live in any number of tabs of one browser", async () => {
+    const page = await signIn(world.browser, world.server);
+    const tabs = [page.page];
+    for (let tab = 1; tab < 12; tab++) {
+      const opened = await page.context.newPage();
+      await opened.goto(`${world.server.url}/`);
+      tabs.push(opened);
+    }
+    for (const tab of tabs) await tab.getByRole("heading", { name: "No environments yet" }).waitFor();
+    const { name, id } = await world.server.environment("seen-by-all");
+    for (const tab of tabs) await tab.getByRole("link", { name }).waitFor();
+    // With as many tabs there is room for requests, and for terminals.
+    await page.open(id);
+    await page.untilTerminal("live");
+    await page.removeEnvironment();
+    for (const tab of tabs) await tab.getByRole("heading", { name: "No environments yet" }).waitFor();
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
   test("says how a program ended and opens another terminal", async () => {
     const page = await signIn(world.browser, world.server);
     await page.createEnvironment();

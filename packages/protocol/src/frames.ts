@@ -29,6 +29,7 @@ export const FRAME = {
 
 export const TERMINAL_SUBPROTOCOL = "microterm.terminal.v1";
 export const EXEC_SUBPROTOCOL = "microterm.exec.v1";
+export const EVENTS_SUBPROTOCOL = "microterm.events.v1";
 
 /** A client is sent at most this many bytes beyond its last ACK. xterm.js drops data past 50 MB unparsed; this keeps far below. */
 export const MAX_UNACKNOWLEDGED = 512 * 1024;

@@ -106,6 +106,10 @@ export interface Client {
   followEvents(handlers: EventHandlers): Subscription;
 }
 
+function finalOrNull(error: unknown): Error | null {
+  return error instanceof RequestError && FINAL.has(error.code) ? error : null;
+}
+
 export function createClient(options: ClientOptions): Client {
   const transport = createTransport(options);
   const openSocket = options.openSocket ?? openGlobalSocket;
@@ -123,7 +127,7 @@ export function createClient(options: ClientOptions): Client {
       if (terminal === undefined || terminals.some(({ id }) => id === terminal)) return null;
       return new PlatformError("TERMINAL_NOT_FOUND", `Terminal ${terminal} is not there any more.`);
     } catch (error) {
-      return error instanceof RequestError && FINAL.has(error.code) ? error : null;
+      return finalOrNull(error);
     }
   };
 
@@ -178,8 +182,10 @@ export function createClient(options: ClientOptions): Client {
       followEvents({
         ...timing,
         handlers,
-        open: (signal) => transport.send("/v1/events", { signal, headers: { accept: "text/event-stream" } }),
-        isFinal: (error) => error instanceof RequestError && FINAL.has(error.code),
+        url: transport.socketUrl("/v1/events"),
+        headers: transport.headers,
+        openSocket,
+        diagnose: () => transport.json(Session, "/v1/session").then(() => null, finalOrNull),
       }),
   };
 }

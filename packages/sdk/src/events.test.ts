@@ -1,66 +1,126 @@
+import { PlatformError } from "@microterm/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createEventParser, followEvents, type ServerEvent } from "./events.ts";
+import { followEvents } from "./events.ts";
+import { ManualTiming, type ScriptedSocket, scriptedSockets } from "./testing/scripted.ts";
 
-function parse(pieces: readonly string[]): ServerEvent[] {
-  const events: ServerEvent[] = [];
-  const feed = createEventParser((event) => events.push(event));
-  for (const piece of pieces) feed(piece);
-  return events;
+function follow(diagnose: () => Promise<Error | null> = async () => null) {
+  const timing = new ManualTiming();
+  const sockets = scriptedSockets();
+  const told: string[] = [];
+  const subscription = followEvents({
+    url: "ws://host/v1/events",
+    headers: {},
+    openSocket: sockets.open,
+    diagnose,
+    timing,
+    handlers: {
+      onEnvironment: ({ name }) => told.push(`environment ${name}`),
+      onRemoved: (id) => told.push(`removed ${id}`),
+      onConnected: () => told.push("connected"),
+      onDisconnected: (delayMs) => told.push(`again in ${delayMs}`),
+      onRefused: (error) => told.push(`refused: ${error.message}`),
+    },
+  });
+  const last = () => sockets.opened.at(-1) as ScriptedSocket;
+  const say = (text: string) => last().onmessage?.({ data: text } as never);
+  return { timing, told, subscription, opened: sockets.opened, last, say };
 }
 
-describe("the event stream's parser", () => {
-  it("reads events, joins data lines and skips comments and unknown fields", () => {
-    expect(parse([": hello\n\nevent: environment\ndata: {\ndata:}\nid: 3\n\ndata: x\n\n"])).toEqual([
-      { event: "environment", data: "{\n}" },
-      { event: "message", data: "x" },
-    ]);
+const REMOVED = JSON.stringify({ event: "removed", data: { id: "abcdefghijkl" } });
+const ALIVE = JSON.stringify({ event: "alive" });
+
+describe("following events", () => {
+  it("tells what came, and ignores events of another version", () => {
+    const { last, say, told } = follow();
+    last().open();
+    for (const text of [REMOVED, ALIVE, JSON.stringify({ event: "weather", data: 3 }), REMOVED]) say(text);
+    expect(told).toEqual(["connected", "removed abcdefghijkl", "removed abcdefghijkl"]);
   });
 
-  it("reads the same events however the text is cut and whichever line ends it has", () => {
-    const text = "event: a\ndata: 1\ndata: 2\n\n: c\n\nevent: b\ndata:  x\n\n";
-    const expected = parse([text]);
+  it("notices a server that has fallen silent, and comes back", () => {
+    const { last, say, told, timing, opened } = follow();
+    last().open();
+    for (let heard = 0; heard < 5; heard++) {
+      timing.pass(8000);
+      say(ALIVE);
+    }
+    expect(told).toEqual(["connected"]);
+    timing.pass(10_000);
+    expect(told).toEqual(["connected", "again in 100"]);
+    expect(opened.length).toBe(2);
+    last().open();
+    expect(told.at(-1)).toBe("connected");
+  });
+
+  it("gives up a connection that is never made, and is never heard by one that it gave up", () => {
+    const { opened, told, timing } = follow();
+    timing.pass(9100);
+    expect(opened.length).toBe(2);
+    opened[0]?.open();
+    expect(told).toEqual(["again in 100"]);
+  });
+
+  it("waits longer each time for a server that is away, and no longer once somebody knows that it is back", async () => {
+    const { last, opened, subscription, timing, told } = follow();
+    for (let attempt = 0; attempt < 4; attempt++) {
+      last().break();
+      await expect.poll(() => told.length).toBe(attempt + 1);
+      timing.pass(5000);
+    }
+    expect(told).toEqual(["again in 100", "again in 100", "again in 200", "again in 400"]);
+    last().break();
+    await expect.poll(() => told.length).toBe(5);
+    const before = opened.length;
+    subscription.reconnectNow();
+    subscription.reconnectNow();
+    expect(opened.length).toBe(before + 1);
+  });
+
+  it("ends for good when the credential is refused or revoked", async () => {
+    const refused = follow(async () => new PlatformError("UNAUTHENTICATED", "spent"));
+    refused.last().break();
+    await expect.poll(() => refused.told).toEqual(["refused: spent"]);
+    const revoked = follow();
+    revoked.last().open();
+    revoked.last().break(4401, "signed out");
+    expect(revoked.told).toEqual(["connected", "refused: signed out"]);
+    for (const { timing, opened, subscription } of [refused, revoked]) {
+      subscription.reconnectNow();
+      timing.pass(60_000);
+      expect([opened.length, timing.pending]).toEqual([1, 0]);
+    }
+  });
+
+  it("is over once closed, whatever it was about", async () => {
+    for (const prepare of [() => undefined, ({ last }) => last().open(), ({ last }) => last().break()] satisfies ((
+      of: ReturnType<typeof follow>,
+    ) => void)[]) {
+      const one = follow();
+      prepare(one);
+      one.subscription.close();
+      const before = one.told.length;
+      await new Promise(setImmediate);
+      one.say(REMOVED);
+      one.subscription.reconnectNow();
+      one.timing.pass(60_000);
+      expect([one.opened.length, one.told.length, one.timing.pending]).toEqual([1, before, 0]);
+    }
+  });
+
+  it("throws at no message, and does not hurry back to a server that sends what it cannot read", () => {
     fc.assert(
-      fc.property(fc.constantFrom("\n", "\r\n", "\r"), fc.array(fc.nat(60), { maxLength: 8 }), (end, cuts) => {
-        const whole = text.replaceAll("\n", end);
-        const at = [...new Set(cuts)].sort((a, b) => a - b);
-        // A lone CR at the end could be half of a CRLF, so the last event needs one more line to be told.
-        const pieces = [...at, whole.length].map((cut, i) => whole.slice(at[i - 1] ?? 0, cut));
-        expect(parse([...pieces, ":\n"])).toEqual(expected);
+      fc.property(fc.oneof(fc.string(), fc.json(), fc.constant('{"event":"environment","data":{}}')), (text) => {
+        const { last, say, opened, told, timing } = follow();
+        for (let attempt = 0; attempt < 10; attempt++) {
+          last().open();
+          say(text);
+          timing.pass(5000);
+        }
+        expect(told.filter((one) => /^(environment|removed)/.test(one))).toEqual([]);
+        // Read as an event that is not known, or refused with a growing delay.
+        expect([1, 2, 10, 11]).toContain(opened.length);
       }),
     );
-  });
-
-  it("does not collect an endless line or an endless event", () => {
-    expect(() => parse(["x".repeat(600_000), "x".repeat(600_000)])).toThrow(RangeError);
-    expect(() => parse(Array.from({ length: 40 }, () => `data: ${"y".repeat(50_000)}\n`))).toThrow(RangeError);
-  });
-});
-
-describe("a stream that broke", () => {
-  it("is opened again at once when somebody knows that the server is back", async () => {
-    let opened = 0;
-    const waits: number[] = [];
-    const subscription = followEvents({
-      open: () => {
-        opened++;
-        return Promise.reject(new Error("refused"));
-      },
-      isFinal: () => false,
-      handlers: {
-        onEnvironment: () => undefined,
-        onRemoved: () => undefined,
-        onDisconnected: (delayMs) => waits.push(delayMs),
-      },
-      // No time passes by itself.
-      timing: { now: () => 0, after: () => () => undefined, random: () => 0 },
-    });
-    await expect.poll(() => waits.length).toBe(1);
-    subscription.reconnectNow();
-    await expect.poll(() => waits.length).toBe(2);
-    subscription.close();
-    subscription.reconnectNow();
-    await new Promise(setImmediate);
-    expect(opened).toBe(2);
   });
 });

@@ -1,53 +1,14 @@
-import { Environment, EnvironmentId } from "@microterm/protocol";
+import { Environment, EnvironmentId, EVENTS_SUBPROTOCOL, PlatformError } from "@microterm/protocol";
 import { z } from "zod";
 import { backoffMs, realTiming, type Timing } from "./backoff.ts";
+import { listen, type OpenSocket } from "./socket.ts";
 
-/** One event of a text/event-stream. */
-export interface ServerEvent {
-  readonly event: string;
-  readonly data: string;
-}
-
-/** A line or the data of one event may be this long, in UTF-16 units; more is not ours. */
-const MAX_EVENT_LENGTH = 1024 * 1024;
-
-/**
- * Parser of text/event-stream (WHATWG HTML, 9.2.6), for text in pieces of any size.
- * @throws {RangeError} when an event passes 1 MiB.
- */
-export function createEventParser(emit: (event: ServerEvent) => void): (text: string) => void {
-  let rest = "";
-  let event = "";
-  let data: string[] = [];
-  let size = 0;
-  const line = (text: string) => {
-    if (text === "") {
-      if (data.length > 0) emit({ event: event || "message", data: data.join("\n") });
-      event = "";
-      data = [];
-      size = 0;
-      return;
-    }
-    if (text.startsWith(":")) return;
-    const colon = text.indexOf(":");
-    const field = colon === -1 ? text : text.slice(0, colon);
-    const value = colon === -1 ? "" : text.slice(colon + 1).replace(/^ /, "");
-    if (field === "event") event = value;
-    if (field === "data") {
-      data.push(value);
-      size += value.length;
-    }
-    if (size > MAX_EVENT_LENGTH) throw new RangeError("an event of more than 1 MiB");
-  };
-  return (text) => {
-    rest += text;
-    // A CR at the very end may be half of a CRLF: it waits for the next piece.
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop() ?? "";
-    if (rest.length > MAX_EVENT_LENGTH) throw new RangeError("a line of more than 1 MiB");
-    for (const text of lines) line(text);
-  };
-}
+/** The server says something every 3 s. */
+const SILENCE_MS = 9000;
+/** Close code of a credential that was revoked: docs/reference/terminal-protocol.md. */
+const CREDENTIAL_REVOKED = 4401;
+/** An application's own codes begin at 3000 (WHATWG WebSockets, 3.1). */
+const FAULT = 4002;
 
 export interface EventHandlers {
   /** First one for every environment there is, then one for each change. */
@@ -61,6 +22,7 @@ export interface EventHandlers {
   onRefused?(error: Error): void;
 }
 
+const Message = z.object({ event: z.string(), data: z.unknown().optional() });
 const Removed = z.object({ id: EnvironmentId });
 
 export interface Subscription {
@@ -69,60 +31,108 @@ export interface Subscription {
   close(): void;
 }
 
-/** Follows `GET /v1/events` until closed, across lost connections. `open` rejects with a final error to end it. */
-export function followEvents(options: {
-  readonly open: (signal: AbortSignal) => Promise<Response>;
-  readonly isFinal: (error: unknown) => boolean;
+export interface FollowOptions {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly openSocket: OpenSocket;
   readonly handlers: EventHandlers;
+  /** Says why a WebSocket was refused for good; null when that is not known. */
+  readonly diagnose: () => Promise<Error | null>;
   readonly timing?: Timing;
-}): Subscription {
-  const { handlers, open, isFinal } = options;
+}
+
+/**
+ * Follows `/v1/events` as a WebSocket until closed, across lost connections: a browser has only six HTTP connections to a
+ * server, which event streams of six pages would take up for good.
+ */
+export function followEvents(options: FollowOptions): Subscription {
+  const { url, headers, openSocket, handlers, diagnose } = options;
   const timing = options.timing ?? realTiming;
-  const abort = new AbortController();
-  const parser = () =>
-    createEventParser(({ event, data }) => {
-      if (abort.signal.aborted) return;
-      if (event === "environment") handlers.onEnvironment(Environment.parse(JSON.parse(data)));
-      if (event === "removed") handlers.onRemoved(Removed.parse(JSON.parse(data)).id);
-    });
-  let wake = (): void => undefined;
-  const run = async () => {
-    for (let attempt = 0; !abort.signal.aborted; attempt += 1) {
-      try {
-        const response = await open(abort.signal);
-        const feed = parser();
-        const decoder = new TextDecoder();
-        handlers.onConnected?.();
-        const reader = response.body?.getReader();
-        for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
-          attempt = 0;
-          feed(decoder.decode(part.value, { stream: true }));
-        }
-      } catch (error) {
-        if (abort.signal.aborted) return;
-        if (isFinal(error)) {
-          handlers.onRefused?.(error as Error);
-          return;
-        }
-      }
-      if (abort.signal.aborted) return;
-      const delayMs = backoffMs(attempt, () => timing.random());
-      handlers.onDisconnected?.(delayMs);
-      await new Promise<void>((done) => {
-        const cancel = timing.after(delayMs, done);
-        wake = () => {
-          cancel();
-          done();
-        };
-      });
-    }
+  let attempt = 0;
+  let isOver = false;
+  let isWaiting = false;
+  let drop = (): void => undefined;
+  let cancel = (): void => undefined;
+
+  const refuse = (error: Error): void => {
+    isOver = true;
+    handlers.onRefused?.(error);
   };
-  void run();
+  const retry = (): void => {
+    if (isOver) return;
+    const delayMs = backoffMs(attempt++, () => timing.random());
+    isWaiting = true;
+    cancel = timing.after(delayMs, connect);
+    handlers.onDisconnected?.(delayMs);
+  };
+  const listenForSilence = (): void => {
+    cancel();
+    cancel = timing.after(SILENCE_MS, () => {
+      drop();
+      retry();
+    });
+  };
+  const tell = (text: string): void => {
+    const { event, data } = Message.parse(JSON.parse(text));
+    if (event === "environment") handlers.onEnvironment(Environment.parse(data));
+    if (event === "removed") handlers.onRemoved(Removed.parse(data).id);
+  };
+
+  function connect(): void {
+    isWaiting = false;
+    let isOpened = false;
+    const socket = openSocket(url, { protocol: EVENTS_SUBPROTOCOL, headers });
+    const unlisten = listen(socket, {
+      opened: () => {
+        isOpened = true;
+        handlers.onConnected?.();
+      },
+      message: () => fail(),
+      textMessage: (text) => {
+        listenForSilence();
+        try {
+          tell(text);
+          attempt = 0;
+        } catch {
+          fail();
+        }
+      },
+      closed: (code, reason) => {
+        drop();
+        if (code === CREDENTIAL_REVOKED) refuse(new PlatformError("UNAUTHENTICATED", reason));
+        else if (isOpened) retry();
+        else void explain();
+      },
+    });
+    drop = () => {
+      cancel();
+      unlisten();
+      socket.close(FAULT, "");
+    };
+    listenForSilence();
+  }
+  function fail(): void {
+    drop();
+    retry();
+  }
+  async function explain(): Promise<void> {
+    const error = await diagnose().catch(() => null);
+    if (isOver) return;
+    if (error === null) retry();
+    else refuse(error);
+  }
+
+  connect();
   return {
-    reconnectNow: () => wake(),
+    reconnectNow() {
+      if (isOver || !isWaiting) return;
+      cancel();
+      connect();
+    },
     close() {
-      abort.abort();
-      wake();
+      if (isOver) return;
+      isOver = true;
+      drop();
     },
   };
 }

@@ -35,8 +35,7 @@ export const openGlobalSocket: OpenSocket = (url, { protocol, headers }) => {
 export interface SocketEvents {
   opened(): void;
   message(data: ArrayBuffer): void;
-  /** A message that is not binary, which neither protocol has. */
-  textMessage(): void;
+  textMessage(text: string): void;
   closed(code: number, reason: string): void;
 }
 
@@ -46,7 +45,7 @@ export function listen(socket: SocketLike, events: SocketEvents): () => void {
   socket.onopen = () => events.opened();
   socket.onmessage = (event: { data: unknown }) => {
     if (event.data instanceof ArrayBuffer) events.message(event.data);
-    else events.textMessage();
+    else events.textMessage(String(event.data));
   };
   socket.onclose = (event: { code: number; reason: string }) => events.closed(event.code, event.reason);
   // Every error is followed by a close event, which is acted upon; `ws` would throw without a listener.

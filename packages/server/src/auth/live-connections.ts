@@ -4,6 +4,7 @@ import type { CredentialService } from "@microterm/core";
 export const CLOSE = {
   normal: 1000,
   protocolError: 1002,
+  internalError: 1011,
   serverShutdown: 1012,
   credentialRevoked: 4401,
   environmentGone: 4404,

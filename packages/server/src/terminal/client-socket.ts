@@ -85,6 +85,14 @@ export class ClientSocket {
     this.#socket.send(message, this.#sent);
   }
 
+  /** For what is JSON and nothing else. */
+  sendText(message: string): void {
+    if (!this.isOpen) return;
+    const bytes = Buffer.from(message);
+    this.#sentBytes += bytes.length;
+    this.#socket.send(bytes, { binary: false }, this.#sent);
+  }
+
   readonly #sent = (): void => {
     if (!this.#isHeldBack || this.#transport.writableLength > HIGH_WATER / 2) return;
     this.#isHeldBack = false;

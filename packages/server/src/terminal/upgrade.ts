@@ -2,12 +2,20 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { GuestAgent, GuestTerminal } from "@microterm/core";
-import { ERRORS, EXEC_SUBPROTOCOL, PlatformError, TERMINAL_SUBPROTOCOL, TerminalId } from "@microterm/protocol";
+import {
+  ERRORS,
+  EVENTS_SUBPROTOCOL,
+  EXEC_SUBPROTOCOL,
+  PlatformError,
+  TERMINAL_SUBPROTOCOL,
+  TerminalId,
+} from "@microterm/protocol";
 import type { FastifyBaseLogger } from "fastify";
 import { type WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import type { Identity } from "../auth/authenticator.ts";
 import { CLOSE } from "../auth/live-connections.ts";
+import { serveEvents } from "../events/event-socket.ts";
 import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../http/problem.ts";
 import { systemRandomness } from "../process/system-clock.ts";
 import { EnvironmentParams } from "../routes/schemas.ts";
@@ -19,6 +27,7 @@ import { HubClient } from "./hub-client.ts";
 import { later } from "./output-window.ts";
 
 const ATTACH = /^\/v1\/environments\/([^/]+)\/terminals\/([^/]+)\/attach$/;
+const EVENTS = "/v1/events";
 const EXEC = /^\/v1\/environments\/([^/]+)\/exec$/;
 
 const AttachQuery = z.strictObject({
@@ -45,6 +54,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   const asking = new Map<string, Promise<readonly GuestTerminal[]>>();
   const terminals = webSocketsOf(TERMINAL_SUBPROTOCOL);
   const execs = webSocketsOf(EXEC_SUBPROTOCOL);
+  const events = webSocketsOf(EVENTS_SUBPROTOCOL);
 
   async function open(request: IncomingMessage): Promise<Opened> {
     services.addresses.checkHost(request);
@@ -61,6 +71,10 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     if (exec) {
       requireProtocol(request, EXEC_SUBPROTOCOL);
       return { identity, webSockets: execs, session: await openExec(identity, exec) };
+    }
+    if (url.pathname === EVENTS) {
+      requireProtocol(request, EVENTS_SUBPROTOCOL);
+      return { identity, webSockets: events, session: (client) => serveEvents(client, identity, services, log) };
     }
     throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
   }

@@ -1,0 +1,65 @@
+import { type EnvironmentId, type OwnerId, PlatformError } from "@microterm/protocol";
+import type { Services } from "../services.ts";
+
+/** Where a client's events go. */
+export interface EventSink {
+  /** Resolves when the client can take more, or is gone. */
+  send(event: "environment" | "removed", data: unknown): Promise<void>;
+}
+
+/**
+ * One client's events: all environments of an owner, then changes. It remembers which have changed, not the changes, so
+ * that a client that reads slowly skips states instead of filling the server's memory.
+ */
+export class EnvironmentEvents {
+  readonly #services: Services;
+  readonly #owner: OwnerId;
+  readonly #sink: EventSink;
+  readonly #dirty = new Set<EnvironmentId>();
+  readonly #unsubscribe: () => void;
+  #wake: () => void = () => undefined;
+  #isOver = false;
+
+  constructor(services: Services, owner: OwnerId, sink: EventSink) {
+    this.#services = services;
+    this.#owner = owner;
+    this.#sink = sink;
+    this.#unsubscribe = services.environments.subscribe((change) => {
+      if (change.owner !== owner) return;
+      this.#dirty.add(change.id);
+      this.#wake();
+    });
+  }
+
+  /** Resolves once disposed of. Rejects when environments cannot be read. */
+  async run(): Promise<void> {
+    for (const environment of await this.#services.environments.list(this.#owner)) {
+      await this.#sink.send("environment", environment);
+    }
+    while (!this.#isOver) {
+      for (const id of this.#dirty) {
+        this.#dirty.delete(id);
+        await this.#tell(id);
+      }
+      if (this.#isOver || this.#dirty.size > 0) continue;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  dispose(): void {
+    this.#isOver = true;
+    this.#unsubscribe();
+    this.#wake();
+  }
+
+  async #tell(id: EnvironmentId): Promise<void> {
+    try {
+      await this.#sink.send("environment", await this.#services.environments.get(this.#owner, id));
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== "ENVIRONMENT_NOT_FOUND") throw error;
+      await this.#sink.send("removed", { id });
+    }
+  }
+}
