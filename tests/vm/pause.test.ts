@@ -63,6 +63,7 @@ describe("a pause", () => {
     expect(await saves()).toHaveLength(1);
     const refused = await world.server.call("GET", `/v1/environments/${id}/terminals`);
     expect([refused.status, refused.json.code]).toEqual([409, "ENVIRONMENT_STATE"]);
+    expect(refused.json.hint).toContain("'resume'");
     // Nothing happens twice.
     expect((await act(id, "pause", "paused")).operation).toBeNull();
 

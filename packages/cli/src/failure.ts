@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import type { ErrorDetails } from "@microterm/protocol";
 import { AnswerError, ConnectionError, RequestError } from "@microterm/sdk";
 import { plain } from "./plain-text.ts";
 
@@ -39,7 +40,7 @@ export function explain(error: unknown): string {
 
 function describe(error: unknown): { message: string; hint: string | null } {
   if (error instanceof CliError) return { message: error.message, hint: error.hint };
-  if (error instanceof RequestError) return { message: error.message, hint: error.hint };
+  if (error instanceof RequestError) return { message: error.message, hint: nextCommand(error.details) ?? error.hint };
   if (error instanceof ConnectionError) return { message: error.message, hint: "./microterm up" };
   if (error instanceof AnswerError) {
     return { message: error.message, hint: "Is it a microterm server, and of this version? See './microterm status'." };
@@ -50,6 +51,20 @@ function describe(error: unknown): { message: string; hint: string | null } {
     return { message: error.message, hint: null };
   }
   return { message: error instanceof Error ? (error.stack ?? error.message) : String(error), hint: null };
+}
+
+/** What brings an environment to where most verbs want it; null where that is not a command. */
+export function nextCommand({ name, state }: Pick<ErrorDetails, "name" | "state">): string | null {
+  if (name === undefined) return null;
+  switch (state) {
+    case "paused":
+      return `./microterm resume ${name}`;
+    case "stopped":
+    case "failed":
+      return `./microterm start ${name}`;
+    default:
+      return null;
+  }
 }
 
 /** What fetch() throws when an answer ends too early; it says "terminated" and keeps the reason to itself. */

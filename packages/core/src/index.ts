@@ -15,5 +15,6 @@ export type * from "./ports/abortable.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
 export type * from "./ports/network.ts";
+export { NeverRan } from "./ports/never-ran.ts";
 export type * from "./ports/repository.ts";
 export type * from "./ports/vm-driver.ts";

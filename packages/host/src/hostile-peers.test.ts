@@ -52,7 +52,7 @@ describe("the client of microterm-host", () => {
       answering(({ id }, socket) => socket.write(`${JSON.stringify({ id, error: { code, message: "so" } })}\n`)),
     );
     const refused = clientOf(path).createDisk("abcdefgh", 64);
-    await expect(refused).rejects.toMatchObject({ code: expected, details: { hostCode: code } });
+    await expect(refused).rejects.toMatchObject({ code: expected, hostCode: code });
   });
 
   it("refuses an answer of another shape", async () => {
@@ -104,7 +104,7 @@ describe("the client of microterm-host", () => {
     await expect(refused).rejects.toMatchObject({
       code: "HOST_DAEMON_UNAVAILABLE",
       message: expect.stringContaining("uid 7 may not"),
-      details: { hostCode: "denied" },
+      hostCode: "denied",
     });
     expect(connections).toBe(1);
   });

@@ -17,7 +17,8 @@ export { FrameStream, type FrameStreamEvents } from "./channel/frame-stream.ts";
 export { cancelStream, GuestSession } from "./channel/guest-session.ts";
 export { openResynced } from "./channel/resync.ts";
 export { type CommandOptions, type CommandResult, commandRunner, runCommand } from "./command.ts";
-export type { HostAnswer, HostMachine } from "./daemon/daemon-answers.ts";
+export type { HostAnswer, HostCode, HostMachine } from "./daemon/daemon-answers.ts";
+export { hostCodeOf } from "./daemon/daemon-connection.ts";
 export {
   createHostDaemonClient,
   type HostDaemonClient,

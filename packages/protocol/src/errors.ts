@@ -1,3 +1,6 @@
+import { z } from "zod";
+import { EnvironmentState } from "./environment.ts";
+
 /** Every error a client can meet. Rendered to docs/reference/errors.md; a test keeps both equal. */
 export const ERRORS = {
   BAD_REQUEST: { status: 400, retryable: false, hint: "Correct the named fields; /openapi.json has the schemas." },
@@ -36,7 +39,7 @@ export const ERRORS = {
   ENVIRONMENT_STATE: {
     status: 409,
     retryable: false,
-    hint: "Look at its state first; 'start' brings back a stopped one.",
+    hint: "Look at its state first; 'start' brings back a stopped one, 'resume' a paused one.",
   },
   IDEMPOTENCY_MISMATCH: { status: 422, retryable: false, hint: "Use a new Idempotency-Key for a different request." },
   PAYLOAD_TOO_LARGE: {
@@ -99,17 +102,52 @@ interface ErrorSpec {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** The only error that crosses a package boundary on purpose; anything else is a bug. */
+/** What an error says besides its message, for programs: whatever one acts by stands here or in the code. */
+export const ErrorDetails = z
+  .object({
+    /** BAD_REQUEST: what is wrong, field by field. */
+    fields: z.array(z.strictObject({ field: z.string(), message: z.string() })),
+    /** BAD_REQUEST of an attach past the end: what there is, as decimal strings. */
+    start: z.string(),
+    end: z.string(),
+    /** NAME_TAKEN, ENVIRONMENT_STATE: of the environment. */
+    name: z.string(),
+    /** ENVIRONMENT_STATE: the state it is in. */
+    state: EnvironmentState,
+    /** ENVIRONMENT_STATE: the file that another process holds. */
+    path: z.string(),
+    /** HOST_OUT_OF_MEMORY, HOST_OUT_OF_DISK. */
+    neededMib: z.number().int(),
+    freeMib: z.number().int(),
+  })
+  .partial();
+export type ErrorDetails = Readonly<z.infer<typeof ErrorDetails>>;
+
+const STATE_HINTS: Readonly<Record<EnvironmentState, string>> = {
+  creating: "It is starting: try again once it runs.",
+  running: "Try again once what is being done to it has ended.",
+  paused: "'resume' brings it back where it was.",
+  stopped: "'start' boots it with its disk.",
+  failed: "'start' boots it with its disk; 'logs' has its last words.",
+  destroying: "It is being removed.",
+};
+
+/** What to do about an error, for a person. */
+export function hintOf({ code, details }: PlatformError): string {
+  return code === "ENVIRONMENT_STATE" && details.state !== undefined ? STATE_HINTS[details.state] : ERRORS[code].hint;
+}
+
+/** The only error, with its subclasses, that crosses a package boundary on purpose; anything else is a bug. */
 export class PlatformError extends Error {
   override readonly name = "PlatformError";
   readonly code: ErrorCode;
-  readonly details: Readonly<Record<string, unknown>>;
+  readonly details: ErrorDetails;
 
   // Assigned by hand: parameter properties are not erasable, so Node cannot strip them.
   constructor(
     code: ErrorCode,
     message: string,
-    options: { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> } = {},
+    options: { readonly cause?: unknown; readonly details?: ErrorDetails } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ErrorDetails } from "./errors.ts";
 
 /** An RFC 9457 problem document (`application/problem+json`) with microterm's extension members. */
 export const Problem = z.object({
@@ -10,6 +11,7 @@ export const Problem = z.object({
   code: z.string(),
   hint: z.string(),
   retryable: z.boolean(),
-  details: z.record(z.string(), z.unknown()).optional(),
+  /** A newer server may say something here that this version cannot read. */
+  details: ErrorDetails.optional().catch(undefined),
 });
 export type Problem = z.infer<typeof Problem>;

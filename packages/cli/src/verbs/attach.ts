@@ -1,6 +1,6 @@
 import type { Environment } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
-import { CliError, EXIT, say } from "../failure.ts";
+import { CliError, EXIT, nextCommand, say } from "../failure.ts";
 import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { AttachedScreen } from "../terminal/attached-screen.ts";
@@ -22,10 +22,7 @@ export async function attach(name: string, options: AttachOptions): Promise<void
   const environment = await client.environments.get(name);
   if (environment.state !== "running") {
     throw new CliError(`${environment.name} is ${environment.state}, so it has no terminal.`, {
-      hint:
-        environment.state === "creating"
-          ? `./microterm inspect ${environment.name}`
-          : `./microterm start ${environment.name}`,
+      hint: nextCommand(environment) ?? `./microterm inspect ${environment.name}`,
     });
   }
   const terminal = await chooseTerminal(client, environment, options.terminal);

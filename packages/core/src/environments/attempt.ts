@@ -1,4 +1,5 @@
 import { type BootStep, MachineId, PlatformError, type Size } from "@microterm/protocol";
+import { NeverRan } from "../ports/never-ran.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Machine, MachineSpec, VmSnapshots } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
@@ -139,7 +140,7 @@ async function make(
   progress.hasRun = true;
   progress.making = start(context, way, spec, signal);
   const machine = await progress.making.catch((error: unknown) => {
-    if (error instanceof PlatformError && error.details.hasRun === false) progress.hasRun = false;
+    if (error instanceof NeverRan) progress.hasRun = false;
     throw error;
   });
   if (signal.aborted) {

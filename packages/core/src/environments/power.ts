@@ -160,6 +160,6 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
 
 export function refusal(row: EnvironmentRow, why: string): PlatformError {
   return new PlatformError("ENVIRONMENT_STATE", `'${row.name}' is ${row.state}: ${why}`, {
-    details: { state: row.state },
+    details: { name: row.name, state: row.state },
   });
 }

@@ -48,7 +48,7 @@ export function reached(row: EnvironmentRow | null, states: readonly WaitState[]
     throw new PlatformError(
       "ENVIRONMENT_STATE",
       `the environment is ${row.state}${row.reason === null ? "" : `: ${row.reason}`}`,
-      { details: { state: row.state, reason: row.reason } },
+      { details: { name: row.name, state: row.state } },
     );
   }
   return false;

@@ -98,8 +98,8 @@ export interface VmSnapshots {
   pause(machineId: MachineId, saveId: string): Promise<void>;
   /**
    * Like `boot`, from a save, over the same disk. The save stays until `removeSave`, and no guest goes on from it twice.
-   * Rejects besides with `SNAPSHOT_CORRUPT`. With `details.hasRun` false, whatever the code, the guest has certainly not
-   * gone on and the save is as good as before; without, it may have, and its disk may be another now.
+   * Rejects besides with `SNAPSHOT_CORRUPT`. With a `NeverRan`, whatever the code, the guest has certainly not
+   * gone on and the save is as good as before; with anything else it may have, and its disk may be another now.
    */
   resume(spec: MachineSpec & { readonly saveId: string }, options?: Abortable): Promise<Machine>;
   /** Safe to repeat. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmDriver } from "@microterm/core";
-import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
+import { type HostDaemonClient, hostCodeOf, type LaunchMemory } from "@microterm/host";
 import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
 import { qemuCapabilities } from "./qemu-capabilities.ts";
 import { bootFailure, isRefused, launchFailure } from "./qemu-failures.ts";
@@ -75,7 +75,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       return await launch(spec, memory, signal);
     } catch (error) {
       // A machine with this id that is not ours to make stays.
-      if (!(error instanceof PlatformError && error.details.hostCode === "exists")) await abandon(spec.machineId);
+      if (hostCodeOf(error) !== "exists") await abandon(spec.machineId);
       if (signal?.aborted === true) throw signal.reason;
       throw bootFailure(error);
     }
@@ -143,7 +143,7 @@ async function createDisk(daemon: HostDaemonClient, diskId: string, sizeMib: num
   try {
     await daemon.createDisk(diskId, sizeMib);
   } catch (error) {
-    if (!(error instanceof PlatformError && error.details.hostCode === "exists")) throw error;
+    if (hostCodeOf(error) !== "exists") throw error;
     const disk = (await daemon.list()).disks.find((candidate) => candidate.diskId === diskId);
     if (disk?.sizeMib !== sizeMib) throw error;
   }

@@ -1,4 +1,5 @@
-import { systemCode } from "@microterm/host";
+import { NeverRan } from "@microterm/core";
+import { type HostCode, hostCodeOf, systemCode } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
 
 const PASSED = [
@@ -22,17 +23,19 @@ export function bootFailure(error: unknown): PlatformError {
 }
 
 /** The daemon says these before a guest can have gone on. What it says later, or does not say, leaves that open. */
-const BEFORE_RUN: readonly unknown[] = ["bad-request", "not-found", "exists", "busy", "no-space", "no-memory"];
+const BEFORE_RUN: readonly (HostCode | null)[] = [
+  "bad-request",
+  "not-found",
+  "exists",
+  "busy",
+  "no-space",
+  "no-memory",
+];
 
 /** A launch that was refused, marked where the guest has certainly not gone on. */
 export function launchFailure(error: unknown): PlatformError {
   const failure = bootFailure(error);
-  const { hostCode } = error instanceof PlatformError ? error.details : {};
-  return BEFORE_RUN.includes(hostCode) ? neverRan(failure, { hostCode }) : failure;
-}
-
-export function neverRan(failure: PlatformError, details: Readonly<Record<string, unknown>> = {}): PlatformError {
-  return new PlatformError(failure.code, failure.message, { details: { ...details, hasRun: false }, cause: failure });
+  return BEFORE_RUN.includes(hostCodeOf(error)) ? new NeverRan(failure) : failure;
 }
 
 /** What a caller of `saveTemplate` and `pause` may see. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Abortable, Machine, MachineSpec, VmSnapshots } from "@microterm/core";
-import type { HostDaemonClient, LaunchMemory } from "@microterm/host";
+import { type Abortable, type Machine, type MachineSpec, NeverRan, type VmSnapshots } from "@microterm/core";
+import { type HostDaemonClient, hostCodeOf, type LaunchMemory } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
-import { bootFailure, neverRan, saveFailure } from "./qemu-failures.ts";
+import { bootFailure, saveFailure } from "./qemu-failures.ts";
 import type { QemuMachine } from "./qemu-machine.ts";
 
 /** A daemon that died while it saved is started again, and ends or releases what it was saving. */
@@ -47,8 +47,7 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
       try {
         await daemon.createDiskFrom(diskId, key);
       } catch (error) {
-        const exists = error instanceof PlatformError && error.details.hostCode === "exists";
-        if (!exists) throw error;
+        if (hostCodeOf(error) !== "exists") throw error;
       }
     },
 
@@ -71,7 +70,7 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
     async resume(spec, given) {
       // A daemon that is away has launched nothing. One that goes away during the launch leaves that open.
       await daemon.hello().catch((error: unknown) => {
-        throw neverRan(bootFailure(error));
+        throw new NeverRan(bootFailure(error));
       });
       return start(spec, { save: spec.saveId }, given);
     },
@@ -86,7 +85,7 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
  */
 function leavesOpen(error: unknown): boolean {
   if (!(error instanceof PlatformError)) return false;
-  const { hostCode } = error.details;
+  const hostCode = hostCodeOf(error);
   return error.code === "HOST_DAEMON_UNAVAILABLE" || hostCode === "exists" || hostCode === "not-found";
 }
 

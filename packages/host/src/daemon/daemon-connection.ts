@@ -66,8 +66,21 @@ class ConnectionLost extends Error {
 const unavailable = (message: string, cause?: unknown): PlatformError =>
   new PlatformError("HOST_DAEMON_UNAVAILABLE", `microterm-host ${message}`, { cause });
 
-const refused = ({ code, message }: { readonly code: HostCode; readonly message: string }): PlatformError =>
-  new PlatformError(CODES[code], `microterm-host: ${message}`, { details: { hostCode: code } });
+/** The daemon's own refusal. */
+class HostRefusal extends PlatformError {
+  readonly hostCode: HostCode;
+
+  constructor({ code, message }: { readonly code: HostCode; readonly message: string }) {
+    super(CODES[code], `microterm-host: ${message}`);
+    this.hostCode = code;
+  }
+}
+
+/** The daemon's own code, of its refusal or of what was made of that; null where it refused nothing. */
+export function hostCodeOf(error: unknown): HostCode | null {
+  if (error instanceof HostRefusal) return error.hostCode;
+  return error instanceof Error && error.cause !== undefined ? hostCodeOf(error.cause) : null;
+}
 
 /** One connection to microterm-host, made anew when it is lost. Requests run at the same time and are matched by id. */
 export class DaemonConnection {
@@ -168,7 +181,7 @@ export class DaemonConnection {
     const reply = Reply.parse(JSON.parse(line));
     if (reply.id === null) {
       // It answers nobody's question: the daemon turns the connection away, and closes it.
-      const refusal = "error" in reply ? refused(reply.error) : new Error("an answer without an id");
+      const refusal = "error" in reply ? new HostRefusal(reply.error) : new Error("an answer without an id");
       const pending = [...this.#pending.values()];
       this.#pending.clear();
       for (const call of pending) call.reject(refusal);
@@ -178,6 +191,6 @@ export class DaemonConnection {
     // Its deadline has passed.
     if (call === undefined) return;
     if ("ok" in reply) call.resolve(reply.ok);
-    else call.reject(refused(reply.error));
+    else call.reject(new HostRefusal(reply.error));
   }
 }

@@ -37,7 +37,7 @@ export interface LaunchArgs {
  *
  * Every call has a deadline and finds the daemon again after its death. Calls reject with `HOST_DAEMON_UNAVAILABLE` when it
  * cannot be reached or does not answer, `HOST_OUT_OF_DISK`, `HOST_OUT_OF_MEMORY`, `ENVIRONMENT_STATE` (`busy`,
- * `exists`), `NOT_FOUND`, `SNAPSHOT_CORRUPT`, `SNAPSHOT_FAILED`, or `INTERNAL`; `details.hostCode` is the daemon's own code.
+ * `exists`), `NOT_FOUND`, `SNAPSHOT_CORRUPT`, `SNAPSHOT_FAILED`, or `INTERNAL`; `hostCodeOf` tells the daemon's own code.
  */
 export interface HostDaemonClient {
   readonly socketPath: string;

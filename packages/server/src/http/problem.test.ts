@@ -11,6 +11,19 @@ describe("an error on its way out", () => {
     }
   });
 
+  it.each([
+    ["paused", /resume/, /start/],
+    ["stopped", /'start'/, /resume/],
+    ["failed", /'start'.*'logs'/, /resume/],
+    ["creating", /once it runs/, /'start'|resume/],
+    ["destroying", /removed/, /start|resume/],
+    ["running", /again/, /start|resume/],
+  ] as const)("advises what an environment's state %s asks for", (state, advised, not) => {
+    const { hint } = problemOf(new PlatformError("ENVIRONMENT_STATE", "what", { details: { state } }), "id");
+    expect(hint).toMatch(advised);
+    expect(hint).not.toMatch(not);
+  });
+
   it("tells nothing of a fault inside", () => {
     const error = toPlatformError(new TypeError("secret of /home/someone"));
     expect(error.code).toBe("INTERNAL");

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, PlatformError, type Problem } from "@microterm/protocol";
+import { ERRORS, type ErrorCode, hintOf, PlatformError, type Problem } from "@microterm/protocol";
 import type { FastifyError } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import type { z } from "zod";
@@ -27,7 +27,7 @@ export function toPlatformError(error: unknown): PlatformError {
 
 /** The document of an error; `instance` is the request's id, under which the log has more. */
 export function problemOf(error: PlatformError, instance: string): Problem {
-  const { status, retryable, hint } = ERRORS[error.code];
+  const { status, retryable } = ERRORS[error.code];
   return {
     type: `urn:microterm:error:${error.code.toLowerCase().replaceAll("_", "-")}`,
     title: titleOf(error.code),
@@ -35,7 +35,7 @@ export function problemOf(error: PlatformError, instance: string): Problem {
     detail: error.message,
     instance: `urn:microterm:request:${instance}`,
     code: error.code,
-    hint,
+    hint: hintOf(error),
     retryable,
     ...(Object.keys(error.details).length > 0 ? { details: error.details } : {}),
   };

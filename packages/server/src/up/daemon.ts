@@ -4,11 +4,11 @@ import {
   connectUnix,
   createHostDaemonClient,
   type HostDaemonClient,
+  hostCodeOf,
   plainText,
   runInteractive,
   systemCode,
 } from "@microterm/host";
-import { PlatformError } from "@microterm/protocol";
 import { type DataPaths, instanceName } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
 
@@ -109,8 +109,7 @@ export async function connect(paths: DataPaths): Promise<HostDaemonClient | null
 }
 
 /** The socket is its server's user's alone, and root's; whoever can open it all the same is turned away by the daemon. */
-const isRefusal = (error: unknown): boolean =>
-  systemCode(error) === "EACCES" || (error instanceof PlatformError && error.details.hostCode === "denied");
+const isRefusal = (error: unknown): boolean => systemCode(error) === "EACCES" || hostCodeOf(error) === "denied";
 
 /** Machines that wait in the pool, or of which a template was being made: nobody's, with disks of their own. */
 export async function endUnclaimed(paths: DataPaths): Promise<void> {

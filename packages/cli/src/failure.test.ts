@@ -1,0 +1,23 @@
+import type { Problem } from "@microterm/protocol";
+import { RequestError } from "@microterm/sdk";
+import { expect, test } from "vitest";
+import { explain } from "./failure.ts";
+
+const refused = (details: Problem["details"]) =>
+  new RequestError("ENVIRONMENT_STATE", {
+    ...{ type: "", title: "", status: 409, code: "ENVIRONMENT_STATE", retryable: false },
+    ...{ detail: "'calm-otter' is not there", hint: "Look at its state first.", details },
+  });
+
+test.each([
+  ["paused", "Try: ./microterm resume calm-otter"],
+  ["stopped", "Try: ./microterm start calm-otter"],
+  ["failed", "Try: ./microterm start calm-otter"],
+  ["creating", "Look at its state first."],
+] as const)("whoever is refused because it is %s is told what to do about that", (state, advice) => {
+  expect(explain(refused({ name: "calm-otter", state }))).toBe(`microterm: 'calm-otter' is not there\n  ${advice}`);
+});
+
+test("a refusal that says no more has the server's advice", () => {
+  expect(explain(refused(undefined))).toContain("Look at its state first.");
+});
