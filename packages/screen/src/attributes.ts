@@ -15,11 +15,19 @@ export interface CellStyle {
   /** Colour and flags as in xterm.js's words, without bits that have no effect. */
   readonly fg: number;
   readonly bg: number;
-  /** SGR 4:n, 0 where there is no underline. */
+  /** SGR 4:n, 0 where there is no underline; beyond {@link MAX_UNDERLINE} what no SGR can say. */
   readonly underline: number;
+  /** A link's underline has it too. */
   readonly underlineColor: number;
   readonly link: number;
 }
+
+/** Dashed. */
+const MAX_UNDERLINE = 5;
+/** Underlined in no style: DECRC and DECALN bring the flag back without its style. */
+const FLAG_ALONE = 8;
+/** A style without the flag. */
+const STYLE_ALONE = 16;
 
 export const PLAIN: CellStyle = { fg: 0, bg: 0, underline: 0, underlineColor: 0, link: 0 };
 
@@ -34,15 +42,20 @@ export const styleOf = (fgWord: number, bgWord: number, extended: Extended | und
   const ext = isExtended ? extended._ext : 0;
   const own = (ext >> 26) & 7;
   const isUnderlined = (fgWord & UNDERLINE) !== 0;
-  const underline = isUnderlined ? own || (isExtended ? 0 : 1) : 0;
+  const alone = own === 0 ? 0 : STYLE_ALONE + own;
+  const underline = isUnderlined ? own || (isExtended ? FLAG_ALONE : 1) : alone;
   return {
-    fg: colorOf(fgWord) | (fgWord & ~0x3ffffff & ~UNDERLINE) | (underline > 0 ? UNDERLINE : 0),
+    fg: colorOf(fgWord) | (fgWord & ~0x3ffffff),
     bg: colorOf(bgWord) | (bgWord & 0x6c000000),
     underline,
-    underlineColor: underline > 0 ? colorOf(ext) : 0,
+    underlineColor: colorOf(ext),
     link: isExtended ? extended.urlId : 0,
   };
 };
+
+/** Can SGR and OSC 8 make it? */
+export const isSayable = ({ underline, underlineColor, link }: CellStyle): boolean =>
+  underline <= MAX_UNDERLINE && (underlineColor === 0 || underline > 0 || link !== 0);
 
 export const isSameStyle = (a: CellStyle, b: CellStyle): boolean =>
   a.fg === b.fg &&
@@ -72,7 +85,7 @@ const colorCodes = (word: number, base: 30 | 40): string => {
 };
 
 const underlineCodes = ({ underline, underlineColor }: CellStyle): string => {
-  let codes = underline > 1 ? `;4:${underline}` : underline === 1 ? ";4" : "";
+  let codes = underline > MAX_UNDERLINE || underline === 0 ? "" : underline > 1 ? `;4:${underline}` : ";4";
   const mode = underlineColor & COLOR_MODE;
   if (mode === RGB) {
     codes += `;58:2::${(underlineColor >> 16) & 255}:${(underlineColor >> 8) & 255}:${underlineColor & 255}`;

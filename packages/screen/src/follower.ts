@@ -6,8 +6,9 @@ import { MAX_PATH, MAX_TITLE, type Screen } from "./screen.ts";
 import { trackTail } from "./tail-tracker.ts";
 import { pathOf, printable } from "./texts.ts";
 import { guardTerminal } from "./upstream/index.ts";
+import { linkTableOf } from "./upstream/links.ts";
 import { createUtf8Aligner } from "./utf8-aligner.ts";
-import type { ScreenTerminal } from "./xterm-internals.ts";
+import { coreOf, type ScreenTerminal } from "./xterm-internals.ts";
 
 /** The longest content, bytes: with the JSON beside it, it stays within the 8 MiB of a KEYFRAME. */
 export const MAX_SCREEN = 6 * 1024 * 1024;
@@ -39,6 +40,9 @@ export interface ScreenFollower {
 export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   guardTerminal(terminal);
   const palette = trackPalette(terminal);
+  const links = linkTableOf(terminal);
+  /** What the terminal was made with, where DECSET 12 leaves its own. */
+  const ownBlink = coreOf(terminal).optionsService.rawOptions.cursorBlink;
   const aligner = createUtf8Aligner();
   const tail = trackTail(terminal);
   let title = "";
@@ -66,19 +70,26 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   };
   const forget = (): void => {
     tail.reset();
-    palette.clear();
+    coreOf(terminal).optionsService.options.cursorBlink = ownBlink;
     title = "";
     cwd = null;
     isBlinking = null;
   };
-  const settle = (screen: Screen): void => {
+  const begin = ({ cols, rows, state }: Screen): void => {
+    forget();
+    terminal.resize(cols, rows);
+    if (state.version > 1) links.beginRestore();
+  };
+  /** `held`: bytes of an unfinished character at the end of the screen, which are not written. */
+  const settle = (screen: Screen, held: number): void => {
+    links.endRestore();
     setRegisters(terminal, screen);
     title = screen.state.title;
     cwd = screen.state.cwd;
     isBlinking = screen.state.isBlinking;
     const { content, state } = screen;
     tail.reset();
-    const end = content.length - aligner.held.length;
+    const end = content.length - held;
     if (state.tailBytes > 0) tail.parsed(content.subarray(content.length - state.tailBytes, end));
   };
 
@@ -127,13 +138,12 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
     restore(screen) {
       return new Promise((resolve) => {
         aligner.reset();
-        terminal.write(RESET, () => {
-          forget();
-          terminal.resize(screen.cols, screen.rows);
-        });
+        terminal.write(RESET, () => begin(screen));
         for (const piece of piecesOf(aligner.push(screen.content))) terminal.write(piece);
+        // What is written next may complete the character before the screen stands.
+        const held = aligner.held.length;
         terminal.write("", () => {
-          settle(screen);
+          settle(screen, held);
           resolve();
         });
       });
@@ -141,10 +151,9 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
     restoreNow(screen) {
       aligner.reset();
       now(RESET);
-      forget();
-      terminal.resize(screen.cols, screen.rows);
+      begin(screen);
       for (const piece of piecesOf(aligner.push(screen.content))) now(piece);
-      settle(screen);
+      settle(screen, aligner.held.length);
     },
     reset() {
       aligner.reset();

@@ -1,5 +1,6 @@
 export { followScreen, type ScreenFollower } from "./follower.ts";
 export { boundMemory } from "./memory-bounds.ts";
+export { onColors } from "./palette-tracker.ts";
 export { drawPlainRuns } from "./plain-runs.ts";
 export { parseScreen, parseScreenState, type Screen, type ScreenState, stringifyScreen } from "./screen.ts";
 export { printable } from "./texts.ts";

@@ -1,12 +1,9 @@
-/** Bounds what one terminal's output can make xterm.js keep and do, for an emulator that must outlive any program. */
+/** Bounds what one terminal's output can make xterm.js keep and do, for an emulator that must outlive any program. Links: upstream/links.ts. */
 import { MAX_MARKS } from "./row-writer.ts";
 import { coreOf, type ScreenTerminal } from "./xterm-internals.ts";
 
 /** UTF-16 units on one cell; a screen carries no more marks than {@link MAX_MARKS}. */
 const MAX_CELL = MAX_MARKS * 4;
-/** Bytes of an OSC 8 target with its parameters, as in other terminals; and how many of them at a time. */
-const MAX_LINK = 4096;
-const MAX_LINKS = 10_000;
 
 interface Line {
   readonly _combined: Record<number, string>;
@@ -44,8 +41,7 @@ const boundCounts = (terminal: ScreenTerminal): void => {
 };
 
 export const boundMemory = (terminal: ScreenTerminal): void => {
-  const core = coreOf(terminal);
-  const line = core.buffer.lines.get(0);
+  const line = coreOf(terminal).buffer.lines.get(0);
   const shape = line === undefined ? null : (Object.getPrototypeOf(line) as Line);
   if (shape !== null && !bounded.has(shape)) {
     bounded.add(shape);
@@ -56,9 +52,4 @@ export const boundMemory = (terminal: ScreenTerminal): void => {
     };
   }
   boundCounts(terminal);
-  // True: the sequence is dealt with.
-  terminal.parser.registerOscHandler(
-    8,
-    (data) => data.length > MAX_LINK || (data.length > 1 && core._oscLinkService._dataByLinkId.size >= MAX_LINKS),
-  );
 };

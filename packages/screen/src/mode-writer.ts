@@ -21,7 +21,7 @@ const tabStops = (buffer: ScreenBuffer, cols: number): string => {
 export const bufferSequences = (buffer: ScreenBuffer, { cols, rows }: ScreenTerminal): string => {
   let out = tabStops(buffer, cols);
   if (buffer.savedX !== 0 || buffer.savedY !== 0) {
-    const row = Math.min(Math.max(buffer.savedY - buffer.ybase, 0), rows - 1);
+    const row = Math.min(buffer.savedY, rows - 1);
     const { fg, bg } = buffer.savedCurAttrData;
     out += `${moveTo(row, Math.min(buffer.savedX, cols - 1))}${sgrOf(styleOf(fg, bg, undefined))}\x1b7\x1b[0m`;
   }

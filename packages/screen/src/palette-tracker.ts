@@ -1,63 +1,49 @@
-/** Remembers what programs change of the palette (OSC 4, 10, 11, 12 and their resets), which a saved screen must keep. */
-import type { ScreenTerminal } from "./xterm-internals.ts";
+/** What programs change of the palette (OSC 4, 10, 11, 12 and their resets) or ask of it, as xterm.js reads it. */
+import { coreOf, type Disposable, type ScreenTerminal } from "./xterm-internals.ts";
 
-/** Specifications as in XParseColor(3) are short; longer ones are noise. */
-const MAX_SPEC = 64;
-const DYNAMIC = [10, 11, 12] as const;
+/** Of xterm.js's numbers: foreground, background and cursor follow the 256. */
+const SPECIAL = 256;
+const FIRST_DYNAMIC = 10;
+
+type Rgb = readonly [red: number, green: number, blue: number];
+export type ColorRequest =
+  | { readonly type: "ask" | "reset"; readonly index: number; readonly color: null }
+  | { readonly type: "set"; readonly index: number; readonly color: Rgb };
+
+/** Tells what each sequence asks for, in its order. Indices are the palette's; 256 to 258 are foreground, background and cursor. */
+export const onColors = (terminal: ScreenTerminal, listener: (requests: readonly ColorRequest[]) => void): Disposable =>
+  coreOf(terminal)._inputHandler.onColor((requests) =>
+    listener(
+      requests.flatMap(({ type, index, color }): ColorRequest[] => {
+        if (type === 1) return index === undefined || color === undefined ? [] : [{ type: "set", index, color }];
+        if (index !== undefined) return [{ type: type === 0 ? "ask" : "reset", index, color: null }];
+        return Array.from({ length: SPECIAL }, (_, i) => ({ type: "reset", index: i, color: null }));
+      }),
+    ),
+  );
 
 export interface PaletteTracker {
-  dispose(): void;
   /** Sequences that set the palette as it is now. */
   sequences(): string;
-  clear(): void;
+  dispose(): void;
 }
 
-const isColor = (spec: string | undefined): spec is string =>
-  spec !== undefined && spec !== "?" && spec.length > 0 && spec.length <= MAX_SPEC && /^[\w#:/. ,-]+$/.test(spec);
-
 export const trackPalette = (terminal: ScreenTerminal): PaletteTracker => {
-  const indexed = new Map<number, string>();
-  const dynamic = new Map<number, string>();
-  const hooks: { dispose(): void }[] = [];
-  // Every hook answers false, so that xterm.js handles the sequence too.
-  const on = (code: number, handle: (data: string) => void): void => {
-    hooks.push(
-      terminal.parser.registerOscHandler(code, (data) => {
-        handle(data);
-        return false;
-      }),
-    );
-  };
-  on(4, (data) => {
-    const parts = data.split(";");
-    for (let i = 0; i + 1 < parts.length; i += 2) {
-      const index = Number(parts[i]);
-      const spec = parts[i + 1];
-      if (Number.isInteger(index) && index >= 0 && index < 256 && isColor(spec)) indexed.set(index, spec);
+  const colors = new Map<number, Rgb>();
+  const hook = onColors(terminal, (requests) => {
+    for (const { type, index, color } of requests) {
+      if (type === "set") colors.set(index, color);
+      else if (type === "reset") colors.delete(index);
     }
   });
-  on(104, (data) => {
-    if (data === "") indexed.clear();
-    for (const part of data.split(";")) indexed.delete(Number(part));
-  });
-  for (const code of DYNAMIC) {
-    on(code, (data) => {
-      // OSC 10;a;b;c sets 10, 11 and 12 in a row.
-      for (const [i, spec] of data.split(";").entries())
-        if (code + i <= 12 && isColor(spec)) dynamic.set(code + i, spec);
-    });
-    on(code + 100, () => dynamic.delete(code));
-  }
   return {
     sequences: () =>
-      [...indexed].map(([i, spec]) => `\x1b]4;${i};${spec}\x1b\\`).join("") +
-      [...dynamic].map(([code, spec]) => `\x1b]${code};${spec}\x1b\\`).join(""),
-    clear() {
-      indexed.clear();
-      dynamic.clear();
-    },
-    dispose() {
-      for (const hook of hooks) hook.dispose();
-    },
+      [...colors]
+        .map(([index, rgb]) => {
+          const code = index < SPECIAL ? `4;${index}` : `${index - SPECIAL + FIRST_DYNAMIC}`;
+          return `\x1b]${code};#${rgb.map((n) => n.toString(16).padStart(2, "0")).join("")}\x1b\\`;
+        })
+        .join(""),
+    dispose: () => hook.dispose(),
   };
 };

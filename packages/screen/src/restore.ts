@@ -1,5 +1,6 @@
 import { charsetOf } from "./charsets.ts";
 import type { BufferState, Screen } from "./screen.ts";
+import { linkTableOf } from "./upstream/links.ts";
 import { unfinishedUtf8 } from "./utf8-aligner.ts";
 import { coreOf, type Extended, type Line, type ScreenBuffer, type ScreenTerminal } from "./xterm-internals.ts";
 
@@ -30,6 +31,11 @@ export const setRegisters = (terminal: ScreenTerminal, { state }: Screen): void 
   const { _inputHandler, _charsetService } = core;
   setBuffer(terminal, normal, state.normal);
   setBuffer(terminal, alt, state.alternate);
+  const { decPrivateModes } = core.coreService;
+  if (state.version > 1) {
+    decPrivateModes.cursorStyle = state.cursor.style ?? undefined;
+    decPrivateModes.cursorBlink = state.cursor.isBlinking ?? undefined;
+  }
   if (state.isWrapPending) core.buffer.x = terminal.cols;
   _inputHandler._parser.precedingJoinState = state.joinState;
   const attributes = _inputHandler._curAttrData;
@@ -39,15 +45,20 @@ export const setRegisters = (terminal: ScreenTerminal, { state }: Screen): void 
   _charsetService.charset = charsetOf(terminal, state.charset);
 };
 
-const withExt = (extended: Extended, ext: number): Extended => {
+const withExt = (extended: Extended, ext: number, link = extended.urlId): Extended => {
   const own = extended.clone();
   own.ext = ext;
+  own.urlId = link;
   return own;
 };
 
-const setBuffer = (terminal: ScreenTerminal, buffer: ScreenBuffer, { saved, wrapped, cells }: BufferState): void => {
+const setBuffer = (terminal: ScreenTerminal, buffer: ScreenBuffer, state: BufferState): void => {
+  const { saved, wrapped, cells } = state;
+  const links = linkTableOf(terminal);
   buffer.savedX = saved.x;
-  buffer.savedY = saved.y + buffer.ybase;
+  buffer.savedY = Math.max(saved.y, 0);
+  for (const key of Object.keys(buffer.tabs)) if (Number(key) >= terminal.cols) delete buffer.tabs[Number(key)];
+  for (const x of state.hiddenTabs) if (x >= terminal.cols) buffer.tabs[x] = true;
   buffer.savedCurAttrData.fg = saved.fg;
   buffer.savedCurAttrData.bg = saved.bg;
   buffer.savedCharset = charsetOf(terminal, saved.charset);
@@ -56,12 +67,12 @@ const setBuffer = (terminal: ScreenTerminal, buffer: ScreenBuffer, { saved, wrap
     if (line !== undefined) line.isWrapped = true;
   }
   const { extended } = buffer.savedCurAttrData;
-  for (const [row, x, content, fg, bg, ext, chars] of cells) {
+  for (const [row, x, content, fg, bg, ext, chars, link = 0] of cells) {
     const line = lineAt(buffer, row);
     if (line === undefined || x < 0 || x >= line.length) continue;
     line._data.set([content, fg, bg], x * 3);
     if (chars !== "") line._combined[x] = chars;
-    if ((bg & 0x10000000) !== 0) line._extendedAttrs[x] = withExt(extended, ext);
+    if ((bg & 0x10000000) !== 0) line._extendedAttrs[x] = withExt(extended, ext, links.restored(link));
   }
 };
 

@@ -1,5 +1,5 @@
 /** Writes rows of cells as bytes that print them again, and notes what bytes can't say. */
-import { type CellStyle, isProtected, isSameStyle, PLAIN, sgrOf, styleOf } from "./attributes.ts";
+import { type CellStyle, isProtected, isSameStyle, isSayable, PLAIN, sgrOf, styleOf } from "./attributes.ts";
 import type { BufferState } from "./screen.ts";
 import { coreOf, type Line, type ScreenBuffer } from "./xterm-internals.ts";
 
@@ -32,7 +32,13 @@ interface RowEnd {
   readonly style: CellStyle;
 }
 
-export const createRowWriter = (terminal: { readonly cols: number; readonly rows: number }): RowWriter => {
+/** The names of links in one screen, by xterm.js's numbers: upstream/links.ts reads them. */
+export type LinkNames = Map<number, number>;
+
+export const createRowWriter = (
+  terminal: { readonly cols: number; readonly rows: number },
+  names: LinkNames,
+): RowWriter => {
   const { cols } = terminal;
   const { unicodeService, _oscLinkService } = coreOf(terminal);
   const parts: string[] = [];
@@ -43,19 +49,28 @@ export const createRowWriter = (terminal: { readonly cols: number; readonly rows
   let isReduced = false;
   let cells: Cell[] = [];
 
-  const openLinkOf = (id: number): void => {
+  /** Opens a link, or ends the one that is open, and answers with its name; 0: none. */
+  const openLinkOf = (id: number): number => {
     const data = id === 0 ? undefined : _oscLinkService.getLinkData(id);
-    const known = data === undefined ? 0 : id;
-    if (known === openLink) return;
-    openLink = known;
+    if (data === undefined) {
+      if (openLink !== 0) parts.push("\x1b]8;;\x1b\\");
+      openLink = 0;
+      return 0;
+    }
+    const name = names.get(id) ?? names.size + 1;
+    names.set(id, name);
     // A target has no control characters: it came in a string that they would have ended.
-    const params = data?.id === undefined ? "" : `id=${data.id}`;
-    parts.push(data === undefined ? "\x1b]8;;\x1b\\" : `\x1b]8;${params};${data.uri}\x1b\\`);
+    if (id !== openLink) {
+      parts.push(`\x1b]8;id=${data.id === undefined ? name : `${name}.${data.id}`};${data.uri}\x1b\\`);
+      lastChar = 0;
+    }
+    openLink = id;
+    return name;
   };
 
   const setStyle = (style: CellStyle): void => {
-    if (isSameStyle(style, current)) return;
     openLinkOf(style.link);
+    if (isSameStyle(style, current)) return;
     parts.push(sgrOf(style));
     if (isProtected(style)) parts.push('\x1b[1"q');
     else if (isProtected(current)) parts.push('\x1b[0"q');
@@ -102,6 +117,7 @@ export const createRowWriter = (terminal: { readonly cols: number; readonly rows
       bg | 0,
       extended?._ext ?? 0,
       [...chars.slice(0, 512)].slice(0, MAX_MARKS).join(""),
+      openLinkOf(extended?.urlId ?? 0),
     ]);
   };
 
@@ -159,9 +175,11 @@ export const createRowWriter = (terminal: { readonly cols: number; readonly rows
         const width = widthAt(line, x);
         moveTo(x);
         print(line, x);
+        const isSaid = isSayable(current);
+        if (!isSaid) note(row, x, line);
         for (let half = x + 1; half < x + width; half++) {
           const isPlain = (line._data[half * 3] ?? 0) === 0 && isSameStyle(styleAt(line, half), current);
-          if (!isPlain) note(row, half, line);
+          if (!isPlain || !isSaid) note(row, half, line);
         }
         x += width;
         cursor = x;

@@ -278,9 +278,22 @@ describe("a stored screen", () => {
       "[]",
       "{",
       text.replace('"cols":20', '"cols":0'),
-      text.replace('"version":1', '"version":2'),
+      text.replace('"version":2', '"version":3'),
     ])
       expect(parseScreen(other)).toBeNull();
     expect(parseScreen(text)).not.toBeNull();
+  });
+
+  test("of the version before is drawn as it was", () => {
+    const cells = '[[0,3,4194304,268435456,0,0,""]]';
+    const buffer = (own: string) => `{"saved":{"x":0,"y":-2,"fg":0,"bg":0,"charset":"B"},"wrapped":[],"cells":${own}}`;
+    const old = `{"cols":20,"rows":6,"text":"\\u001b]8;id=7;http://a\\u001b\\\\abc\\u001b[4 q","tail":"","state":{"version":1,"title":"t","cwd":null,"isWrapPending":false,"joinState":0,"attributes":{"fg":0,"bg":0,"ext":0},"charset":"B","isBlinking":null,"normal":${buffer(cells)},"alternate":${buffer("[]")},"tailBytes":0,"isReduced":false}}`;
+    const screen = parseScreen(old);
+    expect(screen).not.toBeNull();
+    const { terminal, screen: viewer } = rig();
+    viewer.restoreNow(screen as Screen);
+    const { normal, registers } = describeScreen(terminal);
+    expect(normal[0]).toContain("1×c|1|0,0,0,0,#1 7 http://a ");
+    expect(registers.shape).toEqual(["underline", false, false]);
   });
 });

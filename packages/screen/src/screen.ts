@@ -6,11 +6,15 @@ export const MAX_TITLE = 256;
 export const MAX_PATH = 4096;
 
 const word = z.number().int();
-/** Row (0 is the screen's first, rows above are negative), column, content, foreground, background, extended, characters. */
-const Cell = z.tuple([word, word, word, word, word, word, z.string().max(1024)]);
+/** Row (0 is the screen's first, rows above are negative), column, content, foreground, background, extended, characters, link's name. */
+const Cell = z.tuple([word, word, word, word, word, word, z.string().max(1024), word.optional()]);
 const Saved = z.strictObject({ x: word, y: word, fg: word, bg: word, charset: z.string().length(1) });
+/** No terminal is wider. */
+export const MAX_COLS = 1000;
 const BufferState = z.strictObject({
   saved: Saved,
+  /** Tab stops beyond the right edge, which come back when the terminal grows. */
+  hiddenTabs: z.array(word.min(0).max(MAX_COLS)).max(MAX_COLS).default([]),
   /** Rows that continue the row above although the bytes don't say so. */
   wrapped: z.array(word),
   /** Cells that no bytes can make, as xterm.js keeps them. */
@@ -19,7 +23,8 @@ const BufferState = z.strictObject({
 
 /** What bytes can't say, for an xterm.js of the same version. Any other terminal does without. */
 export const ScreenState = z.strictObject({
-  version: z.literal(1),
+  /** 1 had no names of links, and nothing that has a default here. */
+  version: z.literal([1, 2]),
   title: z.string().max(MAX_TITLE),
   /** The working directory by OSC 7; null when no program told. */
   cwd: z.string().max(MAX_PATH).nullable(),
@@ -31,6 +36,10 @@ export const ScreenState = z.strictObject({
   charset: z.string().length(1),
   /** Cursor blinking by DECSET 12, null when no program asked. */
   isBlinking: z.boolean().nullable(),
+  /** By DECSCUSR, each null when no program asked. */
+  cursor: z
+    .strictObject({ style: z.enum(["block", "underline", "bar"]).nullable(), isBlinking: z.boolean().nullable() })
+    .default({ style: null, isBlinking: null }),
   normal: BufferState,
   alternate: BufferState,
   /** So many bytes at the end of the content are an unfinished sequence. */
@@ -50,7 +59,7 @@ export interface Screen {
 }
 
 const base64 = z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/);
-const size = z.number().int().min(1).max(1000);
+const size = z.number().int().min(1).max(MAX_COLS);
 const Stored = z.strictObject({
   cols: size,
   rows: size,

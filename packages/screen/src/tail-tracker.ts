@@ -3,7 +3,7 @@
  * stream has to be given them.
  */
 import { concat } from "./utf8-aligner.ts";
-import { isAtGround } from "./xterm-internals.ts";
+import { coreOf, isAtGround } from "./xterm-internals.ts";
 
 /**
  * Of a longer sequence the rest is left out. What is left out can only be the middle of a string: xterm.js reads no more
@@ -14,6 +14,9 @@ const ESC = 0x1b;
 const C1 = 0xc2;
 /** DCS, SOS, CSI, OSC, PM and APC as C1 controls (ECMA-48 5.3), behind 0xc2 in UTF-8. */
 const INTRODUCERS: ReadonlySet<number> = new Set([0x90, 0x98, 0x9b, 0x9d, 0x9e, 0x9f]);
+/** ESCAPE to CSI_IGNORE, of xterm.js's states: there a control character is run at once, and the sequence goes on behind it. */
+const RUNS_CONTROLS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6]);
+const isKept = (byte: number): boolean => byte >= 0x20 || byte === ESC;
 const NONE = new Uint8Array(0);
 
 /** Where the last sequence of `bytes` begins; -1 when none does. Either introducer begins one in every state of the parser. */
@@ -59,7 +62,9 @@ export const trackTail = (terminal: object): TailTracker => {
       }
       const begin = lastIntroducer(bytes);
       if (begin >= 0) reset();
-      add(begin > 0 ? bytes.subarray(begin) : bytes);
+      const piece = begin > 0 ? bytes.subarray(begin) : bytes;
+      const isRun = RUNS_CONTROLS.has(coreOf(terminal)._inputHandler._parser.currentState);
+      add(isRun ? piece.filter(isKept) : piece);
     },
     reset,
   };

@@ -3,7 +3,7 @@
  * one version have the same fields. The version is pinned exactly, and the tests fail when a field moves.
  */
 
-interface Disposable {
+export interface Disposable {
   dispose(): void;
 }
 
@@ -40,9 +40,11 @@ export interface Extended {
   /** Style in bits 26 to 28, colour in bits 0 to 25, whether a link is open or not. */
   readonly _ext: number;
   ext: number;
-  readonly urlId: number;
+  urlId: number;
   clone(): Extended;
 }
+
+export type CursorStyle = "block" | "underline" | "bar";
 
 export interface Attributes {
   fg: number;
@@ -52,8 +54,30 @@ export interface Attributes {
 
 export type Charset = Readonly<Record<string, string>> | undefined;
 
+/** An OSC 8 target. */
+export interface LinkData {
+  readonly id?: string | undefined;
+  readonly uri: string;
+}
+
+interface LinkEntry {
+  readonly id: number;
+  readonly data: LinkData;
+  readonly lines: readonly unknown[];
+  readonly key?: string | undefined;
+}
+
+/** What `onColor` tells of OSC 4, 10, 11, 12 and their resets: indices to 255, then foreground, background and cursor; none: all 256. */
+interface ColorRequest {
+  /** 0 asks, 1 sets, 2 resets. */
+  readonly type: 0 | 1 | 2;
+  readonly index?: number;
+  readonly color?: readonly [red: number, green: number, blue: number];
+}
+
 export interface Line {
   isWrapped: boolean;
+  resize(cols: number, fill: unknown): boolean;
   readonly length: number;
   /** Three words a cell: content, foreground, background. */
   readonly _data: Uint32Array;
@@ -69,12 +93,21 @@ export interface ScreenBuffer {
   readonly scrollTop: number;
   readonly scrollBottom: number;
   savedX: number;
+  /** In a guarded terminal a row of the screen. */
   savedY: number;
+  /** xterm.js does without its `extended`. */
   readonly savedCurAttrData: Attributes;
   savedCharset: Charset;
-  readonly tabs: Readonly<Record<number, boolean | undefined>>;
-  readonly lines: { readonly length: number; get(index: number): Line | undefined; push(line: Line): void };
+  /** Beyond the right edge too. */
+  readonly tabs: Record<number, boolean | undefined>;
+  readonly lines: {
+    readonly length: number;
+    maxLength: number;
+    get(index: number): Line | undefined;
+    push(line: Line): void;
+  };
   getBlankLine(attributes: Attributes): Line;
+  getNullCell(): unknown;
 }
 
 /** Of a CSI sequence; xterm.js's own, not a copy: what is changed in them holds for the handlers that follow. */
@@ -84,21 +117,38 @@ export interface Params {
 
 interface Core {
   readonly buffer: ScreenBuffer;
-  readonly buffers: { readonly normal: ScreenBuffer; readonly alt: ScreenBuffer };
+  readonly buffers: {
+    readonly normal: ScreenBuffer;
+    readonly alt: ScreenBuffer;
+    resize(cols: number, rows: number): void;
+  };
   readonly coreService: {
     readonly isCursorHidden: boolean;
-    readonly decPrivateModes: { readonly cursorStyle?: string; readonly cursorBlink?: boolean };
+    readonly decPrivateModes: {
+      cursorStyle?: CursorStyle | undefined;
+      cursorBlink?: boolean | undefined;
+      readonly wraparound: boolean;
+    };
     readonly modes: { readonly insertMode: boolean };
   };
   readonly coreMouseService: { readonly activeEncoding: string };
   readonly unicodeService: { charProperties(codePoint: number, preceding: number): number };
   readonly optionsService: {
-    readonly rawOptions: { readonly convertEol?: boolean; readonly screenReaderMode?: boolean };
+    readonly rawOptions: {
+      readonly convertEol?: boolean;
+      readonly screenReaderMode?: boolean;
+      readonly cursorBlink?: boolean;
+    };
+    readonly options: { cursorBlink?: boolean | undefined };
   };
   readonly _charsetService: { charset: Charset; readonly glevel: number; readonly _charsets: readonly Charset[] };
   readonly _oscLinkService: {
-    readonly _dataByLinkId: ReadonlyMap<number, unknown>;
-    getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined;
+    _nextId: number;
+    readonly _dataByLinkId: Map<number, LinkEntry>;
+    readonly _entriesWithId: Map<string, LinkEntry>;
+    registerLink(data: LinkData): number;
+    addLineToLink(number: number, y: number): void;
+    getLinkData(number: number): LinkData | undefined;
   };
   readonly _bufferService: {
     readonly buffers: { reset(): void };
@@ -117,6 +167,10 @@ interface Core {
     /** Draws `data[start]` up to, without, `data[end]`: code points that are no control characters. */
     print(data: Uint32Array, start: number, end: number): void;
     parse(data: string | Uint8Array, promiseResult?: boolean): undefined | Promise<boolean>;
+    saveCursor(params?: Params): boolean;
+    restoreCursor(params?: Params): boolean;
+    softReset(params: Params): boolean;
+    onColor(listener: (requests: readonly ColorRequest[]) => void): Disposable;
     eraseInDisplay(params: Params, respectProtect?: boolean): boolean;
     _eraseInBufferLine(y: number, start: number, end: number, clearWrap: boolean, respectProtect: boolean): void;
     _resetBufferLine(y: number, respectProtect: boolean): void;

@@ -1,7 +1,12 @@
-/** Everything that a person or a program could tell two terminals apart by, to compare them cell by cell and mode by mode. */
+/**
+ * Everything that a person or a program could tell two terminals apart by, to compare them cell by cell and mode by mode. What xterm.js
+ * tells instead of keeping it (colours, titles, answers) is heard by {@link listenTo}; what shows only later, {@link REVEALING} brings out.
+ */
 import { colorOf, styleOf } from "../attributes.ts";
 import { charsetFinal } from "../charsets.ts";
 import { coreOf, type Line, type ScreenBuffer, type ScreenTerminal } from "../xterm-internals.ts";
+
+const HAS_EXTENDED = 0x10000000;
 
 export interface ScreenDescription {
   readonly size: string;
@@ -21,9 +26,14 @@ export const describeScreen = (terminal: ScreenTerminal, options: DescribeOption
   const { normal, alt } = core.buffers;
   const { buffer, _inputHandler, _charsetService } = core;
   const attributes = _inputHandler._curAttrData;
+  // Which cells are of one link, not only where it leads: numbered in the order in which they are met.
+  const identities = new Map<number, number>();
   const link = (id: number): string => {
     const data = id === 0 ? undefined : core._oscLinkService.getLinkData(id);
-    return data === undefined ? "" : `${data.id ?? ""} ${data.uri}`;
+    if (data === undefined) return "";
+    const identity = identities.get(id) ?? identities.size + 1;
+    identities.set(id, identity);
+    return `#${identity} ${data.id ?? ""} ${data.uri}`;
   };
   const cell = (line: Line, x: number): string => {
     const content = line._data[x * 3] ?? 0;
@@ -55,13 +65,17 @@ export const describeScreen = (terminal: ScreenTerminal, options: DescribeOption
   };
   const saved = (one: ScreenBuffer): unknown[] => [
     one.savedX,
-    Math.max(one.savedY - one.ybase, 0),
+    one.savedY,
     styleOf(one.savedCurAttrData.fg, one.savedCurAttrData.bg, undefined),
+    (one.savedCurAttrData.bg & HAS_EXTENDED) !== 0,
     charsetFinal(one.savedCharset),
   ];
   const tabs = (one: ScreenBuffer): number[] =>
-    Array.from({ length: terminal.cols }, (_, x) => x).filter((x) => one.tabs[x]);
+    Object.keys(one.tabs)
+      .map(Number)
+      .filter((x) => one.tabs[x]);
   const isAlternate = buffer === alt;
+  const { cursorStyle, cursorBlink, wraparound } = core.coreService.decPrivateModes;
   return {
     size: `${terminal.cols}x${terminal.rows}`,
     active: isAlternate ? "alternate" : "normal",
@@ -75,11 +89,14 @@ export const describeScreen = (terminal: ScreenTerminal, options: DescribeOption
       modes: { ...terminal.modes },
       mouse: core.coreMouseService.activeEncoding,
       isHidden: core.coreService.isCursorHidden,
-      shape: [core.coreService.decPrivateModes.cursorStyle, core.coreService.decPrivateModes.cursorBlink],
+      shape: [cursorStyle, cursorBlink, core.optionsService.rawOptions.cursorBlink],
+      wraparound,
       convertEol: core.optionsService.rawOptions.convertEol === true,
       attributes: [
         styleOf(attributes.fg, attributes.bg, attributes.extended),
         colorOf(attributes.extended._ext),
+        (attributes.extended._ext >> 26) & 7,
+        (attributes.bg & HAS_EXTENDED) !== 0,
         link(attributes.extended.urlId),
       ].map((one) => (typeof one === "object" ? { ...one, link: 0 } : one)),
       charsets: [
@@ -91,3 +108,72 @@ export const describeScreen = (terminal: ScreenTerminal, options: DescribeOption
     },
   };
 };
+
+export interface Listener {
+  /** The palette as a program has set it, by xterm.js's numbers. */
+  readonly palette: Readonly<Record<number, string>>;
+  /** The title as it was told last; RESET tells none. */
+  readonly title: string;
+  /** What the terminal has answered since the last call. */
+  answers(): string;
+}
+
+interface Talking extends ScreenTerminal {
+  onData(listener: (data: string) => void): unknown;
+}
+
+/** From the terminal's beginning on. */
+export const listenTo = (terminal: Talking): Listener => {
+  const palette: Record<number, string> = {};
+  let answers = "";
+  let title = "";
+  coreOf(terminal)._inputHandler.onColor((requests) => {
+    for (const { type, index, color } of requests) {
+      if (type === 1 && index !== undefined) palette[index] = String(color);
+      else if (type === 2 && index !== undefined) delete palette[index];
+      else if (type === 2) for (let i = 0; i < 256; i++) delete palette[i];
+    }
+  });
+  terminal.onTitleChange((text) => {
+    title = text;
+  });
+  terminal.onData((data) => {
+    answers += data;
+  });
+  return {
+    palette,
+    get title() {
+      return title;
+    },
+    answers() {
+      const given = answers;
+      answers = "";
+      return given;
+    },
+  };
+};
+
+const MODES = [
+  1, 3, 6, 7, 8, 9, 12, 25, 45, 47, 66, 67, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1048, 1049,
+];
+/** Asks for all that xterm.js answers: attributes, cursor, modes, settings. */
+export const QUERIES = [
+  "\x18\x1b[c\x1b[>c\x1b[5n\x1b[6n\x1b[?6n",
+  ...[...MODES, 2004, 2026].map((mode) => `\x1b[?${mode}$p`),
+  ...[2, 4, 12, 20].map((mode) => `\x1b[${mode}$p`),
+  ...['"q', '"p', "r", "m", " q", "s"].map((setting) => `\x1bP$q${setting}\x1b\\`),
+].join("");
+
+/** Each brings out what a screen may hide: unfinished sequences, saved cursors, regions, tab stops, joins, the buffer beneath. */
+export const REVEALING: readonly string[] = [
+  "x",
+  "31mx",
+  "\u0301y",
+  "\x18\x1b8z",
+  "\x18\t\tt\x1b[Zz",
+  "\x18\n\n\n\n\n\n\nx",
+  "\x18\x1bM\x1bM\x1bM\x1bMx",
+  "\x18\x1b[P\x1b[2@\x1b[X",
+  "\x18\x1b[?1049l\x1b8x\x1b[?1049hy",
+  "\x18\x1b[3b\x1b[5Cx",
+];

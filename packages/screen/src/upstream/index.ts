@@ -3,8 +3,13 @@
  * must not differ. Each file describes its fault as of 6.0.0; when the version moves, each is to be looked at again.
  */
 import { coreOf, type ScreenTerminal } from "../xterm-internals.ts";
+import { fixAlternateSize } from "./alternate-size.ts";
 import { containFaults, type OnFault } from "./containment.ts";
+import { fixCopyCells } from "./copy-cells.ts";
 import { fixEraseDisplay } from "./erase-display.ts";
+import { keepLinks } from "./links.ts";
+import { fixNoWraparound } from "./no-wraparound.ts";
+import { fixSavedCursor } from "./saved-cursor.ts";
 
 export interface GuardOptions {
   /** Something was thrown while output was parsed; what was left of that write is not drawn. */
@@ -19,5 +24,10 @@ export const guardTerminal = (terminal: ScreenTerminal, { onFault }: GuardOption
   if (guarded.has(core)) return;
   guarded.add(core);
   fixEraseDisplay(terminal);
+  fixSavedCursor(terminal);
+  fixAlternateSize(terminal);
+  fixCopyCells(terminal);
+  fixNoWraparound(terminal);
+  keepLinks(terminal);
   containFaults(terminal, onFault);
 };

@@ -1,6 +1,6 @@
 import headless from "@xterm/headless";
 import { describe, expect, it } from "vitest";
-import { answerQueries, parseColor } from "./query-answers.ts";
+import { answerQueries } from "./query-answers.ts";
 
 async function ask(...writes: readonly string[]): Promise<string> {
   const terminal = new headless.Terminal({ allowProposedApi: true, logLevel: "off" });
@@ -47,15 +47,18 @@ describe("a program's question for colours", () => {
   });
 });
 
-describe("a colour", () => {
+describe("a colour that a program sets", () => {
   it.each([
-    ["#fff", [240, 240, 240]],
-    ["#102030", [16, 32, 48]],
-    ["#111122223333", [17, 34, 51]],
-    ["rgb:f/0/8", [255, 0, 136]],
-    ["rgb:ffff/0000/8080", [255, 0, 128]],
-    ["red", null],
-    ["#12345", null],
-    ["rgb:1/2", null],
-  ] as const)("%s is %j", (spec, channels) => expect(parseColor(spec)).toEqual(channels));
+    ["#fff", "f0f0/f0f0/f0f0"],
+    ["#102030", "1010/2020/3030"],
+    ["#111122223333", "1111/2222/3333"],
+    ["rgb:f/0/8", "ffff/0000/8888"],
+    ["rgb:ffff/0000/8080", "ffff/0000/8080"],
+    ["red", "0000/0000/0000"],
+    ["#12345", "0000/0000/0000"],
+    ["rgb:1/2", "0000/0000/0000"],
+    ["rgb:1/22/333", "0000/0000/0000"],
+  ])("is answered as it is drawn: %s is %s", async (spec, drawn) =>
+    expect(await ask(`\x1b]11;${spec}\x07\x1b]11;?\x07`)).toBe(`^[]11;rgb:${drawn}^[\\`),
+  );
 });
