@@ -1,44 +1,17 @@
 /** Screens that are taken anywhere and go on elsewhere, compared with one that saw the whole: by all that either could ever show. */
-import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
-import headless from "@xterm/headless";
 import { describe, expect, test } from "vitest";
-import { followScreen, parseScreen, parseScreenState, type Screen, stringifyScreen } from "./index.ts";
-import { describeScreen, listenTo, QUERIES, REVEALING } from "./testing/index.ts";
+import { describeScreen, REVEALING } from "./testing/index.ts";
+import { answersOf, carried, copyInto, createRig, encode, type Rig, stateOf } from "./testing/rig.ts";
 
 type Size = readonly [cols: number, rows: number];
 
-const rig = ([cols, rows]: Size, scrollback = 50) => {
-  const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true, scrollback, logLevel: "off" });
-  terminal.loadAddon(new UnicodeGraphemesAddon());
-  return { terminal, screen: followScreen(terminal), heard: listenTo(terminal) };
-};
-type Rig = ReturnType<typeof rig>;
-const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-const stateOf = ({ terminal, screen, heard }: Rig) => ({
-  ...describeScreen(terminal),
-  texts: [screen.title, screen.cwd],
-  palette: { ...heard.palette },
-});
-
-/** Through all that a keyframe and a storage do to it. */
-const carried = (screen: Screen): Screen => {
-  expect(parseScreenState(JSON.parse(JSON.stringify(screen.state)))).toEqual(screen.state);
-  const back = parseScreen(stringifyScreen(screen));
-  expect(back).toEqual(screen);
-  return back as Screen;
-};
-const copyInto = (to: Rig, from: Rig): Rig => {
-  to.screen.restoreNow(carried(from.screen.capture({ scrollback: 1000 })));
-  return to;
-};
+const rig = ([cols, rows]: Size, scrollback?: number): Rig => createRig(cols, rows, scrollback);
 
 /** Equal now, in what they answer, and in what comes to light later. */
 const expectSame = (make: () => readonly [Rig, Rig], why: string): void => {
   const [one, other] = make();
   expect(stateOf(one), why).toEqual(stateOf(other));
-  for (const side of [one, other]) side.heard.answers();
-  for (const side of [one, other]) side.screen.writeNow(encode(QUERIES));
-  expect(one.heard.answers(), `answers: ${why}`).toBe(other.heard.answers());
+  expect(answersOf(one), `answers: ${why}`).toBe(answersOf(other));
   for (const [i, text] of REVEALING.entries()) {
     const [a, b] = i === 0 ? [one, other] : make();
     for (const side of [a, b]) {

@@ -139,10 +139,7 @@ describe("a screen taken at any byte and continued", () => {
   });
 });
 
-/**
- * Pieces that meet in bad ways. Left to the tests above: links, because xterm.js forgets the target of a link whose rows were moved by
- * the rows it has seen; and no wraparound, where it draws wide characters at the edge by how they were delivered.
- */
+/** Pieces that meet in bad ways. */
 const PIECES = [
   "abc",
   "日",
@@ -206,6 +203,9 @@ const PIECES = [
   "\x1b[?6h",
   "\x1b[?6l",
   "\x1b[?7h",
+  "\x1b[?7l",
+  "\x1b]8;;http://a\x07",
+  "\x1b]8;;\x07",
   "\x1b[4h",
   "\x1b[4l",
   "\x1b[20h",
