@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { open, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createHostDaemonClient, type HostDaemonClient, type Launched, pause, spawnDetached } from "@microterm/host";
 import { scanHost } from "./host-scan.ts";
 import { rustBinary } from "./rust-binaries.ts";
@@ -38,6 +38,8 @@ export interface TestDaemonOptions {
   readonly image?: TestImage;
   /** A folder made for it; a temporary one of its own when absent. `close` removes it in any case. */
   readonly data?: string;
+  /** Makes of the command that starts it, at each start, the one that is run. `folders` are what it reads and writes. */
+  readonly wrap?: (command: readonly string[], folders: readonly string[]) => readonly string[];
 }
 
 /** A real microterm-host on a folder of its own with the real image. Needs root. */
@@ -58,7 +60,8 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
     const command = [binary, "serve", "--data", data, "--server-uid", String(options.serverUid ?? 0)];
     command.push("--instance", instance, "--image-import", image.directory, "--test-faults");
     const env = { PATH: process.env.PATH ?? "/usr/bin:/bin:/usr/sbin:/sbin" };
-    running = spawnDetached(command, {
+    const folders = [data, dirname(binary), image.directory];
+    running = spawnDetached(options.wrap?.(command, folders) ?? command, {
       stdout: log.fd,
       stderr: log.fd,
       env: fault === undefined ? env : { ...env, MICROTERM_FAULT: fault },

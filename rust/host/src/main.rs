@@ -15,6 +15,7 @@ mod disk;
 mod error;
 mod fault;
 mod filter;
+mod firmware;
 mod gathered;
 mod ids;
 mod image;

@@ -75,7 +75,9 @@ pub fn devices(launch: &LaunchArgs, runtime: &Runtime) -> Vec<String> {
     };
     let mut line: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
-    add(&["-M", "microvm,x-option-roms=off,rtc=on,memory-backend=ram", "-accel", &accelerator, "-cpu", cpu]);
+    let roms = runtime.firmware.option_roms();
+    add(&["-M", &format!("microvm,x-option-roms={roms},rtc=on,memory-backend=ram"), "-bios", runtime.firmware.name()]);
+    add(&["-accel", &accelerator, "-cpu", cpu]);
     add(&["-smp", &launch.cpus.to_string(), "-m", &format!("{}M", launch.memory_mib)]);
     if runtime.version >= (7, 1, 0) {
         // The default is 64 workers, which alone would reach the limit of threads.

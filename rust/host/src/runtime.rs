@@ -1,6 +1,7 @@
 //! What QEMU needs of the host's files: its binary, its libraries, its firmware. Found once per daemon.
 
 use crate::error::{Code, During, Outcome, failure};
+use crate::firmware::Firmware;
 use crate::{gathered, place, tools};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -11,17 +12,14 @@ use std::process::{Command, Stdio};
 /// TCG is compiled in and there is no such file.
 const MODULES: [&str; 3] = ["/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib/qemu", "/usr/lib64/qemu"];
 const MODULE: &str = "accel-tcg-x86_64.so";
-/// QEMU looks for firmware in its own folder; Debian and Ubuntu keep some of it in SeaBIOS's.
-const FIRMWARE_FOLDERS: [&str; 3] = ["/usr/share/qemu", "/usr/share/seabios", "/usr/share/qemu-firmware"];
-/// What the machine type `microvm` loads with `x-option-roms=off`: with ACPI the first, without it the second.
-const FIRMWARE: [&str; 2] = ["bios-microvm.bin", "qboot.rom"];
 
 pub struct Runtime {
     pub qemu: PathBuf,
     /// Major, minor, micro.
     pub version: (u32, u32, u32),
-    /// Differs between any two builds.
+    /// Differs between any two builds, of QEMU or its firmware.
     pub identity: String,
+    pub firmware: Firmware,
     stamp: String,
     /// Host path and path in the jail.
     pub binds: Vec<(PathBuf, PathBuf)>,
@@ -40,24 +38,14 @@ impl Runtime {
             files.insert(module);
         }
         let mut binds: Vec<_> = files.into_iter().map(|file| (file.clone(), file)).collect();
-        for name in FIRMWARE {
-            let found = FIRMWARE_FOLDERS.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
-            if let Some(found) = found {
-                binds.push((found, Path::new(FIRMWARE_FOLDERS[0]).join(name)));
-            }
-        }
-        if !binds.iter().any(|(_, to)| to.ends_with(FIRMWARE[0])) {
-            return Err(failure(
-                Code::Internal,
-                format!("{} is not installed (it comes with QEMU's data files)", FIRMWARE[0]),
-            ));
-        }
+        let firmware = Firmware::find()?;
+        binds.extend(firmware.binds.iter().cloned());
         // Where they cannot be gathered each is bound by itself, which takes a little longer.
         let binds = gathered::gather(data, &binds).unwrap_or(binds);
         let said = version.1;
         let stamp = stamp(qemu).ok_or_else(|| failure(Code::Internal, format!("{} is gone", qemu.display())))?;
-        let identity = format!("{said} {stamp}");
-        Ok(Self { qemu: qemu.to_owned(), version: version.0, identity, stamp, binds })
+        let identity = format!("{said} {stamp} {}", firmware.identity);
+        Ok(Self { qemu: qemu.to_owned(), version: version.0, identity, firmware, stamp, binds })
     }
 
     /// Whether QEMU is still the one that was found: it may be upgraded while the daemon runs.
