@@ -7,7 +7,7 @@ const project = (name: string, include: readonly string[], options: Record<strin
 
 /**
  * Emulated guests, servers and a browser share a machine's cores with whatever else it does, and some of what they wait for is other
- * programs' doing. So one failed try is not yet a failure; but neither is it hidden: tests/retries.ts prints each test that
+ * programs' doing. So one failed try is not yet a failure; but neither is it hidden: tests/reporter.ts prints each test that
  * passed only at its second try with what the first one said, and tests/run.ts lists them above its closing line.
  */
 const twice = { retry: 1 } as const;

@@ -1,153 +1,101 @@
 /**
- * `./microterm test [KIND…]`: every check of the project, one after the other, and one closing line over all runners.
+ * `./microterm test [KIND…]`: every check of the project, and one closing line over all runners.
  *
- * KIND is one of the names in STEPS (static, rust, unit, contract, style, fuzz, integration, security, vm, e2e), all of them when none
- * is given; `--soak` runs the long forms of tests that have one.
+ * KIND is one of the names in KINDS (kinds.ts), all of them when none is given; `--soak` runs the long forms of tests that have one.
+ * Several kinds run in two lanes side by side, each in a process of its own; the output of each is printed when it has ended. They
+ * share the host and nothing else: data folders, ports, uids and cgroups are each test's own. README.md beside this has the budget.
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { addTally, cargoTally, EMPTY_TALLY, type Tally, vitestTally } from "./tally.ts";
+import { createRun, type Run } from "./command.ts";
+import { binaries, build, KINDS, type Kind, leftovers } from "./kinds.ts";
+import type { ReportLine } from "./reporter.ts";
+import { addTally, EMPTY_TALLY, type Timing } from "./tally.ts";
 
-const root = resolve(import.meta.dirname, "..");
-const scratch = mkdtempSync(join(tmpdir(), "microterm-test-"));
-const node = process.execPath;
-const bin = (name: string) => join(root, "node_modules", name);
-const retries = join(scratch, "retries");
-const soak = process.argv.includes("--soak");
-
-/** Tools are run by Node 24 itself, whatever Node the system has. */
-const STATIC: readonly (readonly [string, readonly string[]])[] = [
-  ["biome", [bin("@biomejs/biome/bin/biome"), "check", "--error-on-warnings"]],
-  ["types: server side", [bin("typescript-native/bin/tsc"), "-p", "tsconfig.json"]],
-  ["types: protocol and core are pure", [bin("typescript-native/bin/tsc"), "-p", "tsconfig.pure.json"]],
-  ["types: sdk", [bin("typescript-native/bin/tsc"), "-p", "packages/sdk/tsconfig.json"]],
-  ["types: screen", [bin("typescript-native/bin/tsc"), "-p", "packages/screen/tsconfig.json"]],
-  ["types: web", [bin("typescript-native/bin/tsc"), "-p", "packages/web/tsconfig.json"]],
-  ["knip", [bin("knip/bin/knip.js")]],
-  ["layers", [bin("dependency-cruiser/bin/dependency-cruiser.mjs"), "--config", ".dependency-cruiser.cjs", "packages"]],
-];
-
-const RUST: readonly (readonly [string, readonly string[]])[] = [
-  ["rustfmt", ["cargo", "fmt", "--check"]],
-  ["clippy", ["cargo", "clippy", "--release", "--locked", "--all-targets", "--", "-D", "warnings"]],
-];
-
-/** Whatever is asked for rests on what these do. */
-const ALWAYS: ReadonlySet<string> = new Set(["build", "leftovers"]);
-
-type StepFunction = () => Tally;
-
-/** Built once, and named to every later runner by MICROTERM_BIN, so that none of them starts cargo again. */
-const BUILD: readonly (readonly [string, readonly string[], string])[] = [
-  [
-    "agent and daemon build",
-    ["cargo", "build", "--release", "--locked", "-p", "microterm-agent", "-p", "microterm-host"],
-    "rust",
-  ],
-  ["page builds", [node, bin("vite/bin/vite.js"), "build", "--logLevel", "warn"], "packages/web"],
-];
-
-const STEPS: Readonly<Record<string, StepFunction>> = {
-  build: () =>
-    BUILD.reduce((tally, [name, command, cwd]) => addTally(tally, check(name, command, join(root, cwd))), EMPTY_TALLY),
-  static: () => {
-    let tally = EMPTY_TALLY;
-    for (const [name, args] of STATIC) tally = addTally(tally, check(name, [node, ...args], root));
-    return addTally(tally, check("shellcheck", ["shellcheck", "microterm", ".ci/run"], root));
-  },
-  rust: () => {
-    let tally = EMPTY_TALLY;
-    for (const [name, command] of RUST) tally = addTally(tally, rustCheck(name, command));
-    const tests = run(["cargo", "test", "--release", "--locked", "--no-fail-fast"], join(root, "rust"));
-    return addTally(tally, cargoTally(tests.output, tests.code));
-  },
-  unit: () => vitest("unit"),
-  contract: () => vitest("contract"),
-  style: () => vitest("style"),
-  fuzz: () => vitest("fuzz"),
-  integration: () => vitest("integration"),
-  security: () => vitest("security"),
-  vm: () => vitest("vm"),
-  e2e: () => vitest("e2e"),
-  leftovers: () =>
-    check("nothing of a test is left on the host", [node, join(root, "tests/leftovers.ts"), baseline], root),
-};
-
-function check(name: string, command: readonly string[], cwd: string): Tally {
-  const result = run(command, cwd);
-  console.log(`${result.code === 0 ? "✓" : "✗"} ${name}`);
-  return result.code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
-}
-
-/** Debian's cargo-web comes without rustfmt and clippy; their packages are asked for by the test's needs, else it is a skip that says so. */
-function rustCheck(name: string, command: readonly string[]): Tally {
-  const tool = command[1] === "fmt" ? "fmt" : "clippy";
-  if (spawnSync("cargo", [tool, "--version"], { cwd: join(root, "rust") }).status === 0)
-    return check(name, command, join(root, "rust"));
-  console.log(`- ${name} skipped: this machine's cargo has no ${tool}`);
-  return { passed: 0, failed: 0, skipped: 1 };
-}
-
-function vitest(project: string): Tally {
-  const report = join(scratch, `${project}.json`);
-  const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  args.push(`--reporter=${join(root, "tests/retries.ts")}`);
-  const result = run([node, bin("vitest/vitest.mjs"), ...args], root);
-  let text = "";
-  try {
-    text = readFileSync(report, "utf8");
-  } catch {
-    // No report: vitest itself has failed, which vitestTally counts.
-  }
-  return vitestTally(text, result.code);
-}
-
-/** Output goes to the terminal as it comes; what a runner prints last is kept for its count. */
-function run(command: readonly string[], cwd: string): { code: number; output: string } {
-  const [program = "", ...args] = command;
-  const capture = program === "cargo" && args[0] === "test";
-  const result = spawnSync(program, args, {
-    cwd,
-    stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-    env: {
-      ...process.env,
-      PATH: `${join(node, "..")}:${process.env.PATH}`,
-      MICROTERM_RETRIES: retries,
-      ...(soak ? { MICROTERM_SOAK: "1" } : {}),
-    },
-  });
-  if (capture) process.stdout.write(result.stdout);
-  return { code: result.status ?? 1, output: capture ? result.stdout : "" };
-}
+const LANES = 2;
+const SLOWEST = 20;
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
-const unknown = wanted.filter((kind) => STEPS[kind] === undefined);
+const unknown = wanted.filter((kind) => KINDS[kind] === undefined);
 if (unknown.length > 0) {
   console.error(
-    `microterm: no kind of test is called ${unknown.join(", ")}\n  Try: ./microterm test ${Object.keys(STEPS).join(" ")}`,
+    `microterm: no kind of test is called ${unknown.join(", ")}\n  Try: ./microterm test ${Object.keys(KINDS).join(" ")}`,
   );
   process.exit(2);
 }
 
-const baseline = join(scratch, "before.json");
-run([node, join(root, "tests/leftovers.ts"), "--record", baseline], root);
+const scratch = mkdtempSync(join(tmpdir(), "microterm-test-"));
+const report = join(scratch, "report.jsonl");
+const env = {
+  MICROTERM_REPORT: report,
+  MICROTERM_BIN: binaries,
+  ...(process.argv.includes("--soak") ? { MICROTERM_SOAK: "1" } : {}),
+};
+const onTerminal = createRun({ scratch, log: null, env });
 let total = EMPTY_TALLY;
-for (const [kind, step] of Object.entries(STEPS)) {
-  if (wanted.length > 0 && !wanted.includes(kind) && !ALWAYS.has(kind)) continue;
+const kinds: Timing[] = [];
+const timings: Timing[] = [];
+
+async function runKind(name: string, kind: Kind, run: Run): Promise<string> {
   const started = performance.now();
-  console.log(`\n=== ${kind}`);
-  const tally = step();
+  const { timings: timed, ...tally } = await kind(run);
+  const ms = performance.now() - started;
   total = addTally(total, tally);
-  console.log(
-    `=== ${kind}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped (${((performance.now() - started) / 1000).toFixed(0)} s)`,
-  );
+  kinds.push({ name, ms });
+  timings.push(...(timed ?? []));
+  return `=== ${name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped (${seconds(ms)})`;
 }
-const retried = existsSync(retries) ? readFileSync(retries, "utf8") : "";
+
+async function alone(name: string, kind: Kind): Promise<void> {
+  console.log(`\n=== ${name}`);
+  console.log(await runKind(name, kind, onTerminal));
+}
+
+async function inLanes(names: readonly string[]): Promise<void> {
+  const waiting = [...names];
+  const lane = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const log = join(scratch, `${name}.log`);
+      console.log(`... ${name} has begun`);
+      const line = await runKind(name, KINDS[name] as Kind, createRun({ scratch, log, env }));
+      console.log(`\n=== ${name}`);
+      if (existsSync(log)) process.stdout.write(readFileSync(log));
+      console.log(line);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+function printReport(): void {
+  const lines = existsSync(report) ? readFileSync(report, "utf8").split("\n").filter(Boolean) : [];
+  const reported = lines.map((line) => JSON.parse(line) as ReportLine);
+  for (const line of reported) if (line.kind === "time") timings.push(line);
+  console.log("\nTime of each kind:");
+  for (const { name, ms } of kinds) console.log(`  ${seconds(ms).padStart(8)}  ${name}`);
+  console.log(`\nThe ${SLOWEST} slowest tests:`);
+  for (const { name, ms } of timings.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST)) {
+    console.log(`  ${seconds(ms).padStart(8)}  ${name}`);
+  }
+  for (const kind of ["skipped", "retried"] as const) {
+    const noted = reported.filter((line): line is Exclude<ReportLine, Timing> => line.kind === kind);
+    if (noted.length > 0) console.log(kind === "skipped" ? "\nSkipped:" : "\nPassed only at the second try:");
+    for (const { name, note } of noted) console.log(`  ${name}\n    ${note.replaceAll("\n", "\n    ")}`);
+  }
+}
+
+const baseline = join(scratch, "before.json");
+await onTerminal([process.execPath, resolve(import.meta.dirname, "leftovers.ts"), "--record", baseline], scratch);
+const started = performance.now();
+await alone("build", build);
+const names = Object.keys(KINDS).filter((name) => wanted.length === 0 || wanted.includes(name));
+if (names.length === 1) await alone(names[0] as string, KINDS[names[0] as string] as Kind);
+else await inLanes(names);
+await alone("leftovers", leftovers(baseline));
+printReport();
 rmSync(scratch, { recursive: true, force: true });
-if (retried !== "") console.log(`\nPassed only at the second try:\n${retried}`);
+console.log(`\nAll of it: ${((performance.now() - started) / 60_000).toFixed(1)} min`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);

@@ -39,3 +39,21 @@ export function cargoTally(output: string, code: number): Tally {
   }
   return atLeastOneFailure(tally, code);
 }
+
+/** How long one test, or the set-up of one file of tests, took. */
+export interface Timing {
+  readonly name: string;
+  readonly ms: number;
+}
+
+/** cargo names a binary on standard error before its tests run, and ends it with `finished in 1.23s`. */
+export function cargoTimings(output: string): readonly Timing[] {
+  const found: Timing[] = [];
+  let binary = "";
+  for (const line of output.split("\n")) {
+    binary = /^\s+(?:Running|Doc-tests) (.+?)(?: \(|$)/.exec(line)?.[1] ?? binary;
+    const seconds = /^test result: .*; finished in ([\d.]+)s$/.exec(line)?.[1];
+    if (seconds !== undefined) found.push({ name: `cargo test: ${binary}`, ms: Number(seconds) * 1000 });
+  }
+  return found;
+}

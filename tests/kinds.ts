@@ -1,0 +1,131 @@
+/** What each kind of test runs. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Run } from "./command.ts";
+import { addTally, cargoTally, cargoTimings, EMPTY_TALLY, type Tally, type Timing, vitestTally } from "./tally.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const rust = join(root, "rust");
+/** Where the build puts agent and daemon: MICROTERM_BIN names it to every runner, so that none of them starts cargo again. */
+export const binaries = join(rust, "target/release");
+const node = process.execPath;
+const bin = (name: string) => join(root, "node_modules", name);
+
+export interface KindResult extends Tally {
+  /** Of runners that don't report to MICROTERM_REPORT by themselves. */
+  readonly timings?: readonly Timing[];
+}
+
+export type Kind = (run: Run) => Promise<KindResult>;
+
+interface Check {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly cwd: string;
+}
+
+const BUILD: readonly Check[] = [
+  {
+    name: "agent and daemon build",
+    command: ["cargo", "build", "--release", "--locked", "-p", "microterm-agent", "-p", "microterm-host"],
+    cwd: rust,
+  },
+  {
+    name: "page builds",
+    command: [node, bin("vite/bin/vite.js"), "build", "--logLevel", "warn"],
+    cwd: join(root, "packages/web"),
+  },
+];
+
+/** Tools are run by Node 24 itself, whatever Node the system has. */
+const tool = (name: string, script: string, ...args: readonly string[]): Check => ({
+  name,
+  command: [node, bin(script), ...args],
+  cwd: root,
+});
+const types = (name: string, project: string): Check =>
+  tool(`types: ${name}`, "typescript-native/bin/tsc", "-p", project);
+
+const STATIC: readonly Check[] = [
+  tool("biome", "@biomejs/biome/bin/biome", "check", "--error-on-warnings"),
+  types("server side", "tsconfig.json"),
+  types("protocol and core are pure", "tsconfig.pure.json"),
+  types("sdk", "packages/sdk/tsconfig.json"),
+  types("screen", "packages/screen/tsconfig.json"),
+  types("web", "packages/web/tsconfig.json"),
+  tool("knip", "knip/bin/knip.js"),
+  tool("layers", "dependency-cruiser/bin/dependency-cruiser.mjs", "--config", ".dependency-cruiser.cjs", "packages"),
+  { name: "shellcheck", command: ["shellcheck", "microterm", ".ci/run"], cwd: root },
+];
+
+async function check(run: Run, { name, command, cwd }: Check): Promise<Tally> {
+  const { code, print } = await run(command, cwd);
+  print(`${code === 0 ? "✓" : "✗"} ${name}\n`);
+  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+async function checks(run: Run, all: readonly Check[]): Promise<Tally> {
+  let tally = EMPTY_TALLY;
+  for (const one of all) tally = addTally(tally, await check(run, one));
+  return tally;
+}
+
+/** Debian's cargo-web comes without rustfmt and clippy; their packages are asked for by the test's needs, else it is a skip that says so. */
+async function lint(run: Run, name: string, command: readonly string[]): Promise<Tally> {
+  const [, subcommand = ""] = command;
+  const { code, print } = await run(["cargo", subcommand, "--version"], rust);
+  if (code === 0) return check(run, { name, command, cwd: rust });
+  print(`- ${name} skipped: this machine's cargo has no ${subcommand}\n`);
+  return { passed: 0, failed: 0, skipped: 1 };
+}
+
+async function rustTests(run: Run): Promise<KindResult> {
+  let tally = await lint(run, "rustfmt", ["cargo", "fmt", "--check"]);
+  const clippy = ["cargo", "clippy", "--profile", "quick", "--locked", "--all-targets", "--", "-D", "warnings"];
+  tally = addTally(tally, await lint(run, "clippy", clippy));
+  const tests = await run(["cargo", "test", "--profile", "quick", "--locked", "--no-fail-fast"], rust);
+  return { ...addTally(tally, cargoTally(tests.output, tests.code)), timings: cargoTimings(tests.output) };
+}
+
+const vitest =
+  (project: string): Kind =>
+  async (run) => {
+    const report = join(run.scratch, `${project}.json`);
+    const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    args.push(`--reporter=${join(root, "tests/reporter.ts")}`);
+    const { code } = await run([node, bin("vitest/vitest.mjs"), ...args], root);
+    let text = "";
+    try {
+      text = readFileSync(report, "utf8");
+    } catch {
+      // No report: vitest itself has failed, which vitestTally counts.
+    }
+    return vitestTally(text, code);
+  };
+
+/** Alone and first: everything else rests on it, and a compiler takes every core there is. */
+export const build: Kind = (run) => checks(run, BUILD);
+
+/** The longest first, so that lanes end together. */
+export const KINDS: Readonly<Record<string, Kind>> = {
+  vm: vitest("vm"),
+  integration: vitest("integration"),
+  e2e: vitest("e2e"),
+  rust: rustTests,
+  security: vitest("security"),
+  contract: vitest("contract"),
+  unit: vitest("unit"),
+  fuzz: vitest("fuzz"),
+  static: (run) => checks(run, STATIC),
+  style: vitest("style"),
+};
+
+/** Alone and last. */
+export const leftovers =
+  (baseline: string): Kind =>
+  (run) =>
+    check(run, {
+      name: "nothing of a test is left on the host",
+      command: [node, join(root, "tests/leftovers.ts"), baseline],
+      cwd: root,
+    });
