@@ -59,14 +59,14 @@ describe("a terminal's notice after a restart of the server", () => {
 describe("an environment whose time is nearly over", () => {
   test("says so, and is kept for another hour by a click", async () => {
     const { server } = world;
-    // Told in the last tenth of a life this short: 6 s to keep it.
+    // Told in the second half of a life this short, and once more in its last tenth.
     const { id } = await server.ok("POST", "/v1/environments", { name: "brief", ttlSeconds: 60 });
     await page.open(id);
     await page.untilTerminal("live");
     // Also what doesn't run is lost then.
     await page.page.getByRole("button", { name: "Stop", exact: true }).click();
     await page.untilEnvironment("stopped");
-    const notice = page.page.getByRole("alert").filter({ hasText: "It will be removed." });
+    const notice = page.page.getByRole("alert").filter({ hasText: "brief will be removed, with its disk." });
     await notice.getByText(/In \d+ s\./).waitFor();
     await notice.getByRole("button", { name: "Keep for another hour" }).click();
     await notice.waitFor({ state: "detached" });
@@ -78,6 +78,10 @@ describe("an environment whose time is nearly over", () => {
       .getByText(/^Removed in \d+ min/)
       .waitFor();
     await page.removeEnvironment();
+    // Whoever comes later is told what became of it.
+    await page.open(id);
+    await page.page.getByRole("heading", { name: "brief is not there any more" }).waitFor();
+    await page.page.getByText(/^It was removed on .+ because somebody asked for it\.$/).waitFor();
     expect(page.errors).toEqual([]);
   });
 });

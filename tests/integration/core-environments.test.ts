@@ -143,7 +143,7 @@ describe("a destroy", () => {
     });
     const { id } = await running(server, { name: "one" });
     const [first, second] = await Promise.all([server.service.destroy(ANN, id), server.service.destroy(ANN, "one")]);
-    expect(first).toMatchObject({ environment: id, name: "one", left: [] });
+    expect(first).toMatchObject({ environment: id, name: "one", cause: "request", left: [] });
     expect(first.removed.processes).toBeGreaterThanOrEqual(1);
     expect(second).toEqual(first);
     expect(await server.service.destroy(ANN, id)).toEqual(first);

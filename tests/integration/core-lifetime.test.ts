@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ANN } from "./core-server.ts";
+import { ANN, BOB } from "./core-server.ts";
 import { makeWorld } from "./core-world.ts";
 
 const PATIENCE = { timeoutMs: 90_000 } as const;
@@ -13,13 +13,21 @@ it("an environment whose time to live is over is removed with a receipt, after a
     void server.service
       .get(ANN, id)
       .then((shown) => {
-        notice = shown.notice?.kind ?? notice;
+        notice = shown.notice?.code ?? notice;
       })
       .catch(() => {});
   });
   expect(await server.service.wait(ANN, id, { states: ["gone"], ...PATIENCE })).toBeNull();
   expect(notice).toBe("expiry");
-  expect(await server.service.destroy(ANN, "short")).toMatchObject({ environment: id, left: [] });
+  expect(await server.service.destroy(ANN, "short")).toMatchObject({ environment: id, cause: "expiry", left: [] });
+  for (const reference of [id, "short"]) {
+    await expect(server.service.get(ANN, reference)).rejects.toMatchObject({
+      code: "ENVIRONMENT_NOT_FOUND",
+      message: expect.stringMatching(/^'short' was removed at .+, because its time to live was over$/),
+      details: { removal: { name: "short", cause: "expiry" } },
+    });
+    await expect(server.service.get(BOB, reference)).rejects.not.toHaveProperty("details.removal");
+  }
 });
 
 it("a time that passed while no server ran is made up for at the next start", async () => {

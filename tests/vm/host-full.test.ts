@@ -105,7 +105,7 @@ describe("a host without space", () => {
     expect((await world.server.call("POST", `/v1/environments/${id}/pause`)).status).toBe(202);
     const shown = () => world.server.ok("GET", `/v1/environments/${id}`);
     await poll("the pause to fail", async () => (await shown()).operation === null);
-    expect(await shown()).toMatchObject({ state: "running", notice: { kind: "pause-failed", at: null } });
+    expect(await shown()).toMatchObject({ state: "running", notice: { code: "pause-failed" } });
     expect((await world.run(id, "cat file")).stdout).toBe("alive\n");
     expect((await shown()).notice).toBeNull();
     expect(await world.daemon.client.listSaves()).toEqual([]);
@@ -140,8 +140,8 @@ describe("a host without space", () => {
       }
       const shown = async () => Environment.parse(await world.server.ok("GET", `/v1/environments/${id}`));
       await poll("the pause to fail", async () => (await shown()).operation === null);
-      expect(await shown()).toMatchObject({ state: "running", notice: { kind: "pause-failed", at: null } });
-      expect((await shown()).notice?.message).toMatch(/the disk became full/);
+      expect(await shown()).toMatchObject({ state: "running", notice: { code: "pause-failed" } });
+      expect(await shown()).toMatchObject({ notice: { detail: expect.stringMatching(/the disk became full/) } });
       expect(await readdir(join(world.daemon.data, "host/saves"))).toEqual([]);
       expect((await machines()).sort()).toEqual(before);
       const counted = () => [...client.text.matchAll(/<(\d+)>/g)].map(([, digits]) => Number(digits));

@@ -1,17 +1,7 @@
-import type { BootStep, Environment } from "@microterm/protocol";
+import type { Environment } from "@microterm/protocol";
 import type { Client, Subscription } from "@microterm/sdk";
 import { plain } from "./plain-text.ts";
-
-const WORDS: Readonly<Record<BootStep, string>> = {
-  claim: "taking a waiting machine",
-  restore: "restoring the template",
-  resume: "bringing its memory back",
-  disk: "making the disk",
-  machine: "starting the machine",
-  kernel: "booting the kernel",
-  agent: "waiting for the guest",
-  terminal: "opening a terminal",
-};
+import { STEP_WORDS } from "./words.ts";
 
 /** The step that a boot is at, on one line of a terminal that rewrites itself. Prints nothing elsewhere. */
 export class BootProgress {
@@ -43,7 +33,7 @@ export class BootProgress {
   }
 
   #show({ state, operation, step, reason }: Environment): void {
-    const words = step === null ? (operation === "pause" ? "saving its memory" : state) : WORDS[step];
+    const words = step === null ? (operation === "pause" ? "saving its memory" : state) : STEP_WORDS[step];
     this.#step = reason === null ? words : `${words} (${plain(reason)})`;
     this.#draw();
   }

@@ -62,13 +62,15 @@ export const Size = z.enum(["small", "medium", "large"]);
 export type Size = z.infer<typeof Size>;
 export const DEFAULT_SIZE: Size = "medium";
 
-/** What will happen to an environment, or has just failed, for a person. */
-export const Notice = z.strictObject({
-  /** `idle` and `expiry`: at `at` it is paused (stopped where it cannot be), or removed. `pause-failed`: it went on. */
-  kind: z.enum(["idle", "expiry", "pause-failed"]),
-  at: z.iso.datetime().nullable(),
-  message: z.string(),
-});
+/** What will happen to an environment, or has just failed: a code and what belongs to it. Whoever shows it has the words. */
+export const Notice = z.discriminatedUnion("code", [
+  /** It is not used, and at `at` that is done to it. */
+  z.strictObject({ code: z.literal("idle"), at: z.iso.datetime(), action: z.enum(["pause", "stop"]) }),
+  /** At `at` it is removed, with its disk. `isLast`: not said again before that. */
+  z.strictObject({ code: z.literal("expiry"), at: z.iso.datetime(), isLast: z.boolean() }),
+  /** It was to be paused and went on. `detail`: why, for a person. */
+  z.strictObject({ code: z.literal("pause-failed"), detail: z.string() }),
+]);
 export type Notice = z.infer<typeof Notice>;
 
 export const Environment = z.strictObject({
@@ -136,11 +138,16 @@ export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
 export const UpdateEnvironment = z.strictObject(times);
 export type UpdateEnvironment = z.infer<typeof UpdateEnvironment>;
 
+/** Why an environment was removed: somebody asked, or its time to live was over. */
+export const RemovalCause = z.enum(["request", "expiry"]);
+export type RemovalCause = z.infer<typeof RemovalCause>;
+
 /** What a destroy removed, counted, and what is left (an empty list, or the destroy is not done). */
 export const Receipt = z.strictObject({
   environment: EnvironmentId,
   name: EnvironmentName,
   destroyedAt: z.iso.datetime(),
+  cause: RemovalCause,
   removed: z.strictObject({
     processes: z.number().int(),
     cgroups: z.number().int(),

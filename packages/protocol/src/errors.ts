@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EnvironmentState } from "./environment.ts";
+import { EnvironmentState, RemovalCause } from "./environment.ts";
 
 /** Every error a client can meet. Rendered to docs/reference/errors.md; a test keeps both equal. */
 export const ERRORS = {
@@ -114,6 +114,8 @@ export const ErrorDetails = z
     name: z.string(),
     /** ENVIRONMENT_STATE: the state it is in. */
     state: EnvironmentState,
+    /** ENVIRONMENT_NOT_FOUND: when and why it was removed, for 7 days. */
+    removal: z.strictObject({ name: z.string(), at: z.iso.datetime(), cause: RemovalCause }),
     /** ENVIRONMENT_STATE: the file that another process holds. */
     path: z.string(),
     /** HOST_OUT_OF_MEMORY, HOST_OUT_OF_DISK. */
@@ -134,6 +136,7 @@ const STATE_HINTS: Readonly<Record<EnvironmentState, string>> = {
 
 /** What to do about an error, for a person. */
 export function hintOf({ code, details }: PlatformError): string {
+  if (details.removal !== undefined) return "Its disk is gone with it; create a new one.";
   return code === "ENVIRONMENT_STATE" && details.state !== undefined ? STATE_HINTS[details.state] : ERRORS[code].hint;
 }
 

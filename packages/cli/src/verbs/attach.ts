@@ -5,6 +5,7 @@ import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { AttachedScreen } from "../terminal/attached-screen.ts";
 import { describeKeys, parseDetachKeys } from "../terminal/detach-keys.ts";
+import { stateWords } from "../words.ts";
 
 export interface AttachOptions extends ServerOptions {
   readonly terminal?: string;
@@ -40,7 +41,18 @@ export async function attach(name: string, options: AttachOptions): Promise<void
       process.exit(end.exit.signal === null ? (end.exit.code ?? 0) : EXIT.signalled + end.exit.signal);
       break;
     case "gone":
-      throw end.error ?? new CliError(`${environment.name} is gone: ${plain(end.reason)}.`, { hint: "./microterm ls" });
+      throw end.error ?? (await whyGone(client, environment)) ?? new CliError(`It is gone: ${plain(end.reason)}.`);
+  }
+}
+
+/** What has become of an environment whose terminal has gone; null where it runs. */
+async function whyGone(client: Client, { id }: Environment): Promise<unknown> {
+  try {
+    const now = await client.environments.get(id);
+    if (now.state === "running") return null;
+    return new CliError(`${now.name} is ${stateWords(now)}.`, { hint: nextCommand(now) ?? "./microterm ls" });
+  } catch (error) {
+    return error;
   }
 }
 

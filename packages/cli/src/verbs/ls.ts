@@ -1,9 +1,9 @@
 import type { Environment } from "@microterm/protocol";
 import { onStdout } from "../colors.ts";
 import { say } from "../failure.ts";
-import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { formatMib } from "../sizes.ts";
+import { durationWords, noticeWords, stateWords } from "../words.ts";
 
 export async function ls(options: ServerOptions & { readonly output?: "json" | "name" }): Promise<void> {
   const environments = await connect(options).environments.list();
@@ -13,16 +13,18 @@ export async function ls(options: ServerOptions & { readonly output?: "json" | "
     return;
   }
   if (environments.length === 0) return say("No environments yet. Try: ./microterm create");
+  const now = Date.now();
   console.log(
     table([
-      ["NAME", "ID", "STATE", "SIZE", "CPUS", "MEMORY", "DISK", "ISOLATION", "CREATED"],
-      ...environments.map(row),
+      ["NAME", "ID", "STATE", "SIZE", "CPUS", "MEMORY", "DISK", "ISOLATION", "CREATED", "REMOVED"],
+      ...environments.map((one) => row(one, now)),
     ]),
   );
+  for (const { name, notice } of environments) if (notice !== null) say(noticeWords(name, notice, now));
 }
 
-function row(environment: Environment): string[] {
-  const { name, id, size, cpus, memoryMib, diskMib, isolation, accelerator, createdAt } = environment;
+function row(environment: Environment, now: number): string[] {
+  const { name, id, size, cpus, memoryMib, diskMib, isolation, accelerator, createdAt, expiresAt } = environment;
   return [
     name,
     id,
@@ -33,20 +35,9 @@ function row(environment: Environment): string[] {
     formatMib(diskMib),
     isolation === "vm" ? `vm (${accelerator})` : isolation === "emulated" ? "emulated" : "none (process)",
     createdAt.replace(/\.\d+Z$/, "Z"),
+    expiresAt === null ? "never" : `in ${durationWords(Date.parse(expiresAt) - now)}`,
   ];
 }
-
-/** `running`, `running: stop`, `running, not responding`, `creating: kernel (second attempt: …)`, `failed: the VMM died`. */
-export function stateWords({ state, operation, step, reason, unresponsiveSince }: StateFacts): string {
-  if (unresponsiveSince !== null) return `${state}, not responding`;
-  const isSaid = operation === "pause" || operation === "stop";
-  const doing = step ?? (isSaid ? operation : null);
-  const why = reason === null ? null : plain(reason).slice(0, 60);
-  if (doing === null) return why === null ? state : `${state}: ${why}`;
-  return `${state}: ${doing}${why === null ? "" : ` (${why})`}`;
-}
-
-type StateFacts = Pick<Environment, "state" | "operation" | "step" | "reason" | "unresponsiveSince">;
 
 /** Columns as wide as their widest cell; the first row is the heading. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -3,6 +3,7 @@ import { type Client, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { CliError } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
+import { noticeWords } from "../words.ts";
 import { BOOT_TIMEOUT_MS, waitUntilRunning } from "./create.ts";
 
 /** A pause that fails leaves no state to wait for: it is looked at so often. */
@@ -46,7 +47,11 @@ async function waitUntilPaused(client: Client, environment: Environment): Promis
     for (let now = environment; ; now = await client.environments.get(environment.id)) {
       if (now.state === "paused") return now;
       if (now.state !== "running" || now.operation !== "pause") {
-        throw new CliError(`${now.name} was not paused: ${now.notice?.message ?? `it is ${now.state}`}`, {
+        const words =
+          now.notice === null
+            ? `${now.name} was not paused: it is ${now.state}`
+            : noticeWords(now.name, now.notice, Date.now());
+        throw new CliError(words, {
           hint: `./microterm stop ${now.name}, which keeps its disk`,
         });
       }

@@ -4,6 +4,7 @@ import {
   EnvironmentId,
   type OwnerId,
   PlatformError,
+  type Receipt,
   type Size,
   TerminalId,
 } from "@microterm/protocol";
@@ -87,6 +88,8 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
   async function require(owner: OwnerId, reference: string): Promise<EnvironmentRow> {
     const row = await rows.find(reference, owner);
     if (row === null) {
+      const gone = await rows.receipt(reference, owner);
+      if (gone !== null) throw removed(gone);
       const shown = reference.slice(0, 64);
       throw new PlatformError(
         "ENVIRONMENT_NOT_FOUND",
@@ -318,6 +321,14 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     },
   };
   return service;
+}
+
+function removed({ name, destroyedAt, cause }: Receipt): PlatformError {
+  const why = cause === "expiry" ? ", because its time to live was over" : "";
+  const when = destroyedAt.replace(/\.\d+Z$/, "Z");
+  return new PlatformError("ENVIRONMENT_NOT_FOUND", `'${name}' was removed at ${when}${why}`, {
+    details: { removal: { name, at: destroyedAt, cause } },
+  });
 }
 
 /** 0: never. */

@@ -117,6 +117,7 @@ async function finish(context: Context, row: EnvironmentRow): Promise<Receipt> {
     environment: row.id,
     name: row.name,
     destroyedAt: new Date(clock.now()).toISOString(),
+    cause: row.operation === "expire" ? "expiry" : "request",
     removed: { ...total, files: total.files + disk.files, diskBytes: disk.bytes },
     left: [...left],
   });

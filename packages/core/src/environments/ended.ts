@@ -20,6 +20,17 @@ export function watch(context: Context, row: Owned, live: LiveMachine): void {
   });
 }
 
+function reasonOf({ kind, reason }: MachineEnd, line: string | null): string {
+  switch (kind) {
+    case "powered-off":
+      return "the guest powered off";
+    case "panicked":
+      return describeError(reason);
+    case "died":
+      return `the VMM died: ${describeError(reason)}${line === null ? "" : `; the console ended with: ${line}`}`;
+  }
+}
+
 async function onEnded(
   context: Context,
   row: Owned,
@@ -31,8 +42,7 @@ async function onEnded(
   if (context.live.get(row.id) !== live) return;
   const to = end.kind === "powered-off" ? "stopped" : "failed";
   const line = await keepConsole(context, row.id, live.machine);
-  const died = `the VMM died: ${describeError(end.reason)}${line === null ? "" : `; the console ended with: ${line}`}`;
-  const reason = end.kind === "powered-off" ? "the guest powered off" : died;
+  const reason = reasonOf(end, line);
   context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
   // The row first: a machine that no running row names is swept by the next start, whatever happens now.
   await persist(context, signal, "noting an ended machine", async () => {

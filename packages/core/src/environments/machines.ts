@@ -1,7 +1,8 @@
 import { type EnvironmentId, type MachineId, PlatformError } from "@microterm/protocol";
 import type { Machine, Removed } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
-import { describeError, lastLine } from "../words/words.ts";
+import { causeOf } from "../words/console.ts";
+import { describeError } from "../words/words.ts";
 import type { Foundation } from "./foundation.ts";
 
 export const NOTHING_REMOVED: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -68,7 +69,7 @@ export async function persist(
   }
 }
 
-/** Keeps a machine's last console for `logs`, and resolves with its last line. Never rejects, never waits long. */
+/** Keeps a machine's last console for `logs`, and resolves with the line that says why it ended. Never rejects, never waits long. */
 export async function keepConsole(
   context: Foundation & { readonly consoles: Map<EnvironmentId, Uint8Array> },
   id: EnvironmentId,
@@ -84,7 +85,7 @@ export async function keepConsole(
       if (context.consoles.size <= CONSOLES_KEPT) break;
       context.consoles.delete(oldest);
     }
-    line = lastLine(tail);
+    line = causeOf(tail);
   });
   await settled(context.clock, CONSOLE_TIMEOUT_MS, reading);
   return line;

@@ -34,7 +34,7 @@ describe("an idle time-out", () => {
     });
     expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE })).toMatchObject({
       action: "none",
-      notice: { kind: "idle", at: "2026-11-22T10:30:00.000Z" },
+      notice: { code: "idle", at: "2026-11-22T10:30:00.000Z", action: "pause" },
       nextAt: T + 30 * MINUTE,
     });
     expect(plan({ idleTimeoutMs, now: T + 30 * MINUTE }).action).toBe("pause");
@@ -42,12 +42,12 @@ describe("an idle time-out", () => {
 
   it("is announced a tenth before where it is short", () => {
     expect(plan({ idleTimeoutMs: 10_000 }).nextAt).toBe(T + 9_000);
-    expect(plan({ idleTimeoutMs: 10_000, now: T + 9_000 }).notice?.kind).toBe("idle");
+    expect(plan({ idleTimeoutMs: 10_000, now: T + 9_000 }).notice?.code).toBe("idle");
   });
 
   it("stops what cannot be paused", () => {
     expect(plan({ idleTimeoutMs, now: T + 30 * MINUTE, canPause: false }).action).toBe("stop");
-    expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE, canPause: false }).notice?.message).toContain("stopped");
+    expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE, canPause: false }).notice).toMatchObject({ action: "stop" });
   });
 
   it("begins anew with every use", () => {
@@ -65,16 +65,32 @@ describe("a time to live", () => {
     const expiresAt = T + 60 * MINUTE;
     for (const state of ["creating", "running", "paused", "stopped", "failed"] as const) {
       const at = (now: number) => plan({ expiresAt, state, now, usedAt: now });
-      expect(at(T)).toEqual({ action: "none", notice: null, nextAt: T + 59 * MINUTE });
-      expect(at(T + 59 * MINUTE).notice).toMatchObject({ kind: "expiry", at: "2026-11-22T11:00:00.000Z" });
+      const notice = { code: "expiry", at: "2026-11-22T11:00:00.000Z" };
+      expect(at(T)).toEqual({ action: "none", notice: null, nextAt: T + 50 * MINUTE });
+      const early = { action: "none", notice: { ...notice, isLast: false }, nextAt: T + 59 * MINUTE };
+      expect([at(T + 50 * MINUTE), at(T + 59 * MINUTE - 1)]).toEqual([early, early]);
+      expect(at(T + 59 * MINUTE)).toMatchObject({ notice: { ...notice, isLast: true }, nextAt: T + 60 * MINUTE });
       expect(at(T + 60 * MINUTE)).toEqual({ action: "destroy", notice: null, nextAt: null });
     }
     expect(plan({ expiresAt, state: "destroying", now: T + 1e9 }).action).toBe("none");
   });
 
-  it("goes before an idle time-out", () => {
+  it.each([
+    [4, 2, 3.6],
+    [20, 10, 19],
+    [600, 590, 599],
+  ])("of %d minutes is announced after %d and after %d", (whole, early, last) => {
+    const expiresAt = T + whole * MINUTE;
+    const at = (minutes: number) => plan({ expiresAt, now: T + minutes * MINUTE });
+    expect(at(0)).toEqual({ action: "none", notice: null, nextAt: T + early * MINUTE });
+    expect(at(early)).toMatchObject({ notice: { isLast: false }, nextAt: T + last * MINUTE });
+    expect(at(last)).toMatchObject({ notice: { isLast: true }, nextAt: expiresAt });
+  });
+
+  it("goes before an idle time-out, but for its first notice", () => {
     const both = { expiresAt: T + 5 * MINUTE, idleTimeoutMs: 5 * MINUTE };
-    expect(plan({ ...both, now: T + 5 * MINUTE - 1 }).notice?.kind).toBe("expiry");
+    expect(plan({ ...both, now: T + 5 * MINUTE - 1 }).notice?.code).toBe("expiry");
+    expect(plan({ ...both, now: T + 3 * MINUTE, idleTimeoutMs: 3.1 * MINUTE }).notice?.code).toBe("idle");
     expect(plan({ ...both, now: T + 5 * MINUTE }).action).toBe("destroy");
   });
 });

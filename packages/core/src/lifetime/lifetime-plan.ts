@@ -24,48 +24,48 @@ export interface LifetimePlan {
 
 /** A person who looks has this long to keep it; of a time that is shorter than ten of these, a tenth. */
 const NOTICE_MS = 60_000;
+/** What is removed does not come back: that is said this long before already; of a shorter time than two of these, half-way. */
+const EARLY_NOTICE_MS = 600_000;
 
 const leadOf = (wholeMs: number): number => Math.min(NOTICE_MS, wholeMs / 10);
+const earlyLeadOf = (wholeMs: number): number => Math.min(EARLY_NOTICE_MS, wholeMs / 2);
 
 /** Decides what an environment's time has come for. Its end goes before its rest. */
 export function planLifetime(facts: LifetimeFacts): LifetimePlan {
   if (facts.state === "destroying") return { action: "none", notice: null, nextAt: null };
-  const expiry = due(facts.now, facts.expiresAt, (facts.expiresAt ?? 0) - facts.createdAt);
+  const lifeMs = (facts.expiresAt ?? 0) - facts.createdAt;
+  const expiry = due(facts.now, facts.expiresAt, [earlyLeadOf(lifeMs), leadOf(lifeMs)]);
+  const isLast = expiry.told === 2;
+  const expiryNotice: Notice | null = expiry.told === 0 ? null : { code: "expiry", at: isoOf(facts.expiresAt), isLast };
   if (expiry.isOver) return { action: "destroy", notice: null, nextAt: null };
 
   const isIdling = facts.state === "running" && facts.idleTimeoutMs !== null;
   const idleMs = facts.idleTimeoutMs ?? 0;
-  const idle = due(facts.now, isIdling ? facts.usedAt + idleMs : null, idleMs);
-  if (idle.isOver) {
-    return {
-      action: facts.canPause ? "pause" : "stop",
-      notice: expiry.notice("expiry", "removed"),
-      nextAt: expiry.nextAt,
-    };
-  }
-  const verb = facts.canPause ? "paused" : "stopped";
-  return {
-    action: "none",
-    notice: expiry.notice("expiry", "removed") ?? idle.notice("idle", `${verb} unless it is used`),
-    nextAt: earlier(expiry.nextAt, idle.nextAt),
-  };
+  const idleAt = isIdling ? facts.usedAt + idleMs : null;
+  const idle = due(facts.now, idleAt, [leadOf(idleMs)]);
+  const action = facts.canPause ? "pause" : "stop";
+  if (idle.isOver) return { action, notice: expiryNotice, nextAt: expiry.nextAt };
+  const idleNotice: Notice | null = idle.told === 0 ? null : { code: "idle", at: isoOf(idleAt), action };
+  // The last word about its end goes before its rest, which can be undone; the first is still there afterwards.
+  const notice = isLast ? expiryNotice : (idleNotice ?? expiryNotice);
+  return { action: "none", notice, nextAt: earlier(expiry.nextAt, idle.nextAt) };
 }
+
+const isoOf = (time: number | null): string => new Date(time ?? 0).toISOString();
 
 interface Due {
   readonly isOver: boolean;
   readonly nextAt: number | null;
-  notice(kind: "idle" | "expiry", what: string): Notice | null;
+  /** How many of its notices are due. */
+  readonly told: number;
 }
 
-function due(now: number, at: number | null, wholeMs: number): Due {
-  if (at === null) return { isOver: false, nextAt: null, notice: () => null };
-  const noticeAt = at - leadOf(wholeMs);
-  return {
-    isOver: now >= at,
-    nextAt: now < noticeAt ? noticeAt : at,
-    notice: (kind, what) =>
-      now < noticeAt ? null : { kind, at: new Date(at).toISOString(), message: `It will be ${what}.` },
-  };
+/** `leads`: how long before its end each notice comes, the earliest first. */
+function due(now: number, at: number | null, leads: readonly number[]): Due {
+  if (at === null) return { isOver: false, nextAt: null, told: 0 };
+  const times = [...leads.map((lead) => at - lead), at];
+  const nextAt = times.find((time) => now < time) ?? at;
+  return { isOver: now >= at, nextAt, told: Math.min(leads.length, times.indexOf(nextAt)) };
 }
 
 function earlier(one: number | null, other: number | null): number | null {

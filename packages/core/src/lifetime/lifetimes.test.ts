@@ -45,7 +45,7 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
     },
     changed: () => {
       const notice = lifetimes.noticeOf(ID);
-      if (notice !== null) noticed.add(notice.kind);
+      if (notice !== null) noticed.add(notice.code);
     },
     subscribe: (listener) => {
       wake = listener;
@@ -116,7 +116,7 @@ it("takes the notice of an expiry back where its life becomes longer", async () 
   const closing = new AbortController();
   onTestFinished(() => closing.abort(new Error("the test is over")));
   lifetimes.begin(closing.signal);
-  await until(() => lifetimes.noticeOf(ID)?.kind === "expiry");
+  await until(() => lifetimes.noticeOf(ID)?.code === "expiry");
   mortal = { ...mortal, expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
   wake();
   await until(() => lifetimes.noticeOf(ID) === null);
@@ -127,7 +127,7 @@ it("takes a notice back where there is no time any more", async () => {
   const createdAt = new Date(Date.now() - 3_600_000).toISOString();
   const expiresAt = new Date(Date.now() + 30_000).toISOString();
   const { lifetimes, list } = watch(row({ createdAt, expiresAt }));
-  await until(() => lifetimes.noticeOf(ID)?.kind === "expiry");
+  await until(() => lifetimes.noticeOf(ID)?.code === "expiry");
   list(false);
   await until(() => lifetimes.noticeOf(ID) === null);
 });
@@ -208,9 +208,8 @@ it("tells of a pause that failed until it is used", () => {
   const { lifetimes } = watch(row({ idleTimeoutSeconds: 600 }));
   lifetimes.pauseFailed(row({}), "no space");
   expect(lifetimes.noticeOf(ID)).toMatchObject({
-    kind: "pause-failed",
-    at: null,
-    message: expect.stringContaining("no space"),
+    code: "pause-failed",
+    detail: "no space",
   });
   lifetimes.note(ID);
   expect(lifetimes.noticeOf(ID)).toBeNull();

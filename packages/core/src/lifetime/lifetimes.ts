@@ -60,9 +60,9 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
 
   function setNotice(row: Pick<EnvironmentRow, "id" | "owner">, notice: Notice | null): void {
     const before = notices.get(row.id)?.notice ?? null;
-    if (before?.kind === notice?.kind && before?.at === notice?.at) return;
+    if (isSame(before, notice)) return;
     // What failed is told until something else is to be told.
-    if (before?.kind === "pause-failed" && notice === null) return;
+    if (before?.code === "pause-failed" && notice === null) return;
     if (notice === null) notices.delete(row.id);
     else notices.set(row.id, { owner: row.owner, notice });
     parts.changed(row);
@@ -71,7 +71,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
   function note(id: EnvironmentId): void {
     used.set(id, clock.now());
     const told = notices.get(id);
-    if (told === undefined || told.notice.kind === "expiry") return;
+    if (told === undefined || told.notice.code === "expiry") return;
     notices.delete(id);
     parts.changed({ id, owner: told.owner });
     wake();
@@ -153,7 +153,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
   function dropNoticesBut(timed: readonly EnvironmentRow[]): void {
     const ids = new Set(timed.map(({ id }) => id));
     for (const [id, { owner, notice }] of notices) {
-      if (notice.kind !== "pause-failed" && !ids.has(id)) setNotice({ id, owner }, null);
+      if (notice.code !== "pause-failed" && !ids.has(id)) setNotice({ id, owner }, null);
     }
   }
 
@@ -181,8 +181,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       sampledAt.delete(id);
     },
     noticeOf: (id) => notices.get(id)?.notice ?? null,
-    pauseFailed: (row, reason) =>
-      setNotice(row, { kind: "pause-failed", at: null, message: `It could not be paused: ${reason}` }),
+    pauseFailed: (row, reason) => setNotice(row, { code: "pause-failed", detail: reason }),
     forget(id) {
       for (const map of [used, notices, samples, sampledAt]) map.delete(id);
     },
@@ -203,6 +202,8 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
     },
   };
 }
+
+const isSame = (one: Notice | null, other: Notice | null): boolean => JSON.stringify(one) === JSON.stringify(other);
 
 /** It is being paused or stopped already: there is nothing left to be idle for, and its guest may be frozen. */
 function isLeaving({ operation }: EnvironmentRow): boolean {

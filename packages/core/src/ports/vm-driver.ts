@@ -167,8 +167,8 @@ export interface Machine {
   readonly id: MachineId;
 
   /**
-   * Resolves once, when the machine has ended of itself: the guest powered off (`powered-off`), or the VMM or the
-   * guest's kernel died (`died`). Never resolves after `stop` was called. Never rejects.
+   * Resolves once, when the machine has ended of itself: the guest powered off (`powered-off`), its kernel died
+   * (`panicked`), or the VMM did (`died`). Never resolves after `stop` was called. Never rejects.
    */
   readonly ended: Promise<MachineEnd>;
 
@@ -195,7 +195,7 @@ export interface Machine {
 }
 
 export interface MachineEnd {
-  readonly kind: "powered-off" | "died";
+  readonly kind: "powered-off" | "panicked" | "died";
   /** For a person: the last words, without control characters. */
   readonly reason: string;
 }

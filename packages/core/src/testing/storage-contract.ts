@@ -13,6 +13,7 @@ const receiptOf = (environment: EnvironmentRow, destroyedAt = NOW): Receipt => (
   environment: environment.id,
   name: environment.name,
   destroyedAt,
+  cause: "expiry",
   removed: { processes: 1, cgroups: 1, sockets: 2, files: 3, uids: 1, diskBytes: 4096 },
   left: [],
 });

@@ -8,16 +8,8 @@ export function describeError(error: unknown): string {
   return printable(error instanceof Error ? error.message : String(error), LONGEST_MESSAGE);
 }
 
-/** The last line of a console with something on it, for a failure's reason; null when there is none. */
-export function lastLine(console: Uint8Array): string | null {
-  // ASCII is all a kernel prints; every other byte is dropped with the control characters.
-  let text = "";
-  for (const byte of console.subarray(-2048)) text += byte < 0x80 ? String.fromCharCode(byte) : "";
-  const lines = text.split(/[\r\n]+/).map((line) => printable(line, 160));
-  return lines.findLast((line) => line !== "") ?? null;
-}
-
-function printable(text: string, longest: number): string {
+/** One line without control characters, of at most so many UTF-16 units. */
+export function printable(text: string, longest: number): string {
   const clean = text
     // CSI sequences whole (ECMA-48 5.4), then every control character that is left.
     .replace(/\u001b\[[0-?]*[ -/]*[@-~]/g, "")

@@ -132,7 +132,7 @@ export class QemuMonitor {
   }
 
   #panicked(panic: string): void {
-    this.#end({ kind: "died", reason: `the guest's kernel died: ${panic}` });
+    this.#end({ kind: "panicked", reason: `the guest's kernel died: ${panic}` });
   }
 
   /** A VMM never hangs up while it lives, unless its guest has taken it over. */

@@ -61,7 +61,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
     const { machine, agent } = await boot();
     await asRoot(agent, "echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger");
     const end = await machine.ended;
-    expect(end).toMatchObject({ kind: "died", reason: expect.stringContaining("Kernel panic") });
+    expect(end).toMatchObject({ kind: "panicked", reason: expect.stringContaining("Kernel panic") });
     expect(Buffer.from(await machine.console()).toString()).toContain("Kernel panic");
   });
 

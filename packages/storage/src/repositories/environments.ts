@@ -5,6 +5,8 @@ import type { EnvironmentsTable, Schema } from "../schema.ts";
 
 const RECEIPT_LIFETIME_MS = 7 * 24 * 3_600_000;
 const SHORTEST_PREFIX = 4;
+/** What receipts of before do not say. */
+const OLDER_RECEIPT = { cause: "request" };
 
 export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
   return {
@@ -127,7 +129,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       const found =
         (await owned.where("environment", "=", reference).executeTakeFirst()) ??
         (await owned.where("name", "=", reference).orderBy("destroyed_at", "desc").limit(1).executeTakeFirst());
-      return found === undefined ? null : Receipt.parse(JSON.parse(found.body));
+      return found === undefined ? null : Receipt.parse({ ...OLDER_RECEIPT, ...JSON.parse(found.body) });
     },
   };
 }

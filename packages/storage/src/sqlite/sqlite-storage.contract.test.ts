@@ -141,6 +141,12 @@ describe("sqlite", () => {
     const database = new DatabaseSync(path);
     rewind(database, "0001-initial");
     database.exec("insert into owners values ('annannann', '2026-11-22T10:00:00.000Z')");
+    const gone = "c".repeat(12);
+    const removed = { processes: 1, cgroups: 0, sockets: 0, files: 0, uids: 0, diskBytes: 0 };
+    const receipt = { environment: gone, name: "gone", destroyedAt: "2026-11-22T10:00:00.000Z", removed, left: [] };
+    database
+      .prepare("insert into receipts values (?, 'annannann', 'gone', ?, ?)")
+      .run(gone, receipt.destroyedAt, JSON.stringify(receipt));
     for (const [id, memoryMib] of [
       ["a".repeat(12), 512],
       ["b".repeat(12), 500],
@@ -157,6 +163,8 @@ describe("sqlite", () => {
       ["a".repeat(12), "medium", null],
       ["b".repeat(12), null, null],
     ]);
+    // What receipts did not say then.
+    expect(await storage.environments.receipt("gone", owner)).toEqual({ ...receipt, cause: "request" });
   });
 
   it("reads what was being done out of the sentences of the version before, once and for all", async () => {

@@ -1,9 +1,10 @@
 import type { Environment } from "@microterm/protocol";
+import { RequestError } from "@microterm/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
-import { environmentsQuery } from "../api/queries.ts";
+import { client, environmentsQuery } from "../api/queries.ts";
 import { Button } from "../parts/button.tsx";
 import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -13,6 +14,7 @@ import { RunningActions } from "../parts/power.tsx";
 import { PausedCard, PausedCover, Resting } from "../parts/resting.tsx";
 import { StartProgress } from "../parts/start-progress.tsx";
 import { StatusBar } from "../parts/status-bar.tsx";
+import { removalWords } from "../parts/words.ts";
 import { loadTerminal, preloadTerminal } from "../terminal/preload.ts";
 import { documentTitle } from "../terminal/title.ts";
 
@@ -42,15 +44,24 @@ const Note = ({ children }: { readonly children: string }) => (
   </p>
 );
 
-const Gone = () => (
-  <section className="m-auto text-center">
-    <h1 className="text-[15px]">There is no such environment</h1>
-    <p className="mt-1 text-muted">It may have been removed.</p>
-    <Link to="/" className="mt-4 inline-block text-accent underline underline-offset-2">
-      All environments
-    </Link>
-  </section>
-);
+/** Of an environment that is not in the list: the server knows for a week when and why it went. */
+const Gone = ({ id }: { readonly id: string }) => {
+  const asked = useQuery({ queryKey: ["gone", id], queryFn: () => client.environments.get(id), retry: false });
+  const removal = asked.error instanceof RequestError ? asked.error.details.removal : undefined;
+  return (
+    <section className="m-auto text-center" data-gone={removal?.cause}>
+      <h1 className="text-[15px]">
+        {removal === undefined ? "There is no such environment" : `${removal.name} is not there any more`}
+      </h1>
+      <p className="mt-1 text-muted">
+        {removal === undefined ? "It may have been removed some time ago." : removalWords(removal)}
+      </p>
+      <Link to="/" className="mt-4 inline-block text-accent underline underline-offset-2">
+        All environments
+      </Link>
+    </section>
+  );
+};
 
 const Body = ({ environment }: { readonly environment: Environment }) => {
   switch (environment.state) {
@@ -108,7 +119,7 @@ export const EnvironmentPage = () => {
           </>
         )}
       </Header>
-      {environment?.notice && (isRunning || environment.notice.kind === "expiry") && (
+      {environment?.notice && (isRunning || environment.notice.code === "expiry") && (
         <NoticeBanner environment={environment} notice={environment.notice} />
       )}
       {environment && hasTerminals ? (
@@ -125,7 +136,7 @@ export const EnvironmentPage = () => {
             {environment && <Body environment={environment} />}
             {list.isPending && <Note>Loading…</Note>}
             {list.isError && <FailureNote error={list.error} className="m-4" />}
-            {list.data && !environment && <Gone />}
+            {list.data && !environment && <Gone id={id} />}
           </main>
           {environment && <StatusBar environment={environment} />}
         </>

@@ -1,4 +1,4 @@
-import type { Environment, HostStatus } from "@microterm/protocol";
+import type { Environment, HostStatus, Notice } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Bell, Pause, Play, Square, Trash2 } from "lucide-react";
@@ -13,7 +13,15 @@ import { IsolationLabel } from "../parts/isolation.tsx";
 import { useCanPause, usePower } from "../parts/power.tsx";
 import { Status } from "../parts/status.tsx";
 import { useNow } from "../parts/use-now.ts";
-import { agoWords, isolationWords, networkWords, readinessWords, sizeWords } from "../parts/words.ts";
+import {
+  agoWords,
+  expiryWords,
+  isolationWords,
+  networkWords,
+  noticeWords,
+  readinessWords,
+  sizeWords,
+} from "../parts/words.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 
 const Empty = () => (
@@ -73,6 +81,16 @@ const Actions = ({ environment }: { readonly environment: Environment }) => {
   );
 };
 
+const NoticeMark = ({ environment, notice }: { readonly environment: Environment; readonly notice: Notice }) => {
+  const words = noticeWords(environment.name, notice);
+  return (
+    <span className="inline-flex min-w-0 items-center gap-1 text-warn" title={words}>
+      <Bell aria-hidden className="size-3.5 shrink-0" />
+      <span className="truncate max-sm:sr-only">{words}</span>
+    </span>
+  );
+};
+
 const Row = ({ environment, now }: { readonly environment: Environment; readonly now: number }) => (
   <tr className="group h-8 border-b border-border hover:bg-raised/60 focus-within:bg-raised/60">
     <td className="truncate pr-4 pl-4">
@@ -88,12 +106,7 @@ const Row = ({ environment, now }: { readonly environment: Environment; readonly
     <td className="truncate pr-4">
       <span className="flex min-w-0 items-center gap-2">
         <Status of={environment} withReason />
-        {environment.notice && (
-          <span className="inline-flex min-w-0 items-center gap-1 text-warn" title={environment.notice.message}>
-            <Bell aria-hidden className="size-3.5 shrink-0" />
-            <span className="truncate max-sm:sr-only">{environment.notice.message}</span>
-          </span>
-        )}
+        {environment.notice && <NoticeMark environment={environment} notice={environment.notice} />}
       </span>
     </td>
     <td className="truncate pr-4 text-muted max-md:hidden">{sizeWords(environment)}</td>
@@ -101,6 +114,9 @@ const Row = ({ environment, now }: { readonly environment: Environment; readonly
       className={`truncate pr-4 max-md:hidden ${isolationWords(environment.isolation).isWarning ? "text-warn" : "text-muted"}`}
     >
       {isolationWords(environment.isolation).short}
+    </td>
+    <td className={`truncate pr-4 max-md:hidden ${environment.notice?.code === "expiry" ? "text-warn" : "text-muted"}`}>
+      {expiryWords(environment.expiresAt, now)}
     </td>
     <td className="truncate pr-4 text-muted max-sm:hidden">{agoWords(Date.parse(environment.createdAt), now)}</td>
     <td className="pr-2">
@@ -129,6 +145,9 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
             </th>
             <th scope="col" className={`${head} w-28 max-md:hidden`}>
               Isolation
+            </th>
+            <th scope="col" className={`${head} w-24 max-md:hidden`}>
+              Removed
             </th>
             <th scope="col" className={`${head} w-28 max-sm:hidden`}>
               Created

@@ -6,7 +6,7 @@ import { client } from "../api/queries.ts";
 import { Button } from "./button.tsx";
 import { FailureNote } from "./failure.tsx";
 import { useNow } from "./use-now.ts";
-import { elapsedWords, sentence } from "./words.ts";
+import { elapsedWords, noticeWords } from "./words.ts";
 
 const Countdown = ({ at }: { readonly at: string }) => {
   const now = useNow(1000);
@@ -30,7 +30,7 @@ export const NoticeBanner = ({ environment, notice }: NoticeBannerProps) => {
     mutationFn: () => client.environments.update(environment.id, { ttlSeconds: LONGER_S }),
   });
   const failed = [keep, prolong].find(({ isError }) => isError);
-  const key = `${notice.kind} ${notice.at}`;
+  const key = JSON.stringify(notice);
   if (dismissed === key) return null;
   return (
     <div
@@ -39,15 +39,15 @@ export const NoticeBanner = ({ environment, notice }: NoticeBannerProps) => {
     >
       <BellRing aria-hidden className="size-4 shrink-0 text-warn" />
       <p className="min-w-0 flex-1">
-        {sentence(notice.message)}
-        {notice.at !== null && <Countdown at={notice.at} />}
+        {noticeWords(environment.name, notice)}
+        {notice.code !== "pause-failed" && <Countdown at={notice.at} />}
       </p>
-      {notice.kind === "idle" && (
+      {notice.code === "idle" && (
         <Button look="primary" busy={keep.isPending ? "Keeping…" : null} onClick={() => keep.mutate()}>
           Keep running
         </Button>
       )}
-      {notice.kind === "expiry" && (
+      {notice.code === "expiry" && (
         <Button look="primary" busy={prolong.isPending ? "Keeping…" : null} onClick={() => prolong.mutate()}>
           Keep for another hour
         </Button>

@@ -1,5 +1,6 @@
 /** Which steps a start goes through, and which of them is under way. */
 import type { BootStep, Environment } from "@microterm/protocol";
+import { STEP_WORDS } from "./words.ts";
 
 /** In the order in which they come (docs/reference/http-api.md). */
 const FLOWS = {
@@ -9,17 +10,6 @@ const FLOWS = {
   boot: ["disk", "machine", "kernel", "agent", "terminal"],
 } as const satisfies Record<string, readonly BootStep[]>;
 export type Flow = keyof typeof FLOWS;
-
-const WORDS: Readonly<Record<BootStep, string>> = {
-  claim: "Taking one that is ready",
-  resume: "Bringing back its memory",
-  restore: "Waking a prepared copy",
-  disk: "Preparing its disk",
-  machine: "Switching it on",
-  kernel: "Starting Linux",
-  agent: "Waiting for it to answer",
-  terminal: "Opening a terminal",
-};
 
 export interface StartSteps {
   readonly flow: Flow;
@@ -41,7 +31,7 @@ export const startSteps = (
       : (begins ?? (before !== null && (step === null || has(before)) ? before : "boot"));
   return {
     flow,
-    steps: FLOWS[flow].map((name) => ({ step: name, words: WORDS[name] })),
+    steps: FLOWS[flow].map((name) => ({ step: name, words: STEP_WORDS[name] })),
     current: step === null ? -1 : (FLOWS[flow] as readonly BootStep[]).indexOf(step),
   };
 };

@@ -4,11 +4,15 @@ import {
   durationWords,
   elapsedWords,
   exitWords,
+  expiryWords,
+  noticeWords,
   readinessWords,
   receiptWords,
+  removalWords,
   sizeWords,
   statusWord,
   type Template,
+  terminalNoticeWords,
 } from "./words.ts";
 
 describe("words", () => {
@@ -52,6 +56,37 @@ describe("words", () => {
       detail: "medium: no answer",
     });
     expect(readinessWords({ templates: [template("unsupported")], pool })).toBeNull();
+  });
+  test("a notice says what will happen, to what", () => {
+    const at = "2026-11-28T12:00:00.000Z";
+    expect(noticeWords("calm-otter", { code: "expiry", at, isLast: false })).toBe(
+      "calm-otter will be removed, with its disk.",
+    );
+    expect(noticeWords("calm-otter", { code: "idle", at, action: "pause" })).toContain("paused unless it is used");
+    expect(noticeWords("calm-otter", { code: "idle", at, action: "stop" })).toContain("stopped unless it is used");
+    expect(noticeWords("calm-otter", { code: "pause-failed", detail: "the disk became full" })).toMatch(
+      /disk became full\.$/,
+    );
+  });
+  test("what is gone says when and why", () => {
+    const gone = { name: "calm-otter", at: "2026-11-28T12:00:00.000Z" };
+    expect(removalWords({ ...gone, cause: "expiry" })).toMatch(/Nov 2[78], 2026.*time to live was over/);
+    expect(removalWords({ ...gone, cause: "request" })).toMatch(/somebody asked/);
+    expect(expiryWords("2026-11-28T12:09:00.000Z", Date.parse(gone.at))).toBe("in 9 min");
+    expect(expiryWords(null, 0)).toBe("never");
+  });
+  test.each([
+    ["paused", "type it again"],
+    ["read-only", "Open the environment"],
+    ["offset-unknown", "as it is now"],
+    ["screen-cut", "Ctrl+L"],
+    ["screen-empty", "a new terminal"],
+  ])("a terminal's notice %s says what to do", (code, words) => {
+    expect(terminalNoticeWords(code, "the server's words")).toContain(words);
+  });
+  test("a terminal's notice of a newer server is shown in its words", () => {
+    expect(terminalNoticeWords("something-new", "It is new.")).toBe("It is new.");
+    expect(terminalNoticeWords("constructor", "It is new.")).toBe("It is new.");
   });
   test("times and exits", () => {
     expect([45.9, 900, 28_800, 604_800].map(durationWords)).toEqual(["45 s", "15 min", "8 h", "7 days"]);

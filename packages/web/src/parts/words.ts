@@ -1,5 +1,14 @@
-/** What the page calls things: the words of the inside stay inside. */
-import type { Environment, HostStatus, Isolation, Receipt, TemplateStep } from "@microterm/protocol";
+/** What the page calls things, all in one place: the words of the inside stay inside, and what the server tells comes as codes. */
+import type {
+  BootStep,
+  Environment,
+  ErrorDetails,
+  HostStatus,
+  Isolation,
+  Notice,
+  Receipt,
+  TemplateStep,
+} from "@microterm/protocol";
 
 export interface StatusWord {
   readonly word: string;
@@ -30,6 +39,59 @@ export const statusWord = ({
       return { word: "Removing", tone: "muted", isMoving: true };
   }
 };
+
+export const STEP_WORDS: Readonly<Record<BootStep, string>> = {
+  claim: "Taking one that is ready",
+  resume: "Bringing back its memory",
+  restore: "Waking a prepared copy",
+  disk: "Preparing its disk",
+  machine: "Switching it on",
+  kernel: "Starting Linux",
+  agent: "Waiting for it to answer",
+  terminal: "Opening a terminal",
+};
+
+/** What is about to happen to an environment, or has just failed. When is the reader's to add. */
+export const noticeWords = (name: string, notice: Notice): string => {
+  switch (notice.code) {
+    case "expiry":
+      return `${name} will be removed, with its disk.`;
+    case "idle":
+      return `${name} will be ${notice.action === "pause" ? "paused" : "stopped"} unless it is used.`;
+    case "pause-failed":
+      return `${name} could not be paused: ${sentence(notice.detail)}`;
+  }
+};
+
+/** `in 9 min`; until when it is there, in a list. */
+export const expiryWords = (expiresAt: string | null, now: number): string =>
+  expiresAt === null ? "never" : `in ${durationWords(Math.max(0, Date.parse(expiresAt) - now) / 1000)}`;
+
+/** What became of an environment that is not there any more. */
+export const removalWords = ({ at, cause }: NonNullable<ErrorDetails["removal"]>): string => {
+  const when = new Date(at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+  return cause === "expiry"
+    ? `It was removed on ${when}, with its disk, because its time to live was over.`
+    : `It was removed on ${when}, with its disk, because somebody asked for it.`;
+};
+
+/** What the server tells a terminal's window beside its output, by the codes of docs/reference/terminal-protocol.md. */
+const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
+  ["paused", "What was typed while the environment was paused is lost: once it runs, type it again."],
+  ["read-only", "This window only looks on, so nothing can be typed here. Open the environment from the list to type."],
+  [
+    "offset-unknown",
+    "The screen kept from before was another terminal's and is dropped: this is the terminal as it is now.",
+  ],
+  ["screen-cut", "Output from before is gone, so the screen may be incomplete. Ctrl+L redraws most programs."],
+  [
+    "screen-empty",
+    "A program's output was too much for the screen that is kept of this terminal: it begins empty in each new window. Ctrl+L redraws most programs, and a new terminal is kept again.",
+  ],
+]);
+
+/** `message`: the server's own words, for a code that this page does not know. */
+export const terminalNoticeWords = (code: string, message: string): string => TERMINAL_NOTICES.get(code) ?? message;
 
 export interface IsolationWords {
   readonly short: string;

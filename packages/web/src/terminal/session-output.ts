@@ -1,7 +1,7 @@
 /** What comes from the server, drawn in order: output, keyframes, gaps, sizes. */
 import type { AttachmentHandlers, AttachmentState, Ready } from "@microterm/sdk";
 import type { Terminal } from "@xterm/xterm";
-import { noticeWords } from "./notices.ts";
+import { terminalNoticeWords } from "../parts/words.ts";
 import type { ScreenKeeper } from "./screen-keeper.ts";
 import type { SessionState, Store } from "./session-state.ts";
 import { sanitizeTitle } from "./title.ts";
@@ -108,7 +108,7 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
           terminal.resize(cols, rows);
           store.set({ size: { cols, rows } });
         }),
-      onNotice: (code, message) => store.set({ notice: noticeWords(code, message) }),
+      onNotice: (code, message) => store.set({ notice: terminalNoticeWords(code, message) }),
       onLatency: (latencyMs) => store.set({ latencyMs }),
     },
   };

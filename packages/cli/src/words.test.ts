@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { stateWords } from "./ls.ts";
+import { durationWords, noticeWords, stateWords } from "./words.ts";
 
 const still = { operation: null, step: null, reason: null, unresponsiveSince: null } as const;
 
@@ -18,4 +18,17 @@ test.each([
   ["destroying", { state: "destroying", operation: "destroy" }],
 ] as const)("a list says %j", (words, of) => {
   expect(stateWords({ ...still, ...of })).toBe(words);
+});
+
+test("a notice says what will happen, when, and what to do", () => {
+  const now = Date.parse("2026-11-28T12:00:00.000Z");
+  const at = "2026-11-28T12:09:30.000Z";
+  expect(noticeWords("calm-otter", { code: "expiry", at, isLast: false }, now)).toBe(
+    "calm-otter will be removed in 10 min, with its disk. Keep it: ./microterm update --ttl 8h calm-otter",
+  );
+  expect(noticeWords("calm-otter", { code: "idle", at, action: "stop" }, now)).toContain("stopped in 10 min unless");
+  expect(noticeWords("calm-otter", { code: "pause-failed", detail: "no\u001b[31m space" }, now)).toBe(
+    "calm-otter was not paused: no space",
+  );
+  expect([45_900, 900_000, 28_800_000, 604_800_000].map(durationWords)).toEqual(["45 s", "15 min", "8 h", "7 days"]);
 });
