@@ -14,8 +14,8 @@ const READS: readonly (readonly [string, RegExp])[] = [
   ["takes it apart", new RegExp(String.raw`${REASON}(?:\?\.)?\[`)],
   ["searches it", new RegExp(String.raw`\.(?:test|exec|has|get|includes|indexOf)\([^()]*${REASON}`)],
   ["chooses by it", new RegExp(String.raw`(?:\w\[|switch \()(?:[\w$]+[?!]?\.)*${REASON}[\])]`)],
-  ["searches an error's words", /\.message[?!]?\.(?:includes|startsWith|endsWith|match|indexOf|search)\(/],
-  ["searches an error's words", /\.(?:test|exec)\([^()]*\.message\b/],
+  ["searches words", /\.(?:message|text)[?!]?\.(?:includes|startsWith|endsWith|match|indexOf|search)\(/],
+  ["searches words", /\.(?:test|exec)\([^()]*\.message\b/],
 ];
 
 function reads(source: string): string[] {
@@ -40,6 +40,7 @@ describe("prose", () => {
     'const word = reason?.split(" ")[0];',
     'if (["stopping", "pausing"].includes(row.reason)) return;',
     'if (error.message.includes("ENOENT")) return;',
+    'if (update.text.includes("corrupt")) tell(update.text);',
   ])("is read by %j", (line) => expect(reads(line)).toHaveLength(1));
 
   it.each([

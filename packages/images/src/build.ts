@@ -72,7 +72,7 @@ async function obtainBase(build: Build): Promise<{ base: Base; directory: string
   if (await exists(directory)) {
     const { base, corrupt } = await checkBase(directory);
     if (base) return { base, directory, isNew: false };
-    build.progress.report("check", `The cached base is corrupt (${named(corrupt)}); it is made anew`);
+    build.progress.note(`The cached base is corrupt (${named(corrupt)}); it is made anew`);
   }
   await checkHost();
   const scratch = await makeScratch(build.scratchDir ?? "/var/tmp");
@@ -145,7 +145,7 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   if (await exists(target)) {
     const { ok, corrupt } = await verifyImage(target);
     if (ok) return { directory: target, manifest: await readManifest(target), made: "reused" };
-    progress.report("check", `The image is corrupt (${named(corrupt)}); it is made anew`);
+    progress.note(`The image is corrupt (${named(corrupt)}); it is made anew`);
   }
   return assemble(build, key, target);
 }

@@ -4,6 +4,8 @@ import { BUILD_STEPS, type BuildStep } from "./image-error.ts";
 export interface BuildProgress {
   readonly step: BuildStep;
   readonly text: string;
+  /** True of what a person should know besides: something of an earlier build was damaged. */
+  readonly isNote: boolean;
   /** How much of the whole build is done, 0 to 1, never falling; a guess from the length of earlier builds. */
   readonly fraction: number;
 }
@@ -33,7 +35,10 @@ export function createProgress(listener: ProgressListener) {
       const before = BUILD_STEPS[BUILD_STEPS.indexOf(step) - 1];
       const start = before === undefined ? 0 : ENDS[before];
       highest = Math.max(highest, start + (ENDS[step] - start) * Math.min(part, 1));
-      listener({ step, text, fraction: highest });
+      listener({ step, text, fraction: highest, isNote: false });
+    },
+    note(text: string) {
+      listener({ step: current, text, fraction: highest, isNote: true });
     },
   };
 }

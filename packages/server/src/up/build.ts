@@ -100,7 +100,7 @@ export async function ensureImage(
       agentBinary: agent,
       runner: { run: runCommand },
       onProgress: (update) => {
-        if (update.text.includes("corrupt")) progress.note(`  ${update.text}`);
+        if (update.isNote) return progress.note(`  ${update.text}`);
         if (update.step === "check") return;
         step ??= progress.step("Building the guest's Linux (Debian, 1 to 3 minutes)");
         step.update(`${Math.round(update.fraction * 100)} % ${update.text}`);
