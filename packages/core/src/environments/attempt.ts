@@ -8,7 +8,7 @@ import { type Context, changed, type LiveMachine, liveMachine } from "./context.
 import { watch } from "./ended.ts";
 import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
 import { bootIdentity, wakeOf } from "./identity.ts";
-import { deathOf, keepConsole, releaseMachine } from "./machines.ts";
+import { deathOf, keepConsole, MachineEnded, releaseMachine } from "./machines.ts";
 import { AT_REST, type BootNotes, remarkOn } from "./steps.ts";
 
 /** After an aborted boot: how long the driver may take to give back what it had taken. */
@@ -76,7 +76,10 @@ export async function attempt(
       throw error;
     }
     const line = held === undefined ? null : await keepConsole(context, row.id, held.machine);
-    const said = line === null ? describeError(error) : `${describeError(error)}; the console ended with: ${line}`;
+    // A panic is the console's last words already.
+    const hasPanicked = error instanceof MachineEnded && error.kind === "panicked";
+    const words = describeError(error);
+    const said = line === null || hasPanicked ? words : `${words}; the console ended with: ${line}`;
     // The driver releases what it had taken; one that was cut off in the middle may not have.
     await releaseMachine(context, machineId, held?.machine).catch((cause: unknown) => {
       context.log.error("a machine that failed to boot is left behind", {

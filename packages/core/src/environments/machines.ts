@@ -1,5 +1,5 @@
 import { type EnvironmentId, type MachineId, PlatformError } from "@microterm/protocol";
-import type { Machine, Removed } from "../ports/vm-driver.ts";
+import type { Machine, MachineEnd, Removed } from "../ports/vm-driver.ts";
 import { settled, withDeadline } from "../time/deadline.ts";
 import { causeOf } from "../words/console.ts";
 import { describeError } from "../words/words.ts";
@@ -41,10 +41,20 @@ export function isDead(error: unknown): boolean {
   return error instanceof PlatformError && error.code === "MACHINE_BOOT_FAILED";
 }
 
+/** A machine that ended while something was done to it. */
+export class MachineEnded extends PlatformError {
+  readonly kind: MachineEnd["kind"];
+
+  constructor(what: string, { kind, reason }: MachineEnd) {
+    super("MACHINE_BOOT_FAILED", `${what}: ${reason}`);
+    this.kind = kind;
+  }
+}
+
 /** Rejects with `what` and the reason when the machine ends, for a race with what is done to it; nobody has to hear it. */
 export function deathOf(machine: Machine, what: string): Promise<never> {
   const died = machine.ended.then((end): never => {
-    throw new PlatformError("MACHINE_BOOT_FAILED", `${what}: ${end.reason}`);
+    throw new MachineEnded(what, end);
   });
   died.catch(() => {});
   return died;

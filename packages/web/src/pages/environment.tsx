@@ -68,7 +68,13 @@ const Body = ({ environment }: { readonly environment: Environment }) => {
     case "creating":
       return <StartProgress key={environment.id} environment={environment} />;
     case "destroying":
-      return <Note>Removing it, with everything it holds…</Note>;
+      return (
+        <Note>
+          {environment.operation === "expire"
+            ? "Its time to live is over: removing it, with everything it holds…"
+            : "Removing it, with everything it holds…"}
+        </Note>
+      );
     case "running":
       return null;
     case "paused":
