@@ -31,7 +31,8 @@ describe("the life of an environment", () => {
     const [receipt] = JSON.parse(await cliOk(server, ["rm", "-o", "json", "life"]));
     expect(receipt).toMatchObject({ name: "life", environment: listed.id, left: [] });
     expect(await cliOk(server, ["rm", listed.id])).toMatch(/^removed life \(\w{12}\): .*; nothing is left\n$/);
-    expect((await cli(server, ["inspect", "life"])).code).toBe(1);
+    const gone = await cli(server, ["inspect", "life"]);
+    expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining("'life' was removed at 20")]);
   });
 
   it("is made in a size, and is not paused where the driver keeps no memory", async () => {
@@ -39,7 +40,7 @@ describe("the life of an environment", () => {
     const made = JSON.parse(await cliOk(server, sized));
     expect(made).toMatchObject({ size: "small", memoryMib: 256, cpus: 1, idleTimeoutSeconds: 1800, notice: null });
     expect(Date.parse(made.expiresAt) - Date.parse(made.createdAt)).toBe(8 * 3_600_000);
-    expect(await cliOk(server, ["ls"])).toMatch(/running +small +1 +256 MiB/);
+    expect(await cliOk(server, ["ls"])).toMatch(/running +small +1 +256 MiB.* in 8 h\n$/);
     expect(await cliOk(server, ["update", "--ttl", "0", made.name])).toBe(`${made.name}\n`);
     const [updated] = JSON.parse(await cliOk(server, ["update", "--idle-timeout", "1h", "-o", "json", made.name]));
     expect(updated).toMatchObject({ id: made.id, expiresAt: null, idleTimeoutSeconds: 3600 });
