@@ -1,9 +1,9 @@
-import { followScreen, type ScreenFollower } from "@microterm/screen";
+import { DEFAULT_SCROLLBACK, followScreen, type ScreenFollower } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 
-/** Rows above the screen: as many as a keyframe has. */
-export const SCROLLBACK = 1000;
+/** Rows above the screen, as where nobody says otherwise. */
+export const SCROLLBACK = DEFAULT_SCROLLBACK;
 
 /** An emulator that can be read, with the width of characters that the server's and the page's have. */
 export interface Emulator {

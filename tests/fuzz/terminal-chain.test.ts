@@ -184,6 +184,7 @@ async function opened(models: ModelHost, path: string, agent: HubSource["agent"]
   const over = Promise.withResolvers<void>();
   const faults: unknown[] = [];
   const hub = await TerminalHub.open({
+    scrollback: 1000,
     terminal,
     agent,
     models,

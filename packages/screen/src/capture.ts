@@ -1,7 +1,7 @@
 import { charsetFinal } from "./charsets.ts";
 import { bufferSequences, writeModes } from "./mode-writer.ts";
 import { createRowWriter, type LinkNames } from "./row-writer.ts";
-import { type BufferState, MAX_COLS, type Screen } from "./screen.ts";
+import { type BufferState, DEFAULT_SCROLLBACK, MAX_COLS, type Screen } from "./screen.ts";
 import { coreOf, type ScreenBuffer, type ScreenTerminal } from "./xterm-internals.ts";
 
 export interface CaptureOptions {
@@ -11,6 +11,7 @@ export interface CaptureOptions {
   /** Sequences that set the palette. */
   readonly palette: string;
   readonly isBlinking: boolean | null;
+  readonly hasLostRows: boolean;
   /** The bytes of an unfinished sequence. */
   readonly tail: Uint8Array;
   /** Rows above the screen to keep. */
@@ -114,6 +115,8 @@ const captureOnce = (options: CaptureOptions): Screen => {
       cursor: { style: cursorStyle ?? null, isBlinking: cursorBlink ?? null },
       normal: { saved: savedOf(normal), hiddenTabs: hiddenTabsOf(normal, terminal.cols), ...cells.normal },
       alternate: { saved: savedOf(alt), hiddenTabs: hiddenTabsOf(alt, terminal.cols), ...cells.alternate },
+      scrollback: core.optionsService.rawOptions.scrollback ?? DEFAULT_SCROLLBACK,
+      hasLostRows: options.hasLostRows || normal.ybase > options.scrollback,
       tailBytes: tail.length,
       isReduced,
     },

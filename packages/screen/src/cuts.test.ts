@@ -138,6 +138,36 @@ describe("a screen taken in the middle", () => {
     expect(stateOf(again), `a keyframe of a keyframe: ${why}`).toEqual(stateOf(whole));
   });
 
+  test("tells how many rows are kept above it, and whether older ones are gone", () => {
+    const model = rig([20, 5], 7);
+    const print = (rows: number) => model.screen.writeNow(encode("row\r\n".repeat(rows)));
+    const carry = (scrollback = 1000): Rig => {
+      const viewer = rig([30, 9], 50);
+      viewer.screen.restoreNow(carried(model.screen.capture({ scrollback })));
+      return viewer;
+    };
+    print(11);
+    expect([model.screen.hasLostRows, carry().screen.hasLostRows, carry(3).screen.hasLostRows]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    print(1);
+    expect([model.screen.hasLostRows, carry().screen.hasLostRows]).toEqual([true, true]);
+    // The viewer keeps as many as the model, whatever it kept before: what follows is the same.
+    const viewer = carry();
+    for (const one of [model, viewer]) one.screen.writeNow(encode(`more\r\n`.repeat(20)));
+    expect(stateOf(viewer)).toEqual(stateOf(model));
+    expect(viewer.terminal.options.scrollback).toBe(7);
+    // Cleared on purpose, or a new terminal.
+    for (const clearing of ["\x1b[3J", "\x1bc"]) {
+      print(20);
+      expect(model.screen.hasLostRows).toBe(true);
+      model.screen.writeNow(encode(clearing));
+      expect([model.screen.hasLostRows, carry().screen.hasLostRows]).toEqual([false, false]);
+    }
+  });
+
   test("keeps regions, tab stops, title and saved cursors where its cells are too many", () => {
     const whole = rig([80, 24]);
     whole.screen.writeNow(

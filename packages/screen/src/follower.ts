@@ -1,5 +1,6 @@
 /** Follows what a terminal has parsed, and takes and draws its screen. */
 import { captureScreen } from "./capture.ts";
+import { watchLostRows } from "./lost-rows.ts";
 import { trackPalette } from "./palette-tracker.ts";
 import { piecesOf, RESET, setRegisters } from "./restore.ts";
 import { MAX_PATH, MAX_TITLE, type Screen } from "./screen.ts";
@@ -34,6 +35,8 @@ export interface ScreenFollower {
   /** Without control characters. */
   readonly title: string;
   readonly cwd: string | null;
+  /** Rows above the screen were dropped, because the terminal keeps so many. */
+  readonly hasLostRows: boolean;
   dispose(): void;
 }
 
@@ -45,6 +48,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   const ownBlink = coreOf(terminal).optionsService.rawOptions.cursorBlink;
   const aligner = createUtf8Aligner();
   const tail = trackTail(terminal);
+  const lost = watchLostRows(terminal);
   let title = "";
   let cwd: string | null = null;
   let isBlinking: boolean | null = null;
@@ -77,13 +81,17 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   };
   const begin = ({ cols, rows, state }: Screen): void => {
     forget();
+    if (state.version > 1) {
+      coreOf(terminal).optionsService.options.scrollback = state.scrollback;
+      links.beginRestore();
+    }
     terminal.resize(cols, rows);
-    if (state.version > 1) links.beginRestore();
   };
   /** `held`: bytes of an unfinished character at the end of the screen, which are not written. */
   const settle = (screen: Screen, held: number): void => {
     links.endRestore();
     setRegisters(terminal, screen);
+    lost.is = screen.state.hasLostRows;
     title = screen.state.title;
     cwd = screen.state.cwd;
     isBlinking = screen.state.isBlinking;
@@ -99,6 +107,9 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
     },
     get cwd() {
       return cwd;
+    },
+    get hasLostRows() {
+      return lost.is;
     },
     write(bytes, parsed) {
       const aligned = aligner.push(bytes);
@@ -130,6 +141,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
         cwd,
         palette: sequences,
         isBlinking,
+        hasLostRows: lost.is,
         tail: rest,
         scrollback,
         limitBytes,
@@ -162,6 +174,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
     dispose() {
       for (const hook of hooks) hook.dispose();
       palette.dispose();
+      lost.dispose();
     },
   };
   return follower;

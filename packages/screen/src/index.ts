@@ -2,7 +2,15 @@ export { followScreen, type ScreenFollower } from "./follower.ts";
 export { boundMemory } from "./memory-bounds.ts";
 export { onColors } from "./palette-tracker.ts";
 export { drawPlainRuns } from "./plain-runs.ts";
-export { parseScreen, parseScreenState, type Screen, type ScreenState, stringifyScreen } from "./screen.ts";
+export {
+  DEFAULT_SCROLLBACK,
+  MAX_SCROLLBACK,
+  parseScreen,
+  parseScreenState,
+  type Screen,
+  type ScreenState,
+  stringifyScreen,
+} from "./screen.ts";
 export { printable } from "./texts.ts";
 export { guardTerminal } from "./upstream/index.ts";
 export { createUtf8Aligner } from "./utf8-aligner.ts";

@@ -4,6 +4,9 @@ import { z } from "zod";
 /** Bytes of UTF-8 in a title, and of a path (PATH_MAX). */
 export const MAX_TITLE = 256;
 export const MAX_PATH = 4096;
+/** Rows above the screen, where nobody says otherwise, and at most: 120 columns of so many take 14 MB in each client. */
+export const DEFAULT_SCROLLBACK = 1000;
+export const MAX_SCROLLBACK = 10_000;
 
 const word = z.number().int();
 /** Row (0 is the screen's first, rows above are negative), column, content, foreground, background, extended, characters, link's name. */
@@ -44,6 +47,10 @@ export const ScreenState = z.strictObject({
   alternate: BufferState,
   /** So many bytes at the end of the content are an unfinished sequence. */
   tailBytes: z.number().int().nonnegative(),
+  /** Rows above the screen that the terminal keeps at most: everybody's number is the server's. */
+  scrollback: z.number().int().min(0).max(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
+  /** Older rows were dropped. */
+  hasLostRows: z.boolean().default(false),
   /** Something was left out because the screen is larger than a keyframe may be. */
   isReduced: z.boolean(),
 });

@@ -105,6 +105,7 @@ export interface ScreenBuffer {
     maxLength: number;
     get(index: number): Line | undefined;
     push(line: Line): void;
+    onTrim(listener: (count: number) => void): Disposable;
   };
   getBlankLine(attributes: Attributes): Line;
   getNullCell(): unknown;
@@ -121,6 +122,7 @@ interface Core {
     readonly normal: ScreenBuffer;
     readonly alt: ScreenBuffer;
     resize(cols: number, rows: number): void;
+    onBufferActivate(listener: () => void): Disposable;
   };
   readonly coreService: {
     readonly isCursorHidden: boolean;
@@ -138,8 +140,9 @@ interface Core {
       readonly convertEol?: boolean;
       readonly screenReaderMode?: boolean;
       readonly cursorBlink?: boolean;
+      readonly scrollback?: number;
     };
-    readonly options: { cursorBlink?: boolean | undefined };
+    readonly options: { cursorBlink?: boolean | undefined; scrollback?: number };
   };
   readonly _charsetService: { charset: Charset; readonly glevel: number; readonly _charsets: readonly Charset[] };
   readonly _oscLinkService: {

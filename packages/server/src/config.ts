@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULT_POINTS } from "@microterm/core";
 import { Accelerator, LONGEST_SECONDS } from "@microterm/protocol";
+import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { z } from "zod";
 import { defaultDataFolder } from "./up/paths.ts";
 
@@ -36,6 +37,8 @@ const shared = {
   pool: number(100).default(0),
   /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */
   templates: flag.optional(),
+  /** Rows of output that a terminal keeps above its screen, in the server's models and in every client. */
+  scrollback: number(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
   /** Seconds, for environments that are created without a word about it; 0: never. */
   idleTimeout: number(LONGEST_SECONDS).default(0),
   ttl: number(LONGEST_SECONDS).default(0),

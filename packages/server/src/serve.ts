@@ -84,6 +84,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       environments,
       folder,
       log,
+      scrollback: config.scrollback,
       stateOf: async (id) => (await storage.environments.get(id))?.state ?? null,
       onInput: (id) => environments.noteActivity(id),
     }),

@@ -28,7 +28,7 @@ export const encode = (text: string): Uint8Array => new TextEncoder().encode(tex
 
 export const stateOf = ({ terminal, screen, heard }: Rig) => ({
   ...describeScreen(terminal),
-  texts: [screen.title, screen.cwd],
+  texts: [screen.title, screen.cwd, screen.hasLostRows],
   palette: { ...heard.palette },
 });
 

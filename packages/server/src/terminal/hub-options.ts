@@ -7,6 +7,8 @@ export interface HubOptions {
   readonly isAsleep: () => Promise<boolean>;
   readonly onChange: (listener: () => void) => () => void;
   readonly models: ModelHost;
+  /** Rows that the terminal keeps above its screen. */
+  readonly scrollback: number;
   /** Where the screen is kept. */
   readonly path: string;
   /** Somebody typed. */

@@ -28,6 +28,7 @@ async function serve(models: ModelHost, folder: string, name: string) {
   const { terminal, agent } = guest;
   const faults: unknown[] = [];
   const hub = await TerminalHub.open({
+    scrollback: 1000,
     terminal,
     agent,
     models,

@@ -120,6 +120,7 @@ export class TerminalHub {
       {
         host: models,
         path,
+        scrollback: options.scrollback,
         createdUnixMs: terminal.createdUnixMs,
         terminal: terminal.id,
         agent,

@@ -34,6 +34,8 @@ export interface TerminalHubsOptions {
   /** The server's own folder. */
   readonly folder: string;
   readonly log: { error(fields: object, message: string): void };
+  /** Rows that a terminal keeps above its screen. */
+  readonly scrollback: number;
   /** null when there is no such environment. */
   readonly stateOf: (id: EnvironmentId) => Promise<EnvironmentState | null>;
   /** Somebody typed into a terminal of it. */
@@ -95,6 +97,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     const hub = await TerminalHub.open({
       terminal,
       models,
+      scrollback: options.scrollback,
       path: join(screens, id, `${terminal.id}.json`),
       agent: () => environments.agentOf(id, { isUse: false }),
       isAsleep: async () => ASLEEP.has(await stateOf(id)),

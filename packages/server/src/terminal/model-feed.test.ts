@@ -23,6 +23,7 @@ async function terminal(host: ModelHost, path: string) {
     {
       host,
       path,
+      scrollback: 1000,
       createdUnixMs: 1,
       terminal: "t-1" as never,
       agent: () => Promise.reject(new Error("no guest here")),

@@ -9,12 +9,11 @@ import type { TerminalSize } from "./terminal-sizes.ts";
 const MAX_UNPARSED = 1024 * 1024;
 /** The worker may be hanging when a model is to be opened, and is replaced then. */
 const OPEN_MS = 30_000;
-/** Rows above the screen that a keyframe has. */
-const SCROLLBACK_ROWS = 1000;
 
 export interface ModelFeedOptions extends Source {
   readonly host: ModelHost;
   readonly path: string;
+  readonly scrollback: number;
   readonly createdUnixMs: number;
   readonly ring: { readonly start: bigint; readonly end: bigint };
   news(offset: bigint, news: readonly TerminalNews[]): void;
@@ -141,7 +140,7 @@ export class ModelFeed extends LogConsumer {
       end,
       cols: 80,
       rows: 24,
-      scrollback: SCROLLBACK_ROWS,
+      scrollback: this.#options.scrollback,
       liveFrom: end,
       opened: ({ from, size, isFresh, title, cwd }) => {
         this.title = title;

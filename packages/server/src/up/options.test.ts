@@ -20,6 +20,8 @@ describe("the options of up", () => {
     const options = readUpOptions(["--pool", "0", "--idle-timeout", "30m", "--ttl", "8h"]);
     expect(options).toMatchObject({ pool: 0, idleTimeout: 1800, ttl: 28_800 });
     expect(() => readUpOptions(["--pool", "many"])).toThrow("--pool many");
+    expect(readUpOptions(["--scrollback", "0"]).scrollback).toBe(0);
+    expect(() => readUpOptions(["--scrollback", "10001"])).toThrow("--scrollback 10001 is not a number of rows");
     expect(() => readUpOptions(["--ttl", "8"])).toThrow("--ttl 8");
     expect(() => readUpOptions(["--idle-timeout", "9999d"])).toThrow("--idle-timeout 9999d");
   });

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
+import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { defaultDataFolder } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 
@@ -13,6 +14,8 @@ export interface UpOptions {
   /** Seconds, for environments that are made without a word about it; 0: never. */
   readonly idleTimeout: number;
   readonly ttl: number;
+  /** Rows of output that a terminal keeps above its screen. */
+  readonly scrollback: number;
 }
 
 export interface DownOptions {
@@ -40,6 +43,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     pool: { type: "string" },
     "idle-timeout": { type: "string" },
     ttl: { type: "string" },
+    scrollback: { type: "string" },
     yes: { type: "boolean", short: "y" },
   });
   const port = values.port === undefined ? DEFAULT_PORT : Number(values.port);
@@ -54,10 +58,18 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   if (pool < 0 || pool > LARGEST_POOL) {
     throw new SetupError(`--pool ${values.pool} is not a number from 0 to ${LARGEST_POOL}`, "./microterm up --pool 2");
   }
+  const { scrollback = String(DEFAULT_SCROLLBACK) } = values;
+  if (!/^\d{1,5}$/.test(scrollback) || Number(scrollback) > MAX_SCROLLBACK) {
+    throw new SetupError(
+      `--scrollback ${scrollback} is not a number of rows from 0 to ${MAX_SCROLLBACK}`,
+      `./microterm up --scrollback ${DEFAULT_SCROLLBACK}`,
+    );
+  }
   return {
     detach: values.detach === true,
     port,
     pool,
+    scrollback: Number(scrollback),
     idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
     ttl: seconds("--ttl", values.ttl),
     data: String(values.data ?? defaultDataFolder()),

@@ -34,6 +34,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--data", paths.data],
     ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
     ...["--templates", "--pool", String(options.pool)],
+    ...["--scrollback", String(options.scrollback)],
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];

@@ -1,5 +1,5 @@
 /** An xterm.js with the add-ons, renderer and looks that the page uses. */
-import { boundMemory, guardTerminal } from "@microterm/screen";
+import { boundMemory, DEFAULT_SCROLLBACK, guardTerminal } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { type IDisposable, Terminal } from "@xterm/xterm";
@@ -7,8 +7,6 @@ import "@xterm/xterm/css/xterm.css";
 import { isDark, onThemeChange } from "../theme.ts";
 import { FONT_FAMILY, FONT_SIZE_PX, terminalTheme } from "./appearance.ts";
 import { openTarget, safeTarget } from "./links.ts";
-
-const SCROLLBACK_ROWS = 5000;
 
 export interface Emulator extends IDisposable {
   readonly terminal: Terminal;
@@ -61,7 +59,8 @@ const createTerminal = (onLinkHovered: EmulatorOptions["onLinkHovered"]): Termin
     lineHeight: 1.2,
     macOptionClickForcesSelection: true,
     minimumContrastRatio: 4.5,
-    scrollback: SCROLLBACK_ROWS,
+    // Each screen that comes from the server says how many there are to be.
+    scrollback: DEFAULT_SCROLLBACK,
     theme: terminalTheme(isDark()),
     // openTarget() decides.
     linkHandler: { activate: (_, target) => openTarget(target), hover, leave, allowNonHttpProtocols: true },

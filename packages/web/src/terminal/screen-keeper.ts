@@ -25,6 +25,8 @@ export interface ScreenKeeper {
   readonly drawn: bigint | null;
   readonly title: string;
   readonly cwd: string;
+  /** Output older than what can be scrolled to was dropped. */
+  readonly hasLostRows: boolean;
   forget(): void;
   dispose(): void;
 }
@@ -81,6 +83,9 @@ export const createScreenKeeper = (terminal: Terminal, id: string, shell: Marks)
     },
     get cwd() {
       return follower.cwd ?? "";
+    },
+    get hasLostRows() {
+      return follower.hasLostRows;
     },
     async restore() {
       const kept = store.load(id);

@@ -1,5 +1,5 @@
 /** Saved screens in a tab's storage: bounded, and never a reason for the page to fail. */
-import { parseScreen, type Screen, stringifyScreen } from "@microterm/screen";
+import { MAX_SCROLLBACK, parseScreen, type Screen, stringifyScreen } from "@microterm/screen";
 import type { PromptMark } from "./shell-integration.ts";
 
 const PREFIX = "microterm.screen.";
@@ -8,8 +8,8 @@ const MAX_UNITS = 2_000_000;
 const MAX_SCREENS = 4;
 /** Prompts that are kept with a screen. */
 const MAX_MARKS = 500;
-/** Tried in turn until a screen fits: rows above the visible ones. */
-const SCROLLBACK_STEPS: readonly number[] = [1000, 250, 0];
+/** Tried in turn until a screen fits: rows above the visible ones, first all that the terminal has. */
+const SCROLLBACK_STEPS: readonly number[] = [MAX_SCROLLBACK, 1000, 250, 0];
 
 export type Storage = Pick<globalThis.Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
 

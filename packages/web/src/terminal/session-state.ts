@@ -20,6 +20,8 @@ export interface SessionState {
   readonly isBusy: boolean | null;
   /** The bell rang while nobody looked. */
   readonly hasRung: boolean;
+  /** The oldest row is looked at, and is not where the output began: so many rows are kept above the screen. */
+  readonly keptRows: number | null;
   readonly notice: string | null;
   readonly hoveredLink: string | null;
   readonly pendingPaste: string | null;
@@ -39,6 +41,7 @@ export const INITIAL_STATE: SessionState = {
   cwd: "",
   isBusy: null,
   hasRung: false,
+  keptRows: null,
   notice: null,
   hoveredLink: null,
   pendingPaste: null,

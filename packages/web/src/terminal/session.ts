@@ -156,6 +156,12 @@ export const openSession = (options: SessionOptions): Session => {
     host.dataset.state = state.phase;
     host.dataset.foreign = String(isForeign(state));
   });
+  const noteTop = (): void => {
+    const { active } = terminal.buffer;
+    const isTop = active.type === "normal" && active.baseY > 0 && active.viewportY === 0;
+    store.set({ keptRows: isTop && keeper.hasLostRows ? active.baseY : null });
+  };
+  terminal.onScroll(noteTop);
   terminal.onResize(() => requestAnimationFrame(fit));
   terminal.onWriteParsed(() => store.set({ isMouseTaken: terminal.modes.mouseTrackingMode !== "none" }));
   terminal.attachCustomKeyEventHandler(

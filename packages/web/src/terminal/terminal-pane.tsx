@@ -84,6 +84,14 @@ const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
           Connecting…
         </p>
       )}
+      {state.keptRows !== null && (
+        <p
+          role="status"
+          className="pointer-events-none absolute inset-x-0 top-0 bg-surface px-3 py-1 text-center text-muted"
+        >
+          Older output is gone: the last {state.keptRows.toLocaleString("en")} rows are kept.
+        </p>
+      )}
       {hoveredLink !== null && <LinkTarget target={hoveredLink} />}
       {notice !== null && <NoticeBar notice={notice} onDismiss={session.dismissNotice} />}
       {phase === "reconnecting" && !isCovered && (
