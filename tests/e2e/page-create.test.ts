@@ -130,6 +130,8 @@ describe("an environment that is stopped and started again", () => {
     await page.untilEnvironment("failed");
     await page.page.getByRole("heading", { name: "roomy has failed" }).waitFor();
     await page.page.getByRole("region", { name: "Logs" }).waitFor();
+    // Once: said again, a reason looks like several.
+    expect((await page.page.locator("body").innerText()).match(/VMM died/gi)).toHaveLength(1);
     await page.page.keyboard.press("Enter");
     await page.untilTerminal("live");
     await page.type("echo ba''ck\n");

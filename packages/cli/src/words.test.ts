@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { durationWords, noticeWords, stateWords } from "./words.ts";
+import { durationWords, noticeWords, stateWords, terminalNoticeWords } from "./words.ts";
 
 const still = { operation: null, step: null, reason: null, unresponsiveSince: null } as const;
 
@@ -31,4 +31,9 @@ test("a notice says what will happen, when, and what to do", () => {
     "calm-otter was not paused: no space",
   );
   expect([45_900, 900_000, 28_800_000, 604_800_000].map(durationWords)).toEqual(["45 s", "15 min", "8 h", "7 days"]);
+});
+
+test("a terminal's notice is worded here, and one of a newer server is shown without its control characters", () => {
+  expect(terminalNoticeWords("paused", "the server's words")).toContain("until it is resumed");
+  expect(terminalNoticeWords("constructor", "It is \u001b[31mnew.")).toBe("It is new.");
 });

@@ -49,3 +49,17 @@ export function noticeWords(name: string, notice: Notice, now: number): string {
       return `${name} was not paused: ${plain(notice.detail)}`;
   }
 }
+
+/** What the server tells an attached terminal beside its output, by the codes of docs/reference/terminal-protocol.md. On one line. */
+const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
+  ["paused", "it is paused: what you type is lost until it is resumed"],
+  ["read-only", "you only look on: what you type goes nowhere"],
+  ["offset-unknown", "the screen from before was another terminal's; this is the terminal as it is now"],
+  ["screen-cut", "output from before is gone; Ctrl+L redraws most programs"],
+  ["screen-empty", "this terminal's screen is not kept any more; Ctrl+L redraws most programs"],
+]);
+
+/** `message`: the server's own words, for a code that this version does not know. */
+export function terminalNoticeWords(code: string, message: string): string {
+  return TERMINAL_NOTICES.get(code) ?? plain(message);
+}

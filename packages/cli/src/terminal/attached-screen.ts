@@ -1,5 +1,5 @@
 import type { Attachment, AttachmentState, Client, Exit } from "@microterm/sdk";
-import { plain } from "../plain-text.ts";
+import { terminalNoticeWords } from "../words.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { OwnTty } from "./own-tty.ts";
 import { QueryFilter } from "./query-filter.ts";
@@ -50,7 +50,7 @@ export class AttachedScreen {
           this.#filter.restart();
           this.#draw(bytes, offset);
         },
-        onNotice: (_, message) => this.#note(plain(message)),
+        onNotice: (code, message) => this.#note(terminalNoticeWords(code, message)),
         onState: (state) => this.#changed(state),
       });
   }
