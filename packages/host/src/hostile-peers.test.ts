@@ -146,6 +146,25 @@ describe("the client of QEMU's monitor", () => {
     await expect(connect(path)).rejects.toThrow(/QEMU's monitor/);
   });
 
+  it("reads a bounded number of lines a second of a VMM that floods it, and hears the rest later", async () => {
+    const flood = '{"event":"STOP"}\n'.repeat(50_000);
+    let isBlocked = false;
+    let heard = 0;
+    const path = await listen((socket) => {
+      socket.write(GREETING);
+      answering(({ id }, peer) => {
+        peer.write(`${JSON.stringify({ return: {}, id })}\n`);
+        isBlocked = !peer.write(flood);
+      })(socket);
+    });
+    const qmp = await connectQmp({ path, timeoutMs: 60_000, onEvent: () => heard++ });
+    onTestFinished(() => qmp.close());
+    await expect.poll(() => heard, { timeout: 20_000 }).toBeGreaterThan(0);
+    expect(isBlocked).toBe(true);
+    // What one chunk holds is heard at once.
+    expect(heard).toBeLessThan(10_000);
+  });
+
   it("rejects what is under way when the VMM hangs up", async () => {
     const path = await listen((socket) => {
       socket.write(GREETING);

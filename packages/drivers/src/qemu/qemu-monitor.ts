@@ -31,6 +31,12 @@ export class QemuMonitor {
   #poll: NodeJS.Timeout | undefined;
   #resuming: NodeJS.Timeout | undefined;
   #hasEnded = false;
+  #isShuttingDown = false;
+  #taking: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** Until the next attempt to reach a monitor that hung up; longer for one that hangs up again and again. */
+  #retryMs = RETRY_MS;
+  #connectedAt = 0;
   /** While the machine is being saved: the end that was seen, if any. */
   #expected: { end: MachineEnd | undefined } | undefined;
 
@@ -98,6 +104,7 @@ export class QemuMonitor {
     const signals = signal === undefined ? this.#released.signal : AbortSignal.any([signal, this.#released.signal]);
     const qmp = await connectQmp({ path, timeoutMs: CALL_MS, signal: signals, onEvent: (event) => this.#event(event) });
     this.#qmp = qmp;
+    this.#connectedAt = performance.now();
     try {
       // A guest that powered off while nobody looked left its VMM in this state.
       const status = await qmp.status();
@@ -124,8 +131,12 @@ export class QemuMonitor {
     }, SPACE_RETRY_MS).unref();
   }
 
+  /** A VMM that was taken over says it as often as it likes: one is enough. */
   async #shutDown(): Promise<void> {
+    if (this.#isShuttingDown || this.#isOver()) return;
+    this.#isShuttingDown = true;
     await this.#takeConsole();
+    this.#isShuttingDown = false;
     const { panic } = this.#tail;
     if (panic !== null) this.#panicked(panic);
     else this.#end({ kind: "powered-off", reason: "the guest powered off" });
@@ -138,12 +149,18 @@ export class QemuMonitor {
   /** A VMM never hangs up while it lives, unless its guest has taken it over. */
   async #hungUp(): Promise<void> {
     this.#qmp = undefined;
-    for (let wait = RETRY_MS; !this.#isOver(); wait = Math.min(2 * wait, MAX_RETRY_MS)) {
+    const lasted = performance.now() - this.#connectedAt;
+    if (lasted > MAX_RETRY_MS) this.#retryMs = RETRY_MS;
+    for (let isFirst = lasted > MAX_RETRY_MS; !this.#isOver(); isFirst = false) {
       const alive = await this.#options.isAlive().catch(() => undefined);
       if (this.#isOver()) return;
       if (alive === false) {
         await this.#died();
         return;
+      }
+      if (!isFirst) {
+        await pause(this.#retryMs, this.#released.signal).catch(() => {});
+        this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
       }
       try {
         await this.#connect();
@@ -155,7 +172,6 @@ export class QemuMonitor {
           return;
         }
       }
-      await pause(wait, this.#released.signal).catch(() => {});
     }
   }
 
@@ -186,7 +202,22 @@ export class QemuMonitor {
     this.#end({ kind: "died", reason });
   }
 
-  async #takeConsole(): Promise<void> {
+  /** One read at a time. Whoever asks meanwhile shares the next, which sees all that was printed before they asked. */
+  #takeConsole(): Promise<void> {
+    if (this.#taking === undefined) {
+      this.#taking = this.#readConsole().finally(() => {
+        this.#taking = undefined;
+      });
+      return this.#taking;
+    }
+    this.#next ??= this.#taking.then(() => {
+      this.#next = undefined;
+      return this.#takeConsole();
+    });
+    return this.#next;
+  }
+
+  async #readConsole(): Promise<void> {
     const piece = await this.#qmp?.takeConsole(CONSOLE).catch(() => undefined);
     if (piece !== undefined) this.#tail.add(piece);
   }

@@ -7,6 +7,9 @@ import { connectUnix } from "../unix-socket.ts";
 /** A 64 KiB ring buffer in base64, and room around it. The VMM is hostile: a longer line ends the connection. */
 const MAX_LINE = 256 * 1024;
 const MAX_CONSOLE = 65_536;
+/** Lines that are read of one VMM in a second. A sound one says a few an hour; what a hostile one says beyond waits in its own socket. */
+const MOST_LINES = 200;
+const SECOND_MS = 1000;
 
 const Greeting = z.object({ QMP: z.object({}) });
 const Event = z.object({ event: z.string(), data: z.record(z.string(), z.unknown()).optional() });
@@ -67,6 +70,10 @@ class QmpMonitor implements QmpClient {
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #greet: () => void = () => {};
   #lastId = 0;
+  /** Of this second, which began at `since`. */
+  #lines = 0;
+  #since = performance.now();
+  #resting: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, timeoutMs: number, onEvent: (event: QmpEvent) => void) {
     this.#socket = socket;
@@ -76,6 +83,7 @@ class QmpMonitor implements QmpClient {
     socket.on("data", (chunk: Buffer) => {
       try {
         split(chunk);
+        this.#slowDown();
       } catch (error) {
         socket.destroy(error as Error);
       }
@@ -83,6 +91,7 @@ class QmpMonitor implements QmpClient {
     socket.on("error", () => {});
     this.closed = new Promise((resolve) => {
       socket.once("close", () => {
+        clearTimeout(this.#resting);
         for (const call of this.#pending.values()) call.reject(new Error("QEMU's monitor hung up"));
         this.#pending.clear();
         resolve();
@@ -124,7 +133,29 @@ class QmpMonitor implements QmpClient {
     this.#socket.destroy();
   }
 
+  /** Reads on in the next second when this one has had enough. */
+  #slowDown(): void {
+    if (this.#lines <= MOST_LINES || this.#resting !== undefined) return;
+    this.#socket.pause();
+    this.#resting = setTimeout(() => {
+      this.#resting = undefined;
+      this.#lines = 0;
+      this.#since = performance.now();
+      this.#socket.resume();
+    }, SECOND_MS).unref();
+  }
+
+  #count(): void {
+    const now = performance.now();
+    if (now - this.#since > SECOND_MS) {
+      this.#since = now;
+      this.#lines = 0;
+    }
+    this.#lines += 1;
+  }
+
   #received(line: string): void {
+    this.#count();
     const message = Message.parse(JSON.parse(line));
     if ("QMP" in message) this.#greet();
     else if ("event" in message) this.#onEvent({ name: message.event, data: message.data ?? {} });
