@@ -1,5 +1,9 @@
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { createSqliteStorage } from "@microterm/storage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, type Call, startServer, type TestServer } from "../../support/server.ts";
+import { type Answer, type Call, poll, startServer, type TestServer } from "../../support/server.ts";
 import { TerminalClient } from "../../support/terminal-client.ts";
 
 let server: TestServer;
@@ -107,6 +111,19 @@ describe("credentials", () => {
     expect(read.status).toBe(200);
   });
 
+  it("of the host's owner stay, whatever is signed out or gone from the database", async () => {
+    expect(told(await server.call("DELETE", "/v1/session"))).toEqual([400, "BAD_REQUEST"]);
+    const storage = await createSqliteStorage({ path: join(server.data, "server/microterm.db") });
+    try {
+      await storage.credentials.remove(createHash("sha256").update(server.token).digest("hex"));
+      await storage.credentials.removeExpired("9999-12-31T23:59:59.999Z");
+    } finally {
+      await storage.close();
+    }
+    expect((await server.call("GET", "/v1/environments")).status).toBe(200);
+    expect((await exchange(await link())).status).toBe(200);
+  });
+
   it("end with the sign-out, and so do the sockets that they opened", async () => {
     const { id, terminals } = await server.environment();
     const cookie = await signIn();
@@ -147,6 +164,42 @@ describe("addresses", () => {
     }
   });
 
+  it("say how to allow another one: as a page to browsers, as a problem to programs", async () => {
+    for (const host of ["localhost:8080", "term.example.org", "<b>:1"]) {
+      const browser = await server.call("GET", "/", { token: null, headers: { host, accept: "text/html,*/*;q=0.8" } });
+      expect([browser.status, browser.headers["content-type"]]).toEqual([421, "text/html; charset=utf-8"]);
+      expect(browser.text).toContain(host === "<b>:1" ? "--allow-host NAME:PORT" : `--allow-host ${host}`);
+      expect(browser.text).not.toContain("<b>");
+      expect(browser.headers["content-security-policy"]).toContain("default-src 'none'");
+      const program = await server.call("GET", "/v1/host", { headers: { host } });
+      expect(told(program)).toEqual([421, "FORBIDDEN_HOST"]);
+      expect(program.headers["content-type"]).toContain("application/problem+json");
+      expect(program.json.detail).toContain("--allow-host");
+    }
+  });
+
+  it("are those that were allowed too, for reading, writing and sockets, and not for others", async () => {
+    const tunnelled = await startServer({ args: ["--allow-host", "localhost:8080,term.example.org"] });
+    try {
+      const { token } = await tunnelled.ok("POST", "/v1/links");
+      const headers = { host: "localhost:8080", origin: "http://localhost:8080" };
+      const answer = await tunnelled.call("POST", "/v1/session", { token: null, body: { token }, headers });
+      expect(answer.status).toBe(200);
+      const cookie = String(answer.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
+      const write = (given: Call["headers"]) =>
+        tunnelled.call("POST", "/v1/environments/x/stop", { token: null, headers: { cookie, ...given } });
+      expect((await write(headers)).status).toBe(404);
+      expect((await write({ host: "term.example.org", origin: "https://term.example.org" })).status).toBe(404);
+      expect((await write({ ...headers, origin: "http://localhost:8081" })).status).toBe(403);
+      expect((await write({ ...headers, host: "localhost:8081" })).status).toBe(421);
+      const { id, terminals } = await tunnelled.environment();
+      const socket = new TerminalClient(tunnelled, id, terminals[0].id, { headers });
+      await (await socket.opened()).close();
+    } finally {
+      expect(await tunnelled.dispose()).toEqual([]);
+    }
+  });
+
   it("carry the headers that keep other sites out", async () => {
     for (const path of ["/", "/healthz", "/v1/nothing", "/e/x", "/%zz"]) {
       const { headers } = await server.call("GET", path, { token: null });
@@ -175,5 +228,24 @@ describe("attempts to sign in", () => {
     expect(told(answers.at(-1) as Answer)).toEqual([429, "TOO_MANY"]);
     expect(answers.at(-1)?.json.retryable).toBe(true);
     expect((await server.call("GET", "/v1/host")).status).toBe(200);
+    // Whoever fails comes from the same address as the owner.
+    expect((await exchange(await link())).status).toBe(200);
+  });
+});
+
+describe("connections without a credential", () => {
+  it("are few, and leave the owner's alone", async () => {
+    const { id, terminals } = await server.environment();
+    const client = await new TerminalClient(server, id, terminals[0].id).opened();
+    const strangers = Array.from({ length: 200 }, () => connect(server.port, "127.0.0.1").on("error", () => undefined));
+    try {
+      await poll("the first of many to be closed", () => strangers.filter((one) => one.closed).length >= 60);
+      expect((await server.call("GET", "/v1/host")).status).toBe(200);
+      client.ping(1);
+      expect(strangers.at(-1)?.closed).toBe(false);
+    } finally {
+      for (const one of strangers) one.destroy();
+      await client.close();
+    }
   });
 });

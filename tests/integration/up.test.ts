@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +34,71 @@ afterAll(() => {
   microterm("down", "--destroy", "--yes");
   rmSync(parent, { recursive: true, force: true });
   if (!hadUser && process.getuid?.() === 0) spawnSync("userdel", ["microterm"]);
+});
+
+describe.runIf(process.getuid?.() === 0)("root, in a data folder of another user's", () => {
+  const NOBODY = 65_534;
+  const theirs = join(parent, "theirs");
+  const marker = join(parent, "marker");
+  /** Names programs of that user's, as the file names the daemon and the agent of the last `up`. */
+  const plant = () => {
+    mkdirSync(join(theirs, "images"), { recursive: true });
+    const program = join(theirs, "microterm-host");
+    writeFileSync(program, `#!/bin/sh\nid -u >>${marker}\nsleep 1\n`);
+    chmodSync(program, 0o755);
+    const image = { path: join(theirs, "images"), key: "0123456789abcdef" };
+    const args = ["serve", "--data", theirs, "--driver", "process", "--agent", program];
+    for (const part of ["last-up.json", "images", "microterm-host", "."]) {
+      if (part === "last-up.json")
+        writeFileSync(join(theirs, part), JSON.stringify({ daemon: program, image, args }), { mode: 0o600 });
+      chownSync(join(theirs, part), NOBODY, NOBODY);
+    }
+  };
+
+  it.each(["up -d --driver process", "down", "down --destroy --yes", "status", "doctor"])(
+    "runs nothing of that user's with more than that user's rights: %s",
+    (line) => {
+      chmodSync(parent, 0o755);
+      plant();
+      const [verb = "", ...args] = line.split(" ");
+      const { status, stderr } = microterm(verb, ...args, "--data", theirs);
+      if (verb === "up") expect([status, stderr]).toEqual([1, expect.stringContaining("belongs to nobody")]);
+      const ranAs = existsSync(marker) ? readFileSync(marker, "utf8").trim().split("\n") : [];
+      expect(ranAs.filter((uid) => uid !== String(NOBODY))).toEqual([]);
+    },
+  );
+
+  it.each(["up -d --driver process", "down", "status", "doctor"])(
+    "refuses one that others may exchange: %s",
+    (line) => {
+      const [verb = "", ...args] = line.split(" ");
+      const inside = join(theirs, "inside");
+      mkdirSync(inside, { recursive: true });
+      chownSync(theirs, NOBODY, NOBODY);
+      expect(microterm(verb, ...args, "--data", inside)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`${theirs} belongs to uid ${NOBODY}`),
+      });
+    },
+  );
+});
+
+describe.runIf(process.getuid?.() === 0)("a checkout below a folder that others may write to", () => {
+  it("is run by root until something is put there that Node or cargo would read", () => {
+    const shared = join(parent, "shared");
+    mkdirSync(join(shared, "checkout"), { recursive: true });
+    copyFileSync(script, join(shared, "checkout/microterm"));
+    chmodSync(shared, 0o1777);
+    const run = () => spawnSync(join(shared, "checkout/microterm"), ["ls"], { encoding: "utf8" }).stderr;
+    expect(run()).toContain("not set up yet");
+    for (const name of ["node_modules", ".cargo", "package.json"]) {
+      mkdirSync(join(shared, name));
+      expect(run()).toContain("not set up yet");
+      chownSync(join(shared, name), 65_534, 65_534);
+      expect(run()).toContain(`root would run what uid 65534 has put into ${join(shared, name)}`);
+      rmSync(join(shared, name), { recursive: true });
+    }
+  });
 });
 
 describe("up and down", () => {
@@ -72,6 +147,15 @@ describe("up and down", () => {
     expect(again.stdout).toContain("/sign-in#token=");
   });
 
+  it("up starts a server again that does not take the token in its folder", () => {
+    writeFileSync(join(data, "server/token"), "nonsense\n");
+    expect(microterm("open").status).toBe(1);
+    const again = microterm("up", "-d", "--driver", "process", "--port", "0");
+    expect(again.stdout, again.stderr).toContain("/sign-in#token=");
+    expect(again.stderr).toContain("does not take the token");
+    expect(microterm("open").status).toBe(0);
+  });
+
   it("a port that is taken is told with its owner", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => taken.once("listening", resolve));
@@ -90,7 +174,9 @@ describe("up and down", () => {
     expect(existsSync(data)).toBe(true);
   });
 
-  it("down --destroy --yes leaves nothing of the data folder", () => {
+  it("down --destroy --yes leaves nothing of the data folder, whatever is in its database", () => {
+    writeFileSync(join(data, "server/microterm.db"), "not a database".repeat(500));
+    expect(microterm("down")).toMatchObject({ status: 1, stderr: expect.stringContaining("down --destroy") });
     const destroyed = microterm("down", "--destroy", "--yes");
     expect(destroyed.status, destroyed.stderr).toBe(0);
     expect(existsSync(data)).toBe(false);

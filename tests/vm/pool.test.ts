@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Environment, HostStatus, Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { endUnclaimed } from "../../packages/server/src/up/daemon.ts";
+import { endMachines } from "../../packages/server/src/up/daemon.ts";
 import { dataPaths } from "../../packages/server/src/up/paths.ts";
 import { scanMachines } from "../../support/host-scan.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
@@ -160,7 +160,7 @@ describe("the pool", () => {
     await world.server.kill("SIGTERM");
     // And whatever a template was being made of.
     expect((await unclaimed()).length).toBeGreaterThanOrEqual(WANTED);
-    await endUnclaimed(dataPaths(world.daemon.data));
+    await endMachines(dataPaths(world.daemon.data), "unclaimed");
     expect(await world.daemon.client.list()).toMatchObject({ machines: [], disks: [] });
     await world.startServer();
     await filled();

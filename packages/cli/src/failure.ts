@@ -40,6 +40,10 @@ export function explain(error: unknown): string {
 
 function describe(error: unknown): { message: string; hint: string | null } {
   if (error instanceof CliError) return { message: error.message, hint: error.hint };
+  if (error instanceof RequestError && error.code === "UNAUTHENTICATED" && !process.env.MICROTERM_URL) {
+    // The token was the data folder's own: `up` starts a server again that does not take it.
+    return { message: error.message, hint: "./microterm up" };
+  }
   if (error instanceof RequestError) return { message: error.message, hint: nextCommand(error.details) ?? error.hint };
   if (error instanceof ConnectionError) return { message: error.message, hint: "./microterm up" };
   if (error instanceof AnswerError) {

@@ -1,9 +1,9 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { type Client, createClient, type OpenSocket, type SocketLike } from "@microterm/sdk";
 import { CliError } from "./failure.ts";
+import { isServer, readServerFolder } from "./server-folder.ts";
 
 export interface ServerOptions {
   /** `--data`. */
@@ -22,24 +22,40 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * folder (docs/reference/http-api.md).
  */
 export function findServer(options: ServerOptions, env: Environment = process.env): ServerAddress {
-  const url = env.MICROTERM_URL;
-  if (url) {
-    // The data folder's token is not sent to an address from elsewhere.
-    const token = env.MICROTERM_TOKEN;
-    if (!token) throw new CliError(`MICROTERM_URL is ${url}, but MICROTERM_TOKEN is not set.`);
-    if (!/^https?:\/\/[^/]/.test(url)) throw new CliError(`MICROTERM_URL is ${url}, which is not an http address.`);
-    return { url, token };
-  }
+  if (env.MICROTERM_URL) return namedServer(env.MICROTERM_URL, env);
   const data = resolve(options.data ?? (env.MICROTERM_DATA || defaultDataFolder(env)));
   const again = options.data === undefined ? "./microterm up" : `./microterm up --data ${options.data}`;
-  const written = readText(join(data, "server/server.json"), again);
-  const token = readText(join(data, "server/token"), again).trim();
-  const found: unknown = parse(written);
-  const address = typeof found === "object" && found !== null && "url" in found ? found.url : null;
+  const { uid, json, token } = readServerFolder(join(data, "server"), again);
+  const found = parse(json);
   // The server's user wrote it, which is not who asks where root does: the token goes to this host alone.
-  if (typeof address !== "string" || !/^http:\/\/127\.0\.0\.1:\d{1,5}$/.test(address))
+  if (typeof found.url !== "string" || !/^http:\/\/127\.0\.0\.1:\d{1,5}$/.test(found.url))
     throw new CliError(`${data}/server/server.json has no address in it.`, { hint: again });
-  return { url: address, token };
+  if (!isServer(found.pid, { uid, data })) {
+    // A port that a server has left is anybody's, and whoever has it by now would be sent the token.
+    throw new CliError(`No server runs here: the one that wrote ${data}/server/server.json has ended.`, {
+      hint: again,
+    });
+  }
+  return { url: found.url, token };
+}
+
+/** The data folder's token is not sent to an address from elsewhere. */
+function namedServer(url: string, env: Environment): ServerAddress {
+  const token = env.MICROTERM_TOKEN;
+  if (!token) throw new CliError(`MICROTERM_URL is ${url}, but MICROTERM_TOKEN is not set.`);
+  const { protocol, hostname } = URL.parse(url) ?? { protocol: "", hostname: "" };
+  if (protocol !== "http:" && protocol !== "https:")
+    throw new CliError(`MICROTERM_URL is ${url}, which is not an http address.`);
+  const isHere = hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+  if (protocol === "http:" && !isHere && env.MICROTERM_INSECURE !== "1") {
+    throw new CliError(
+      `MICROTERM_URL is ${url}: the token would cross the network in clear, for anybody on the way to use.`,
+      {
+        hint: "Use https, or a tunnel (ssh -L) and its local address; MICROTERM_INSECURE=1 sends it all the same.",
+      },
+    );
+  }
+  return { url, token };
 }
 
 function defaultDataFolder(env: Environment): string {
@@ -47,43 +63,12 @@ function defaultDataFolder(env: Environment): string {
   return join(env.XDG_STATE_HOME || join(homedir(), ".local/state"), "microterm");
 }
 
-function readText(path: string, hint: string): string {
+function parse(text: string): Readonly<Record<string, unknown>> {
   try {
-    return readPlainFile(path);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === "EACCES") {
-      throw new CliError(`${path} may not be read by ${userInfo().username}.`, {
-        hint: "Run this as the user who started the server, or set MICROTERM_URL and MICROTERM_TOKEN.",
-        cause,
-      });
-    }
-    if (code === "ELOOP") throw new CliError(`${path} is a link, which no server makes.`, { cause });
-    if (code !== "ENOENT" && code !== "ENOTDIR") throw cause;
-    throw new CliError(`No server has been started here: ${path} does not exist.`, { hint, cause });
-  }
-}
-
-/** Both files are a line each. */
-const MAX_BYTES = 4096;
-
-/** No link that the server's user may have put in a file's place, which would have root send off what it leads to. */
-function readPlainFile(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const found = fstatSync(fd);
-    if (found.isFile() && found.nlink === 1 && found.size <= MAX_BYTES) return readFileSync(fd, "utf8");
-  } finally {
-    closeSync(fd);
-  }
-  throw new CliError(`${path} is not a file that a server wrote.`);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
   } catch {
-    return null;
+    return {};
   }
 }
 
@@ -101,5 +86,24 @@ const openSocket: OpenSocket = (url, { protocol, headers }) => {
 };
 
 export function connect(options: ServerOptions): Client {
-  return createClient({ ...findServer(options), openSocket });
+  const first = findServer(options);
+  // A server's token ends with it: `attach` goes on with the next one's, once that is at the same address.
+  const authorization = (): string => {
+    const { url, token } = findServer(options);
+    if (url !== first.url) throw new CliError(`The server is at ${url} now.`);
+    return `Bearer ${token}`;
+  };
+  return createClient({
+    ...first,
+    fetch: async (url, init) =>
+      globalThis.fetch(url, { ...init, headers: { ...init.headers, authorization: authorization() } } as never),
+    openSocket: (url, { protocol, headers }) => {
+      try {
+        return openSocket(url, { protocol, headers: { ...headers, authorization: authorization() } });
+      } catch {
+        // Between two servers: it is refused, and tried again.
+        return openSocket(url, { protocol, headers });
+      }
+    },
+  });
 }

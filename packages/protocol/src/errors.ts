@@ -19,7 +19,11 @@ export const ERRORS = {
     retryable: false,
     hint: "Open the page under the address that 'microterm up' printed.",
   },
-  FORBIDDEN_HOST: { status: 421, retryable: false, hint: "Use the address that 'microterm up' printed." },
+  FORBIDDEN_HOST: {
+    status: 421,
+    retryable: false,
+    hint: "Use the address that 'microterm up' printed, or allow this one with --allow-host.",
+  },
   ENVIRONMENT_NOT_FOUND: { status: 404, retryable: false, hint: "It may have been removed; list environments." },
   TERMINAL_NOT_FOUND: {
     status: 404,

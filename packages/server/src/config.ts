@@ -5,6 +5,7 @@ import { FAULT_POINTS } from "@microterm/core";
 import { Accelerator, LONGEST_SECONDS } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { z } from "zod";
+import { ALLOWED_HOST } from "./http/addresses.ts";
 import { defaultDataFolder } from "./up/paths.ts";
 
 const absolute = z.string().refine(isAbsolute, "must be an absolute path");
@@ -29,6 +30,13 @@ const shared = {
   data: absolute,
   /** 0 lets the kernel choose; `server.json` has the result. */
   port: port.default(7681),
+  /** Further addresses, separated by commas, under which browsers may reach the server: the near end of a tunnel, a proxy. */
+  allowHost: z
+    .string()
+    .toLowerCase()
+    .transform((text) => text.split(",").filter((host) => host !== ""))
+    .refine((hosts) => hosts.every((host) => ALLOWED_HOST.test(host)), "must be like localhost:8080")
+    .default([]),
   /** The built page. Its absence is no fault: `/` then says how to build it. */
   web: absolute.default(resolve(import.meta.dirname, "../../web/dist")),
   /** `file` is DATA/server/server.log. */

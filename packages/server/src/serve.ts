@@ -11,7 +11,8 @@ import { compose, lockData } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
-import { ensureAccessToken } from "./process/access-token.ts";
+import { createConnectionLimit } from "./http/connection-limit.ts";
+import { createAccessToken } from "./process/access-token.ts";
 import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
 import { createFaults } from "./process/faults.ts";
@@ -68,8 +69,10 @@ export async function serve(config: Config): Promise<RunningServer> {
     ttlSeconds: config.ttl,
     faults: createFaults(folder, config.fault),
   });
+  const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
+  const access = await createAccessToken({ path: join(folder, "token"), owner, random: systemRandomness, credentials });
   let port = config.port;
-  const addresses = createAddresses(() => port);
+  const addresses = createAddresses(() => port, config.allowHost);
   const services = {
     environments,
     credentials,
@@ -77,8 +80,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     driver,
     network,
     addresses,
-    authenticator: createAuthenticator(credentials, addresses),
+    authenticator: createAuthenticator({ credentials, addresses, access }),
     connections: createLiveConnections(credentials),
+    strangers: createConnectionLimit(),
     readiness: createReadiness(storage, driver),
     terminals: createTerminalHubs({
       environments,
@@ -92,9 +96,8 @@ export async function serve(config: Config): Promise<RunningServer> {
     describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(),
     web: config.web,
   };
-  const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
-  await ensureAccessToken(join(folder, "token"), credentials, owner);
   const app = await createApp({ services, log });
+  services.strangers.watch(app.server);
   serveWebSockets(app.server, services, log);
   await listen(app, config.port);
   port = (app.server.address() as AddressInfo).port;

@@ -10,6 +10,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Authenticator } from "./auth/authenticator.ts";
 import type { LiveConnections } from "./auth/live-connections.ts";
 import type { Addresses } from "./http/addresses.ts";
+import type { ConnectionLimit } from "./http/connection-limit.ts";
 import type { Readiness } from "./process/readiness.ts";
 import type { TerminalHubs } from "./terminal/hubs.ts";
 
@@ -23,6 +24,7 @@ export interface Services {
   readonly authenticator: Authenticator;
   readonly addresses: Addresses;
   readonly connections: LiveConnections;
+  readonly strangers: ConnectionLimit;
   readonly readiness: Readiness;
   readonly terminals: TerminalHubs;
   readonly version: string;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Environment, Size } from "@microterm/protocol";
+import { type Environment, printableJson, type Size } from "@microterm/protocol";
 import { type Client, ConnectionError, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { onStderr } from "../colors.ts";
@@ -43,7 +43,7 @@ export async function create(options: CreateOptions): Promise<void> {
     );
   }
   const environment = await waitUntilRunning(client, made);
-  if (options.output === "json") return console.log(JSON.stringify(environment, null, 2));
+  if (options.output === "json") return console.log(printableJson(environment));
   console.log(environment.name);
   if (options.output !== "name" && process.stderr.isTTY)
     say(onStderr.dim(`Next: ./microterm attach ${environment.name}`));

@@ -1,4 +1,4 @@
-import type { Environment } from "@microterm/protocol";
+import { type Environment, printableJson } from "@microterm/protocol";
 import { onStdout } from "../colors.ts";
 import { say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
@@ -7,7 +7,7 @@ import { durationWords, noticeWords, stateWords } from "../words.ts";
 
 export async function ls(options: ServerOptions & { readonly output?: "json" | "name" }): Promise<void> {
   const environments = await connect(options).environments.list();
-  if (options.output === "json") return console.log(JSON.stringify(environments, null, 2));
+  if (options.output === "json") return console.log(printableJson(environments));
   if (options.output === "name") {
     for (const { name } of environments) console.log(name);
     return;

@@ -1,4 +1,5 @@
 import { userInfo } from "node:os";
+import { printableJson } from "@microterm/protocol";
 import { say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 
@@ -6,7 +7,7 @@ export async function open(options: ServerOptions & { readonly output?: "json" }
   const client = connect(options);
   const { token, expiresAt } = await client.createLink();
   const url = `${client.url}/sign-in#token=${token}`;
-  if (options.output === "json") return console.log(JSON.stringify({ url, expiresAt }, null, 2));
+  if (options.output === "json") return console.log(printableJson({ url, expiresAt }));
   console.log(url);
   say("It works once, within 10 minutes.");
   const line = sshLine(client.url, process.env);

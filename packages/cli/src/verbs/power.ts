@@ -1,4 +1,4 @@
-import type { Environment } from "@microterm/protocol";
+import { type Environment, printableJson } from "@microterm/protocol";
 import { type Client, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { CliError } from "../failure.ts";
@@ -21,7 +21,7 @@ export async function power(
   const asked = await Promise.all(names.map((name) => client.environments[action](name)));
   const reached: Environment[] = [];
   for (const environment of asked) reached.push(await waitForIts(action, client, environment));
-  if (options.output === "json") console.log(JSON.stringify(reached, null, 2));
+  if (options.output === "json") console.log(printableJson(reached));
   else for (const { name } of reached) console.log(name);
 }
 

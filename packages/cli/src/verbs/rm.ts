@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import type { Receipt } from "@microterm/protocol";
+import { printableJson, type Receipt } from "@microterm/protocol";
 import { RequestError } from "@microterm/sdk";
 import { CliError, EXIT, explain, say } from "../failure.ts";
 import { plain } from "../plain-text.ts";
@@ -41,7 +41,7 @@ export async function rm(names: readonly string[], options: RmOptions): Promise<
       process.exitCode = EXIT.failure;
     }
   }
-  if (options.output === "json") console.log(JSON.stringify(receipts, null, 2));
+  if (options.output === "json") console.log(printableJson(receipts));
 }
 
 /** Asks on a terminal only: a script has said `--all` and means it. */

@@ -1,3 +1,4 @@
+import { printableJson } from "@microterm/protocol";
 import { CliError, EXIT } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { parseSeconds } from "../sizes.ts";
@@ -23,6 +24,6 @@ export async function update(names: readonly string[], options: UpdateOptions): 
   };
   const client = connect(options);
   const updated = await Promise.all(names.map((name) => client.environments.update(name, wish)));
-  if (options.output === "json") console.log(JSON.stringify(updated, null, 2));
+  if (options.output === "json") console.log(printableJson(updated));
   else for (const { name } of updated) console.log(name);
 }

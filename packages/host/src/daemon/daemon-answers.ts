@@ -1,6 +1,11 @@
 import { z } from "zod";
+import { plainText } from "../plain-text.ts";
 
-/** Answers of microterm-host, as in docs/reference/host-protocol.md. The daemon is ours, and checked all the same. */
+/**
+ * Answers of microterm-host, as in docs/reference/host-protocol.md. The daemon is ours, and checked all the same: who owns a data
+ * folder can put another program's socket into it, and its words are shown to whoever looks, root too.
+ */
+const words = z.string().transform((text) => plainText(text, 4000));
 const count = z.number().int().nonnegative();
 const key = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/);
 const id = z.string().regex(/^[a-z0-9]{8,32}$/);
@@ -24,7 +29,7 @@ export type HostCode = z.infer<typeof HostCode>;
 
 export const Reply = z.union([
   z.strictObject({ id: count, ok: z.record(z.string(), z.unknown()) }),
-  z.strictObject({ id: count.nullable(), error: z.strictObject({ code: HostCode, message: z.string() }) }),
+  z.strictObject({ id: count.nullable(), error: z.strictObject({ code: HostCode, message: words }) }),
 ]);
 
 const RemovedFiles = z.strictObject({ files: count, bytes: count });
@@ -49,17 +54,17 @@ export type HostMachine = z.infer<typeof HostMachine>;
 export const ANSWERS = {
   hello: z.strictObject({
     protocol: z.literal(1),
-    version: z.string(),
+    version: words,
     pid: count,
     supervisorPid: count,
-    instance: z.string(),
-    bootId: z.string(),
+    instance: words,
+    bootId: words,
     cgroup: z.enum(["v1", "v2", "none"]),
-    qemu: z.string().nullable(),
+    qemu: words.nullable(),
     images: z.array(key),
   }),
   settle: z.strictObject({}),
-  "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(z.string()) }),
+  "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(words) }),
   "image.import": z.strictObject({ imported: z.array(key), images: z.array(key) }),
   "disk.create": z.strictObject({}),
   "disk.remove": z.strictObject({ removed: RemovedFiles }),
@@ -95,7 +100,7 @@ export const ANSWERS = {
     cpus: count,
   }),
   "jail.probe": z.strictObject({
-    checks: z.array(z.strictObject({ name: z.string(), refused: z.boolean(), detail: z.string() })),
+    checks: z.array(z.strictObject({ name: words, refused: z.boolean(), detail: words })),
   }),
 } as const;
 

@@ -3,6 +3,7 @@ import cookies from "@fastify/cookie";
 import type { Credential, CredentialService } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Addresses } from "../http/addresses.ts";
+import type { AccessToken } from "../process/access-token.ts";
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -19,7 +20,14 @@ export interface Authenticator {
   authenticate(request: IncomingMessage): Promise<Identity>;
 }
 
-export function createAuthenticator(credentials: CredentialService, addresses: Addresses): Authenticator {
+export interface AuthenticatorOptions {
+  readonly credentials: CredentialService;
+  readonly addresses: Addresses;
+  /** The server's own token. */
+  readonly access: AccessToken;
+}
+
+export function createAuthenticator({ credentials, addresses, access }: AuthenticatorOptions): Authenticator {
   return {
     async authenticate(request) {
       const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? "")?.[1];
@@ -29,6 +37,8 @@ export function createAuthenticator(credentials: CredentialService, addresses: A
       addresses.checkOrigin(request, {
         required: cookie !== undefined && (upgrade || !SAFE_METHODS.has(request.method ?? "GET")),
       });
+      const own = bearer === undefined ? null : access.matches(bearer);
+      if (own !== null) return { ...own, via: "bearer" };
       const secret = bearer ?? cookie;
       const credential = secret === undefined ? null : await credentials.authenticate(secret);
       // Each kind in its own place: cookies go to every port of a host, and what a session may not do, a token may.

@@ -1,4 +1,6 @@
+import { printableJson } from "@microterm/protocol";
 import { connect } from "../up/daemon.ts";
+import { foreignOwner, runAsOwner } from "../up/data-owner.ts";
 import type { ReportOptions } from "../up/options.ts";
 import { type DataPaths, dataPaths } from "../up/paths.ts";
 import { oneLine, SetupError } from "../up/progress.ts";
@@ -8,8 +10,10 @@ import { CHECKS, type Check } from "./checks.ts";
 /** `microterm doctor`: every check with its reason and mend. Exit code 0, or 1 when one fails. */
 export async function doctor(options: ReportOptions): Promise<number> {
   const paths = dataPaths(options.data);
+  const owner = foreignOwner(paths.data);
+  if (owner !== null) return runAsOwner(owner, "doctor", ["--data", paths.data, "--output", options.output]);
   const checks = await examine(paths);
-  if (options.output === "json") process.stdout.write(`${JSON.stringify({ checks }, null, 2)}\n`);
+  if (options.output === "json") process.stdout.write(`${printableJson({ checks })}\n`);
   else process.stdout.write(checks.map(describe).join(""));
   return checks.some((one) => one.status === "fail") ? 1 : 0;
 }

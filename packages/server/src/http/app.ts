@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import cookie from "@fastify/cookie";
 import { ERRORS, PlatformError } from "@microterm/protocol";
 import Fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from "fastify";
@@ -7,6 +8,7 @@ import { systemRandomness } from "../process/system-clock.ts";
 import { registerRoutes } from "../routes/index.ts";
 import type { App, Services } from "../services.ts";
 import { PROBLEM_TYPE, problemOf, toPlatformError } from "./problem.ts";
+import { problemPage, wantsPage } from "./problem-page.ts";
 import { SECURITY_HEADERS } from "./security-headers.ts";
 
 declare module "fastify" {
@@ -19,6 +21,12 @@ declare module "fastify" {
     public?: boolean;
   }
 }
+
+/** Between two requests on one connection. */
+const KEEP_ALIVE_MS = 30_000;
+/** For a request's head, and for a body of JSON; bodies that stream take their time. */
+const HEADERS_MS = 20_000;
+const JSON_BODY_MS = 20_000;
 
 /** JSON bodies are small; files have routes of their own that stream. */
 const JSON_LIMIT_BYTES = 64 * 1024;
@@ -39,6 +47,8 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
     genReqId: () => systemRandomness.id(12),
     bodyLimit: JSON_LIMIT_BYTES,
     forceCloseConnections: true,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
     return503OnClosing: false,
     // An address may be as long as Node's header limit lets it: the schemas then say what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
@@ -57,8 +67,10 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     services.addresses.checkHost(request.raw);
+    limitJsonBody(request.raw);
     if (request.routeOptions.config.public || request.is404) return;
     request.identity = await services.authenticator.authenticate(request.raw);
+    services.strangers.trust(request.raw.socket);
     services.readiness.assertRecovered();
   });
   await app.register(cookie);
@@ -67,16 +79,26 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
   return app;
 }
 
+/** A body that comes in drops would hold a connection for ever. */
+function limitJsonBody(request: IncomingMessage): void {
+  if (!/^application\/json\b/.test(request.headers["content-type"] ?? "")) return;
+  const timer = setTimeout(() => request.destroy(), JSON_BODY_MS);
+  const done = () => clearTimeout(timer);
+  request.once("end", done).once("close", done);
+}
+
 function sendProblem(
   thrown: unknown,
-  request: Pick<FastifyRequest, "id" | "log">,
+  request: Pick<FastifyRequest, "id" | "log" | "raw">,
   reply: Pick<FastifyReply, "code" | "header" | "send">,
 ): void {
   const error = toPlatformError(thrown);
   if (error.code === "INTERNAL") request.log.error({ err: error.cause ?? error }, "request failed");
   reply.code(ERRORS[error.code].status);
-  reply.header("content-type", PROBLEM_TYPE);
+  const problem = problemOf(error, request.id);
+  const isPage = wantsPage(request.raw);
+  reply.header("content-type", isPage ? "text/html; charset=utf-8" : PROBLEM_TYPE);
   reply.header("cache-control", "no-store");
   if (error.code === "TOO_MANY") reply.header("retry-after", "10");
-  reply.send(JSON.stringify(problemOf(error, request.id)));
+  reply.send(isPage ? problemPage(problem) : JSON.stringify(problem));
 }

@@ -1,18 +1,41 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { CredentialService } from "@microterm/core";
+import type { Credential, CredentialService, Randomness } from "@microterm/core";
 import type { OwnerId } from "@microterm/protocol";
 import { writeFileAtomic } from "./atomic-file.ts";
 
+const SECRET_LENGTH = 48;
+
 /**
- * Sees to it that `path` holds a bearer token that works, for whoever may read the data folder. A token that works
- * already is kept: a CLI that has read it goes on over a restart.
+ * What opens the server for whoever may read its data folder: a bearer token that is made at each start, ends with the process, and is in
+ * no database, so that nothing in there, and no request, takes it out of use.
  */
-export async function ensureAccessToken(path: string, credentials: CredentialService, owner: OwnerId): Promise<void> {
-  const old = readText(path);
-  if (old !== null && (await credentials.authenticate(old)) !== null) return;
-  const { secret } = await credentials.createToken(owner);
-  writeFileAtomic(path, `${secret}\n`);
+export interface AccessToken {
+  /** What the token stands for, or null when this is another secret. */
+  matches(secret: string): Pick<Credential, "hash" | "owner" | "expiresAt"> | null;
 }
+
+interface AccessTokenOptions {
+  /** Where the secret is written to. */
+  readonly path: string;
+  readonly owner: OwnerId;
+  readonly random: Randomness;
+  readonly credentials: CredentialService;
+}
+
+export async function createAccessToken(options: AccessTokenOptions): Promise<AccessToken> {
+  const { path, owner, random, credentials } = options;
+  // Servers of before kept theirs in the database, where it would go on to work.
+  const old = readText(path);
+  if (old !== null) await credentials.revoke({ secret: old });
+  const secret = random.id(SECRET_LENGTH);
+  const digest = digestOf(secret);
+  writeFileAtomic(path, `${secret}\n`);
+  const credential = { hash: digest.toString("hex"), owner, expiresAt: null };
+  return { matches: (given) => (timingSafeEqual(digestOf(given), digest) ? credential : null) };
+}
+
+const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 function readText(path: string): string | null {
   try {

@@ -5,13 +5,17 @@ import { z } from "zod";
 import type { App, Services } from "../services.ts";
 import { NoContent, problems } from "./schemas.ts";
 
-/** A link has 248 random bits, so this is about load and noise, not about guessing. */
-const SIGN_INS_PER_MINUTE = 20;
+/**
+ * A link has 248 random bits, so this is about noise and not about guessing. Only what fails is counted: all who ask come from
+ * this host's own address, and nobody must be able to shut the owner out.
+ */
+const FAILURES_PER_MINUTE = 20;
 
 const SignInLink = z.strictObject({ token: z.string(), expiresAt: z.iso.datetime() });
 
 export async function sessionRoutes(app: App, { credentials, addresses, version }: Services): Promise<void> {
   await app.register(rateLimit, { global: false });
+  const countFailure = app.createRateLimit({ max: FAILURES_PER_MINUTE, timeWindow: 60_000 });
   const tags = ["session"];
 
   app.post(
@@ -24,18 +28,14 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
         body: SignIn,
         response: { 200: Session, ...problems },
       },
-      onRequest: [
-        // First, so that another site's page can't use up its visitor's attempts.
-        async (request) => addresses.checkOrigin(request.raw, { required: false }),
-        app.rateLimit({
-          max: SIGN_INS_PER_MINUTE,
-          timeWindow: 60_000,
-          errorResponseBuilder: () => new PlatformError("TOO_MANY", "Too many attempts to sign in within a minute."),
-        }),
-      ],
+      onRequest: async (request) => addresses.checkOrigin(request.raw, { required: false }),
     },
     async (request, reply) => {
-      const { secret, credential } = await credentials.exchange(request.body.token);
+      const { secret, credential } = await credentials.exchange(request.body.token).catch(async (error: unknown) => {
+        const count = await countFailure(request);
+        const isExceeded = !count.isAllowed && count.isExceeded;
+        throw isExceeded ? new PlatformError("TOO_MANY", "Too many attempts to sign in have failed.") : error;
+      });
       setCookie(reply, addresses.cookieName(), secret, credential.expiresAt);
       return { owner: credential.owner, version };
     },
@@ -52,11 +52,14 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
     {
       schema: {
         tags,
-        summary: "Sign out, and close what the credential had opened",
+        summary: "Sign out: end the session of the cookie, and close what it had opened",
         response: { 204: NoContent, ...problems },
       },
     },
     async (request, reply) => {
+      if (request.identity.via !== "cookie") {
+        throw new PlatformError("BAD_REQUEST", "There is no session to end: the request came with a bearer token.");
+      }
       await credentials.revoke({ hash: request.identity.hash });
       return reply.clearCookie(addresses.cookieName(), { path: "/" }).code(204).send(null);
     },

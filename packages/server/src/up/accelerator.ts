@@ -1,31 +1,40 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { proveKvm } from "@microterm/drivers";
 import type { HostDaemonClient } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
 import { z } from "zod";
 import type { DataPaths } from "./paths.ts";
+import { readPlainFile, writePlainFile } from "./plain-files.ts";
 import { oneLine, type Progress } from "./progress.ts";
 
 /** A KVM guest of ours answers in one or two seconds; a host whose KVM hangs never does. */
 const PROOF_DEADLINE_MS = 10_000;
 
+/** The file is a line. */
+const MOST_BYTES = 64 * 1024;
+
 const Remembered = z.strictObject({
   /** What the answer depends on: host kernel, CPU, QEMU, and whether there is a KVM to ask. */
-  host: z.string(),
+  host: z.string().transform(oneLine),
   accelerator: z.enum(["kvm", "tcg"]),
   reason: z.string().transform(oneLine),
 });
 export type AcceleratorVerdict = Pick<z.infer<typeof Remembered>, "accelerator" | "reason">;
 
-/** What was found out earlier about this very host, or null. */
-export function rememberedAccelerator(paths: DataPaths, qemu: string | null): AcceleratorVerdict | null {
+/** What was found out last, on whatever host, or null. */
+export function lastAccelerator(paths: DataPaths): z.infer<typeof Remembered> | null {
   try {
-    const remembered = Remembered.parse(JSON.parse(readFileSync(paths.accelerator, "utf8")));
-    return remembered.host === hostFingerprint(qemu) ? remembered : null;
+    return Remembered.parse(JSON.parse(readPlainFile(paths.accelerator, MOST_BYTES)));
   } catch {
     return null;
   }
+}
+
+/** What was found out earlier about this very host, or null. */
+export function rememberedAccelerator(paths: DataPaths, qemu: string | null): AcceleratorVerdict | null {
+  const remembered = lastAccelerator(paths);
+  return remembered?.host === hostFingerprint(qemu) ? remembered : null;
 }
 
 /**
@@ -43,7 +52,7 @@ export async function detectAccelerator(
   const known = rememberedAccelerator(paths, qemu);
   if (known !== null) return known;
   const verdict = await prove(daemon, image, paths, progress);
-  writeFileSync(paths.accelerator, `${JSON.stringify({ host: hostFingerprint(qemu), ...verdict })}\n`, { mode: 0o644 });
+  writePlainFile(paths.accelerator, `${JSON.stringify({ host: hostFingerprint(qemu), ...verdict })}\n`);
   return verdict;
 }
 

@@ -1,9 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { prepareFolders } from "./account.ts";
+import { asServer, prepareFolders } from "./account.ts";
 import { dataPaths } from "./paths.ts";
 
 const NOBODY = { uid: 65_534, gid: 65_534, drops: true } as const;
@@ -43,7 +44,10 @@ describe.runIf(process.getuid?.() === 0)("the data folder, prepared by root", ()
     expect(statSync(data).mode & 0o7777).toBe(0o1777);
     chmodSync(data, 0o755);
     chownSync(data, NOBODY.uid, NOBODY.gid);
-    expect(prepare).toThrow("others than root");
+    expect(prepare).toThrow(`belongs to uid ${NOBODY.uid}`);
+    chownSync(data, 0, 0);
+    chmodSync(above, 0o777);
+    expect(prepare).toThrow(`others than root may write to ${above}`);
   });
 
   it("gives away nothing that a link stands for", () => {
@@ -54,4 +58,14 @@ describe.runIf(process.getuid?.() === 0)("the data folder, prepared by root", ()
     expect(prepare).toThrow("is no folder");
     expect(lstatSync(victim).uid).toBe(0);
   });
+});
+
+it.each([false, true])("the server gains no rights by what it starts (root starts it: %s)", (drops) => {
+  if (drops && process.getuid?.() !== 0) return;
+  mkdirSync(join(data, "app"), { recursive: true });
+  const account = drops ? NOBODY : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, drops };
+  const command = asServer(account, dataPaths(data), []);
+  const [program = "", ...args] = command.slice(0, command.lastIndexOf("--") + 1);
+  const status = execFileSync(program, [...args, "cat", "/proc/self/status"], { encoding: "utf8" });
+  expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
 });

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { MAX_SOCKET_PATH, runCommand } from "@microterm/host";
 import { CHECKOUT, type DataPaths, SERVICE_USER } from "./paths.ts";
 import { SetupError } from "./progress.ts";
+import { whoElseMayChange } from "./trusted-path.ts";
 
 /** Whom the server runs as. `drops` when root starts it and it must become somebody else first. */
 export interface ServerAccount {
@@ -70,10 +71,10 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
 
 /** Whoever could put a link into the data folder would choose what root gives away, and where it writes. */
 function prepareAsRoot(paths: DataPaths, account: ServerAccount): void {
-  const data = statSync(paths.data);
-  if (data.uid !== 0 || (data.mode & 0o022) !== 0) throw new Error("others than root may write to it");
+  const why = whoElseMayChange(paths.data);
+  if (why !== null) throw new Error(why);
   // It may be a folder with other things in it: nothing but the way through is opened.
-  chmodSync(paths.data, (data.mode & 0o777) | 0o011);
+  chmodSync(paths.data, (statSync(paths.data).mode & 0o777) | 0o011);
   mkdirSync(paths.server, { recursive: true, mode: 0o700 });
   mkdirSync(paths.app, { recursive: true });
   if (!lstatSync(paths.server).isDirectory()) throw new Error(`${paths.server} is no folder`);
@@ -99,7 +100,7 @@ function ownerOf(path: string): number | null {
 }
 
 /**
- * The command that runs Node as the server's account.
+ * The command that runs Node as the server's account, with no way to more rights: whatever it starts gains none by set-uid programs.
  *
  * Started by root, the checkout may lie where the service user can't go (/root): it is bound to a folder of the data
  * folder in a mount namespace of the server's own, which is gone with the server. All capabilities are dropped and
@@ -107,7 +108,10 @@ function ownerOf(path: string): number | null {
  */
 export function asServer(account: ServerAccount, paths: DataPaths, args: readonly string[]): readonly string[] {
   const relative = process.execPath.slice(CHECKOUT.length + 1);
-  if (!account.drops) return [process.execPath, `${CHECKOUT}/packages/server/src/main.ts`, ...args];
+  if (!account.drops) {
+    const server = [process.execPath, `${CHECKOUT}/packages/server/src/main.ts`, ...args];
+    return ["setpriv", "--no-new-privs", "--inh-caps=-all", "--", ...server];
+  }
   const enter = 'mount --bind -- "$1" "$2" && cd / && shift 2 && exec "$@"';
   return [
     ...["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", enter, "sh", CHECKOUT, paths.app],

@@ -44,7 +44,7 @@ describe.runIf(process.getuid?.() === 0)("what runs for another user", () => {
 
   it("is not taken for absent: a server's address may not be read", async () => {
     expect(await runningServer(paths)).toBeNull();
-    writeFileSync(paths.serverJson, "{}", { mode: 0o600 });
+    writeFileSync(join(paths.server, "server.json"), "{}", { mode: 0o600 });
     await expect(asNobody(() => runningServer(paths))).rejects.toMatchObject({ code: "EACCES" });
   });
 });

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import {
   connectUnix,
@@ -6,11 +6,16 @@ import {
   type HostDaemonClient,
   hostCodeOf,
   plainText,
-  runInteractive,
   systemCode,
 } from "@microterm/host";
 import { type DataPaths, instanceName } from "./paths.ts";
+import { openLog, readLog } from "./plain-files.ts";
 import { type Progress, SetupError } from "./progress.ts";
+import { asRoot } from "./root-commands.ts";
+import { rootCopy } from "./root-copy.ts";
+import { endSupervisor } from "./supervisor.ts";
+
+const LOG_TAIL_BYTES = 64 * 1024;
 
 interface DaemonStart {
   readonly paths: DataPaths;
@@ -24,7 +29,8 @@ interface DaemonStart {
  * Makes sure that the daemon of this data folder runs, is of this build and has the image, whole.
  * One that is older is stopped first; machines do not notice.
  */
-export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient> {
+export async function ensureDaemon(wanted: DaemonStart): Promise<HostDaemonClient> {
+  const start = { ...wanted, binary: await rootCopy(wanted.binary) };
   const running = await connect(start.paths);
   if (running !== null) {
     const mend = await whatIsWrong(running, start);
@@ -34,7 +40,7 @@ export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient
     await stopDaemon(start.paths);
   }
   const step = start.progress.step("Starting microterm-host (as root)");
-  const logged = logText(start.paths.daemonLog).length;
+  const logged = readLog(start.paths.daemonLog, 0).end;
   await launchDaemon(start);
   const deadline = Date.now() + 60_000;
   for (;;) {
@@ -45,8 +51,10 @@ export async function ensureDaemon(start: DaemonStart): Promise<HostDaemonClient
     });
     if (client !== null) {
       step.done();
-      const corrupt = /the installed image is corrupt .*/.exec(logText(start.paths.daemonLog).slice(logged));
-      if (corrupt !== null) start.progress.note(`  microterm-host says: ${corrupt[0]}`);
+      const corrupt = /the installed image is corrupt .*/.exec(
+        readLog(start.paths.daemonLog, LOG_TAIL_BYTES, logged).text,
+      );
+      if (corrupt !== null) start.progress.note(`  microterm-host says: ${plainText(corrupt[0])}`);
       return client;
     }
     if (Date.now() > deadline) {
@@ -68,11 +76,11 @@ async function whatIsWrong(daemon: HostDaemonClient, start: DaemonStart): Promis
   const verdict = await daemon.verifyImage(start.image.key);
   if (verdict.ok) return null;
   await asRoot(["rm", "-rf", "--", `${start.paths.host}/images/${start.image.key}`]);
-  return `The installed image is corrupt (${verdict.bad.join(", ")}): installing it again.`;
+  return `The installed image is corrupt (${plainText(verdict.bad.join(", "))}): installing it again.`;
 }
 
 async function launchDaemon(start: DaemonStart): Promise<void> {
-  const log = openSync(start.paths.daemonLog, "a", 0o600);
+  const log = openLog(start.paths.daemonLog);
   try {
     const command = [
       // In a session of its own and without a hand on the terminal that started it, which it outlives; sudo needs that before.
@@ -111,16 +119,19 @@ export async function connect(paths: DataPaths): Promise<HostDaemonClient | null
 /** The socket is its server's user's alone, and root's; whoever can open it all the same is turned away by the daemon. */
 const isRefusal = (error: unknown): boolean => systemCode(error) === "EACCES" || hostCodeOf(error) === "denied";
 
-/** Machines that wait in the pool, or of which a template was being made: nobody's, with disks of their own. */
-export async function endUnclaimed(paths: DataPaths): Promise<void> {
+/**
+ * Ends machines that no server ended. `unclaimed`: those that wait in the pool, or of which a template was being made, with the
+ * disks that are their own; `all`: claimed ones too, whose disks are kept.
+ */
+export async function endMachines(paths: DataPaths, which: "unclaimed" | "all" | "with their disks"): Promise<void> {
   const daemon = await connect(paths);
   if (daemon === null) return;
   try {
     for (const { machineId, diskId, environment } of (await daemon.list()).machines) {
-      // What a claimed machine belonged to has been stopped, and the machine with it.
-      if (environment !== null) continue;
+      if (environment !== null && which === "unclaimed") continue;
       await daemon.kill(machineId);
-      if (diskId === machineId) await daemon.removeDisk(diskId);
+      const isItsOwn = environment === null && diskId === machineId;
+      if (diskId !== null && (isItsOwn || which === "with their disks")) await daemon.removeDisk(diskId);
     }
   } finally {
     daemon.close();
@@ -133,34 +144,8 @@ export async function stopDaemon(paths: DataPaths): Promise<boolean> {
   if (client === null) return false;
   const { supervisorPid } = await client.hello();
   client.close();
-  // The shell's own kill: a minimal Debian has no program of that name.
-  await asRoot(["sh", "-c", 'kill -TERM "$1"', "sh", String(supervisorPid)]);
-  const deadline = Date.now() + 10_000;
-  while ((await connect(paths)) !== null) {
-    if (Date.now() > deadline)
-      throw new SetupError(`microterm-host (pid ${supervisorPid}) does not stop`, `kill -9 ${supervisorPid}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
+  await endSupervisor(supervisorPid, paths.data);
   return true;
-}
-
-/**
- * Runs a command as root: through sudo, which may ask for the password on the terminal, where we are not root.
- * Rejects when it fails. Its output goes to the descriptors, or to our stderr.
- */
-export async function asRoot(
-  command: readonly string[],
-  output: { stdout: number; stderr: number } = { stdout: 2, stderr: 2 },
-): Promise<void> {
-  const sudo = userInfo().uid === 0 ? [] : ["sudo", ...(process.stdin.isTTY ? [] : ["-n"]), "--"];
-  const code = await runInteractive([...sudo, ...command], output);
-  if (code === 0) return;
-  throw new SetupError(
-    `'${[...sudo, ...command].join(" ")}' failed with exit code ${code}`,
-    sudo.length > 0
-      ? "run it where sudo can ask for your password, or as root: sudo ./microterm up"
-      : "./microterm doctor",
-  );
 }
 
 function isSameBinary(pid: number, binary: string): boolean {
@@ -174,14 +159,6 @@ function isSameBinary(pid: number, binary: string): boolean {
 
 /** A log's last lines, made safe to show: the server's own words are among them. */
 export function logTail(path: string): string {
-  const lines = logText(path).split("\n").slice(-12);
+  const lines = readLog(path, LOG_TAIL_BYTES).text.split("\n").slice(-12);
   return lines.map((line) => plainText(line)).join("\n") || "(no log)";
-}
-
-function logText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

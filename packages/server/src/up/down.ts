@@ -1,13 +1,17 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { runCommand } from "@microterm/host";
 import { serverAccount } from "./account.ts";
-import { asRoot, connect, endUnclaimed, stopDaemon } from "./daemon.ts";
-import { hadMachines, removeEnvironments, stopEnvironments, withServer } from "./environments.ts";
+import { connect, endMachines, stopDaemon } from "./daemon.ts";
+import { type FolderOwner, foreignOwner, runAsOwner } from "./data-owner.ts";
+import { hadMachines, removeEnvironments, ServerUnusable, stopEnvironments, withServer } from "./environments.ts";
 import type { DownOptions } from "./options.ts";
 import { type DataPaths, dataPaths, defaultDataFolder, SERVICE_USER } from "./paths.ts";
-import { createProgress, SetupError } from "./progress.ts";
-import { isServer, serverProcess } from "./server-process.ts";
+import { createProgress, oneLine, type Progress, SetupError } from "./progress.ts";
+import { removeData } from "./remove-data.ts";
+import { asRoot } from "./root-commands.ts";
+import { stopServer } from "./server-process.ts";
+import { endSupervisor, findSupervisors } from "./supervisor.ts";
 
 /** `microterm down`: stops server, machines and daemon and keeps the disks; with `--destroy` removes all of it. */
 export async function down(options: DownOptions): Promise<number> {
@@ -17,20 +21,65 @@ export async function down(options: DownOptions): Promise<number> {
     progress.note(`There is nothing in ${paths.data}.`);
     return 0;
   }
+  const owner = foreignOwner(paths.data);
+  if (owner !== null) return downFor(owner, paths, options, progress);
   if (options.destroy && !options.yes && !(await confirmed(paths))) return 1;
 
   // sudo may have to ask: before anything is half done, and only where something is root's.
-  if (await isForRoot(paths, options)) await asRoot(["true"]);
-  const action = options.destroy ? removeEnvironments : stopEnvironments;
-  const step = progress.step(options.destroy ? "Removing all environments" : "Stopping all environments");
-  step.done((await withServer(paths, await serverAccount(), progress, action)) ?? "none were ever made");
+  if (!options.rootFollows && (await isForRoot(paths, options))) await asRoot(["true"]);
+  const isDone = await endEnvironments(paths, options, progress);
   await stopServer(paths);
-  await endUnclaimed(paths);
-  if (await stopDaemon(paths)) progress.note("  ✓ microterm-host stopped");
-  if (options.destroy) {
-    await removeData(paths);
-    progress.note(`  ✓ ${paths.data} removed`);
+  await endMachines(paths, options.destroy ? "with their disks" : isDone ? "unclaimed" : "all");
+  if (!options.rootFollows && (await stopDaemon(paths))) progress.note(STOPPED);
+  if (!options.destroy) return 0;
+  await removeData(paths, options.rootFollows ? "server's" : "all");
+  if (process.getuid?.() === 0 && paths.data === defaultDataFolder({})) await runCommand(["userdel", SERVICE_USER]);
+  if (!options.rootFollows) progress.note(`  ✓ ${paths.data} removed`);
+  return 0;
+}
+
+/**
+ * Has the server end its environments, each as it wants to be ended. False where no server can, whatever its database is like: the
+ * daemon then ends the machines.
+ */
+async function endEnvironments(paths: DataPaths, options: DownOptions, progress: Progress): Promise<boolean> {
+  const step = progress.step(options.destroy ? "Removing all environments" : "Stopping all environments");
+  try {
+    const action = options.destroy ? removeEnvironments : stopEnvironments;
+    step.done((await withServer(paths, await serverAccount(), progress, action)) ?? "none were ever made");
+    return true;
+  } catch (error) {
+    const isHelpless = options.destroy || (error instanceof ServerUnusable && hadMachines(paths));
+    if (!isHelpless) throw error;
+    step.warn(oneLine(error instanceof Error ? error.message : String(error)));
+    progress.note(`  Machines are ended without the server${options.destroy ? "" : ", as a power cut would"}.`);
+    return false;
   }
+}
+
+const STOPPED = "  ✓ microterm-host stopped";
+
+/**
+ * Root ends what is another user's: that user's part with that user's rights, then what only root can do, which is to end
+ * root's own processes for this folder and to remove root's own files in it.
+ */
+async function downFor(
+  owner: FolderOwner,
+  paths: DataPaths,
+  options: DownOptions,
+  progress: Progress,
+): Promise<number> {
+  progress.note(`${paths.data} belongs to ${owner.name}, and is worked on with that user's rights.`);
+  const flags = [...(options.destroy ? ["--destroy"] : []), ...(options.yes ? ["--yes"] : []), "--root-follows"];
+  const code = await runAsOwner(owner, "down", ["--data", paths.data, ...flags]);
+  if (code !== 0) return code;
+  for (const pid of findSupervisors(paths.data)) {
+    await endSupervisor(pid, paths.data);
+    progress.note(STOPPED);
+  }
+  if (!options.destroy) return 0;
+  await removeData(paths, "root's", owner.uid);
+  progress.note(`  ✓ ${paths.data} removed`);
   return 0;
 }
 
@@ -54,38 +103,4 @@ async function confirmed(paths: DataPaths): Promise<boolean> {
   if (answer.trim() === "yes") return true;
   process.stderr.write("Nothing was removed.\n");
   return false;
-}
-
-async function stopServer(paths: DataPaths): Promise<void> {
-  // Also one that is too busy to answer: its folder must not be removed below it.
-  const server = serverProcess(paths);
-  if (server === null) return;
-  process.kill(server.pid, "SIGTERM");
-  const deadline = Date.now() + 15_000;
-  while (existsSync(`/proc/${server.pid}`)) {
-    if (!isServer(server.pid, paths)) return;
-    if (Date.now() > deadline) {
-      process.kill(server.pid, "SIGKILL");
-      throw new SetupError(`the server (pid ${server.pid}) did not stop in 15 s and was killed`, "./microterm status");
-    }
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
-
-/** The daemon's own folder is root's; the rest is whose the server was. */
-async function removeData(paths: DataPaths): Promise<void> {
-  if (existsSync(paths.host)) await asRoot(["rm", "-rf", "--one-file-system", "--", paths.host, paths.daemonLog]);
-  // Only what is ours: `--data` may name a folder with other things in it.
-  for (const path of [
-    paths.server,
-    paths.app,
-    paths.accelerator,
-    paths.lastUp,
-    paths.daemonLog,
-    `${paths.data}/server-start.log`,
-  ]) {
-    rmSync(path, { recursive: true, force: true });
-  }
-  if (readdirSync(paths.data).length === 0) rmSync(paths.data, { recursive: true, force: true });
-  if (process.getuid?.() === 0 && paths.data === defaultDataFolder({})) await runCommand(["userdel", SERVICE_USER]);
 }

@@ -1,17 +1,20 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { plainText } from "@microterm/host";
 import { z } from "zod";
 import type { ServerAccount } from "./account.ts";
 import { buildBinaries, ensureImage, touch } from "./build.ts";
 import { ensureDaemon } from "./daemon.ts";
 import { cacheFolder, type DataPaths } from "./paths.ts";
+import { readPlainFile, writePlainFile } from "./plain-files.ts";
 import { type Progress, SetupError } from "./progress.ts";
-import { readServerFile } from "./server-files.ts";
-import { type RunningServer, runningServer, startServer } from "./server-process.ts";
+import { type RunningServer, runningServer, startServer, stopServer, TokenRefused } from "./server-process.ts";
 
 /** Two attempts to boot, each with its deadline of a minute; a power-off takes a fraction of that. */
 const WAIT_MS = 150_000;
+
+/** `last-up.json` is a line. */
+const MOST_BYTES = 64 * 1024;
 
 /** How the last `up` ran daemon and server, so that `down` can bring them back for a moment when they are gone. */
 const LastUp = z.strictObject({
@@ -22,8 +25,11 @@ const LastUp = z.strictObject({
 export type LastUp = z.infer<typeof LastUp>;
 
 export function rememberUp(paths: DataPaths, last: LastUp): void {
-  writeFileSync(paths.lastUp, `${JSON.stringify(last)}\n`, { mode: 0o600 });
+  writePlainFile(paths.lastUp, `${JSON.stringify(last)}\n`);
 }
+
+/** Nothing can be asked of the server. */
+export class ServerUnusable extends SetupError {}
 
 /** Powers every guest off and waits for it. Resolves with what to say. */
 export async function stopEnvironments(api: Api): Promise<string> {
@@ -61,7 +67,15 @@ export async function withServer<T>(
   action: (api: Api) => Promise<T>,
 ): Promise<T | null> {
   const running = await runningServer(paths);
-  if (running !== null) return action(createApi(running, paths));
+  if (running !== null) {
+    try {
+      return await action(createApi(running));
+    } catch (error) {
+      if (!(error instanceof TokenRefused)) throw error;
+      // The next one makes a token of its own.
+      await stopServer(paths);
+    }
+  }
   const known = readLastUp(paths);
   if (known === null) return null;
   const last = await withBuilds(known, paths, progress);
@@ -71,9 +85,14 @@ export async function withServer<T>(
   }
   // Nobody waits for a prompt here.
   const args = [...last.args, "--port", "0", "--pool", "0", "--templates=false"];
-  const server = await startServer({ paths, account, args, detach: false });
+  const server = await startServer({ paths, account, args, detach: false }).catch((cause: unknown) => {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new ServerUnusable(`no server can be started for ${paths.data}: ${said}`, "./microterm down --destroy", {
+      cause,
+    });
+  });
   try {
-    return await action(createApi(server, paths));
+    return await action(createApi(server));
   } finally {
     server.stop();
     await server.ended;
@@ -87,12 +106,13 @@ export const hadMachines = (paths: DataPaths): boolean => (readLastUp(paths)?.im
 async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): Promise<LastUp> {
   const agent = last.args[last.args.indexOf("--agent") + 1];
   const builds = [last.daemon, ...(last.image === null ? [agent ?? ""] : [last.image.path])];
-  if (builds.every((path) => existsSync(path))) {
+  const cache = cacheFolder();
+  // Nothing from elsewhere is run, whatever the file says: root's `down` runs the daemon, and imports the image, as root.
+  if (builds.every((path) => resolve(path).startsWith(`${cache}/`) && existsSync(path))) {
     touch(dirname(last.daemon));
     if (last.image !== null) touch(last.image.path);
     return last;
   }
-  const cache = cacheFolder();
   const made = await buildBinaries(cache, progress);
   const image = last.image === null ? null : await ensureImage(cache, made.agent, progress);
   const values: Readonly<Record<string, string | undefined>> = { "--agent": made.agent, "--image": image?.key };
@@ -104,7 +124,7 @@ async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): P
 
 function readLastUp(paths: DataPaths): LastUp | null {
   try {
-    return LastUp.parse(JSON.parse(readFileSync(paths.lastUp, "utf8")));
+    return LastUp.parse(JSON.parse(readPlainFile(paths.lastUp, MOST_BYTES)));
   } catch {
     return null;
   }
@@ -117,8 +137,8 @@ interface Api {
   call(method: string, path: string): Promise<unknown>;
 }
 
-function createApi(server: RunningServer, paths: DataPaths): Api {
-  const authorization = `Bearer ${readServerFile(paths.token).trim()}`;
+function createApi(server: RunningServer): Api {
+  const authorization = `Bearer ${server.token}`;
   const call = async (method: string, path: string): Promise<unknown> => {
     const answer = await fetch(`${server.url}${path}`, {
       method,
@@ -126,6 +146,7 @@ function createApi(server: RunningServer, paths: DataPaths): Api {
       signal: AbortSignal.timeout(WAIT_MS + 10_000),
     });
     const text = await answer.text();
+    if (answer.status === 401) throw new TokenRefused(server);
     if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${plainText(text)}`, "./microterm status");
     return text === "" ? null : JSON.parse(text);
   };

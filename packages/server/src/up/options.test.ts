@@ -35,7 +35,9 @@ describe("the options of up", () => {
 
 it("down keeps the disks unless it is told to destroy", () => {
   expect(readDownOptions([])).toMatchObject({ destroy: false, yes: false });
-  expect(readDownOptions(["--destroy", "-y", "--data", "d"])).toEqual({ data: "d", destroy: true, yes: true });
+  expect(readDownOptions(["--destroy", "-y", "--data", "d"])).toEqual({
+    ...{ data: "d", destroy: true, yes: true, rootFollows: false },
+  });
 });
 
 it("reports are text or JSON", () => {

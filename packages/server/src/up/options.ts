@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
+import { ALLOWED_HOST } from "../http/addresses.ts";
 import { defaultDataFolder } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 
@@ -8,6 +9,8 @@ export interface UpOptions {
   readonly detach: boolean;
   readonly port: number;
   readonly data: string;
+  /** Addresses besides its own under which browsers reach it. */
+  readonly allowHost: readonly string[];
   readonly driver: "qemu" | "process";
   /** Machines that wait to be claimed. */
   readonly pool: number;
@@ -22,6 +25,8 @@ export interface DownOptions {
   readonly data: string;
   readonly destroy: boolean;
   readonly yes: boolean;
+  /** What only root can do is left to the caller, which is root. */
+  readonly rootFollows: boolean;
 }
 
 export interface ReportOptions {
@@ -39,6 +44,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     detach: { type: "boolean", short: "d" },
     port: { type: "string" },
     data: { type: "string" },
+    "allow-host": { type: "string", multiple: true },
     driver: { type: "string" },
     pool: { type: "string" },
     "idle-timeout": { type: "string" },
@@ -65,9 +71,18 @@ export function readUpOptions(args: readonly string[]): UpOptions {
       `./microterm up --scrollback ${DEFAULT_SCROLLBACK}`,
     );
   }
+  const allowHost = (values["allow-host"] ?? []).map((host) => String(host).toLowerCase());
+  const wrong = allowHost.find((host) => !ALLOWED_HOST.test(host));
+  if (wrong !== undefined) {
+    throw new SetupError(
+      `--allow-host ${wrong} is no address as a browser shows it, without http://`,
+      "./microterm up --allow-host localhost:8080",
+    );
+  }
   return {
     detach: values.detach === true,
     port,
+    allowHost,
     pool,
     scrollback: Number(scrollback),
     idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
@@ -89,11 +104,13 @@ export function readDownOptions(args: readonly string[]): DownOptions {
     data: { type: "string" },
     destroy: { type: "boolean" },
     yes: { type: "boolean", short: "y" },
+    "root-follows": { type: "boolean" },
   });
   return {
     data: String(values.data ?? defaultDataFolder()),
     destroy: values.destroy === true,
     yes: values.yes === true,
+    rootFollows: values["root-follows"] === true,
   };
 }
 

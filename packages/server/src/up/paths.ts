@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdirSync, realpathSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { SetupError } from "./progress.ts";
+import { whoElseMayChange } from "./trusted-path.ts";
 
 /** The checkout this file belongs to. */
 export const CHECKOUT = resolve(import.meta.dirname, "../../../..");
@@ -13,11 +15,11 @@ export const SERVICE_USER = "microterm";
 export interface DataPaths {
   readonly data: string;
   readonly server: string;
-  readonly serverJson: string;
-  readonly token: string;
   readonly host: string;
   readonly daemonSocket: string;
   readonly daemonLog: string;
+  /** What the server said while it started. */
+  readonly startLog: string;
   /** Where the checkout is mounted for a server that root has started. */
   readonly app: string;
   readonly accelerator: string;
@@ -29,11 +31,10 @@ export function dataPaths(data: string): DataPaths {
   return {
     data: root,
     server: join(root, "server"),
-    serverJson: join(root, "server/server.json"),
-    token: join(root, "server/token"),
     host: join(root, "host"),
     daemonSocket: join(root, "host/run/host.sock"),
     daemonLog: join(root, "daemon.log"),
+    startLog: join(root, "server-start.log"),
     app: join(root, "app"),
     accelerator: join(root, "accelerator.json"),
     lastUp: join(root, "last-up.json"),
@@ -54,7 +55,18 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
     (env.XDG_CACHE_HOME ? join(env.XDG_CACHE_HOME, "microterm") : null) ||
     (userInfo().uid === 0 ? "/var/cache/microterm" : join(homedir(), ".cache/microterm"));
   mkdirSync(folder, { recursive: true });
+  if (userInfo().uid === 0) refuseOthers(folder);
   return resolve(folder);
+}
+
+/** Root runs what lies here. */
+function refuseOthers(cache: string): void {
+  const why = whoElseMayChange(cache);
+  if (why === null) return;
+  throw new SetupError(
+    `root runs nothing from the cache ${cache}: ${why}`,
+    "unset MICROTERM_CACHE and XDG_CACHE_HOME, or name a folder of root's",
+  );
 }
 
 /** Eight characters that name a data folder in everything made outside it (cgroups, uid claims). */

@@ -70,9 +70,12 @@ export function explainFailure(error: unknown, verb: string): string {
   underWay?.fail();
   const { message, mend } = describe(error, verb);
   const [first = "", ...more] = message.trimEnd().split("\n");
-  const rest = more.map((line) => `    ${line}\n`).join("");
-  return `microterm: ${first}\n${rest}${mend === null ? "" : `  Try: ${mend}\n`}`;
+  const rest = more.map((line) => `    ${bare(line)}\n`).join("");
+  return `microterm: ${bare(first)}\n${rest}${mend === null ? "" : `  Try: ${bare(mend)}\n`}`;
 }
+
+/** Whatever a message quotes, of a compiler, a log or a daemon that may be another program's, does nothing to the terminal. */
+const bare = (line: string): string => line.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 
 function describe(error: unknown, verb: string): { message: string; mend: string | null } {
   if (error instanceof SetupError) return error;

@@ -1,20 +1,43 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { systemCode } from "@microterm/host";
+import { readPlainFile } from "./plain-files.ts";
 
 /** `server.json` and the token are a line each. */
 const MAX_BYTES = 4096;
 
+/** What a server of this data folder has left for whoever may read it. */
+export interface ServerFiles {
+  /** Whose the folder is, and so the server. */
+  readonly uid: number;
+  readonly json: string;
+  /** Empty where there is none. */
+  readonly token: string;
+}
+
 /**
- * Reads a small file that the server wrote. Root reads files of the server's user with this: a link would have it read,
- * and send on, what that user may not see, and a pipe would have it wait for ever. Throws where it is no plain file.
+ * Reads address and token out of one and the same folder, which its owner might exchange between the two: root would
+ * else send one server's token to another's address. Throws the system's error where one of them is missing or may not
+ * be read.
  */
-export function readServerFile(path: string): string {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+export function readServerFiles(folder: string): ServerFiles {
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const inside = `/proc/self/fd/${fd}`;
   try {
-    const found = fstatSync(fd);
-    if (!found.isFile() || found.nlink !== 1 || found.size > MAX_BYTES)
-      throw new Error(`${path} is not a file of ours`);
-    return readFileSync(fd, "utf8");
+    return {
+      uid: fstatSync(fd).uid,
+      json: readPlainFile(`${inside}/server.json`, MAX_BYTES),
+      token: readIfThere(`${inside}/token`).trim(),
+    };
   } finally {
     closeSync(fd);
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readPlainFile(path, MAX_BYTES);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return "";
+    throw error;
   }
 }

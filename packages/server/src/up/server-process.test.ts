@@ -29,7 +29,9 @@ it("a server that is too busy to answer is there all the same; another process i
   await once(child, "spawn");
   const server = { url: `http://127.0.0.1:${port}`, pid: child.pid, startedAt: new Date().toISOString() };
   write(server);
-  expect(serverProcess(paths)).toEqual(server);
+  expect(serverProcess(paths)).toEqual({ ...server, token: "" });
+  writeFileSync(join(data, "server/token"), "secret\n");
+  expect(serverProcess(paths)?.token).toBe("secret");
   expect(await runningServer(paths)).toBeNull();
   for (const wrong of [
     { pid: 1 },

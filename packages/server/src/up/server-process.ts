@@ -1,11 +1,12 @@
-import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, statSync } from "node:fs";
 import { spawnDetached, spawnForeground, systemCode } from "@microterm/host";
 import { z } from "zod";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
 import { logTail } from "./daemon.ts";
 import type { DataPaths } from "./paths.ts";
+import { openLog } from "./plain-files.ts";
 import { SetupError } from "./progress.ts";
-import { readServerFile } from "./server-files.ts";
+import { readServerFiles } from "./server-files.ts";
 
 /** Written by the server, which root need not trust: the token goes to this host alone, and all of it is shown. */
 const ServerJson = z.object({
@@ -14,13 +15,25 @@ const ServerJson = z.object({
   startedAt: z.iso.datetime(),
 });
 const Link = z.object({ token: z.string().regex(/^[a-z0-9]{1,128}$/) });
-export type RunningServer = z.infer<typeof ServerJson>;
+/** A server that does not know the token in its own folder: the file was changed, or is another server's. */
+export class TokenRefused extends SetupError {
+  constructor({ pid }: RunningServer) {
+    super(`the server (pid ${pid}) does not take the token of its own data folder`, "./microterm up");
+  }
+}
+
+export interface RunningServer extends z.infer<typeof ServerJson> {
+  /** Opens it, as long as it runs. */
+  readonly token: string;
+}
 
 /** The server of this data folder that is there, whether it answers or not, or null. Throws EACCES to who may not know. */
 export function serverProcess(paths: DataPaths): RunningServer | null {
   try {
-    const server = ServerJson.parse(JSON.parse(readServerFile(paths.serverJson)));
-    return isServer(server.pid, paths) ? server : null;
+    const { uid, json, token } = readServerFiles(paths.server);
+    const server = ServerJson.parse(JSON.parse(json));
+    // Without this, a file that a crash has left would send the token to whoever has that port by now.
+    return isServer(server.pid, uid, paths) ? { ...server, token } : null;
   } catch (error) {
     if (systemCode(error) === "EACCES") throw error;
     return null;
@@ -40,15 +53,36 @@ export async function runningServer(paths: DataPaths): Promise<RunningServer | n
 }
 
 /** Whether this pid is a server of this data folder's: it may have been given to somebody else since, or never been one. */
-export function isServer(pid: number, paths: DataPaths): boolean {
+export function isServer(pid: number, uid: number, paths: DataPaths): boolean {
   try {
-    if (statSync(`/proc/${pid}`).uid !== statSync(paths.server).uid) return false;
-    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    if (statSync(`/proc/${pid}`).uid !== uid) return false;
+    const command = argumentsOf(pid);
     return command.includes("serve") && command.includes(paths.data);
   } catch {
     return false;
   }
 }
+
+/** Ends the server of this data folder, whether it answers or not, and waits until it has. Environments live on. */
+export async function stopServer(paths: DataPaths): Promise<void> {
+  // Also one that is too busy to answer: its folder must not be removed below it.
+  const server = serverProcess(paths);
+  if (server === null) return;
+  const { uid } = statSync(paths.server);
+  process.kill(server.pid, "SIGTERM");
+  const deadline = Date.now() + 15_000;
+  while (existsSync(`/proc/${server.pid}`)) {
+    if (!isServer(server.pid, uid, paths)) return;
+    if (Date.now() > deadline) {
+      process.kill(server.pid, "SIGKILL");
+      throw new SetupError(`the server (pid ${server.pid}) did not stop in 15 s and was killed`, "./microterm status");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Throws where there is no such process. */
+export const argumentsOf = (pid: number): readonly string[] => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
 
 interface ServerStart {
   readonly paths: DataPaths;
@@ -66,7 +100,7 @@ export interface StartedServer extends RunningServer {
 /** Starts the server and waits until it is ready. Rejects with a {@link SetupError} that holds what the server said. */
 export async function startServer(start: ServerStart): Promise<StartedServer> {
   const command = asServer(start.account, start.paths, start.args);
-  const log = openSync(`${start.paths.data}/server-start.log`, "w", 0o600);
+  const log = openLog(start.paths.startLog, "anew");
   const options = { stdout: log, stderr: log, env: serverEnvironment() };
   const child = start.detach ? spawnDetached(command, options) : spawnForeground(command, options);
   closeSync(log);
@@ -80,7 +114,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
     if (server !== null && (await isReady(server.url)))
       return { ...server, ended: child.ended, stop: () => child.kill("SIGTERM") };
     if (exit !== null || Date.now() > deadline) {
-      const said = logTail(`${start.paths.data}/server-start.log`);
+      const said = logTail(start.paths.startLog);
       if (exit === null) child.kill("SIGKILL");
       throw new SetupError(
         exit === null
@@ -102,13 +136,13 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 /** A fresh one-time sign-in link, asked of the running server with the data folder's own token. */
-export async function signInLink(server: RunningServer, paths: DataPaths): Promise<string> {
-  const token = readServerFile(paths.token).trim();
+export async function signInLink(server: RunningServer): Promise<string> {
   const answer = await fetch(`${server.url}/v1/links`, {
     method: "POST",
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${server.token}` },
     signal: AbortSignal.timeout(5000),
   });
+  if (answer.status === 401) throw new TokenRefused(server);
   if (!answer.ok) throw new SetupError(`the server gave no sign-in link (HTTP ${answer.status})`, "./microterm open");
   const link = Link.parse(await answer.json());
   return `${server.url}/sign-in#token=${link.token}`;

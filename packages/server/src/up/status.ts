@@ -1,21 +1,23 @@
-import { readFileSync } from "node:fs";
 import { plainText } from "@microterm/host";
-import { HostStatus } from "@microterm/protocol";
+import { HostStatus, printableJson } from "@microterm/protocol";
+import { lastAccelerator } from "./accelerator.ts";
 import { connect } from "./daemon.ts";
+import { foreignOwner, runAsOwner } from "./data-owner.ts";
 import type { ReportOptions } from "./options.ts";
 import { dataPaths } from "./paths.ts";
-import { readServerFile } from "./server-files.ts";
 import { type RunningServer, runningServer } from "./server-process.ts";
 
 /** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
 export async function status(options: ReportOptions): Promise<number> {
   const paths = dataPaths(options.data);
+  const owner = foreignOwner(paths.data);
+  if (owner !== null) return runAsOwner(owner, "status", ["--data", paths.data, "--output", options.output]);
   const server = await runningServer(paths);
   const daemon = await connect(paths);
   const machines = daemon === null ? [] : (await daemon.list()).machines;
   const hello = daemon === null ? null : await daemon.hello();
   daemon?.close();
-  const host = server === null ? null : await hostStatus(server, paths);
+  const host = server === null ? null : await hostStatus(server);
   const report = {
     data: paths.data,
     server: server === null ? null : { url: server.url, pid: server.pid, startedAt: server.startedAt },
@@ -24,11 +26,11 @@ export async function status(options: ReportOptions): Promise<number> {
       running: machines.filter((one) => one.alive).length,
       dead: machines.filter((one) => !one.alive).length,
     },
-    accelerator: readJson(paths.accelerator),
+    accelerator: lastAccelerator(paths),
     templates: host?.templates ?? null,
     pool: host?.pool ?? null,
   };
-  if (options.output === "json") process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  if (options.output === "json") process.stdout.write(`${printableJson(report)}\n`);
   else process.stdout.write(describe(report));
   return server === null ? 3 : 0;
 }
@@ -44,10 +46,10 @@ type Report = Readonly<{
 }>;
 
 /** What the server says of its templates and its pool; null when it is not ready. */
-async function hostStatus(server: RunningServer, paths: ReturnType<typeof dataPaths>): Promise<HostStatus | null> {
+async function hostStatus(server: RunningServer): Promise<HostStatus | null> {
   try {
     const answer = await fetch(`${server.url}/v1/host`, {
-      headers: { authorization: `Bearer ${readServerFile(paths.token).trim()}` },
+      headers: { authorization: `Bearer ${server.token}` },
       signal: AbortSignal.timeout(2000),
     });
     return HostStatus.parse(await answer.json());
@@ -90,12 +92,4 @@ function describeTemplates(templates: HostStatus["templates"]): string {
 
 function describePool({ wanted, ready, reason }: HostStatus["pool"]): string {
   return wanted === 0 ? "none" : `${ready} of ${wanted} ready${because(reason)}`;
-}
-
-function readJson(path: string): Report["accelerator"] {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Report["accelerator"];
-  } catch {
-    return null;
-  }
 }

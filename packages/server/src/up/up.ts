@@ -2,22 +2,41 @@ import { detectAccelerator } from "./accelerator.ts";
 import { prepareFolders, serverAccount } from "./account.ts";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "./build.ts";
 import { ensureDaemon } from "./daemon.ts";
+import { foreignOwner } from "./data-owner.ts";
 import { rememberUp } from "./environments.ts";
 import type { UpOptions } from "./options.ts";
 import { cacheFolder, dataPaths } from "./paths.ts";
-import { createProgress, type Progress } from "./progress.ts";
-import { type RunningServer, runningServer, signInLink, startServer } from "./server-process.ts";
+import { createProgress, type Progress, SetupError } from "./progress.ts";
+import {
+  argumentsOf,
+  type RunningServer,
+  runningServer,
+  signInLink,
+  startServer,
+  stopServer,
+  TokenRefused,
+} from "./server-process.ts";
 
 /** `microterm up`: set up what is missing, start daemon and server, print the address. Returns the exit code. */
 export async function up(options: UpOptions): Promise<number> {
   const started = performance.now();
   const progress = createProgress();
   const paths = dataPaths(options.data);
+  const owner = foreignOwner(paths.data);
+  if (owner !== null) {
+    throw new SetupError(
+      `root starts nothing in the data folder ${paths.data}, which belongs to ${owner.name}`,
+      `run it as ${owner.name}, or choose another folder: ./microterm up --data DIR`,
+    );
+  }
   const already = await runningServer(paths);
   if (already !== null) {
-    progress.note(`microterm runs already (pid ${already.pid}).`);
-    announce(already, await signInLink(already, paths));
-    return 0;
+    const link = await linkOrRestart(already, options, paths, progress);
+    if (link !== null) {
+      progress.note(`microterm runs already (pid ${already.pid}).`);
+      announce(already, link);
+      return 0;
+    }
   }
 
   const account = await serverAccount();
@@ -35,6 +54,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
+    ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];
@@ -46,12 +66,40 @@ export async function up(options: UpOptions): Promise<number> {
     detach: options.detach,
     args: [...args, "--port", String(options.port)],
   });
-  const link = await signInLink(server, paths);
+  const link = await signInLink(server);
   progress.note(`Ready in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   announce(server, link);
   if (options.detach) return 0;
   progress.note("Ctrl-C stops the server; environments live on.");
   return foreground(server);
+}
+
+/** Whether a running server was started with these addresses. */
+function allows({ pid }: RunningServer, hosts: readonly string[]): boolean {
+  const words = argumentsOf(pid);
+  const known = words.includes("--allow-host") ? words[words.indexOf("--allow-host") + 1]?.split(",") : [];
+  return hosts.every((host) => known?.includes(host));
+}
+
+/** A link of the server that runs; null when it was ended, because it does not take its own token, or lacks an address that is asked for. */
+async function linkOrRestart(
+  server: RunningServer,
+  { allowHost }: UpOptions,
+  paths: ReturnType<typeof dataPaths>,
+  progress: Progress,
+): Promise<string | null> {
+  try {
+    const link = await signInLink(server);
+    if (allows(server, allowHost)) return link;
+    progress.note(`microterm runs already, without ${allowHost.join(", ")}: starting it again. Environments live on.`);
+    await stopServer(paths);
+    return null;
+  } catch (error) {
+    if (!(error instanceof TokenRefused)) throw error;
+    progress.note(`${error.message}: starting it again. Environments live on.`);
+    await stopServer(paths);
+    return null;
+  }
 }
 
 interface MachineSetUp {

@@ -1,0 +1,35 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { problemPage, wantsPage } from "./problem-page.ts";
+
+const PROBLEM = {
+  ...{
+    type: "urn:microterm:error:x",
+    title: "Forbidden host",
+    status: 421,
+    instance: "urn:x",
+    code: "FORBIDDEN_HOST" as const,
+  },
+  ...{ hint: "Do this.", retryable: false },
+};
+
+it("is for whoever looks with a browser", () => {
+  const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+  expect(wantsPage({ method: "GET", headers: { accept } })).toBe(true);
+  for (const other of [{}, { accept: "*/*" }, { accept: "application/json" }, { accept: "text/event-stream" }]) {
+    expect(wantsPage({ method: "GET", headers: other })).toBe(false);
+  }
+  expect(wantsPage({ method: "POST", headers: { accept } })).toBe(false);
+});
+
+it("shows a command by itself, and nothing of a message as markup", () => {
+  expect(problemPage({ ...PROBLEM, detail: "No. Start it with: ./microterm up --allow-host a:1" })).toContain(
+    "<code>./microterm up --allow-host a:1</code>",
+  );
+  const bare = problemPage({ ...PROBLEM, detail: "" }).match(/[<>"']/g)?.length;
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom("<", ">", '"', "'", "&", "a", " ") }), (detail) => {
+      expect(problemPage({ ...PROBLEM, detail }).match(/[<>"']/g)).toHaveLength(bare ?? 0);
+    }),
+  );
+});

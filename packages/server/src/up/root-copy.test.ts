@@ -1,0 +1,47 @@
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { rootCopy } from "./root-copy.ts";
+
+let folder: string;
+let copies: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "mt-copy-"));
+  copies = join(folder, "copies");
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function build(key: string, content: string): string {
+  mkdirSync(join(folder, key), { recursive: true });
+  writeFileSync(join(folder, key, "microterm-host"), content);
+  return join(folder, key, "microterm-host");
+}
+
+describe.runIf(process.getuid?.() === 0)("root's copy of a daemon", () => {
+  it("is root's alone, and stays as it was first seen", async () => {
+    const binary = build("0123456789abcdef", "as built");
+    const copy = await rootCopy(binary, copies);
+    expect(copy).toBe(join(copies, "0123456789abcdef/microterm-host"));
+    expect(statSync(copy)).toMatchObject({ uid: 0, mode: 0o100755 });
+    // What the owner of the build, or a server with the same user, does to it later is not run.
+    writeFileSync(binary, "changed");
+    expect(await rootCopy(binary, copies)).toBe(copy);
+    expect(readFileSync(copy, "utf8")).toBe("as built");
+  });
+
+  it("is made again where others could have changed it", async () => {
+    const binary = build("0123456789abcdef", "as built");
+    const copy = await rootCopy(binary, copies);
+    writeFileSync(copy, "not ours");
+    chmodSync(copy, 0o777);
+    await rootCopy(binary, copies);
+    expect(readFileSync(copy, "utf8")).toBe("as built");
+  });
+
+  it("is kept of the newest builds only", async () => {
+    for (let at = 0; at < 6; at++) await rootCopy(build(`build-${at}`, `${at}`), copies);
+    expect(readdirSync(copies)).toHaveLength(4);
+    expect(readdirSync(copies)).toContain("build-5");
+  });
+});
