@@ -13,6 +13,7 @@ use crate::agent::Agent;
 use crate::answer::{self, Answer};
 use crate::body::{BodyError, Pieces};
 use crate::error::{CallError, CallResult, Code};
+use crate::drains::Drains;
 use crate::exec_run::Running;
 use crate::exec_start::{Started, start};
 use crate::frames_in::{Fault, FramesIn};
@@ -20,10 +21,11 @@ use crate::request_body::RequestBody;
 
 const MAX_EXECS: usize = 64;
 
-/// How many run.
+/// How many run, and what those that have ended left behind.
 #[derive(Default)]
 pub struct Execs {
     running: Cell<usize>,
+    pub drains: Rc<Drains>,
 }
 
 struct Slot(Rc<Execs>);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::fchown;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::answer;
 use crate::body::BodyError;
 use crate::error::{CallError, bad_request};
 use crate::exec_input::Input;
-use crate::exec_run::{Outlet, Running};
+use crate::exec_run::{Outlet, OwnEnds, Running};
 use crate::frames_in::FramesIn;
 use crate::programs::{Program, Streams, describe};
 use crate::pty::{self, Pty};
@@ -82,38 +83,33 @@ async fn prepare(agent: &Rc<Agent>, json: &[u8]) -> Result<Box<Running>, (&'stat
     let user = root.as_ref().unwrap_or(&agent.programs.user);
     let program = Program { command: &start.command, env: &start.env, cwd: start.cwd.as_deref(), user };
     let io = |error: std::io::Error| ("failed", error.to_string());
-    let (streams, ends) = match &start.tty {
+    let (streams, ends, theirs) = match &start.tty {
         Some(size) => {
             check_size(size.cols, size.rows).map_err(failed)?;
             terminal_streams(Pty::open(user, size.cols, size.rows).map_err(io)?).map_err(io)?
         }
-        None => pipe_streams().map_err(io)?,
+        None => pipe_streams(user).map_err(io)?,
     };
     let launching = agent.programs.launch(&program, &streams).map_err(failed)?;
     let reaper = agent.programs.reaper.clone();
-    let running = Box::new(Running::new(launching.pid, reaper, ends.outlets, ends.input, ends.slave));
-    drop(ends.theirs);
+    let running = Box::new(Running::new(launching.pid, reaper, agent.execs.drains.clone(), ends));
+    drop(theirs);
     launching.started().await.map_err(|failure| describe(&failure, &program))?;
     Ok(running)
 }
 
-/// The agent's ends of a program's streams, and those of the program, to be closed after the fork.
-struct Ends {
-    outlets: Vec<Outlet>,
-    input: Input,
-    slave: Option<OwnedFd>,
-    theirs: Vec<OwnedFd>,
-}
+/// A program's streams, the agent's ends of them, and those of the program, to be closed after the fork.
+type Opened = (Streams, OwnEnds, Vec<OwnedFd>);
 
-fn terminal_streams(pty: Pty) -> std::io::Result<(Streams, Ends)> {
+fn terminal_streams(pty: Pty) -> std::io::Result<Opened> {
     let slave = pty.slave.as_raw_fd();
     let master = Rc::new(pty::watch(pty.master)?);
-    let outlets = vec![Outlet { fd: master.clone(), frame: AgentFrame::Stdout }];
-    let ends = Ends { outlets, input: Input::Terminal(master), slave: Some(pty.slave), theirs: Vec::new() };
-    Ok((Streams { stdin: slave, stdout: slave, stderr: slave, tty: true }, ends))
+    let outlets = vec![Outlet::new(master.clone(), AgentFrame::Stdout)];
+    let ends = OwnEnds { outlets, input: Input::Terminal(master), slave: Some(pty.slave) };
+    Ok((Streams { stdin: slave, stdout: slave, stderr: slave, tty: true }, ends, Vec::new()))
 }
 
-fn pipe_streams() -> std::io::Result<(Streams, Ends)> {
+fn pipe_streams(user: &User) -> std::io::Result<Opened> {
     let (stdin, input) = pipe2(OFlag::O_CLOEXEC)?;
     let (output, stdout) = pipe2(OFlag::O_CLOEXEC)?;
     let (errors, stderr) = pipe2(OFlag::O_CLOEXEC)?;
@@ -121,12 +117,18 @@ fn pipe_streams() -> std::io::Result<(Streams, Ends)> {
     for ours in [&input, &output, &errors] {
         nix::fcntl::fcntl(ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
+    if user.switch {
+        // Opening /dev/stdout opens the pipe anew, for which the user needs the rights to it.
+        for theirs in [&stdin, &stdout, &stderr] {
+            fchown(theirs, Some(user.uid), Some(user.gid))?;
+        }
+    }
     let streams =
         Streams { stdin: stdin.as_raw_fd(), stdout: stdout.as_raw_fd(), stderr: stderr.as_raw_fd(), tty: false };
     let outlets = vec![
-        Outlet { fd: Rc::new(pty::watch(output)?), frame: AgentFrame::Stdout },
-        Outlet { fd: Rc::new(pty::watch(errors)?), frame: AgentFrame::Stderr },
+        Outlet::new(Rc::new(pty::watch(output)?), AgentFrame::Stdout),
+        Outlet::new(Rc::new(pty::watch(errors)?), AgentFrame::Stderr),
     ];
-    let input = Input::Pipe(pty::watch(input)?);
-    Ok((streams, Ends { outlets, input, slave: None, theirs: vec![stdin, stdout, stderr] }))
+    let ends = OwnEnds { outlets, input: Input::Pipe(pty::watch(input)?), slave: None };
+    Ok((streams, ends, vec![stdin, stdout, stderr]))
 }

@@ -7,6 +7,7 @@ mod body;
 mod boot;
 mod cgroup;
 mod download;
+mod drains;
 mod error;
 mod exec;
 mod exec_input;

@@ -83,6 +83,13 @@ pub fn read(fd: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<usize> {
     if error.raw_os_error() == Some(libc::EIO) { Ok(0) } else { Err(error) }
 }
 
+/// Bytes that can be read at once; 0 where that is not known.
+pub fn waiting(fd: &impl AsRawFd) -> u64 {
+    let mut count: c_int = 0;
+    // SAFETY: FIONREAD writes one int.
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) } == 0 { count.max(0) as u64 } else { 0 }
+}
+
 /// Writes what fits. `WouldBlock` when nothing does.
 pub fn write(fd: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the pointer and length describe a live buffer.

@@ -186,3 +186,77 @@ fn the_first_frame_must_be_a_start() {
         assert!(broken.is_reset());
     });
 }
+
+#[test]
+fn a_child_that_prints_without_end_does_not_keep_the_stream_open() {
+    run(async {
+        let agent = Agent::start().await;
+        for (script, ended) in [
+            ("yes & exit 3", Ended::Code(3)),
+            ("yes >&2 & exit 4", Ended::Code(4)),
+            ("yes & yes >&2 & kill -9 $$", Ended::Signal(9)),
+            ("(while :; do echo slow; sleep 0.1; done) & exit 5", Ended::Code(5)),
+        ] {
+            let script = format!("echo first; echo problem >&2; {script}");
+            let frames = outcome(&agent, json!({ "command": ["sh", "-c", script], "tty": null })).await;
+            assert_eq!(frames.last(), Some(&AgentFrame::Exited(ended)), "{script}");
+            assert!(text(&frames, stdout).starts_with("first\n"), "{script}");
+            assert!(text(&frames, stderr).starts_with("problem\n"), "{script}");
+            let Some(AgentFrame::Started { pid }) = frames.first() else { panic!("{frames:?}") };
+            nix::sys::signal::killpg(nix::unistd::Pid::from_raw(*pid as i32), nix::sys::signal::SIGKILL).unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_a_program_printed_before_its_end_arrives_though_the_reader_is_slow() {
+    run(async {
+        let agent = Agent::start().await;
+        // More than the stream's window and less than that and a pipe: the program ends while its last bytes wait.
+        let script = "head -c 110000 /dev/zero; sleep 1000 & exit 6";
+        let mut stream = agent.exec(json!({ "command": ["sh", "-c", script], "tty": null })).await;
+        stream.release = false;
+        let Some(AgentFrame::Started { pid }) = stream.next().await else { panic!() };
+        while is_running(&pid.to_string()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Past all the time that is given to what descendants print.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        stream.open_window();
+        let frames = stream.rest().await;
+        assert_eq!(text(&frames, stdout).len(), 110_000);
+        assert_eq!(frames.last(), Some(&AgentFrame::Exited(Ended::Code(6))));
+        nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::SIGKILL).unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_lives_on_can_still_print() {
+    run(async {
+        let agent = Agent::start().await;
+        let ends = |script: &str| format!("({script}; echo alive >alive) & echo started");
+        for script in [
+            "sleep 0.6; echo late",
+            "sleep 0.6; echo late >&2",
+            // More than a pipe holds, so that it must be read.
+            "sleep 0.6; head -c 300000 /dev/zero",
+            "sleep 0.6; head -c 300000 /dev/zero >&2",
+        ] {
+            let frames = outcome(&agent, json!({ "command": ["sh", "-c", ends(script)], "tty": null })).await;
+            assert_eq!(text(&frames, stdout), "started\n");
+            let alive = agent.home().join("alive");
+            while !alive.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            std::fs::remove_file(alive).unwrap();
+        }
+        // A stream that ends early: who has left its group lives on as well.
+        let script = "setsid sh -c 'echo up; sleep 0.6; head -c 300000 /dev/zero; echo alive >alive' & wait";
+        let mut stream = agent.exec(json!({ "command": ["sh", "-c", script], "tty": null })).await;
+        while !matches!(stream.next().await, Some(AgentFrame::Stdout(_))) {}
+        stream.sender.send_reset(h2::Reason::CANCEL);
+        while !agent.home().join("alive").exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}

@@ -67,15 +67,19 @@ function makeRaw(): void {
   spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
 }
 
+/** Then a terminal that takes nothing is left as it is: whoever asked for the end gets it within a second. */
+const MAX_WAITS = 100;
+const WAIT_MS = 5;
+
 /** A terminal that is slow answers EAGAIN where its descriptor does not block. */
 function writeFullySync(text: string): void {
   let rest = Buffer.from(text);
-  for (let attempt = 0; rest.length > 0 && attempt < 1000; attempt += 1) {
+  for (let attempt = 0; rest.length > 0 && attempt < MAX_WAITS; attempt += 1) {
     try {
       rest = rest.subarray(writeSync(1, rest));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
     }
   }
 }

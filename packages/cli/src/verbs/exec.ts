@@ -1,5 +1,6 @@
 import type { ExecRequest } from "@microterm/protocol";
 import type { ExecResult, ExecSession } from "@microterm/sdk";
+import { forwardSignals, UnansweredInterrupts } from "../exec-signals.ts";
 import { CliError, EXIT, say } from "../failure.ts";
 import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
@@ -13,8 +14,8 @@ export interface ExecOptions extends ServerOptions {
   readonly workdir?: string;
 }
 
-/** Passed on to the command; a terminal in raw mode sends them as keys instead. */
-const SIGNALS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15, SIGHUP: 1, SIGUSR1: 10, SIGUSR2: 12 } as const;
+const SIGINT = 2;
+const SIGPIPE = 13;
 
 export async function exec(name: string, words: readonly string[], options: ExecOptions): Promise<void> {
   const command = words[0] === "--" ? words.slice(1) : [...words];
@@ -28,21 +29,29 @@ export async function exec(name: string, words: readonly string[], options: Exec
     ...(options.workdir === undefined ? {} : { cwd: options.workdir }),
     tty: options.tty === true ? { cols: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 } : null,
   };
+  const interrupts = new UnansweredInterrupts();
+  const print = (stream: NodeJS.WriteStream) => (bytes: Uint8Array) => {
+    interrupts.answered();
+    return writeFully(stream, bytes);
+  };
   const session = connect(options).exec(name, {
     request,
-    onStdout: (bytes) => writeFully(process.stdout, bytes),
-    onStderr: (bytes) => writeFully(process.stderr, bytes),
+    onStdout: print(process.stdout),
+    onStderr: print(process.stderr),
+    onStarted: () => interrupts.answered(),
   });
-  // A reader that has gone, as in `exec … | head`, ends the command as a pipe would.
-  process.stdout.on("error", () => {
+  const leave = (signal: number) => {
     session.close();
-    process.exit(EXIT.signalled + 13);
-  });
+    process.exit(EXIT.signalled + signal);
+  };
+  // A reader that has gone, as in `exec … | head`, ends the command as a pipe would.
+  process.stdout.on("error", () => leave(SIGPIPE));
   const tty = options.tty === true && options.interactive === true ? new OwnTty({ undo: () => "" }) : null;
   tty?.enter();
-  const forget = tty === null ? forwardSignals(session) : forwardSize(session);
+  const forget = tty === null ? forwardSignals({ session, leave }) : forwardSize(session);
   try {
-    if (options.interactive === true) forwardInput(session);
+    if (tty !== null) forwardKeys(session, interrupts, () => leave(SIGINT));
+    else if (options.interactive === true) forwardInput(session);
     else session.end();
     process.exitCode = exitCodeOf(await session.result);
   } finally {
@@ -88,12 +97,13 @@ function forwardInput(session: ExecSession): void {
   process.stdin.on("error", () => session.end());
 }
 
-function forwardSignals(session: ExecSession): () => void {
-  const handlers = Object.entries(SIGNALS).map(([name, number]) => [name, () => session.signal(number)] as const);
-  for (const [name, handler] of handlers) process.on(name, handler);
-  return () => {
-    for (const [name, handler] of handlers) process.off(name, handler);
-  };
+/** A person types little: nothing holds the keys back, so that Ctrl-C is seen whatever the network does. */
+function forwardKeys(session: ExecSession, interrupts: UnansweredInterrupts, leave: () => void): void {
+  process.stdin.on("data", (bytes: Buffer) => {
+    if (interrupts.typed(bytes)) leave();
+    else void session.write(new Uint8Array(bytes));
+  });
+  process.stdin.on("end", () => session.end());
 }
 
 function forwardSize(session: ExecSession): () => void {

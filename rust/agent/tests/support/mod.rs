@@ -135,7 +135,7 @@ impl Agent {
         let (response, sender) = self.request(Method::POST, path, false).await;
         let response = within("answer", response).await.unwrap();
         assert_eq!(response.status(), 200);
-        Stream { sender, receiver: response.into_body(), decoder: Decoder::default(), release: true }
+        Stream { sender, receiver: response.into_body(), decoder: Decoder::default(), release: true, held: 0 }
     }
 }
 
@@ -184,6 +184,7 @@ pub struct Stream {
     decoder: Decoder<AgentFrame>,
     /// Whether received bytes open the window again; a stalled reader does not.
     pub release: bool,
+    held: usize,
 }
 
 impl Stream {
@@ -211,9 +212,17 @@ impl Stream {
             let data = data?;
             if self.release {
                 self.receiver.flow_control().release_capacity(data.len())?;
+            } else {
+                self.held += data.len();
             }
             self.decoder.push(&data);
         }
+    }
+
+    /// Ends a stall.
+    pub fn open_window(&mut self) {
+        self.release = true;
+        self.receiver.flow_control().release_capacity(std::mem::take(&mut self.held)).unwrap();
     }
 
     /// All frames to the end.
