@@ -16,7 +16,7 @@ export async function ls(options: ServerOptions & { readonly output?: "json" | "
   const now = Date.now();
   console.log(
     table([
-      ["NAME", "ID", "STATE", "SIZE", "CPUS", "MEMORY", "DISK", "ISOLATION", "CREATED", "REMOVED"],
+      ["NAME", "ID", "STATE", "SIZE", "CPUS", "MEMORY", "DISK", "ISOLATION", "CREATED", "EXPIRES"],
       ...environments.map((one) => row(one, now)),
     ]),
   );

@@ -147,7 +147,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
               Isolation
             </th>
             <th scope="col" className={`${head} w-24 max-md:hidden`}>
-              Removed
+              Expires
             </th>
             <th scope="col" className={`${head} w-28 max-sm:hidden`}>
               Created
