@@ -12,6 +12,7 @@ export interface CaptureOptions {
   readonly palette: string;
   readonly isBlinking: boolean | null;
   readonly hasLostRows: boolean;
+  readonly isGraphemes: boolean;
   /** The bytes of an unfinished sequence. */
   readonly tail: Uint8Array;
   /** Rows above the screen to keep. */
@@ -116,6 +117,7 @@ const captureOnce = (options: CaptureOptions): Screen => {
       normal: { saved: savedOf(normal), hiddenTabs: hiddenTabsOf(normal, terminal.cols), ...cells.normal },
       alternate: { saved: savedOf(alt), hiddenTabs: hiddenTabsOf(alt, terminal.cols), ...cells.alternate },
       scrollback: core.optionsService.rawOptions.scrollback ?? DEFAULT_SCROLLBACK,
+      isGraphemes: options.isGraphemes,
       hasLostRows: options.hasLostRows || normal.ybase > options.scrollback,
       tailBytes: tail.length,
       isReduced,

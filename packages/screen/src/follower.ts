@@ -9,6 +9,7 @@ import { pathOf, printable } from "./texts.ts";
 import { guardTerminal } from "./upstream/index.ts";
 import { linkTableOf } from "./upstream/links.ts";
 import { createUtf8Aligner } from "./utf8-aligner.ts";
+import { followWidthMode } from "./widths/width-mode.ts";
 import { coreOf, type ScreenTerminal } from "./xterm-internals.ts";
 
 /** The longest content, bytes: with the JSON beside it, it stays within the 8 MiB of a KEYFRAME. */
@@ -49,6 +50,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   const aligner = createUtf8Aligner();
   const tail = trackTail(terminal);
   const lost = watchLostRows(terminal);
+  const widths = followWidthMode(terminal);
   let title = "";
   let cwd: string | null = null;
   let isBlinking: boolean | null = null;
@@ -81,6 +83,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   };
   const begin = ({ cols, rows, state }: Screen): void => {
     forget();
+    widths.isGraphemes = state.isGraphemes;
     if (state.version > 1) {
       coreOf(terminal).optionsService.options.scrollback = state.scrollback;
       links.beginRestore();
@@ -91,6 +94,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
   const settle = (screen: Screen, held: number): void => {
     links.endRestore();
     setRegisters(terminal, screen);
+    if (screen.state.version === 1) widths.isGraphemes = false;
     lost.is = screen.state.hasLostRows;
     title = screen.state.title;
     cwd = screen.state.cwd;
@@ -142,6 +146,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
         palette: sequences,
         isBlinking,
         hasLostRows: lost.is,
+        isGraphemes: widths.isGraphemes,
         tail: rest,
         scrollback,
         limitBytes,
@@ -175,6 +180,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
       for (const hook of hooks) hook.dispose();
       palette.dispose();
       lost.dispose();
+      widths.dispose();
     },
   };
   return follower;

@@ -49,6 +49,8 @@ export const ScreenState = z.strictObject({
   tailBytes: z.number().int().nonnegative(),
   /** Rows above the screen that the terminal keeps at most: everybody's number is the server's. */
   scrollback: z.number().int().min(0).max(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
+  /** Mode 2027: characters that follow have the widths of graphemes. Before version 2 all had. */
+  isGraphemes: z.boolean().default(true),
   /** Older rows were dropped. */
   hasLostRows: z.boolean().default(false),
   /** Something was left out because the screen is larger than a keyframe may be. */

@@ -112,7 +112,29 @@ const csi = fc
   .map(([begin, params, inner, final]) => `${begin}${params.join(";")}${inner}${final}`);
 const mode = fc
   .tuple(
-    fc.constantFrom(1, 6, 7, 9, 12, 25, 45, 47, 66, 1000, 1002, 1003, 1004, 1006, 1016, 1047, 1048, 1049, 2004, 2026),
+    fc.constantFrom(
+      1,
+      6,
+      7,
+      9,
+      12,
+      25,
+      45,
+      47,
+      66,
+      1000,
+      1002,
+      1003,
+      1004,
+      1006,
+      1016,
+      1047,
+      1048,
+      1049,
+      2004,
+      2026,
+      2027,
+    ),
     fc.constantFrom("h", "l"),
   )
   .map(([name, end]) => `\x1b[?${name}${end}`);

@@ -24,11 +24,21 @@ export interface ScreenTerminal {
     readonly wraparoundMode: boolean;
   };
   readonly parser: {
+    registerEscHandler(id: { readonly final: string }, callback: () => boolean): Disposable;
     registerOscHandler(code: number, callback: (data: string) => boolean): Disposable;
     registerCsiHandler(
       id: { readonly prefix?: string; readonly intermediates?: string; readonly final: string },
       callback: (params: (number | number[])[]) => boolean,
     ): Disposable;
+  };
+  readonly unicode: {
+    register(provider: {
+      readonly version: string;
+      wcwidth(codePoint: number): 0 | 1 | 2;
+      charProperties(codePoint: number, preceding: number): number;
+    }): void;
+    readonly versions: readonly string[];
+    activeVersion: string;
   };
   onTitleChange(listener: (title: string) => void): Disposable;
   write(data: string | Uint8Array, callback?: () => void): void;
@@ -125,6 +135,7 @@ interface Core {
     onBufferActivate(listener: () => void): Disposable;
   };
   readonly coreService: {
+    triggerDataEvent(data: string): void;
     readonly isCursorHidden: boolean;
     readonly decPrivateModes: {
       cursorStyle?: CursorStyle | undefined;

@@ -91,6 +91,7 @@ export const describeScreen = (terminal: ScreenTerminal, options: DescribeOption
       isHidden: core.coreService.isCursorHidden,
       shape: [cursorStyle, cursorBlink, core.optionsService.rawOptions.cursorBlink],
       wraparound,
+      widths: terminal.unicode.activeVersion,
       convertEol: core.optionsService.rawOptions.convertEol === true,
       attributes: [
         styleOf(attributes.fg, attributes.bg, attributes.extended),
@@ -159,7 +160,7 @@ const MODES = [
 /** Asks for all that xterm.js answers: attributes, cursor, modes, settings. */
 export const QUERIES = [
   "\x18\x1b[c\x1b[>c\x1b[5n\x1b[6n\x1b[?6n",
-  ...[...MODES, 2004, 2026].map((mode) => `\x1b[?${mode}$p`),
+  ...[...MODES, 2004, 2026, 2027].map((mode) => `\x1b[?${mode}$p`),
   ...[2, 4, 12, 20].map((mode) => `\x1b[${mode}$p`),
   ...['"q', '"p', "r", "m", " q", "s"].map((setting) => `\x1bP$q${setting}\x1b\\`),
 ].join("");
