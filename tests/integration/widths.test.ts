@@ -9,7 +9,7 @@ import { createEmulator } from "../../support/emulator.ts";
 function open(command: string) {
   const folder = mkdtempSync(join(tmpdir(), "microterm-widths-"));
   const { terminal, screen } = createEmulator();
-  const child = spawn("script", ["-qfec", `stty rows 24 cols 80; exec ${command}`, "/dev/null"], {
+  const child = spawn("/usr/bin/script", ["-qfec", `stty rows 24 cols 80; exec ${command}`, "/dev/null"], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
