@@ -121,6 +121,7 @@ pub fn make(daemon: &Daemon, args: &LaunchArgs, magic: &Magic) -> Outcome<Made> 
     let limits = Limits {
         memory_bytes: (qemu::memory_limit_mib(args) + qemu::shared_limit_mib(args)) << 20,
         pids: qemu::pids_limit(args),
+        cpus: args.cpus,
     };
     let joins = daemon.cgroups.create(id, &limits)?;
     fault::reach("launch.cgroup");

@@ -1,15 +1,21 @@
 //! Looking for leftovers: everything on the host that bears an id, found by walking the host and not by knowing what
 //! `kill` removes.
+//!
+//! The caller may ask for any word, and must not learn what others on the host have of that name. So what lies where
+//! others have things of their own counts only when it lies below something that bears our name, or is a machine's uid's.
 
 use crate::ids::{Id, bears};
 use crate::{place, uids};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Depth of folders that is walked. Ours lie at most four deep.
 const DEEPEST: u32 = 12;
+/// What is bound into jails lies in these.
+const FOLDERS: [&str; 4] = ["/disks/", "/machines/", "/saves/", "/nodes/"];
 /// Programs that a machine is made of. Others may bear an id in their arguments because somebody asks about it.
 const PROGRAMS: [&str; 5] = ["bwrap", "qemu-system-x86", "microterm-host", "mkfs.ext4", "mke2fs"];
 
@@ -49,18 +55,21 @@ pub fn scan(ids: &[Id]) -> Vec<Found> {
     processes(&hit, &mut add);
     mounts(&hit, &mut add);
     walk(Path::new("/sys/fs/cgroup"), DEEPEST, true, &mut |path| {
-        if hit(&file_name(path)) {
+        if hit(&file_name(path)) && is_ours(&path.to_string_lossy()) {
             add("cgroup", path.to_string_lossy().into_owned());
         }
     });
-    for line in read("/proc/net/unix").lines().filter(|line| hit(line)) {
+    for line in read("/proc/net/unix").lines().filter(|line| hit(line) && is_ours(line)) {
         add("socket", line.split_whitespace().nth(7).unwrap_or(line).to_owned());
     }
-    let folders =
-        [place::host(), PathBuf::from(place::NODES), PathBuf::from("/dev/shm"), PathBuf::from("/dev/hugepages")];
-    for folder in folders {
+    for (folder, shared) in [
+        (place::host(), false),
+        (place::NODES.into(), false),
+        ("/dev/shm".into(), true),
+        ("/dev/hugepages".into(), true),
+    ] {
         walk(&folder, DEEPEST, false, &mut |path| {
-            if hit(&file_name(path)) {
+            if hit(&file_name(path)) && (!shared || is_machines(path)) {
                 add("file", path.to_string_lossy().into_owned());
             }
         });
@@ -69,13 +78,22 @@ pub fn scan(ids: &[Id]) -> Vec<Found> {
         add("uid", name);
     }
     walk(Path::new("/run/netns"), 0, false, &mut |path| {
-        if hit(&file_name(path)) {
+        if hit(&file_name(path)) && is_ours(&file_name(path)) {
             add("netns", file_name(path));
         }
     });
     found.sort();
     found.dedup();
     found
+}
+
+/// Whether a path or a name lies below something that only this daemon makes: `microterm-NAME`, `microterm-host`.
+fn is_ours(text: &str) -> bool {
+    text.contains("microterm-")
+}
+
+fn is_machines(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| (uids::FIRST..uids::END).contains(&found.uid()))
 }
 
 fn pids() -> impl Iterator<Item = u32> {
@@ -96,8 +114,8 @@ fn processes(hit: &impl Fn(&str) -> bool, add: &mut impl FnMut(&'static str, Str
         let jailed = field("Uid:").split_whitespace().next().and_then(|uid| uid.parse().ok());
         let ours =
             PROGRAMS.contains(&program.as_str()) || jailed.is_some_and(|uid| (uids::FIRST..uids::END).contains(&uid));
-        let bears =
-            hit(&read(base.join("cgroup"))) || (ours && (hit(&read(base.join("cmdline"))) || opens(&base, hit)));
+        let bears = read(base.join("cgroup")).lines().any(|line| hit(line) && is_ours(line))
+            || (ours && (hit(&read(base.join("cmdline"))) || opens(&base, hit)));
         if bears {
             add("process", format!("{pid} {program}"));
         }
@@ -121,6 +139,10 @@ fn mounts(hit: &impl Fn(&str) -> bool, add: &mut impl FnMut(&'static str, String
         for line in read(base.join("mountinfo")).lines().filter(|line| hit(line)) {
             let mut words = line.split(' ').skip(3);
             let (root, at) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+            // What is bound into a jail comes from a folder of ours, wherever the data folder is.
+            if FOLDERS.iter().all(|folder| !root.contains(folder)) && !is_ours(at) {
+                continue;
+            }
             add("mount", format!("{root} on {at} of {pid}"));
         }
     }

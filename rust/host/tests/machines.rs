@@ -46,6 +46,7 @@ fn a_machine_runs_in_its_jail_and_leaves_nothing() {
         };
         assert_eq!(group("memory", "memory.limit_in_bytes"), ((64 + 160 + 96 + 64 / 16 + 8) << 20).to_string());
         assert_eq!(group("pids", "pids.max"), "65");
+        assert_eq!(group("cpu", "cpu.shares"), "1024");
         // bubblewrap's outer process is in it, too.
         assert_eq!(group("freezer", "cgroup.procs").lines().count(), 2);
     }
@@ -57,6 +58,14 @@ fn a_machine_runs_in_its_jail_and_leaves_nothing() {
     }
     assert!(host.scan(&["disk0001~"]).to_string().contains("\"mount\""));
     assert_eq!(host.scan(&["machine2~", "machine10~"]), json!([]));
+    // What others on the host have is none of the server's business.
+    let others = tempfile::tempdir().unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(others.path().join("otherssocket")).unwrap();
+    let shared = host.named("/dev/shm/othersfile~");
+    fs::write(&shared, b"").unwrap();
+    let found = host.scan(&["otherssocket", "othersfile~"]);
+    fs::remove_file(&shared).unwrap();
+    assert_eq!(found, json!([]));
 
     let removed = host.kill("machine1~");
     assert!(removed["processes"].as_u64().unwrap() >= 2 && removed["cgroups"].as_u64().unwrap() >= 1, "{removed}");

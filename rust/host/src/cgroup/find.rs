@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Those that are used on version 1; the first two are needed, the others are taken where they are.
-const CONTROLLERS: [&str; 4] = ["memory", "pids", "freezer", "cpuacct"];
+const CONTROLLERS: [&str; 5] = ["memory", "pids", "freezer", "cpu", "cpuacct"];
 
 struct Mount<'a> {
     at: PathBuf,
@@ -33,12 +33,19 @@ pub(super) fn hierarchies(mountinfo: &str) -> (Option<Version>, Vec<Hierarchy>) 
     let mut found: Vec<Hierarchy> = Vec::new();
     for controller in CONTROLLERS {
         let has = |mount: &Mount<'_>| mount.kind == "cgroup" && mount.options.split(',').any(|name| name == controller);
-        if let Some(mount) = mounts(mountinfo).find(has) {
+        // `cpu` and `cpuacct` are most often one hierarchy, with one group for both.
+        let mount =
+            mounts(mountinfo).find(has).filter(|mount| controller != "cpuacct" || cpu(&found) != Some(&mount.at));
+        if let Some(mount) = mount {
             found.push(Hierarchy { controller, root: mount.at });
         }
     }
     let has = |controller: &str| found.iter().any(|one| one.controller == controller);
     if has("memory") && has("pids") { (Some(Version::V1), found) } else { (None, Vec::new()) }
+}
+
+fn cpu(found: &[Hierarchy]) -> Option<&PathBuf> {
+    found.iter().find(|one| one.controller == "cpu").map(|one| &one.root)
 }
 
 /// User and system time of a process and all its threads, in microseconds (proc_pid_stat(5), fields 14 and 15).
@@ -68,7 +75,7 @@ mod tests {
         let expected = [
             ("memory", "/sys/fs/cgroup/memory"),
             ("pids", "/sys/fs/cgroup/pids"),
-            ("cpuacct", "/sys/fs/cgroup/cpu,cpuacct"),
+            ("cpu", "/sys/fs/cgroup/cpu,cpuacct"),
         ];
         assert_eq!(roots, expected);
     }

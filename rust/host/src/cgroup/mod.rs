@@ -22,6 +22,15 @@ const STEP: Duration = Duration::from_millis(2);
 pub struct Limits {
     pub memory_bytes: u64,
     pub pids: u64,
+    pub cpus: u32,
+}
+
+impl Limits {
+    /// A machine's part of a busy host: as much for each of its processors as any other group has, whatever number of
+    /// threads its VMM makes (cgroup-v2.rst, `cpu.weight`: 1 to 10,000, 100 by default).
+    fn weight(&self) -> u64 {
+        (100 * u64::from(self.cpus)).min(10_000)
+    }
 }
 
 /// What a machine uses.
@@ -114,6 +123,8 @@ impl Cgroups {
                     }
                 }
                 (Version::V1, "pids") => write(&folder.join("pids.max"), &limits.pids.to_string())?,
+                // The same scale with another number for the default.
+                (Version::V1, "cpu") => write(&folder.join("cpu.shares"), &(limits.weight() * 1024 / 100).to_string())?,
                 (Version::V1, _) => {}
                 (Version::V2, _) => {
                     write(&folder.join("memory.max"), &limits.memory_bytes.to_string())?;
@@ -122,6 +133,11 @@ impl Cgroups {
                         write(&swap, "0")?;
                     }
                     write(&folder.join("pids.max"), &limits.pids.to_string())?;
+                    // Absent where the host gives that controller to nobody.
+                    let weight = folder.join("cpu.weight");
+                    if weight.exists() {
+                        write(&weight, &limits.weight().to_string())?;
+                    }
                 }
             }
             joins.push(folder.join("cgroup.procs"));
@@ -142,7 +158,7 @@ impl Cgroups {
                         continue;
                     }
                     match write(&control, &format!("+{controller}")) {
-                        // Only for the figures of usage.
+                        // Only for weights and the figures of usage.
                         Err(_) if controller == "cpu" => {}
                         outcome => outcome?,
                     }
@@ -243,8 +259,9 @@ impl Cgroups {
             let cpu = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")?.parse().ok()).unwrap_or(0);
             return Ok(Usage { cpu_usec: cpu, memory_bytes: number(&memory.join("memory.current")), pids });
         }
-        let cpu = match self.folder("cpuacct", machine) {
-            Some(folder) => number(&folder.join("cpuacct.usage")) / 1000,
+        let accounts = ["cpuacct", "cpu"].iter().filter_map(|name| self.folder(name, machine));
+        let cpu = match accounts.map(|folder| folder.join("cpuacct.usage")).find(|file| file.exists()) {
+            Some(file) => number(&file) / 1000,
             None => self.pids(machine).into_iter().map(find::cpu_usec).sum(),
         };
         Ok(Usage { cpu_usec: cpu, memory_bytes: number(&memory.join("memory.usage_in_bytes")), pids })

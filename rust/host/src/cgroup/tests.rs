@@ -18,8 +18,9 @@ fn version_2_delegates_and_limits() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(root.path().join("cgroup.subtree_control"), "memory pids cpu io\n").unwrap();
     fs::write(folder.join("memory.swap.max"), "max").unwrap();
+    fs::write(folder.join("cpu.weight"), "100").unwrap();
     let groups = v2(root.path().to_owned(), "microterm-x");
-    let joins = groups.create(&machine, &Limits { memory_bytes: 1 << 28, pids: 65 }).unwrap();
+    let joins = groups.create(&machine, &Limits { memory_bytes: 1 << 28, pids: 65, cpus: 2 }).unwrap();
     assert_eq!(joins, [folder.join("cgroup.procs")]);
     let read = |path: PathBuf| fs::read_to_string(path).unwrap();
     // What is on already is left alone; in a plain file, the last word written is the one that stays.
@@ -28,6 +29,7 @@ fn version_2_delegates_and_limits() {
     assert_eq!(read(folder.join("memory.max")), (1 << 28).to_string());
     assert_eq!(read(folder.join("memory.swap.max")), "0");
     assert_eq!(read(folder.join("pids.max")), "65");
+    assert_eq!(read(folder.join("cpu.weight")), "200");
     fs::write(folder.join("memory.current"), "4096\n").unwrap();
     fs::write(folder.join("pids.current"), "3\n").unwrap();
     fs::write(folder.join("cpu.stat"), "usage_usec 77\nuser_usec 70\n").unwrap();
