@@ -97,6 +97,8 @@ export const Environment = z.strictObject({
   diskMib: z.number().int(),
   /** Null for a custom size. */
   size: Size.nullable(),
+  /** What it was made of and keeps for life, by content; null where the driver has no images. */
+  image: z.string().nullable(),
   /** Paused (or stopped, where its driver cannot pause) after this long without input, programs or CPU use; null: never. */
   idleTimeoutSeconds: z.number().int().nullable(),
   /** Removed at this time; null: never. */

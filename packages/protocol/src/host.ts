@@ -34,6 +34,16 @@ export const HostStatus = z.strictObject({
     }),
   ),
   /** Machines that wait to be claimed. */
+  images: z.array(
+    z.strictObject({
+      image: z.string(),
+      bytes: z.number().int().nonnegative(),
+      /** New environments are made of it. */
+      isCurrent: z.boolean(),
+      /** Made of it, of whatever owner and in whatever state: it is kept as long as there are any. */
+      environments: z.number().int().nonnegative(),
+    }),
+  ),
   pool: z.strictObject({
     wanted: z.number().int(),
     ready: z.number().int(),

@@ -34,6 +34,7 @@ export interface EnvironmentsTable {
   machine_id: string | null;
   size: Size | null;
   disk_id: string;
+  image: string | null;
   save_id: string | null;
   idle_timeout_seconds: number | null;
   expires_at: string | null;

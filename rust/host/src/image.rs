@@ -1,9 +1,10 @@
 //! Images: imported once, checked against their manifest, and root's from then on.
 
 use crate::copy;
+use crate::disk::KEEP_FREE;
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::ids::{ImageKey, hex};
-use crate::{place, stamp};
+use crate::{place, resources, stamp};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
@@ -132,6 +133,17 @@ pub fn import(from: &Path) -> Vec<Outcome<ImageKey>> {
         .collect()
 }
 
+/// Keys of the images that `import` would take from a folder, as their manifests say.
+pub fn offered(from: &Path) -> BTreeSet<ImageKey> {
+    let below = fs::read_dir(from).into_iter().flatten().flatten().map(|entry| entry.path());
+    let key = |folder: &Path| {
+        let mut bytes = Vec::new();
+        open_plain(&folder.join("manifest.json")).ok()?.take(LONGEST_MANIFEST).read_to_end(&mut bytes).ok()?;
+        Some(Manifest::read(&bytes).ok()?.key)
+    };
+    std::iter::once(from.to_owned()).chain(below).filter_map(|folder| key(&folder)).collect()
+}
+
 /// The folder may be another user's, so each file is opened without following links, and what counts is the hash of
 /// the copy.
 fn import_one(from: impl AsFd) -> Outcome<ImageKey> {
@@ -164,6 +176,7 @@ fn import_one(from: impl AsFd) -> Outcome<ImageKey> {
         Err(_) if here.exists() => note("the installed image is corrupt (manifest.json): it is installed again"),
         Err(_) => {}
     }
+    check_room(&manifest)?;
     let new = place::images().join(format!("{key}.new"));
     let _ = fs::remove_dir_all(&new);
     let made = fs::create_dir(&new).during(|| format!("make {}", new.display()));
@@ -178,6 +191,22 @@ fn import_one(from: impl AsFd) -> Outcome<ImageKey> {
     })?;
     stamp::set(&here);
     Ok(key.clone())
+}
+
+/// Whether the disk has room for a copy; where files are cloned there is more than enough.
+fn check_room(manifest: &Manifest) -> Outcome<()> {
+    let needed = FILES.iter().fold(0_u64, |sum, name| sum.saturating_add(manifest.listed(name).size));
+    let free = resources::free_bytes()?;
+    if free >= KEEP_FREE.saturating_add(needed) {
+        return Ok(());
+    }
+    let text = format!(
+        "image {} needs {} MiB, {} MiB are free, and 256 are kept free",
+        manifest.key,
+        needed >> 20,
+        free >> 20
+    );
+    Err(failure(Code::NoSpace, text))
 }
 
 fn take_in(from: &File, to: &Path, listed: &Listed, name: &str) -> Outcome<()> {

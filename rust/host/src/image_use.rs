@@ -1,34 +1,79 @@
-//! Which images are still wanted. A new one comes with every build of the agent, and each takes some 200 MB.
+//! Which images are there, and what of the daemon's own needs them. Environments need theirs as well, also those that
+//! have no machine: the daemon does not know of them, so whoever does says when an image can go.
 
-use crate::error::note;
+use crate::daemon::Daemon;
+use crate::error::{Code, Outcome, failure, note};
 use crate::ids::ImageKey;
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest, Removed};
 use crate::record::Record;
 use crate::{image, machines, place};
-use std::collections::BTreeSet;
+use serde::Serialize;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-/// Images that a machine, a template or a save needs; `None` when a machine does not tell.
-fn used() -> Option<BTreeSet<ImageKey>> {
-    let machines = machines::folders().into_iter().map(|id| Record::read(&id).map(|record| record.image));
-    let mut used = machines.collect::<Option<BTreeSet<_>>>()?;
-    for above in [place::templates(), place::saves()] {
-        let folders = fs::read_dir(above).into_iter().flatten().flatten();
-        // One that cannot be read cannot be loaded either.
-        used.extend(folders.filter_map(|folder| Some(Manifest::read(&folder.path()).ok()?.shape.image)));
-    }
-    Some(used)
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    image: ImageKey,
+    allocated_bytes: u64,
+    imported_unix_ms: u64,
+    /// It lies in the folder that the daemon was started with.
+    is_offered: bool,
+    /// A machine, a template or a save needs it.
+    is_used: bool,
 }
 
-/// Removes images that were not imported just now, and that nothing uses. Only while no daemon runs, which could be
-/// about to use one.
-pub fn forget_old(imported: &BTreeSet<ImageKey>) {
-    let Some(used) = used() else { return };
-    for key in image::list().into_iter().filter(|key| !imported.contains(key) && !used.contains(key)) {
-        let away = place::images().join(format!("{key}.old.new"));
-        let _ = fs::remove_dir_all(&away);
-        if fs::rename(place::image(&key), &away).is_ok() && fs::remove_dir_all(&away).is_ok() {
-            note(format_args!("image {key} is removed: nothing uses it any more"));
+/// What machines, templates and saves are made of; `None` in it is a machine that does not tell.
+fn used() -> Vec<Option<ImageKey>> {
+    let machines = machines::folders().into_iter().map(|id| Record::read(&id).map(|record| record.image));
+    let folders = [place::templates(), place::saves()].into_iter().flat_map(fs::read_dir).flatten().flatten();
+    // One that cannot be read cannot be loaded either.
+    let saved = folders.filter_map(|folder| Some(Manifest::read(&folder.path()).ok()?.shape.image));
+    machines.chain(saved.map(Some)).collect()
+}
+
+fn offered(daemon: &Daemon, key: &ImageKey) -> bool {
+    daemon.options.image_import.as_ref().is_some_and(|folder| image::offered(folder).contains(key))
+}
+
+/// All images, the one imported last at the end.
+pub fn list(daemon: &Daemon) -> Vec<Listed> {
+    let used = used();
+    let listed = |image: ImageKey| {
+        let folder = place::image(&image);
+        let changed =
+            fs::symlink_metadata(&folder).map_or(0, |found| found.ctime() * 1000 + found.ctime_nsec() / 1_000_000);
+        Listed {
+            allocated_bytes: manifest::allocated(&folder),
+            imported_unix_ms: changed.cast_unsigned(),
+            is_offered: offered(daemon, &image),
+            is_used: used.contains(&Some(image.clone())),
+            image,
         }
+    };
+    let mut all: Vec<_> = image::list().into_iter().map(listed).collect();
+    all.sort_by_key(|one| one.imported_unix_ms);
+    all
+}
+
+/// Removes an image. The caller holds the images' lock. Nothing there is success.
+///
+/// # Errors
+/// `busy` while something needs it, or it is the one that new machines are to be made of.
+pub fn remove(daemon: &Daemon, key: &ImageKey) -> Outcome<Removed> {
+    if offered(daemon, key) {
+        return Err(failure(Code::Busy, format!("image {key} is the one that the daemon was started with")));
     }
+    let used = used();
+    if used.contains(&None) {
+        return Err(failure(Code::Busy, format!("a machine does not tell whether it runs on image {key}")));
+    }
+    if used.contains(&Some(key.clone())) {
+        return Err(failure(Code::Busy, format!("a machine, a template or a save needs image {key}")));
+    }
+    let removed = manifest::remove(&[&place::image(key)])?;
+    if removed.files > 0 {
+        note(format_args!("image {key} is removed: nothing uses it any more"));
+    }
+    Ok(removed)
 }

@@ -2,7 +2,7 @@
 
 use crate::daemon::Daemon;
 use crate::error::{During, Outcome};
-use crate::ids::Id;
+use crate::ids::{Id, ImageKey};
 use crate::manifest::MEMORY;
 use crate::record::Record;
 use crate::request::{Magic, Memory};
@@ -21,6 +21,7 @@ pub struct Listed {
     pid: Option<i32>,
     uid: Option<u32>,
     disk_id: Option<Id>,
+    image: Option<ImageKey>,
     memory_mib: Option<u64>,
     started_unix_ms: Option<u64>,
     boot_id: Option<String>,
@@ -82,6 +83,7 @@ pub fn list(daemon: &Daemon) -> Vec<Listed> {
             pid: pid.or(record.and_then(|record| record.pid)),
             uid: record.and_then(|record| record.uid),
             disk_id: record.and_then(|record| record.disk_id.clone()),
+            image: record.map(|record| record.image.clone()),
             memory_mib: record.map(|record| record.memory_mib),
             started_unix_ms: record.map(|record| record.started_unix_ms),
             boot_id: record.map(|record| record.boot_id.clone()),

@@ -41,6 +41,8 @@ pub enum Request {
     Settle,
     ImageVerify(ImageArgs),
     ImageImport,
+    ImageList,
+    ImageRemove(ImageArgs),
     DiskCreate(DiskCreateArgs, DiskFrom),
     DiskRemove(DiskArgs),
     MachineLaunch(LaunchArgs),
@@ -75,6 +77,8 @@ impl Request {
             | Self::Settle
             | Self::ImageVerify(_)
             | Self::ImageImport
+            | Self::ImageList
+            | Self::ImageRemove(_)
             | Self::MachineUsage(_)
             | Self::TemplateFind(_)
             | Self::TemplateList
@@ -122,6 +126,8 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         "jail.probe" => nothing(Request::JailProbe),
         "template.list" => nothing(Request::TemplateList),
         "save.list" => nothing(Request::SaveList),
+        "image.list" => nothing(Request::ImageList),
+        "image.remove" => args(name, raw).map(Request::ImageRemove),
         "image.verify" => args(name, raw).map(Request::ImageVerify),
         "disk.remove" => args(name, raw).map(Request::DiskRemove),
         "machine.kill" => args(name, raw).map(Request::MachineKill),

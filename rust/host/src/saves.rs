@@ -4,7 +4,7 @@ use crate::capture::{self, failed};
 use crate::control::Control;
 use crate::daemon::Daemon;
 use crate::error::{Code, During, Failure, Outcome, failure, note};
-use crate::ids::Id;
+use crate::ids::{Id, ImageKey};
 use crate::locks::Held;
 use crate::manifest::{self, Manifest, corrupt};
 use crate::pages::Sum;
@@ -26,6 +26,7 @@ const USED: &str = "used";
 pub struct Listed {
     save_id: Id,
     is_whole: bool,
+    image: Option<ImageKey>,
     allocated_bytes: u64,
 }
 
@@ -37,6 +38,7 @@ pub fn hold(daemon: &Daemon, id: &Id) -> Held {
 pub fn list() -> Vec<Listed> {
     let listed = |save_id: Id| Listed {
         is_whole: unused(&place::save(&save_id)).is_ok(),
+        image: Manifest::read(&place::save(&save_id)).ok().map(|manifest| manifest.shape.image),
         allocated_bytes: manifest::allocated(&place::save(&save_id)),
         save_id,
     };
@@ -141,7 +143,10 @@ pub fn recover(daemon: &Daemon, machine: &Id) {
 pub fn whole(daemon: &Daemon, id: &Id) -> Outcome<Manifest> {
     let manifest = unused(&place::save(id))?;
     if kind::of(&manifest.shape, &*daemon.runtime()?)? != manifest.kind {
-        return Err(corrupt(format!("save {id} was made with another QEMU or on another host")));
+        return Err(corrupt(format!(
+            "its memory was saved by another QEMU or on another processor, and cannot go on with QEMU {} here",
+            daemon.runtime()?.version_text()
+        )));
     }
     Ok(manifest)
 }

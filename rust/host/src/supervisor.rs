@@ -6,14 +6,14 @@
 
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::options::Options;
-use crate::{fault, image, image_use, place};
+use crate::{fault, image, place};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, chown};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -77,17 +77,11 @@ fn start(options: &Options) -> Outcome<Held> {
     place::settle(&host)?;
     place::sweep();
     if let Some(folder) = &options.image_import {
-        let outcomes = image::import(folder);
-        for outcome in &outcomes {
+        for outcome in image::import(folder) {
             match outcome {
                 Ok(key) => note(format_args!("image {key} is imported")),
                 Err(failure) => note(format_args!("image import: {failure}")),
             }
-        }
-        // Where one failed, or there was none, the old ones may be all there is.
-        match outcomes.into_iter().collect::<Outcome<BTreeSet<_>>>() {
-            Ok(imported) if !imported.is_empty() => image_use::forget_old(&imported),
-            _ => {}
         }
     }
     // SAFETY: prctl with these arguments only sets an attribute of this process.

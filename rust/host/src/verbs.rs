@@ -5,7 +5,7 @@ use crate::error::{Code, Outcome, failure};
 use crate::ids::Id;
 use crate::locks::Held;
 use crate::request::Request;
-use crate::{disk, image, launch, machines, probe, resources, saves, scan, templates};
+use crate::{disk, image, image_use, launch, machines, probe, resources, saves, scan, templates};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -47,6 +47,11 @@ pub fn act(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value> {
             Ok(json!({ "ok": bad.is_empty(), "bad": bad }))
         }
         Request::ImageImport => import(daemon),
+        Request::ImageList => Ok(json!({ "images": image_use::list(daemon) })),
+        Request::ImageRemove(args) => {
+            let _held = daemon.hold_images();
+            Ok(json!({ "removed": image_use::remove(daemon, &args.image)? }))
+        }
         Request::DiskCreate(args, from) => {
             let _held = daemon.hold_disk(&args.disk_id);
             disk::create(daemon, &args.disk_id, &from).map(|()| json!({}))

@@ -170,23 +170,28 @@ fn an_image_that_is_not_what_its_manifest_says_is_not_imported() {
 }
 
 #[test]
-fn an_image_goes_when_another_came_and_nothing_uses_it() {
+fn an_image_stays_until_it_is_said_to_go_and_nothing_needs_it() {
     let mut host = Host::start();
     host.launch("machine1~", None);
     host.end(nix::sys::signal::Signal::SIGTERM);
     write_image(host.import.path(), "otherimage");
     host.run(None);
-    assert_eq!(host.call("hello", json!({}))["images"], json!(["otherimage", IMAGE]), "a machine runs on it");
+    let listed = |host: &Host| -> Vec<Value> {
+        let all = host.call("image.list", json!({}))["images"].clone();
+        let all = all.as_array().unwrap().iter();
+        all.map(|one| json!([one["image"], one["isOffered"], one["isUsed"]])).collect()
+    };
+    assert_eq!(listed(&host), [json!([IMAGE, false, true]), json!(["otherimage", true, false])]);
+    assert_eq!(host.refused("image.remove", json!({ "image": IMAGE })), "busy");
+    assert_eq!(host.refused("image.remove", json!({ "image": "otherimage" })), "busy");
     host.kill("machine1~");
+    // An environment that is stopped needs it, which the daemon cannot know.
     host.end(nix::sys::signal::Signal::SIGTERM);
-    // One that cannot be imported takes nothing away.
-    write_image(host.import.path(), "newerimage");
-    fs::write(host.import.path().join("vmlinuz"), b"broken").unwrap();
     host.run(None);
-    assert_eq!(host.call("hello", json!({}))["images"], json!(["otherimage", IMAGE]));
-    host.end(nix::sys::signal::Signal::SIGTERM);
-    write_image(host.import.path(), "otherimage");
-    host.run(None);
+    assert_eq!(listed(&host), [json!([IMAGE, false, false]), json!(["otherimage", true, false])]);
+    let removed = host.call("image.remove", json!({ "image": IMAGE }))["removed"].clone();
+    assert!(removed["files"].as_u64().unwrap() >= 4, "{removed}");
+    assert_eq!(host.call("image.remove", json!({ "image": IMAGE }))["removed"], json!({ "files": 0, "bytes": 0 }));
     assert_eq!(host.call("hello", json!({}))["images"], json!(["otherimage"]));
 }
 

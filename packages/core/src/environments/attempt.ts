@@ -138,7 +138,7 @@ async function make(
   signal.throwIfAborted();
   const { memoryMib, cpus } = row;
   const diskId = hasDisk ? row.diskId : null;
-  const spec: MachineSpec = { machineId, memoryMib, cpus, diskId, environmentId: row.id };
+  const spec: MachineSpec = { machineId, memoryMib, cpus, diskId, environmentId: row.id, image: row.image };
   // A guest runs before its host can say so: from here on only the host's word can tell that it has not.
   progress.hasRun = true;
   progress.making = start(context, way, spec, signal);

@@ -110,7 +110,9 @@ function wayOf(context: Context, row: EnvironmentRow, isFresh: boolean): { way: 
   const { snapshots } = context;
   if (snapshots === null) return { way: { kind: "boot" }, remark: null };
   if (row.saveId !== null) return { way: { kind: "resume", saveId: row.saveId, snapshots }, remark: null };
-  if (!isFresh || row.size === null) return { way: { kind: "boot" }, remark: null };
+  // Templates are of the current image; one that a server of another image was asked for is not.
+  const isCurrent = row.image === (context.driver.images?.current ?? null);
+  if (!isFresh || row.size === null || !isCurrent) return { way: { kind: "boot" }, remark: null };
   const template = context.templates.keyOf(row.size);
   if (template === null) return { way: { kind: "boot" }, remark: "its size has no template yet" };
   return { way: { kind: "restore", size: row.size, template, snapshots }, remark: null };

@@ -28,6 +28,7 @@ import { NO_FAULTS } from "./faults.ts";
 import { toTerminal } from "./first-terminal.ts";
 import { createForeground } from "./foreground.ts";
 import type { Foundation } from "./foundation.ts";
+import { imageStatus, pruneImages } from "./images.ts";
 import { requireAnswer } from "./liveness.ts";
 import { randomName } from "./names.ts";
 import { createPower, refusal } from "./power.ts";
@@ -61,7 +62,11 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
   };
   const changes = createChanges(log);
   const recipes = options.storage.templates;
-  const templates = createTemplates(foundation, { isEnabled: options.templates ?? false, recipes });
+  const templates = createTemplates(foundation, {
+    isEnabled: options.templates ?? false,
+    recipes,
+    removed: () => void pruneImages(context),
+  });
   const context: Context = {
     ...foundation,
     rows,
@@ -159,6 +164,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
         ...shape,
         machineId: null,
         diskId: id,
+        image: driver.images?.current ?? null,
         saveId: null,
         idleTimeoutSeconds: idleTimeoutSeconds === 0 ? null : idleTimeoutSeconds,
         expiresAt: endOf(now, ttlSeconds),
@@ -266,6 +272,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     count: (owner) => rows.count(owner),
     templates: () => [...templates.status()],
     pool: () => context.pool.status(),
+    images: () => imageStatus(context),
 
     async terminals(owner, reference) {
       const { id } = await require(owner, reference);

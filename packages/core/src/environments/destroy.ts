@@ -3,6 +3,7 @@ import type { EnvironmentRow } from "../ports/repository.ts";
 import type { Removed } from "../ports/vm-driver.ts";
 import { describeError } from "../words/words.ts";
 import { type Context, changed } from "./context.ts";
+import { pruneImages } from "./images.ts";
 import { NOTHING_REMOVED, persist, removeMachine } from "./machines.ts";
 import { AT_REST } from "./steps.ts";
 
@@ -122,6 +123,7 @@ async function finish(context: Context, row: EnvironmentRow): Promise<Receipt> {
     left: [...left],
   });
   faults.hit("destroy.receipt");
+  void pruneImages(context);
   context.consoles.delete(row.id);
   context.lifetimes.forget(row.id);
   context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });

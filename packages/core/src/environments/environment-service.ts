@@ -102,6 +102,8 @@ export interface EnvironmentService {
   /** Each size's template, and the machines that wait to be claimed. From memory. */
   templates(): HostStatus["templates"];
   pool(): HostStatus["pool"];
+  /** Images on the host, and how many environments, of any owner, need each. */
+  images(): Promise<HostStatus["images"]>;
 
   /** As the guest says now. Rejects like `agent`. */
   terminals(owner: OwnerId, reference: string): Promise<readonly Terminal[]>;

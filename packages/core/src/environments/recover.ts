@@ -6,6 +6,7 @@ import { type Context, changed, liveMachine } from "./context.ts";
 import { destroy } from "./destroy.ts";
 import { watch } from "./ended.ts";
 import type { RecoveryReport } from "./environment-service.ts";
+import { adoptImages, pruneImages } from "./images.ts";
 import { isDead, persist, releaseMachine } from "./machines.ts";
 import { finishPause, finishResume, tellTime } from "./pause.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
@@ -18,6 +19,7 @@ const GREETING_MS = 10_000;
 /** Carries out a {@link planRecovery}: first the rows' states, then the host, so that every crash in here is mended again. */
 export async function recover(context: Context): Promise<RecoveryReport> {
   const { rows, driver, network, log } = context;
+  await adoptImages(context);
   // The host before the rows: what is made meanwhile has its row already, and is not taken for nobody's. The machines
   // before the saves: one that ended because it was saved has its save.
   const machines = await driver.list();
@@ -64,6 +66,7 @@ export async function recover(context: Context): Promise<RecoveryReport> {
   for (const machineId of networks) {
     if (!used.has(machineId)) await tried(context, () => network.detach(machineId));
   }
+  await pruneImages(context);
   log.info("recovered", { ...report });
   return report;
 }

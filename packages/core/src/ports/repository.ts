@@ -33,6 +33,8 @@ export interface EnvironmentRow {
   readonly machineId: MachineId | null;
   /** Its own id, or its first machine's where that came from the pool: the disk was there before the environment. */
   readonly diskId: string;
+  /** What its disk is a layer over, for as long as it lives; null where the driver has no images. */
+  readonly image: string | null;
   /** Its saved memory while `paused`, being paused or being resumed; gone once a resumed guest has gone on. */
   readonly saveId: string | null;
   /** Null: never. */
@@ -86,6 +88,8 @@ export interface EnvironmentRepository {
   ): Promise<EnvironmentRow | null>;
   /** Changes when it ends by itself, in whatever state it is, and nothing else. Null when it is being destroyed, or gone. */
   setTimes(id: EnvironmentId, times: EnvironmentTimes): Promise<EnvironmentRow | null>;
+  /** Notes the image of one that was made before images were noted. False where it has one. */
+  setImage(id: EnvironmentId, image: string): Promise<boolean>;
   /** Changes `step` alone while it is `creating`. False when it is in another state now. */
   enterStep(id: EnvironmentId, step: BootStep): Promise<boolean>;
   /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. No effect when it is gone already. */

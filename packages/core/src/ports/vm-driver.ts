@@ -56,8 +56,33 @@ export interface VmDriver {
   /** Memory and disk space that the host can give now. */
   resources(): Promise<HostResources>;
 
+  /** Null: there is nothing that machines are made of, or nothing that would change. */
+  readonly images: VmImages | null;
+
   /** Null: memory cannot be saved and restored, so that `pause` is refused and `stop` offered. */
   readonly snapshots: VmSnapshots | null;
+}
+
+/**
+ * Root file systems with their kernels, each named by a key of its content. A disk is a layer over the one it was first used
+ * with and makes no sense over another, so `MachineSpec.image` names it in each later boot and resume.
+ */
+export interface VmImages {
+  /** What new disks, templates and the pool's machines are made of. The same as long as the driver lives. */
+  readonly current: string;
+  /** All that the host has, the newest last. */
+  list(): Promise<readonly FoundImage[]>;
+  /** The image of each machine and of each save that is there, by its id. */
+  inUse(): Promise<ReadonlyMap<string, string>>;
+  /** Safe to repeat. Rejects with `ENVIRONMENT_STATE` while a machine, a template or a save needs it. */
+  remove(image: string): Promise<void>;
+}
+
+export interface FoundImage {
+  readonly image: string;
+  readonly bytes: number;
+  /** A machine, a template or a save needs it. Environments may need it besides. */
+  readonly isUsed: boolean;
 }
 
 /**
@@ -136,6 +161,8 @@ export interface MachineSpec {
   readonly diskId: string | null;
   /** Whose it is, for `list`; null while it waits in the pool or becomes a template. */
   readonly environmentId: string | null;
+  /** What it is made of: its disk's. The driver's current one when absent. */
+  readonly image?: string | null;
   /** Its memory can be saved as a template. With `snapshots` only. */
   readonly isTemplateSource?: boolean;
 }

@@ -44,9 +44,14 @@ export interface TemplatesOptions {
   readonly isEnabled: boolean;
   /** What the templates were made by. */
   readonly recipes: TemplateRepository;
+  /** Called when templates of older builds are gone. */
+  readonly removed?: () => void;
 }
 
-export function createTemplates(foundation: Foundation, { isEnabled, recipes }: TemplatesOptions): Templates {
+export function createTemplates(
+  foundation: Foundation,
+  { isEnabled, recipes, removed = () => {} }: TemplatesOptions,
+): Templates {
   const { snapshots, clock, log, foreground, closing } = foundation;
   const { signal } = closing;
   const state = snapshots === null ? "unsupported" : "waiting";
@@ -86,6 +91,7 @@ export function createTemplates(foundation: Foundation, { isEnabled, recipes }: 
       await recipes.forget(key);
       await snapshots.removeTemplate(key);
     }
+    removed();
   }
 
   async function build(size: Size): Promise<void> {

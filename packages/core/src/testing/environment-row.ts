@@ -20,6 +20,7 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     size: "medium",
     machineId: null,
     diskId: id,
+    image: null,
     saveId: null,
     idleTimeoutSeconds: null,
     expiresAt: null,

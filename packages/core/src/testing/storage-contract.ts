@@ -217,6 +217,16 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect((await environments.get(row().id))?.step).toBeNull();
     });
 
+    it("keeps the image that an environment was made with, and notes one only where there is none", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ image: null }));
+      expect(await environments.setImage(row().id, "older")).toBe(true);
+      expect(await environments.setImage(row().id, "newer")).toBe(false);
+      await environments.transition(row().id, ["creating"], "running");
+      expect(await environments.get(row().id)).toEqual(row({ image: "older", state: "running" }));
+      expect(await environments.setImage(id("none"), "older")).toBe(false);
+    });
+
     it("never shows one owner another's", async () => {
       const { environments } = await open();
       await environments.insert(row({ state: "destroying" }));

@@ -136,6 +136,7 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
     listDisks: () => Promise.resolve([]),
     leftovers: (ids) => searchLeftovers(directory, ids),
     resources: () => readHostSpace(directory),
+    images: null,
     snapshots: null,
   };
 }

@@ -5,6 +5,7 @@ import { type HostDaemonClient, hostCodeOf, type LaunchMemory } from "@microterm
 import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
 import { qemuCapabilities } from "./qemu-capabilities.ts";
 import { bootFailure, isRefused, launchFailure } from "./qemu-failures.ts";
+import { createQemuImages } from "./qemu-images.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { createQemuSnapshots } from "./qemu-snapshots.ts";
 
@@ -12,7 +13,7 @@ export interface QemuDriverOptions {
   readonly daemon: HostDaemonClient;
   /** Where microterm-host keeps the machines' sockets: `DATA/host/machines`. */
   readonly machinesDir: string;
-  /** The key of an image that the daemon has. */
+  /** The key of the image that new machines are made of, which the daemon has. */
   readonly image: string;
   readonly accelerator: Exclude<Accelerator, "none">;
   /** How the accelerator was proven or refuted, for a person. */
@@ -51,7 +52,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const launch = async (spec: MachineSpec, memory: LaunchMemory, signal?: AbortSignal): Promise<Machine> => {
     const { machineId, memoryMib, cpus, diskId, environmentId } = spec;
     const args = {
-      ...{ machineId, image, diskId, memoryMib, cpus, accelerator, memory },
+      ...{ machineId, image: spec.image ?? image, diskId, memoryMib, cpus, accelerator, memory },
       magic: randomBytes(16).toString("hex"),
       ...(environmentId === null ? {} : { labels: { environment: environmentId } }),
     };
@@ -135,6 +136,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     listDisks: async () => (await daemon.list()).disks.map((disk) => disk.diskId),
     leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),
     resources: () => daemon.resources(),
+    images: createQemuImages(daemon, image),
     snapshots: createQemuSnapshots({ daemon, image, accelerator, start, followed }),
   };
 }

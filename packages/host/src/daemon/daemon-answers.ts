@@ -41,6 +41,7 @@ export const HostMachine = z.strictObject({
   pid: count.nullable(),
   uid: count.nullable(),
   diskId: id.nullable(),
+  image: key.nullable(),
   // Null where the daemon died before it had written the machine's record.
   memoryMib: count.nullable(),
   startedUnixMs: count.nullable(),
@@ -66,6 +67,18 @@ export const ANSWERS = {
   settle: z.strictObject({}),
   "image.verify": z.strictObject({ ok: z.boolean(), bad: z.array(words) }),
   "image.import": z.strictObject({ imported: z.array(key), images: z.array(key) }),
+  "image.list": z.strictObject({
+    images: z.array(
+      z.strictObject({
+        image: key,
+        allocatedBytes: count,
+        importedUnixMs: count,
+        isOffered: z.boolean(),
+        isUsed: z.boolean(),
+      }),
+    ),
+  }),
+  "image.remove": z.strictObject({ removed: RemovedFiles }),
   "disk.create": z.strictObject({}),
   "disk.remove": z.strictObject({ removed: RemovedFiles }),
   "machine.launch": z.strictObject({ pid: count, uid: count, magic }),
@@ -78,7 +91,7 @@ export const ANSWERS = {
   }),
   "template.remove": z.strictObject({ removed: RemovedFiles }),
   "save.list": z.strictObject({
-    saves: z.array(z.strictObject({ saveId: id, isWhole: z.boolean(), allocatedBytes: count })),
+    saves: z.array(z.strictObject({ saveId: id, isWhole: z.boolean(), image: key.nullable(), allocatedBytes: count })),
   }),
   "save.remove": z.strictObject({ removed: RemovedFiles }),
   list: z.strictObject({

@@ -13,6 +13,8 @@ const DEADLINES: Record<HostVerb, number> = {
   settle: 130_000,
   "image.verify": 120_000,
   "image.import": 300_000,
+  "image.list": 20_000,
+  "image.remove": 60_000,
   "disk.create": 120_000,
   "disk.remove": 60_000,
   "machine.launch": 60_000,

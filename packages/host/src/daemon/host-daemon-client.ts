@@ -50,6 +50,10 @@ export interface HostDaemonClient {
   verifyImage(image: string): Promise<HostAnswer<"image.verify">>;
   /** Takes in what lies in the folder that the daemon was started with. */
   importImages(): Promise<HostAnswer<"image.import">>;
+  /** The one imported last at the end, each with whether a machine, a template or a save needs it. */
+  listImages(): Promise<HostAnswer<"image.list">["images"]>;
+  /** Rejects with `ENVIRONMENT_STATE` (`busy`) while one does. */
+  removeImage(image: string): Promise<HostAnswer<"image.remove">["removed"]>;
   createDisk(diskId: string, sizeMib: number): Promise<void>;
   /** A disk as the template's was when it was saved. */
   createDiskFrom(diskId: string, template: string): Promise<void>;
@@ -94,6 +98,8 @@ export function createHostDaemonClient(options: { readonly socketPath: string })
     },
     verifyImage: (image) => connection.call("image.verify", { image }),
     importImages: () => connection.call("image.import", {}),
+    listImages: async () => (await connection.call("image.list", {})).images,
+    removeImage: async (image) => (await connection.call("image.remove", { image })).removed,
     createDisk: async (diskId, sizeMib) => {
       await connection.call("disk.create", { diskId, sizeMib });
     },

@@ -25,6 +25,7 @@ export function hostRoutes(app: App, { driver, network, environments, version }:
         ...resources,
         environments: own,
         templates: environments.templates(),
+        images: await environments.images(),
         pool: environments.pool(),
       };
     },

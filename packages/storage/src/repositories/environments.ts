@@ -92,6 +92,16 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
+    async setImage(id, image) {
+      const { numUpdatedRows } = await db
+        .updateTable("environments")
+        .set({ image })
+        .where("id", "=", id)
+        .where("image", "is", null)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+
     async enterStep(id, step) {
       const { numUpdatedRows } = await db
         .updateTable("environments")
@@ -151,6 +161,7 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     size: stored.size,
     machineId: stored.machine_id as MachineId | null,
     diskId: stored.disk_id,
+    image: stored.image,
     saveId: stored.save_id,
     idleTimeoutSeconds: stored.idle_timeout_seconds,
     expiresAt: stored.expires_at,
@@ -175,6 +186,7 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     size: row.size,
     machine_id: row.machineId,
     disk_id: row.diskId,
+    image: row.image,
     save_id: row.saveId,
     idle_timeout_seconds: row.idleTimeoutSeconds,
     expires_at: row.expiresAt,

@@ -15,6 +15,7 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0005-images", ["image"], null],
   ["0004-operations", ["operation", "step", "interruptions"], null],
   ["0003-recipes", [], "templates"],
   ["0002-instant", ["size", "disk_id", "save_id", "idle_timeout_seconds", "expires_at"], null],
@@ -159,9 +160,10 @@ describe("sqlite", () => {
     database.close();
     const storage = await createSqliteStorage({ path });
     onTestFinished(() => storage.close());
-    expect((await storage.environments.list()).map(({ diskId, size, saveId }) => [diskId, size, saveId])).toEqual([
-      ["a".repeat(12), "medium", null],
-      ["b".repeat(12), null, null],
+    const found = await storage.environments.list();
+    expect(found.map(({ diskId, size, saveId, image }) => [diskId, size, saveId, image])).toEqual([
+      ["a".repeat(12), "medium", null, null],
+      ["b".repeat(12), null, null, null],
     ]);
     // What receipts did not say then.
     expect(await storage.environments.receipt("gone", owner)).toEqual({ ...receipt, cause: "request" });
