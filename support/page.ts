@@ -21,11 +21,15 @@ const DEADLINE_MS = 120_000;
 export const launchBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
 
-/** Builds the page as it is in the checkout into a folder of its own, for a server's `--web`. */
-export async function buildPage(): Promise<string> {
+/**
+ * Builds the page as it is in the checkout into a folder of its own, for a server's `--web`; without the compressed copies
+ * of its files, which take seconds, unless they are what is tested.
+ */
+export async function buildPage({ isCompressed = false } = {}): Promise<string> {
   const { path } = await makeTempFolder();
   const root = join(import.meta.dirname, "../packages/web");
-  await build({ root, logLevel: "error", build: { outDir: path, emptyOutDir: true } });
+  const mode = isCompressed ? "production" : "uncompressed";
+  await build({ root, mode, logLevel: "error", build: { outDir: path, emptyOutDir: true } });
   return path;
 }
 
@@ -131,6 +135,18 @@ export class PageObject {
     }`);
   }
 
+  /** Files, by name and size, dragged over the page or dropped on it. Fails where the browser would leave the page for them. */
+  async drag(kind: "dragover" | "drop", files: Readonly<Record<string, number>>): Promise<void> {
+    const isLeft = await this.page.evaluate<boolean>(`{
+      const dataTransfer = new DataTransfer();
+      for (const [name, size] of Object.entries(${JSON.stringify(files)}))
+        dataTransfer.items.add(new File([new Uint8Array(size)], name));
+      const event = new DragEvent("${kind}", { dataTransfer, bubbles: true, cancelable: true });
+      document.querySelector("main").dispatchEvent(event);
+    }`);
+    if (isLeft) throw new Error(`the page is left at a ${kind}`);
+  }
+
   /** The accessible name of what has the focus, as far as `aria-label` gives it. */
   focused(): Promise<string | null> {
     return this.page.evaluate<string | null>("document.activeElement?.getAttribute('aria-label') ?? null");
@@ -166,6 +182,13 @@ export class PageObject {
   /** All output before this offset has been drawn. */
   async drawnOffset(): Promise<bigint> {
     return BigInt((await this.terminal.getAttribute("data-offset")) ?? "0");
+  }
+
+  /** Stops the environment that is open, whatever the page asks: it can't know what runs in a shell that does not tell. */
+  async stopEnvironment(): Promise<void> {
+    await this.page.getByRole("button", { name: "Stop", exact: true }).click();
+    await this.page.getByRole("alertdialog").getByRole("button", { name: "Stop", exact: true }).click();
+    await this.untilEnvironment("stopped");
   }
 
   /** Removes the environment that is open. Resolves with the receipt's words. */

@@ -14,8 +14,8 @@ export interface ProcessPage {
   close(): Promise<void>;
 }
 
-export async function startProcessPage(): Promise<ProcessPage> {
-  const web = await buildPage();
+export async function startProcessPage(options: Parameters<typeof buildPage>[0] = {}): Promise<ProcessPage> {
+  const web = await buildPage(options);
   let server = await startServer({ args: ["--web", web] });
   const browser = await launchBrowser().catch(async (error: unknown) => {
     await server.dispose();

@@ -1,12 +1,15 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { precompress } from "./build/precompress.ts";
+import { preload } from "./build/preload.ts";
 
-export default defineConfig(({ command }) => {
+/** `--mode uncompressed`: for tests that build the page again and again. */
+export default defineConfig(({ command, mode }) => {
   // What the shell or a test runner has in NODE_ENV would make it React's slow one, with this folder's paths in it.
   if (command === "build") process.env.NODE_ENV = "production";
   return {
-    plugins: [react(), tailwindcss()],
+    plugins: [react(), tailwindcss(), preload(), mode !== "uncompressed" && precompress()],
     build: {
       // The first release of each browser with light-dark() in CSS.
       target: ["chrome123", "firefox120", "safari17.5"],

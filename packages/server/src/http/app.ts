@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import cookie from "@fastify/cookie";
-import { ERRORS, PlatformError } from "@microterm/protocol";
+import { ERRORS } from "@microterm/protocol";
 import Fastify, { type FastifyBaseLogger, type FastifyReply, type FastifyRequest, LogController } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Identity } from "../auth/authenticator.ts";
@@ -60,9 +60,6 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(sendProblem);
-  app.setNotFoundHandler((request) => {
-    throw new PlatformError("NOT_FOUND", `There is nothing at ${request.method} ${request.url.slice(0, 200)}.`);
-  });
   app.decorateRequest("identity", null as unknown as Identity);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);

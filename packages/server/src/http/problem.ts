@@ -25,6 +25,9 @@ export function toPlatformError(error: unknown): PlatformError {
   return new PlatformError("INTERNAL", "Something went wrong inside the server.", { cause: error });
 }
 
+export const nothingAt = ({ method, url }: { readonly method: string; readonly url: string }): PlatformError =>
+  new PlatformError("NOT_FOUND", `There is nothing at ${method} ${url.slice(0, 200)}.`);
+
 /** The document of an error; `instance` is the request's id, under which the log has more. */
 export function problemOf(error: PlatformError, instance: string): Problem {
   const { status, retryable } = ERRORS[error.code];

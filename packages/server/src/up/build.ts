@@ -62,10 +62,13 @@ export async function buildBinaries(cache: string, progress: Progress): Promise<
 export async function buildPage(progress: Progress): Promise<void> {
   const key = treeHash(CHECKOUT, [
     "packages/web/src",
+    "packages/web/build",
+    "packages/web/public",
     "packages/web/index.html",
     "packages/web/vite.config.ts",
     "packages/web/package.json",
     "packages/sdk/src",
+    "packages/screen/src",
     "packages/protocol/src",
     "package-lock.json",
   ]);

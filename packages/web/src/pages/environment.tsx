@@ -28,6 +28,7 @@ const HeaderActions = ({ environment }: { readonly environment: Environment }) =
       {environment.state === "running" && <RunningActions environment={environment} />}
       <Button
         look="quiet"
+        needsServer
         disabled={environment.state === "destroying"}
         onClick={() => destroy(environment, () => void navigate({ to: "/" }))}
       >
@@ -115,7 +116,15 @@ export const EnvironmentPage = () => {
       data-environment={environment?.id}
       data-environment-state={environment?.state}
     >
-      <Header actions={environment && <HeaderActions environment={environment} />}>
+      <Header
+        actions={environment && <HeaderActions environment={environment} />}
+        notice={
+          environment?.notice &&
+          (isRunning || environment.notice.code === "expiry") && (
+            <NoticeBanner environment={environment} notice={environment.notice} />
+          )
+        }
+      >
         {environment && (
           <>
             <span aria-hidden className="text-border">
@@ -125,9 +134,6 @@ export const EnvironmentPage = () => {
           </>
         )}
       </Header>
-      {environment?.notice && (isRunning || environment.notice.code === "expiry") && (
-        <NoticeBanner environment={environment} notice={environment.notice} />
-      )}
       {environment && hasTerminals ? (
         <Suspense fallback={<Note>Loading the terminal…</Note>}>
           <TerminalPane

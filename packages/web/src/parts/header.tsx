@@ -3,6 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { LogOut, Monitor, Moon, Sun } from "lucide-react";
 import type { ReactNode } from "react";
 import { client } from "../api/queries.ts";
+// In the script: as a file it would be asked for once more beside the tab's icon.
+import icon from "../icon.svg?inline";
+import { forgetScreens } from "../terminal/kept-screens.ts";
 import { setTheme, type Theme, useTheme } from "../theme.ts";
 import { Button } from "./button.tsx";
 
@@ -25,7 +28,10 @@ const SignOutButton = () => {
   const leave = useMutation({
     mutationFn: () => client.session.signOut(),
     // A new page, so that nothing of the session stays in memory.
-    onSettled: () => location.assign("/sign-in"),
+    onSettled: () => {
+      forgetScreens(sessionStorage);
+      location.assign("/sign-in");
+    },
   });
   return (
     <Button look="quiet" isSquare aria-label="Sign out" title="Sign out" onClick={() => leave.mutate()}>
@@ -36,19 +42,29 @@ const SignOutButton = () => {
 
 export const Logo = ({ isShort = false }: { readonly isShort?: boolean }) => (
   <span className="inline-flex items-center gap-2 font-semibold">
-    <img src="/icon.svg" alt="" className="size-5" />
+    <img src={icon} alt="" className="size-5" />
     <span className={isShort ? "max-sm:hidden" : ""}>microterm</span>
   </span>
 );
 
+export interface HeaderProps {
+  readonly children?: ReactNode;
+  readonly actions?: ReactNode;
+  /** Between the two where there is room for it, else in a row of its own: it lies over nothing. */
+  readonly notice?: ReactNode;
+}
+
 /** 44 px at the top of every page: where one is, and what can be done there. */
-export const Header = ({ children, actions }: { readonly children?: ReactNode; readonly actions?: ReactNode }) => (
-  <header className="flex h-11 shrink-0 items-center gap-3 border-b border-border bg-surface px-3 max-sm:gap-1.5 max-sm:px-2">
-    <Link to="/" className="flex rounded-md" aria-label="microterm: all environments">
-      <Logo isShort />
-    </Link>
-    {children}
-    <div data-no-stray-click className="ml-auto flex shrink-0 items-center gap-1.5 max-sm:gap-0">
+export const Header = ({ children, actions, notice }: HeaderProps) => (
+  <header className="grid min-h-11 shrink-0 grid-cols-[minmax(0,auto)_minmax(0,1fr)_auto] items-center gap-x-3 border-b border-border bg-surface px-3 max-sm:gap-x-1.5 max-sm:px-2">
+    <div className="flex h-11 min-w-0 items-center gap-3 max-sm:gap-1.5">
+      <Link to="/" className="flex shrink-0 rounded-md" aria-label="microterm: all environments">
+        <Logo isShort />
+      </Link>
+      {children}
+    </div>
+    <div className="flex min-w-0 justify-center max-lg:order-last max-lg:col-span-3">{notice}</div>
+    <div data-no-stray-click className="flex items-center gap-1.5 max-lg:col-start-3 max-lg:row-start-1 max-sm:gap-0">
       {actions}
       <ThemeButton />
       <SignOutButton />

@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { buttonClass } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
+import { focusAfterClose } from "../parts/focus.ts";
 
 interface ScreenProps {
   readonly load: () => Promise<Response>;
@@ -52,7 +53,10 @@ export const PlayerDialog = ({ recording, onClose }: PlayerDialogProps) => (
   <Dialog.Root open={recording !== null} onOpenChange={(open) => !open && onClose()}>
     <Dialog.Portal>
       <Dialog.Backdrop className="fade fixed inset-0 bg-scrim" />
-      <Dialog.Popup className="fade fixed top-1/2 left-1/2 w-[min(1040px,calc(100vw-24px))] -translate-1/2 overflow-hidden rounded-md border border-border bg-surface shadow-overlay">
+      <Dialog.Popup
+        finalFocus={focusAfterClose}
+        className="fade fixed top-1/2 left-1/2 w-[min(1040px,calc(100vw-24px))] -translate-1/2 overflow-hidden rounded-md border border-border bg-surface shadow-overlay"
+      >
         <div className="flex h-11 items-center gap-3 border-b border-border pr-1.5 pl-4">
           <Dialog.Title className="truncate font-semibold">{recording?.name}</Dialog.Title>
           <Dialog.Close aria-label="Close" className={`ml-auto ${buttonClass("quiet", true)}`}>

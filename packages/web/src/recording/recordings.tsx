@@ -1,13 +1,13 @@
 /** Recording a terminal, and playing what was recorded of it. */
-import { Menu } from "@base-ui/react/menu";
 import type { Recording } from "@microterm/protocol";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Circle, Download, Film, Play, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { Circle } from "lucide-react";
+import { lazy, Suspense } from "react";
+import { useIsConnected } from "../api/live-events.ts";
 import { client, failureOf } from "../api/queries.ts";
-import { buttonClass } from "../parts/button.tsx";
-import { bytesWords } from "../parts/words.ts";
-import { PlayerDialog } from "./player-dialog.tsx";
+
+/** Most terminals are never recorded. */
+const RecordedMenu = lazy(async () => ({ default: (await import("./recorded-menu.tsx")).RecordedMenu }));
 
 /** What is being recorded grows, and another window may begin or end it. */
 const WHILE_ON_MS = 3000;
@@ -43,57 +43,13 @@ const useRecording = ({ environment, terminal }: RecordingToolsProps) => {
   return { recording: query.data ?? null, set, remove };
 };
 
-const sinceWords = (startedAt: string | null): string =>
-  startedAt === null ? "" : `, since ${new Date(startedAt).toLocaleTimeString(undefined, { timeStyle: "short" })}`;
-
-const ITEM = "flex h-8 items-center gap-2 rounded-md px-2 outline-none data-highlighted:bg-raised";
-
-interface RecordedProps {
-  readonly recording: Recording;
-  readonly onPlay: () => void;
-  /** Where the server has the file, which it names. */
-  readonly address: string;
-  readonly onDelete: () => void;
-}
-
-/** What can be done with what is there. */
-const RecordedMenu = ({ recording, address, onPlay, onDelete }: RecordedProps) => (
-  <Menu.Root>
-    <Menu.Trigger aria-label="What was recorded" title="What was recorded" className={buttonClass("quiet", true)}>
-      <Film aria-hidden className="size-4" />
-    </Menu.Trigger>
-    <Menu.Portal>
-      <Menu.Positioner sideOffset={6} align="end" collisionPadding={8} className="z-20">
-        <Menu.Popup className="fade min-w-56 rounded-md border border-border bg-surface p-1 shadow-overlay">
-          <p className="px-2 py-1 text-xs text-muted">
-            {bytesWords(recording.bytes)} recorded{sinceWords(recording.startedAt)}
-            {recording.isFull && <span className="block text-warn">Full: it goes no further.</span>}
-          </p>
-          <Menu.Item className={ITEM} onClick={onPlay}>
-            <Play aria-hidden className="size-4" />
-            Play
-          </Menu.Item>
-          <Menu.LinkItem className={ITEM} href={address} download closeOnClick>
-            <Download aria-hidden className="size-4" />
-            Download
-          </Menu.LinkItem>
-          <Menu.Item className={`${ITEM} text-danger`} onClick={onDelete}>
-            <Trash2 aria-hidden className="size-4" />
-            Delete
-          </Menu.Item>
-        </Menu.Popup>
-      </Menu.Positioner>
-    </Menu.Portal>
-  </Menu.Root>
-);
-
 /** In the tab bar: of the terminal that is looked at. */
 export const RecordingTools = (props: RecordingToolsProps) => {
   const { environment, terminal, name } = props;
   const { recording, set, remove } = useRecording(props);
-  const [isPlaying, setPlaying] = useState(false);
   const load = (): Promise<Response> => client.recordings.download(environment, terminal);
   const failed = [set, remove].find(({ isError }) => isError);
+  const isConnected = useIsConnected();
   const isOn = recording?.enabled === true;
   if (recording === null) return null;
   return (
@@ -104,26 +60,29 @@ export const RecordingTools = (props: RecordingToolsProps) => {
         </span>
       )}
       {recording.startedAt !== null && (
-        <RecordedMenu
-          recording={recording}
-          onPlay={() => setPlaying(true)}
-          address={`/v1/environments/${environment}/terminals/${terminal}/recording/content`}
-          onDelete={() => remove.mutate()}
-        />
+        <Suspense fallback={null}>
+          <RecordedMenu
+            recording={recording}
+            name={name}
+            load={load}
+            address={`/v1/environments/${environment}/terminals/${terminal}/recording/content`}
+            onDelete={() => remove.mutate()}
+          />
+        </Suspense>
       )}
       {/* Red while it is on, so that nobody types a secret into a recording unknowingly. */}
       <button
         type="button"
         aria-pressed={isOn}
+        disabled={!isConnected}
         aria-label="Record this terminal"
         title={isOn ? "Recording: press to end it" : "Record this terminal"}
         onClick={() => set.mutate(!isOn)}
-        className={`inline-flex h-8 items-center gap-1.5 rounded-md px-2 whitespace-nowrap ${isOn ? "bg-danger/14 font-medium text-danger" : "text-muted hover:bg-raised hover:text-text"}`}
+        className={`inline-flex h-8 items-center gap-1.5 rounded-md px-2 whitespace-nowrap disabled:opacity-55 ${isOn ? "bg-danger/14 font-medium text-danger" : "text-muted hover:bg-raised hover:text-text"}`}
       >
         <Circle aria-hidden className={`size-3.5 ${isOn ? "pulse-dot fill-danger" : ""}`} />
         <span className="max-sm:sr-only">{isOn ? "Recording" : "Record"}</span>
       </button>
-      <PlayerDialog recording={isPlaying ? { name, load } : null} onClose={() => setPlaying(false)} />
     </>
   );
 };

@@ -1,5 +1,6 @@
-import { Menu } from "@base-ui/react/menu";
-import { Check, Keyboard } from "lucide-react";
+import { Popover } from "@base-ui/react/popover";
+import { Keyboard } from "lucide-react";
+import { focusAfterClose } from "../parts/focus.ts";
 import { KEY_NAMES } from "./keys.ts";
 import { isForeign, type SessionState } from "./session-state.ts";
 import { changeTerminalSettings, type TerminalSettings, useTerminalSettings } from "./settings.ts";
@@ -12,37 +13,37 @@ const CHOICES: readonly { readonly key: keyof TerminalSettings; readonly label: 
 const SettingsMenu = () => {
   const settings = useTerminalSettings();
   return (
-    <Menu.Root>
-      <Menu.Trigger
+    <Popover.Root>
+      <Popover.Trigger
         className="inline-flex items-center gap-1 rounded-md px-1 hover:text-text"
         aria-label="Keyboard and screen reader"
       >
         <Keyboard aria-hidden className="size-3.5" />
         <span className="max-sm:sr-only">{settings.isTabFree ? "Tab leaves" : "Tab types"}</span>
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner side="top" align="end" sideOffset={6}>
-          <Menu.Popup className="fade min-w-72 rounded-md border border-border bg-surface p-1 shadow-overlay">
+      </Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Positioner side="top" align="end" sideOffset={6} collisionPadding={8} className="z-20">
+          <Popover.Popup
+            finalFocus={focusAfterClose}
+            className="fade min-w-72 rounded-md border border-border bg-surface p-1 text-text shadow-overlay"
+          >
+            <Popover.Title className="sr-only">Keyboard and screen reader</Popover.Title>
             {CHOICES.map(({ key, label, hint }) => (
-              <Menu.CheckboxItem
-                key={key}
-                checked={settings[key]}
-                onCheckedChange={(isOn) => changeTerminalSettings({ [key]: isOn })}
-                className="flex h-8 items-center gap-2 rounded-md px-2 outline-none data-highlighted:bg-raised"
-              >
-                <span className="size-4">
-                  <Menu.CheckboxItemIndicator>
-                    <Check aria-hidden className="size-4 text-accent" />
-                  </Menu.CheckboxItemIndicator>
-                </span>
+              <label key={key} className="flex h-8 cursor-pointer items-center gap-2 rounded-md px-2 hover:bg-raised">
+                <input
+                  type="checkbox"
+                  checked={settings[key]}
+                  onChange={(event) => changeTerminalSettings({ [key]: event.currentTarget.checked })}
+                  className="accent-accent"
+                />
                 {label}
                 <kbd className="ml-auto font-sans text-xs text-muted">{hint}</kbd>
-              </Menu.CheckboxItem>
+              </label>
             ))}
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+          </Popover.Popup>
+        </Popover.Positioner>
+      </Popover.Portal>
+    </Popover.Root>
   );
 };
 

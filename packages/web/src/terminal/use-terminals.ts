@@ -1,7 +1,7 @@
 import type { Environment, Terminal } from "@microterm/protocol";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { client } from "../api/queries.ts";
 
 /** What a terminal has until the window that shows it has told its own size. */
@@ -44,9 +44,12 @@ export const useTerminals = (environment: Environment) => {
     refetchOnWindowFocus: true,
   });
   const told = environment.terminals.map((one) => `${one.id} ${one.createdAt} ${one.exit !== null}`).join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asked again exactly when the list of environments says otherwise.
+  // Asked again exactly when the list of environments says otherwise than when it was asked first.
+  const heard = useRef(told);
   useEffect(() => {
-    if (isThere) void cache.invalidateQueries({ queryKey: key });
+    if (!isThere || heard.current === told) return;
+    heard.current = told;
+    void cache.invalidateQueries({ queryKey: key });
   }, [told, isThere, cache, key]);
 
   const terminals = useMemo(() => (query.data ?? []).toSorted(byAge), [query.data]);
