@@ -76,8 +76,7 @@ describe("a new environment", () => {
     const stop = page.page.getByRole("button", { name: "Stop", exact: true });
     await stop.waitFor();
     expect(await page.page.getByRole("button", { name: "Pause" }).count()).toBe(0);
-    await stop.click();
-    await page.untilEnvironment("stopped");
+    await page.stopEnvironment();
     await page.page.getByRole("heading", { name: "own is stopped" }).waitFor();
     await page.page.keyboard.press("Enter");
     await page.untilTerminal("live");
@@ -90,6 +89,15 @@ describe("a new environment", () => {
     await row.getByRole("link", { name: "roomy" }).focus();
     await page.page.keyboard.press("Tab");
     expect(await page.focused()).toBe("Stop roomy");
+    await page.page.keyboard.press("Enter");
+    await page.page.getByRole("alertdialog", { name: "Stop roomy?" }).waitFor();
+    await page.page.keyboard.press("Escape");
+    await expect.poll(() => page.focused(), DEADLINE).toBe("Stop roomy");
+    await page.page.keyboard.press("Enter");
+    const focused = (): Promise<string> => page.page.evaluate<string>("document.activeElement.textContent");
+    await expect.poll(focused, DEADLINE).toBe("Keep it running");
+    await page.page.keyboard.press("Tab");
+    await expect.poll(focused, DEADLINE).toBe("Stop");
     await page.page.keyboard.press("Enter");
     await row.getByText("Stopped").waitFor();
     await row.getByRole("link", { name: "roomy" }).focus();
@@ -114,8 +122,7 @@ describe("an environment that is stopped and started again", () => {
     await page.untilTerminal("live");
     const { createdAt } = await world.server.ok("GET", "/v1/environments/roomy");
     await page.page.evaluate(WATCH);
-    await page.page.getByRole("button", { name: "Stop", exact: true }).click();
-    await page.untilEnvironment("stopped");
+    await page.stopEnvironment();
     await expect.poll(() => Date.now() - Date.parse(createdAt), DEADLINE).toBeGreaterThan(3000);
     await page.page.keyboard.press("Enter");
     await page.untilTerminal("live");

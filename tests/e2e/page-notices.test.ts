@@ -56,6 +56,38 @@ describe("a terminal's notice after a restart of the server", () => {
   });
 });
 
+describe("a server that is gone", () => {
+  test("leaves nothing green and no action that could not be done, on the list and in a terminal", async () => {
+    const id = await page.createEnvironment();
+    const list = await signIn(world.browser, world.server);
+    const row = list.page.getByRole("row").filter({ has: list.page.getByRole("link") });
+    await row.getByText("Running").waitFor();
+    await world.restartServer(async () => {
+      for (const { page: window } of [page, list]) {
+        await window.getByText("The microterm server does not answer").waitFor();
+        await window.getByText("Offline").first().waitFor();
+        expect(await window.getByText("Running", { exact: true }).count()).toBe(0);
+        expect(await window.locator(".bg-ok").count()).toBe(0);
+        for (const name of [/^New environment$/, /^Stop/, /^Remove/, "Open another tab", "Record this terminal"]) {
+          for (const button of await window.getByRole("button", { name }).all()) {
+            expect([name, await button.isDisabled()]).toEqual([name, true]);
+          }
+        }
+      }
+      // Nothing is asked of a server that is not there.
+      await page.page.getByRole("button", { name: "Remove", exact: true }).click({ force: true });
+      expect(await page.page.getByRole("alertdialog").count()).toBe(0);
+    });
+    await row.getByText("Running").waitFor();
+    await page.untilTerminal("live");
+    expect(await page.page.getByRole("button", { name: "Stop", exact: true }).isEnabled()).toBe(true);
+    expect(page.environmentId()).toBe(id);
+    await page.removeEnvironment();
+    expect([...page.errors, ...list.errors]).toEqual([]);
+    await list.close();
+  });
+});
+
 describe("an environment whose time is nearly over", () => {
   test("says so, and is kept for another hour by a click", async () => {
     const { server } = world;
@@ -64,8 +96,7 @@ describe("an environment whose time is nearly over", () => {
     await page.open(id);
     await page.untilTerminal("live");
     // Also what doesn't run is lost then.
-    await page.page.getByRole("button", { name: "Stop", exact: true }).click();
-    await page.untilEnvironment("stopped");
+    await page.stopEnvironment();
     const notice = page.page.getByRole("alert").filter({ hasText: "brief will be removed, with its disk." });
     await notice.getByText(/In \d+ s\./).waitFor();
     await notice.getByRole("button", { name: "Keep for another hour" }).click();

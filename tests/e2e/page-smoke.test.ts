@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { signIn } from "../../support/page.ts";
 import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
+const DEADLINE = { timeout: 120_000 };
+
 let world: ProcessPage;
 
 beforeAll(async () => {
@@ -95,6 +97,95 @@ describe("the page", () => {
     await page.untilTerminal("live");
     await page.removeEnvironment();
     for (const tab of tabs) await tab.getByRole("heading", { name: "No environments yet" }).waitFor();
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
+  test.each(["signing out", "a sign-out elsewhere"])("leaves no screen behind in the tab after %s", async (way) => {
+    const page = await signIn(world.browser, world.server);
+    const kept = (): Promise<string[]> => page.page.evaluate<string[]>("Object.keys(sessionStorage)");
+    const id = await page.createEnvironment();
+    await page.type("echo se''cret\n");
+    await page.untilScreen(/^secret$/);
+    await page.page.reload();
+    await page.untilTerminal("live");
+    expect((await kept()).filter((key) => key.startsWith("microterm.screen.")).length).toBe(1);
+    if (way === "signing out") await page.page.getByRole("button", { name: "Sign out" }).click();
+    else {
+      // As another tab does it, of which this one only hears.
+      await page.context.request.delete(`${world.server.url}/v1/session`, { headers: { origin: world.server.url } });
+    }
+    await page.page.waitForURL((url) => url.pathname === "/sign-in");
+    await page.page.getByText("./microterm open").waitFor();
+    expect(await kept()).toEqual(["microterm.renderer"]);
+    await world.server.ok("DELETE", `/v1/environments/${id}`);
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
+  test("shows a page at an address that is not there", async () => {
+    const page = await signIn(world.browser, world.server);
+    const answer = await page.page.goto(`${world.server.url}/no/such/page`);
+    expect(answer?.status()).toBe(404);
+    await page.page.getByRole("heading", { name: "There is nothing at this address" }).waitFor();
+    await page.page.getByRole("link", { name: "All environments" }).click();
+    await page.page.getByRole("heading", { name: "No environments yet" }).waitFor();
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
+  test("uploads what is dropped on a terminal to the shell's folder, and never leaves for a dropped file", async () => {
+    const page = await signIn(world.browser, world.server);
+    // Nowhere to go on the list: the browser stays, and says where files can go.
+    await page.drag("dragover", { "x.txt": 1 });
+    await page.page.getByText("Files can be dropped on a running environment's terminal").waitFor();
+    await page.drag("drop", { "x.txt": 1 });
+    expect(new URL(page.page.url()).pathname).toBe("/");
+
+    const id = await page.createEnvironment();
+    await page.type("mkdir -p in/here; cd in/here; printf '\\e]7;file://h%s\\a' \"$PWD\"; clear; echo re''ady\n");
+    await page.untilScreen(/^ready$/);
+    const title = async (): Promise<string> => (await page.page.getByRole("tab").getAttribute("title")) ?? "";
+    await expect.poll(title, DEADLINE).toMatch(/\/in\/here$/);
+    const folder = (await title()).split("\n")[1] ?? "";
+    await page.drag("dragover", { "x.txt": 1 });
+    await page.page.getByText(`Drop to upload to ${folder}`).waitFor();
+    const uploads = page.page.getByRole("region", { name: "Uploads" });
+    const done = (name: string): Promise<void> =>
+      uploads.getByRole("listitem").filter({ hasText: name }).getByText(`Uploaded to ${folder}.`).waitFor();
+    const both = Promise.all([done("a b.txt"), done("empty.bin")]);
+    await page.drag("drop", { "a b.txt": 5, "empty.bin": 0 });
+    await both;
+    // Another of the same name stands beside it.
+    const second = done("a b-2.txt");
+    await page.drag("drop", { "a b.txt": 7 });
+    await second;
+    await page.type("clear; wc -c *\n");
+    for (const row of [/^ *5 a b\.txt$/, /^ *7 a b-2\.txt$/, /^ *0 empty\.bin$/]) await page.untilScreen(row);
+
+    // A slow one can be cancelled, and leaves nothing.
+    const devtools = await page.context.newCDPSession(page.page);
+    const slow = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 200_000 };
+    await devtools.send("Network.enable");
+    await devtools.send("Network.emulateNetworkConditions", slow);
+    await page.drag("drop", { "large.bin": 20_000_000 });
+    await uploads.getByText(/^[1-9]\d* % of 19\.1 MiB$/).waitFor();
+    await uploads.getByRole("button", { name: "Cancel large.bin" }).click();
+    await uploads.getByText("large.bin").waitFor({ state: "detached" });
+    await devtools.send("Network.emulateNetworkConditions", { ...slow, uploadThroughput: -1 });
+    await page.type("clear; ls -A | grep -c large\n");
+    await page.untilScreen(/^0$/);
+    expect((await world.server.call("GET", `/v1/environments/${id}/files/stat?path=${folder}/large.bin`)).status).toBe(
+      404,
+    );
+
+    // What can't be taken is said.
+    await page.type("printf '\\e]7;file://h/none\\a'; clear; echo mo''ved\n");
+    await page.untilScreen(/^moved$/);
+    await page.drag("drop", { "lost.txt": 3 });
+    await uploads.getByRole("alert").waitFor();
+    await uploads.getByRole("button", { name: "Dismiss lost.txt" }).click();
+    await page.removeEnvironment();
     expect(page.errors).toEqual([]);
     await page.close();
   });

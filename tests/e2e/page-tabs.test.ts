@@ -21,6 +21,80 @@ const press = (keys: string): Promise<void> => page.page.keyboard.press(keys);
 const untilChosen = (name: string): Promise<void> =>
   expect.poll(() => chosen().textContent(), DEADLINE).toContain(name);
 
+describe("whoever clicks beside a terminal", () => {
+  test("goes on typing into it, whatever was clicked, opened and closed", async () => {
+    const id = await page.createEnvironment();
+    const { page: window } = page;
+    const press = (name: string | RegExp): Promise<void> => window.getByRole("button", { name, exact: true }).click();
+    const acts: readonly (readonly [string, () => Promise<void>])[] = [
+      ["Record", () => press("Record this terminal")],
+      ["its end", () => press("Record this terminal")],
+      ["the theme", () => press(/^Theme: /)],
+      ["a popover", () => press("Why?").then(() => window.keyboard.press("Escape"))],
+      ["settings", () => press("Keyboard and screen reader").then(() => window.keyboard.press("Escape"))],
+      ["a dialog", () => press("Remove").then(() => press("Keep it"))],
+      ["a dialog closed by a key", () => press("Stop").then(() => window.keyboard.press("Escape"))],
+      ["what was recorded", () => press("What was recorded").then(() => window.keyboard.press("Escape"))],
+      [
+        "the player",
+        async () => {
+          await press("What was recorded");
+          await window.getByRole("menuitem", { name: "Play" }).click();
+          await window.locator('[data-player="ready"]').waitFor();
+          await press("Close");
+        },
+      ],
+    ];
+    for (const [i, [what, act]] of acts.entries()) {
+      await act();
+      await expect.poll(() => page.focused(), { ...DEADLINE, message: what }).toBe("Terminal input");
+      await window.keyboard.type(`echo line-$((${i} + 100))\n`);
+      await page.untilScreen(new RegExp(`^line-${i + 100}$`));
+      await expect.poll(() => window.locator("[role=dialog], [role=alertdialog], [role=menu]").count()).toBe(0);
+    }
+    expect(page.environmentId()).toBe(id);
+  });
+
+  test("with keys stays where the keys have led", async () => {
+    const record = page.page.getByRole("button", { name: "Record this terminal" });
+    await record.focus();
+    await page.page.keyboard.press("Enter");
+    await expect.poll(() => record.getAttribute("aria-pressed"), DEADLINE).toBe("true");
+    expect(await page.focused()).toBe("Record this terminal");
+    const why = page.page.getByRole("button", { name: "Why?" });
+    await why.focus();
+    await page.page.keyboard.press("Enter");
+    await page.page.getByRole("dialog").waitFor();
+    await page.page.keyboard.press("Escape");
+    await expect.poll(() => page.page.evaluate<string>("document.activeElement.textContent"), DEADLINE).toBe("Why?");
+  });
+
+  test("on Stop is asked first where something runs, is recorded, or may run", async () => {
+    const { page: window } = page;
+    const dialog = window.getByRole("alertdialog");
+    const asked = async (words: string): Promise<void> => {
+      await window.getByRole("button", { name: "Stop", exact: true }).click();
+      await dialog.getByText(words).waitFor();
+      await dialog.getByRole("button", { name: "Keep it running" }).click();
+      await dialog.waitFor({ state: "detached" });
+    };
+    const mark = (letter: string): Promise<void> =>
+      page.type(`printf '\\e]133;${letter}\\a'; echo mark''ed ${letter}\n`);
+    await asked("A terminal is being recorded: the recording ends with it. Its disk is kept.");
+    await window.getByRole("button", { name: "Record this terminal" }).click();
+    // A shell that does not tell.
+    await asked("Whatever runs in it ends.");
+    await mark("C");
+    await page.untilScreen("marked C");
+    await asked("A program runs in it, and ends with it.");
+    await mark("A");
+    await page.untilScreen("marked A");
+    await window.getByRole("button", { name: "Stop", exact: true }).click();
+    await page.untilEnvironment("stopped");
+    await page.removeEnvironment();
+  });
+});
+
 describe("the terminals of an environment", () => {
   test("are tabs, made by a key and by a button, each with a screen of its own", async () => {
     await page.createEnvironment();

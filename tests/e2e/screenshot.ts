@@ -70,6 +70,16 @@ try {
     }
   };
 
+  // Beside it two more terminals, which say themselves what they are for.
+  for (const command of ["cd primes; printf '\\e]0;tests\\a'", "printf '\\e]0;notes\\a'"]) {
+    await keys("Control+Shift+Enter");
+    await page.untilTerminal("live");
+    await page.page.waitForTimeout(2000);
+    await page.type(`${command}\n`);
+    await page.page.waitForTimeout(1000);
+  }
+  await page.page.getByRole("tab").first().click();
+  await page.untilTerminal("live");
   await page.type("cd primes; clear; tmux new -s work\n");
   await untilPane(0, /\$/);
   await keys("Control+b", "%");

@@ -18,7 +18,7 @@ function follow(diagnose: () => Promise<Error | null> = async () => null) {
       onEnvironment: ({ name }) => told.push(`environment ${name}`),
       onRemoved: (id) => told.push(`removed ${id}`),
       onConnected: () => told.push("connected"),
-      onDisconnected: (delayMs) => told.push(`again in ${delayMs}`),
+      onDisconnected: (delayMs, isSilent) => told.push(`${isSilent ? "silent, " : ""}again in ${delayMs}`),
       onRefused: (error) => told.push(`refused: ${error.message}`),
     },
   });
@@ -47,7 +47,7 @@ describe("following events", () => {
     }
     expect(told).toEqual(["connected"]);
     timing.pass(10_000);
-    expect(told).toEqual(["connected", "again in 100"]);
+    expect(told).toEqual(["connected", "silent, again in 100"]);
     expect(opened.length).toBe(2);
     last().open();
     expect(told.at(-1)).toBe("connected");
@@ -58,7 +58,7 @@ describe("following events", () => {
     timing.pass(9100);
     expect(opened.length).toBe(2);
     opened[0]?.open();
-    expect(told).toEqual(["again in 100"]);
+    expect(told).toEqual(["silent, again in 100"]);
   });
 
   it("waits longer each time for a server that is away, and no longer once somebody knows that it is back", async () => {

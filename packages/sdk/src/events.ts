@@ -16,8 +16,8 @@ export interface EventHandlers {
   onRemoved(id: EnvironmentId): void;
   /** The stream was (re)opened: a full set follows. What was removed meanwhile is not told; ask for the list. */
   onConnected?(): void;
-  /** The stream broke; it is opened again after `delayMs`. */
-  onDisconnected?(delayMs: number): void;
+  /** The stream broke, or fell silent for 9 s (`isSilent`); it is opened again after `delayMs`. */
+  onDisconnected?(delayMs: number, isSilent: boolean): void;
   /** For good: the credential is refused. */
   onRefused?(error: Error): void;
 }
@@ -58,18 +58,18 @@ export function followEvents(options: FollowOptions): Subscription {
     isOver = true;
     handlers.onRefused?.(error);
   };
-  const retry = (): void => {
+  const retry = (isSilent = false): void => {
     if (isOver) return;
     const delayMs = backoffMs(attempt++, () => timing.random());
     isWaiting = true;
     cancel = timing.after(delayMs, connect);
-    handlers.onDisconnected?.(delayMs);
+    handlers.onDisconnected?.(delayMs, isSilent);
   };
   const listenForSilence = (): void => {
     cancel();
     cancel = timing.after(SILENCE_MS, () => {
       drop();
-      retry();
+      retry(true);
     });
   };
   const tell = (text: string): void => {

@@ -3,7 +3,7 @@ export type { AttachmentHandlers, AttachmentState } from "./attachment-options.t
 export type { Timing } from "./backoff.ts";
 export { type AttachRequest, type Client, type ClientOptions, createClient, type RunResult } from "./client.ts";
 export type { Environments, WaitState } from "./environments.ts";
-export { AnswerError, ConnectionError, RequestError } from "./errors.ts";
+export { AnswerError, ConnectionError, RequestError, readProblem } from "./errors.ts";
 export type { EventHandlers, Subscription } from "./events.ts";
 export type { ExecResult, ExecSession } from "./exec.ts";
 export type { Files } from "./files.ts";

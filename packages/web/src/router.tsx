@@ -1,12 +1,15 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createRootRoute, createRoute, createRouter, Navigate, Outlet } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, Outlet } from "@tanstack/react-router";
 import { CloudOff } from "lucide-react";
 import { useIsConnected, useLiveEvents } from "./api/live-events.ts";
 import { sessionQuery } from "./api/queries.ts";
 import { EnvironmentPage } from "./pages/environment.tsx";
 import { ListPage } from "./pages/list.tsx";
+import { NotFoundPage } from "./pages/not-found.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { DestroyDialog } from "./parts/destroy-dialog.tsx";
+import { StopDialog } from "./parts/stop-dialog.tsx";
+import { DropHint } from "./upload/drop-hint.tsx";
 
 /** Over the header, so that nothing moves: a terminal that changes its height would be told a new size. */
 const Disconnected = () => (
@@ -27,13 +30,14 @@ const SignedIn = () => {
   useLiveEvents(cache, session.isSuccess);
   return (
     <DestroyDialog>
-      {session.data && <Outlet />}
+      <StopDialog>{session.data && <Outlet />}</StopDialog>
       {(!isConnected || session.failureCount > 0) && <Disconnected />}
+      <DropHint />
     </DestroyDialog>
   );
 };
 
-const rootRoute = createRootRoute({ notFoundComponent: () => <Navigate to="/" replace /> });
+const rootRoute = createRootRoute({ notFoundComponent: NotFoundPage });
 const signedIn = createRoute({ getParentRoute: () => rootRoute, id: "signed-in", component: SignedIn });
 const list = createRoute({ getParentRoute: () => signedIn, path: "/", component: ListPage });
 const environment = createRoute({

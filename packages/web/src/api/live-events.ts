@@ -31,8 +31,10 @@ const follow = (cache: QueryClient): (() => void) => {
       const changed = liveList.changed(cache.getQueryData(key) ?? [], id, null);
       cache.setQueryData(key, (list) => list && changed);
     },
-    // A stream that is cut and opened again at once is not worth a word.
-    onDisconnected: (delayMs) => setConnected(delayMs < 400),
+    // A stream that is cut and opened again at once is not worth a word; one that said nothing for long has been away already.
+    onDisconnected: (delayMs, isSilent) => {
+      if (isSilent || delayMs >= 400) setConnected(false);
+    },
     onRefused: () => void cache.invalidateQueries({ queryKey: sessionQuery.queryKey }),
   });
   retry = () => subscription.reconnectNow();

@@ -130,7 +130,12 @@ export const EnvironmentPage = () => {
             <span aria-hidden className="text-border">
               /
             </span>
-            <span className="truncate font-medium">{environment.name}</span>
+            {/* What does not run has a card with a heading. */}
+            {hasTerminals ? (
+              <h1 className="truncate font-medium">{environment.name}</h1>
+            ) : (
+              <span className="truncate font-medium">{environment.name}</span>
+            )}
           </>
         )}
       </Header>

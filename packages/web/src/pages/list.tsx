@@ -10,9 +10,10 @@ import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
 import { IsolationLabel } from "../parts/isolation.tsx";
-import { useCanPause, usePower } from "../parts/power.tsx";
 import { Status } from "../parts/status.tsx";
+import { useStop } from "../parts/stop-dialog.tsx";
 import { useNow } from "../parts/use-now.ts";
+import { useCanPause, usePower } from "../parts/use-power.ts";
 import {
   agoWords,
   expiryWords,
@@ -46,13 +47,15 @@ const Actions = ({ environment }: { readonly environment: Environment }) => {
   const destroy = useDestroyDialog();
   const { start, stop, pause, resume } = usePower(environment.id);
   const canPause = useCanPause();
+  const ask = useStop();
   const { name, state } = environment;
   const isResting = state === "stopped" || state === "failed";
+  const askToStop = (): void => ask({ environment, stop: () => stop.mutate(), pause: () => pause.mutate() });
   const actions = [
-    { label: `Start ${name}`, icon: Play, act: start, isOffered: isResting },
-    { label: `Resume ${name}`, icon: Play, act: resume, isOffered: state === "paused" },
-    { label: `Pause ${name}`, icon: Pause, act: pause, isOffered: state === "running" && canPause === true },
-    { label: `Stop ${name}`, icon: Square, act: stop, isOffered: state === "running" },
+    { label: `Start ${name}`, icon: Play, act: start.mutate, isOffered: isResting },
+    { label: `Resume ${name}`, icon: Play, act: resume.mutate, isOffered: state === "paused" },
+    { label: `Pause ${name}`, icon: Pause, act: pause.mutate, isOffered: state === "running" && canPause === true },
+    { label: `Stop ${name}`, icon: Square, act: askToStop, isOffered: state === "running" },
   ].filter(({ isOffered }) => isOffered);
   const failed = [start, stop, pause, resume].find(({ isError }) => isError);
   return (
@@ -63,13 +66,14 @@ const Actions = ({ environment }: { readonly environment: Environment }) => {
         </span>
       )}
       {actions.map(({ label, icon: Icon, act }) => (
-        <Button key={label} look="quiet" isSquare aria-label={label} title={label} onClick={() => act.mutate()}>
+        <Button key={label} look="quiet" isSquare needsServer aria-label={label} title={label} onClick={() => act()}>
           <Icon aria-hidden className="size-4" />
         </Button>
       ))}
       <Button
         look="quiet"
         isSquare
+        needsServer
         aria-label={`Remove ${name}`}
         title={`Remove ${name}`}
         disabled={state === "destroying"}
@@ -213,6 +217,7 @@ export const ListPage = () => {
       <main className="flex min-h-0 flex-1 flex-col">
         {list.isError && <FailureNote error={list.error} className="m-4" />}
         {isEmpty && <Empty />}
+        {list.data && !isEmpty && <h1 className="sr-only">Environments</h1>}
         {list.data && !isEmpty && <Table environments={list.data} />}
         {list.isPending && (
           <p role="status" className="m-auto text-muted">

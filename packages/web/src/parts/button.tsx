@@ -1,4 +1,5 @@
 import type { ButtonHTMLAttributes, Ref } from "react";
+import { useIsConnected } from "../api/live-events.ts";
 
 const LOOKS = {
   primary: "bg-accent text-on-accent hover:brightness-110 font-medium border border-transparent",
@@ -8,7 +9,7 @@ const LOOKS = {
 } as const;
 
 const BASE =
-  "inline-flex items-center justify-center gap-1.5 h-8 rounded-md whitespace-nowrap select-none disabled:opacity-55 disabled:cursor-default";
+  "inline-flex items-center justify-center gap-1.5 h-8 rounded-md whitespace-nowrap select-none disabled:opacity-55 aria-disabled:opacity-55 disabled:cursor-default aria-disabled:cursor-default";
 
 export const buttonClass = (look: keyof typeof LOOKS, isSquare = false): string =>
   `${BASE} ${LOOKS[look]} ${isSquare ? "w-8" : "px-3 max-sm:px-2"}`;
@@ -18,18 +19,36 @@ export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   /** Shown instead of the text while the action runs; the button can't be pressed meanwhile. */
   readonly busy?: string | null | undefined;
   readonly isSquare?: boolean;
+  /** It acts on the server: not while that does not answer. */
+  readonly needsServer?: boolean;
   readonly ref?: Ref<HTMLButtonElement>;
 }
 
-export const Button = ({ look = "plain", busy, isSquare, className = "", children, ...rest }: ButtonProps) => (
-  <button
-    type="button"
-    {...rest}
-    // Not `disabled`, which would drop the focus.
-    aria-disabled={busy ? true : undefined}
-    onClick={busy ? undefined : rest.onClick}
-    className={`${buttonClass(look, isSquare)} ${busy ? "opacity-70" : ""} ${className}`}
-  >
-    {busy ?? children}
-  </button>
-);
+/** What is said of an action that waits for the server. */
+const OFFLINE = "The microterm server does not answer";
+
+export const Button = ({
+  look = "plain",
+  busy,
+  isSquare,
+  needsServer = false,
+  className = "",
+  children,
+  ...rest
+}: ButtonProps) => {
+  const isOffline = !useIsConnected() && needsServer;
+  const isOut = isOffline || Boolean(busy);
+  return (
+    <button
+      type="button"
+      {...rest}
+      {...(isOffline && { title: OFFLINE })}
+      // Not `disabled`, which would drop the focus.
+      aria-disabled={isOut ? true : rest["aria-disabled"]}
+      onClick={isOut ? (event) => event.preventDefault() : rest.onClick}
+      className={`${buttonClass(look, isSquare)} ${className}`}
+    >
+      {busy ?? children}
+    </button>
+  );
+};

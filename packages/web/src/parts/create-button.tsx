@@ -4,6 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { ChevronDown, Plus } from "lucide-react";
 import { useRef } from "react";
+import { useIsConnected } from "../api/live-events.ts";
 import { client, environmentsQuery, liveList } from "../api/queries.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 import { Button, buttonClass } from "./button.tsx";
@@ -28,6 +29,7 @@ const useCreate = () => {
 export const CreateButton = () => {
   const create = useCreate();
   const isFromOptions = useRef(false);
+  const isConnected = useIsConnected();
   const busy = create.isPending ? "Creating…" : null;
   const make = (wish: CreateEnvironment, withOptions: boolean): void => {
     isFromOptions.current = withOptions;
@@ -37,6 +39,7 @@ export const CreateButton = () => {
     <div className="relative flex items-center">
       <Button
         look="primary"
+        needsServer
         busy={busy}
         onClick={() => make({}, false)}
         onPointerEnter={preloadTerminal}
@@ -47,6 +50,7 @@ export const CreateButton = () => {
       </Button>
       <Popover.Root>
         <Popover.Trigger
+          disabled={!isConnected}
           className={`${buttonClass("primary", true)} w-7 rounded-l-none border-l-on-accent/35`}
           aria-label="Options for a new environment"
           title="Size, name and time-outs"

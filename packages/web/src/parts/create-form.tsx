@@ -183,7 +183,7 @@ export const CreateForm = ({ busy, error, onCreate }: CreateFormProps) => {
         <Choice name="ttlSeconds" label="Removed after" choices={LIFE} />
       </div>
       {error !== null && <FailureNote error={error} />}
-      <Button look="primary" type="submit" busy={busy}>
+      <Button look="primary" type="submit" needsServer busy={busy}>
         Create
       </Button>
     </form>

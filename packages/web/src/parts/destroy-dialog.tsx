@@ -5,6 +5,7 @@ import { createContext, type ReactNode, useContext, useRef, useState } from "rea
 import { client } from "../api/queries.ts";
 import { Button } from "./button.tsx";
 import { FailureNote } from "./failure.tsx";
+import { focusAfterClose } from "./focus.ts";
 import { receiptWords } from "./words.ts";
 
 type Request = (environment: Environment, onGone?: () => void) => void;
@@ -46,7 +47,9 @@ export const DestroyDialog = ({ children }: { readonly children: ReactNode }) =>
           <AlertDialog.Backdrop className="fade fixed inset-0 bg-scrim" />
           <AlertDialog.Popup
             // What asked for it may be gone with it: then on with what the page has.
-            finalFocus={() => (destroy.data ? document.querySelector<HTMLElement>("main a, main button") : true)}
+            finalFocus={() =>
+              destroy.data ? document.querySelector<HTMLElement>("main a, main button") : focusAfterClose()
+            }
             className="fade fixed top-[22vh] left-1/2 w-[min(440px,calc(100vw-32px))] -translate-x-1/2 rounded-md border border-border bg-surface p-5 shadow-overlay"
           >
             {destroy.data ? (
@@ -73,6 +76,7 @@ export const DestroyDialog = ({ children }: { readonly children: ReactNode }) =>
                   </Button>
                   <Button
                     look="danger"
+                    needsServer
                     busy={destroy.isPending ? "Removing…" : null}
                     onClick={() => environment && destroy.mutate(environment.id)}
                   >

@@ -3,6 +3,7 @@ import type { Environment } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { ShieldAlert, ShieldCheck } from "lucide-react";
 import { hostQuery } from "../api/queries.ts";
+import { focusAfterClose } from "./focus.ts";
 import { isolationWords } from "./words.ts";
 
 /** How far an environment is kept apart from the host, with the reason behind "Why?". */
@@ -23,7 +24,10 @@ export const IsolationLabel = ({ isolation }: Pick<Environment, "isolation">) =>
         </Popover.Trigger>
         <Popover.Portal>
           <Popover.Positioner sideOffset={8} side="top" collisionPadding={8}>
-            <Popover.Popup className="fade w-96 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
+            <Popover.Popup
+              finalFocus={focusAfterClose}
+              className="fade w-96 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay"
+            >
               <Popover.Title className="font-semibold">{words.short}</Popover.Title>
               <Popover.Description className="mt-1 text-muted">{words.explanation}</Popover.Description>
               {host.data && host.data.acceleratorReason !== "" && (

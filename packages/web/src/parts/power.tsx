@@ -1,25 +1,12 @@
-/** Pause, resume, stop and start of an environment. */
 import { Popover } from "@base-ui/react/popover";
 import type { Environment } from "@microterm/protocol";
-import { useMutation, useQuery } from "@tanstack/react-query";
 import { Pause, Square } from "lucide-react";
 import { useRef } from "react";
-import { client, hostQuery } from "../api/queries.ts";
 import { Button } from "./button.tsx";
 import { FailureNote } from "./failure.tsx";
-
-/** False where the server's driver keeps no memory, null while that is not known. */
-export const useCanPause = (): boolean | null => {
-  const host = useQuery(hostQuery);
-  return host.data ? host.data.templates.some(({ state }) => state !== "unsupported") : null;
-};
-
-export const usePower = (id: string) => ({
-  start: useMutation({ mutationFn: () => client.environments.start(id) }),
-  stop: useMutation({ mutationFn: () => client.environments.stop(id) }),
-  pause: useMutation({ mutationFn: () => client.environments.pause(id) }),
-  resume: useMutation({ mutationFn: () => client.environments.resume(id) }),
-});
+import { focusAfterClose } from "./focus.ts";
+import { useStop } from "./stop-dialog.tsx";
+import { useCanPause, usePower } from "./use-power.ts";
 
 const Label = ({ children }: { readonly children: string }) => <span className="max-sm:sr-only">{children}</span>;
 
@@ -35,7 +22,7 @@ const NotPaused = ({ error, onStop }: WhyProps) => (
     <FailureNote error={error} className="mt-2" />
     <Popover.Close
       render={
-        <Button className="mt-3" onClick={onStop}>
+        <Button className="mt-3" needsServer onClick={onStop}>
           <Square aria-hidden className="size-3.5" />
           Stop it instead
         </Button>
@@ -46,6 +33,7 @@ const NotPaused = ({ error, onStop }: WhyProps) => (
 
 /** What a running environment's header offers: pause, where its memory can be kept, and stop. */
 export const RunningActions = ({ environment }: { readonly environment: Environment }) => {
+  const ask = useStop();
   const { pause, stop } = usePower(environment.id);
   const anchor = useRef<HTMLDivElement>(null);
   const canPause = useCanPause();
@@ -55,12 +43,17 @@ export const RunningActions = ({ environment }: { readonly environment: Environm
   return (
     <div ref={anchor} className="flex items-center gap-1.5 max-sm:gap-0">
       {canPause === true && (
-        <Button look="quiet" busy={isPausing ? "Pausing…" : null} onClick={() => pause.mutate()}>
+        <Button look="quiet" needsServer busy={isPausing ? "Pausing…" : null} onClick={() => pause.mutate()}>
           <Pause aria-hidden className="size-4" />
           <Label>Pause</Label>
         </Button>
       )}
-      <Button look="quiet" busy={isStopping ? "Stopping…" : null} onClick={() => stop.mutate()}>
+      <Button
+        look="quiet"
+        needsServer
+        busy={isStopping ? "Stopping…" : null}
+        onClick={() => ask({ environment, stop: () => stop.mutate(), pause: () => pause.mutate() })}
+      >
         <Square aria-hidden className="size-3.5" />
         <Label>Stop</Label>
       </Button>
@@ -74,7 +67,10 @@ export const RunningActions = ({ environment }: { readonly environment: Environm
       >
         <Popover.Portal>
           <Popover.Positioner anchor={anchor} sideOffset={8} align="end">
-            <Popover.Popup className="fade w-96 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay">
+            <Popover.Popup
+              finalFocus={focusAfterClose}
+              className="fade w-96 max-w-[calc(100vw-16px)] rounded-md border border-border bg-surface p-4 text-text shadow-overlay"
+            >
               {pause.isError ? (
                 <NotPaused error={pause.error} onStop={() => stop.mutate()} />
               ) : (

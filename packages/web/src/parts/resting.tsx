@@ -6,8 +6,8 @@ import { Button } from "./button.tsx";
 import { Card } from "./card.tsx";
 import { FailureNote } from "./failure.tsx";
 import { Logs } from "./logs.tsx";
-import { usePower } from "./power.tsx";
 import { startSteps } from "./start-steps.ts";
+import { usePower } from "./use-power.ts";
 import { sentence } from "./words.ts";
 
 export const Resting = ({ environment }: { readonly environment: Environment }) => {
@@ -24,7 +24,13 @@ export const Resting = ({ environment }: { readonly environment: Environment }) 
       <p className="mt-1 text-muted">Its disk is kept: starting it brings back the files, with a new terminal.</p>
       {start.isError && <FailureNote error={start.error} className="mt-3" />}
       <div className="mt-4">
-        <Button look="primary" busy={start.isPending ? "Starting…" : null} onClick={() => start.mutate()} autoFocus>
+        <Button
+          look="primary"
+          needsServer
+          busy={start.isPending ? "Starting…" : null}
+          onClick={() => start.mutate()}
+          autoFocus
+        >
           <Play aria-hidden className="size-4" />
           {hasFailed ? "Start again" : "Start"}
         </Button>
@@ -56,13 +62,19 @@ export const PausedCard = ({ environment }: { readonly environment: Environment 
       {resume.isError && <FailureNote error={resume.error} className="mt-3" />}
       {start.isError && <FailureNote error={start.error} className="mt-3" />}
       <div className="mt-4 flex items-center gap-2">
-        <Button ref={button} look="primary" busy={isResuming ? "Resuming…" : null} onClick={() => resume.mutate()}>
+        <Button
+          ref={button}
+          look="primary"
+          needsServer
+          busy={isResuming ? "Resuming…" : null}
+          onClick={() => resume.mutate()}
+        >
           <Play aria-hidden className="size-4" />
           Resume
-          <kbd className="ml-1 font-sans opacity-70">Enter</kbd>
+          <kbd className="ml-1 font-sans">Enter</kbd>
         </Button>
         {resume.isError && (
-          <Button busy={start.isPending ? "Starting…" : null} onClick={() => start.mutate()}>
+          <Button needsServer busy={start.isPending ? "Starting…" : null} onClick={() => start.mutate()}>
             Start afresh from its disk
           </Button>
         )}

@@ -97,7 +97,7 @@ export const EndBar = ({ state, busy, onNew, onClose }: EndBarProps) => (
           Close the tab
         </Button>
       )}
-      <Button look="primary" busy={busy ? "Opening…" : null} onClick={onNew}>
+      <Button look="primary" needsServer busy={busy ? "Opening…" : null} onClick={onNew}>
         New terminal
       </Button>
     </span>

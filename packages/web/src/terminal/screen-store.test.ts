@@ -1,6 +1,7 @@
 import { followScreen } from "@microterm/screen";
 import { Terminal } from "@xterm/xterm";
 import { describe, expect, test } from "vitest";
+import { forgetScreens } from "./kept-screens.ts";
 import { createScreenStore, type KeptScreen } from "./screen-store.ts";
 
 const screenOf = async (text: string, offset = 7n): Promise<KeptScreen> => {
@@ -52,6 +53,18 @@ describe("stored screens", () => {
     expect(store.load("e.1")).toEqual(kept);
     store.drop("e.1");
     expect(store.load("e.1")).toBeNull();
+  });
+  test("are gone with their session, and do not come back when its page is left", async () => {
+    const storage = memory(100_000);
+    storage.setItem("another program's", "stays");
+    const store = createScreenStore(storage);
+    const kept = await screenOf("secret");
+    for (const id of ["e.1", "e.2", "f.1"]) expect(store.save(id, () => kept)).toBe(true);
+    forgetScreens(storage);
+    expect(store.save("e.1", () => kept)).toBe(false);
+    expect([storage.length, storage.key(0)]).toEqual([1, "another program's"]);
+    // The next session keeps its own.
+    expect(createScreenStore(storage).save("e.1", () => kept)).toBe(true);
   });
   test("give up scrollback before they give up", async () => {
     const store = createScreenStore(memory(1200));

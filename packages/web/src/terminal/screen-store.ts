@@ -1,8 +1,8 @@
 /** Saved screens in a tab's storage: bounded, and never a reason for the page to fail. */
 import { MAX_SCROLLBACK, parseScreen, type Screen, stringifyScreen } from "@microterm/screen";
+import { endedSessions, keysOf, PREFIX, remove, type Storage } from "./kept-screens.ts";
 import type { PromptMark } from "./shell-integration.ts";
 
-const PREFIX = "microterm.screen.";
 /** Browsers grant about 5 million UTF-16 units to all of an origin's sessionStorage. */
 const MAX_UNITS = 2_000_000;
 const MAX_SCREENS = 4;
@@ -11,17 +11,12 @@ const MAX_MARKS = 500;
 /** Tried in turn until a screen fits: rows above the visible ones, first all that the terminal has. */
 const SCROLLBACK_STEPS: readonly number[] = [MAX_SCROLLBACK, 1000, 250, 0];
 
-export type Storage = Pick<globalThis.Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;
-
 export interface KeptScreen {
   /** The offset of the first byte that is not in the screen. */
   readonly offset: bigint;
   readonly screen: Screen;
   readonly marks: readonly PromptMark[];
 }
-
-const keysOf = (storage: Storage): string[] =>
-  Array.from({ length: storage.length }, (_, i) => storage.key(i) ?? "").filter((key) => key.startsWith(PREFIX));
 
 const toText = ({ offset, screen, marks }: KeptScreen): string =>
   `${offset} ${marks.slice(-MAX_MARKS).join(" ")}\n${stringifyScreen(screen)}`;
@@ -50,13 +45,8 @@ export interface ScreenStore {
 }
 
 export const createScreenStore = (storage: Storage): ScreenStore => {
-  const drop = (key: string): void => {
-    try {
-      storage.removeItem(key);
-    } catch {
-      // Storage that is switched off holds nothing to remove.
-    }
-  };
+  const born = endedSessions();
+  const drop = (key: string): void => remove(storage, key);
   const put = (key: string, text: string): boolean => {
     try {
       storage.setItem(key, text);
@@ -74,6 +64,7 @@ export const createScreenStore = (storage: Storage): ScreenStore => {
       }
     },
     save(id, capture) {
+      if (born !== endedSessions()) return false;
       const key = PREFIX + id;
       for (const scrollback of SCROLLBACK_STEPS) {
         const text = toText(capture(scrollback, MAX_UNITS));

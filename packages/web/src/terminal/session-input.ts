@@ -1,8 +1,9 @@
 /** The way of a key, a mouse report and a paste from xterm.js to the attachment. */
 import type { Attachment } from "@microterm/sdk";
 import type { IDisposable, Terminal } from "@xterm/xterm";
+import type { Store } from "../store.ts";
 import { chunksOf, needsPreview, pasteBytes } from "./paste.ts";
-import type { SessionState, Store } from "./session-state.ts";
+import type { SessionState } from "./session-state.ts";
 import { onUserInput } from "./xterm-private.ts";
 
 /** A paste waits while more than this is on its way, so that the input queue never refuses it. */

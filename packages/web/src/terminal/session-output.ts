@@ -2,8 +2,9 @@
 import type { AttachmentHandlers, AttachmentState, Ready } from "@microterm/sdk";
 import type { Terminal } from "@xterm/xterm";
 import { terminalNoticeWords } from "../parts/words.ts";
+import type { Store } from "../store.ts";
 import type { ScreenKeeper } from "./screen-keeper.ts";
-import type { SessionState, Store } from "./session-state.ts";
+import type { SessionState } from "./session-state.ts";
 import { sanitizeTitle } from "./title.ts";
 
 export interface SessionOutputOptions {

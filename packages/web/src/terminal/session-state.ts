@@ -51,27 +51,3 @@ export const INITIAL_STATE: SessionState = {
 /** Another window has set the terminal's size: it does not fill this one. */
 export const isForeign = ({ phase, size, room }: Pick<SessionState, "phase" | "size" | "room">): boolean =>
   phase !== "opening" && size !== null && room !== null && (size.cols !== room.cols || size.rows !== room.rows);
-
-export interface Store<T> {
-  get(): T;
-  set(change: Partial<T>): void;
-  subscribe(listener: () => void): () => void;
-}
-
-export const createStore = <T extends object>(initial: T): Store<T> => {
-  let state = initial;
-  const listeners = new Set<() => void>();
-  return {
-    get: () => state,
-    set(change) {
-      const keys = Object.keys(change) as (keyof T)[];
-      if (keys.every((key) => Object.is(state[key], change[key]))) return;
-      state = { ...state, ...change };
-      for (const listener of listeners) listener();
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-};

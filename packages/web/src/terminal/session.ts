@@ -1,5 +1,6 @@
 /** One terminal on the page: an emulator, an attachment to the server, and the screen kept between them. */
 import type { Attachment, Client } from "@microterm/sdk";
+import { createStore, type Store } from "../store.ts";
 import { isDark } from "../theme.ts";
 import { appearanceOf, loadFonts } from "./appearance.ts";
 import { createEmulator } from "./emulator.ts";
@@ -8,7 +9,7 @@ import { createLetterbox } from "./letterbox.ts";
 import { createScreenKeeper } from "./screen-keeper.ts";
 import { wireInput } from "./session-input.ts";
 import { createSessionOutput } from "./session-output.ts";
-import { createStore, INITIAL_STATE, isForeign, type SessionState, type Store } from "./session-state.ts";
+import { INITIAL_STATE, isForeign, type SessionState } from "./session-state.ts";
 import { integrateShell } from "./shell-integration.ts";
 import { sanitizeTitle } from "./title.ts";
 import { syncScrollbar } from "./xterm-private.ts";

@@ -1,5 +1,6 @@
 /** The terminals of one environment on this page: those that are looked at, and those behind them. */
 import type { Terminal } from "@microterm/protocol";
+import { followBusy } from "./running.ts";
 import { openSession, type Session, type SessionOptions } from "./session.ts";
 
 /** Tabs that nobody looks at wait for the one that somebody waits for. */
@@ -16,6 +17,7 @@ export interface Sessions {
 }
 
 interface Entry {
+  readonly unfollow: () => void;
   readonly keptAs: string;
   readonly session: Session;
 }
@@ -25,7 +27,8 @@ type Shared = Pick<SessionOptions, "client" | "environment" | "renderer" | "keys
 export const createSessions = (shared: Shared, name: string): Sessions => {
   const entries = new Map<string, Entry>();
   const close = (terminal: string, isGone: boolean): void => {
-    const { session } = entries.get(terminal) ?? {};
+    const { session, unfollow } = entries.get(terminal) ?? {};
+    unfollow?.();
     entries.delete(terminal);
     if (isGone) session?.forget();
     session?.dispose();
@@ -41,7 +44,8 @@ export const createSessions = (shared: Shared, name: string): Sessions => {
       for (const [id, keptAs] of wanted) {
         if (entries.has(id)) continue;
         const session = openSession({ ...shared, terminal: id, keptAs, label: `Terminal of ${name}` });
-        entries.set(id, { keptAs, session });
+        const unfollow = followBusy(shared.environment, id, () => session.get().isBusy);
+        entries.set(id, { keptAs, session, unfollow });
         const timer = setTimeout(() => {
           timers.delete(timer);
           session.attach();

@@ -1,6 +1,6 @@
 /** How a person uses terminals in this browser. */
 import { useSyncExternalStore } from "react";
-import { createStore } from "./session-state.ts";
+import { createStore } from "../store.ts";
 
 export interface TerminalSettings {
   /** Tab moves the focus out of the terminal. */

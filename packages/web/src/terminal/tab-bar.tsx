@@ -23,11 +23,12 @@ interface TabProps {
   readonly session: Session | null;
   readonly number: number;
   readonly isChosen: boolean;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
   readonly onChoose: () => void;
   readonly onClose: () => void;
 }
 
-const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProps) => {
+const Tab = ({ terminal, session, number, isChosen, onKeyDown, onChoose, onClose }: TabProps) => {
   const state = useSessionState(session);
   const exit = state.exit ?? terminal.exit;
   const name = tabName(state, number);
@@ -45,7 +46,6 @@ const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProp
   return (
     <span
       ref={place}
-      role="presentation"
       className={`group/tab relative flex h-8 max-w-56 min-w-24 items-center rounded-t-md border border-b-0 ${isChosen ? "border-border bg-terminal text-text" : "border-transparent text-muted hover:bg-raised"}`}
     >
       <button
@@ -57,6 +57,7 @@ const Tab = ({ terminal, session, number, isChosen, onChoose, onClose }: TabProp
         aria-keyshortcuts="Delete"
         tabIndex={isChosen ? 0 : -1}
         title={remark === "" ? name : `${name}\n${remark}`}
+        onKeyDown={onKeyDown}
         onClick={onChoose}
         onAuxClick={(event) => event.button === 1 && onClose()}
         className="flex h-full min-w-0 flex-1 items-center gap-1.5 rounded-t-md pr-7 pl-3 focus-visible:-outline-offset-2"
@@ -123,13 +124,9 @@ export const TabBar = (props: TabBarProps) => {
   };
   return (
     <div className="flex h-9 shrink-0 items-end gap-1 border-b border-border bg-surface pr-2 pl-2">
-      <div
-        ref={list}
-        role="tablist"
-        aria-label="Terminals"
-        onKeyDown={onKeyDown}
-        className="-mb-px flex min-w-0 items-end gap-1 overflow-x-auto [scrollbar-width:none]"
-      >
+      {/* A tablist may have nothing but tabs in it, and each of ours has a button beside it that closes it. */}
+      <div role="tablist" aria-label="Terminals" aria-owns={terminals.map(({ id }) => `tab-${id}`).join(" ")} />
+      <div ref={list} className="-mb-px flex min-w-0 items-end gap-1 overflow-x-auto [scrollbar-width:none]">
         {terminals.map((terminal, i) => (
           <Tab
             key={terminal.id}
@@ -137,6 +134,7 @@ export const TabBar = (props: TabBarProps) => {
             session={props.sessionOf(terminal.id)}
             number={i + 1}
             isChosen={terminal.id === currentId}
+            onKeyDown={onKeyDown}
             onChoose={() => props.onChoose(terminal.id, false)}
             onClose={() => props.onClose(terminal.id)}
           />
@@ -145,6 +143,7 @@ export const TabBar = (props: TabBarProps) => {
       <Button
         look="quiet"
         isSquare
+        needsServer
         className="mb-0.5 shrink-0"
         aria-label="Open another tab"
         aria-disabled={props.isAdding || undefined}

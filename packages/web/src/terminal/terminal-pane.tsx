@@ -6,6 +6,7 @@ import { client, sessionQuery } from "../api/queries.ts";
 import { StatusBar } from "../parts/status-bar.tsx";
 import { RecordingTools } from "../recording/recordings.tsx";
 import { RENDERER } from "../renderer.ts";
+import { UploadPanel } from "../upload/upload-panel.tsx";
 import { CloseDialog } from "./close-dialog.tsx";
 import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover } from "./covers.tsx";
 import type { PageKey } from "./keys.ts";
@@ -166,54 +167,57 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
 
   return (
     <>
-      <TabBar
-        terminals={terminals}
-        currentId={currentId}
-        sessionOf={(terminal) => sessions?.of(terminal) ?? null}
-        onChoose={(id, isWalking) => {
-          walking.current = isWalking ? id : null;
-          if (id !== currentId) choose(id);
-          else if (!isWalking) session?.focus();
-        }}
-        onClose={closing.request}
-        onNew={() => add.mutate()}
-        isAdding={add.isPending || !isThere}
-      >
-        {currentId !== null && isThere && (
-          <RecordingTools
-            key={currentId}
-            environment={environment.id}
-            terminal={currentId}
-            name={`${tabName(state, place + 1)} · ${environment.name}`}
-          />
-        )}
-      </TabBar>
-      <main className="relative min-h-0 flex-1 bg-terminal">
-        <div role="tabpanel" id="terminal-panel" aria-labelledby={`tab-${currentId}`} className="contents">
-          {session && (
-            <Screen
+      <main className="flex min-h-0 flex-1 flex-col">
+        <TabBar
+          terminals={terminals}
+          currentId={currentId}
+          sessionOf={(terminal) => sessions?.of(terminal) ?? null}
+          onChoose={(id, isWalking) => {
+            walking.current = isWalking ? id : null;
+            if (id !== currentId) choose(id);
+            else if (!isWalking) session?.focus();
+          }}
+          onClose={closing.request}
+          onNew={() => add.mutate()}
+          isAdding={add.isPending || !isThere}
+        >
+          {currentId !== null && isThere && (
+            <RecordingTools
               key={currentId}
-              session={session}
-              state={state}
-              isCovered={cover !== null}
-              takesFocus={takesFocus}
+              environment={environment.id}
+              terminal={currentId}
+              name={`${tabName(state, place + 1)} · ${environment.name}`}
             />
           )}
+        </TabBar>
+        <div className="relative min-h-0 flex-1 bg-terminal">
+          <div role="tabpanel" id="terminal-panel" aria-labelledby={`tab-${currentId}`} className="contents">
+            {session && (
+              <Screen
+                key={currentId}
+                session={session}
+                state={state}
+                isCovered={cover !== null}
+                takesFocus={takesFocus}
+              />
+            )}
+          </div>
+          {cover}
+          {isThere && <UploadPanel environment={environment.id} folder={state.cwd} />}
+          {isThere && query.isError && !query.isFetching && (
+            <FailureBar error={query.error} action="Retry" onAction={() => void query.refetch()} />
+          )}
+          {isThere && failed && <FailureBar error={failed.error} action="Dismiss" onAction={() => failed.reset()} />}
         </div>
-        {cover}
-        {isThere && query.isError && !query.isFetching && (
-          <FailureBar error={query.error} action="Retry" onAction={() => void query.refetch()} />
+        {isOver && isThere && currentId !== null && (
+          <EndBar
+            state={state}
+            busy={replace.isPending}
+            onNew={() => replace.mutate(currentId)}
+            onClose={terminals.length > 1 ? () => remove.mutate(currentId) : null}
+          />
         )}
-        {isThere && failed && <FailureBar error={failed.error} action="Dismiss" onAction={() => failed.reset()} />}
       </main>
-      {isOver && isThere && currentId !== null && (
-        <EndBar
-          state={state}
-          busy={replace.isPending}
-          onNew={() => replace.mutate(currentId)}
-          onClose={terminals.length > 1 ? () => remove.mutate(currentId) : null}
-        />
-      )}
       {session && <PastePreview text={state.pendingPaste} session={session} />}
       <CloseDialog
         name={closing.asked?.name ?? null}
