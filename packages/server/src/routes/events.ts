@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { EnvironmentEvents, type EventSink } from "../events/environment-events.ts";
 import type { App, Services } from "../services.ts";
-import { GET_ONLY } from "./schemas.ts";
+import { GET_ONLY, streamOf } from "./schemas.ts";
 
 const COMMENT_EVERY_MS = 15_000;
 
@@ -14,6 +14,7 @@ export function eventRoutes(app: App, services: Services): void {
         tags: ["environments"],
         summary:
           "text/event-stream: `environment` (data: Environment) and `removed` (data: {id}); all at first, then changes. WebSocket microterm.events.v1 when upgraded",
+        response: streamOf("text/event-stream", "Events"),
       },
     },
     async (request, reply) => {

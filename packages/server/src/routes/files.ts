@@ -4,7 +4,7 @@ import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import { GUEST_FILE_HEADERS } from "../http/security-headers.ts";
 import type { App, Services } from "../services.ts";
-import { EnvironmentParams, GET_ONLY, GuestPath, NoContent, problems, Switch } from "./schemas.ts";
+import { EnvironmentParams, GET_ONLY, GuestPath, NoContent, problems, Switch, streamOf } from "./schemas.ts";
 
 const FileList = z.strictObject({ entries: z.array(FileEntry), truncated: z.boolean() });
 const PathQuery = z.strictObject({ path: GuestPath });
@@ -100,7 +100,16 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
 
   app.get(
     `${base}/content`,
-    { ...GET_ONLY, schema: { tags, summary: "Download a file", params, querystring: PathQuery } },
+    {
+      ...GET_ONLY,
+      schema: {
+        tags,
+        summary: "Download a file",
+        params,
+        querystring: PathQuery,
+        response: streamOf("application/octet-stream", "The file's bytes"),
+      },
+    },
     async (request, reply) => {
       const agent = await environments.agent(request.identity.owner, request.params.env);
       const { size, body } = await agent.read(request.query.path, { signal: requestSignal(reply) });
@@ -113,7 +122,13 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
     `${base}/tar`,
     {
       ...GET_ONLY,
-      schema: { tags, summary: "Download a file or folder as a tar archive", params, querystring: PathQuery },
+      schema: {
+        tags,
+        summary: "Download a file or folder as a tar archive",
+        params,
+        querystring: PathQuery,
+        response: streamOf("application/x-tar", "A tar archive"),
+      },
     },
     async (request, reply) => {
       const agent = await environments.agent(request.identity.owner, request.params.env);
@@ -162,7 +177,7 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
       schema: {
         tags,
         summary: "Extract a tar archive into a folder",
-        consumes: ["application/x-tar"],
+        consumes: ["application/x-tar", "application/octet-stream"],
         params: EnvironmentParams,
         querystring: PathQuery,
         body: Bytes,

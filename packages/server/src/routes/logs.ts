@@ -5,7 +5,7 @@ import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import { GUEST_FILE_HEADERS } from "../http/security-headers.ts";
 import type { App, Services } from "../services.ts";
-import { EnvironmentParams, GET_ONLY, Switch } from "./schemas.ts";
+import { EnvironmentParams, GET_ONLY, Switch, streamOf } from "./schemas.ts";
 
 /** A console is a tail without offsets, so following it is asking again. */
 const POLL_MS = 500;
@@ -24,6 +24,7 @@ export function logRoutes(app: App, { environments, connections }: Services): vo
         summary: "The serial console's tail, as text/plain; `follow=1` goes on until the environment is gone",
         params: EnvironmentParams,
         querystring: LogQuery,
+        response: streamOf("text/plain; charset=utf-8", "The console"),
       },
     },
     async (request, reply) => {

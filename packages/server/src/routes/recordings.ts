@@ -1,11 +1,8 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Recording, SetRecording } from "@microterm/protocol";
-import { z } from "zod";
 import type { App, Services } from "../services.ts";
-import { GET_ONLY, NoContent, problems, TerminalParams } from "./schemas.ts";
-
-const Cast = z.unknown().describe("asciicast v3");
+import { GET_ONLY, NoContent, problems, streamOf, TerminalParams } from "./schemas.ts";
 
 export function recordingRoutes(app: App, { environments, terminals }: Services): void {
   const tags = ["recordings"];
@@ -50,10 +47,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
         tags,
         summary: "The recording, as far as it has come",
         params,
-        response: {
-          200: { description: "asciicast v3", content: { "application/x-asciicast": { schema: Cast } } },
-          ...problems,
-        },
+        response: streamOf("application/x-asciicast", "asciicast v3"),
       },
     },
     async (request, reply) => {

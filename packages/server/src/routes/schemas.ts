@@ -49,3 +49,9 @@ export const problems = {
     content: { "application/problem+json": { schema: Problem } },
   },
 } as const;
+
+/** An answer whose body is a stream of `mediaType`, or a problem document. */
+export const streamOf = (mediaType: string, description: string) => ({
+  200: { description, content: { [mediaType]: { schema: z.unknown().describe(description) } } },
+  ...problems,
+});

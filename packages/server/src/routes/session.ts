@@ -24,6 +24,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
       config: { public: true },
       schema: {
         tags,
+        security: [],
         summary: "Exchange a sign-in link's token for a session cookie",
         body: SignIn,
         response: { 200: Session, ...problems },

@@ -1,6 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
 import type { App } from "../services.ts";
-import { EnvironmentParams, TerminalParams } from "./schemas.ts";
+import { EnvironmentParams, problems, TerminalParams } from "./schemas.ts";
 
 /** The WebSockets' addresses for whoever asks without an upgrade; terminal/upgrade.ts has the rest. */
 export function webSocketRoutes(app: App): void {
@@ -11,13 +11,16 @@ export function webSocketRoutes(app: App): void {
         tags: ["terminals"],
         summary: "WebSocket microterm.terminal.v1; `from` is an offset",
         params: TerminalParams,
+        response: problems,
       },
     },
     refuse,
   );
   app.get(
     "/v1/environments/:env/exec",
-    { schema: { tags: ["exec"], summary: "WebSocket microterm.exec.v1", params: EnvironmentParams } },
+    {
+      schema: { tags: ["exec"], summary: "WebSocket microterm.exec.v1", params: EnvironmentParams, response: problems },
+    },
     refuse,
   );
 }
