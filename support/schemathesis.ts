@@ -30,6 +30,6 @@ export async function schemathesis(): Promise<string> {
 }
 
 async function must(command: readonly string[]): Promise<void> {
-  const { code, stderr } = await runCommand(command, { timeoutMs: 540_000 });
+  const { code, stderr } = await runCommand(command, { signal: AbortSignal.timeout(540_000) });
   if (code !== 0) throw new Error(`${command.join(" ")} failed: ${stderr.slice(-2000)}`);
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type CreateEnvironment, Environment, Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addOwner } from "../../support/second-owner.ts";
@@ -37,6 +39,20 @@ describe("environments over HTTP", () => {
     expect(await server.ok("DELETE", `/v1/environments/${created.id}`)).toEqual(receipt);
     expect((await server.call("GET", `/v1/environments/${created.id}`)).json.code).toBe("ENVIRONMENT_NOT_FOUND");
     expect((await server.call("GET", "/v1/environments/life/wait?state=gone")).status).toBe(204);
+  });
+
+  it("are waited for by clients that may go away, which is no fault of the server's", async () => {
+    await server.environment("waited");
+    const gone = new AbortController();
+    const headers = { authorization: `Bearer ${server.token}` };
+    const url = `${server.url}/v1/environments/waited/wait?state=stopped`;
+    const waiting = fetch(url, { headers, signal: gone.signal });
+    await server.ok("GET", "/v1/environments/waited");
+    gone.abort();
+    await expect(waiting).rejects.toThrow();
+    // A call that begins after the connection's end has reached the server.
+    await server.ok("DELETE", "/v1/environments/waited");
+    expect(readFileSync(join(server.data, "server/server.log"), "utf8")).not.toContain("request failed");
   });
 
   it("give two clients that destroy at once the same receipt", async () => {

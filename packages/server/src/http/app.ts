@@ -90,7 +90,9 @@ function sendProblem(
   reply: Pick<FastifyReply, "code" | "header" | "send">,
 ): void {
   const error = toPlatformError(thrown);
-  if (error.code === "INTERNAL") request.log.error({ err: error.cause ?? error }, "request failed");
+  // What was under way for a client that has gone was aborted, which is no fault.
+  if (error.code === "INTERNAL" && !request.raw.socket.destroyed)
+    request.log.error({ err: error.cause ?? error }, "request failed");
   reply.code(ERRORS[error.code].status);
   const problem = problemOf(error, request.id);
   const isPage = wantsPage(request.raw);
