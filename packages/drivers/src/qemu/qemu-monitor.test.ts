@@ -77,6 +77,6 @@ it("has one read under way whoever asks, and the next sees what was printed befo
   await vi.waitFor(() => expect(vmm.reads).toHaveLength(1), WAIT);
   vmm.reads.shift()?.("[    1.000001] Kernel panic - not syncing: sysrq\n");
   await Promise.all(asking);
-  await vi.waitFor(() => expect(ends).toEqual([expect.objectContaining({ kind: "died" })]), WAIT);
+  await vi.waitFor(() => expect(ends).toEqual([expect.objectContaining({ kind: "panicked" })]), WAIT);
   expect(vmm.asked).toBe(2);
 });
