@@ -14,6 +14,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { poll } from "../../support/server.ts";
 
 const script = join(import.meta.dirname, "../../microterm");
 const parent = mkdtempSync(join(tmpdir(), "microterm-up-"));
@@ -154,6 +155,22 @@ describe("up and down", () => {
     expect(again.stdout, again.stderr).toContain("/sign-in#token=");
     expect(again.stderr).toContain("does not take the token");
     expect(microterm("open").status).toBe(0);
+  });
+
+  it("a server that ends of itself is started again, with a line in its log", async () => {
+    const running = () =>
+      (JSON.parse(microterm("status", "-o", "json").stdout) as { server: { pid: number } | null }).server;
+    const first = running()?.pid as number;
+    process.kill(first, "SIGKILL");
+    await poll("another server", () => ![first, undefined].includes(running()?.pid));
+    expect(microterm("open").status).toBe(0);
+    expect(readFileSync(join(data, "server-start.log"), "utf8")).toContain(
+      "the server ended with code 137; starting it again",
+    );
+    // And one that is told to stop stays away.
+    process.kill(running()?.pid as number, "SIGTERM");
+    await poll("no server", () => running() === null);
+    expect(microterm("up", "-d", "--driver", "process", "--port", "0").status).toBe(0);
   });
 
   it("a port that is taken is told with its owner", async () => {

@@ -71,7 +71,10 @@ describe("an image that has gone bad", () => {
     const installed = join(data, "host/images", imageKey(), "root.erofs");
     const good = (await runCommand(["sha256sum", installed])).stdout;
 
-    process.kill(serverJson().pid, "SIGKILL");
+    const { pid } = serverJson();
+    // Its keeper first, which would start it again.
+    process.kill(Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]), "SIGKILL");
+    process.kill(pid, "SIGKILL");
     spoil(installed);
     expect(up()).toMatch(/installed image is corrupt \(root\.erofs\).*again/);
     expect((await runCommand(["sha256sum", installed])).stdout).toBe(good);

@@ -2,6 +2,7 @@ import { accessSync, chmodSync, constants, lchownSync, lstatSync, mkdirSync, rea
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { MAX_SOCKET_PATH, runCommand } from "@microterm/host";
+import { kept } from "./keeper.ts";
 import { CHECKOUT, type DataPaths, SERVICE_USER } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 import { whoElseMayChange } from "./trusted-path.ts";
@@ -108,16 +109,16 @@ function ownerOf(path: string): number | null {
  */
 export function asServer(account: ServerAccount, paths: DataPaths, args: readonly string[]): readonly string[] {
   const relative = process.execPath.slice(CHECKOUT.length + 1);
-  if (!account.drops) {
-    const server = [process.execPath, `${CHECKOUT}/packages/server/src/main.ts`, ...args];
-    return ["setpriv", "--no-new-privs", "--inh-caps=-all", "--", ...server];
-  }
+  const command = (checkout: string, node: string) =>
+    kept(paths, [node, `${checkout}/packages/server/src/main.ts`, ...args]);
+  if (!account.drops)
+    return ["setpriv", "--no-new-privs", "--inh-caps=-all", "--", ...command(CHECKOUT, process.execPath)];
   const enter = 'mount --bind -- "$1" "$2" && cd / && shift 2 && exec "$@"';
   return [
     ...["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", enter, "sh", CHECKOUT, paths.app],
     ...["setpriv", `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups", "--no-new-privs"],
     ...["--inh-caps=-all", "--bounding-set=-all", "--"],
-    ...[`${paths.app}/${relative}`, `${paths.app}/packages/server/src/main.ts`, ...args],
+    ...command(paths.app, `${paths.app}/${relative}`),
   ];
 }
 

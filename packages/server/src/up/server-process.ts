@@ -3,6 +3,7 @@ import { spawnDetached, spawnForeground, systemCode } from "@microterm/host";
 import { z } from "zod";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
 import { logTail } from "./daemon.ts";
+import { endKeepers } from "./keeper.ts";
 import type { DataPaths } from "./paths.ts";
 import { openLog } from "./plain-files.ts";
 import { SetupError } from "./progress.ts";
@@ -67,9 +68,11 @@ export function isServer(pid: number, uid: number, paths: DataPaths): boolean {
 export async function stopServer(paths: DataPaths): Promise<void> {
   // Also one that is too busy to answer: its folder must not be removed below it.
   const server = serverProcess(paths);
+  // Its keeper passes the signal on; two would end it in mid-sentence.
+  const isKept = await endKeepers(paths);
   if (server === null) return;
   const { uid } = statSync(paths.server);
-  process.kill(server.pid, "SIGTERM");
+  if (!isKept) process.kill(server.pid, "SIGTERM");
   const deadline = Date.now() + 15_000;
   while (existsSync(`/proc/${server.pid}`)) {
     if (!isServer(server.pid, uid, paths)) return;
@@ -99,6 +102,8 @@ export interface StartedServer extends RunningServer {
 
 /** Starts the server and waits until it is ready. Rejects with a {@link SetupError} that holds what the server said. */
 export async function startServer(start: ServerStart): Promise<StartedServer> {
+  // One of before may be about to start its server again.
+  await endKeepers(start.paths);
   const command = asServer(start.account, start.paths, start.args);
   const log = openLog(start.paths.startLog, "anew");
   const options = { stdout: log, stderr: log, env: serverEnvironment() };

@@ -1,3 +1,4 @@
+import { plainText } from "@microterm/host";
 import { detectAccelerator } from "./accelerator.ts";
 import { prepareFolders, serverAccount } from "./account.ts";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "./build.ts";
@@ -5,7 +6,8 @@ import { ensureDaemon } from "./daemon.ts";
 import { foreignOwner } from "./data-owner.ts";
 import { rememberUp } from "./environments.ts";
 import type { UpOptions } from "./options.ts";
-import { cacheFolder, dataPaths } from "./paths.ts";
+import { cacheFolder, type DataPaths, dataPaths } from "./paths.ts";
+import { readLog } from "./plain-files.ts";
 import { createProgress, type Progress, SetupError } from "./progress.ts";
 import {
   argumentsOf,
@@ -71,7 +73,7 @@ export async function up(options: UpOptions): Promise<number> {
   announce(server, link);
   if (options.detach) return 0;
   progress.note("Ctrl-C stops the server; environments live on.");
-  return foreground(server);
+  return foreground(server, paths);
 }
 
 /** Whether a running server was started with these addresses. */
@@ -85,7 +87,7 @@ function allows({ pid }: RunningServer, hosts: readonly string[]): boolean {
 async function linkOrRestart(
   server: RunningServer,
   { allowHost }: UpOptions,
-  paths: ReturnType<typeof dataPaths>,
+  paths: DataPaths,
   progress: Progress,
 ): Promise<string | null> {
   try {
@@ -103,7 +105,7 @@ async function linkOrRestart(
 }
 
 interface MachineSetUp {
-  readonly paths: ReturnType<typeof dataPaths>;
+  readonly paths: DataPaths;
   readonly cache: string;
   readonly binaries: Binaries;
   readonly serverUid: number;
@@ -152,8 +154,20 @@ export function sshTunnel(url: string, env: NodeJS.ProcessEnv): string | null {
   return `ssh -L ${port}:127.0.0.1:${port} ${env.USER ?? "you"}@${address}`;
 }
 
-async function foreground(server: Awaited<ReturnType<typeof startServer>>): Promise<number> {
+/** A second of a log. */
+const MOST_SAID = 64 * 1024;
+
+async function foreground(server: Awaited<ReturnType<typeof startServer>>, paths: DataPaths): Promise<number> {
+  let said = readLog(paths.startLog, 0).end;
+  // What the keeper says when it starts the server again.
+  const listen = setInterval(() => {
+    const { text, end } = readLog(paths.startLog, MOST_SAID, said);
+    said = end;
+    for (const line of text.split("\n").filter((one) => one.includes(" microterm: ")))
+      process.stderr.write(`${plainText(line)}\n`);
+  }, 1000);
   const code = await server.ended;
+  clearInterval(listen);
   const asked = code === 0 || code === 128 + 15 || code === 128 + 2;
   if (!asked)
     process.stderr.write(
