@@ -1,9 +1,15 @@
 import { Size } from "@microterm/protocol";
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { EXIT, fail } from "./failure.ts";
 
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 const output = (...choices: string[]) => new Option("-o, --output <format>", "how to print").choices(choices);
+
+const COMPLETION_HELP = `print what makes a shell complete these verbs
+
+bash:  source <(./microterm completion bash)
+zsh:   source <(./microterm completion zsh)
+fish:  ./microterm completion fish | source`;
 
 /** A verb; its module is loaded when it is called, so that `ls` does not pay for `cp`. */
 function verb(program: Command, usage: string, summary: string): Command {
@@ -15,7 +21,7 @@ function verb(program: Command, usage: string, summary: string): Command {
 }
 
 /** The verbs that speak to a server. The others (up, down, status, doctor, test) belong to the entry script. */
-function createProgram(): Command {
+export function createProgram(): Command {
   const program = new Command("microterm").enablePositionalOptions().helpCommand(false);
   program.description("Linux terminals in your browser, each in its own microVM.");
 
@@ -72,7 +78,6 @@ function createProgram(): Command {
     .addOption(output("json", "name"))
     .action(async (names, options) => (await import("./verbs/update.ts")).update(names, options));
   for (const [action, summary] of [
-    ["stop", "power off; the disk is kept"],
     ["start", "boot again from the kept disk; a paused one is resumed"],
     ["pause", "keep the memory on the host's disk and end the machine"],
     ["resume", "go on where it was paused"],
@@ -82,6 +87,11 @@ function createProgram(): Command {
       .addOption(output("json", "name"))
       .action(async (names, options) => (await import("./verbs/power.ts")).power(action, names, options));
   }
+  verb(program, "stop", "power off; the disk is kept")
+    .argument("<name...>")
+    .option("-f, --force", "ask nothing, even where programs run")
+    .addOption(output("json", "name"))
+    .action(async (names, options) => (await import("./verbs/power.ts")).stop(names, options));
   verb(program, "rm", "destroy environments with all they hold, and print the receipts")
     .argument("[name...]")
     .option("-f, --force", "ask nothing, and pass over what is not there")
@@ -91,6 +101,13 @@ function createProgram(): Command {
   verb(program, "open", "print another sign-in link for the browser")
     .addOption(output("json"))
     .action(async (options) => (await import("./verbs/open.ts")).open(options));
+
+  program
+    .command("completion")
+    .summary("print what makes a shell complete these verbs")
+    .description(COMPLETION_HELP)
+    .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"]))
+    .action(async (shell) => console.log((await import("./completion.ts")).completion(program, shell)));
 
   for (const command of [program, ...program.commands]) command.exitOverride();
   return program;

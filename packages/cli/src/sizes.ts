@@ -1,4 +1,4 @@
-import { parseDuration } from "@microterm/protocol";
+import { LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
 import { CliError } from "./failure.ts";
 
 const MIB_PER_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
@@ -17,11 +17,36 @@ export function parseMib(text: string, option: string): number {
   return mib;
 }
 
-/** @throws CliError unless `text` is a whole number; its range is the server's to judge. */
+/** @throws CliError unless `text` is a whole number. */
 export function parseCount(text: string, option: string): number {
   if (!/^\d{1,9}$/.test(text))
     throw new CliError(`${option} ${text} is not a whole number.`, { hint: `Write it like ${option} 2.` });
   return Number(text);
+}
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What the server takes, told in the words that the option was given in. @throws CliError */
+export function within(value: number, range: Range, said: { readonly option: string; readonly text: string }): number {
+  if (value >= range.min && value <= range.max) return value;
+  const { option, text } = said;
+  const write = option === "--cpus" ? String : asOption;
+  const limit =
+    value < range.min ? `less than ${write(range.min)}, the least` : `more than ${write(range.max)}, the most`;
+  throw new CliError(`${option} ${text} is ${limit} that an environment can have.`, {
+    hint: `Write it like ${option} ${write(value < range.min ? range.min : range.max)}.`,
+  });
+}
+
+/** MiB as {@link parseMib} reads it, in the largest unit that is whole. */
+function asOption(mib: number): string {
+  const [unit, size] = Object.entries(MIB_PER_UNIT)
+    .reverse()
+    .find(([, size]) => mib >= size && mib % size === 0) ?? ["m", 1];
+  return `${mib / size}${unit}`;
 }
 
 /** `30m`, `8h` in seconds; `0` is never. @throws CliError that names `option` and the value. */
@@ -29,6 +54,11 @@ export function parseSeconds(text: string, option: string): number {
   const seconds = parseDuration(text);
   if (seconds === null) {
     throw new CliError(`${option} ${text} is no time.`, { hint: `Write it like ${option} 30m or ${option} 8h.` });
+  }
+  if (seconds > LONGEST_SECONDS) {
+    throw new CliError(`${option} ${text} is longer than 365d, the longest there is.`, {
+      hint: `Write it like ${option} 8h, or ${option} 0 for never.`,
+    });
   }
   return seconds;
 }

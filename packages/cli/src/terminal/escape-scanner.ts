@@ -15,7 +15,7 @@ export interface ScannerEvents {
   overlong(bytes: Uint8Array): void;
 }
 
-const ESC = 0x1b;
+export const ESC = 0x1b;
 const BEL = 0x07;
 /** CAN and SUB end any sequence (DEC STD 070). */
 const CAN = 0x18;
@@ -25,7 +25,7 @@ const MAX_SEQUENCE_BYTES = 64 * 1024;
 
 const OSC = 0x5d;
 /** After an escape: DCS, SOS, OSC, PM, APC. */
-const STRING_INTRODUCERS = new Set([0x50, 0x58, OSC, 0x5e, 0x5f]);
+export const STRING_INTRODUCERS = new Set([0x50, 0x58, OSC, 0x5e, 0x5f]);
 
 type State = "ground" | "escape" | "csi" | "string" | "string-escape";
 

@@ -77,7 +77,6 @@ describe("output on its way to a person's terminal", () => {
     "\x1b[5;10r",
     "\x1b7",
     "\r\n\t\x07",
-    "\x1b]52;c;aGk=\x07",
   ])("keeps %j", (sequence) => {
     expect(passed(`a${sequence}b`)).toBe(`a${sequence}b`);
   });
@@ -99,7 +98,7 @@ describe("output on its way to a person's terminal", () => {
         expect(shown).toBe(textOf(whole.pass(Buffer.concat(pieces))));
       }),
     );
-    const long = `a\x1b]52;c;${"A".repeat(200_000)}\x07b`;
+    const long = `a\x1b]1337;File=:${"A".repeat(200_000)}\x07b`;
     expect(passed(long)).toBe(long);
   });
 });
@@ -126,5 +125,64 @@ describe("what is undone", () => {
   it("stays short whatever a program does", () => {
     const modes = Array.from({ length: 10_000 }, (_, i) => `\x1b[?${i}h`).join("");
     expect(undo(modes).length).toBeLessThan(4096);
+  });
+});
+
+describe("what reaches beyond the screen", () => {
+  /** All that is passed of some output that comes in pieces of a length. */
+  const passed = (output: Uint8Array, length: number): Buffer => {
+    const filter = new QueryFilter();
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < output.length; at += length) pieces.push(filter.pass(output.subarray(at, at + length)));
+    return Buffer.concat(pieces);
+  };
+
+  it.each(["52;c;aGk=", "52;;", "052;p;eA==", "52", `52;c;${"QUJD".repeat(40_000)}`])(
+    "is dropped: OSC %.20s",
+    (body) => {
+      for (const end of ["\x07", "\x1b\\"]) {
+        for (const length of [1, 7, 100_000]) {
+          const text = passed(Buffer.from(`a\x1b]${body}${end}b`), length).toString("latin1");
+          expect(text.replace(/^a|b$/g, "").includes("52")).toBe(false);
+          expect(text.startsWith("a") && text.endsWith("b")).toBe(true);
+        }
+      }
+      const after = passed(Buffer.from(`\x1b]1337;${"x".repeat(100_000)}\x07\x1b]${body}\x07`), 4096).toString(
+        "latin1",
+      );
+      expect(after).not.toContain("]52");
+      expect(after).not.toContain("]052");
+    },
+  );
+
+  it("is no C1 control as UTF-8, however the bytes are cut and whatever is taken out between them", () => {
+    const parts = [
+      "\xc2",
+      "\x9b",
+      "\x9d",
+      "\x80",
+      "\x05",
+      "\x1b[c",
+      "\x1b]52;c;x\x07",
+      "\x1b]0;",
+      "\x07",
+      "é",
+      "ü",
+      "\xc3",
+      "a",
+      "\x1b",
+    ];
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...parts), { maxLength: 30 }),
+        fc.integer({ min: 1, max: 9 }),
+        (some, length) => {
+          const text = passed(Buffer.from(some.join(""), "latin1"), length).toString("latin1");
+          expect(text).not.toMatch(/\xc2[\x80-\x9f]/);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    expect(passed(Buffer.from("héllo «é» ü"), 1).toString()).toBe("héllo «é» ü");
   });
 });

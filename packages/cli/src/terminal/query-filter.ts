@@ -1,22 +1,32 @@
-import { type ControlSequence, EscapeScanner } from "./escape-scanner.ts";
+import { type ControlSequence, ESC, EscapeScanner, STRING_INTRODUCERS } from "./escape-scanner.ts";
 import { ScreenModes } from "./screen-modes.ts";
+import { Utf8Controls } from "./utf8-controls.ts";
 
 const ENQ = 0x05;
 
 /**
  * Passes a terminal's output on to the person's own terminal and learns its modes from it. The server answers programs'
- * queries, so they are taken out: a second answer would be taken for typing (docs/reference/terminal-protocol.md).
+ * queries, so they are taken out: a second answer would be taken for typing (docs/reference/terminal-protocol.md). So is
+ * what reaches beyond the screen: the clipboard (OSC 52), which a guest could fill with a command for another window, and
+ * C1 controls as UTF-8, which some terminals act upon and the scanner does not know.
  */
 export class QueryFilter {
   readonly modes = new ScreenModes();
   readonly #out: Uint8Array[] = [];
+  readonly #controls = new Utf8Controls();
+  #isDropped = false;
   readonly #scanner = new EscapeScanner({
     text: (bytes) => this.#out.push(bytes.includes(ENQ) ? bytes.filter((byte) => byte !== ENQ) : bytes),
     sequence: (sequence) => {
       this.modes.see(sequence);
-      if (!isQuery(sequence)) this.#out.push(sequence.bytes);
+      if (!isQuery(sequence) && !isClipboard(sequence)) this.#out.push(sequence.bytes);
     },
-    overlong: (bytes) => this.#out.push(bytes),
+    overlong: (bytes) => {
+      // Its first piece has the introducer.
+      if (bytes[0] === ESC && bytes[1] !== undefined && STRING_INTRODUCERS.has(bytes[1]))
+        this.#isDropped = CLIPBOARD.test(Buffer.from(bytes.subarray(2, 16)).toString("latin1"));
+      if (!this.#isDropped) this.#out.push(bytes);
+    },
   });
 
   /** Whether a sequence has begun whose end has not come. */
@@ -28,16 +38,22 @@ export class QueryFilter {
   pass(bytes: Uint8Array): Uint8Array {
     this.#scanner.push(bytes);
     const out = this.#out.splice(0);
-    return out.length === 1 ? (out[0] as Uint8Array) : Buffer.concat(out);
+    return this.#controls.pass(out.length === 1 ? (out[0] as Uint8Array) : Buffer.concat(out));
   }
 
   /** Forgets an unfinished sequence and all modes: what follows is drawn on a terminal that was reset. */
   restart(): void {
     this.#scanner.flush();
     this.#out.length = 0;
+    this.#controls.restart();
     this.modes.see({ kind: "escape", bytes: Uint8Array.of(), body: "c" });
   }
 }
+
+/** As terminals read the number: with zeros before it. */
+const CLIPBOARD = /^0*52(?:;|$)/;
+
+const isClipboard = ({ kind, body }: ControlSequence): boolean => kind === "osc" && CLIPBOARD.test(body);
 
 function isQuery({ kind, body }: ControlSequence): boolean {
   if (kind === "csi") {

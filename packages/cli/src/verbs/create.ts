@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { type Environment, printableJson, type Size } from "@microterm/protocol";
+import { type Environment, LIMITS, printableJson, type Size } from "@microterm/protocol";
 import { type Client, ConnectionError, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { onStderr } from "../colors.ts";
 import { CliError, EXIT, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
-import { parseCount, parseMib, parseSeconds } from "../sizes.ts";
+import { parseCount, parseMib, parseSeconds, within } from "../sizes.ts";
 
 export interface CreateOptions extends ServerOptions {
   readonly name?: string;
@@ -25,9 +25,13 @@ export async function create(options: CreateOptions): Promise<void> {
   const wish = {
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.size === undefined ? {} : { size: options.size }),
-    ...(options.memory === undefined ? {} : { memoryMib: parseMib(options.memory, "--memory") }),
-    ...(options.cpus === undefined ? {} : { cpus: parseCount(options.cpus, "--cpus") }),
-    ...(options.disk === undefined ? {} : { diskMib: parseMib(options.disk, "--disk") }),
+    ...(options.memory === undefined ? {} : { memoryMib: mib(options.memory, "--memory", LIMITS.memoryMib) }),
+    ...(options.cpus === undefined
+      ? {}
+      : {
+          cpus: within(parseCount(options.cpus, "--cpus"), LIMITS.cpus, { option: "--cpus", text: options.cpus }),
+        }),
+    ...(options.disk === undefined ? {} : { diskMib: mib(options.disk, "--disk", LIMITS.diskMib) }),
     ...(options.idleTimeout === undefined
       ? {}
       : { idleTimeoutSeconds: parseSeconds(options.idleTimeout, "--idle-timeout") }),
@@ -48,6 +52,9 @@ export async function create(options: CreateOptions): Promise<void> {
   if (options.output !== "name" && process.stderr.isTTY)
     say(onStderr.dim(`Next: ./microterm attach ${environment.name}`));
 }
+
+const mib = (text: string, option: string, range: { readonly min: number; readonly max: number }): number =>
+  within(parseMib(text, option), range, { option, text });
 
 /** With a key, so that an answer lost on the way does not make a second environment. */
 async function createOnce(client: Client, wish: Parameters<Client["environments"]["create"]>[0]): Promise<Environment> {

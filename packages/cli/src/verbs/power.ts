@@ -4,6 +4,7 @@ import { BootProgress } from "../boot-progress.ts";
 import { CliError } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { noticeWords } from "../words.ts";
+import { ask, canAsk, running } from "./confirm.ts";
 import { BOOT_TIMEOUT_MS, waitUntilRunning } from "./create.ts";
 
 /** A pause that fails leaves no state to wait for: it is looked at so often. */
@@ -11,12 +12,24 @@ const PAUSE_LOOK_MS = 1_000;
 
 type Action = "stop" | "start" | "pause" | "resume";
 
-/** Asks for all, then waits for each. */
-export async function power(
-  action: Action,
+export interface PowerOptions extends ServerOptions {
+  readonly output?: "json" | "name";
+}
+
+/** `stop`, after a question on a terminal: whoever only wants to go on later wants `pause`. */
+export async function stop(
   names: readonly string[],
-  options: ServerOptions & { readonly output?: "json" | "name" },
+  options: PowerOptions & { readonly force?: boolean },
 ): Promise<void> {
+  const busy = options.force === true || !canAsk() ? [] : await running(connect(options), names);
+  const question = `Programs run in ${busy.join(", ")}, and end with it; the disk is kept. Stop?`;
+  const decision = busy.length === 0 ? "go" : await ask(question, { mayPause: true });
+  if (decision === "no") throw new CliError("Nothing was stopped.");
+  return power(decision === "pause" ? "pause" : "stop", names, options);
+}
+
+/** Asks for all, then waits for each. */
+export async function power(action: Action, names: readonly string[], options: PowerOptions): Promise<void> {
   const client = connect(options);
   const asked = await Promise.all(names.map((name) => client.environments[action](name)));
   const reached: Environment[] = [];

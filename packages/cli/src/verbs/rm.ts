@@ -1,10 +1,11 @@
-import { createInterface } from "node:readline/promises";
 import { printableJson, type Receipt } from "@microterm/protocol";
-import { RequestError } from "@microterm/sdk";
+import { type Client, RequestError } from "@microterm/sdk";
 import { CliError, EXIT, explain, say } from "../failure.ts";
 import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { formatBytes } from "../sizes.ts";
+import { ask, canAsk, type Decision, running } from "./confirm.ts";
+import { power } from "./power.ts";
 
 export interface RmOptions extends ServerOptions {
   readonly force?: boolean;
@@ -18,16 +19,10 @@ export async function rm(names: readonly string[], options: RmOptions): Promise<
   }
   const client = connect(options);
   const doomed = options.all === true ? (await client.environments.list()).map(({ id, name }) => ({ id, name })) : [];
-  if (
-    doomed.length > 0 &&
-    !(await mayRemove(
-      doomed.map(({ name }) => name),
-      options,
-    ))
-  ) {
-    throw new CliError("Nothing was removed.");
-  }
   const references = options.all === true ? doomed.map(({ id }) => id) : [...new Set(names)];
+  const decision = await mayRemove(client, { references, all: doomed.map(({ name }) => name), options });
+  if (decision === "pause") return power("pause", references, {});
+  if (decision === "no") throw new CliError("Nothing was removed.");
   const outcomes = await Promise.allSettled(references.map((reference) => client.environments.remove(reference)));
 
   const receipts: Receipt[] = [];
@@ -44,16 +39,20 @@ export async function rm(names: readonly string[], options: RmOptions): Promise<
   if (options.output === "json") console.log(printableJson(receipts));
 }
 
-/** Asks on a terminal only: a script has said `--all` and means it. */
-async function mayRemove(names: readonly string[], { force }: RmOptions): Promise<boolean> {
-  if (force === true || !process.stdin.isTTY || !process.stderr.isTTY) return true;
-  const dialogue = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await dialogue.question(`Destroy ${names.join(", ")} with all they hold? [y/N] `);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    dialogue.close();
-  }
+interface Doomed {
+  readonly references: readonly string[];
+  /** With `--all`: their names. */
+  readonly all: readonly string[];
+  readonly options: RmOptions;
+}
+
+/** Asks where something runs, and whenever all are to go. */
+async function mayRemove(client: Client, { references, all, options }: Doomed): Promise<Decision> {
+  if (options.force === true || !canAsk()) return "go";
+  if (all.length > 0) return ask(`Destroy ${all.join(", ")} with all they hold?`, { mayPause: false });
+  const busy = await running(client, references);
+  if (busy.length === 0) return "go";
+  return ask(`Programs run in ${busy.join(", ")}. Destroy with all that is in there?`, { mayPause: true });
 }
 
 function isMissing(error: unknown): boolean {
