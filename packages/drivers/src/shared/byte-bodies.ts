@@ -32,6 +32,8 @@ export async function* readBody(stream: Stream, size: number | null, signal?: Ab
       });
       if (done === true) break;
       received += value.length;
+      // Before it is handed on: whoever reads has announced the size already.
+      if (size !== null && received > size) throw guestProtocol(`sent more than ${size} bytes`);
       yield value;
     }
     if (stream.aborted || stream.rstCode !== 0) throw guestUnreachable("the guest broke off the transfer");
@@ -73,7 +75,8 @@ export async function writeBody<T>(
   }
 }
 
-function drain(stream: Stream): Promise<void> {
+/** Resolves once there is room, or the stream has ended. */
+export function drain(stream: Stream): Promise<void> {
   const drained = new Promise<void>((resolve) => {
     stream.once("drain", resolve);
     stream.once("close", resolve);

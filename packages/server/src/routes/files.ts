@@ -113,7 +113,11 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
     async (request, reply) => {
       const agent = await environments.agent(request.identity.owner, request.params.env);
       const { size, body } = await agent.read(request.query.path, { signal: requestSignal(reply) });
-      if (size !== null) reply.header("content-length", size);
+      if (size !== null) {
+        reply.header("content-length", size);
+        // What follows on the connection is the next answer: Node too holds this one to its length.
+        reply.raw.strictContentLength = true;
+      }
       return reply.headers(GUEST_FILE_HEADERS).type("application/octet-stream").send(stream(body));
     },
   );
