@@ -43,6 +43,22 @@ describe("exec", () => {
     if (code !== 143) expect(ran.stderr).not.toBe("");
   });
 
+  it("takes as many words and variables as Linux does", async () => {
+    const names = Array.from({ length: 15 }, (_, index) => `V${index}`);
+    const env = Object.fromEntries(names.map((name) => [name, "v".repeat(100_000)]));
+    const words = ["x".repeat(131_071), ...Array(5000).fill("x")];
+    const script = 'echo "$#" "$(printf %s "$V14" | wc -c)"';
+    const variables = names.flatMap((name) => ["-e", name]);
+    const ran = await exec([...variables, "demo", "sh", "-c", script, "sh", ...words], { env });
+    expect([ran.code, ran.stdout.toString(), ran.stderr]).toEqual([0, "5001 100000\n", ""]);
+  });
+
+  it("blames no connection for what the server refuses", async () => {
+    const ran = await exec(["-w", "x".repeat(5000), "demo", "true"]);
+    expect([ran.code, ran.stderr]).toEqual([125, expect.stringContaining("cwd")]);
+    expect(ran.stderr).not.toMatch(/microterm up|connection/);
+  });
+
   it("gives the command what follows the name, options too", async () => {
     const ran = await exec(["demo", "printf", "%s ", "-e", "--data", "-x"]);
     expect(ran.stdout.toString()).toBe("-e --data -x ");

@@ -2,22 +2,24 @@ import type { ChildProcess } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { poll, startServer, type TestServer } from "../../support/server.ts";
 import { cli, cliOk, command, Pane, tempFolder } from "./cli-run.ts";
 
-/** Something hangs in these tests: a server of its own for each, and what was stopped goes on before it is disposed of. */
 let server: TestServer;
 let agent: number;
 const stopped = new Set<number>();
-beforeEach(async () => {
+beforeAll(async () => {
   server = await startServer();
   await server.environment("demo");
   agent = Number(await cliOk(server, ["exec", "demo", "sh", "-c", "echo $PPID; mkdir folder; echo x >folder/file"]));
 });
-afterEach(async () => {
+/** Something hangs in these tests, and goes on for the next one. */
+afterEach(() => {
   for (const pid of stopped) process.kill(pid, "SIGCONT");
   stopped.clear();
+});
+afterAll(async () => {
   expect(await server.dispose()).toEqual([]);
 });
 

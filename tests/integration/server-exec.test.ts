@@ -1,4 +1,4 @@
-import { EXEC_SUBPROTOCOL, FRAME } from "@microterm/protocol";
+import { EXEC_SUBPROTOCOL, FRAME, MAX_FRAME_PAYLOAD, startPieces } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import WebSocket from "ws";
 import { poll, startServer, type TestServer } from "../../support/server.ts";
@@ -28,6 +28,7 @@ describe("exec over HTTP", () => {
       stdout: "typed ✓",
       stderr: "b\n",
       truncated: false,
+      timedOut: false,
     });
   });
 
@@ -42,11 +43,64 @@ describe("exec over HTTP", () => {
     expect([json.exit.code, json.stdout.length, json.truncated]).toEqual([5, 1024 * 1024, true]);
   });
 
-  it("kills a program at its deadline", async () => {
-    const late = await run({ command: ["sh", "-c", "echo $$ > pid; exec sleep 1000"], timeoutMs: 300 });
-    expect([late.status, late.json.code]).toEqual([408, "WAIT_TIMEOUT"]);
+  it.each([
+    ["waits", "exec sleep 1000"],
+    ["leaves a child that prints", "yes >&2 & exec sleep 1000"],
+    ["ignores signals", "trap '' HUP INT TERM; while :; do sleep 1000; done"],
+  ])("kills a program that %s at its deadline, and keeps what it printed", async (_, script) => {
+    const late = await run({ command: ["sh", "-c", `echo $$ > pid; echo step1; ${script}`], timeoutMs: 700 });
+    expect(late).toMatchObject({
+      status: 200,
+      json: { timedOut: true, exit: { code: null, signal: 9 }, stdout: "step1\n" },
+    });
     const alive = async () => (await run({ command: ["sh", "-c", "kill -0 $(cat pid)"] })).json.exit.code === 0;
     await poll("the program's end", async () => !(await alive()));
+  });
+});
+
+const KIB = 1024;
+const COUNT_SCRIPT = 'echo "$#" "$(printf %s "$V" | wc -c)"';
+/** A command's words and variables, and whether Linux runs it. */
+const LENGTHS: readonly (readonly [string, readonly string[], Record<string, string>, boolean])[] = [
+  ["a word of 128 KiB with its NUL", ["x".repeat(128 * KIB - 1)], {}, true],
+  ["a longer word", ["x".repeat(128 * KIB)], {}, false],
+  ["a variable of 128 KiB with its NUL", [], { V: "x".repeat(128 * KIB - 3) }, true],
+  ["a longer variable", [], { V: "x".repeat(128 * KIB - 2) }, false],
+  ["20,000 words", Array(20_000).fill("word"), {}, true],
+  ["1.9 MiB of words whose JSON is six times as long", Array(19).fill("\x01".repeat(100 * KIB)), {}, true],
+  ["more than 2 MiB of words", Array(21).fill("x".repeat(100 * KIB)), {}, false],
+  ["more than 2 MiB of words and pointers to them", Array(210_000).fill("x"), {}, false],
+  ["more than 2 MiB of letters of two bytes", Array(21).fill("é".repeat(50 * KIB)), {}, false],
+];
+
+describe("an exec's length", () => {
+  it.each(LENGTHS)("is Linux's own, over HTTP: %s", async (_, words, env, runs) => {
+    const { json } = await run({ command: ["sh", "-c", COUNT_SCRIPT, "sh", ...words], env });
+    if (runs) expect(json).toMatchObject({ exit: { code: 0 }, stdout: `${words.length} ${env.V?.length ?? 0}\n` });
+    else
+      expect(json.failure).toMatchObject({ code: "failed", message: expect.stringMatching(/E2BIG.*Linux takes \d+/) });
+  });
+
+  it.each(LENGTHS)("is Linux's own, over a WebSocket: %s", async (_, words, env, runs) => {
+    const exec = start({ command: ["sh", "-c", COUNT_SCRIPT, "sh", ...words], env, tty: null });
+    expect(await exec.ended).toBe(1000);
+    if (runs) expect(exec.of(FRAME.stdout).toString()).toBe(`${words.length} ${env.V?.length ?? 0}\n`);
+    else expect(JSON.parse(exec.of(FRAME.failed).toString()).message).toMatch(/E2BIG/);
+  });
+
+  it("says a command's name in a few words, however long it is", async () => {
+    const { json } = await run({ command: ["n".repeat(100_000)] });
+    expect(json.failure.code).toMatch(/not-found|failed/);
+    expect(json.failure.message.length).toBeLessThan(400);
+  });
+
+  it("is bounded before it is complete", async () => {
+    const exec = start("nothing");
+    exec.socket.removeAllListeners("open");
+    exec.socket.once("open", () => {
+      for (let index = 0; index < 260; index++) exec.send(FRAME.start, Buffer.alloc(MAX_FRAME_PAYLOAD, " "));
+    });
+    expect(await exec.ended).toBe(1002);
   });
 });
 
@@ -70,7 +124,7 @@ function start(request: unknown, headers: Record<string, string> = {}) {
     socket.send(Buffer.concat([Buffer.of(type), Buffer.from(body)]));
   socket.once("open", () => {
     if (typeof request === "string") socket.send(request);
-    else send(FRAME.start, JSON.stringify(request));
+    else for (const piece of startPieces(Buffer.from(JSON.stringify(request)))) send(FRAME.start, Buffer.from(piece));
   });
   const ended = new Promise<number>((resolve) => socket.once("close", resolve));
   const of = (type: number) => Buffer.concat(frames.filter((frame) => frame.type === type).map(({ body }) => body));

@@ -39,6 +39,8 @@ describe("an environment in a real guest, by a server that is no root", () => {
     const put = await server.call("PUT", `/v1/environments/${id}/files/content?path=kept.txt`, { raw: "kept\n" });
     expect(put.status).toBe(201);
     expect((await world.run(id, "exit 7")).code).toBe(7);
+    const reopened = "echo out >/dev/stdout; echo err >/dev/stderr; cat </dev/stdin; echo tee | tee /dev/stderr";
+    expect(await world.run(id, reopened)).toMatchObject({ code: 0, stdout: "out\ntee\n", stderr: "err\ntee\n" });
 
     await server.ok("POST", `/v1/environments/${id}/stop`);
     expect(await world.until(id, "stopped")).toMatchObject({ operation: null, reason: null, terminals: [] });

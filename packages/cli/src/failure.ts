@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import type { ErrorDetails } from "@microterm/protocol";
+import { type ErrorDetails, hintOf, PlatformError } from "@microterm/protocol";
 import { AnswerError, ConnectionError, RequestError } from "@microterm/sdk";
 import { plain } from "./plain-text.ts";
 
@@ -45,6 +45,7 @@ function describe(error: unknown): { message: string; hint: string | null } {
     return { message: error.message, hint: "./microterm up" };
   }
   if (error instanceof RequestError) return { message: error.message, hint: nextCommand(error.details) ?? error.hint };
+  if (error instanceof PlatformError) return { message: error.message, hint: hintOf(error) };
   if (error instanceof ConnectionError) return { message: error.message, hint: "./microterm up" };
   if (error instanceof AnswerError) {
     return { message: error.message, hint: "Is it a microterm server, and of this version? See './microterm status'." };

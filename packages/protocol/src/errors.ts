@@ -49,7 +49,7 @@ export const ERRORS = {
   PAYLOAD_TOO_LARGE: {
     status: 413,
     retryable: false,
-    hint: "JSON bodies are limited to 64 KiB; use the files calls for data.",
+    hint: "JSON bodies are limited to 64 KiB, that of exec to 16 MiB; use the files calls for data.",
   },
   UNSUPPORTED: { status: 409, retryable: false, hint: "This environment's driver cannot do that." },
   SNAPSHOT_FAILED: {

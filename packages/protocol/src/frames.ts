@@ -35,6 +35,19 @@ export const EVENTS_SUBPROTOCOL = "microterm.events.v1";
 export const MAX_UNACKNOWLEDGED = 512 * 1024;
 /** The largest payload of one frame, bytes; only a KEYFRAME's is larger, up to 8 MiB. */
 export const MAX_FRAME_PAYLOAD = 65_536;
+/** Of all START frames of an exec together: what execve(2) takes, in JSON whose every character is escaped, has room in it. */
+export const MAX_START_BYTES = 16 * 1024 * 1024;
+
+/** START's payload in frames: one that is full is continued by the next, so that a last one may be empty. */
+export function* startPieces(json: Uint8Array): Generator<Uint8Array> {
+  let piece: Uint8Array;
+  let at = 0;
+  do {
+    piece = json.subarray(at, at + MAX_FRAME_PAYLOAD);
+    at += piece.length;
+    yield piece;
+  } while (piece.length === MAX_FRAME_PAYLOAD);
+}
 
 const Rgb = z.string().regex(/^#[0-9a-f]{6}$/i, "must be #rrggbb");
 

@@ -26,7 +26,13 @@ const Terminals = z.strictObject({ terminals: z.array(Terminal) });
 const Link = z.strictObject({ token: z.string(), expiresAt: z.iso.datetime() });
 /** The answer of `POST …/exec`. */
 const RunResult = z.union([
-  z.strictObject({ exit: TerminalExit, stdout: z.string(), stderr: z.string(), truncated: z.boolean() }),
+  z.strictObject({
+    exit: TerminalExit.nullable(),
+    stdout: z.string(),
+    stderr: z.string(),
+    truncated: z.boolean(),
+    timedOut: z.boolean(),
+  }),
   z.strictObject({ failure: ExecFailure }),
 ]);
 export type RunResult = z.infer<typeof RunResult>;
@@ -92,7 +98,10 @@ export interface Client {
   /** Needs a bearer token. */
   createLink(): Promise<{ token: string; expiresAt: string }>;
   host(): Promise<HostStatus>;
-  /** Runs a command to its end; output above 1 MiB a stream is cut. */
+  /**
+   * Runs a command to its end, or to `timeoutMs`, when it is killed and `timedOut` says so; `exit` is null where the guest has
+   * not told its end. Output above 1 MiB a stream is cut.
+   */
   run(
     environment: string,
     request: Omit<ExecRequest, "tty"> & { readonly stdin?: string; readonly timeoutMs?: number },

@@ -9,19 +9,20 @@ const settle = () => new Promise((done) => setImmediate(done));
 function run(
   onStdout: (bytes: Uint8Array) => undefined | Promise<void> = () => undefined,
   refusal: Error | null = new Error("refused"),
+  command = ["true"],
 ) {
   const sockets = scriptedSockets();
   const session = startExec({
     url: "ws://host/exec",
     headers: {},
     openSocket: sockets.open,
-    request: { command: ["true"], tty: null },
+    request: { command, tty: null },
     onStdout,
     onStderr: () => undefined,
     diagnose: async () => refusal,
     timing: new ManualTiming(),
   });
-  return { session, socket: sockets.opened[0] as ScriptedSocket };
+  return { session, sockets, socket: sockets.opened[0] as ScriptedSocket };
 }
 
 describe("an exec", () => {
@@ -59,6 +60,28 @@ describe("an exec", () => {
     const { session, socket } = run();
     socket.break(1006);
     await expect(session.result).rejects.toThrow("refused");
+  });
+
+  it.each([
+    [1002, "START is not JSON", "BAD_REQUEST"],
+    [1011, "the guest did not answer within 15000 ms", "GUEST_UNREACHABLE"],
+  ])("does not blame the connection for what the server says with %i", async (code, reason, expected) => {
+    const { session, socket } = run(() => undefined, null);
+    socket.open();
+    socket.break(code, reason);
+    await expect(session.result).rejects.toMatchObject({ name: "PlatformError", code: expected, message: reason });
+  });
+
+  it("refuses a command that no Linux takes without a word to the server", async () => {
+    const { session, sockets } = run(undefined, null, ["echo", "x".repeat(131_072)]);
+    expect(sockets.opened).toEqual([]);
+    await session.write(Uint8Array.of(1));
+    session.end();
+    session.close();
+    await expect(session.result).resolves.toMatchObject({
+      kind: "failed",
+      failure: { code: "failed", message: expect.stringMatching(/E2BIG.*word 2.*131072 bytes/) },
+    });
   });
 
   it("fails when the connection breaks before the exit", async () => {

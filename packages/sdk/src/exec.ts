@@ -1,4 +1,11 @@
-import { EXEC_SUBPROTOCOL, ExecFailure, type ExecRequest } from "@microterm/protocol";
+import {
+  type ErrorCode,
+  EXEC_SUBPROTOCOL,
+  ExecFailure,
+  type ExecRequest,
+  PlatformError,
+  tooLongToRun,
+} from "@microterm/protocol";
 import { realTiming, type Timing } from "./backoff.ts";
 import { ConnectionError } from "./errors.ts";
 import {
@@ -43,7 +50,7 @@ export interface ExecOptions {
 }
 
 export interface ExecSession {
-  /** After all output has been handed over. Rejects with {@link ConnectionError} or the server's refusal. */
+  /** After all output has been handed over. Rejects with {@link ConnectionError}, a {@link PlatformError}, or the server's refusal. */
   readonly result: Promise<ExecResult>;
   /** Sends to the command's stdin; resolves when there is room for more. After the end it does nothing. */
   write(bytes: Uint8Array): Promise<void>;
@@ -57,8 +64,32 @@ export interface ExecSession {
   close(): void;
 }
 
+/** Close codes (RFC 6455, 7.4.1; docs/reference/terminal-protocol.md) whose reason is not about the connection. */
+const REFUSED: ReadonlyMap<number, ErrorCode> = new Map([
+  [1002, "BAD_REQUEST"],
+  [1011, "GUEST_UNREACHABLE"],
+]);
+
 /** Runs a command over a WebSocket, with its streams apart. */
 export function startExec(options: ExecOptions): ExecSession {
+  const tooLong = tooLongToRun(options.request);
+  return tooLong === null ? connectExec(options) : refusedExec(tooLong);
+}
+
+/** A command that the guest's kernel would refuse; nothing of it is sent. */
+function refusedExec(failure: ExecFailure): ExecSession {
+  const nothing = () => undefined;
+  return {
+    result: Promise.resolve({ kind: "failed", failure }),
+    write: async () => undefined,
+    end: nothing,
+    signal: nothing,
+    resize: nothing,
+    close: nothing,
+  };
+}
+
+function connectExec(options: ExecOptions): ExecSession {
   const timing = options.timing ?? realTiming;
   const socket = options.openSocket(options.url, { protocol: EXEC_SUBPROTOCOL, headers: options.headers });
   const { promise, resolve, reject } = Promise.withResolvers<ExecResult>();
@@ -129,6 +160,11 @@ export function startExec(options: ExecOptions): ExecSession {
       closing = event;
       return;
     }
+    const refusal = REFUSED.get(event.code);
+    if (refusal !== undefined && event.reason !== "") {
+      finish(() => reject(new PlatformError(refusal, event.reason)));
+      return;
+    }
     const text =
       event.reason || (isOpen ? "The connection to the command broke." : "The server refused the connection.");
     options.diagnose().then(
@@ -140,7 +176,7 @@ export function startExec(options: ExecOptions): ExecSession {
   const unlisten = listen(socket, {
     opened: () => {
       isOpen = true;
-      socket.send(encodeStart(options.request));
+      for (const message of encodeStart(options.request)) socket.send(message);
       opened.resolve();
     },
     message: (data) => {

@@ -1,4 +1,4 @@
-import { type Appearance, FRAME, TerminalNews } from "@microterm/protocol";
+import { type Appearance, FRAME, startPieces, TerminalNews } from "@microterm/protocol";
 
 /**
  * The frames of docs/reference/terminal-protocol.md (and the exec's, agent-protocol.md), one a WebSocket message: a type
@@ -177,12 +177,14 @@ export function encodePing(nonce: number): Uint8Array<ArrayBuffer> {
 }
 
 /** `request` is an ExecRequest of the protocol package. */
-export function encodeStart(request: unknown): Uint8Array<ArrayBuffer> {
-  const json = encoder.encode(JSON.stringify(request));
-  const message = new Uint8Array(1 + json.length);
-  message[0] = FRAME.start;
-  message.set(json, 1);
-  return message;
+/** In as many messages as its length needs. */
+export function encodeStart(request: unknown): Uint8Array<ArrayBuffer>[] {
+  return Array.from(startPieces(encoder.encode(JSON.stringify(request))), (piece) => {
+    const message = new Uint8Array(1 + piece.length);
+    message[0] = FRAME.start;
+    message.set(piece, 1);
+    return message;
+  });
 }
 
 export function encodeStdinEof(): Uint8Array<ArrayBuffer> {

@@ -24,7 +24,7 @@ use crate::user::User;
 use crate::{exec, file_calls, identity, metrics, power, seal};
 
 /// The version of the protocol spoken.
-const PROTOCOL: u32 = 2;
+const PROTOCOL: u32 = 3;
 
 pub struct Agent {
     pub programs: Programs,

@@ -9,7 +9,7 @@ use crate::error::{CallError, CallResult, bad_request};
 use crate::request_body::RequestBody;
 
 /// The largest JSON request in bytes.
-pub const MAX_JSON: usize = 64 << 10;
+const MAX_JSON: usize = 64 << 10;
 
 pub type Answer = Response<AnswerBody>;
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::fchown;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use microterm_wire::{AgentFrame, HostFrame};
+use microterm_wire::{AgentFrame, HostFrame, MAX_PAYLOAD};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use serde::Deserialize;
@@ -22,6 +22,9 @@ use crate::programs::{Program, Streams, describe};
 use crate::pty::{self, Pty};
 use crate::terminals::check_size;
 use crate::user::User;
+
+/// What execve(2) takes, 2 MiB, has room in it though every character be escaped.
+const MAX_START: usize = 16 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,9 +61,20 @@ pub enum Started {
 
 /// Starts the program of the first frame.
 pub async fn start(agent: Rc<Agent>, mut frames: FramesIn) -> Result<Started, BodyError> {
-    let Some(HostFrame::Start(json)) = frames.next().await.map_err(|broken| broken.0)? else {
-        return Err("an exec begins with START".into());
-    };
+    let mut json = Vec::new();
+    loop {
+        let Some(HostFrame::Start(piece)) = frames.next().await.map_err(|broken| broken.0)? else {
+            return Err("an exec begins with START".into());
+        };
+        json.extend_from_slice(&piece);
+        if json.len() > MAX_START {
+            return Err("START is larger than 16 MiB".into());
+        }
+        // A full frame is continued by the next.
+        if piece.len() < MAX_PAYLOAD {
+            break;
+        }
+    }
     match prepare(&agent, &json).await {
         Ok(running) => Ok(Started::Running(running, frames)),
         Err((code, message)) => {
@@ -72,9 +86,6 @@ pub async fn start(agent: Rc<Agent>, mut frames: FramesIn) -> Result<Started, Bo
 
 async fn prepare(agent: &Rc<Agent>, json: &[u8]) -> Result<Box<Running>, (&'static str, String)> {
     let failed = |error: CallError| ("failed", error.message);
-    if json.len() > answer::MAX_JSON {
-        return Err(failed(bad_request("START is larger than 64 KiB")));
-    }
     let start: Start = answer::parse_json(json).map_err(failed)?;
     if start.command.is_empty() {
         return Err(failed(bad_request("the command is empty")));

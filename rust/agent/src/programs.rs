@@ -136,9 +136,13 @@ impl Programs {
     }
 }
 
+/// Characters of a command's name in a message: a name may be as long as an argument.
+const MAX_NAME: usize = 200;
+
 /// The protocol's word for why a program was not started, and a sentence.
 pub fn describe(failure: &LaunchError, program: &Program<'_>) -> (&'static str, String) {
     let name = program.command.first().map_or_else(|| program.user.shell.to_string_lossy().into_owned(), Clone::clone);
+    let name: String = name.chars().take(MAX_NAME).collect();
     let code = match (failure.stage, failure.error.raw_os_error()) {
         (Stage::Cwd, _) => return ("bad-cwd", format!("{}: {}", program.cwd.unwrap_or(""), failure.error)),
         (Stage::Exec, Some(libc::ENOENT | libc::ENOTDIR)) => "not-found",

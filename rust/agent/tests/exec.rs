@@ -260,3 +260,53 @@ fn a_child_that_lives_on_can_still_print() {
         }
     });
 }
+
+#[test]
+fn a_start_of_several_frames_is_one() {
+    run(async {
+        let agent = Agent::start().await;
+        // Whose last frame is empty, part of one, and one byte more than a whole one.
+        for length in [2 * 65_536, 100_000, 65_537] {
+            let json = |word: usize| {
+                let words = ["x".repeat(word / 2), "x".repeat(word - word / 2)];
+                json!({ "command": ["sh", "-c", "echo ${#1} ${#2}", "sh", words[0], words[1]], "tty": null }).to_string()
+            };
+            let start = json(length - json(0).len());
+            assert_eq!(start.len(), length);
+            let mut stream = agent.stream("/v1/exec").await;
+            let mut pieces: Vec<&[u8]> = start.as_bytes().chunks(65_536).collect();
+            if length % 65_536 == 0 {
+                pieces.push(&[]);
+            }
+            for piece in pieces {
+                stream.send(&HostFrame::Start(Bytes::copy_from_slice(piece))).await;
+            }
+            stream.send(&HostFrame::StdinEof).await;
+            let frames = stream.rest().await;
+            let words = length - json(0).len();
+            assert_eq!(text(&frames, stdout), format!("{} {}\n", words / 2, words - words / 2));
+        }
+        let mut stream = agent.stream("/v1/exec").await;
+        let piece = HostFrame::Start(Bytes::from(vec![b' '; 65_536]));
+        for _ in 0..300 {
+            stream.send(&piece).await;
+        }
+        assert!(stream.try_next().await.is_err(), "a START without end is refused");
+    });
+}
+
+#[test]
+fn what_linux_refuses_for_its_length_is_said_in_words() {
+    run(async {
+        let agent = Agent::start().await;
+        let mut stream = agent.stream("/v1/exec").await;
+        let start = json!({ "command": ["true", "x".repeat(131_072)], "tty": null }).to_string();
+        for piece in start.as_bytes().chunks(65_536) {
+            stream.send(&HostFrame::Start(Bytes::copy_from_slice(piece))).await;
+        }
+        let frames = stream.rest().await;
+        let [AgentFrame::Failed(json)] = &frames[..] else { panic!("{frames:?}") };
+        let failure: Value = serde_json::from_slice(json).unwrap();
+        assert!(failure["message"].as_str().unwrap().contains("Argument list too long"), "{failure}");
+    });
+}

@@ -14,6 +14,7 @@ import {
   ATTACH_FRAMES,
   answerWithin,
   callJson,
+  cancelStream,
   EXEC_FRAMES,
   encodeFrame,
   FrameStream,
@@ -23,15 +24,23 @@ import {
   type Limits,
   startCall,
 } from "@microterm/host";
-import { type ExecRequest, FRAME, MAX_FRAME_PAYLOAD, PlatformError, type TerminalId } from "@microterm/protocol";
+import {
+  type ExecRequest,
+  FRAME,
+  MAX_FRAME_PAYLOAD,
+  PlatformError,
+  startPieces,
+  type TerminalId,
+} from "@microterm/protocol";
 import { AgentMetrics, AgentTerminal, AgentTerminals, Hello, Identified, Nothing } from "./agent-answers.ts";
 import { refusalOf, type Subject } from "./agent-errors.ts";
 import { createAgentFiles } from "./agent-files.ts";
+import { drain } from "./byte-bodies.ts";
 import { createExecStream, createTerminalStream } from "./guest-streams.ts";
 import { ExecReader, TerminalReader } from "./terminal-reader.ts";
 
 /** The newest version of docs/reference/agent-protocol.md that is spoken here. */
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 /** A guest under TCG on a loaded host answers within a second or two; a call that takes longer is lost. */
 const CALL_MS = 15_000;
 /** A seal waits up to 10 s for programs to end, and then for the disk. */
@@ -85,7 +94,7 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
       return hello;
     },
     closed: session.closed,
-    ...createAgentFiles(session),
+    ...createAgentFiles(session, hello.protocol),
     terminals,
     async identify(identity, options) {
       const json = { ...identity, seed: Buffer.from(identity.seed).toString("base64") };
@@ -116,7 +125,7 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
         throw await explainAttach(error, id, () => terminals(options));
       }),
     exec: (request, events, options) =>
-      exec(session, request, events, options).catch((error: unknown) => {
+      exec(session, hello.protocol, { request, events, ...options }).catch((error: unknown) => {
         throw refusalOf(error, "guest");
       }),
     ping: () =>
@@ -159,23 +168,36 @@ async function explainAttach(
   });
 }
 
+interface ExecCall extends Abortable {
+  readonly request: ExecRequest;
+  readonly events: ExecEvents;
+}
+
 async function exec(
   session: GuestSession,
-  request: ExecRequest,
-  events: ExecEvents,
-  options: Abortable = {},
+  protocol: number,
+  { request, events, ...options }: ExecCall,
 ): Promise<ExecStream> {
   const start = Buffer.from(JSON.stringify(request));
-  if (start.length > MAX_FRAME_PAYLOAD) {
+  if (protocol < 3 && start.length > MAX_FRAME_PAYLOAD) {
     throw new PlatformError(
-      "BAD_REQUEST",
-      `command and environment are ${start.length} bytes of JSON; 65,536 is the most`,
+      "UNSUPPORTED",
+      `the guest's agent is of an older version, which takes 65,536 bytes of JSON for a command, not ${start.length}: stop and start the environment`,
     );
   }
   const call = { method: "POST", path: "/v1/exec", isStreaming: true, ...limitsOf(options) } as const;
   const { stream, answer } = startCall(session, call);
-  stream.write(encodeFrame(FRAME.start, start));
-  await answerWithin(session, stream, answer, call);
+  const sendStart = async () => {
+    for (const piece of protocol < 3 ? [start] : startPieces(start)) {
+      if (!stream.write(encodeFrame(FRAME.start, piece))) await drain(stream);
+    }
+  };
+  try {
+    await Promise.all([answerWithin(session, stream, answer, call), sendStart()]);
+  } catch (error) {
+    cancelStream(stream);
+    throw error;
+  }
   return createExecStream(new FrameStream(stream, EXEC_FRAMES, new ExecReader(events)));
 }
 

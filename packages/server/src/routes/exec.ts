@@ -1,5 +1,12 @@
 import type { ExecStream, GuestAgent } from "@microterm/core";
-import { ExecFailure, ExecRequest, PlatformError, TerminalExit } from "@microterm/protocol";
+import {
+  ExecFailure,
+  ExecRequest,
+  MAX_START_BYTES,
+  PlatformError,
+  TerminalExit,
+  tooLongToRun,
+} from "@microterm/protocol";
 import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import type { App, Services } from "../services.ts";
@@ -8,6 +15,8 @@ import { EnvironmentParams, problems } from "./schemas.ts";
 /** Of each stream. What a program prints beyond it is read, so that it can end, and dropped. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 const SIGKILL = 9;
+/** A killed program's end and last words, which the agent sends within a second. */
+const KILLED_MS = 2_500;
 
 const ExecCall = ExecRequest.omit({ tty: true }).extend({
   /** Text for the program's standard input, which then ends. */
@@ -17,7 +26,15 @@ const ExecCall = ExecRequest.omit({ tty: true }).extend({
 type ExecCall = z.infer<typeof ExecCall>;
 
 const ExecResult = z.union([
-  z.strictObject({ exit: TerminalExit, stdout: z.string(), stderr: z.string(), truncated: z.boolean() }),
+  z.strictObject({
+    /** Null: it was killed at its deadline, and the guest has not told its end. */
+    exit: TerminalExit.nullable(),
+    stdout: z.string(),
+    stderr: z.string(),
+    truncated: z.boolean(),
+    /** It had not ended after `timeoutMs` and was killed; what it had printed by then is there. */
+    timedOut: z.boolean(),
+  }),
   z.strictObject({ failure: ExecFailure }),
 ]);
 type ExecResult = z.infer<typeof ExecResult>;
@@ -26,6 +43,7 @@ export function execRoutes(app: App, { environments }: Services): void {
   app.post(
     "/v1/environments/:env/exec",
     {
+      bodyLimit: MAX_START_BYTES,
       schema: {
         tags: ["exec"],
         summary: "Run a program to its end and return what it printed",
@@ -46,32 +64,42 @@ export function execRoutes(app: App, { environments }: Services): void {
 
 async function runToEnd(agent: GuestAgent, call: ExecCall, clientGone: AbortSignal): Promise<ExecResult> {
   const { stdin, timeoutMs, ...command } = call;
+  const tooLong = tooLongToRun(command);
+  if (tooLong !== null) return { failure: tooLong };
   const stdout = new Head();
   const stderr = new Head();
+  let timedOut = false;
   const ended = Promise.withResolvers<ExecResult>();
+  const exited = (exit: TerminalExit | null) =>
+    ended.resolve({
+      exit,
+      stdout: stdout.text(),
+      stderr: stderr.text(),
+      truncated: stdout.isCut || stderr.isCut,
+      timedOut,
+    });
   const stream = await agent.exec(
     { ...command, tty: null },
     {
       started: () => undefined,
       stdout: (bytes) => stdout.push(bytes),
       stderr: (bytes) => stderr.push(bytes),
-      exited: (exit) =>
-        ended.resolve({ exit, stdout: stdout.text(), stderr: stderr.text(), truncated: stdout.isCut || stderr.isCut }),
+      exited,
       failed: (failure) => ended.resolve({ failure }),
       closed: (error) =>
         ended.reject(error ?? new PlatformError("GUEST_UNREACHABLE", "The program's stream ended early.")),
     },
     { signal: clientGone },
   );
-  const giveUp = (error: Error) => {
-    ended.reject(error);
+  let timer = setTimeout(() => {
+    timedOut = true;
+    stream.signal(SIGKILL);
+    timer = setTimeout(exited, KILLED_MS, null);
+  }, timeoutMs);
+  const onGone = () => {
+    ended.reject(clientGone.reason as Error);
     stream.signal(SIGKILL);
   };
-  const timer = setTimeout(
-    () => giveUp(new PlatformError("WAIT_TIMEOUT", `The program had not ended after ${timeoutMs} ms and was killed.`)),
-    timeoutMs,
-  );
-  const onGone = () => giveUp(clientGone.reason as Error);
   clientGone.addEventListener("abort", onGone, { once: true });
   try {
     void feed(stream, stdin ?? "");

@@ -1,5 +1,12 @@
 import type { ExecEvents, ExecStream, GuestAgent } from "@microterm/core";
-import { ExecRequest, FRAME, PlatformError } from "@microterm/protocol";
+import {
+  ExecRequest,
+  FRAME,
+  MAX_FRAME_PAYLOAD,
+  MAX_START_BYTES,
+  PlatformError,
+  tooLongToRun,
+} from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import { parseOrBadRequest } from "../http/problem.ts";
 import type { ClientSocket } from "./client-socket.ts";
@@ -25,6 +32,8 @@ export class ExecSession {
   #state: "idle" | "starting" | "running" | "over" = "idle";
   #stream: ExecStream | null = null;
   #waiting: Buffer[] = [];
+  #startPieces: Buffer[] = [];
+  #startBytes = 0;
 
   constructor({ client, agent }: ExecSessionOptions) {
     this.#client = client;
@@ -41,16 +50,30 @@ export class ExecSession {
   #message(message: Buffer): void {
     if (this.#state === "idle") {
       if (message[0] !== FRAME.start) throw new ClientFrameError("the first frame must be START");
-      this.#state = "starting";
-      clearTimeout(this.#deadline);
-      const request = parseOrBadRequest(ExecRequest, parseJson(message.subarray(1)));
-      this.#start(request).catch((error: unknown) => this.#broke(error));
+      this.#startPiece(message.subarray(1));
     } else if (this.#stream === null) {
       this.#waiting.push(message);
       this.#client.pause();
     } else {
       this.#forward(this.#stream, message);
     }
+  }
+
+  /** A full frame is continued by the next one. */
+  #startPiece(piece: Buffer): void {
+    this.#startPieces.push(piece);
+    this.#startBytes += piece.length;
+    if (this.#startBytes > MAX_START_BYTES) throw new ClientFrameError(`START is larger than ${MAX_START_BYTES} bytes`);
+    this.#deadline.refresh();
+    if (piece.length === MAX_FRAME_PAYLOAD) return;
+    this.#state = "starting";
+    clearTimeout(this.#deadline);
+    const json = Buffer.concat(this.#startPieces);
+    this.#startPieces = [];
+    const request = parseOrBadRequest(ExecRequest, parseJson(json));
+    const tooLong = tooLongToRun(request);
+    if (tooLong !== null) this.#finish(encodeJson(FRAME.failed, tooLong));
+    else this.#start(request).catch((error: unknown) => this.#broke(error));
   }
 
   async #start(request: ExecRequest): Promise<void> {
@@ -148,6 +171,7 @@ export class ExecSession {
     this.#abort.abort(new Error("the client went away"));
     this.#stream?.close();
     this.#waiting = [];
+    this.#startPieces = [];
   }
 }
 

@@ -131,7 +131,7 @@ impl Agent {
         stream
     }
 
-    async fn stream(&self, path: &str) -> Stream {
+    pub async fn stream(&self, path: &str) -> Stream {
         let (response, sender) = self.request(Method::POST, path, false).await;
         let response = within("answer", response).await.unwrap();
         assert_eq!(response.status(), 200);
