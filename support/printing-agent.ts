@@ -26,7 +26,8 @@ export function createPrintingAgent(name: string): PrintingAgent {
     if (events === null) throw new Error("nobody reads this terminal yet");
     return events;
   };
-  const agent: Pick<GuestAgent, "attach" | "terminals"> = {
+  const agent: Pick<GuestAgent, "attach" | "terminals" | "hello"> = {
+    hello: { protocol: 2, agent: "printing", bootId: "", isSealed: false },
     terminals: async () => [terminal],
     attach: async (id, options) => {
       if (id !== terminal.id) throw new PlatformError("TERMINAL_NOT_FOUND", `no terminal ${id}`);

@@ -43,7 +43,17 @@ export async function serveTerminal(
       const socket = new ClientSocket({ socket: webSocket, transport: transport as Socket, identity, connections });
       const source = { log: hub.log, terminal: terminal.id, agent, broke: hub.broke };
       const { startOffset: start } = terminal;
-      new HubClient({ socket, hub, source, terminal: terminal.id, start, end: hub.log.end, from: 0n, role: "owner" });
+      new HubClient({
+        socket,
+        hub,
+        source,
+        terminal: terminal.id,
+        start,
+        end: hub.log.end,
+        from: 0n,
+        role: "owner",
+        input: undefined,
+      });
     });
   });
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));

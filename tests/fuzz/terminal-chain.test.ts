@@ -164,7 +164,7 @@ function client(hub: TerminalHub, agent: HubSource["agent"], from: bigint | unde
     close: () => setImmediate(() => handlers?.closed()),
   };
   const source = { log: hub.log, terminal: TERMINAL.id, agent, broke: hub.broke };
-  const rest = { terminal: TERMINAL.id, start: 0n, end: hub.log.end, role: "owner" as const };
+  const rest = { terminal: TERMINAL.id, start: 0n, end: hub.log.end, role: "owner" as const, input: undefined };
   new HubClient({ socket: socket as ClientSocket, hub, source, from, ...rest });
 }
 type HubSource = ConstructorParameters<typeof HubClient>[0]["source"];

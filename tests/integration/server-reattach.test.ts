@@ -1,4 +1,5 @@
 import type { Machine } from "@microterm/core";
+import { runInGuest } from "@microterm/core/testing";
 import { createProcessDriver } from "@microterm/drivers";
 import { MachineId, TerminalId } from "@microterm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -48,5 +49,40 @@ it("goes on at the very byte after the connection to a living guest broke, again
   const expected = `${Array.from({ length: 200_000 }, (_, index) => index + 1).join("\n")}\nMIDDLE\ngot after\n`;
   expect(client.text === expected).toBe(true);
   expect(client.frames.filter((frame) => frame.startsWith("RESIZE"))).toEqual(["RESIZE 0 80 24"]);
+  await client.close();
+});
+
+it("types once what was typed while the connection to the guest broke, whatever its program had read by then", async () => {
+  const agent = () => machine.agent({ timeoutMs: 60_000 });
+  const length = 300_000;
+  const script = `stty raw -echo; printf ready; while [ ! -e go ]; do sleep 0.02; done; head -c ${length} | cksum; rm go`;
+  const terminal = await (await agent()).openTerminal({
+    ...{ id: TerminalId.parse("t2"), cols: 80, rows: 24 },
+    command: ["sh", "-c", script],
+  });
+  const client = new TerminalClient(await serveTerminal(terminal, agent), "e", "t2");
+  await client.until("ready");
+  const typed = Array.from({ length: length / 1000 }, (_, index) =>
+    `${index}`.padStart(6, "-").repeat(167).slice(0, 1000),
+  );
+  for (const [index, piece] of typed.entries()) {
+    client.type(piece);
+    // Each of them cuts input that the agent has and its terminal does not.
+    if (index % 40 === 20) (await agent()).close();
+    if (index % 40 === 30) await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  await poll("a whole connection", () =>
+    agent().then((current) =>
+      current.ping().then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  await runInGuest(await agent(), ["touch", "go"]);
+  const { stdout } = await runInGuest(await agent(), ["cksum"], Buffer.from(typed.join("")));
+  expect(stdout).toContain(` ${length}`);
+  await client.until(stdout.trim());
+  expect(client.frames.filter((frame) => frame.startsWith("NOTICE"))).toEqual([]);
   await client.close();
 });

@@ -54,6 +54,7 @@ export function noticeWords(name: string, notice: Notice, now: number): string {
 const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
   ["paused", "it is paused: what you type is lost until it is resumed"],
   ["read-only", "you only look on: what you type goes nowhere"],
+  ["input-lost", "what was typed last did not reach the terminal and is lost"],
   ["offset-unknown", "the screen from before was another terminal's; this is the terminal as it is now"],
   ["screen-cut", "output from before is gone; Ctrl+L redraws most programs"],
   ["screen-empty", "this terminal's screen is not kept any more; Ctrl+L redraws most programs"],

@@ -11,7 +11,14 @@ export {
   readJson,
   startCall,
 } from "./channel/agent-call.ts";
-export { ATTACH_FRAMES, EXEC_FRAMES, FrameDecoder, FrameError, type FramePiece } from "./channel/frame-decoder.ts";
+export {
+  ATTACH_FRAMES,
+  EXEC_FRAMES,
+  FrameDecoder,
+  FrameError,
+  type FramePiece,
+  INPUT_FRAMES,
+} from "./channel/frame-decoder.ts";
 export { encodeFrame, resizePayload } from "./channel/frame-encoder.ts";
 export { FrameStream, type FrameStreamEvents } from "./channel/frame-stream.ts";
 export { cancelStream, GuestSession } from "./channel/guest-session.ts";

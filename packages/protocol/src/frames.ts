@@ -11,6 +11,7 @@ export const FRAME = {
   notice: 0x07,
   pong: 0x08,
   event: 0x09,
+  inputAck: 0x0a,
   input: 0x41,
   ack: 0x42,
   resize: 0x43,

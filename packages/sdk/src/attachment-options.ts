@@ -30,9 +30,11 @@ export interface AttachmentHandlers {
   onEvent?(event: TerminalNews, offset: bigint): void;
   onResize?(cols: number, rows: number, offset: bigint): void;
   onExit?(exit: Exit, offset: bigint): void;
+  /** So many bytes were typed right before a connection broke, and the server that is there now can't say whether they arrived. */
+  onInputLost?(bytes: number): void;
   onNotice?(code: string, message: string): void;
   onState?(state: AttachmentState): void;
-  /** Round trip to the server in milliseconds, about every 5 s. */
+  /** Round trip to the server in milliseconds, every few seconds. */
   onLatency?(ms: number): void;
 }
 
@@ -52,6 +54,8 @@ export interface AttachOptions extends AttachmentHandlers {
   readonly role?: "owner" | "viewer";
   /** The colours that programs are told of while this client is the one that types. */
   readonly appearance?: Appearance;
+  /** The name under which this client's typing goes on at another connection: 16 to 64 of 0-9 and a-z. A random one when left out. */
+  readonly input?: string;
   /** This client's size, sent after every connect; null: none yet. */
   readonly size: Size | null;
   /**

@@ -12,10 +12,15 @@ function u64(type: number, ...values: readonly bigint[]): number[] {
   });
   return [type, ...new Uint8Array(view.buffer)];
 }
+const inputAck = (count: bigint) => Uint8Array.of(...u64(FRAME.inputAck, count));
 const output = (offset: bigint, data: Uint8Array) => Uint8Array.of(...u64(FRAME.output, offset), ...data);
 const gap = (from: bigint, to: bigint) => Uint8Array.of(...u64(FRAME.gap, from, to));
-function ready(start: bigint, end: bigint, from: bigint): Uint8Array {
-  const json = { terminal: "t1", start: `${start}`, end: `${end}`, from: `${from}`, role: "owner" };
+/** `input` undefined: a server that acknowledges no input. */
+function ready(start: bigint, end: bigint, from: bigint, input?: bigint | null): Uint8Array {
+  const json = {
+    ...{ terminal: "t1", start: `${start}`, end: `${end}`, from: `${from}`, role: "owner" },
+    ...(input === undefined ? {} : { input: input === null ? null : `${input}` }),
+  };
   return Uint8Array.of(FRAME.ready, ...new TextEncoder().encode(JSON.stringify(json)));
 }
 
@@ -30,6 +35,7 @@ function attach(options: { from?: bigint; diagnose?: () => Promise<Error | null>
     headers: {},
     openSocket: sockets.open,
     from: options.from ?? null,
+    input: "0123456789abcdef",
     size: { cols: 80, rows: 24 },
     diagnose: options.diagnose ?? (async () => null),
     timing,
@@ -40,13 +46,14 @@ function attach(options: { from?: bigint; diagnose?: () => Promise<Error | null>
     onGap: (from, to) => events.push(`gap ${from}..${to}`),
     onReset: () => events.push("reset"),
     onExit: (exit) => events.push(`exit ${exit.code ?? `signal ${exit.signal}`}`),
+    onInputLost: (bytes) => events.push(`lost ${bytes}`),
     onLatency: (ms) => events.push(`latency ${ms}`),
     onState: (state) => states.push(state),
   });
   const last = () => sockets.opened.at(-1) as ScriptedSocket;
-  const connect = (start: bigint, end: bigint, from: bigint) => {
+  const connect = (start: bigint, end: bigint, from: bigint, input?: bigint | null) => {
     last().open();
-    last().deliver(ready(start, end, from));
+    last().deliver(ready(start, end, from, input));
   };
   return { attachment, timing, sockets, states, seen, events, last, connect };
 }
@@ -55,12 +62,15 @@ const typesSent = (socket: ScriptedSocket) => socket.sent.map((message) => messa
 describe("an attachment", () => {
   it("asks for the oldest byte first and for the next one after a broken connection", () => {
     const t = attach();
-    expect(t.last().url).toBe("ws://host/attach");
+    expect(t.last().url).toBe("ws://host/attach?input=0123456789abcdef");
     t.connect(0n, 3n, 0n);
     t.last().deliver(output(0n, Uint8Array.of(1, 2, 3)));
     t.last().break();
     t.timing.pass(100);
-    expect(t.sockets.opened.map(({ url }) => url)).toEqual(["ws://host/attach", "ws://host/attach?from=3"]);
+    expect(t.sockets.opened.map(({ url }) => url)).toEqual([
+      "ws://host/attach?input=0123456789abcdef",
+      "ws://host/attach?from=3&input=0123456789abcdef",
+    ]);
   });
 
   it("hands out every byte once, however connections break and whatever they repeat", () => {
@@ -143,7 +153,59 @@ describe("an attachment", () => {
     expect(t.attachment.write(Uint8Array.of(2))).toBe(true);
     t.connect(0n, 0n, 0n);
     const typed = t.last().sent.filter((message) => message[0] === FRAME.input);
-    expect(typed).toEqual([Uint8Array.of(FRAME.input, 1), Uint8Array.of(FRAME.input, 2)]);
+    expect(typed).toEqual([Uint8Array.of(FRAME.input, 1, 2)]);
+  });
+
+  it("hands every typed byte to its server once, however connections break, and tells what another server can't say", () => {
+    const step = fc.record({
+      typed: fc.nat(6),
+      /** Messages that arrive before the connection breaks, and those that the terminal takes of them. */
+      arrive: fc.nat(4),
+      take: fc.nat(4),
+      isAnotherServer: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), fc.boolean(), (steps, hasOne) => {
+        const t = attach();
+        const arrived: number[] = [];
+        let counter = 0;
+        let server = { received: 0n, taken: 0n, isKnown: false };
+        const all = [...steps, { typed: 1, arrive: 1000, take: 1000, isAnotherServer: false }];
+        for (const { typed, arrive, take, isAnotherServer } of all) {
+          if (isAnotherServer && !hasOne) server = { received: 0n, taken: 0n, isKnown: false };
+          for (let i = 0; i < typed; i++) t.attachment.write(Uint8Array.of(counter++));
+          t.connect(0n, 0n, 0n, server.isKnown ? server.received : null);
+          server.isKnown = true;
+          const inputs = t.last().sent.filter((message) => message[0] === FRAME.input);
+          for (const message of inputs.slice(0, arrive)) {
+            arrived.push(...message.subarray(1));
+            server.received += BigInt(message.length - 1);
+          }
+          for (let i = 0; i < take && server.taken < server.received; i++) {
+            server.taken += 1n;
+            t.last().deliver(inputAck(server.taken));
+          }
+          t.last().break();
+          t.timing.pass(5_000);
+        }
+        expect(arrived).toEqual([...new Set(arrived)].sort((a, b) => a - b));
+        const lost = t.events.filter((event) => event.startsWith("lost")).map((event) => Number(event.slice(5)));
+        expect(counter - arrived.length).toBeLessThanOrEqual(lost.reduce((sum, bytes) => sum + bytes, 0));
+        if (hasOne) expect([arrived.length, lost]).toEqual([counter, []]);
+        t.attachment.close();
+      }),
+    );
+  });
+
+  it("holds what it typed until the terminal has taken it, and leaves a server that acknowledges more", () => {
+    const t = attach();
+    t.connect(0n, 0n, 0n, null);
+    t.attachment.write(Uint8Array.of(1, 2, 3));
+    expect(t.attachment.queuedInput).toBe(3);
+    t.last().deliver(inputAck(3n));
+    expect(t.attachment.queuedInput).toBe(0);
+    t.last().deliver(inputAck(4n));
+    expect(t.states.at(-1)).toMatchObject({ kind: "waiting", reason: expect.stringContaining("acknowledged input") });
   });
 
   it("sends an emulator's answers as such, and keeps none for later", () => {
@@ -195,8 +257,28 @@ describe("an attachment", () => {
     t.timing.pass(7);
     t.last().deliver(Uint8Array.of(FRAME.pong, ...ping.subarray(1)));
     expect(t.events).toEqual(["latency 7"]);
-    t.timing.pass(25_000);
-    expect(t.sockets.opened.length).toBeGreaterThan(1);
+    t.timing.pass(10_000);
+    expect(t.states.some(({ kind }) => kind === "waiting")).toBe(true);
+  });
+
+  it("gives a line that carries a large message slowly more time after each connection that it gave up", () => {
+    const t = attach();
+    const silences: number[] = [];
+    for (let tries = 0; tries < 6; tries += 1) {
+      t.connect(0n, 0n, 0n);
+      const from = t.timing.now();
+      const { length } = t.states;
+      while (t.states.length === length) t.timing.pass(500);
+      silences.push(t.timing.now() - from);
+      t.timing.pass(5_000);
+    }
+    expect(silences).toEqual([7_500, 15_000, 30_000, 60_000, 60_000, 60_000]);
+    t.connect(0n, 0n, 0n);
+    const ping = t.last().sent.find((message) => message[0] === FRAME.ping) as Uint8Array;
+    t.last().deliver(Uint8Array.of(FRAME.pong, ...ping.subarray(1)));
+    const { length } = t.states;
+    t.timing.pass(10_000);
+    expect(t.states.length).toBeGreaterThan(length);
   });
 
   it("ends with the program", () => {

@@ -17,9 +17,14 @@ import { InputQueue } from "./input-queue.ts";
 import { Position } from "./position.ts";
 import { listen, SOCKET_OPEN, type SocketLike } from "./socket.ts";
 
-const PING_EVERY_MS = 5_000;
+const PING_EVERY_MS = 2_500;
 /** A connection that was silent this long is dead, whatever TCP believes: PINGs are answered at once. */
-const SILENCE_MS = 15_000;
+const SILENCE_MS = 7_500;
+/**
+ * A message of megabytes on a slow line is silence as well until the last of it is there: each connection in a row that was
+ * given up for its silence is followed by one that may be silent for twice as long.
+ */
+const MOST_SILENCE_MS = 60_000;
 /** A connection that held this long resets the backoff; one that breaks at once must not be retried at full speed. */
 const STABLE_MS = 1_000;
 /** From the first packet to READY. */
@@ -34,6 +39,8 @@ export class Attachment {
   readonly #timing: Timing;
   readonly #position: Position;
   readonly #queue = new InputQueue();
+  readonly #name: string;
+  #isAcknowledged = false;
   #state: AttachmentState = { kind: "connecting", attempt: 0 };
   #socket: SocketLike | null = null;
   #unlisten: () => void = () => {};
@@ -43,6 +50,7 @@ export class Attachment {
   #appearance: Appearance | null;
   #attempt = 0;
   #openedAt = 0;
+  #silenceMs = SILENCE_MS;
   #heardAt = 0;
   #ping: { readonly nonce: number; readonly at: number } | null = null;
   #nonce = 0;
@@ -52,6 +60,7 @@ export class Attachment {
 
   constructor(options: AttachOptions) {
     this.#options = options;
+    this.#name = options.input ?? randomName();
     this.#timing = options.timing ?? realTiming;
     this.#position = new Position(options.from);
     this.#size = options.size;
@@ -68,14 +77,14 @@ export class Attachment {
     return this.#position.offset;
   }
 
-  /** Bytes of input that have not been handed to the network yet. */
+  /** Bytes of input that the terminal has not taken yet, as far as is known here. */
   get queuedInput(): number {
     return this.#queue.size;
   }
 
   /**
-   * Types. Kept while disconnected, up to 1 MiB; false: refused whole, nothing was taken. Bytes that were on the way
-   * when a connection broke may or may not have arrived: the protocol does not acknowledge input.
+   * Types. Kept until the terminal has taken it, over any number of connections, up to 1 MiB; false: refused whole, nothing
+   * was taken. Where another server answers that can't say what arrived, `onInputLost` does.
    */
   write(bytes: Uint8Array): boolean {
     if (this.#isOver()) return false;
@@ -154,7 +163,7 @@ export class Attachment {
     const { url, role } = this.#options;
     const from = this.#position.offset;
     const parts = [...(from === null ? [] : [`from=${from}`]), ...(role === undefined ? [] : [`role=${role}`])];
-    return parts.length === 0 ? url : `${url}?${parts.join("&")}`;
+    return `${url}?${[...parts, `input=${this.#name}`].join("&")}`;
   }
 
   /** Lets go of the connection; whatever it still has to say is not heard. */
@@ -215,10 +224,14 @@ export class Attachment {
       case "event":
         if (frame.event !== null) on.onEvent?.(frame.event, frame.offset);
         break;
+      case "inputAck":
+        if (!this.#queue.settle(frame.count)) this.#fail("the server acknowledged input that was not sent");
+        break;
       case "notice":
         on.onNotice?.(frame.code, frame.message);
         break;
       case "pong":
+        this.#silenceMs = SILENCE_MS;
         if (this.#ping?.nonce === frame.nonce) on.onLatency?.(this.#timing.now() - this.#ping.at);
     }
   }
@@ -226,9 +239,12 @@ export class Attachment {
   #begin(ready: Ready): void {
     const isUnknown = this.#position.begin(ready) === "unknown";
     this.#isReady = true;
+    this.#isAcknowledged = ready.input !== undefined;
+    const lost = this.#queue.restart(ready.input ?? null);
     this.#become({ kind: "connected" });
     this.#options.onReady?.(ready);
     if (isUnknown) this.#options.onReset?.();
+    if (lost > 0) this.#options.onInputLost?.(lost);
     if (this.#size !== null) this.#send(encodeResize(this.#size.cols, this.#size.rows));
     if (this.#appearance !== null) this.#send(encodeAppearance(this.#appearance));
     this.#drain();
@@ -254,9 +270,10 @@ export class Attachment {
   #drain(): void {
     if (!this.#isReady || this.#cancelDrain !== null) return;
     while (this.#socket?.readyState === SOCKET_OPEN && this.#socket.bufferedAmount < SOCKET_BUFFER_BYTES) {
-      const piece = this.#queue.shift();
+      const piece = this.#queue.next();
       if (piece === undefined) return;
       this.#socket.send(encodeInput(piece));
+      if (!this.#isAcknowledged) this.#queue.settleSent();
     }
     // WebSockets have no drain event.
     this.#cancelDrain = this.#timing.after(DRAIN_CHECK_MS, () => {
@@ -273,8 +290,9 @@ export class Attachment {
     this.#ping = { nonce: this.#nonce, at: this.#timing.now() };
     this.#send(encodePing(this.#nonce));
     this.#cancelWatch = this.#timing.after(PING_EVERY_MS, () => {
-      if (this.#timing.now() - this.#heardAt >= SILENCE_MS) this.#fail("the server does not answer");
-      else this.#watch();
+      if (this.#timing.now() - this.#heardAt < this.#silenceMs) return this.#watch();
+      this.#silenceMs = Math.min(2 * this.#silenceMs, MOST_SILENCE_MS);
+      this.#fail("the server does not answer");
     });
   }
 
@@ -311,4 +329,9 @@ export class Attachment {
     this.#cancelRetry = this.#timing.after(delayMs, () => this.#connect());
     this.#become({ kind: "waiting", attempt: this.#attempt, delayMs, reason });
   }
+}
+
+function randomName(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -23,6 +23,8 @@ export interface Ready {
   /** By the program's own account; empty and null when none gave any, or the server is older than these. */
   readonly title: string;
   readonly cwd: string | null;
+  /** Bytes of this client's input that came over earlier connections; null: the server does not know it. Undefined: it acknowledges none. */
+  readonly input: bigint | null | undefined;
 }
 
 /** Everything a server may send on a terminal WebSocket. */
@@ -35,6 +37,7 @@ export type TerminalFrame =
   | ({ readonly type: "ready" } & Ready)
   | { readonly type: "event"; readonly offset: bigint; readonly event: TerminalNews | null }
   | { readonly type: "notice"; readonly code: string; readonly message: string }
+  | { readonly type: "inputAck"; readonly count: bigint }
   | { readonly type: "pong"; readonly nonce: number };
 
 export interface Keyframe {
@@ -90,6 +93,9 @@ export function decodeTerminalFrame(message: ArrayBuffer | Uint8Array): Terminal
         bytes: bytes.subarray(17 + size),
       };
     }
+    case FRAME.inputAck:
+      exactly(length, 9, "INPUT_ACK");
+      return { type: "inputAck", count: view.getBigUint64(1) };
     case FRAME.resized:
       exactly(length, 13, "RESIZE");
       return { type: "resize", offset: view.getBigUint64(1), cols: view.getUint16(9), rows: view.getUint16(11) };
@@ -230,6 +236,7 @@ function readReady(json: unknown): TerminalFrame {
     role: text(ready, "role", "READY"),
     title: typeof ready.title === "string" ? ready.title : "",
     cwd: typeof ready.cwd === "string" ? ready.cwd : null,
+    input: typeof ready.input === "string" ? offsetOf(ready, "input") : ready.input === null ? null : undefined,
   };
 }
 

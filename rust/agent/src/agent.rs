@@ -20,6 +20,7 @@ use crate::reaper::Reaper;
 use crate::request_body::RequestBody;
 use crate::seal::Seal;
 use crate::terminals::Terminals;
+use crate::typing::Typing;
 use crate::user::User;
 use crate::{exec, file_calls, identity, metrics, power, seal};
 
@@ -150,6 +151,10 @@ impl Agent {
             (&Method::POST, ["v1", "terminals", id, "attach"]) => {
                 let from = Query::parse(query, &["from"])?.offset("from")?;
                 Ok(answer::stream(Attachment::new(self.terminals.get(id)?, from, body)?))
+            }
+            (&Method::POST, ["v1", "terminals", id, "input"]) => {
+                plain()?;
+                Ok(answer::stream(Typing::new(self.terminals.get(id)?, body)))
             }
             (&Method::POST, ["v1", "exec"]) => {
                 plain()?;

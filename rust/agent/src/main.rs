@@ -39,6 +39,8 @@ mod tar_out;
 mod tar_threads;
 mod terminal;
 mod terminals;
+mod typed;
+mod typing;
 mod upload;
 mod user;
 

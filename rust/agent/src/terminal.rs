@@ -20,6 +20,7 @@ use crate::hold::{Readers, Room};
 use crate::pty;
 use crate::reaper::Reaper;
 use crate::ring::Ring;
+use crate::typed::Typed;
 
 /// A PTY hands out at most 4 KiB a read; a larger buffer costs nothing.
 const READ_BYTES: usize = 8 << 10;
@@ -49,6 +50,7 @@ pub struct Terminal {
     pub moved: Notify,
     /// Two writers' pieces don't mix.
     input: Mutex<()>,
+    pub typed: Typed,
     reaper: Reaper,
     /// The order in which programs ended; 0 while running.
     pub ended_sequence: Cell<u64>,
@@ -69,6 +71,7 @@ impl Terminal {
             master: RefCell::new(Some(Rc::new(pty::watch(master)?))),
             moved: Notify::new(),
             input: Mutex::new(()),
+            typed: Typed::default(),
             reaper,
             ended_sequence: Cell::new(0),
         }))
@@ -164,21 +167,22 @@ impl Terminal {
     pub async fn type_bytes(&self, mut bytes: &[u8]) {
         let _turn = self.input.lock().await;
         while !bytes.is_empty() {
-            let Some(master) = self.master() else { return };
-            match pty::write(master.get_ref(), bytes) {
-                Ok(count) => bytes = &bytes[count..],
+            let Some(master) = self.master() else { break };
+            let taken = match pty::write(master.get_ref(), bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let Ok(mut ready) = master.writable().await else { return };
+                    // What was taken so far is told now: the rest may have to wait for long.
+                    self.typed.tell();
+                    let Ok(mut ready) = master.writable().await else { break };
                     // Try before the readiness is forgotten: it may have come after the failed write.
-                    match ready.try_io(|master| pty::write(master.get_ref(), bytes)) {
-                        Ok(Ok(count)) => bytes = &bytes[count..],
-                        Ok(Err(_)) => return,
-                        Err(_) => {}
-                    }
+                    ready.try_io(|master| pty::write(master.get_ref(), bytes)).unwrap_or(Ok(0))
                 }
-                Err(_) => return,
-            }
+                result => result,
+            };
+            let Ok(count) = taken else { break };
+            self.typed.add(count);
+            bytes = &bytes[count..];
         }
+        self.typed.add(bytes.len());
     }
 
     /// Hangs the session up, and kills what is left of it after [`HANGUP_PATIENCE`].

@@ -64,6 +64,10 @@ pub enum AgentFrame {
         offset: u64,
         ended: Ended,
     },
+    /// The terminal has taken this many bytes of input since it began.
+    InputAck {
+        offset: u64,
+    },
     /// An exec's program runs under this process id.
     Started {
         pid: u32,
@@ -130,6 +134,7 @@ impl Frame for AgentFrame {
             0x02 => length_is(length == 16),
             0x04 => length_is(length == 12),
             0x05 => length_is(length == 13),
+            0x0a => length_is(length == 8),
             0x71 => length_is(length == 4),
             0x72 | 0x73 | 0x75 => Ok(()),
             0x74 => length_is(length == 5),
@@ -159,6 +164,7 @@ impl Frame for AgentFrame {
                 offset: u64::from_be_bytes(fixed(&payload[..8])?),
                 ended: Ended::parse(&payload[8..])?,
             },
+            0x0a => AgentFrame::InputAck { offset: u64::from_be_bytes(fixed(&payload)?) },
             0x71 => AgentFrame::Started { pid: u32::from_be_bytes(fixed(&payload)?) },
             0x72 => AgentFrame::Stdout(payload),
             0x73 => AgentFrame::Stderr(payload),
@@ -191,6 +197,7 @@ impl Frame for AgentFrame {
                 out.put_u64(*offset);
                 ended.put(out);
             }
+            AgentFrame::InputAck { offset } => put_frame(out, 0x0a, &offset.to_be_bytes()),
             AgentFrame::Started { pid } => put_frame(out, 0x71, &pid.to_be_bytes()),
             AgentFrame::Stdout(bytes) => put_frame(out, 0x72, bytes),
             AgentFrame::Stderr(bytes) => put_frame(out, 0x73, bytes),

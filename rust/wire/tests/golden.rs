@@ -91,6 +91,7 @@ impl Meaning for AgentFrame {
             AgentFrame::Exit { offset, ended: how } => {
                 json!({ "type": "exit", "offset": offset, "ended": ended(*how) })
             }
+            AgentFrame::InputAck { offset } => json!({ "type": "inputAck", "offset": offset }),
             AgentFrame::Started { pid } => json!({ "type": "started", "pid": pid }),
             AgentFrame::Stdout(bytes) => json!({ "type": "stdout", "bytes": hex(bytes) }),
             AgentFrame::Stderr(bytes) => json!({ "type": "stderr", "bytes": hex(bytes) }),

@@ -51,6 +51,7 @@ export class AttachedScreen {
           this.#draw(bytes, offset);
         },
         onNotice: (code, message) => this.#note(terminalNoticeWords(code, message)),
+        onInputLost: (bytes) => this.#note(`${bytes} bytes typed right before may not have arrived`),
         onState: (state) => this.#changed(state),
       });
   }

@@ -38,6 +38,13 @@ export interface GuestAgent {
    */
   attach(id: TerminalId, options: AttachOptions): Promise<TerminalStream>;
 
+  /**
+   * Types into a terminal, with acknowledgements of what its PTY has taken. One such stream at a time: a new one ends
+   * the one before, of which nothing more is typed then. Protocol 3; before, input goes by `attach` and nobody tells what
+   * became of it.
+   */
+  type(id: TerminalId, events: InputEvents, options?: Abortable): Promise<InputStream>;
+
   /** Runs a program; events come through `events`. Resolves as soon as the stream is open. */
   exec(request: ExecRequest, events: ExecEvents, options?: Abortable): Promise<ExecStream>;
 
@@ -139,6 +146,16 @@ export interface TerminalStream {
   resume(): void;
   close(): void;
 }
+
+export interface InputEvents {
+  /** So many bytes have been taken since the terminal began. Called first of all, before anything of this stream is. */
+  acknowledged(count: bigint): void;
+  /** Last call of all, unless `close` was called. */
+  closed(error?: Error): void;
+}
+
+/** As of a {@link TerminalStream}. */
+export type InputStream = Pick<TerminalStream, "write" | "drained" | "close">;
 
 export interface ExecEvents {
   started(pid: number): void;

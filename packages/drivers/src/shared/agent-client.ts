@@ -6,6 +6,8 @@ import type {
   ExecStream,
   GuestAgent,
   GuestTerminal,
+  InputEvents,
+  InputStream,
   TerminalStream,
 } from "@microterm/core";
 import {
@@ -21,6 +23,7 @@ import {
   type GuestSession,
   guestProtocol,
   guestUnreachable,
+  INPUT_FRAMES,
   type Limits,
   startCall,
 } from "@microterm/host";
@@ -37,7 +40,7 @@ import { refusalOf, type Subject } from "./agent-errors.ts";
 import { createAgentFiles } from "./agent-files.ts";
 import { drain } from "./byte-bodies.ts";
 import { createExecStream, createTerminalStream } from "./guest-streams.ts";
-import { ExecReader, TerminalReader } from "./terminal-reader.ts";
+import { ExecReader, InputReader, TerminalReader } from "./terminal-reader.ts";
 
 /** The newest version of docs/reference/agent-protocol.md that is spoken here. */
 const PROTOCOL = 3;
@@ -124,6 +127,10 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
       attach(session, id, options).catch(async (error: unknown) => {
         throw await explainAttach(error, id, () => terminals(options));
       }),
+    type: (id, events, options) =>
+      type(session, id, events, options).catch((error: unknown) => {
+        throw refusalOf(error, "terminal");
+      }),
     exec: (request, events, options) =>
       exec(session, hello.protocol, { request, events, ...options }).catch((error: unknown) => {
         throw refusalOf(error, "guest");
@@ -151,6 +158,18 @@ async function attach(session: GuestSession, id: TerminalId, options: AttachOpti
   });
   await answerWithin(session, stream, answer, limitsOf(options));
   return createTerminalStream(new FrameStream(stream, ATTACH_FRAMES, new TerminalReader(options.events, options.from)));
+}
+
+async function type(
+  session: GuestSession,
+  id: TerminalId,
+  events: InputEvents,
+  options: Abortable = {},
+): Promise<InputStream> {
+  const path = `/v1/terminals/${id}/input`;
+  const { stream, answer } = startCall(session, { method: "POST", path, isStreaming: true, ...limitsOf(options) });
+  await answerWithin(session, stream, answer, limitsOf(options));
+  return createTerminalStream(new FrameStream(stream, INPUT_FRAMES, new InputReader(events)));
 }
 
 /** The refusal of an attach for its caller: with what the ring holds, where the offset was wrong. */

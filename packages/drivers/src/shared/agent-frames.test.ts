@@ -1,10 +1,18 @@
 import { readFileSync } from "node:fs";
 import type { ExecEvents, TerminalEvents } from "@microterm/core";
-import { ATTACH_FRAMES, EXEC_FRAMES, encodeFrame, FrameDecoder, FrameError, resizePayload } from "@microterm/host";
+import {
+  ATTACH_FRAMES,
+  EXEC_FRAMES,
+  encodeFrame,
+  FrameDecoder,
+  FrameError,
+  INPUT_FRAMES,
+  resizePayload,
+} from "@microterm/host";
 import { FRAME } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ExecReader, TerminalReader } from "./terminal-reader.ts";
+import { ExecReader, InputReader, TerminalReader } from "./terminal-reader.ts";
 
 const Fixture = z.strictObject({
   version: z.literal(1),
@@ -49,6 +57,16 @@ function read(bytes: Buffer): unknown[] {
     failed: (json) => seen.push({ type: "failed", json }),
     closed: () => {},
   };
+  if (type === FRAME.inputAck) {
+    const acknowledged = new InputReader({
+      acknowledged: (offset) => seen.push({ type: "inputAck", offset: Number(offset) }),
+      closed: () => {},
+    });
+    const decoder = new FrameDecoder(INPUT_FRAMES);
+    decoder.push(bytes);
+    for (let piece = decoder.next(); piece !== undefined; piece = decoder.next()) acknowledged.piece(piece);
+    return seen;
+  }
   const isExec = type >= FRAME.started;
   const decoder = new FrameDecoder(isExec ? EXEC_FRAMES : ATTACH_FRAMES);
   const offset = bytes.length >= 13 ? bytes.readBigUInt64BE(5) : 0n;

@@ -1,4 +1,4 @@
-import type { ExecEvents, TerminalEvents } from "@microterm/core";
+import type { ExecEvents, InputEvents, TerminalEvents } from "@microterm/core";
 import { FrameError, type FramePiece, guestUnreachable } from "@microterm/host";
 import { ExecFailure, FRAME, type TerminalExit } from "@microterm/protocol";
 
@@ -81,6 +81,28 @@ export class TerminalReader {
 
   #expect(offset: bigint): void {
     if (offset !== this.#position) throw new FrameError(`offset ${offset} where ${this.#position} was due`);
+  }
+}
+
+/** Turns acknowledgements into events. */
+export class InputReader {
+  readonly #events: InputEvents;
+  #count = 0n;
+
+  constructor(events: InputEvents) {
+    this.#events = events;
+  }
+
+  piece({ head }: FramePiece): void {
+    const count = head.readBigUInt64BE(0);
+    if (count < this.#count) throw new FrameError(`${count} bytes of input taken, after ${this.#count}`);
+    if (count > BigInt(Number.MAX_SAFE_INTEGER)) throw new FrameError(`${count} bytes of input taken`);
+    this.#count = count;
+    this.#events.acknowledged(count);
+  }
+
+  closed(error?: Error): void {
+    this.#events.closed(error);
   }
 }
 

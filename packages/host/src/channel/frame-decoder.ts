@@ -42,6 +42,9 @@ export const ATTACH_FRAMES: ReadonlyMap<number, FrameShape> = new Map([
   [0x05, FIXED(13)],
 ]);
 
+/** The frame an agent may send on a stream of input. */
+export const INPUT_FRAMES: ReadonlyMap<number, FrameShape> = new Map([[0x0a, FIXED(8)]]);
+
 /** The frames an agent may send in an exec. A failure's JSON is short: nobody needs 64 KiB of error text. */
 export const EXEC_FRAMES: ReadonlyMap<number, FrameShape> = new Map([
   [0x71, FIXED(4)],

@@ -62,10 +62,20 @@ describe("a server's frame", () => {
       role: "owner",
       title: "x",
       cwd: null,
+      input: 3n,
     });
     expect([ready[0], JSON.parse(ready.subarray(1).toString())]).toEqual([
       FRAME.ready,
-      { terminal: "t", start: "0", end: "1152921504606846976", from: "5", role: "owner", title: "x", cwd: null },
+      {
+        terminal: "t",
+        start: "0",
+        end: "1152921504606846976",
+        from: "5",
+        role: "owner",
+        title: "x",
+        cwd: null,
+        input: "3",
+      },
     ]);
   });
 });

@@ -121,13 +121,23 @@ export interface Ready {
   readonly role: Role;
   readonly title: string;
   readonly cwd: string | null;
+  /** Bytes of this client's input that came before; null: the client is new here. */
+  readonly input: bigint | null;
 }
 
 /** A viewer's input and sizes are refused. */
 export type Role = "owner" | "viewer";
 
-export function encodeReady({ start, end, from, ...rest }: Ready): Buffer {
-  return encodeJson(FRAME.ready, { ...rest, start: `${start}`, end: `${end}`, from: `${from}` });
+export function encodeReady({ start, end, from, input, ...rest }: Ready): Buffer {
+  const offsets = { start: `${start}`, end: `${end}`, from: `${from}`, input: input === null ? null : `${input}` };
+  return encodeJson(FRAME.ready, { ...rest, ...offsets });
+}
+
+export function encodeInputAck(count: bigint): Buffer {
+  const frame = Buffer.allocUnsafe(9);
+  frame[0] = FRAME.inputAck;
+  frame.writeBigUInt64BE(count, 1);
+  return frame;
 }
 
 export function encodeKeyframe(offset: bigint, { cols, rows, content, state }: Screen): Buffer {

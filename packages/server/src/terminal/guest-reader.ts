@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { GuestAgent, TerminalEvents, TerminalStream } from "@microterm/core";
+import type { GuestAgent, InputEvents, InputStream, TerminalEvents, TerminalStream } from "@microterm/core";
 import { PlatformError, type TerminalExit, type TerminalId } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
+import { GuestInput, type Settled } from "./guest-input.ts";
 import type { TerminalSize } from "./terminal-sizes.ts";
 
 /** How long a broken channel to a living guest is tried again before the clients are sent away to come back. */
@@ -9,14 +10,11 @@ const REATTACH_DEADLINE_MS = 30_000;
 const REATTACH_EVERY_MS = 100;
 /** An environment that sleeps says when it has changed; this is for what is missed. */
 const ASLEEP_EVERY_MS = 3000;
-/** Typed while there is no stream; more is lost, as on a line that is cut. */
-const MAX_WAITING_INPUT = 1024 * 1024;
-/** A terminal takes this at once, and more, whether its program reads or not (N_TTY_BUF_SIZE is 4,096 bytes). */
-const TTY_INPUT_BYTES = 2048;
-/** What was typed so long before a pause is taken to have been read. */
-const TYPED_MS = 10_000;
-/** Even a key needs so long to the guest at most. */
-const ON_ITS_WAY_MS = 1000;
+/** So many streams in a row may end before they brought anything, and the next one is opened at once. */
+const EMPTY_STREAMS = 3;
+const MAX_REATTACH_MS = 1000;
+/** The first version of the agent's protocol whose input is acknowledged. */
+const ACKNOWLEDGES = 3;
 
 export interface Farewell {
   readonly code: number;
@@ -52,23 +50,23 @@ export class GuestReader {
   readonly #options: GuestReaderOptions;
   #position: bigint;
   #stream: TerminalStream | null = null;
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
-  /** Bytes that were typed since then: the last seconds, and all the time that it is paused. */
-  #typed = 0;
-  #typedSince = 0;
-  #typedAt = 0;
+  readonly #input: GuestInput;
+  /** Of an agent that takes input with this stream and tells nothing: ends what stands for a stream of input. */
+  #endAssumed: () => void = () => {};
+  #acknowledges = false;
+  /** Streams in a row that ended before they brought anything. */
+  #empty = 0;
   #isPaused = false;
   /** The stream in use, or on its way. */
   #link: Link | null = null;
   #isAsleep = false;
   #hasAttached = false;
   #isOver = false;
-  #release: (() => void)[] = [];
 
   constructor(options: GuestReaderOptions) {
     this.#options = options;
     this.#position = options.from;
+    this.#input = new GuestInput({ open: (events) => this.#openInput(events) });
     void this.#attach();
   }
 
@@ -81,14 +79,18 @@ export class GuestReader {
     return this.#isAsleep;
   }
 
-  /** So much was typed that some may not have reached the terminal: a stream that is let go takes that along. */
-  get hasInput(): boolean {
-    return this.#typed > TTY_INPUT_BYTES;
+  /** A paused reader may let its stream go: input has one of its own. */
+  get canLeave(): boolean {
+    return this.#acknowledges;
+  }
+
+  /** Whoever types should wait for {@link drained}. */
+  get isFull(): boolean {
+    return this.#input.isFull;
   }
 
   pause(): void {
     if (this.#isPaused) return;
-    this.#forgetTyped(performance.now());
     this.#isPaused = true;
     this.#stream?.pause();
   }
@@ -102,41 +104,24 @@ export class GuestReader {
 
   /**
    * Of a paused reader: lets its stream go until it is resumed. The guest holds a program for 5 s for a reader that does not move, and
-   * for 30 s for nobody (docs/reference/agent-protocol.md, The ring). Not while input is on its way.
+   * for 30 s for nobody (docs/reference/agent-protocol.md, The ring).
    */
   leave(): void {
     const stream = this.#stream;
-    if (!this.#isPaused || stream === null || this.#link === null) return;
-    if (this.hasInput || performance.now() - this.#typedAt < ON_ITS_WAY_MS) return;
+    if (!this.#isPaused || stream === null || this.#link === null || !this.canLeave) return;
     this.#link.state = "left";
     this.#stream = null;
     stream.close();
   }
 
-  /** False: no more until {@link drained}. */
-  write(bytes: Uint8Array): boolean {
-    if (this.#isOver || this.#isAsleep) return true;
-    const now = performance.now();
-    if (!this.#isPaused) this.#forgetTyped(now);
-    this.#typed += bytes.length;
-    this.#typedAt = now;
-    if (this.#stream !== null) return this.#stream.write(bytes);
-    // Input is not held back by output: a stream that is still paused takes it.
-    if (this.#link?.state === "left") void this.#attach();
-    if (this.#waitingBytes + bytes.length <= MAX_WAITING_INPUT) {
-      this.#waiting.push(bytes);
-      this.#waitingBytes += bytes.length;
-    }
-    return false;
+  /** False: it was not taken, because too much waits already. `settled` tells what became of it otherwise. */
+  write(bytes: Uint8Array, settled: Settled): boolean {
+    return !this.#isOver && !this.#isAsleep && this.#input.write(bytes, settled);
   }
 
   /** Resolves when the guest takes input again, or never will. */
   drained(): Promise<void> {
-    if (this.#stream !== null) return this.#stream.drained().catch(() => undefined);
-    if (this.#isOver) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#release.push(resolve);
-    });
+    return this.#input.drained();
   }
 
   resize({ cols, rows }: TerminalSize): void {
@@ -147,11 +132,27 @@ export class GuestReader {
     this.#isOver = true;
     this.#stream?.close();
     this.#stream = null;
-    this.#waiting = [];
-    this.#letGo();
+    this.#input.close();
+  }
+
+  async #openInput(events: InputEvents): Promise<InputStream> {
+    const agent = await this.#options.agent();
+    this.#acknowledges = agent.hello.protocol >= ACKNOWLEDGES;
+    if (this.#acknowledges) {
+      await this.#checkIdentity(agent);
+      return agent.type(this.#options.terminal, events);
+    }
+    const stream = this.#stream;
+    if (stream === null) throw new PlatformError("GUEST_UNREACHABLE", "the terminal's stream is being opened");
+    const { input, end } = assumeTaken(stream, events);
+    this.#endAssumed = end;
+    return input;
   }
 
   async #attach(): Promise<void> {
+    // An agent that accepts and closes at once, without end, must not keep the server busy.
+    const tooMany = this.#empty - EMPTY_STREAMS;
+    if (tooMany >= 0) await delay(Math.min(REATTACH_EVERY_MS * 2 ** tooMany, MAX_REATTACH_MS));
     let deadline = Date.now() + REATTACH_DEADLINE_MS;
     while (!this.#isOver) {
       // From before it is looked at, so that no change is missed.
@@ -161,6 +162,7 @@ export class GuestReader {
       this.#link = link;
       try {
         const agent = await this.#options.agent();
+        this.#acknowledges = agent.hello.protocol >= ACKNOWLEDGES;
         // The first time whoever made the reader has just asked.
         if (this.#hasAttached) await this.#checkIdentity(agent);
         const stream = await agent.attach(this.#options.terminal, { from: this.#position, events: this.#events(link) });
@@ -185,18 +187,10 @@ export class GuestReader {
     }
   }
 
-  #forgetTyped(now: number): void {
-    if (now - this.#typedSince < TYPED_MS) return;
-    this.#typed = 0;
-    this.#typedSince = now;
-  }
-
   /** What was typed is stale when the environment goes on, and whoever typed must be read meanwhile. */
   #fallAsleep(): void {
     this.#isAsleep = true;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#letGo();
+    this.#input.drop();
   }
 
   async #checkIdentity(agent: GuestAgent): Promise<void> {
@@ -217,17 +211,14 @@ export class GuestReader {
     if (this.#isPaused) stream.pause();
     // The size first: what was typed may ask for it.
     this.#options.events.attached();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const bytes of waiting) stream.write(bytes);
-    this.#letGo();
+    this.#input.retry();
   }
 
   #events(link: Link): TerminalEvents {
     const { events } = this.#options;
     return {
       output: (offset, bytes) => {
+        this.#empty = 0;
         this.#position = offset + BigInt(bytes.length);
         events.output(offset, bytes);
       },
@@ -238,6 +229,7 @@ export class GuestReader {
       resized: (offset, cols, rows) => events.resized(offset, cols, rows),
       exited: (offset, exit) => {
         this.#isOver = true;
+        this.#input.close();
         events.exited(offset, exit);
       },
       closed: () => {
@@ -246,6 +238,8 @@ export class GuestReader {
         link.state = "broken";
         if (!wasOpen || this.#isOver) return;
         this.#stream = null;
+        this.#endAssumed();
+        this.#empty += 1;
         void this.#attach();
       },
     };
@@ -255,10 +249,31 @@ export class GuestReader {
     this.close();
     this.#options.events.ended(farewell);
   }
+}
 
-  #letGo(): void {
-    for (const release of this.#release.splice(0)) release();
-  }
+/** Input of an agent that tells nothing of it: what its stream was given counts as taken. */
+function assumeTaken(stream: TerminalStream, events: InputEvents): { input: InputStream; end: () => void } {
+  let count = 0n;
+  let isOver = false;
+  queueMicrotask(() => events.acknowledged(0n));
+  const input: InputStream = {
+    write(bytes) {
+      count += BigInt(bytes.length);
+      const told = count;
+      queueMicrotask(() => isOver || events.acknowledged(told));
+      return stream.write(bytes);
+    },
+    drained: () => stream.drained(),
+    close() {
+      isOver = true;
+    },
+  };
+  const end = (): void => {
+    if (isOver) return;
+    isOver = true;
+    events.closed();
+  };
+  return { input, end };
 }
 
 const isState = (error: unknown): boolean => error instanceof PlatformError && error.code === "ENVIRONMENT_STATE";

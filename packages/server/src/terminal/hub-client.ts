@@ -3,10 +3,11 @@ import { type Appearance, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microte
 import { CLOSE } from "../auth/live-connections.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { contained } from "./contained.ts";
-import { encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
+import { encodeInputAck, encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
 import type { Farewell } from "./guest-reader.ts";
 import type { TerminalHub } from "./hub.ts";
 import type { HubMember } from "./hub-member.ts";
+import { TypedInput } from "./input-ledger.ts";
 import { LogConsumer, type Source } from "./log-consumer.ts";
 import type { LogItem } from "./output-log.ts";
 import { later, OutputWindow } from "./output-window.ts";
@@ -39,6 +40,8 @@ export interface HubClientOptions {
   /** The offset that the client asked for. */
   readonly from: bigint | undefined;
   readonly role: Role;
+  /** The name under which the client goes on typing after its connection broke. */
+  readonly input: string | undefined;
 }
 
 /** One client looking at a terminal: docs/reference/terminal-protocol.md. */
@@ -60,8 +63,11 @@ export class HubClient extends LogConsumer implements HubMember {
   #trustAt = 0;
   #wasRefused = false;
   #wasToldAsleep = false;
+  #wasToldLost = false;
+  readonly #typed: TypedInput;
+  #isAckDue = false;
 
-  constructor({ socket, hub, source, terminal, start, end, from, role }: HubClientOptions) {
+  constructor({ socket, hub, source, terminal, start, end, from, role, input }: HubClientOptions) {
     super(source);
     this.#socket = socket;
     this.#hub = hub;
@@ -71,6 +77,10 @@ export class HubClient extends LogConsumer implements HubMember {
     // Nobody waits for a viewer, nor is one taken for somebody who is waited for.
     this.#size = hub.join(this, role === "viewer" ? undefined : from);
     if (role === "viewer") this.#size.leave();
+    const { typed, isKnown } = input === undefined ? { typed: new TypedInput(), isKnown: false } : hub.inputs.of(input);
+    this.#typed = typed;
+    // Others don't know what an INPUT_ACK is.
+    if (input !== undefined) typed.hold(this);
     socket.receive({
       message: (message) => this.#message(message),
       drained: contained(hub.broke, () => this.#resume()),
@@ -80,7 +90,10 @@ export class HubClient extends LogConsumer implements HubMember {
     const shown = from === undefined || isFuture ? end : from;
     if (isFuture) this.#window = new OutputWindow(end);
     const { title, cwd } = hub;
-    socket.send(encodeReady({ terminal, start, end, from: shown, role, title, cwd }));
+    const received = isKnown ? typed.received : null;
+    socket.send(encodeReady({ terminal, start, end, from: shown, role, title, cwd, input: received }));
+    // It may not have heard how far that went.
+    if (isKnown) this.moved();
     if (hub.warning !== null) socket.send(hub.warning);
     if (isFuture) {
       const text = `This terminal has not printed ${from} bytes: it is shown as it is now.`;
@@ -193,7 +206,7 @@ export class HubClient extends LogConsumer implements HubMember {
       case "reply":
         // Queries are answered here; of what emulators report by themselves only the focus is the client's own.
         if (this.#role !== "viewer" && this.#size.answers() && FOCUS.has(Buffer.from(frame.bytes).toString("latin1"))) {
-          this.#write(frame.bytes);
+          this.#hub.write(frame.bytes, () => undefined);
         }
         break;
       case "ack":
@@ -216,13 +229,16 @@ export class HubClient extends LogConsumer implements HubMember {
   }
 
   #input(bytes: Uint8Array): void {
+    const settle = this.#typed.receive(bytes.length);
     if (this.#role === "viewer") {
+      settle();
       if (this.#wasRefused) return;
       this.#wasRefused = true;
       this.#socket.send(encodeNotice("read-only", "You are looking on: what you type goes nowhere."));
       return;
     }
     if (this.#hub.isAsleep) {
+      settle();
       if (this.#wasToldAsleep) return;
       this.#wasToldAsleep = true;
       this.#socket.send(encodeNotice("paused", "The environment is paused: what you type goes nowhere."));
@@ -232,7 +248,37 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#hub.noteInput();
     this.#askSize(this.#size.typed());
     if (this.#appearance !== null && this.#hub.appearanceOf !== this) this.#hub.useAppearance(this, this.#appearance);
-    this.#write(bytes);
+    const settled = contained(this.#hub.broke, (isTaken: boolean): void => {
+      settle();
+      if (isTaken) this.#wasToldLost = false;
+      else this.#tellLost();
+    });
+    if (this.#hub.write(bytes, settled)) this.#holdWhileFull();
+    else settled(false);
+  }
+
+  /** Once for each time that the terminal takes nothing. */
+  #tellLost(): void {
+    if (this.#wasToldLost || this.#isOver) return;
+    this.#wasToldLost = true;
+    this.#socket.send(encodeNotice("input-lost", "What you typed last did not reach the terminal and is lost."));
+  }
+
+  /** Of the client's name: the terminal has taken more. Many pieces are told of at once. */
+  moved(): void {
+    if (this.#isAckDue) return;
+    this.#isAckDue = true;
+    queueMicrotask(
+      contained(this.#hub.broke, () => {
+        this.#isAckDue = false;
+        if (!this.#isOver) this.#socket.send(encodeInputAck(this.#typed.settled));
+      }),
+    );
+  }
+
+  /** The client is back on another connection. */
+  replaced(): void {
+    this.dismiss({ code: CLOSE.normal, reason: "this client has another connection now" });
   }
 
   #acknowledge(offset: bigint): void {
@@ -247,8 +293,8 @@ export class HubClient extends LogConsumer implements HubMember {
     if (size !== null) this.#hub.resize(size);
   }
 
-  #write(bytes: Uint8Array): void {
-    if (this.#hub.write(bytes) || this.#isInputHeld) return;
+  #holdWhileFull(): void {
+    if (!this.#hub.isInputFull || this.#isInputHeld) return;
     this.#holdInput(true);
     this.#hub
       .drained()
@@ -266,6 +312,7 @@ export class HubClient extends LogConsumer implements HubMember {
 
   #closed(): void {
     this.#hub.leave(this);
+    this.#typed.leave(this);
     this.#isOver = true;
     this.stop();
     this.#size.leave();

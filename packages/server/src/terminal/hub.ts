@@ -3,10 +3,12 @@ import { CLOSE } from "../auth/live-connections.ts";
 import { contained, containedAll } from "./contained.ts";
 import { contentOf, encodeNews } from "./frames.ts";
 import { GoneClients } from "./gone-clients.ts";
+import type { Settled } from "./guest-input.ts";
 import { type Farewell, GuestReader } from "./guest-reader.ts";
 import { HubKeyframes, type Keyframe } from "./hub-keyframes.ts";
 import type { HubMember } from "./hub-member.ts";
 import type { HubOptions } from "./hub-options.ts";
+import { InputLedger } from "./input-ledger.ts";
 import { ModelFeed } from "./model-feed.ts";
 import { OutputLog, RECENT_BYTES } from "./output-log.ts";
 import { Recorder } from "./recorder.ts";
@@ -58,11 +60,11 @@ export class TerminalHub {
   /** When a client came that goes on: it has its time to catch up, however long the guest was held for it before. */
   #backAt = 0;
   readonly notices = new ScreenNotices();
+  readonly inputs = new InputLedger();
   #printedAt = performance.now();
   readonly #gone = new GoneClients();
   readonly #keyframes: HubKeyframes;
   #isOver = false;
-  #isFull = false;
   #hasExited = false;
   #recorder: Recorder | null = null;
   #ending: Promise<void> = Promise.resolve();
@@ -196,9 +198,14 @@ export class TerminalHub {
     return this.#keyframes.take(offset);
   }
 
-  /** False: the client is not read until `drained`. */
-  write(bytes: Uint8Array): boolean {
-    return this.#reader.write(bytes);
+  /** False: nothing was taken, because too much waits. `settled` tells what became of it otherwise. */
+  write(bytes: Uint8Array, settled: Settled): boolean {
+    return this.#reader.write(bytes, settled);
+  }
+
+  /** So much waits for the terminal that no client is read until `drained`. */
+  get isInputFull(): boolean {
+    return this.#reader.isFull;
   }
 
   /** Its environment is paused, so what is written goes nowhere. */
@@ -231,14 +238,7 @@ export class TerminalHub {
 
   /** A program that asks and never reads gets no more answers than its terminal has room for. */
   answer(text: string): void {
-    if (this.#isFull || this.#reader.write(Buffer.from(text, "latin1"))) return;
-    this.#isFull = true;
-    this.#reader
-      .drained()
-      .then(() => {
-        this.#isFull = false;
-      })
-      .catch(this.broke);
+    if (!this.#reader.isFull) this.#reader.write(Buffer.from(text, "latin1"), () => undefined);
   }
 
   tell(offset: bigint, news: readonly TerminalNews[]): void {
@@ -352,8 +352,8 @@ export class TerminalHub {
       shouldHold ||= recorder.behind > limit;
       needed = Math.min(needed, recorder.needs);
     }
-    // A reader that must not leave holds its program for 5 s.
-    const isSpent = isHeld && now - this.#heldSince > (this.#reader.hasInput ? HOLD_MS : MOST_HOLD_MS);
+    // A reader that can't leave holds its program for 5 s.
+    const isSpent = isHeld && now - this.#heldSince > (this.#reader.canLeave ? MOST_HOLD_MS : HOLD_MS);
     const isOut = isSpent || (isHeld && now - Math.max(this.#heldSince, this.#backAt) > HOLD_MS);
     for (const client of this.#clients) {
       if (!client.isWaitedFor || client.needs === null) continue;

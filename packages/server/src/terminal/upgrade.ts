@@ -38,6 +38,10 @@ const AttachQuery = z.strictObject({
     .refine((offset) => offset < 2n ** 64n, "must fit 64 bits")
     .optional(),
   role: z.enum(["owner", "viewer"]).default("owner"),
+  input: z
+    .string()
+    .regex(/^[0-9a-z]{16,64}$/, "must be 16 to 64 of 0-9 and a-z")
+    .optional(),
 });
 
 /** What to do with a WebSocket once every check has passed. */
@@ -83,7 +87,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   async function openAttachment(identity: Identity, url: URL, match: RegExpExecArray): Promise<Session> {
     const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
     const wanted = parseOrBadRequest(TerminalId, decode(match[2]));
-    const { from, role } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
+    const { from, role, input } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
     const id = await services.environments.locate(identity.owner, env);
     const agent = () => services.environments.agentOf(id);
     const terminal = (await terminalsOf(id, agent)).find((candidate) => candidate.id === wanted);
@@ -97,7 +101,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
       // The hub may have read on since the guest was asked.
       const end = later(hub.log.end, endOffset);
       const source = { log: hub.log, terminal: terminal.id, agent, broke: hub.broke };
-      new HubClient({ socket, hub, source, terminal: terminal.id, start, end, from, role });
+      new HubClient({ socket, hub, source, terminal: terminal.id, start, end, from, role, input });
     };
   }
 

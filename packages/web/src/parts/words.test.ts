@@ -78,6 +78,7 @@ describe("words", () => {
   test.each([
     ["paused", "type it again"],
     ["read-only", "Open the environment"],
+    ["input-lost", "type it again"],
     ["offset-unknown", "as it is now"],
     ["screen-cut", "Ctrl+L"],
     ["screen-empty", "a new terminal"],

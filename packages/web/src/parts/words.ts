@@ -79,6 +79,7 @@ export const removalWords = ({ at, cause }: NonNullable<ErrorDetails["removal"]>
 const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
   ["paused", "What was typed while the environment was paused is lost: once it runs, type it again."],
   ["read-only", "This window only looks on, so nothing can be typed here. Open the environment from the list to type."],
+  ["input-lost", "What was typed last did not reach the terminal and is lost: type it again once it answers."],
   [
     "offset-unknown",
     "The screen kept from before was another terminal's and is dropped: this is the terminal as it is now.",

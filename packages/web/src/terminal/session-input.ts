@@ -32,8 +32,11 @@ export const wireInput = ({ terminal, host, store, attachment }: SessionInputOpt
   let isTyped = false;
 
   const send = (bytes: Uint8Array): void => {
-    if (attachment()?.write(bytes) === false && store.get().phase === "reconnecting")
+    if (attachment()?.write(bytes) !== false) return;
+    const { phase } = store.get();
+    if (phase === "reconnecting")
       store.set({ notice: "Too much was typed while disconnected; the last keys were not kept." });
+    else if (phase === "live") store.set({ notice: "The program reads no input; the last keys were not kept." });
   };
 
   const paste = async (text: string): Promise<void> => {

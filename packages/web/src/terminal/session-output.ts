@@ -109,6 +109,10 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
           terminal.resize(cols, rows);
           store.set({ size: { cols, rows } });
         }),
+      onInputLost: (bytes) =>
+        store.set({
+          notice: `${bytesInWords(BigInt(bytes))} that you typed right before the connection broke may not have arrived.`,
+        }),
       onNotice: (code, message) => store.set({ notice: terminalNoticeWords(code, message) }),
       onLatency: (latencyMs) => store.set({ latencyMs }),
     },

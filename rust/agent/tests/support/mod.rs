@@ -125,6 +125,11 @@ impl Agent {
         self.stream(&format!("/v1/terminals/{id}/attach{query}")).await
     }
 
+    /// A stream for input with acknowledgements.
+    pub async fn input(&self, id: &str) -> Stream {
+        self.stream(&format!("/v1/terminals/{id}/input")).await
+    }
+
     pub async fn exec(&self, start: Value) -> Stream {
         let mut stream = self.stream("/v1/exec").await;
         stream.send(&HostFrame::Start(start.to_string().into())).await;
