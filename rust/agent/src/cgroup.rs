@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use crate::ring_budget;
+
 const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
-/// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set: for rings, and for
-/// what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
-const RESERVED_KIB: u64 = 24 << 10;
+/// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set, and besides the rings':
+/// for what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
+const RESERVED_KIB: u64 = 16 << 10;
 /// What a small forked process takes, its kernel's part included: fewer processes than fill the memory.
 const PROCESS_KIB: u64 = 384;
 /// Enough for any build, and for a shell in the smallest guest.
@@ -20,14 +22,15 @@ pub fn create() -> io::Result<OwnedFd> {
     fs::write(format!("{ROOT}/cgroup.subtree_control"), "+cpu +memory +pids")?;
     fs::create_dir_all(TENANT)?;
     let available = meminfo_kib("MemAvailable:")?;
-    let limit_kib = available.saturating_sub(RESERVED_KIB).max(available / 2);
+    let reserved = RESERVED_KIB + (ring_budget::of_this_guest() >> 10);
+    let limit_kib = available.saturating_sub(reserved).max(available / 2);
     fs::write(format!("{TENANT}/memory.max"), (limit_kib << 10).to_string())?;
     let processes = (limit_kib / PROCESS_KIB).clamp(*PROCESSES.start(), *PROCESSES.end());
     fs::write(format!("{TENANT}/pids.max"), processes.to_string())?;
     Ok(fs::OpenOptions::new().write(true).open(format!("{TENANT}/cgroup.procs"))?.into())
 }
 
-fn meminfo_kib(name: &str) -> io::Result<u64> {
+pub fn meminfo_kib(name: &str) -> io::Result<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo")?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());

@@ -30,6 +30,7 @@ mod randomness;
 mod reaper;
 mod request_body;
 mod ring;
+mod ring_budget;
 mod seal;
 mod serve;
 mod session;

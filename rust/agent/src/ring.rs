@@ -61,6 +61,23 @@ impl Ring {
         self.forget_sizes();
     }
 
+    /// Bytes that its blocks take.
+    pub fn memory(&self) -> u64 {
+        self.blocks.len() as u64 * BLOCK_BYTES
+    }
+
+    /// Gives its oldest block back, unless it is the one that is written to. Answers how much memory that was.
+    pub fn give_up_block(&mut self) -> u64 {
+        if self.blocks.len() < 2 {
+            return 0;
+        }
+        self.blocks.pop_front();
+        self.first_block += 1;
+        self.start = self.start.max(self.first_block * BLOCK_BYTES);
+        self.forget_sizes();
+        BLOCK_BYTES
+    }
+
     fn grow(&mut self) {
         let oldest = (self.end + 1).saturating_sub(RING_BYTES);
         if !self.blocks.is_empty() && (self.first_block + 1) * BLOCK_BYTES <= oldest {

@@ -51,13 +51,22 @@ pub struct Terminal {
     /// Two writers' pieces don't mix.
     input: Mutex<()>,
     pub typed: Typed,
+    /// Called when the ring has taken more memory.
+    grew: Box<dyn Fn()>,
     reaper: Reaper,
     /// The order in which programs ended; 0 while running.
     pub ended_sequence: Cell<u64>,
 }
 
 impl Terminal {
-    pub fn new(id: String, pid: Pid, master: OwnedFd, size: (u16, u16), reaper: Reaper) -> io::Result<Rc<Terminal>> {
+    pub fn new(
+        id: String,
+        pid: Pid,
+        master: OwnedFd,
+        size: (u16, u16),
+        reaper: Reaper,
+        grew: Box<dyn Fn()>,
+    ) -> io::Result<Rc<Terminal>> {
         Ok(Rc::new(Terminal {
             id,
             pid,
@@ -72,6 +81,7 @@ impl Terminal {
             moved: Notify::new(),
             input: Mutex::new(()),
             typed: Typed::default(),
+            grew,
             reaper,
             ended_sequence: Cell::new(0),
         }))
@@ -147,11 +157,17 @@ impl Terminal {
     }
 
     fn append(&self, bytes: &[u8]) {
-        let mut output = self.output.borrow_mut();
-        let end = output.ring.end();
-        output.readers.fell_behind(end, Instant::now());
-        output.ring.push(bytes);
-        output.readers.wake();
+        let has_grown = {
+            let mut output = self.output.borrow_mut();
+            let (end, memory) = (output.ring.end(), output.ring.memory());
+            output.readers.fell_behind(end, Instant::now());
+            output.ring.push(bytes);
+            output.readers.wake();
+            output.ring.memory() > memory
+        };
+        if has_grown {
+            (self.grew)();
+        }
     }
 
     pub fn resize(&self, cols: u16, rows: u16) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The table of terminals.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::programs::{Program, Programs, Streams, start_error};
 use crate::pty::Pty;
+use crate::ring_budget;
 use crate::terminal::Terminal;
 
 /// Terminals whose program runs.
@@ -38,6 +39,8 @@ pub struct Terminals {
     /// Starts that wait for their exec, counted against the limit.
     starting: Cell<usize>,
     ended: Cell<u64>,
+    /// Of all rings together.
+    budget: OnceCell<u64>,
 }
 
 impl Terminals {
@@ -70,7 +73,14 @@ impl Terminals {
         let launching = programs.launch(&program, &streams)?;
         let pid = launching.pid;
         let exit = programs.reaper.watch(pid);
-        let terminal = Terminal::new(new.id.clone(), pid, pty.master, (new.cols, new.rows), programs.reaper.clone())
+        let table = Rc::downgrade(self);
+        let grew = Box::new(move || {
+            if let Some(table) = table.upgrade() {
+                table.keep_budget();
+            }
+        });
+        let size = (new.cols, new.rows);
+        let terminal = Terminal::new(new.id.clone(), pid, pty.master, size, programs.reaper.clone(), grew)
             .map_err(|error| CallError::io("no PTY", &error))?;
         let starting = Starting::new(self.clone(), terminal.clone());
         let followed = terminal.clone();
@@ -94,6 +104,12 @@ impl Terminals {
         self.terminals.borrow_mut().remove(id);
         terminal.hang_up();
         Ok(())
+    }
+
+    fn keep_budget(&self) {
+        let terminals = self.terminals.borrow();
+        let outputs: Vec<_> = terminals.values().map(|terminal| &terminal.output).collect();
+        ring_budget::keep(&outputs, *self.budget.get_or_init(ring_budget::of_this_guest));
     }
 
     /// Removes all terminals and their rings.
