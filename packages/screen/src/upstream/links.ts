@@ -41,6 +41,8 @@ export const keepLinks = (terminal: ScreenTerminal): void => {
   let restoring: Map<number, number> | null = null;
   let numbers = new Map<number, number>();
   let sweepAt = FIRST_SWEEP;
+  /** Links that were registered, or refused, since the last sweep. */
+  let asked = FIRST_SWEEP;
 
   const sweep = (): void => {
     const live = new Set([core._inputHandler._curAttrData.extended.urlId]);
@@ -59,6 +61,7 @@ export const keepLinks = (terminal: ScreenTerminal): void => {
       entries.delete(number);
       if (key !== undefined) byKey.delete(key);
     }
+    asked = 0;
     sweepAt = Math.min(Math.max(FIRST_SWEEP, entries.size * 2), MAX_LINKS);
   };
 
@@ -67,7 +70,9 @@ export const keepLinks = (terminal: ScreenTerminal): void => {
     const key = id === undefined ? undefined : `${id};;${uri}`;
     const known = key === undefined ? undefined : byKey.get(key);
     if (known !== undefined) return known.id;
-    if (entries.size >= sweepAt) sweep();
+    // Where all are shown a sweep frees none: the next one has to wait, or each link costs a look at the whole screen.
+    asked += 1;
+    if (entries.size >= sweepAt && asked >= FIRST_SWEEP) sweep();
     if (entries.size >= MAX_LINKS) return 0;
     const entry = { id: service._nextId++, data: { id, uri }, lines: [], key };
     entries.set(entry.id, entry);
