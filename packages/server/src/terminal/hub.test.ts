@@ -1,11 +1,11 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { createPrintingAgent } from "../../../../support/printing-agent.ts";
 import { makeTempFolder } from "../../../../support/temp-folder.ts";
 import { contentOf } from "./frames.ts";
 import { TerminalHub } from "./hub.ts";
 import type { HubMember } from "./hub-member.ts";
-import { createModelHost, type ModelHost } from "./model-host.ts";
+import { createModelHost } from "./model-host.ts";
 
 const TIME = { timeout: 60_000 };
 
@@ -23,7 +23,7 @@ const throwing = (): never => {
   throw new Error("a bug");
 };
 
-async function serve(models: ModelHost, folder: string, name: string) {
+async function serve(name: string) {
   const guest = createPrintingAgent(name);
   const { terminal, agent } = guest;
   const faults: unknown[] = [];
@@ -34,7 +34,7 @@ async function serve(models: ModelHost, folder: string, name: string) {
     models,
     isAsleep: async () => false,
     onChange: () => () => undefined,
-    path: `${folder}/${name}.json`,
+    path: `${folder.path}/${name}.json`,
     onInput: () => undefined,
     broke: (error) => faults.push(error),
     onOver: () => undefined,
@@ -45,15 +45,12 @@ async function serve(models: ModelHost, folder: string, name: string) {
   return { ...guest, hub, faults, screen };
 }
 
-async function world() {
-  const folder = await makeTempFolder();
-  const models = createModelHost({ error: () => undefined });
-  onTestFinished(async () => {
-    await models.stop();
-    await folder.remove();
-  });
-  return { models, folder: folder.path };
-}
+const models = createModelHost({ error: () => undefined });
+const folder = await makeTempFolder();
+afterAll(async () => {
+  await models.stop();
+  await folder.remove();
+});
 
 describe("what is thrown over a terminal costs that terminal alone, when it comes from", () => {
   type Served = Awaited<ReturnType<typeof serve>>;
@@ -76,9 +73,8 @@ describe("what is thrown over a terminal costs that terminal alone, when it come
   ];
 
   it.each(sources)("%s", TIME, async (_name, client, act) => {
-    const { models, folder } = await world();
-    const bad = await serve(models, folder, "bad");
-    const good = await serve(models, folder, "good");
+    const bad = await serve("bad");
+    const good = await serve("good");
     good.print("before");
     bad.hub.join(Object.defineProperties({ ...silent }, Object.getOwnPropertyDescriptors(client)), undefined);
     act(bad);
@@ -89,7 +85,7 @@ describe("what is thrown over a terminal costs that terminal alone, when it come
     expect(await good.screen()).toContain("before and after");
     expect(good.faults).toEqual([]);
     // Whoever comes back gets another.
-    const again = await serve(models, folder, "bad");
+    const again = await serve("bad");
     again.print("again");
     expect(await again.screen()).toContain("again");
   });

@@ -156,7 +156,7 @@ export class TerminalHub {
     return this.#options.terminal.createdUnixMs;
   }
 
-  /** Resolves when all that it had to write is written. */
+  /** Resolves when all that it had to write is written, or nothing of it that is to go. */
   get ended(): Promise<void> {
     return this.#ending;
   }
@@ -313,8 +313,11 @@ export class TerminalHub {
     this.#isOver = true;
     clearInterval(this.#check);
     this.#reader.close();
-    this.#ending = this.stopRecording().catch(() => undefined);
-    this.#feed.close(isKept);
+    const closed = this.#feed.close(isKept);
+    const written = this.stopRecording().catch(() => undefined);
+    // A screen that is to be kept is kept in the worker's own time.
+    this.#ending = isKept ? written : closed.then(() => written);
+    closed.catch(this.#options.broke);
     for (const client of [...this.#clients]) client.dismiss(farewell);
     this.#options.onOver();
   }

@@ -57,7 +57,7 @@ export class ModelFeed extends LogConsumer {
       const late = { ...options, log: undefined as never } as ModelFeedOptions & { log: ModelFeedOptions["log"] };
       const feed = new ModelFeed(late);
       const timer = setTimeout(() => {
-        feed.close(true);
+        feed.close(true).catch(options.broke);
         reject(new Error("the terminal's screen could not be opened in time"));
       }, OPEN_MS).unref();
       feed.#began = (from, size) => {
@@ -96,11 +96,13 @@ export class ModelFeed extends LogConsumer {
     return needs === null || this.#taking === null ? (this.#taking ?? needs) : Math.min(needs, this.#taking);
   }
 
-  close(isKept: boolean): void {
+  /** Resolves when nothing is written to its path any more. */
+  async close(isKept: boolean): Promise<void> {
     this.#isClosed = true;
     this.stop();
-    this.#model.close(isKept);
+    const closed = this.#model.close(isKept);
     this.#wake();
+    await closed;
   }
 
   /** Its output was too much for every worker: the screen is empty, and stays so. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TerminalNews } from "@microterm/protocol";
@@ -78,7 +78,7 @@ it("begins anew where what was kept is another terminal's, or older than what th
   const one = open(host, path);
   one.model.output(3n, bytes("old"));
   await one.model.capture();
-  one.model.close(true);
+  await one.model.close(true);
   const others = [
     { createdUnixMs: 2, start: 0n, fresh: false },
     { createdUnixMs: 1, start: 100n, fresh: true },
@@ -87,7 +87,7 @@ it("begins anew where what was kept is another terminal's, or older than what th
     const other = open(host, path, { createdUnixMs, start });
     expect(await other.opened).toMatchObject({ from: start, isFresh: fresh });
     expect(await textOf(other)).not.toContain("old");
-    other.model.close(true);
+    await other.model.close(true);
   }
 });
 
@@ -96,13 +96,28 @@ it("leaves no file of a terminal that is gone", TIME, async () => {
   const host = hostOf();
   const one = open(host, join(path, "t.json"));
   one.model.output(1n, bytes("x"));
-  one.model.close(true);
+  await one.model.close(true);
   const two = open(host, join(path, "t.json"));
   await two.opened;
   expect(readdirSync(path)).toEqual(["t.json"]);
-  two.model.close(false);
+  await two.model.close(false);
   await open(host, join(path, "other.json")).opened;
   expect(readdirSync(path)).toEqual([]);
+});
+
+it("writes nothing of a terminal once it has said that it is closed", TIME, async () => {
+  const path = join(folder(), "environment");
+  const host = hostOf();
+  for (let round = 0; round < 5; round++) {
+    const one = open(host, join(path, "t.json"));
+    const flood = bytes("x".repeat(600_000));
+    one.model.output(BigInt(flood.length), flood);
+    if (round % 2 === 0) await one.model.capture();
+    await one.model.close(false);
+    rmSync(path, { recursive: true, force: true });
+    await open(host, join(path, "../other.json")).model.capture();
+    expect(existsSync(path)).toBe(false);
+  }
 });
 
 it("tells of a worker that died, and serves on with the next", TIME, async () => {
@@ -170,4 +185,33 @@ it("stays small under marks, links and titles without end", TIME, async () => {
   const { screen } = await one.model.capture();
   expect(died).toBe(false);
   expect(screen.content.length).toBeLessThan(2_000_000);
+});
+
+/** Each of its bytes costs a screen of a million cells. */
+const costly = bytes("\x1b#8\x1b[2J".repeat(9000));
+
+it("opens, draws and captures one terminal while another has more to draw than can be drawn", TIME, async () => {
+  const path = folder();
+  const host = hostOf();
+  const slow = open(host, join(path, "slow.json"), { cols: 1000, rows: 1000, end: 0n });
+  for (let i = 1n; i <= 16n; i++) slow.model.output(i * BigInt(costly.length), costly);
+  const quick = open(host, join(path, "quick.json"));
+  await quick.opened;
+  quick.model.output(5n, bytes("quick"));
+  expect(await textOf(quick)).toContain("quick");
+  expect(slow.model.unparsed).toBeGreaterThan(12 * costly.length);
+  await slow.model.close(false);
+});
+
+it("keeps the memory of many huge screens bounded, and each as it was", TIME, async () => {
+  const path = folder();
+  const host = hostOf();
+  const before = process.memoryUsage().rss;
+  const all = Array.from({ length: 32 }, (_, i) => open(host, join(path, `${i}.json`), { cols: 1000, rows: 1000 }));
+  // Both screens of each take 24 MB.
+  for (const [i, { model }] of all.entries()) model.output(20n, bytes(`\x1b[?1049hnumber ${i}.`.padEnd(20)));
+  for (const { model } of all) await expect.poll(() => model.unparsed, { timeout: 60_000 }).toBe(0);
+  expect(process.memoryUsage().rss - before).toBeLessThan(450 * 1024 * 1024);
+  for (const [i, one] of all.entries()) if (i % 8 === 0) expect(await textOf(one)).toContain(`number ${i}.`);
+  await Promise.all(all.map(({ model }) => model.close(false)));
 });

@@ -3,9 +3,9 @@ import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 import { threadEnvironment } from "../process/lean-process.ts";
 import { contained } from "./contained.ts";
-import type { FromWorker, ToWorker } from "./model-messages.ts";
+import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
 
-/** A worker that has parsed nothing of what it was given for so long hangs. */
+/** A worker that has taken no step for so long hangs. */
 const HANG_MS = 15_000;
 const CHECK_MS = 1000;
 /** Its heap; a screen of 1,000 rows takes a few MB. */
@@ -49,7 +49,8 @@ export interface Model {
   capture(): Promise<Captured>;
   /** Given and not parsed, bytes. */
   readonly unparsed: number;
-  close(isKept: boolean): void;
+  /** Resolves when nothing is written to its path any more. */
+  close(isKept: boolean): Promise<void>;
 }
 
 export interface ModelHost {
@@ -78,11 +79,15 @@ interface HostLog {
 /** One worker thread for all models, from the first on: it takes 25 MB. One that crashes or hangs is replaced, and whoever had a model in it is told. */
 export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): ModelHost {
   let entries = new Map<number, Entry>();
+  /** Models that the worker is still to be done with. */
+  const closing = new Map<number, () => void>();
   let nextKey = 1;
   let nextId = 1;
   let isStopping = false;
   let stopped: (() => void) | null = null;
   let progressAt = performance.now();
+  /** Of the worker, when it was looked at last. */
+  let steps = 0;
   const spare: ArrayBuffer[] = [];
   const strikes = new Map<string, number>();
   /** For the worker that is to come. */
@@ -90,12 +95,14 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   let worker: Worker | null = null;
   let isRestarting = false;
 
-  function endIfHanging(own: Worker): void {
+  function endIfHanging(own: Worker, now: Int32Array): void {
     const isWaiting = [...entries.values()].some(
       ({ costs, captures, isOpen }) => costs.length > 0 || captures.size > 0 || !isOpen,
     );
-    if (!isWaiting) progressAt = performance.now();
-    else if (performance.now() - progressAt > HANG_MS) {
+    const taken = Atomics.load(now, WORKER_NOW.steps);
+    if (!isWaiting || taken !== steps) progressAt = performance.now();
+    steps = taken;
+    if (performance.now() - progressAt > HANG_MS) {
       log.error({}, "the worker of the screen models hangs and is replaced");
       void own.terminate();
     }
@@ -109,22 +116,20 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
   }
 
   function start(): Worker {
-    // The key of the model that the worker is at; 0 between two.
-    const busy = new Int32Array(new SharedArrayBuffer(4));
+    const now = new Int32Array(new SharedArrayBuffer(4 * Object.keys(WORKER_NOW).length));
     const own = new Worker(new URL("./model-worker.ts", import.meta.url), {
       resourceLimits: limits,
       env: threadEnvironment(),
-      workerData: busy,
+      workerData: now,
     });
     progressAt = performance.now();
-    own.on("message", (message: FromWorker) => {
-      progressAt = performance.now();
-      receive(message);
-    });
+    own.on("message", receive);
     own.on("error", (error) => log.error({ err: error }, "the worker of the screen models failed"));
-    const check = setInterval(() => endIfHanging(own), CHECK_MS).unref();
+    const check = setInterval(() => endIfHanging(own, now), CHECK_MS).unref();
     own.once("exit", () => {
       clearInterval(check);
+      for (const closed of closing.values()) closed();
+      closing.clear();
       if (isStopping || own !== worker) return;
       worker = null;
       isRestarting = true;
@@ -135,7 +140,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       // At once, so that nobody asks a model that is gone. What they open now waits for the next worker.
       const lost = entries;
       entries = new Map();
-      for (const entry of lost.values()) lose(entry, Atomics.load(busy, 0) === entry.key);
+      for (const entry of lost.values()) lose(entry, Atomics.load(now, WORKER_NOW.busy) === entry.key);
     });
     own.unref();
     return own;
@@ -155,6 +160,11 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       stopped?.();
       return;
     }
+    if (message.kind === "closed") {
+      closing.get(message.key)?.();
+      closing.delete(message.key);
+      return;
+    }
     const entry = entries.get(message.key);
     if (message.kind === "fault") {
       const { lost, text } = message;
@@ -164,7 +174,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     if (entry !== undefined) contained(entry.options.broke, deal)(entry, message);
   }
 
-  function deal(entry: Entry, message: Exclude<FromWorker, { kind: "fault" | "stopped" }>): void {
+  function deal(entry: Entry, message: Exclude<FromWorker, { kind: "fault" | "closed" | "stopped" }>): void {
     const { options } = entry;
     switch (message.kind) {
       case "opened":
@@ -265,11 +275,14 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
           return entry.unparsed;
         },
         close(isKept) {
-          if (entry.isClosed) return;
+          // One that was lost is in no worker.
+          if (entry.isClosed || entries.get(key) !== entry) return Promise.resolve();
           entry.isClosed = true;
           for (const { reject } of entry.captures.values()) reject(new Error("the screen model is gone"));
+          const closed = new Promise<void>((resolve) => closing.set(key, resolve));
           post({ kind: "close", key, isKept });
           entries.delete(key);
+          return closed;
         },
       };
     },

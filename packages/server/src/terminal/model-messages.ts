@@ -1,6 +1,9 @@
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 
+/** Places in memory that both share: the key of the model that the worker is at (0 between two), and how many steps it has taken. */
+export const WORKER_NOW = { busy: 0, steps: 1 } as const;
+
 /** What the server and the worker with the screen models say to each other. Offsets are of the terminal's output. */
 export type ToWorker =
   | {
@@ -61,4 +64,6 @@ export type FromWorker =
     }
   /** Something was thrown over this terminal's output (0: nobody knows whose) and cost what `lost` says. */
   | { readonly kind: "fault"; readonly key: number; readonly lost: "write" | "screen"; readonly text: string }
+  /** It writes nothing any more. */
+  | { readonly kind: "closed"; readonly key: number }
   | { readonly kind: "stopped" };

@@ -29,10 +29,15 @@ const MAX_CUTS = 64;
 
 /** Processor time that one message of output may take; a screen of a million cells can be cleared every few bytes. */
 const MAX_PARSE_MS = 2000;
-/** How often that is looked at, for screens of up to so many cells and for larger ones. */
+/** What is drawn in one step, of screens of up to so many cells; of larger ones the less the larger they are. */
 const SMALL_CELLS = 20_000;
 const SLICE_BYTES = 32 * 1024;
 const LARGE_SLICE_BYTES = 2048;
+
+/** Of one screen with the rows above it: a very wide terminal keeps fewer of these. 12 bytes each. */
+const MAX_SCREEN_CELLS = 1024 * 1024;
+/** A screen that takes more than this as bytes rests on disk alone. */
+const MAX_FROZEN_BYTES = 64 * 1024;
 
 type Open = Extract<ToWorker, { kind: "open" }>;
 
@@ -40,8 +45,8 @@ export interface ScreenModelOptions {
   send(message: FromWorker): void;
   /** Output has paused: there may be memory to be had back. */
   rested(): void;
-  /** Runs what the model does by itself. */
-  during(work: () => void): void;
+  /** Runs what the model does by itself when it is its turn. */
+  later(work: () => void): void;
   /** Something was thrown while output was parsed, and cost the rest of that write. */
   fault(error: unknown): void;
 }
@@ -58,10 +63,12 @@ export class ScreenModel {
   readonly #open: Open;
   readonly #send: (message: FromWorker) => void;
   readonly #rested: () => void;
-  readonly #during: (work: () => void) => void;
+  readonly #later: (work: () => void) => void;
   readonly #fault: (error: unknown) => void;
   #live: Live | null = null;
   #frozen: Screen | null;
+  /** What is kept on disk is the screen as it is. */
+  #isKept = false;
   #appearance: Appearance | null = null;
   #offset: bigint;
   #keptOffset: bigint;
@@ -72,11 +79,11 @@ export class ScreenModel {
   #quiet: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(open: Open, { send, rested, during, fault }: ScreenModelOptions) {
+  constructor(open: Open, { send, rested, later, fault }: ScreenModelOptions) {
     this.#open = open;
     this.#send = send;
     this.#rested = rested;
-    this.#during = during;
+    this.#later = later;
     this.#fault = fault;
     const kept = open.isEmpty ? null : readKeptScreen(open.path);
     const isUsable =
@@ -94,36 +101,62 @@ export class ScreenModel {
     send({ kind: "opened", key: open.key, from: this.#offset, size, isFresh, title, cwd });
   }
 
-  output(end: bigint, bytes: Uint8Array): void {
+  /** Draws a piece with each step; others have their turn in between. */
+  *output(end: bigint, bytes: Uint8Array): Generator<void> {
     try {
-      this.#draw(end, bytes);
+      let spent = 0;
+      for (const piece of pieces(bytes, this.#slice)) {
+        const begun = spentMs();
+        this.#draw(piece);
+        spent += spentMs() - begun;
+        if (spent > MAX_PARSE_MS && this.#offset < end) {
+          // The rest of it is not drawn.
+          this.gap(end);
+          return;
+        }
+        yield;
+      }
     } finally {
       this.#offset = end;
+    }
+  }
+
+  #draw(piece: Uint8Array): void {
+    // It may have been frozen since its last turn.
+    const { screen, news } = this.#wake();
+    this.#offset += BigInt(piece.length);
+    screen.writeNow(piece);
+    const told = news.take();
+    if (told.length > 0 && this.#offset > this.#open.liveFrom) {
+      this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news: told });
     }
     this.#touched();
   }
 
-  #draw(end: bigint, bytes: Uint8Array): void {
-    const live = this.#wake();
-    const begun = spentMs();
-    const slice = this.#size.cols * this.#size.rows > SMALL_CELLS ? LARGE_SLICE_BYTES : SLICE_BYTES;
-    for (const piece of pieces(bytes, slice)) {
-      if (spentMs() - begun > MAX_PARSE_MS) {
-        // Others wait for theirs: the rest of it is not drawn.
-        this.gap(end);
-        return;
-      }
-      this.#offset += BigInt(piece.length);
-      live.screen.writeNow(piece);
-      const news = live.news.take();
-      if (news.length > 0 && this.#offset > this.#open.liveFrom) {
-        this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news });
-      }
-    }
+  /** Bytes of a step: every few of them may change each cell of the screen. */
+  get #slice(): number {
+    const cells = this.#size.cols * this.#size.rows;
+    return cells <= SMALL_CELLS ? SLICE_BYTES : Math.max(1, Math.floor((LARGE_SLICE_BYTES * SMALL_CELLS) / cells));
+  }
+
+  get path(): string {
+    return this.#open.path;
+  }
+
+  /** In memory, of both screens. */
+  get cells(): number {
+    if (this.#live === null) return 0;
+    const { buffer, cols } = this.#live.terminal;
+    return cols * (buffer.normal.length + buffer.alternate.length);
   }
 
   resized(cols: number, rows: number): void {
-    this.#wake().terminal.resize(cols, rows);
+    const { terminal } = this.#wake();
+    const { options } = terminal;
+    const scrollback = this.#scrollbackOf({ cols, rows });
+    if (scrollback < (options.scrollback ?? 0)) options.scrollback = scrollback;
+    terminal.resize(cols, rows);
+    options.scrollback = scrollback;
     this.#size = { cols, rows };
     this.#touched();
   }
@@ -142,6 +175,7 @@ export class ScreenModel {
     this.#live?.terminal.dispose();
     this.#live = null;
     this.#frozen = null;
+    this.#isKept = false;
   }
 
   setAppearance(appearance: Appearance): void {
@@ -150,8 +184,11 @@ export class ScreenModel {
   }
 
   capture(): { readonly offset: bigint; readonly screen: Screen } {
-    const screen = this.#frozen ?? this.#wake().screen.capture({ scrollback: this.#open.scrollback });
-    return { offset: this.#offset, screen };
+    const screen = this.#live === null ? this.#thaw() : null;
+    return {
+      offset: this.#offset,
+      screen: screen ?? this.#wake().screen.capture({ scrollback: this.#scrollbackOf(this.#size) }),
+    };
   }
 
   close(isKept: boolean): void {
@@ -165,7 +202,8 @@ export class ScreenModel {
 
   #wake(): Live {
     if (this.#live !== null) return this.#live;
-    const { scrollback } = this.#open;
+    const frozen = this.#thaw();
+    const scrollback = this.#scrollbackOf(this.#size);
     const terminal = new headless.Terminal({ ...this.#size, scrollback, allowProposedApi: true, logLevel: "off" });
     terminal.loadAddon(new UnicodeGraphemesAddon());
     guardTerminal(terminal, { onFault: this.#fault });
@@ -178,20 +216,34 @@ export class ScreenModel {
     terminal.onData(answer);
     // Before the screen is drawn, whose bytes tell the colours that programs have set.
     const answers = answerQueries(terminal, answer);
-    if (this.#frozen !== null) screen.restoreNow(this.#frozen);
+    if (frozen !== null) screen.restoreNow(frozen);
+    terminal.options.scrollback = scrollback;
     this.#frozen = null;
     if (this.#appearance !== null) answers.setAppearance(this.#appearance);
     this.#live = { terminal, screen, answers, news: watchNews(terminal, screen) };
     return this.#live;
   }
 
+  #scrollbackOf({ cols, rows }: { readonly cols: number; readonly rows: number }): number {
+    return Math.max(0, Math.min(this.#open.scrollback, Math.floor(MAX_SCREEN_CELLS / cols) - rows));
+  }
+
+  /** The screen as bytes; null where there is none. */
+  #thaw(): Screen | null {
+    if (this.#frozen !== null || !this.#isKept) return this.#frozen;
+    const { path, createdUnixMs } = this.#open;
+    const kept = readKeptScreen(path);
+    return kept?.createdUnixMs === createdUnixMs && kept.offset === this.#offset ? kept.screen : null;
+  }
+
   #touched(): void {
     this.#isTouched = true;
+    this.#isKept = false;
     const isDue = this.#offset - this.#keptOffset >= KEEP_EVERY_BYTES;
     if (isDue && performance.now() - this.#keptAt >= this.#keepCost / KEEP_SHARE) this.#keep();
-    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#during(() => this.#rest()), KEEP_QUIET_MS);
+    if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#later(() => this.#rest()), KEEP_QUIET_MS);
     else this.#quiet.refresh();
-    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#during(() => this.#freeze()), FREEZE_AFTER_MS);
+    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#later(() => this.freeze()), FREEZE_AFTER_MS);
     else this.#idle.refresh();
   }
 
@@ -203,6 +255,7 @@ export class ScreenModel {
     try {
       keepScreen(path, { createdUnixMs, ...this.capture() });
       this.#keptOffset = this.#offset;
+      this.#isKept = true;
     } catch {
       // The disk may be full: what is kept is older then, and the next time tries again.
     }
@@ -215,10 +268,12 @@ export class ScreenModel {
     this.#rested();
   }
 
-  #freeze(): void {
+  /** Becomes bytes until there is output again. */
+  freeze(): void {
     this.#keep();
     if (this.#live === null) return;
-    this.#frozen = this.capture().screen;
+    const { screen } = this.capture();
+    this.#frozen = this.#isKept && screen.content.length > MAX_FROZEN_BYTES ? null : screen;
     this.#live.screen.dispose();
     this.#live.terminal.dispose();
     this.#live = null;
@@ -227,7 +282,7 @@ export class ScreenModel {
 }
 
 /** Of this thread: a machine that stands still counts for nothing. */
-const spentMs = (): number => {
+export const spentMs = (): number => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 };
