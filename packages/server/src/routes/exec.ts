@@ -102,7 +102,7 @@ async function runToEnd(agent: GuestAgent, call: ExecCall, clientGone: AbortSign
   };
   clientGone.addEventListener("abort", onGone, { once: true });
   try {
-    void feed(stream, stdin ?? "");
+    feed(stream, stdin ?? "").catch(ended.reject);
     return await ended.promise;
   } finally {
     clearTimeout(timer);

@@ -1,10 +1,10 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EnvironmentService, GuestTerminal } from "@microterm/core";
 import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import { TerminalHub } from "./hub.ts";
+import { createKeptScreens } from "./kept-screens.ts";
 import { createModelHost } from "./model-host.ts";
 import { createRecordings, type Recordings } from "./recordings.ts";
 
@@ -12,6 +12,8 @@ import { createRecordings, type Recordings } from "./recordings.ts";
 const RESUME_EVERY_MS = 1000;
 const RESUME_TRIES = 120;
 const STOP_WAIT_MS = 1000;
+/** Terminals of one environment that are followed at a time: 64 may run in a guest, and as many have ended. */
+const MAX_HUBS = 128;
 
 export interface TerminalHubs {
   /** Somebody is about to look at a terminal: what the first one takes longer for is done now. */
@@ -23,6 +25,8 @@ export interface TerminalHubs {
   open(environment: EnvironmentId, terminal: string): Promise<TerminalHub>;
   /** The hub of a terminal as the guest describes it now. */
   of(environment: EnvironmentId, terminal: GuestTerminal): Promise<TerminalHub>;
+  /** These are all that the guest has: what is kept of others goes. */
+  listed(environment: EnvironmentId, terminals: readonly GuestTerminal[]): void;
   /** What is kept of a terminal that was closed goes. */
   forget(environment: EnvironmentId, terminal: string): void;
   /** Keeps every screen for the next server. */
@@ -45,25 +49,33 @@ export interface TerminalHubsOptions {
 /** One hub a terminal, made when somebody first needs it, kept while its machine is there. */
 export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const { environments, log, stateOf, onInput } = options;
-  const screens = join(options.folder, "screens");
-  mkdirSync(screens, { recursive: true, mode: 0o700 });
+  const failed = (error: unknown): void =>
+    log.error({ err: error }, "what was kept of a terminal could not be removed");
+  const screens = createKeptScreens(join(options.folder, "screens"), failed);
   const models = createModelHost(log);
   const recordings = createRecordings(options.folder);
   const hubs = new Map<string, Promise<TerminalHub>>();
   let isStopping = false;
 
   const removeEnvironmentFiles = (id: string): void => {
-    rmSync(join(screens, id), { recursive: true, force: true });
-    recordings.removeEnvironmentFiles(id);
+    screens.removeAll(id);
+    try {
+      recordings.removeEnvironmentFiles(id);
+    } catch (error) {
+      failed(error);
+    }
   };
 
-  void (async () => {
-    for (const id of new Set([...readdirSync(screens), ...recordings.environments()])) {
+  const failedToResume = (error: unknown): void =>
+    log.error({ err: error }, "what is kept of terminals could not be looked through");
+  const lookThrough = async (): Promise<void> => {
+    for (const id of new Set([...screens.environments(), ...recordings.environments()])) {
       // It went while no server was there to see it.
       if ((await stateOf(id as EnvironmentId)) === null) removeEnvironmentFiles(id);
-      else void resumeRecordings(id as EnvironmentId);
+      else resumeRecordings(id as EnvironmentId).catch(failedToResume);
     }
-  })().catch((error: unknown) => log.error({ err: error }, "what is kept of terminals could not be looked through"));
+  };
+  lookThrough().catch(failedToResume);
 
   async function resumeRecordings(id: EnvironmentId): Promise<void> {
     for (let tries = 0; tries < RESUME_TRIES && !isStopping; tries++) {
@@ -90,7 +102,10 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
         hub.close(GONE, false);
         await hub.ended;
       });
-    void Promise.allSettled(closing).then(() => removeEnvironmentFiles(id));
+    // Once nothing is written any more.
+    Promise.allSettled(closing)
+      .then(() => removeEnvironmentFiles(id))
+      .catch(failed);
   });
 
   async function open(id: EnvironmentId, terminal: GuestTerminal, key: string): Promise<TerminalHub> {
@@ -98,7 +113,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       terminal,
       models,
       scrollback: options.scrollback,
-      path: join(screens, id, `${terminal.id}.json`),
+      path: screens.pathOf(id, terminal.id),
       agent: () => environments.agentOf(id, { isUse: false }),
       isAsleep: async () => ASLEEP.has(await stateOf(id)),
       onChange: (listener) =>
@@ -119,6 +134,12 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     return hub;
   }
 
+  function assertRoom(id: EnvironmentId): void {
+    const count = [...hubs.keys()].filter((key) => key.startsWith(`${id}/`)).length;
+    if (count < MAX_HUBS) return;
+    throw new PlatformError("TOO_MANY", `${count} terminals of this environment are open already: close some of them.`);
+  }
+
   async function of(id: EnvironmentId, terminal: GuestTerminal): Promise<TerminalHub> {
     const key = `${id}/${terminal.id}`;
     const there = await hubs.get(key)?.catch(() => undefined);
@@ -126,6 +147,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       if (there.createdUnixMs === terminal.createdUnixMs) return there;
       there.close(GONE, false);
     }
+    if (!hubs.has(key)) assertRoom(id);
     const opening = hubs.get(key) ?? open(id, terminal, key);
     hubs.set(key, opening);
     opening.catch(() => hubs.delete(key));
@@ -135,13 +157,18 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const find = async (id: EnvironmentId, terminal: string): Promise<TerminalHub | null> =>
     (await hubs.get(`${id}/${terminal}`)?.catch(() => null)) ?? null;
 
+  const listed = (id: EnvironmentId, there: readonly GuestTerminal[]): void =>
+    screens.prune(id, there, (terminal) => hubs.has(`${id}/${terminal}`));
+
   return {
     recordings,
+    listed,
     warm: () => models.begin(),
     of,
     find,
     async open(id, name) {
       const there = await (await environments.agentOf(id)).terminals();
+      listed(id, there);
       const terminal = there.find((one) => one.id === name);
       if (terminal === undefined) {
         throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${name}'.`);
@@ -150,8 +177,8 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     },
     forget(id, terminal) {
       const opening = hubs.get(`${id}/${terminal}`);
-      void opening?.then((hub) => hub.close(GONE, false)).catch(() => undefined);
-      rmSync(join(screens, id, `${terminal}.json`), { force: true });
+      opening?.then((hub) => hub.close(GONE, false)).catch(() => undefined);
+      screens.remove(id, terminal);
     },
     async stop() {
       isStopping = true;

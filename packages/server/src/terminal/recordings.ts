@@ -6,9 +6,13 @@ import type { TerminalHub } from "./hub.ts";
 import { MAX_RECORDING_BYTES } from "./recorder.ts";
 import { RecordingFile } from "./recording-file.ts";
 
+/** Of one environment, all its recordings together; one that is on counts as what it may become. */
+const MAX_ENVIRONMENT_BYTES = 8 * MAX_RECORDING_BYTES;
+
 /** The recordings of all terminals on disk. */
 export interface Recordings {
   status(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<Recording>;
+  /** Rejects with `TOO_MANY` where the environment's recordings have no room for another. */
   enable(environment: EnvironmentId, terminal: string, hub: TerminalHub): Promise<void>;
   /** Rejects with `NOT_FOUND` when there is none. */
   disable(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<void>;
@@ -52,6 +56,22 @@ export function createRecordings(folder: string): Recordings {
     }
   };
 
+  async function assertRoom(environment: string, terminal: string): Promise<void> {
+    const others = [...new Set(names(join(root, environment)).map((name) => name.slice(0, name.lastIndexOf("."))))];
+    const sizes = others
+      .filter((other) => other !== terminal)
+      .map(async (other) => {
+        const file = fileOf(environment, other);
+        return file.note?.enabled === true ? MAX_RECORDING_BYTES : file.size();
+      });
+    const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    if (bytes + MAX_RECORDING_BYTES <= MAX_ENVIRONMENT_BYTES) return;
+    throw new PlatformError(
+      "TOO_MANY",
+      `The recordings of this environment may take ${MAX_ENVIRONMENT_BYTES / 1024 / 1024} MiB, ${MAX_RECORDING_BYTES / 1024 / 1024} of them each that is on: stop or delete one first.`,
+    );
+  }
+
   return {
     async status(environment, terminal, hub) {
       const file = fileOf(environment, terminal);
@@ -68,6 +88,7 @@ export function createRecordings(folder: string): Recordings {
     enable: (environment, terminal, hub) =>
       inTurn(environment, terminal, async () => {
         const file = fileOf(environment, terminal);
+        await assertRoom(environment, terminal);
         const before = file.note;
         const { createdUnixMs } = hub;
         // Another terminal of this name was recorded, in a guest that is no more.

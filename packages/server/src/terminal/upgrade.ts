@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import {
+  type EnvironmentId,
   ERRORS,
   EVENTS_SUBPROTOCOL,
   EXEC_SUBPROTOCOL,
@@ -106,11 +107,15 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   }
 
   /** Many who come at the same time ask the guest once. */
-  function terminalsOf(id: string, agent: () => Promise<GuestAgent>): Promise<readonly GuestTerminal[]> {
+  function terminalsOf(id: EnvironmentId, agent: () => Promise<GuestAgent>): Promise<readonly GuestTerminal[]> {
     const known = asking.get(id);
     if (known !== undefined) return known;
     const answer = agent()
       .then((there) => there.terminals())
+      .then((there) => {
+        services.terminals.listed(id, there);
+        return there;
+      })
       .finally(() => asking.delete(id));
     asking.set(id, answer);
     return answer;
