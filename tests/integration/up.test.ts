@@ -14,6 +14,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { serverAccount } from "../../packages/server/src/up/account.ts";
+import { dataPaths } from "../../packages/server/src/up/paths.ts";
+import { startServer, stopServer } from "../../packages/server/src/up/server-process.ts";
 import { poll } from "../../support/server.ts";
 
 const script = join(import.meta.dirname, "../../microterm");
@@ -147,6 +150,33 @@ describe("up and down", () => {
     expect(again).toMatchObject({ status: 0, stderr: expect.stringContaining("runs already") });
     expect(again.stdout).toContain("/sign-in#token=");
   });
+
+  it("up replaces a server of other code, where it was, and both say which they are", async () => {
+    type Status = { server: { pid: number; url: string; version: string } };
+    const status = () => JSON.parse(microterm("status", "-o", "json").stdout) as Status;
+    microterm("create", "--name", "lives-on");
+    const paths = dataPaths(data);
+    const { args } = JSON.parse(readFileSync(paths.lastUp, "utf8")) as { args: string[] };
+    await stopServer(paths);
+    // As versions did that knew of no builds.
+    const at = args.indexOf("--build");
+    const old = [...args.slice(0, at), ...args.slice(at + 2), "--port", "0"];
+    await startServer({ paths, account: await serverAccount(), args: old, detach: true });
+    const before = status().server;
+    expect(before.version).toContain("before builds had names");
+    expect(microterm("--version").stdout).toMatch(
+      /^microterm \S+\+[0-9a-f]{8}\nserver .*\.\/microterm up' replaces it/,
+    );
+
+    const up = microterm("up", "-d", "--driver", "process");
+    expect(up).toMatchObject({ status: 0, stderr: expect.stringContaining("replacing it. Environments live on") });
+    const { server } = status();
+    expect(server.pid).not.toBe(before.pid);
+    expect(server.url).toBe(before.url);
+    expect(microterm("--version").stdout).toMatch(/^microterm (\S+)\nserver {4}\1\n$/);
+    expect(microterm("ls").stdout).toMatch(/lives-on +\S+ +running/);
+    microterm("rm", "lives-on");
+  }, 400_000);
 
   it("up starts a server again that does not take the token in its folder", () => {
     writeFileSync(join(data, "server/token"), "nonsense\n");

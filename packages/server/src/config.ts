@@ -50,6 +50,11 @@ const shared = {
   /** Seconds, for environments that are created without a word about it; 0: never. */
   idleTimeout: number(LONGEST_SECONDS).default(0),
   ttl: number(LONGEST_SECONDS).default(0),
+  /** Tells one state of the checkout that it was started from from another; shown behind the version. */
+  build: z
+    .string()
+    .regex(/^[0-9a-f]{8,16}$/, "must be 8 to 16 hexadecimal digits")
+    .optional(),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
   fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),

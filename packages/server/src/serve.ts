@@ -92,7 +92,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       stateOf: async (id) => (await storage.environments.get(id))?.state ?? null,
       onInput: (id) => environments.noteActivity(id),
     }),
-    version: VERSION,
+    version: config.build === undefined ? VERSION : `${VERSION}+${config.build}`,
     describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(),
     web: config.web,
   };

@@ -5,6 +5,8 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
   up: async (args) => (await import("./up.ts")).up((await import("./options.ts")).readUpOptions(args)),
   down: async (args) => (await import("./down.ts")).down((await import("./options.ts")).readDownOptions(args)),
   status: async (args) => (await import("./status.ts")).status((await import("./options.ts")).readReportOptions(args)),
+  version: async (args) =>
+    (await import("./version-verb.ts")).version((await import("./options.ts")).readReportOptions(args)),
   doctor: async (args) =>
     (await import("../doctor/doctor.ts")).doctor((await import("./options.ts")).readReportOptions(args)),
 };

@@ -34,7 +34,7 @@ export interface ReportOptions {
   readonly output: "text" | "json";
 }
 
-const DEFAULT_PORT = 7681;
+export const DEFAULT_PORT = 7681;
 /** A click and another one right after it find a machine each. */
 const DEFAULT_POOL = 2;
 const LARGEST_POOL = 100;

@@ -1,6 +1,7 @@
 import { plainText } from "@microterm/host";
 import { HostStatus, printableJson } from "@microterm/protocol";
 import { lastAccelerator } from "./accelerator.ts";
+import { buildOf, versionOf } from "./build-name.ts";
 import { connect } from "./daemon.ts";
 import { foreignOwner, runAsOwner } from "./data-owner.ts";
 import type { ReportOptions } from "./options.ts";
@@ -20,7 +21,10 @@ export async function status(options: ReportOptions): Promise<number> {
   const host = server === null ? null : await hostStatus(server);
   const report = {
     data: paths.data,
-    server: server === null ? null : { url: server.url, pid: server.pid, startedAt: server.startedAt },
+    server:
+      server === null
+        ? null
+        : { url: server.url, pid: server.pid, startedAt: server.startedAt, version: versionOf(buildOf(server)) },
     daemon: hello === null ? null : { pid: hello.pid, cgroup: hello.cgroup, qemu: hello.qemu },
     machines: {
       running: machines.filter((one) => one.alive).length,
@@ -28,6 +32,7 @@ export async function status(options: ReportOptions): Promise<number> {
     },
     accelerator: lastAccelerator(paths),
     templates: host?.templates ?? null,
+    images: host?.images ?? null,
     pool: host?.pool ?? null,
   };
   if (options.output === "json") process.stdout.write(`${printableJson(report)}\n`);
@@ -37,11 +42,12 @@ export async function status(options: ReportOptions): Promise<number> {
 
 type Report = Readonly<{
   data: string;
-  server: { url: string; pid: number; startedAt: string } | null;
+  server: { url: string; pid: number; startedAt: string; version: string } | null;
   daemon: { pid: number; cgroup: string; qemu: string | null } | null;
   machines: { running: number; dead: number };
   accelerator: { accelerator: string; reason: string } | null;
   templates: HostStatus["templates"] | null;
+  images: HostStatus["images"] | null;
   pool: HostStatus["pool"] | null;
 }>;
 
@@ -64,7 +70,9 @@ function describe(report: Report): string {
     ["data", report.data],
     [
       "server",
-      server === null ? "not running (./microterm up)" : `${server.url}, pid ${server.pid}, since ${server.startedAt}`,
+      server === null
+        ? "not running (./microterm up)"
+        : `${server.url}, pid ${server.pid}, since ${server.startedAt}, ${server.version}`,
     ],
     [
       "daemon",
@@ -77,6 +85,7 @@ function describe(report: Report): string {
       `${report.machines.running} running${report.machines.dead > 0 ? `, ${report.machines.dead} dead` : ""}`,
     ],
     ...(report.templates === null ? [] : [["templates", describeTemplates(report.templates)]]),
+    ...(report.images === null || report.images.length === 0 ? [] : [["images", describeImages(report.images)]]),
     ...(report.pool === null ? [] : [["pool", describePool(report.pool)]]),
     ["guests", accelerator === null ? "not examined yet" : `${accelerator.accelerator}: ${accelerator.reason}`],
   ];
@@ -88,6 +97,17 @@ const because = (reason: string | null): string => (reason === null ? "" : ` (${
 function describeTemplates(templates: HostStatus["templates"]): string {
   if (templates.every((one) => one.state === "unsupported")) return "none: this driver boots every environment";
   return templates.map((one) => `${one.size} ${one.step ?? one.state}${because(one.reason)}`).join(", ");
+}
+
+/** By the first digits of their hashes; the older ones with what they are kept for. */
+function describeImages(images: HostStatus["images"]): string {
+  return images
+    .map(({ image, bytes, isCurrent, environments }) => {
+      const kept = `kept for ${environments} environment${environments === 1 ? "" : "s"}`;
+      const use = isCurrent ? `for new environments, ${environments} so far` : kept;
+      return `${image.slice(0, 12)} ${Math.round(bytes / 1e6)} MB (${use})`;
+    })
+    .join(", ");
 }
 
 function describePool({ wanted, ready, reason }: HostStatus["pool"]): string {

@@ -2,10 +2,11 @@ import { plainText } from "@microterm/host";
 import { detectAccelerator } from "./accelerator.ts";
 import { prepareFolders, serverAccount } from "./account.ts";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "./build.ts";
+import { buildOf, ownBuild, versionOf } from "./build-name.ts";
 import { ensureDaemon } from "./daemon.ts";
 import { foreignOwner } from "./data-owner.ts";
 import { rememberUp } from "./environments.ts";
-import type { UpOptions } from "./options.ts";
+import { DEFAULT_PORT, type UpOptions } from "./options.ts";
 import { cacheFolder, type DataPaths, dataPaths } from "./paths.ts";
 import { readLog } from "./plain-files.ts";
 import { createProgress, type Progress, SetupError } from "./progress.ts";
@@ -31,10 +32,16 @@ export async function up(options: UpOptions): Promise<number> {
       `run it as ${owner.name}, or choose another folder: ./microterm up --data DIR`,
     );
   }
+  const build = ownBuild();
+  let isReplaced = false;
   const already = await runningServer(paths);
   if (already !== null) {
     const link = await linkOrRestart(already, options, paths, progress);
-    if (link !== null) {
+    isReplaced = link !== null && buildOf(already) !== build;
+    if (isReplaced) {
+      const versions = `${versionOf(buildOf(already))}; this is ${versionOf(build)}`;
+      progress.note(`The server that runs is of other code (${versions}): replacing it. Environments live on.`);
+    } else if (link !== null) {
       progress.note(`microterm runs already (pid ${already.pid}).`);
       announce(already, link);
       return 0;
@@ -49,7 +56,9 @@ export async function up(options: UpOptions): Promise<number> {
   const machines =
     options.driver === "process"
       ? null
-      : await prepareMachines({ paths, cache, binaries, serverUid: account.uid, progress });
+      : await prepareMachines({ paths, cache, binaries, serverUid: account.uid, progress, isReplaced });
+  // Until here the earlier one serves.
+  if (isReplaced) await stopServer(paths);
   const args = [
     "serve",
     ...["--data", paths.data],
@@ -58,6 +67,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
+    ...["--build", build],
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];
   rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args });
@@ -66,7 +76,7 @@ export async function up(options: UpOptions): Promise<number> {
     paths,
     account,
     detach: options.detach,
-    args: [...args, "--port", String(options.port)],
+    args: [...args, "--port", String(portFor(options, already))],
   });
   const link = await signInLink(server);
   progress.note(`Ready in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
@@ -74,6 +84,11 @@ export async function up(options: UpOptions): Promise<number> {
   if (options.detach) return 0;
   progress.note("Ctrl-C stops the server; environments live on.");
   return foreground(server, paths);
+}
+
+/** Where people have the page open, unless another port is asked for. */
+function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
+  return earlier !== null && port === DEFAULT_PORT ? Number(new URL(earlier.url).port) : port;
 }
 
 /** Whether a running server was started with these addresses. */
@@ -110,6 +125,8 @@ interface MachineSetUp {
   readonly binaries: Binaries;
   readonly serverUid: number;
   readonly progress: Progress;
+  /** A server of other code runs. */
+  readonly isReplaced: boolean;
 }
 
 interface Machines {
@@ -121,6 +138,8 @@ interface Machines {
 async function prepareMachines(setUp: MachineSetUp): Promise<Machines> {
   const { paths, cache, binaries, serverUid, progress } = setUp;
   const image = await ensureImage(cache, binaries.agent, progress);
+  // A server of other code need not understand the daemon of this one.
+  if (setUp.isReplaced) await stopServer(paths);
   const daemon = await ensureDaemon({ paths, binary: binaries.daemon, image, serverUid, progress });
   try {
     const verdict = await detectAccelerator(paths, daemon, image.key, progress);
