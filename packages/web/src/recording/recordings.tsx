@@ -75,7 +75,8 @@ export const RecordingTools = (props: RecordingToolsProps) => {
         type="button"
         aria-pressed={isOn}
         disabled={!isConnected}
-        aria-label="Record this terminal"
+        // A name has to have what is seen in it.
+        aria-label={isOn ? "Recording: record this terminal" : "Record this terminal"}
         title={isOn ? "Recording: press to end it" : "Record this terminal"}
         onClick={() => set.mutate(!isOn)}
         className={`inline-flex h-8 items-center gap-1.5 rounded-md px-2 whitespace-nowrap disabled:opacity-55 ${isOn ? "bg-danger/14 font-medium text-danger" : "text-muted hover:bg-raised hover:text-text"}`}

@@ -14,11 +14,9 @@ const SettingsMenu = () => {
   const settings = useTerminalSettings();
   return (
     <Popover.Root>
-      <Popover.Trigger
-        className="inline-flex items-center gap-1 rounded-md px-1 hover:text-text"
-        aria-label="Keyboard and screen reader"
-      >
+      <Popover.Trigger className="inline-flex items-center gap-1 rounded-md px-1 hover:text-text">
         <Keyboard aria-hidden className="size-3.5" />
+        <span className="sr-only">Keyboard and screen reader: </span>
         <span className="max-sm:sr-only">{settings.isTabFree ? "Tab leaves" : "Tab types"}</span>
       </Popover.Trigger>
       <Popover.Portal>
