@@ -131,7 +131,7 @@ export const EnvironmentPage = () => {
               /
             </span>
             {/* What does not run has a card with a heading. */}
-            {hasTerminals ? (
+            {hasTerminals || environment.state === "destroying" ? (
               <h1 className="truncate font-medium">{environment.name}</h1>
             ) : (
               <span className="truncate font-medium">{environment.name}</span>
@@ -140,7 +140,13 @@ export const EnvironmentPage = () => {
         )}
       </Header>
       {environment && hasTerminals ? (
-        <Suspense fallback={<Note>Loading the terminal…</Note>}>
+        <Suspense
+          fallback={
+            <main className="flex min-h-0 flex-1 flex-col">
+              <Note>Loading the terminal…</Note>
+            </main>
+          }
+        >
           <TerminalPane
             key={environment.id}
             environment={environment}
