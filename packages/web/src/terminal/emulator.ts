@@ -6,7 +6,9 @@ import { type IDisposable, Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import { isDark, onThemeChange } from "../theme.ts";
 import { FONT_FAMILY, FONT_SIZE_PX, terminalTheme } from "./appearance.ts";
+import { keepTrueColors } from "./contrast.ts";
 import { openTarget, safeTarget } from "./links.ts";
+import { sendWheelAsKeys } from "./wheel.ts";
 
 export interface Emulator extends IDisposable {
   readonly terminal: Terminal;
@@ -40,7 +42,10 @@ const loadWebgl = async (
       webgl.dispose();
       onLost();
     });
+    // The atlas comes with the first change of the renderer's.
+    webgl.onChangeTextureAtlas(() => keepTrueColors(terminal));
     terminal.loadAddon(webgl);
+    keepTrueColors(terminal);
     return webgl;
   } catch {
     // No WebGL 2.
@@ -70,8 +75,7 @@ const createTerminal = (onLinkHovered: EmulatorOptions["onLinkHovered"]): Termin
   terminal.loadAddon(new WebLinksAddon((_, target) => openTarget(target), { hover, leave }));
   // A program must not hang the page; the server's model of the screen has the same bounds.
   boundMemory(terminal);
-  // OSC 52 would let any program on the other side read or replace the clipboard.
-  terminal.parser.registerOscHandler(52, () => true);
+  sendWheelAsKeys(terminal);
   return terminal;
 };
 
@@ -87,6 +91,7 @@ export const createEmulator = (options: EmulatorOptions): Emulator => {
     terminal,
     open(host) {
       terminal.open(host);
+      keepTrueColors(terminal);
       terminal.textarea?.setAttribute("aria-label", "Terminal input");
     },
     async setShown(isShown) {

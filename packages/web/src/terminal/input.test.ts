@@ -1,6 +1,6 @@
 import { Terminal } from "@xterm/xterm";
 import { describe, expect, test } from "vitest";
-import { ownKey } from "./keys.ts";
+import { isBrowsers, ownKey } from "./keys.ts";
 import { safeTarget } from "./links.ts";
 import { chunksOf, needsPreview, PASTE_CHUNK, pasteBytes, previewOf } from "./paste.ts";
 import { documentTitle, sanitizeTitle } from "./title.ts";
@@ -95,6 +95,19 @@ describe("keys of the page", () => {
     ["Shift+Enter", null],
     ["Ctrl+Alt+Shift+Enter", null],
     ["Cmd+Shift+c", null],
+    ["Ctrl+Alt+v", "send-ctrl-v"],
+    ["Ctrl+v", null],
   ])("%s", (keys, own) => expect(ownKey(chord(keys), false)).toBe(own));
+  test.each([
+    ["Ctrl+v", true, false],
+    ["Ctrl+Shift+V", true, true],
+    ["Shift+Insert", true, true],
+    ["Ctrl+Alt+v", false, false],
+    ["Cmd+v", false, false],
+    ["v", false, false],
+  ])("%s comes as a paste: %s, on a Mac %s", (keys, isPaste, isPasteOnMac) => {
+    expect(isBrowsers(chord(keys), { isTabFree: false, isMac: false })).toBe(isPaste);
+    expect(isBrowsers(chord(keys), { isTabFree: false, isMac: true })).toBe(isPasteOnMac);
+  });
   test("Ctrl+C copies where there is a selection", () => expect(ownKey(chord("Ctrl+c"), true)).toBe("copy"));
 });

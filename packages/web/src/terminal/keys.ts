@@ -7,16 +7,21 @@ import type { Terminal } from "@xterm/xterm";
 export interface KeySettings {
   /** Tab moves the focus on, as in the rest of the page. */
   readonly isTabFree: boolean;
+  /** There Ctrl+V is the program's, and Cmd+V pastes. */
+  readonly isMac: boolean;
 }
 
 export type PageKey = "toggle-tab" | "new-terminal" | "next-terminal" | "previous-terminal";
-type OwnKey = PageKey | "copy" | "next-prompt" | "previous-prompt";
+type OwnKey = PageKey | "send-ctrl-v" | "copy" | "next-prompt" | "previous-prompt";
 
 /** What is shown beside the actions that they do. */
 export const KEY_NAMES = {
   "toggle-tab": "Ctrl+Shift+F6",
   "new-terminal": "Ctrl+Shift+Enter",
 } as const;
+
+/** Quotes the next key in shells and editors, and begins vim's blocks. */
+const CTRL_V = "\x16";
 
 const copy = (terminal: Terminal): void => {
   const text = terminal.getSelection();
@@ -40,8 +45,9 @@ const WITH_CONTROL_SHIFT: Readonly<Record<string, OwnKey>> = {
 
 /** What the page does with a key; null: nothing, it is the program's. */
 export const ownKey = ({ key, ctrlKey, shiftKey, altKey, metaKey }: Chord, hasSelection: boolean): OwnKey | null => {
-  if (altKey) return null;
   const name = key.toLowerCase();
+  // Ctrl+V itself pastes.
+  if (altKey) return ctrlKey && !shiftKey && !metaKey && name === "v" ? "send-ctrl-v" : null;
   if (ctrlKey && !metaKey) {
     if (shiftKey) return WITH_CONTROL_SHIFT[name] ?? null;
     return name === "c" && hasSelection ? "copy" : null;
@@ -51,9 +57,13 @@ export const ownKey = ({ key, ctrlKey, shiftKey, altKey, metaKey }: Chord, hasSe
 };
 
 /** Left to the browser: moving the focus, and the paste that comes as an event. */
-const isBrowsers = ({ key, ctrlKey, shiftKey, altKey, metaKey }: Chord, isTabFree: boolean): boolean => {
+export const isBrowsers = (
+  { key, ctrlKey, shiftKey, altKey, metaKey }: Chord,
+  { isTabFree, isMac }: KeySettings,
+): boolean => {
   if (altKey || metaKey) return false;
   if (key === "Tab") return !ctrlKey && isTabFree;
+  if (ctrlKey && !shiftKey && key.toLowerCase() === "v") return !isMac;
   return shiftKey && (ctrlKey ? key.toLowerCase() === "v" : key === "Insert");
 };
 
@@ -68,12 +78,13 @@ export interface KeyOptions {
 export const createKeyHandler =
   ({ terminal, settings, jump, onPageKey }: KeyOptions) =>
   (event: KeyboardEvent): boolean => {
-    if (isBrowsers(event, settings().isTabFree)) return false;
+    if (isBrowsers(event, settings())) return false;
     const own = ownKey(event, terminal.hasSelection());
     if (own === null) return true;
     event.preventDefault();
     if (event.type !== "keydown") return false;
     if (own === "copy") copy(terminal);
+    else if (own === "send-ctrl-v") terminal.input(CTRL_V, true);
     else if (own === "previous-prompt") jump(-1);
     else if (own === "next-prompt") jump(1);
     else onPageKey(own);

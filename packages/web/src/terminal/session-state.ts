@@ -25,6 +25,8 @@ export interface SessionState {
   readonly notice: string | null;
   readonly hoveredLink: string | null;
   readonly pendingPaste: string | null;
+  /** What a program wants to copy, which nobody was asked about before. */
+  readonly pendingCopy: string | null;
   /** A program takes the mouse, so selecting needs Shift. */
   readonly isMouseTaken: boolean;
 }
@@ -45,6 +47,7 @@ export const INITIAL_STATE: SessionState = {
   notice: null,
   hoveredLink: null,
   pendingPaste: null,
+  pendingCopy: null,
   isMouseTaken: false,
 };
 

@@ -3,6 +3,7 @@ import type { Attachment, Client } from "@microterm/sdk";
 import { createStore, type Store } from "../store.ts";
 import { isDark } from "../theme.ts";
 import { appearanceOf, loadFonts } from "./appearance.ts";
+import { hearCopies } from "./clipboard-writes.ts";
 import { createEmulator } from "./emulator.ts";
 import { createKeyHandler, type KeySettings, type PageKey } from "./keys.ts";
 import { createLetterbox } from "./letterbox.ts";
@@ -10,6 +11,7 @@ import { createScreenKeeper } from "./screen-keeper.ts";
 import { wireInput } from "./session-input.ts";
 import { createSessionOutput } from "./session-output.ts";
 import { INITIAL_STATE, isForeign, type SessionState } from "./session-state.ts";
+import { changeTerminalSettings, terminalSettings } from "./settings.ts";
 import { integrateShell } from "./shell-integration.ts";
 import { sanitizeTitle } from "./title.ts";
 import { syncScrollbar } from "./xterm-private.ts";
@@ -39,7 +41,10 @@ export interface Session extends Pick<Store<SessionState>, "get" | "subscribe"> 
   dismissNotice(): void;
   /** Answers the preview of a paste. */
   decidePaste(isWanted: boolean): void;
+  /** Answers whether programs may copy, for good. */
+  decideCopy(isAllowed: boolean): void;
   setScreenReader(isOn: boolean): void;
+  setOptionMeta(isOn: boolean): void;
   /** Drops what is kept of its screen. */
   forget(): void;
   dispose(): void;
@@ -74,6 +79,18 @@ export const openSession = (options: SessionOptions): Session => {
     },
   });
   const { terminal } = emulator;
+  const copy = (text: string): void => {
+    const failed = (): void => store.set({ notice: "The browser did not let a program copy to the clipboard." });
+    if (navigator.clipboard === undefined) failed();
+    else navigator.clipboard.writeText(text).catch(failed);
+  };
+  hearCopies(terminal, (text) => {
+    const { mayCopy } = terminalSettings();
+    // Nobody copies in a tab that is not looked at.
+    if (mayCopy === false || !isShown) return;
+    if (mayCopy) copy(text);
+    else store.set({ pendingCopy: text });
+  });
   const shell = integrateShell(terminal, store.set);
   const keeper = createScreenKeeper(terminal, options.keptAs, shell);
   const letterbox = createLetterbox(terminal, host);
@@ -195,6 +212,16 @@ export const openSession = (options: SessionOptions): Session => {
     reconnectNow: () => attachment?.reconnectNow(),
     dismissNotice: () => store.set({ notice: null }),
     decidePaste: input.decidePaste,
+    decideCopy(isAllowed) {
+      const text = store.get().pendingCopy;
+      store.set({ pendingCopy: null });
+      changeTerminalSettings({ mayCopy: isAllowed });
+      if (isAllowed && text !== null) copy(text);
+      terminal.focus();
+    },
+    setOptionMeta(isOn) {
+      terminal.options.macOptionIsMeta = isOn;
+    },
     setScreenReader(isOn) {
       terminal.options.screenReaderMode = isOn;
     },

@@ -3,11 +3,19 @@ import { Keyboard } from "lucide-react";
 import { focusAfterClose } from "../parts/focus.ts";
 import { KEY_NAMES } from "./keys.ts";
 import { isForeign, type SessionState } from "./session-state.ts";
-import { changeTerminalSettings, type TerminalSettings, useTerminalSettings } from "./settings.ts";
+import { changeTerminalSettings, IS_MAC, type TerminalSettings, useTerminalSettings } from "./settings.ts";
 
-const CHOICES: readonly { readonly key: keyof TerminalSettings; readonly label: string; readonly hint: string }[] = [
+interface Choice {
+  readonly key: keyof TerminalSettings;
+  readonly label: string;
+  readonly hint: string;
+}
+
+const CHOICES: readonly Choice[] = [
   { key: "isTabFree", label: "Tab leaves the terminal", hint: KEY_NAMES["toggle-tab"] },
   { key: "isScreenReader", label: "Announce output to screen readers", hint: "" },
+  ...(IS_MAC ? [{ key: "isOptionMeta", label: "Option is Meta", hint: "" } as const] : []),
+  { key: "mayCopy", label: "Programs may copy to the clipboard", hint: "" },
 ];
 
 const SettingsMenu = () => {
@@ -30,7 +38,7 @@ const SettingsMenu = () => {
               <label key={key} className="flex h-8 cursor-pointer items-center gap-2 rounded-md px-2 hover:bg-raised">
                 <input
                   type="checkbox"
-                  checked={settings[key]}
+                  checked={settings[key] === true}
                   onChange={(event) => changeTerminalSettings({ [key]: event.currentTarget.checked })}
                   className="accent-accent"
                 />

@@ -8,12 +8,13 @@ import { RecordingTools } from "../recording/recordings.tsx";
 import { RENDERER } from "../renderer.ts";
 import { UploadPanel } from "../upload/upload-panel.tsx";
 import { CloseDialog } from "./close-dialog.tsx";
+import { CopyConsent } from "./copy-consent.tsx";
 import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover } from "./covers.tsx";
 import type { PageKey } from "./keys.ts";
 import type { Session } from "./session.ts";
 import type { SessionState } from "./session-state.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
-import { changeTerminalSettings, terminalSettings, useTerminalSettings } from "./settings.ts";
+import { changeTerminalSettings, IS_MAC, terminalSettings, useTerminalSettings } from "./settings.ts";
 import { StatusItems } from "./status-items.tsx";
 import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { documentTitle } from "./title.ts";
@@ -31,7 +32,7 @@ const useSessions = (
   const [known, setKnown] = useState<{ readonly sessions: Sessions } | null>(null);
   const sessions = known?.sessions ?? null;
   useEffect(() => {
-    const keys = () => ({ isTabFree: terminalSettings().isTabFree });
+    const keys = () => ({ isTabFree: terminalSettings().isTabFree, isMac: IS_MAC });
     const shared = { client, environment: id, renderer: RENDERER, keys };
     const made = createSessions({ ...shared, onPageKey: (key) => handler.current(key) }, name);
     setKnown({ sessions: made });
@@ -63,7 +64,7 @@ interface ScreenProps {
 /** The terminal that is looked at, with what lies over it. */
 const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
   const place = useRef<HTMLDivElement>(null);
-  const { isScreenReader } = useTerminalSettings();
+  const { isScreenReader, isOptionMeta } = useTerminalSettings();
   const isFirst = useRef(true);
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked once, when it is shown.
   useLayoutEffect(() => {
@@ -72,6 +73,7 @@ const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
     return () => session.hide();
   }, [session]);
   useEffect(() => session.setScreenReader(isScreenReader), [session, isScreenReader]);
+  useEffect(() => session.setOptionMeta(isOptionMeta), [session, isOptionMeta]);
   useEffect(() => {
     if (!isCovered && !isFirst.current) session.focus();
     isFirst.current = false;
@@ -94,6 +96,7 @@ const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
         </p>
       )}
       {hoveredLink !== null && <LinkTarget target={hoveredLink} />}
+      {state.pendingCopy !== null && <CopyConsent text={state.pendingCopy} onDecide={session.decideCopy} />}
       {notice !== null && <NoticeBar notice={notice} onDismiss={session.dismissNotice} />}
       {phase === "reconnecting" && !isCovered && (
         <ReconnectCover retryAt={state.retryAt} onRetry={session.reconnectNow} />

@@ -8,6 +8,7 @@ interface Private {
     readonly _viewport?: { queueSync(): void };
     /** addon-fit reads it too. */
     readonly _renderService: {
+      readonly _renderer: { readonly value?: object };
       readonly dimensions: { readonly css: { readonly cell: { readonly width: number; readonly height: number } } };
     };
   };
@@ -18,6 +19,9 @@ const coreOf = (terminal: Terminal): Private["_core"] => (terminal as unknown as
 /** A cell in CSS pixels, 0 before there is a renderer. */
 export const cellOf = (terminal: Terminal): { readonly width: number; readonly height: number } =>
   coreOf(terminal)._renderService.dimensions.css.cell;
+
+/** What draws now; undefined before the terminal is opened. */
+export const rendererOf = (terminal: Terminal): object | undefined => coreOf(terminal)._renderService._renderer.value;
 
 /** Called just before an `onData` that carries a person's typing; what xterm.js answers to queries has no announcement. */
 export const onUserInput = (terminal: Terminal, listener: () => void): IDisposable =>
