@@ -62,6 +62,37 @@ describe("the page", () => {
     await page.close();
   });
 
+  test("draws named colours as they are, turns the wheel into rows, and copies once a person agreed", async () => {
+    const page = await signIn(world.browser, world.server);
+    await page.createEnvironment();
+    await page.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.type("printf '\\033[38;2;40;40;40mTRUE\\033[0m \\033[38;5;16mCUBE\\033[0m\\n'\n");
+    await page.untilScreen(/^TRUE CUBE$/);
+    const colorOf = (text: string) =>
+      page.page.evaluate(
+        `getComputedStyle([...document.querySelectorAll(".xterm-rows span")].find((span) => span.textContent === "${text}") ?? document.body).color`,
+      );
+    await expect.poll(() => colorOf("TRUE")).toBe("rgb(40, 40, 40)");
+    expect(await colorOf("CUBE")).toBe("rgb(0, 0, 0)");
+
+    await page.type("seq 500 | less\n");
+    await page.untilScreen(/^1$/);
+    await page.page.mouse.move(400, 300);
+    await page.page.mouse.wheel(0, 100);
+    await page.untilScreen((rows) => rows[0] === "4");
+    await page.type("q");
+
+    await page.type("printf '\\033]52;c;%s\\007' $(printf copied | base64)\n");
+    await page.page.getByRole("button", { name: "Always allow" }).click();
+    const copied = () => page.page.evaluate("navigator.clipboard.readText()");
+    await expect.poll(copied).toBe("copied");
+    await page.type("printf '\\033]52;c;%s\\007' $(printf again | base64)\n");
+    await expect.poll(copied).toBe("again");
+    expect(page.errors).toEqual([]);
+    await page.removeEnvironment();
+    await page.close();
+  });
+
   test("asks before several lines are pasted into a program that would run them", async () => {
     const page = await signIn(world.browser, world.server);
     await page.createEnvironment();
