@@ -105,7 +105,11 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
     },
     async run(id, script, timeoutMs = 120_000) {
       const body = { command: ["sh", "-c", script], timeoutMs };
-      const { exit, failure, stdout, stderr, timedOut } = await current().ok("POST", `/v1/environments/${id}/exec`, body);
+      const { exit, failure, stdout, stderr, timedOut } = await current().ok(
+        "POST",
+        `/v1/environments/${id}/exec`,
+        body,
+      );
       if (failure !== undefined) throw new Error(`the command did not start: ${failure.message}`);
       if (timedOut) throw new Error(`the command had not ended after ${timeoutMs} ms; it printed: ${stdout}${stderr}`);
       return { code: exit.code, stdout, stderr };

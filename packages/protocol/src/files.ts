@@ -8,8 +8,24 @@ export const FileEntry = z.strictObject({
   mode: z.number().int(),
   modifiedAt: z.iso.datetime(),
   target: z.string().optional(),
+  /** No call can name it: its path is no UTF-8 and shown with replacements, or is too long. */
+  isUnopenable: z.literal(true).optional(),
 });
 export type FileEntry = z.infer<typeof FileEntry>;
+
+/** A thing that a copy could not carry; `reason` is how the sentence "it …" goes on. */
+export const LeftOutMember = z.strictObject({ path: z.string(), reason: z.string() });
+
+/** What became of a tar's members. */
+export const ExtractedTar = z.strictObject({
+  /** Made, or there already as folders. */
+  entries: z.number().int(),
+  /** Members that could not be made, the first 200 of them. */
+  leftOut: z.array(LeftOutMember),
+  /** All of them. */
+  leftOutCount: z.number().int(),
+});
+export type ExtractedTar = z.infer<typeof ExtractedTar>;
 
 /** First message of an exec: what to run. Relative `cwd` starts at the user's home. */
 export const ExecRequest = z.strictObject({

@@ -1,9 +1,8 @@
-import { FileEntry } from "@microterm/protocol";
+import { ExtractedTar, FileEntry } from "@microterm/protocol";
 import { z } from "zod";
 import type { RequestBody, Transport } from "./transport.ts";
 
 const Listing = z.strictObject({ entries: z.array(FileEntry), truncated: z.boolean() });
-const Extracted = z.object({ entries: z.number().int() });
 
 /** Files inside an environment, as the user `dev`; a relative path starts at the home folder. */
 export interface Files {
@@ -17,20 +16,20 @@ export interface Files {
     environment: string,
     path: string,
     body: RequestBody,
-    options?: { readonly mode?: number; readonly signal?: AbortSignal },
+    options?: { readonly mode?: number; readonly modifiedAt?: string; readonly signal?: AbortSignal },
   ): Promise<FileEntry>;
   /** With its parents. */
   makeDirectory(environment: string, path: string): Promise<FileEntry>;
   remove(environment: string, path: string, options?: { readonly recursive?: boolean }): Promise<void>;
   /** A tar whose members' names begin with the path's last component. */
   readTar(environment: string, path: string, options?: { readonly signal?: AbortSignal }): Promise<Response>;
-  /** Extracts into an existing folder; resolves to the number of members where the server tells it. */
+  /** Extracts into an existing folder. What could not be made there is left out and named. */
   writeTar(
     environment: string,
     path: string,
     tar: ReadableStream<Uint8Array>,
     options?: { readonly signal?: AbortSignal },
-  ): Promise<number | null>;
+  ): Promise<ExtractedTar>;
 }
 
 export function createFiles(transport: Transport, environmentPath: (ref: string) => string): Files {
@@ -43,7 +42,11 @@ export function createFiles(transport: Transport, environmentPath: (ref: string)
     write: (environment, path, body, options = {}) =>
       transport.json(FileEntry, at(environment, "/content"), {
         method: "PUT",
-        query: { path, mode: options.mode === undefined ? undefined : options.mode.toString(8).padStart(4, "0") },
+        query: {
+          path,
+          mode: options.mode === undefined ? undefined : options.mode.toString(8).padStart(4, "0"),
+          modifiedAt: options.modifiedAt,
+        },
         body,
         signal: options.signal,
       }),
@@ -56,16 +59,13 @@ export function createFiles(transport: Transport, environmentPath: (ref: string)
       }),
     readTar: (environment, path, options = {}) =>
       transport.send(at(environment, "/tar"), { query: { path }, signal: options.signal }),
-    writeTar: async (environment, path, tar, options = {}) => {
-      const response = await transport.send(at(environment, "/tar"), {
+    writeTar: (environment, path, tar, options = {}) =>
+      transport.json(ExtractedTar, at(environment, "/tar"), {
         method: "PUT",
         query: { path },
         body: tar,
         headers: { "content-type": "application/x-tar" },
         signal: options.signal,
-      });
-      const answer = Extracted.safeParse(await response.json().catch(() => null));
-      return answer.success ? answer.data.entries : null;
-    },
+      }),
   };
 }

@@ -57,14 +57,16 @@ pub async fn call(
             Ok(answer)
         }
         (&Method::PUT, ["content"]) => {
-            let query = Query::parse(query, &["path", "mode"])?;
-            let entry = upload::receive(located(&query)?, query.mode()?, body).await?;
+            let query = Query::parse(query, &["path", "mode", "mtime"])?;
+            let properties = upload::Properties { mode: query.mode()?, mtime: query.mtime()? };
+            let entry = upload::receive(located(&query)?, properties, body).await?;
             Ok(answer::json(StatusCode::CREATED, &entry))
         }
         (&Method::GET, ["tar"]) => Ok(answer::stream(tar_out::open(user, only_path()?).await?)),
         (&Method::PUT, ["tar"]) => {
-            let entries = tar_in::receive(user, only_path()?, body).await?;
-            Ok(answer::json(StatusCode::OK, &json!({ "entries": entries })))
+            let tar_in::Extracted { entries, left_out } = tar_in::receive(user, only_path()?, body).await?;
+            let answer = json!({ "entries": entries, "leftOut": left_out.named(), "leftOutCount": left_out.count() });
+            Ok(answer::json(StatusCode::OK, &answer))
         }
         (method, _) => Err(no_such_call(method, "/v1/files…")),
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use crate::error::{CallError, CallResult, Code};
+use crate::query::MAX_PATH;
 
 /// Entries a listing names.
 const MAX_ENTRIES: usize = 10_000;
@@ -26,6 +27,9 @@ pub struct Entry {
     modified_unix_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
+    /// No call can name it: `path` is not UTF-8 and shown with replacements, or too long.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_unopenable: bool,
 }
 
 #[derive(Serialize)]
@@ -66,6 +70,7 @@ fn entry(path: &Path, metadata: &Metadata) -> Entry {
         mode: metadata.mode() & 0o7777,
         modified_unix_ms: metadata.mtime() * 1000 + metadata.mtime_nsec() / 1_000_000,
         target: target.map(|target| target.to_string_lossy().into_owned()),
+        is_unopenable: path.to_str().is_none_or(|path| path.len() > MAX_PATH),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{CallError, CallResult, Code, bad_request};
 
 /// The longest path in bytes (PATH_MAX).
-const MAX_PATH: usize = 4096;
+pub const MAX_PATH: usize = 4096;
 
 pub struct Query(Vec<(String, String)>);
 
@@ -55,6 +55,14 @@ impl Query {
         }
     }
 
+    /// Milliseconds since 1970.
+    pub fn mtime(&self) -> CallResult<Option<i64>> {
+        let Some(value) = self.get("mtime") else { return Ok(None) };
+        let in_range = |ms: &i64| ms.abs() <= 8_640_000_000_000_000;
+        let parsed = value.parse().ok().filter(in_range).filter(|_| !value.starts_with('+'));
+        parsed.map(Some).ok_or_else(|| bad_request("mtime is milliseconds since 1970"))
+    }
+
     /// Permission bits in octal.
     pub fn mode(&self) -> CallResult<Option<u32>> {
         let Some(value) = self.get("mode") else { return Ok(None) };
@@ -93,6 +101,11 @@ mod tests {
         assert_eq!(query.path().unwrap(), "a/b cé");
         assert_eq!(query.mode().unwrap(), Some(0o644));
         assert!(Query::parse(Some("other=1"), &["path"]).is_err());
+        let mtime = |text| Query::parse(Some(text), &["mtime"]).unwrap().mtime();
+        assert_eq!(mtime("mtime=-1500").unwrap(), Some(-1500));
+        for bad in ["mtime=", "mtime=1.5", "mtime=%2B1", "mtime=9223372036854775807"] {
+            assert!(mtime(bad).is_err(), "{bad}");
+        }
         assert!(Query::parse(Some("path=1&path=2"), &["path"]).is_err());
         assert!(Query::parse(Some("path=%ff"), &["path"]).is_err());
         assert!(Query::parse(Some("path=%f"), &["path"]).is_err());

@@ -2,23 +2,31 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
-use tar::{Archive, EntryType};
+use tar::Archive;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::files::on_file_thread;
+use crate::left_out::LeftOut;
 use crate::request_body::RequestBody;
+use crate::tar_members::Members;
 use crate::tar_threads;
 use crate::user::User;
 
 /// Pieces received ahead.
 const PIECES: usize = 4;
 
-/// Extracts a request's body; answers how many members were written.
-pub async fn receive(user: &User, path: PathBuf, mut body: RequestBody) -> CallResult<u64> {
+/// Members written, and those that were not.
+pub struct Extracted {
+    pub entries: u64,
+    pub left_out: LeftOut,
+}
+
+/// Extracts a request's body.
+pub async fn receive(user: &User, path: PathBuf, mut body: RequestBody) -> CallResult<Extracted> {
     let directory = on_file_thread(path, |path| {
         let directory = fs::canonicalize(path)?;
         let found = fs::metadata(&directory)?;
@@ -60,7 +68,7 @@ impl Read for PieceReader {
     }
 }
 
-fn extract(reader: PieceReader, directory: &Path) -> CallResult<u64> {
+fn extract(reader: PieceReader, directory: &Path) -> CallResult<Extracted> {
     let malformed = |error: io::Error| match error.raw_os_error() {
         Some(_) => CallError::io("tar", &error),
         None => bad_request(format!("not a whole tar: {error}")),
@@ -68,55 +76,10 @@ fn extract(reader: PieceReader, directory: &Path) -> CallResult<u64> {
     let mut archive = Archive::new(reader);
     archive.set_unpack_xattrs(false);
     archive.set_overwrite(true);
-    let mut written = 0;
+    let mut members = Members::new(directory);
     for member in archive.entries().map_err(malformed)? {
-        let mut member = member.map_err(malformed)?;
-        check_pax(&mut member)?;
-        let name = member.path().map_err(malformed)?.into_owned();
-        let stays = name.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !stays {
-            return Err(bad_request(format!("member {name:?} would leave the directory")));
-        }
-        let kind = member.header().entry_type();
-        let wanted = matches!(
-            kind,
-            EntryType::Regular | EntryType::Continuous | EntryType::Directory | EntryType::Symlink | EntryType::Link
-        );
-        if !wanted {
-            continue;
-        }
-        // It also refuses to write through a link that an earlier member made and that leads out.
-        match member.unpack_in(directory) {
-            Ok(true) => written += 1,
-            Ok(false) => return Err(bad_request(format!("member {name:?} would leave the directory"))),
-            Err(error) => return Err(member_error(&name, &error)),
-        }
+        members.add(&mut member.map_err(malformed)?)?;
     }
-    Ok(written)
-}
-
-/// The tar crate passes over records it cannot read, among them names with a newline, and takes the shortened name of the
-/// header instead: such a member would be written under a name that nobody gave it.
-fn check_pax<R: Read>(member: &mut tar::Entry<'_, R>) -> CallResult<()> {
-    let unreadable = |_| bad_request("a member's pax records cannot be read; a name with a newline is one reason");
-    for record in member.pax_extensions().map_err(unreadable)?.into_iter().flatten() {
-        if record.map_err(unreadable)?.value_bytes().contains(&0) {
-            return Err(bad_request("a member's pax record contains a NUL"));
-        }
-    }
-    Ok(())
-}
-
-/// The tar crate wraps the system's error in its own; the errno tells the code.
-fn member_error(name: &Path, error: &io::Error) -> CallError {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(at) = source {
-        if let Some(inner) = at.downcast_ref::<io::Error>()
-            && inner.raw_os_error().is_some()
-        {
-            return CallError::io(&name.to_string_lossy(), inner);
-        }
-        source = at.source();
-    }
-    bad_request(format!("member {name:?}: {error}"))
+    let (entries, left_out) = members.finish()?;
+    Ok(Extracted { entries, left_out })
 }

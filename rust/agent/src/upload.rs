@@ -1,11 +1,11 @@
 //! A file received: written beside its target under a temporary name and renamed when whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::task::spawn_blocking;
 
@@ -18,6 +18,14 @@ const WRITE_BYTES: usize = 128 << 10;
 /// The longest part of the target's name that a temporary one repeats; a name has at most 255 bytes.
 const NAME_BYTES: usize = 64;
 
+/// What the file is given besides its bytes.
+#[derive(Clone, Copy)]
+pub struct Properties {
+    pub mode: Option<u32>,
+    /// Milliseconds since 1970; the time of its writing where absent.
+    pub mtime: Option<i64>,
+}
+
 /// The temporary file; removed when it was not renamed.
 struct Upload {
     target: PathBuf,
@@ -27,8 +35,8 @@ struct Upload {
     renamed: bool,
 }
 
-pub async fn receive(path: PathBuf, mode: Option<u32>, mut body: RequestBody) -> CallResult<Entry> {
-    let mut upload = on_file_thread(path.clone(), move |path| begin(path, mode)).await?;
+pub async fn receive(path: PathBuf, properties: Properties, mut body: RequestBody) -> CallResult<Entry> {
+    let mut upload = on_file_thread(path.clone(), move |path| begin(path, properties.mode)).await?;
     let mut gathered = Vec::new();
     while let Some(data) = body.next().await? {
         gathered.extend_from_slice(&data);
@@ -40,7 +48,13 @@ pub async fn receive(path: PathBuf, mode: Option<u32>, mut body: RequestBody) ->
     let Some(file) = upload.file.take() else { unreachable!("a write puts the file back") };
     let (temporary, target, mode) = (upload.temporary.clone(), upload.target.clone(), upload.mode);
     let entry = on_file_thread(path, move |path| {
+        // A hole at the end was not written.
+        let length = (&file).stream_position()?;
+        file.set_len(length)?;
         file.set_permissions(Permissions::from_mode(mode))?;
+        if let Some(ms) = properties.mtime {
+            file.set_modified(time_of(ms))?;
+        }
         drop(file);
         fs::rename(&temporary, &target)?;
         stat(path)
@@ -55,6 +69,10 @@ fn begin(path: &Path, mode: Option<u32>) -> io::Result<Upload> {
     // Through a link the file it points to is written, and the link stays.
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
+        // As cp(1) has it: what a link that leads nowhere means, only its owner knows.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "a link that leads nowhere"));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };
@@ -82,10 +100,23 @@ fn unique() -> String {
 impl Upload {
     async fn write(&mut self, path: &Path, bytes: Vec<u8>) -> CallResult<()> {
         let Some(mut file) = self.file.take() else { unreachable!("a write puts the file back") };
-        let work = move |_: &Path| file.write_all(&bytes).map(|()| file);
+        let work = move |_: &Path| write_or_skip(&mut file, &bytes).map(|()| file);
         self.file = Some(on_file_thread(path.to_owned(), work).await?);
         Ok(())
     }
+}
+
+/// Zeros as long as these pieces become a hole, as they were in most files that have so many.
+fn write_or_skip(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    if bytes.len() >= WRITE_BYTES && bytes.iter().all(|byte| *byte == 0) {
+        return file.seek_relative(bytes.len() as i64);
+    }
+    file.write_all(bytes)
+}
+
+fn time_of(unix_ms: i64) -> SystemTime {
+    let distance = Duration::from_millis(unix_ms.unsigned_abs());
+    if unix_ms < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
 }
 
 impl Drop for Upload {

@@ -269,13 +269,14 @@ fn a_start_of_several_frames_is_one() {
         for length in [2 * 65_536, 100_000, 65_537] {
             let json = |word: usize| {
                 let words = ["x".repeat(word / 2), "x".repeat(word - word / 2)];
-                json!({ "command": ["sh", "-c", "echo ${#1} ${#2}", "sh", words[0], words[1]], "tty": null }).to_string()
+                json!({ "command": ["sh", "-c", "echo ${#1} ${#2}", "sh", words[0], words[1]], "tty": null })
+                    .to_string()
             };
             let start = json(length - json(0).len());
             assert_eq!(start.len(), length);
             let mut stream = agent.stream("/v1/exec").await;
             let mut pieces: Vec<&[u8]> = start.as_bytes().chunks(65_536).collect();
-            if length % 65_536 == 0 {
+            if length.is_multiple_of(65_536) {
                 pieces.push(&[]);
             }
             for piece in pieces {

@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, realpath, utimes } from "node:fs/promises";
+import { lstat, mkdir, realpath, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -7,9 +7,11 @@ import type { FileEntry } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
 import { CliError } from "../failure.ts";
 import { extractTar } from "./extract.ts";
+import type { OnSkipped } from "./left-out.ts";
 import { meansContents, nameOf, statLocal, statRemote } from "./location.ts";
 import { replaceFile } from "./partial-file.ts";
 import { CopyProgress } from "./progress.ts";
+import { writeWithHoles } from "./sparse.ts";
 
 export interface Download {
   readonly client: Client;
@@ -17,7 +19,7 @@ export interface Download {
   /** Inside the environment. */
   readonly path: string;
   readonly destination: string;
-  readonly onSkipped: (member: string, why: string) => void;
+  readonly onSkipped: OnSkipped;
 }
 
 export async function download(options: Download): Promise<void> {
@@ -31,8 +33,9 @@ export async function download(options: Download): Promise<void> {
   if (entry.type === "directory") {
     if (there !== null && !there.isDirectory()) throw new CliError(`${destination} is not a folder.`);
     const into = there === null || meansContents(path) ? destination : join(destination, nameOf(path));
-    await mkdir(into, { recursive: there !== null });
-    await downloadFolder(options, entry, into);
+    const isNew = statLocal(into) === null;
+    if (isNew) await mkdir(into);
+    await downloadFolder(options, entry, { into, isNew });
     return;
   }
   if (entry.type === "other") throw new CliError(`${environment}:${path} is neither a file nor a folder.`);
@@ -41,12 +44,16 @@ export async function download(options: Download): Promise<void> {
   await downloadFile(options, entry, target);
 }
 
-async function downloadFolder(options: Download, entry: FileEntry, into: string): Promise<void> {
+async function downloadFolder(
+  options: Download,
+  entry: FileEntry,
+  target: { readonly into: string; readonly isNew: boolean },
+): Promise<void> {
   const { client, environment, onSkipped } = options;
   const response = await client.files.readTar(environment, entry.path);
   const progress = new CopyProgress(`${environment}:${options.path}`, null);
   try {
-    await extractTar(bodyOf(response), { into, onBytes: (bytes) => progress.add(bytes), onSkipped });
+    await extractTar(bodyOf(response), { ...target, onBytes: (bytes) => progress.add(bytes), onSkipped });
   } finally {
     await response.body?.cancel().catch(() => {});
     progress.end();
@@ -57,24 +64,35 @@ async function downloadFile(options: Download, entry: FileEntry, target: string)
   const { client, environment } = options;
   const response = await client.files.read(environment, entry.path);
   const progress = new CopyProgress(`${environment}:${options.path}`, entry.size);
-  const body = Readable.from(bodyOf(response), { objectMode: false });
-  body.on("data", (bytes: Buffer) => progress.add(bytes.length));
+  const body = counted(bodyOf(response), progress);
   try {
     const there = statLocal(target);
     if (there !== null && !there.isFile()) {
       // A pipe or a device of the person's own choice.
-      await pipeline(body, createWriteStream(target));
+      await pipeline(Readable.from(body, { objectMode: false }), createWriteStream(target));
       return;
     }
+    // As cp(1) has it.
+    if (there === null && (await lstat(target).catch(() => null)) !== null)
+      throw new CliError(`${target} is a link that leads nowhere.`, {
+        hint: "Remove it, or name what it should lead to.",
+      });
     // Beside the target and renamed, so that a broken copy leaves what was there.
     const final = there === null ? target : await realpath(target);
     await replaceFile(final, async (partial) => {
-      await pipeline(body, createWriteStream(partial, { flags: "wx", mode: entry.mode & 0o777 }));
+      await writeWithHoles(partial, entry.mode & 0o777, body);
       const modified = new Date(entry.modifiedAt);
       await utimes(partial, modified, modified);
     });
   } finally {
     progress.end();
+  }
+}
+
+async function* counted(source: AsyncIterable<Uint8Array>, progress: CopyProgress): AsyncGenerator<Uint8Array> {
+  for await (const bytes of source) {
+    progress.add(bytes.length);
+    yield bytes;
   }
 }
 

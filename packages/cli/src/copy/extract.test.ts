@@ -41,6 +41,7 @@ async function extract(members: readonly Member[], maxMembers?: number): Promise
   const skipped: string[] = [];
   await extractTar(tarOf(members), {
     into,
+    isNew: false,
     onBytes: () => {},
     onSkipped: (member) => skipped.push(member),
     ...(maxMembers === undefined ? {} : { maxMembers }),
@@ -168,7 +169,7 @@ describe("a hostile tar", () => {
     const pieces: Uint8Array[] = [];
     for await (const piece of tarOf([{ name: "h/a", content: "x".repeat(5000) }])) pieces.push(piece);
     const whole = Buffer.concat(pieces);
-    const options = { into, onBytes: () => {}, onSkipped: () => {} };
+    const options = { into, isNew: false, onBytes: () => {}, onSkipped: () => {} };
     const feed = async function* (bytes: Uint8Array) {
       yield bytes;
     };

@@ -1,4 +1,4 @@
-import type { ExecFailure, ExecRequest, FileEntry, TerminalExit, TerminalId } from "@microterm/protocol";
+import type { ExecFailure, ExecRequest, ExtractedTar, FileEntry, TerminalExit, TerminalId } from "@microterm/protocol";
 import type { Abortable } from "./abortable.ts";
 
 /**
@@ -60,12 +60,13 @@ export interface GuestAgent {
   write(
     path: string,
     body: AsyncIterable<Uint8Array>,
-    options?: Abortable & { readonly mode?: number },
+    options?: Abortable & { readonly mode?: number; readonly modifiedUnixMs?: number },
   ): Promise<FileEntry>;
   makeDirectory(path: string, options?: Abortable): Promise<FileEntry>;
   removeFile(path: string, options?: Abortable & { readonly recursive?: boolean }): Promise<void>;
   readTar(path: string, options?: Abortable): Promise<AsyncIterable<Uint8Array>>;
-  writeTar(path: string, body: AsyncIterable<Uint8Array>, options?: Abortable): Promise<{ readonly entries: number }>;
+  /** What could not be made is left out and named; a tar that is malformed or leads out of `path` is refused. */
+  writeTar(path: string, body: AsyncIterable<Uint8Array>, options?: Abortable): Promise<ExtractedTar>;
 
   /** A sign of life that costs next to nothing; has no deadline of its own. Rejects when the connection ends. */
   ping(): Promise<void>;

@@ -47,6 +47,8 @@ export const AgentEntry = z.strictObject({
   mode: z.number().int().min(0).max(0o177777),
   modifiedUnixMs: unixMs,
   target: path.optional(),
+  /** Of agents from version 3 on. */
+  isUnopenable: z.literal(true).optional(),
 });
 export type AgentEntry = z.infer<typeof AgentEntry>;
 
@@ -54,7 +56,17 @@ export const AgentEntries = z.strictObject({ entries: z.array(AgentEntry).max(10
 /** 10,000 entries with paths of some length. */
 export const MAX_ENTRIES_BYTES = 16 * 1024 * 1024;
 
-export const Extracted = z.strictObject({ entries: count });
+export const Extracted = z.strictObject({
+  entries: count,
+  /** Of agents from version 3 on; those before passed over what they could not make. */
+  leftOut: z
+    .array(z.strictObject({ path, reason: z.string().max(1024) }))
+    .max(200)
+    .default([]),
+  leftOutCount: count.default(0),
+});
+/** As many left-out members with long names. */
+export const MAX_EXTRACTED_BYTES = 1024 * 1024;
 
 export const AgentMetrics = z.strictObject({
   uptimeMs: count,
@@ -76,5 +88,6 @@ export function toFileEntry(entry: AgentEntry): FileEntry {
     mode: entry.mode & 0o7777,
     modifiedAt: new Date(entry.modifiedUnixMs).toISOString(),
     ...(entry.target === undefined ? {} : { target: entry.target }),
+    ...(entry.isUnopenable === undefined ? {} : { isUnopenable: entry.isUnopenable }),
   };
 }

@@ -8,14 +8,21 @@ import {
   readJson,
   startCall,
 } from "@microterm/host";
-import { AgentEntries, AgentEntry, Extracted, MAX_ENTRIES_BYTES, Nothing, toFileEntry } from "./agent-answers.ts";
+import {
+  AgentEntries,
+  AgentEntry,
+  Extracted,
+  MAX_ENTRIES_BYTES,
+  MAX_EXTRACTED_BYTES,
+  Nothing,
+  toFileEntry,
+} from "./agent-answers.ts";
 import { refusalOf } from "./agent-errors.ts";
 import { readBody, writeBody } from "./byte-bodies.ts";
 
 const CALL_MS = 15_000;
 /** An upload is answered once it is on the guest's disk; a removal of a large tree takes as long. */
 const DISK_MS = 120_000;
-const MAX_ANSWER = 65_536;
 
 type GuestFiles = Pick<
   GuestAgent,
@@ -23,7 +30,7 @@ type GuestFiles = Pick<
 >;
 
 /** The file calls of an agent. */
-export function createAgentFiles(session: GuestSession): GuestFiles {
+export function createAgentFiles(session: GuestSession, protocol: number): GuestFiles {
   const file = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -44,7 +51,7 @@ export function createAgentFiles(session: GuestSession): GuestFiles {
     file(async () => {
       const limits = { timeoutMs: DISK_MS, signal: call.signal };
       const { stream, answer } = startCall(session, { ...call, ...limits, method: "PUT", isStreaming: true });
-      return await writeBody(session, stream, body, readJson(answer, schema, MAX_ANSWER), limits);
+      return await writeBody(session, stream, body, readJson(answer, schema, MAX_EXTRACTED_BYTES), limits);
     });
   const signalOf = (options?: Abortable) => ({ signal: options?.signal });
 
@@ -67,7 +74,9 @@ export function createAgentFiles(session: GuestSession): GuestFiles {
       }),
     write: async (path, body, options) => {
       const mode = options?.mode === undefined ? undefined : `0${(options.mode & 0o7777).toString(8)}`;
-      const call = { path: "/v1/files/content", query: { path, mode }, ...signalOf(options) };
+      // An agent of an older version refuses what it does not know.
+      const mtime = protocol < 3 ? undefined : options?.modifiedUnixMs?.toString();
+      const call = { path: "/v1/files/content", query: { path, mode, mtime }, ...signalOf(options) };
       return toFileEntry(await upload(call, body, AgentEntry));
     },
     makeDirectory: async (path, options) =>

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { FileEntry } from "@microterm/protocol";
+import { ExtractedTar, FileEntry } from "@microterm/protocol";
 import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import { GUEST_FILE_HEADERS } from "../http/security-headers.ts";
@@ -16,6 +16,7 @@ const UploadQuery = z.strictObject({
     .regex(/^0?[0-7]{3}$/, "must be three octal digits")
     .transform((digits) => Number.parseInt(digits, 8))
     .optional(),
+  modifiedAt: z.iso.datetime().optional(),
 });
 const RemoveQuery = z.strictObject({ path: GuestPath, recursive: Switch });
 const Bytes = z.unknown().describe("Bytes");
@@ -166,11 +167,12 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
     },
     async (request, reply) => {
       const agent = await environments.agent(request.identity.owner, request.params.env);
-      const { path, mode } = request.query;
+      const { path, mode, modifiedAt } = request.query;
       reply.code(201);
       return agent.write(path, bodyOf(request.raw), {
         signal: requestSignal(reply),
         ...(mode === undefined ? {} : { mode }),
+        ...(modifiedAt === undefined ? {} : { modifiedUnixMs: Date.parse(modifiedAt) }),
       });
     },
   );
@@ -185,7 +187,7 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
         params: EnvironmentParams,
         querystring: PathQuery,
         body: Bytes,
-        response: { 200: z.strictObject({ entries: z.number().int() }), ...problems },
+        response: { 200: ExtractedTar, ...problems },
       },
     },
     async (request, reply) => {

@@ -1,6 +1,7 @@
 //! A real agent process at a unix socket in a directory of its own, and a client that speaks HTTP/2 to it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+
+const NOBODY: u32 = 65_534;
 
 /// Longer than anything here takes on a busy machine; a test that reaches it has failed.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -43,11 +46,34 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 impl Agent {
     pub async fn start() -> Agent {
+        Agent::start_as(None).await
+    }
+
+    /// As nobody where the test runs as root, to whom no file is closed.
+    pub async fn start_unprivileged() -> Agent {
+        Agent::start_as(nix::unistd::getuid().is_root().then_some(NOBODY)).await
+    }
+
+    async fn start_as(uid: Option<u32>) -> Agent {
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path().join("home");
         std::fs::create_dir(&home).unwrap();
         let socket = directory.path().join("agent.sock");
-        let child = Command::new(env!("CARGO_BIN_EXE_microterm-agent"))
+        let program = directory.path().join("agent");
+        let mut command = match uid {
+            None => Command::new(env!("CARGO_BIN_EXE_microterm-agent")),
+            Some(uid) => {
+                // A copy: nobody may not get to where it was built.
+                std::fs::copy(env!("CARGO_BIN_EXE_microterm-agent"), &program).unwrap();
+                for path in [directory.path(), &home] {
+                    std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();
+                }
+                let mut command = Command::new(&program);
+                command.uid(uid).gid(uid);
+                command
+            }
+        };
+        let child = command
             .arg("--listen")
             .arg(format!("unix:{}", socket.display()))
             .arg("--home")
