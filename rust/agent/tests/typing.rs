@@ -8,7 +8,8 @@ use support::{Agent, Stream, run, within};
 
 const LENGTH: usize = 150_000;
 /// Takes no input before the file `go` is there, and then exactly so much.
-const SLOW_READER: &str = "stty raw -echo; printf ready; while [ ! -e go ]; do sleep 0.02; done; head -c 150000 > got; touch done";
+const SLOW_READER: &str =
+    "stty raw -echo; printf ready; while [ ! -e go ]; do sleep 0.02; done; head -c 150000 > got; touch done";
 
 fn pattern() -> Vec<u8> {
     (0..LENGTH).map(|at| (at % 251) as u8).collect()
