@@ -2,7 +2,7 @@ import { createClient } from "@microterm/sdk";
 import { expect, it, onTestFinished } from "vitest";
 import type { WebSocket } from "ws";
 import { openVia } from "../../support/sdk-socket.ts";
-import { poll, startServer } from "../../support/server.ts";
+import { poll } from "../../support/server.ts";
 import { terminalSuite } from "../../support/terminal-suite.ts";
 
 const suite = terminalSuite("input");
@@ -101,31 +101,4 @@ it("refuses what is more than it keeps, and loses nothing of what it took", asyn
   await suite.server.ok("POST", `/v1/environments/${suite.environment}/exec`, { command: ["touch", "go"] });
   await poll("all that was taken", () => one.text.includes(`<${taken - 1}>`), 90_000);
   expect(numbers(one.text)).toEqual(Array.from({ length: taken }, (_, number) => number));
-});
-
-it("says what may be lost with a server that was killed, and types the rest once", async () => {
-  const server = await startServer();
-  const { id } = await server.environment("killed");
-  const { id: terminal } = await server.ok("POST", `/v1/environments/${id}/terminals`, {
-    command: ["sh", "-c", SLOW_READER],
-  });
-  const one = typist(server, id, terminal);
-  await poll("the program", () => one.text.includes("ready"));
-  for (let line = 0; line < 60; line += 1) one.type(`${line}${"x".repeat(2000)}\n`);
-  await poll("a part of it to be on its way", () => one.waiting > 0);
-  await server.kill("SIGKILL");
-  // The line that was cut ends here.
-  one.type("\n");
-  for (let line = 60; line < 70; line += 1) one.type(`${line}\n`);
-  const next = await startServer({ data: server.data, args: ["--port", String(server.port)] });
-  onTestFinished(async () => {
-    expect(await next.dispose()).toEqual([]);
-  });
-  await next.ok("POST", `/v1/environments/${id}/exec`, { command: ["touch", "go"] });
-  await poll("what was typed meanwhile", () => one.text.includes("<69>"), 90_000);
-  const seen = numbers(one.text);
-  expect(seen.slice(-10)).toEqual(Array.from({ length: 10 }, (_, index) => 60 + index));
-  // The agent ends what the killed server had brought; that is told, and no line comes twice.
-  expect(new Set(seen).size).toBe(seen.length);
-  expect(one.lost).toHaveLength(1);
 });
