@@ -3,10 +3,14 @@ import type { Socket } from "node:net";
 
 /** More than a browser has without a credential, many times over. */
 const MOST_STRANGERS = 128;
+/** In which a client that has a credential shows it, also when a thousand come back at once after the server's restart. */
+const GRACE_MS = 5_000;
+/** Whatever they may be about to show: what is left of a process's descriptors is for guests and people. */
+const MOST_AT_ONCE = 4_096;
 
 /**
- * Any local user may connect. So connections on which nobody has shown a credential are few: past the limit the one that has been there
- * longest goes, which costs nobody who signs in or asks at once, and leaves descriptors for guests.
+ * Any local user may connect. So connections on which nobody has shown a credential for a while are few: past the limit the one that
+ * has been there longest goes, which costs nobody who signs in or asks at once.
  */
 export interface ConnectionLimit {
   watch(server: Server): void;
@@ -15,18 +19,31 @@ export interface ConnectionLimit {
 }
 
 export function createConnectionLimit(most = MOST_STRANGERS): ConnectionLimit {
-  // In the order in which they came.
-  const strangers = new Set<Socket>();
+  /** When each came, in that order. */
+  const strangers = new Map<Socket, number>();
+  let timer: NodeJS.Timeout | null = null;
+
+  function drop(): void {
+    const now = performance.now();
+    for (const [socket, since] of strangers) {
+      const isPatient = strangers.size <= MOST_AT_ONCE && now - since < GRACE_MS;
+      if (strangers.size <= most || isPatient) break;
+      strangers.delete(socket);
+      socket.destroy();
+    }
+    if (timer === null && strangers.size > most) timer = setTimeout(look, GRACE_MS).unref();
+  }
+  const look = (): void => {
+    timer = null;
+    drop();
+  };
+
   return {
     watch(server) {
       server.on("connection", (socket: Socket) => {
-        strangers.add(socket);
+        strangers.set(socket, performance.now());
         socket.once("close", () => strangers.delete(socket));
-        if (strangers.size <= most) return;
-        const [oldest] = strangers;
-        if (oldest === undefined) return;
-        strangers.delete(oldest);
-        oldest.destroy();
+        if (strangers.size > most) drop();
       });
     },
     trust: (socket) => void strangers.delete(socket),

@@ -2,7 +2,6 @@ import { accessSync, chmodSync, constants, lchownSync, lstatSync, mkdirSync, rea
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { MAX_SOCKET_PATH, runCommand } from "@microterm/host";
-import { kept } from "./keeper.ts";
 import { CHECKOUT, type DataPaths, SERVICE_USER } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 import { whoElseMayChange } from "./trusted-path.ts";
@@ -100,17 +99,26 @@ function ownerOf(path: string): number | null {
   }
 }
 
+/** Wraps a command in another that runs it. */
+type Keep = (paths: DataPaths, command: readonly string[]) => readonly string[];
+
 /**
  * The command that runs Node as the server's account, with no way to more rights: whatever it starts gains none by set-uid programs.
  *
  * Started by root, the checkout may lie where the service user can't go (/root): it is bound to a folder of the data
  * folder in a mount namespace of the server's own, which is gone with the server. All capabilities are dropped and
- * no-new-privileges is set before Node starts.
+ * no-new-privileges is set before Node starts. `keep` says what runs it there (`kept`: starts it again when it dies); without, the
+ * command's process is the server.
  */
-export function asServer(account: ServerAccount, paths: DataPaths, args: readonly string[]): readonly string[] {
+export function asServer(
+  account: ServerAccount,
+  paths: DataPaths,
+  args: readonly string[],
+  keep: Keep = (_paths, command) => command,
+): readonly string[] {
   const relative = process.execPath.slice(CHECKOUT.length + 1);
   const command = (checkout: string, node: string) =>
-    kept(paths, [node, `${checkout}/packages/server/src/main.ts`, ...args]);
+    keep(paths, [node, `${checkout}/packages/server/src/main.ts`, ...args]);
   if (!account.drops)
     return ["setpriv", "--no-new-privs", "--inh-caps=-all", "--", ...command(CHECKOUT, process.execPath)];
   const enter = 'mount --bind -- "$1" "$2" && cd / && shift 2 && exec "$@"';

@@ -3,7 +3,7 @@ import { spawnDetached, spawnForeground, systemCode } from "@microterm/host";
 import { z } from "zod";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
 import { logTail } from "./daemon.ts";
-import { endKeepers } from "./keeper.ts";
+import { endKeepers, kept } from "./keeper.ts";
 import type { DataPaths } from "./paths.ts";
 import { openLog } from "./plain-files.ts";
 import { SetupError } from "./progress.ts";
@@ -104,7 +104,7 @@ export interface StartedServer extends RunningServer {
 export async function startServer(start: ServerStart): Promise<StartedServer> {
   // One of before may be about to start its server again.
   await endKeepers(start.paths);
-  const command = asServer(start.account, start.paths, start.args);
+  const command = asServer(start.account, start.paths, start.args, kept);
   const log = openLog(start.paths.startLog, "anew");
   const options = { stdout: log, stderr: log, env: serverEnvironment() };
   const child = start.detach ? spawnDetached(command, options) : spawnForeground(command, options);
