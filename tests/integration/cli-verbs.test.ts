@@ -84,7 +84,7 @@ describe("the life of an environment", () => {
 describe("what a person did wrong", () => {
   it.each([
     ["a number without a unit", ["create", "--memory", "512"], 1, /--memory 512 has no unit.*\n.*512m/],
-    ["no memory", ["create", "--memory", "0m"], 1, /memoryMib/],
+    ["no memory", ["create", "--memory", "0m"], 1, /--memory 0m is less than 128m/],
     ["a time without a unit", ["create", "--ttl", "8"], 1, /--ttl 8 is no time.*\n.*8h/],
     ["nothing to change", ["update", "one"], 2, /neither --idle-timeout nor --ttl.*\n.*update --ttl 8h one/],
     ["a size that is none", ["create", "--size", "huge"], 2, /small, medium, large/],

@@ -69,7 +69,7 @@ it("plays back to the same screen, over the death of the server, and knows when 
   expect((await server.call("GET", `${base(terminal)}/content`)).status).toBe(404);
   const on = await server.ok("PUT", base(terminal), { enabled: true });
   expect(on).toMatchObject({ enabled: true, isFull: false, limitBytes: 64 * 1024 * 1024 });
-  await type(client, "日本—é 👩‍👩‍👧 \x1b[4:3mcurly\r\n");
+  await type(client, "日本—é 👩 \x1b[4:3mcurly\r\n");
   client.resize(70, 20);
   await type(client, `${"wide ".repeat(40)}first part`);
   await poll("it on disk", async () => (await cast(terminal)).text.includes("first part"));
@@ -90,7 +90,7 @@ it("plays back to the same screen, over the death of the server, and knows when 
   const shown = new TerminalClient(server, environment, terminal);
   await shown.until("second part");
   const { terminal: all, screen: whole } = createEmulator();
-  const resizedAt = Number((shown.frames.find((frame) => frame.endsWith(" 70 20")) ?? "").split(" ")[1]);
+  const resizedAt = Number((shown.frames.findLast((frame) => frame.endsWith(" 70 20")) ?? "").split(" ")[1]);
   whole.writeNow(shown.bytes.subarray(0, resizedAt));
   all.resize(70, 20);
   whole.writeNow(shown.bytes.subarray(resizedAt));

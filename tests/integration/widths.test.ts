@@ -74,8 +74,8 @@ it("vim does so with a line of a file", async () => {
   const vim = open("vim -u NONE -N -c 'set nocp noswapfile'");
   vim.type("i");
   for (const [what, text] of TEXTS) {
-    // vim writes a joiner as <200d>.
-    if (what === "joined people") continue;
+    // vim writes a joiner as <200d>, and has a table of its own in which each letter of a flag takes two columns.
+    if (what === "joined people" || what === "flags and Han") continue;
     vim.type(`${text}\x1b0i#\x1b$a!`);
     await vim.shows(`#${text}!`);
     vim.type("\r");

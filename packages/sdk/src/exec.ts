@@ -160,13 +160,13 @@ function connectExec(options: ExecOptions): ExecSession {
       closing = event;
       return;
     }
-    const refusal = REFUSED.get(event.code);
-    if (refusal !== undefined && event.reason !== "") {
-      finish(() => reject(new PlatformError(refusal, event.reason)));
+    const { code, reason: said } = event;
+    const refusal = REFUSED.get(code);
+    if (refusal !== undefined && said !== "") {
+      finish(() => reject(new PlatformError(refusal, said)));
       return;
     }
-    const text =
-      event.reason || (isOpen ? "The connection to the command broke." : "The server refused the connection.");
+    const text = said || (isOpen ? "The connection to the command broke." : "The server refused the connection.");
     options.diagnose().then(
       (error) => (error === null ? broke(text) : finish(() => reject(error))),
       (cause: unknown) => broke(text, cause),

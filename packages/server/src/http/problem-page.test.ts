@@ -15,11 +15,14 @@ const PROBLEM = {
 
 it("is for whoever looks with a browser", () => {
   const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
-  expect(wantsPage({ method: "GET", headers: { accept } })).toBe(true);
+  expect(wantsPage({ method: "GET", url: "/", headers: { accept } })).toBe(true);
   for (const other of [{}, { accept: "*/*" }, { accept: "application/json" }, { accept: "text/event-stream" }]) {
-    expect(wantsPage({ method: "GET", headers: other })).toBe(false);
+    expect(wantsPage({ method: "GET", url: "/", headers: other })).toBe(false);
   }
-  expect(wantsPage({ method: "POST", headers: { accept } })).toBe(false);
+  expect(wantsPage({ method: "POST", url: "/", headers: { accept } })).toBe(false);
+  for (const url of ["/v1", "/v1/environments", "/assets/none.js"]) {
+    expect([url, wantsPage({ method: "GET", url, headers: { accept } })]).toEqual([url, false]);
+  }
 });
 
 it("shows a command by itself, and nothing of a message as markup", () => {

@@ -1,9 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { Problem } from "@microterm/protocol";
 
+/** Below these are no pages for people. */
+const FOR_PROGRAMS = /^\/(v1|assets)(\/|\?|$)/;
+
 /** Whether a person looks at the answer: browsers ask for a page with `text/html`, programs and the page's own calls don't. */
-export function wantsPage({ method, headers }: Pick<IncomingMessage, "method" | "headers">): boolean {
-  return (method === "GET" || method === "HEAD") && /\btext\/html\b/.test(headers.accept ?? "");
+export function wantsPage({ method, url, headers }: Pick<IncomingMessage, "method" | "url" | "headers">): boolean {
+  if (method !== "GET" && method !== "HEAD") return false;
+  return /\btext\/html\b/.test(headers.accept ?? "") && !FOR_PROGRAMS.test(url ?? "");
 }
 
 /** A problem as a page, in the words of the document that a program is sent. */
