@@ -259,7 +259,7 @@ describe("the terminals of an environment", () => {
     await untilChosen("a long name");
     await expect
       .poll(async () => (await edges('[role="tab"][aria-selected="true"]')).right, DEADLINE)
-      .toBeLessThanOrEqual((await edges('[role="tablist"]')).right + 0.5);
+      .toBeLessThanOrEqual((await edges('[role="tablist"] + div')).right + 0.5);
     const bar = page.page.getByRole("contentinfo");
     for (const words of ["Running", "Not isolated", "Why?"]) await bar.getByText(words, { exact: true }).waitFor();
     for (const width of [390, 700, 800, 1000]) {
