@@ -1,11 +1,15 @@
 import type { ClientOptions } from "@microterm/sdk";
 import { WebSocket } from "ws";
 
-/** `openSocket` of an SDK client whose connections a test can cut: each is handed to `opened`. */
+/**
+ * `openSocket` of an SDK client whose connections a test can cut: each is handed to `opened`. With `token`,
+ * it is asked before each connection: a server has another one than the server before.
+ */
 export const openVia =
-  (opened: (socket: WebSocket) => void): NonNullable<ClientOptions["openSocket"]> =>
+  (opened: (socket: WebSocket) => void, token?: () => string): NonNullable<ClientOptions["openSocket"]> =>
   (url, { protocol, headers }) => {
-    const socket = new WebSocket(url, protocol, { headers, perMessageDeflate: false });
+    const own = token === undefined ? {} : { authorization: `Bearer ${token()}` };
+    const socket = new WebSocket(url, protocol, { headers: { ...headers, ...own }, perMessageDeflate: false });
     socket.binaryType = "arraybuffer";
     opened(socket);
     // biome-ignore lint/suspicious/noExplicitAny: ws has the members of the standard's WebSocket that the SDK uses.

@@ -1,6 +1,7 @@
 import { type AttachmentState, createClient } from "@microterm/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
+import { openVia } from "../../support/sdk-socket.ts";
 import { poll } from "../../support/server.ts";
 
 /** As fast as bash counts, with pauses in which the server is away. */
@@ -18,7 +19,11 @@ describe("a client of the SDK, while its server is killed again and again", () =
   it("gets every byte of a terminal exactly once", async () => {
     const id = await world.create();
     const { server } = world;
-    const client = createClient({ url: server.url, token: server.token });
+    const openSocket = openVia(
+      () => undefined,
+      () => world.server.token,
+    );
+    const client = createClient({ url: server.url, token: server.token, openSocket });
     const [terminal] = await client.terminals.list(id);
     const chunks: Uint8Array[] = [];
     const states: AttachmentState[] = [];
@@ -57,7 +62,7 @@ describe("a client of the SDK, while its server is killed again and again", () =
     expect(numbers).toEqual(Array.from({ length: COUNT }, (_, index) => index + 1));
     expect(trouble).toEqual([]);
     expect(states.filter(({ kind }) => kind === "connected").length).toBeGreaterThan(RESTARTS);
-    expect((await client.environments.get(id)).state).toBe("running");
+    expect((await world.server.ok("GET", `/v1/environments/${id}`)).state).toBe("running");
     attachment.close();
   });
 });

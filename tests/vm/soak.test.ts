@@ -42,9 +42,12 @@ class Reader {
     const client = createClient({
       url: server.url,
       token: server.token,
-      openSocket: openVia((socket) => {
-        this.#socket = socket;
-      }),
+      openSocket: openVia(
+        (socket) => {
+          this.#socket = socket;
+        },
+        () => world.server.token,
+      ),
     });
     const attachment = client.attachTerminal({
       environment: this.#id,
