@@ -31,7 +31,7 @@ export const RecordedMenu = ({ recording, name, load, address, onDelete }: Recor
         <Menu.Trigger aria-label="What was recorded" title="What was recorded" className={buttonClass("quiet", true)}>
           <Film aria-hidden className="size-4" />
         </Menu.Trigger>
-        <Menu.Portal container={document.querySelector("main")}>
+        <Menu.Portal>
           <Menu.Positioner sideOffset={6} align="end" collisionPadding={8} className="z-20">
             <Menu.Popup
               finalFocus={focusAfterClose}
