@@ -15,3 +15,10 @@ export const openVia =
     // biome-ignore lint/suspicious/noExplicitAny: ws has the members of the standard's WebSocket that the SDK uses.
     return socket as any;
   };
+
+/** `fetch` of an SDK client that outlives a server: `token` is asked before each request. */
+export const fetchWith =
+  (token: () => string): NonNullable<ClientOptions["fetch"]> =>
+  (address, init) =>
+    // biome-ignore lint/suspicious/noExplicitAny: the SDK names of the standard's fetch what it uses.
+    globalThis.fetch(address, { ...init, headers: { ...init?.headers, authorization: `Bearer ${token()}` } } as any);

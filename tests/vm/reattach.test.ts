@@ -1,7 +1,7 @@
 import { type AttachmentState, createClient } from "@microterm/sdk";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
-import { openVia } from "../../support/sdk-socket.ts";
+import { fetchWith, openVia } from "../../support/sdk-socket.ts";
 import { poll } from "../../support/server.ts";
 
 /** As fast as bash counts, with pauses in which the server is away. */
@@ -23,7 +23,12 @@ describe("a client of the SDK, while its server is killed again and again", () =
       () => undefined,
       () => world.server.token,
     );
-    const client = createClient({ url: server.url, token: server.token, openSocket });
+    const client = createClient({
+      url: server.url,
+      token: server.token,
+      fetch: fetchWith(() => world.server.token),
+      openSocket,
+    });
     const [terminal] = await client.terminals.list(id);
     const chunks: Uint8Array[] = [];
     const states: AttachmentState[] = [];

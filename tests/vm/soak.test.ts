@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WebSocket } from "ws";
 import { numberedLines } from "../../support/numbered-lines.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
-import { openVia } from "../../support/sdk-socket.ts";
+import { fetchWith, openVia } from "../../support/sdk-socket.ts";
 import { poll } from "../../support/server.ts";
 
 const isLong = process.env.MICROTERM_SOAK === "1";
@@ -42,6 +42,7 @@ class Reader {
     const client = createClient({
       url: server.url,
       token: server.token,
+      fetch: fetchWith(() => world.server.token),
       openSocket: openVia(
         (socket) => {
           this.#socket = socket;
