@@ -64,7 +64,7 @@ describe("a recording", () => {
     expect(output.join("")).not.toContain("afterwards");
   });
 
-  // Skipped: since the menu loads lazily its items are not clicked a second time; to be corrected in the page.
+  // Skipped: Play and Delete of this menu do not come about in the page, for a reason that is not known yet.
   test.skip("is played in the page, in its colours", async () => {
     await choose("Play");
     const dialog = page.page.getByRole("dialog");
