@@ -256,13 +256,15 @@ impl Drop for Host {
         }
         self.end(nix::sys::signal::Signal::SIGTERM);
         if !std::thread::panicking() {
-            assert_eq!(leftovers(&self.instance), Vec::<String>::new());
+            assert_eq!(leftovers(&self.instance, self.data.path()), Vec::<String>::new());
         }
     }
 }
 
-/// Groups, uid claims and mounts that bear the instance's name or folder, looked for by the test itself.
-pub fn leftovers(instance: &str) -> Vec<String> {
+/// Groups and uid claims of an instance, and mounts of its folder or of the daemon's own. Tests run side by side: what is
+/// another's does not count.
+pub fn leftovers(instance: &str, data: &Path) -> Vec<String> {
+    let data = data.to_str().expect("a path of this test");
     let mut found = Vec::new();
     for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
         let group = hierarchy.path().join(format!("microterm-{instance}"));
@@ -276,7 +278,7 @@ pub fn leftovers(instance: &str) -> Vec<String> {
         fs::read_to_string("/proc/self/mountinfo")
             .unwrap()
             .lines()
-            .filter(|line| line.contains("microterm"))
+            .filter(|line| line.contains(data) || line.contains("/run/microterm-host"))
             .map(str::to_owned),
     );
     found
