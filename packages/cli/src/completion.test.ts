@@ -14,8 +14,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const has = (shell: string): boolean => spawnSync(shell, ["--version"]).status === 0;
-
 function shell(name: Shell, script: string): string {
   const path = join(folder, `completion.${name}`);
   writeFileSync(path, completion(createProgram(), name));
@@ -57,11 +55,11 @@ describe("bash", () => {
   });
 });
 
-it.skipIf(!has("zsh"))("zsh reads it", () => {
+it("zsh reads it", () => {
   expect(shell("zsh", "autoload -U compinit && compinit -u; . SCRIPT; whence -w _microterm")).toContain("function");
 });
 
-it.skipIf(!has("fish"))("fish completes verbs and names by it", () => {
+it("fish completes verbs and names by it", () => {
   expect(shell("fish", "source SCRIPT; complete -C 'microterm exec '")).toContain("demo");
 });
 

@@ -110,7 +110,7 @@ function forFish(verbs: readonly Verb[]): string {
   ];
   const lines = [
     `function __microterm_verbs; string split ' ' ${quoted(all.map(([name]) => name).join(" "))}; end`,
-    "function __microterm_names; (commandline -opc)[1] ls -o name 2>/dev/null; end",
+    "function __microterm_names; set -l words (commandline -opc); $words[1] ls -o name 2>/dev/null; end",
     "complete -c microterm -f",
     ...all.map(([name, summary]) => `complete -c microterm -n ${quoted(first)} -a ${name} -d ${quoted(summary)}`),
     ...SET_UP.flatMap(([name, , options]) =>
