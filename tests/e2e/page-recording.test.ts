@@ -64,18 +64,36 @@ describe("a recording", () => {
     expect(output.join("")).not.toContain("afterwards");
   });
 
-  // Skipped: Play and Delete of this menu do not come about in the page, for a reason that is not known yet.
-  test.skip("is played in the page, in its colours", async () => {
+  test("is played in the page, in its colours, by keys that the terminal behind does not get", async () => {
+    // As on a slow machine: the menu is still closing when the dialog that it opened has the focus.
+    const slow = (time: string) =>
+      page.page.evaluate(`{
+        const sheet = new CSSStyleSheet();
+        sheet.replaceSync("[role=menu] { transition-duration: ${time} !important }");
+        document.adoptedStyleSheets = [sheet];
+      }`);
+    await slow("1.5s");
     await choose("Play");
     const dialog = page.page.getByRole("dialog");
     await dialog.locator('[data-player="ready"]').waitFor();
     await expect.poll(() => dialog.locator(".ap-term").textContent(), DEADLINE).toContain("the end");
     expect(await dialog.locator(".ap-term").textContent()).toContain("in red, and ✓");
+    await expect.poll(() => page.page.locator("[role=menu]").count(), DEADLINE).toBe(0);
+    await slow("0s");
+    expect(await page.page.evaluate("document.activeElement.closest('[role=dialog]') !== null")).toBe(true);
+    await dialog.getByRole("button", { name: "Play" }).waitFor();
+    await page.page.keyboard.press("0");
+    await expect.poll(() => dialog.locator(".ap-term").textContent(), DEADLINE).not.toContain("the end");
+    await page.page.keyboard.press("Space");
+    await expect.poll(() => dialog.locator(".ap-term").textContent(), DEADLINE).toContain("the end");
     await page.page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
+    expect(await page.focused()).toBe("Terminal input");
+    await page.page.keyboard.type("echo nothing el''se\n");
+    expect(await page.untilScreen(/^nothing else$/)).toContain("$ echo nothing el''se");
   });
 
-  test.skip("is deleted", async () => {
+  test("is deleted", async () => {
     await choose("Delete");
     await recorded().waitFor({ state: "detached" });
     await page.removeEnvironment();

@@ -1,6 +1,6 @@
 /**
- * Whoever clicks on a button beside a terminal goes on typing into the terminal: a focus left on the button would take the
- * next line for its own, and Enter would press it again. Whoever came by keys stays where the keys have led.
+ * After a click on a button beside a terminal, typing goes on in the terminal: with the focus left on the button, the next
+ * line would go to the button, and Enter would press it again. After use by keys, the focus stays where the keys have led.
  */
 
 /** The input of the terminal that is looked at and not covered; null where there is none. */
@@ -42,5 +42,15 @@ export const keepTerminalFocus = (): void => {
   );
 };
 
-/** For `finalFocus`: where the focus goes when something closes that lay over the page. `true`: to what had opened it. */
-export const focusAfterClose = (): HTMLElement | true => (isByPointer ? (terminalInput() ?? true) : true);
+/** Base UI's attribute, which a popup loses when it begins to close. */
+const OPEN_POPUP = '[data-open]:is([role="dialog"], [role="alertdialog"], [role="menu"])';
+
+/**
+ * For `finalFocus`: where the focus goes when something closes that lay over the page. `true`: to what had opened it.
+ * `false`: it stays where it is. Base UI asks at the end of the closing animation, and moves the focus to whatever is
+ * answered: a dialog that a menu's item has opened meanwhile would lose it to the terminal behind it.
+ */
+export const focusAfterClose = (): HTMLElement | boolean => {
+  if (document.querySelector(OPEN_POPUP) !== null) return false;
+  return isByPointer ? (terminalInput() ?? true) : true;
+};

@@ -33,7 +33,7 @@ export const play = (host: HTMLElement, cast: string): Player => {
   set("foreground", foreground);
   set("background", background);
   for (const [i, color] of palette.entries()) set(String(i), color);
-  return create({ data: () => cast }, host, {
+  const player = create({ data: () => cast }, host, {
     autoPlay: true,
     controls: true,
     fit: "both",
@@ -42,4 +42,7 @@ export const play = (host: HTMLElement, cast: string): Player => {
     terminalLineHeight: 1.2,
     theme: "microterm",
   });
+  // It takes its keys only while the focus is in it.
+  host.querySelector<HTMLElement>(".ap-wrapper")?.focus({ preventScroll: true });
+  return player;
 };
