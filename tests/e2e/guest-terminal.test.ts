@@ -164,16 +164,7 @@ describe("a terminal in a real guest", () => {
   });
 
   test("shows the world's scripts in as many cells as programs count on", async () => {
-    const lines = [
-      "日本語|",
-      "abcdef|",
-      "ひらgh|",
-      "한글gh|",
-      "ßüéñøå|",
-      "🚀👍日|",
-      "e\u0301a\u0308cdef|",
-      "▁▂▃▄▅▆|",
-    ];
+    const lines = ["日本語|", "abcdef|", "ひらgh|", "한글gh|", "ßüéñøå|", "🚀👍日|", "e\u0301a\u0308cdef|", "▁▂▃▄▅▆|"];
     await guests.world.run(id, `printf '%s\\n' '${lines.join("' '")}' > scripts.txt`);
     await page.type("clear; cat scripts.txt\n");
     const rows = await page.untilScreen("▁▂▃▄▅▆|");
