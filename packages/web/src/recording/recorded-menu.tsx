@@ -31,7 +31,8 @@ export const RecordedMenu = ({ recording, name, load, address, onDelete }: Recor
         <Menu.Trigger aria-label="What was recorded" title="What was recorded" className={buttonClass("quiet", true)}>
           <Film aria-hidden className="size-4" />
         </Menu.Trigger>
-        <Menu.Portal>
+        {/* It is drawn beside the page's landmarks, and has to be in one for those who walk through them. */}
+        <Menu.Portal render={<section aria-label="Recording" />}>
           <Menu.Positioner sideOffset={6} align="end" collisionPadding={8} className="z-20">
             <Menu.Popup
               finalFocus={focusAfterClose}

@@ -1,0 +1,175 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+let world: ProcessPage;
+beforeAll(async () => {
+  world = await startProcessPage();
+});
+afterAll(() => world?.close());
+
+/** `rule (impact): selector, and what to do`, for each element at fault. */
+const faults = (page: Page): Promise<string[]> =>
+  page.evaluate<string[]>(`axe.run().then(({ violations }) => violations.flatMap(({ id, impact, nodes }) =>
+    nodes.map(({ target, failureSummary }) => id + " (" + impact + "): " + target.join(" ") + " " + failureSummary.split("\\n").slice(1, 3).join(" "))))`);
+
+type Change = Readonly<Record<string, unknown>>;
+
+/**
+ * What the server says of environments, changed on its way to the page: states that the `process` driver has not, or has for
+ * too short a moment. The page is the real one.
+ */
+async function pretend(page: Page): Promise<(change: Change) => void> {
+  let change: Change = {};
+  const changed = (environment: object): object => ({ ...environment, ...change });
+  await page.route("**/v1/environments", async (route) => {
+    const answer = await route.fetch();
+    const { environments } = await answer.json();
+    await route.fulfill({ response: answer, json: { environments: environments.map(changed) } });
+  });
+  await page.routeWebSocket("**/v1/events", (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      const { event, data } = JSON.parse(String(message));
+      socket.send(event === "environment" ? JSON.stringify({ event, data: changed(data) }) : message);
+    });
+  });
+  return (wanted) => {
+    change = wanted;
+  };
+}
+
+describe.each(["light", "dark"] as const)("axe finds nothing in the %s page", (colorScheme) => {
+  let page: PageObject;
+  const found: Record<string, string[]> = {};
+  const look = async (state: string, at = page.page): Promise<void> => {
+    const here = await faults(at);
+    if (here.length > 0) found[state] = here;
+  };
+  const role = (name: Parameters<Page["getByRole"]>[0], options?: Parameters<Page["getByRole"]>[1]) =>
+    page.page.getByRole(name, options);
+  const button = (name: string | RegExp) => role("button", { name, exact: true });
+
+  test("without a session, and at an address that is not there", async () => {
+    page = await signIn(world.browser, world.server, { colorScheme });
+    await page.context.addInitScript(AXE);
+    // What fades in is half there, and has half its contrast.
+    await page.page.emulateMedia({ reducedMotion: "reduce" });
+    await page.page.reload();
+    await role("heading", { name: "No environments yet" }).waitFor();
+    await look("empty list");
+    await button("Options for a new environment").first().click();
+    await role("dialog").waitFor();
+    await look("options");
+    await page.page.keyboard.press("Escape");
+    await page.page.goto(`${world.server.url}/none`);
+    await role("heading", { name: "There is nothing at this address" }).waitFor();
+    await look("unknown path");
+    const visitor = await world.browser.newPage({ colorScheme, reducedMotion: "reduce" });
+    await visitor.addInitScript(AXE);
+    await visitor.goto(world.server.url);
+    await visitor.getByText("./microterm open").waitFor();
+    await look("sign-in", visitor);
+    await visitor.close();
+    await page.page.goto(`${world.server.url}/e/0123456789ab`);
+    await role("heading", { name: "There is no such environment" }).waitFor();
+    await look("unknown environment");
+    await page.page.goto(world.server.url);
+    expect(found).toEqual({});
+  });
+
+  test("with a terminal, all that opens over it, and a player", async () => {
+    await page.createEnvironment();
+    await button("Open another tab").click();
+    await page.untilTerminal("live");
+    await page.type("printf '\\e[31mred\\e[m text\\n'\n");
+    await page.untilScreen(/^red text$/);
+    await look("running");
+    await button("Why?").click();
+    await role("dialog").waitFor();
+    await look("why");
+    await page.page.keyboard.press("Escape");
+    await button(/^Keyboard and screen reader/).click();
+    await role("dialog").waitFor();
+    await look("settings");
+    await page.page.keyboard.press("Escape");
+    for (const [name, answer] of [
+      ["Remove", "Keep it"],
+      ["Stop", "Keep it running"],
+      [/^Close /, "Keep it"],
+    ] as const) {
+      await button(name).first().click();
+      await role("alertdialog").waitFor();
+      await look(`asked: ${name}`);
+      await button(answer).click();
+      await role("alertdialog").waitFor({ state: "detached" });
+    }
+    await page.drag("drop", { "a.txt": 3 });
+    await page.page.getByText(/^Uploaded to/).waitFor();
+    await look("an upload");
+    await button("Record this terminal").click();
+    await button("What was recorded").click();
+    await role("menu").waitFor();
+    await look("recording, and its menu");
+    await role("menuitem", { name: "Play" }).click();
+    await page.page.locator('[data-player="ready"]').waitFor();
+    await look("player");
+    await button("Close").click();
+    await page.type("exit\n");
+    await page.untilTerminal("exited");
+    await look("exited");
+    expect(found).toEqual({});
+  });
+
+  test("in every state of an environment, in its page and in the list", async () => {
+    const id = page.environmentId();
+    const as = await pretend(page.page);
+    const soon = new Date(Date.now() + 300_000).toISOString();
+    const notice = { code: "expiry", at: soon, isLast: false };
+    const states: Readonly<Record<string, Change>> = {
+      creating: { state: "creating", operation: "start", step: "kernel" },
+      paused: { state: "paused" },
+      stopped: { state: "stopped", reason: "it was idle" },
+      failed: { state: "failed", reason: "the guest's kernel has panicked" },
+      destroying: { state: "destroying" },
+      "not responding": { state: "running", unresponsiveSince: new Date().toISOString() },
+      "nearly over": { state: "running", notice, expiresAt: soon },
+      emulated: { state: "running", isolation: "emulated" },
+    };
+    for (const [state, change] of Object.entries(states)) {
+      as(change);
+      await page.page.goto(`${world.server.url}/e/${id}`);
+      await page.untilEnvironment(String(change.state));
+      await look(state);
+      await role("link", { name: "microterm: all environments" }).click();
+      await role("table").waitFor();
+      await look(`${state} in the list`);
+    }
+    expect(found).toEqual({});
+  });
+
+  test("while the server is gone", async () => {
+    await page.page.unrouteAll();
+    await page.page.goto(`${world.server.url}/e/${(await world.server.environment()).id}`);
+    await page.untilTerminal("live");
+    await world.restartServer(async () => {
+      await page.page.getByText("The microterm server does not answer").waitFor();
+      await page.page.locator('[data-cover="reconnecting"]').waitFor();
+      await look("offline");
+      await role("link", { name: "microterm: all environments" }).click();
+      await role("table").waitFor();
+      await look("offline list");
+    });
+    await page.page.getByText("Running").first().waitFor();
+    for (const { id } of (await world.server.ok("GET", "/v1/environments")).environments)
+      await world.server.ok("DELETE", `/v1/environments/${id}`);
+    expect(found).toEqual({});
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+});
