@@ -1,3 +1,4 @@
+export { Backlog, hiddenOf, leaveOut, mayHide, type Waiting } from "./backlog.ts";
 export { followScreen, type ScreenFollower } from "./follower.ts";
 export { boundMemory } from "./memory-bounds.ts";
 export { onColors } from "./palette-tracker.ts";

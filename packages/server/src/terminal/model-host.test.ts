@@ -215,3 +215,49 @@ it("keeps the memory of many huge screens bounded, and each as it was", TIME, as
   for (const [i, one] of all.entries()) if (i % 8 === 0) expect(await textOf(one)).toContain(`number ${i}.`);
   await Promise.all(all.map(({ model }) => model.close(false)));
 });
+
+it(
+  "leaves out of a flood what nobody can see any more, and has the exact screen wherever it is taken",
+  TIME,
+  async () => {
+    const opened = open(hostOf(), join(folder(), "t.json"), { end: 0n });
+    await opened.opened;
+    let offset = 0n;
+    let text = "";
+    const print = (some: string): void => {
+      text += some;
+      // As much as the host gives at once, and as much less as it likes.
+      for (let at = 0; at < some.length; at += 50_000) {
+        const piece = bytes(some.slice(at, at + 50_000));
+        offset += BigInt(piece.length);
+        opened.model.output(offset, piece);
+      }
+    };
+    for (let round = 0; round < 3; round++) {
+      print("\x1b[4mtitle\x1b[m\r\n");
+      print(Array.from({ length: 5000 }, (_, line) => `${round} ${line}${line % 3 === 0 ? "\n" : "\r\n"}`).join(""));
+      if (round % 2 === 0) opened.model.resized(20 + round, 5);
+      const taken = await opened.model.capture();
+      const whole = await drawn(text, round);
+      expect(new TextDecoder().decode(taken.screen.content)).toBe(new TextDecoder().decode(whole.content));
+      expect(taken.offset).toBe(offset);
+    }
+  },
+);
+
+/** What a model has that draws all of it; sizes as above. */
+async function drawn(text: string, upTo: number) {
+  const opened = open(hostOf(), join(folder(), "t.json"), { end: 0n });
+  await opened.opened;
+  let offset = 0n;
+  for (const [round, part] of text.split(/(?=\x1b\[4m)/).entries()) {
+    for (const line of part.match(/[^\n]*\n/g) ?? []) {
+      offset += BigInt(line.length);
+      opened.model.output(offset, bytes(line));
+      // Nothing is left out where somebody looks.
+      if (offset % 50n === 0n) void opened.model.capture();
+    }
+    if (round % 2 === 0 && round <= upTo) opened.model.resized(20 + round, 5);
+  }
+  return (await opened.model.capture()).screen;
+}

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { ModelTurns } from "./model-turns.ts";
+import { ModelTurns, type Step } from "./model-turns.ts";
 
 /** Turns whose time passes when a step says so, and that go on when the test does. */
 function turnsOf() {
   let time = 0;
   let next: (() => void) | null = null;
+  let passTime: (() => void) | null = null;
   const done: string[] = [];
   const faults: number[] = [];
   const turns = new ModelTurns({
@@ -23,14 +24,27 @@ function turnsOf() {
     soon: (run) => {
       next = run;
     },
+    after(_, run) {
+      passTime = run;
+      return () => {
+        passTime = null;
+      };
+    },
   });
   const add = (key: number, name: string, steps: number, each: number, isBroken = false): void => {
-    function* take(): Generator<void> {
+    function* take(): Generator<Step> {
       for (let i = 0; i < steps; i++) {
         time += each;
         if (isBroken && i === steps - 1) throw new Error(name);
-        yield;
+        yield "more";
       }
+    }
+    turns.add(key, { steps: take(), done: () => done.push(name) });
+  };
+  const addPatient = (key: number, name: string): void => {
+    function* take(): Generator<Step> {
+      yield "wait";
+      yield "more";
     }
     turns.add(key, { steps: take(), done: () => done.push(name) });
   };
@@ -40,7 +54,17 @@ function turnsOf() {
     run?.();
     return run !== null;
   };
-  return { turns, add, go, done, faults, now: () => time };
+  return {
+    turns,
+    add,
+    addPatient,
+    go,
+    done,
+    faults,
+    now: () => time,
+    passTime: () => passTime?.(),
+    isWaiting: () => passTime !== null,
+  };
 }
 
 it("lets one that came late go before what others have still to do, and before all that they add", () => {
@@ -98,4 +122,23 @@ it("does nothing more of one that was dropped, and tells of each job that it is 
   expect(done).toEqual(["a", "b"]);
   while (go());
   expect(turns.isIdle).toBe(true);
+});
+
+it("waits for what is next of a model where a job would, and no longer than some ms", () => {
+  const { turns, add, addPatient, go, done, passTime, isWaiting } = turnsOf();
+  addPatient(1, "first");
+  while (go());
+  expect([done, isWaiting(), turns.isIdle]).toEqual([[], true, false]);
+  add(1, "second", 1, 1);
+  while (go());
+  expect([done, isWaiting(), turns.isIdle]).toEqual([["first", "second"], false, true]);
+  addPatient(1, "third");
+  while (go());
+  passTime();
+  while (go());
+  expect(done).toEqual(["first", "second", "third"]);
+  addPatient(1, "fourth");
+  while (go());
+  turns.drop(1);
+  expect([done.at(-1), isWaiting(), turns.isIdle]).toEqual(["fourth", false, true]);
 });

@@ -1,9 +1,15 @@
 /** Processor time that one model has in a turn, ms: what a key's answer waits for others at most, and a step of theirs. */
 const TURN_MS = 10;
 
+/** How long a step may wait for what is next of its model: whoever draws both at once has less to draw. */
+const WAIT_MS = 5;
+
+/** After a step there is more to do, or more to do once the next job is there, or nothing is for {@link WAIT_MS}. */
+export type Step = "more" | "wait";
+
 /** Something to do for one model, in steps that are short. */
 export interface Job {
-  readonly steps: Iterator<unknown>;
+  readonly steps: Iterator<Step>;
   /** It is done, or was given up because of an exception. */
   done(): void;
 }
@@ -12,6 +18,8 @@ interface Line {
   readonly key: number;
   readonly jobs: Job[];
   spentMs: number;
+  /** Ends the wait of its first job. */
+  endWait: (() => void) | null;
 }
 
 export interface ModelTurnsOptions {
@@ -23,6 +31,8 @@ export interface ModelTurnsOptions {
   readonly turned: (key: number) => void;
   /** Calls back once what has come meanwhile was looked at. */
   readonly soon: (run: () => void) => void;
+  /** Calls back after so many ms, unless the answer is called before. */
+  readonly after: (ms: number, run: () => void) => () => void;
 }
 
 /**
@@ -41,13 +51,19 @@ export class ModelTurns {
   }
 
   get isIdle(): boolean {
-    return this.#waiting.size === 0;
+    return this.#waiting.size === 0 && [...this.#lines.values()].every(({ endWait }) => endWait === null);
   }
 
   add(key: number, job: Job): void {
-    const line = this.#lines.get(key) ?? { key, jobs: [], spentMs: 0 };
+    const line = this.#lines.get(key) ?? { key, jobs: [], spentMs: 0, endWait: null };
     this.#lines.set(key, line);
     line.jobs.push(job);
+    this.#resume(line);
+  }
+
+  #resume(line: Line): void {
+    line.endWait?.();
+    line.endWait = null;
     if (!this.#waiting.has(line)) {
       // One that rested has not saved up time.
       const least = Math.min(...[...this.#waiting].map(({ spentMs }) => spentMs));
@@ -63,6 +79,7 @@ export class ModelTurns {
     this.#lines.delete(key);
     if (line === undefined) return;
     this.#waiting.delete(line);
+    line.endWait?.();
     for (const job of line.jobs.splice(0)) job.done();
   }
 
@@ -85,17 +102,22 @@ export class ModelTurns {
     const { during, spentMs, turned } = this.#options;
     const begun = spentMs();
     for (let [job] = line.jobs; job !== undefined && spentMs() - begun < TURN_MS; [job] = line.jobs) {
-      let isDone = true;
+      let step: Step | null = null;
       const { steps } = job;
       const isWell = during(line.key, () => {
-        isDone = steps.next().done === true;
+        const { done, value } = steps.next();
+        step = done === true ? null : value;
       });
-      if (isWell && !isDone) continue;
+      if (isWell && step === "wait" && line.jobs.length === 1) {
+        line.endWait = this.#options.after(WAIT_MS, () => this.#resume(line));
+        break;
+      }
+      if (isWell && step !== null) continue;
       line.jobs.shift();
       job.done();
     }
     turned(line.key);
     line.spentMs += spentMs() - begun;
-    if (line.jobs.length === 0) this.#waiting.delete(line);
+    if (line.jobs.length === 0 || line.endWait !== null) this.#waiting.delete(line);
   }
 }

@@ -2,7 +2,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CellBudget } from "./cell-budget.ts";
 import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
-import { ModelTurns } from "./model-turns.ts";
+import { ModelTurns, type Step } from "./model-turns.ts";
 import { ScreenModel, spentMs } from "./screen-model.ts";
 
 /** How long after a model came to rest its garbage is collected: others may follow it. */
@@ -60,10 +60,16 @@ function serve(port: MessagePort, now: Int32Array): void {
       }
     },
     soon: setImmediate,
+    after(ms, run) {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
   });
 
-  const once = (key: number, work: () => void, done: () => void = () => undefined): void =>
+  const once = (key: number, work: () => void, done: () => void = () => undefined): void => {
+    models.get(key)?.endBacklog();
     turns.add(key, { steps: oneStep(work), done });
+  };
 
   const open = (message: To<"open">): void => {
     const { key, path } = message;
@@ -167,7 +173,7 @@ function serve(port: MessagePort, now: Int32Array): void {
 }
 
 // biome-ignore lint/correctness/useYield: one step, done when it has been taken.
-function* oneStep(work: () => void): Generator<never> {
+function* oneStep(work: () => void): Generator<Step> {
   work();
 }
 

@@ -1,16 +1,22 @@
 import type { Appearance } from "@microterm/protocol";
 import {
+  Backlog,
   boundMemory,
   drawPlainRuns,
   followScreen,
   guardTerminal,
+  hiddenOf,
+  leaveOut,
+  mayHide,
   type Screen,
   type ScreenFollower,
+  type Waiting,
 } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { dropKeptScreen, keepScreen, readKeptScreen } from "./kept-screen.ts";
 import type { FromWorker, ToWorker } from "./model-messages.ts";
+import type { Step } from "./model-turns.ts";
 import { type NewsWatch, watchNews } from "./news-watch.ts";
 import { answerQueries, type QueryAnswers } from "./query-answers.ts";
 
@@ -76,6 +82,9 @@ export class ScreenModel {
   #isTouched = false;
   #keptAt = 0;
   #keepCost = 0;
+  readonly #backlog = new Backlog();
+  /** Before that byte rows are missing that were left out: the screen is not looked at. */
+  #exactFrom = 0n;
   #quiet: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
@@ -102,10 +111,21 @@ export class ScreenModel {
   }
 
   /** Draws a piece with each step; others have their turn in between. */
-  *output(end: bigint, bytes: Uint8Array): Generator<void> {
+  output(end: bigint, bytes: Uint8Array): Generator<Step> {
+    return this.#steps(end, this.#backlog.push(bytes));
+  }
+
+  /** What is done next is done to the exact screen of all output so far. */
+  endBacklog(): void {
+    this.#backlog.break();
+  }
+
+  *#steps(end: bigint, waiting: Waiting): Generator<Step> {
     try {
+      if (!this.#isKeepDue && mayHide(this.#wake().terminal, waiting)) yield "wait";
       let spent = 0;
-      for (const piece of pieces(bytes, this.#slice)) {
+      const { bytes } = waiting;
+      for (const piece of waiting.isPlain ? this.#shown(waiting) : pieces(bytes, this.#slice)) {
         const begun = spentMs();
         this.#draw(piece);
         spent += spentMs() - begun;
@@ -114,10 +134,27 @@ export class ScreenModel {
           this.gap(end);
           return;
         }
-        yield;
+        yield "more";
       }
     } finally {
       this.#offset = end;
+    }
+  }
+
+  /** Of plain output what has to be drawn: not what has left the scrollback once the rest is. */
+  *#shown(waiting: Waiting): Generator<Uint8Array> {
+    const { bytes } = waiting;
+    for (let at = 0; at < bytes.length; at += this.#slice) {
+      const { terminal } = this.#wake();
+      // From time to time the screen has to be exact, or none could be kept in a flood without end.
+      const hidden = hiddenOf(terminal, waiting, at, this.#isKeepDue);
+      if (hidden !== null) {
+        leaveOut(terminal, bytes.subarray(at, at + hidden.bytes));
+        at += hidden.bytes;
+        this.#offset += BigInt(hidden.bytes);
+        this.#exactFrom = this.#offset + BigInt(hidden.exactAfter);
+      }
+      yield bytes.subarray(at, at + this.#slice);
     }
   }
 
@@ -164,6 +201,7 @@ export class ScreenModel {
   gap(end: bigint): void {
     const { screen } = this.#wake();
     // CAN ends an unfinished sequence; attributes and character sets as at the start.
+    this.#exactFrom = 0n;
     screen.skip();
     screen.writeNow(new TextEncoder().encode("\x18\x1b[0m\x1b(B\x0f"));
     this.#offset = end;
@@ -176,6 +214,7 @@ export class ScreenModel {
     this.#live = null;
     this.#frozen = null;
     this.#isKept = false;
+    this.#exactFrom = 0n;
   }
 
   setAppearance(appearance: Appearance): void {
@@ -239,16 +278,24 @@ export class ScreenModel {
   #touched(): void {
     this.#isTouched = true;
     this.#isKept = false;
-    const isDue = this.#offset - this.#keptOffset >= KEEP_EVERY_BYTES;
-    if (isDue && performance.now() - this.#keptAt >= this.#keepCost / KEEP_SHARE) this.#keep();
+    if (this.#isKeepDue) this.#keep();
     if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#later(() => this.#rest()), KEEP_QUIET_MS);
     else this.#quiet.refresh();
     if (this.#idle === undefined) this.#idle = setTimeout(() => this.#later(() => this.freeze()), FREEZE_AFTER_MS);
     else this.#idle.refresh();
   }
 
+  get #isExact(): boolean {
+    return this.#offset >= this.#exactFrom;
+  }
+
+  get #isKeepDue(): boolean {
+    const isFar = this.#offset - this.#keptOffset >= KEEP_EVERY_BYTES;
+    return isFar && performance.now() - this.#keptAt >= this.#keepCost / KEEP_SHARE;
+  }
+
   #keep(): void {
-    if (!this.#isTouched) return;
+    if (!this.#isTouched || !this.#isExact) return;
     const begun = performance.now();
     this.#isTouched = false;
     const { createdUnixMs, path } = this.#open;
@@ -271,7 +318,7 @@ export class ScreenModel {
   /** Becomes bytes until there is output again. */
   freeze(): void {
     this.#keep();
-    if (this.#live === null) return;
+    if (this.#live === null || !this.#isExact) return;
     const { screen } = this.capture();
     this.#frozen = this.#isKept && screen.content.length > MAX_FROZEN_BYTES ? null : screen;
     this.#live.screen.dispose();

@@ -1,0 +1,131 @@
+/**
+ * Output that waits to be drawn, of which the middle of a flood need not be: plain lines that so many others follow that all of them
+ * have left the scrollback by then. Drawing these others alone makes the same screen; the tests compare both, cell by cell.
+ */
+import { coreOf, isAtGround, type ScreenTerminal } from "./xterm-internals.ts";
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TILDE = 0x7e;
+/** Less is drawn as soon as left out. */
+const MIN_HIDDEN = 2048;
+
+/** A piece of output that waits. */
+export interface Waiting {
+  readonly bytes: Uint8Array;
+  /** Nothing but printable ASCII, CR and LF. */
+  readonly isPlain: boolean;
+  /** What is drawn next, with nothing else done in between. */
+  readonly next: Waiting | null;
+}
+
+/** Links what waits, as far as it is drawn without a break. */
+export class Backlog {
+  #last: { next: Waiting | null } | null = null;
+
+  push(bytes: Uint8Array): Waiting {
+    const waiting = { bytes, isPlain: isPlain(bytes), next: null };
+    if (this.#last !== null) this.#last.next = waiting;
+    this.#last = waiting;
+    return waiting;
+  }
+
+  /** The screen is looked at or changed here, once all that was pushed is drawn: it has to be exact then. */
+  break(): void {
+    this.#last = null;
+  }
+}
+
+const isPlain = (bytes: Uint8Array): boolean => {
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if ((byte < SPACE || byte > TILDE) && byte !== LF && byte !== CR) return false;
+  }
+  return true;
+};
+
+/** Where the last `count` line feeds before `end` begin; -1 where there are fewer from `from` on, and then how many there are. */
+const lastLineFeeds = (
+  bytes: Uint8Array,
+  from: number,
+  count: number,
+): { readonly at: number; readonly found: number } => {
+  let at = bytes.length;
+  for (let found = 0; found < count; found++) {
+    at = at > from ? bytes.lastIndexOf(LF, at - 1) : -1;
+    if (at < from) return { at: -1, found };
+  }
+  return { at, found: count };
+};
+
+/** How many line feeds it takes until nothing of the screen and of the rows above it is left. */
+export const rowsOf = (terminal: ScreenTerminal): number => {
+  const { optionsService } = coreOf(terminal);
+  return terminal.rows + (optionsService.rawOptions.scrollback ?? 0);
+};
+
+/** Whether plain text does nothing now but move up the whole screen, row by row. */
+const isPlainState = (terminal: ScreenTerminal): boolean => {
+  const { buffer, buffers, coreService, optionsService, _inputHandler: handler } = coreOf(terminal);
+  return (
+    isAtGround(terminal) &&
+    buffer === buffers.normal &&
+    buffer.scrollTop === 0 &&
+    buffer.scrollBottom === terminal.rows - 1 &&
+    coreService.decPrivateModes.wraparound &&
+    !coreService.modes.insertMode &&
+    optionsService.rawOptions.convertEol !== true &&
+    // xterm.js counts the rows of an open link.
+    handler._curAttrData.extended.urlId === 0
+  );
+};
+
+/** How much may be left out, and how much has to be drawn behind it before the screen is exact again. */
+export interface Hidden {
+  readonly bytes: number;
+  readonly exactAfter: number;
+}
+
+/**
+ * What of `waiting` need not be drawn from `at` on, once it was left out by {@link leaveOut}; null: all of it has to be. `isAlone`:
+ * whatever is next, so that the screen is exact where this ends.
+ */
+export const hiddenOf = (terminal: ScreenTerminal, waiting: Waiting, at: number, isAlone: boolean): Hidden | null => {
+  const { bytes } = waiting;
+  if (!waiting.isPlain || bytes.length - at < MIN_HIDDEN || !isPlainState(terminal)) return null;
+  let needed = rowsOf(terminal);
+  let after = 0;
+  if (!isAlone) {
+    for (let { next } = waiting; needed > 0 && next?.isPlain; next = next.next) {
+      needed -= lastLineFeeds(next.bytes, 0, needed).found;
+      after += next.bytes.length;
+    }
+  }
+  const end = lastLineFeeds(bytes, at, needed).at;
+  return end - at < MIN_HIDDEN ? null : { bytes: end - at, exactAfter: bytes.length - end + after };
+};
+
+/** Whether it is better to see what comes next before this is drawn. */
+export const mayHide = (terminal: ScreenTerminal, { bytes, isPlain, next }: Waiting): boolean =>
+  isPlain && next === null && bytes.length >= MIN_HIDDEN && isPlainState(terminal);
+
+/** Moves the cursor to the column that it would have after these plain bytes. */
+export const leaveOut = (terminal: ScreenTerminal, bytes: Uint8Array): void => {
+  const { buffer, _inputHandler: handler } = coreOf(terminal);
+  const { cols } = terminal;
+  const lastReturn = bytes.lastIndexOf(CR);
+  let x = lastReturn < 0 ? buffer.x : 0;
+  for (let at = lastReturn + 1; at < bytes.length; ) {
+    const feed = bytes.indexOf(LF, at);
+    const count = (feed < 0 ? bytes.length : feed) - at;
+    // A full row: the next character wraps.
+    if (count > 0) x = ((x + count - 1) % cols) + 1;
+    if (feed < 0) break;
+    // A line feed leaves the cursor in the last column.
+    x = Math.min(x, cols - 1);
+    at = feed + 1;
+  }
+  buffer.x = x;
+  handler._parser.precedingJoinState = 0;
+};
