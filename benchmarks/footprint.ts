@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { startServer } from "../support/server.ts";
+import type { TestServer } from "../support/server.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
 import { type Figure, processFigures } from "./figures.ts";
 import { GUEST, type GuestWorld } from "./guest-world.ts";
@@ -44,37 +44,32 @@ export async function measureFootprint(world: GuestWorld): Promise<readonly Figu
 }
 
 /** How far the server's memory moves while a client reads nothing of a long output. On the `process` driver, which is faster. */
-export async function measureStall(): Promise<readonly Figure[]> {
-  const server = await startServer();
-  try {
-    const { id } = await server.environment();
-    const terminals = `/v1/environments/${id}/terminals`;
-    const command = ["sh", "-c", `read go; yes 0123456789abcdef | head -c ${STALLED_BYTES}`];
-    const terminal = await server.ok("POST", terminals, { command });
-    const client = await new TerminalClient(server, id, terminal.id, { acknowledge: false }).opened();
-    await delay(SETTLE_MS);
-    const before = processFigures(server.pid).residentMb;
-    const samples: number[] = [];
-    client.type("\n");
-    client.socket.pause();
-    for (let isOver = false; !isOver; ) {
-      await delay(SAMPLE_MS);
-      samples.push(processFigures(server.pid).residentMb);
-      const { terminals: found } = await server.ok("GET", terminals);
-      isOver = found.some((one: { id: string; exit: unknown }) => one.id === terminal.id && one.exit !== null);
-    }
-    client.socket.terminate();
-    const [least, most] = [Math.min(before, ...samples), Math.max(before, ...samples)];
-    return [
-      {
-        name: "server's memory, a client stalled through 200 MB",
-        figure: `${least.toFixed(0)} to ${most.toFixed(0)} MB`,
-        floor: `${before.toFixed(0)} MB before`,
-        ratio: `−${(before - least).toFixed(0)}, +${(most - before).toFixed(0)} MB`,
-        target: "± 10 MB",
-      },
-    ];
-  } finally {
-    await server.dispose();
+export async function measureStall(server: TestServer): Promise<readonly Figure[]> {
+  const { id } = await server.environment();
+  const terminals = `/v1/environments/${id}/terminals`;
+  const command = ["sh", "-c", `read go; yes 0123456789abcdef | head -c ${STALLED_BYTES}`];
+  const terminal = await server.ok("POST", terminals, { command });
+  const client = await new TerminalClient(server, id, terminal.id, { acknowledge: false }).opened();
+  await delay(SETTLE_MS);
+  const before = processFigures(server.pid).residentMb;
+  const samples: number[] = [];
+  client.type("\n");
+  client.socket.pause();
+  for (let isOver = false; !isOver; ) {
+    await delay(SAMPLE_MS);
+    samples.push(processFigures(server.pid).residentMb);
+    const { terminals: found } = await server.ok("GET", terminals);
+    isOver = found.some((one: { id: string; exit: unknown }) => one.id === terminal.id && one.exit !== null);
   }
+  client.socket.terminate();
+  const [least, most] = [Math.min(before, ...samples), Math.max(before, ...samples)];
+  return [
+    {
+      name: "server's memory, a client stalled through 200 MB",
+      figure: `${least.toFixed(0)} to ${most.toFixed(0)} MB`,
+      floor: `${before.toFixed(0)} MB before`,
+      ratio: `−${(before - least).toFixed(0)}, +${(most - before).toFixed(0)} MB`,
+      target: "± 10 MB",
+    },
+  ];
 }

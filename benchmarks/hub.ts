@@ -1,14 +1,11 @@
-/**
- * What following terminals with screen models costs, on the `process` driver. Prints, asserts nothing.
- *
- *     node benchmarks/terminal-hub.ts
- */
+/** What following terminals with screen models costs, on the `process` driver. */
 import { setTimeout as delay } from "node:timers/promises";
 import { EXEC_SUBPROTOCOL, FRAME } from "@microterm/protocol";
 import WebSocket from "ws";
 import { poll, startServer, type TestServer } from "../support/server.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
-import { hostLoad, median, processFigures, quantile, signed, spread, tableHead, tableRow } from "./figures.ts";
+import { median, processFigures, quantile, signed, spread } from "./figures.ts";
+import { createGroup } from "./group.ts";
 
 const ENVIRONMENTS = 10;
 const TERMINALS = 20;
@@ -16,7 +13,7 @@ const ROWS = 1000;
 const KEYS = 500;
 const WARM_KEYS = 100;
 const JOINS = 20;
-/** Models are let go of when a terminal has been idle for 10 s. */
+/** Models are released when a terminal has been idle for 10 s. */
 const IDLE_MS = 25_000;
 const SETTLE_MS = 5_000;
 
@@ -92,71 +89,83 @@ async function lateJoins(server: TestServer, environment: string, terminal: stri
   return times;
 }
 
-const server = await startServer();
-try {
-  console.log(`${hostLoad()} at the start\n\n${tableHead()}`);
-  const environments: string[] = [];
-  for (let count = 0; count < ENVIRONMENTS; count++) environments.push((await server.environment()).id);
-  const [one = ""] = environments;
-  const [without, following] = [await echoByExec(server, one), await echoByTerminal(server, one)];
-  console.log(
-    tableRow({
-      name: `key echo with a model following, p50 / p99 of ${KEYS}`,
-      figure: spread(following),
-      floor: `${spread(without)} without (exec)`,
-      ratio: signed(median(following) - median(without)),
-      target: "p50 ≤ 0.3 ms above",
-    }),
-  );
-  const memory = (): number => processFigures(server.pid).residentMb;
-  const clients: TerminalClient[] = [];
-  let last = { environment: "", terminal: "" };
-  const attachMore = async (): Promise<void> => {
-    for (let count = 0; count < TERMINALS; count++) {
-      const environment = environments[count % ENVIRONMENTS] ?? "";
-      const terminal = await newTerminal(server, environment, FILL);
-      const client = await new TerminalClient(server, environment, terminal).opened();
-      await client.until("FILLED");
-      client.forget();
-      clients.push(client);
-      last = { environment, terminal };
-    }
-  };
-  const before = memory();
-  await attachMore();
-  await delay(SETTLE_MS);
-  console.log(
-    tableRow({
-      name: `server's memory, ${ENVIRONMENTS} environments and ${TERMINALS} attached terminals of ${ROWS} rows`,
-      figure: `${memory().toFixed(0)} MB`,
-      floor: `${before.toFixed(0)} MB before they were attached`,
-      target: "≤ 200 MB",
-    }),
-  );
-  const joins = await lateJoins(server, last.environment, last.terminal);
-  console.log(
-    tableRow({
-      name: `late join to ${ROWS} rows, p50 / p99 of ${JOINS}`,
-      figure: `${median(joins).toFixed(0)} / ${quantile(joins, 0.99).toFixed(0)} ms`,
-      target: "≤ 50 ms",
-    }),
-  );
-  await delay(IDLE_MS);
-  // The allocator keeps what the models of the first ones had for the next ones: what more terminals cost is the growth from here.
-  const idle = memory();
-  await attachMore();
-  await delay(IDLE_MS);
-  console.log(
-    tableRow({
-      name: `server's memory, ${2 * TERMINALS} attached and idle terminals`,
-      figure: `${memory().toFixed(0)} MB`,
-      floor: `${idle.toFixed(0)} MB with ${TERMINALS}`,
-      ratio: `${(((memory() - idle) * 1000) / TERMINALS).toFixed(0)} KB each`,
-      target: "≤ 300 KB each",
-    }),
-  );
-  for (const client of clients) client.socket.terminate();
-  console.log(`\n${hostLoad()} at the end`);
-} finally {
-  await server.dispose();
+interface HubWorld {
+  readonly server: TestServer;
+  readonly environments: readonly string[];
 }
+
+export const HUB = createGroup<HubWorld>({
+  async open() {
+    const server = await startServer();
+    const environments: string[] = [];
+    for (let count = 0; count < ENVIRONMENTS; count++) environments.push((await server.environment()).id);
+    return { server, environments };
+  },
+  close: ({ server }) => server.dispose(),
+  benchmarks: {
+    async "hub-echo"({ server, environments: [one = ""] }) {
+      const [without, following] = [await echoByExec(server, one), await echoByTerminal(server, one)];
+      return [
+        {
+          name: `key echo with a model following, p50 / p99 of ${KEYS}`,
+          figure: spread(following),
+          floor: `${spread(without)} without (exec)`,
+          ratio: signed(median(following) - median(without)),
+          target: "p50 ≤ 0.3 ms above",
+        },
+      ];
+    },
+
+    async "hub-memory"({ server, environments }) {
+      const memory = (): number => processFigures(server.pid).residentMb;
+      const clients: TerminalClient[] = [];
+      let last = { environment: "", terminal: "" };
+      const attachMore = async (): Promise<void> => {
+        for (let count = 0; count < TERMINALS; count++) {
+          const environment = environments[count % ENVIRONMENTS] ?? "";
+          const terminal = await newTerminal(server, environment, FILL);
+          const client = await new TerminalClient(server, environment, terminal).opened();
+          clients.push(client);
+          await client.until("FILLED");
+          client.forget();
+          last = { environment, terminal };
+        }
+      };
+      try {
+        const before = memory();
+        await attachMore();
+        await delay(SETTLE_MS);
+        const attached = memory();
+        const joins = await lateJoins(server, last.environment, last.terminal);
+        await delay(IDLE_MS);
+        // The allocator keeps what the models of the first ones had for the next ones: what more terminals cost is the growth from here.
+        const idle = memory();
+        await attachMore();
+        await delay(IDLE_MS);
+        const twice = memory();
+        return [
+          {
+            name: `server's memory, ${ENVIRONMENTS} environments and ${TERMINALS} attached terminals of ${ROWS} rows`,
+            figure: `${attached.toFixed(0)} MB`,
+            floor: `${before.toFixed(0)} MB before they were attached`,
+            target: "≤ 200 MB",
+          },
+          {
+            name: `late join to ${ROWS} rows, p50 / p99 of ${JOINS}`,
+            figure: `${median(joins).toFixed(0)} / ${quantile(joins, 0.99).toFixed(0)} ms`,
+            target: "≤ 50 ms",
+          },
+          {
+            name: `server's memory, ${2 * TERMINALS} attached and idle terminals`,
+            figure: `${twice.toFixed(0)} MB`,
+            floor: `${idle.toFixed(0)} MB with ${TERMINALS}`,
+            ratio: `${(((twice - idle) * 1000) / TERMINALS).toFixed(0)} KB each`,
+            target: "≤ 300 KB each",
+          },
+        ];
+      } finally {
+        for (const client of clients) client.socket.terminate();
+      }
+    },
+  },
+});

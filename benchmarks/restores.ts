@@ -1,11 +1,7 @@
-/**
- * How soon an environment is there, and what a machine that waits costs. Asserts no time. As root:
- *
- *     node benchmarks/instant.ts [pool|restore|burst|resume|memory]… [--rounds N]
- */
+/** How soon an environment is there, and what a machine that waits costs. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
 import type { GuestAgent } from "@microterm/core";
 import { TerminalId } from "@microterm/protocol";
 import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
@@ -13,7 +9,8 @@ import { poll } from "../support/server.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
 import type { BareGuest } from "./bare-qemu.ts";
 import { type RestoreRecipe, restoreBare, restoreRecipeOf } from "./bare-restore.ts";
-import { type Figure, hostLoad, median, quantile, tableHead, tableRow } from "./figures.ts";
+import { median, quantile } from "./figures.ts";
+import { createGroup } from "./group.ts";
 
 const BURST = 10;
 const SETTLE_MS = 10_000;
@@ -92,8 +89,14 @@ async function bare(recipe: RestoreRecipe): Promise<BareTimes> {
   return { guest, readyMs, shellMs: performance.now() - begin - copying - readyMs };
 }
 
-/** A world without a pool, whose default size is ready, and what a bare restore needs. */
-async function restoringWorld(): Promise<{ readonly world: QemuServer; readonly recipe: RestoreRecipe }> {
+interface RestoringWorld {
+  readonly world: QemuServer;
+  /** What a bare restore needs. */
+  readonly recipe: RestoreRecipe;
+}
+
+/** A world without a pool, whose default size is ready. */
+async function restoringWorld(): Promise<RestoringWorld> {
   const world = await startQemuServer({ serverArgs: ["--templates"] });
   try {
     await untilTemplate(world);
@@ -102,19 +105,9 @@ async function restoringWorld(): Promise<{ readonly world: QemuServer; readonly 
     await remove(world, id);
     return { world, recipe };
   } catch (error) {
-    await world.close();
+    // What is left by a failure is its consequence, and is not to hide it.
+    await world.close().catch(() => undefined);
     throw error;
-  }
-}
-
-async function withWorld(
-  run: (world: QemuServer, recipe: RestoreRecipe) => Promise<readonly Figure[]>,
-): Promise<readonly Figure[]> {
-  const { world, recipe } = await restoringWorld();
-  try {
-    return await run(world, recipe);
-  } finally {
-    await world.close();
   }
 }
 
@@ -125,10 +118,11 @@ function privateMb(pid: number): number {
   return kb / 1000;
 }
 
-const BENCHMARKS: Readonly<Record<string, (rounds: number) => Promise<readonly Figure[]>>> = {
-  async pool(rounds) {
-    const world = await startQemuServer({ serverArgs: ["--pool", "2"] });
-    try {
+export const POOL = createGroup<QemuServer>({
+  open: () => startQemuServer({ serverArgs: ["--pool", "2"] }),
+  close: (world) => world.close(),
+  benchmarks: {
+    async pool(world, { rounds }) {
       const times: number[] = [];
       // Whoever clicks has loaded the page, at which the server gets ready for a terminal.
       await world.server.call("GET", "/");
@@ -140,13 +134,15 @@ const BENCHMARKS: Readonly<Record<string, (rounds: number) => Promise<readonly F
       }
       const name = `POST → first prompt byte, pool warm, p50 / p99 of ${times.length}`;
       return [{ name, figure: both(times), target: "≤ 30 / ≤ 80 ms" }];
-    } finally {
-      await world.close();
-    }
+    },
   },
+});
 
-  restore: (rounds) =>
-    withWorld(async (world, recipe) => {
+export const RESTORES = createGroup<RestoringWorld>({
+  open: restoringWorld,
+  close: ({ world }) => world.close(),
+  benchmarks: {
+    async restore({ world, recipe }, { rounds }) {
       const floor: number[] = [];
       const shells: number[] = [];
       const product: number[] = [];
@@ -169,10 +165,9 @@ const BENCHMARKS: Readonly<Record<string, (rounds: number) => Promise<readonly F
           target: "≤ 1.3 × a bare restore, plus a shell",
         },
       ];
-    }),
+    },
 
-  burst: (rounds) =>
-    withWorld(async (world, recipe) => {
+    async burst({ world, recipe }, { rounds }) {
       const floor: number[] = [];
       const product: number[] = [];
       for (let round = 0; round < rounds; round++) {
@@ -194,10 +189,9 @@ const BENCHMARKS: Readonly<Record<string, (rounds: number) => Promise<readonly F
           target: "≤ 1.2 × as many bare restores at once",
         },
       ];
-    }),
+    },
 
-  resume: (rounds) =>
-    withWorld(async (world, recipe) => {
+    async resume({ world, recipe }, { rounds }) {
       const resumed: number[] = [];
       const paused: number[] = [];
       const floor: number[] = [];
@@ -227,39 +221,30 @@ const BENCHMARKS: Readonly<Record<string, (rounds: number) => Promise<readonly F
         },
         { name: "pause until its memory is saved", figure: ms(median(paused)), target: "" },
       ];
-    }),
+    },
 
-  memory: () =>
-    withWorld(async (world, recipe) => {
+    async memory({ world, recipe }) {
       const { guest } = await bare(recipe);
-      const { id } = await firstPrompt(world);
-      const [machine] = (await world.daemon.client.list()).machines;
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      const [product, floor] = [privateMb(machine?.pid ?? 0), privateMb(guest.pid)];
-      await guest.close();
-      await remove(world, id);
-      return [
-        {
-          name: "private memory of an idle restored machine",
-          figure: `${product.toFixed(0)} MB`,
-          floor: `${floor.toFixed(0)} MB of a bare clone`,
-          ratio: `${(product / floor).toFixed(2)} ×`,
-          target: "≤ 1.1 ×",
-        },
-      ];
-    }),
-};
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { rounds: { type: "string", default: "5" } },
+      try {
+        const { id } = await firstPrompt(world);
+        const { machines } = await world.daemon.client.list();
+        const pid = machines.find(({ environment }) => environment === id)?.pid;
+        if (pid == null) throw new Error(`environment ${id} has no machine: ${JSON.stringify(machines)}`);
+        await delay(SETTLE_MS);
+        const [product, floor] = [privateMb(pid), privateMb(guest.pid)];
+        await remove(world, id);
+        return [
+          {
+            name: "private memory of an idle restored machine",
+            figure: `${product.toFixed(0)} MB`,
+            floor: `${floor.toFixed(0)} MB of a bare clone`,
+            ratio: `${(product / floor).toFixed(2)} ×`,
+            target: "≤ 1.1 ×",
+          },
+        ];
+      } finally {
+        await guest.close();
+      }
+    },
+  },
 });
-const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
-// The daemon is started detached, and does not keep Node waiting for its end.
-const waiting = setInterval(() => undefined, 60_000);
-console.log(`${hostLoad()} at the start\n\n${tableHead()}`);
-for (const name of names) {
-  for (const figure of (await BENCHMARKS[name]?.(Number(values.rounds))) ?? []) console.log(tableRow(figure));
-}
-console.log(`\n${hostLoad()} at the end`);
-clearInterval(waiting);

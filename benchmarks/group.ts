@@ -1,0 +1,67 @@
+import type { Figure } from "./figures.ts";
+
+export interface Settings {
+  readonly rounds: number;
+  /** The long form, where there is one. */
+  readonly isSoak: boolean;
+}
+
+export type Measure<World> = (world: World, settings: Settings) => Promise<readonly Figure[]>;
+
+/** Benchmarks that share what they measure on. */
+export interface Group {
+  readonly names: readonly string[];
+  /** Runs those of `names` that are its own. Each one's figures, or what it failed of, go to `report`; never rejects. */
+  run(names: readonly string[], settings: Settings, report: Report): Promise<void>;
+  /** Ends what it has started, if it is in the middle of a run. */
+  close(): Promise<void>;
+}
+
+export interface Report {
+  figures(figures: readonly Figure[]): void;
+  failed(name: string, error: unknown): void;
+}
+
+export interface GroupOptions<World> {
+  open(): Promise<World>;
+  /** Rejects when anything is left of it. */
+  close(world: World): Promise<unknown>;
+  readonly benchmarks: Readonly<Record<string, Measure<World>>>;
+}
+
+/** The world is opened once for all that are asked for, and closed whatever fails in it. */
+export function createGroup<World>({ open, close, benchmarks }: GroupOptions<World>): Group {
+  const names = Object.keys(benchmarks);
+  let closing: (() => Promise<unknown>) | null = null;
+  const closeOnce = async (): Promise<void> => {
+    const end = closing;
+    closing = null;
+    await end?.();
+  };
+  return {
+    names,
+    async run(asked, settings, report) {
+      const own = names.filter((name) => asked.includes(name));
+      const [first] = own;
+      if (first === undefined) return;
+      let world: World;
+      try {
+        world = await open();
+      } catch (error) {
+        report.failed(own.join(", "), error);
+        return;
+      }
+      closing = () => close(world);
+      for (const name of own) {
+        try {
+          report.figures((await benchmarks[name]?.(world, settings)) ?? []);
+        } catch (error) {
+          report.failed(name, error);
+        }
+      }
+      // After the errors of the benchmarks: what is left behind is often their consequence.
+      await closeOnce().catch((error: unknown) => report.failed(`the end of ${own.join(", ")}`, error));
+    },
+    close: closeOnce,
+  };
+}
