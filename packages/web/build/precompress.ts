@@ -18,7 +18,7 @@ const encode = {
   ".gz": (bytes: Buffer) => promisify(gzip)(bytes, { level: constants.Z_BEST_COMPRESSION }),
 } as const;
 
-/** Writes each file once more in brotli and in gzip, as small as they get: the server compresses nothing while somebody waits. */
+/** Writes each file once more in brotli and in gzip, as small as they get: the server compresses nothing at request time. */
 export const precompress = (): Plugin => {
   let outDir = "";
   return {

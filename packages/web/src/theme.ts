@@ -31,7 +31,7 @@ export const onThemeChange = (listener: () => void): (() => void) => {
   };
 };
 
-/** What is drawn now, whoever chose it. */
+/** The theme in effect, chosen by the user or by the system. */
 export const isDark = (): boolean => {
   const theme = read();
   return theme === "system" ? dark.matches : theme === "dark";

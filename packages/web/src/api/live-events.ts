@@ -18,11 +18,11 @@ const follow = (cache: QueryClient): (() => void) => {
   const subscription = client.followEvents({
     onConnected: () => {
       setConnected(true);
-      // The stream tells what there is, not what was removed while nobody listened.
+      // The stream tells what there is, not what was removed during a disconnection.
       if (!isFirst) void cache.invalidateQueries({ queryKey: key });
       isFirst = false;
     },
-    // Before the first list there is nothing to change, and liveList mends that list when it comes.
+    // Before the first list there is nothing to change, and liveList updates that list when it comes.
     onEnvironment: (one) => {
       const changed = liveList.changed(cache.getQueryData(key) ?? [], one.id, one);
       cache.setQueryData(key, (list) => list && changed);

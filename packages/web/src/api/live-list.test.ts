@@ -17,12 +17,12 @@ describe("the live list", () => {
     live.changed([], "a", environment("a", "running"));
     live.changed([], "b", null);
     const answer = [environment("a", "creating"), environment("b", "running"), environment("c", "stopped")];
-    expect(live.mended(answer, mark)).toEqual([environment("c", "stopped"), environment("a", "running")]);
+    expect(live.updated(answer, mark)).toEqual([environment("c", "stopped"), environment("a", "running")]);
   });
   test("a list that was asked for after an event wins over the event", () => {
     const live = createLiveList();
     live.changed([], "a", environment("a", "running"));
-    expect(live.mended([environment("a", "stopped")], live.mark())).toEqual([environment("a", "stopped")]);
+    expect(live.updated([environment("a", "stopped")], live.mark())).toEqual([environment("a", "stopped")]);
   });
   test("what was removed does not come back by a late answer", () => {
     const live = createLiveList();

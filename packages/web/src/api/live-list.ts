@@ -7,8 +7,8 @@ import type { Environment } from "@microterm/protocol";
 export interface LiveList {
   /** Taken before a request is sent. */
   mark(): number;
-  /** An answer's list, mended by all events since the request's mark. */
-  mended(list: readonly Environment[], mark: number): Environment[];
+  /** An answer's list, updated by all events since the request's mark. */
+  updated(list: readonly Environment[], mark: number): Environment[];
   /** An event came; `null`: removed. Returns the list with it. */
   changed(list: readonly Environment[], id: string, environment: Environment | null): Environment[];
   /** The answer of a create: events about it may have come before. */
@@ -27,7 +27,7 @@ export const createLiveList = (): LiveList => {
   };
   return {
     mark: () => count,
-    mended(list, mark) {
+    updated(list, mark) {
       let result = [...list];
       for (const [id, { at, environment }] of last) if (at > mark) result = put(result, id, environment);
       return result;

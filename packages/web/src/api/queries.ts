@@ -50,7 +50,7 @@ export const environmentsQuery = queryOptions({
   queryKey: ["environments"],
   queryFn: async () => {
     const mark = liveList.mark();
-    return liveList.mended(await client.environments.list(), mark);
+    return liveList.updated(await client.environments.list(), mark);
   },
   staleTime: Number.POSITIVE_INFINITY,
 });

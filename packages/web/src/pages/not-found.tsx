@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { Logo } from "../parts/header.tsx";
 
-/** An address that nothing is at: whoever mistyped one sees where to go on. */
+/** An address with nothing at it; links to where something is. */
 export const NotFoundPage = () => {
   useEffect(() => {
     document.title = "Not found · microterm";

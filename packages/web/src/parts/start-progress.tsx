@@ -15,7 +15,7 @@ export const StartProgress = ({ environment }: { readonly environment: Environme
   if (current >= 0) before.current = flow;
   const at = Math.max(0, current);
   const [stepStart, setStepStart] = useState(start);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the time is taken anew exactly when the step changes.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the time is reset exactly when the step changes.
   useEffect(() => setStepStart(Date.now()), [flow, at]);
   const verb = flow === "resume" ? "Resuming" : "Starting";
   return (

@@ -1,4 +1,4 @@
-/** The second click of a double click, where the first has put another control under the pointer: nobody meant that one. */
+/** The second click of a double click, where the first has put another control under the pointer, which was not meant. */
 
 interface Click {
   readonly at: number;

@@ -71,7 +71,7 @@ describe("words", () => {
   test("what is gone says when and why", () => {
     const gone = { name: "calm-otter", at: "2026-11-28T12:00:00.000Z" };
     expect(removalWords({ ...gone, cause: "expiry" })).toMatch(/Nov 2[78], 2026.*time to live was over/);
-    expect(removalWords({ ...gone, cause: "request" })).toMatch(/somebody asked/);
+    expect(removalWords({ ...gone, cause: "request" })).toMatch(/on request/);
     expect(expiryWords("2026-11-28T12:09:00.000Z", Date.parse(gone.at))).toBe("in 9 min");
     expect(expiryWords(null, 0)).toBe("never");
   });

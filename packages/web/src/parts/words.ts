@@ -72,7 +72,7 @@ export const removalWords = ({ at, cause }: NonNullable<ErrorDetails["removal"]>
   const when = new Date(at).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
   return cause === "expiry"
     ? `It was removed on ${when}, with its disk, because its time to live was over.`
-    : `It was removed on ${when}, with its disk, because somebody asked for it.`;
+    : `It was removed on ${when}, with its disk, on request.`;
 };
 
 /** What the server tells a terminal's window beside its output, by the codes of docs/reference/terminal-protocol.md. */

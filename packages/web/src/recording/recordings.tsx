@@ -9,7 +9,7 @@ import { client, failureOf } from "../api/queries.ts";
 /** Most terminals are never recorded. */
 const RecordedMenu = lazy(async () => ({ default: (await import("./recorded-menu.tsx")).RecordedMenu }));
 
-/** What is being recorded grows, and another window may begin or end it. */
+/** What is being recorded grows, and another window may start or end it. */
 const WHILE_ON_MS = 3000;
 const ELSE_MS = 15_000;
 
@@ -70,7 +70,7 @@ export const RecordingTools = (props: RecordingToolsProps) => {
           />
         </Suspense>
       )}
-      {/* Red while it is on, so that nobody types a secret into a recording unknowingly. */}
+      {/* Red while it is on, so that no secret is typed into a recording unknowingly. */}
       <button
         type="button"
         aria-pressed={isOn}

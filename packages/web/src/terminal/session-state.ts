@@ -10,7 +10,7 @@ export interface SessionState {
   /** Why it ended for good. */
   readonly endReason: string | null;
   readonly latencyMs: number | null;
-  /** The terminal's size, and how much room this page has: they differ while somebody else types. */
+  /** The terminal's size, and how much room this page has: they differ while another window sizes it. */
   readonly size: Size | null;
   readonly room: Size | null;
   readonly title: string;
@@ -18,14 +18,14 @@ export interface SessionState {
   readonly cwd: string;
   /** Does a program run in it? null where the shell does not say. */
   readonly isBusy: boolean | null;
-  /** The bell rang while nobody looked. */
+  /** The bell rang while the tab was hidden. */
   readonly hasRung: boolean;
   /** The oldest row is looked at, and is not where the output began: so many rows are kept above the screen. */
   readonly keptRows: number | null;
   readonly notice: string | null;
   readonly hoveredLink: string | null;
   readonly pendingPaste: string | null;
-  /** What a program wants to copy, which nobody was asked about before. */
+  /** What a program wants to copy, before the user has decided. */
   readonly pendingCopy: string | null;
   /** A program takes the mouse, so selecting needs Shift. */
   readonly isMouseTaken: boolean;

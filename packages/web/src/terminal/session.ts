@@ -86,7 +86,7 @@ export const openSession = (options: SessionOptions): Session => {
   };
   hearCopies(terminal, (text) => {
     const { mayCopy } = terminalSettings();
-    // Nobody copies in a tab that is not looked at.
+    // A hidden tab does not copy.
     if (mayCopy === false || !isShown) return;
     if (mayCopy) copy(text);
     else store.set({ pendingCopy: text });
@@ -126,7 +126,7 @@ export const openSession = (options: SessionOptions): Session => {
     const { room: before, phase } = store.get();
     if (room.cols !== before?.cols || room.rows !== before.rows) {
       store.set({ room });
-      // The terminal takes this size when the server says at which byte; after its end nobody says so.
+      // The terminal takes this size when the server says at which byte; after its end no message comes.
       if (phase === "exited" || phase === "ended") {
         terminal.resize(room.cols, room.rows);
         store.set({ size: room });

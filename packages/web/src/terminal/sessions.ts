@@ -3,7 +3,7 @@ import type { Terminal } from "@microterm/protocol";
 import { followBusy } from "./running.ts";
 import { openSession, type Session, type SessionOptions } from "./session.ts";
 
-/** Tabs that nobody looks at wait for the one that somebody waits for. */
+/** Hidden tabs connect after the visible one. */
 const HIDDEN_AFTER_MS = 400;
 
 export interface Sessions {

@@ -17,7 +17,7 @@ export type PromptMark = readonly [row: number, failure: number];
 export interface ShellIntegration extends IDisposable {
   /** Marks of the normal screen, to be kept with it. */
   marks(): readonly PromptMark[];
-  /** Sets marks anew after their screen was drawn anew. */
+  /** Sets marks again after their screen was redrawn. */
   restore(marks: readonly PromptMark[]): void;
   /** Scrolls to the prompt before (-1) or after (1) the top of what is seen; past the last one to the end. */
   jump(direction: -1 | 1): void;
@@ -59,7 +59,7 @@ export const integrateShell = (
     hasRun = false;
   };
 
-  // Both answer false: whoever else listens hears it too.
+  // Both answer false, so that other handlers of the sequence run too.
   const hooks = [
     // A full reset, with which every keyframe begins.
     terminal.parser.registerEscHandler({ final: "c" }, () => {

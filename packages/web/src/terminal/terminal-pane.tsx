@@ -57,7 +57,7 @@ interface ScreenProps {
   readonly session: Session;
   readonly state: SessionState;
   readonly isCovered: boolean;
-  /** False while somebody walks through the tabs. */
+  /** False while arrow keys walk through the tabs. */
   readonly takesFocus: () => boolean;
 }
 

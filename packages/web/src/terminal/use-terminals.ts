@@ -14,13 +14,13 @@ const byAge = (a: Terminal, b: Terminal): number =>
 const defaultTerminal = (terminals: readonly Terminal[]): Terminal | undefined =>
   terminals.find((one) => one.exit === null) ?? terminals.at(-1);
 
-/** Whoever is beside the one that goes. */
+/** The neighbour of the one that is removed. */
 const neighbour = (terminals: readonly Terminal[], id: string): string | null => {
   const at = terminals.findIndex((one) => one.id === id);
   return (terminals[at + 1] ?? terminals[at - 1])?.id ?? null;
 };
 
-/** Not while it is on its way to rest: its terminals are let go then, and its machine answers nothing. */
+/** Not while it is on its way to rest: its terminals are released then, and its machine answers nothing. */
 export const isAttachable = ({ state, operation }: Environment): boolean => state === "running" && operation === null;
 
 /** The terminals of a running environment, oldest first, and the one that is looked at, which the address names. */

@@ -24,7 +24,7 @@ export const createWheelRows = () => {
     let moved = Math.abs(deltaY) < FINE_PX ? deltaY / Math.max(1, cellHeight) : (deltaY * ROWS_A_NOTCH) / NOTCH_PX;
     if (deltaMode === LINE) moved = deltaY;
     else if (deltaMode === PAGE) moved = deltaY * rows;
-    // Turning back begins anew.
+    // A turn in the other direction starts again at zero.
     if (Math.sign(rest) !== Math.sign(moved)) rest = 0;
     rest += moved;
     const whole = Math.trunc(rest);

@@ -28,7 +28,7 @@ export const onUserInput = (terminal: Terminal, listener: () => void): IDisposab
   coreOf(terminal).coreService.onUserInput(listener);
 
 /**
- * Parses what was written, at once. Only where xterm.js has not begun with it: writeSync() of 6.0 would parse again what a turn of its
+ * Parses what was written, at once. Only where xterm.js has not started on it: writeSync() of 6.0 would parse again what a turn of its
  * own has parsed already.
  */
 export const parseWritten = (terminal: Terminal): void => coreOf(terminal)._writeBuffer.writeSync("");
