@@ -50,6 +50,7 @@ export default defineConfig({
       }),
       project("e2e", ["tests/e2e/**/*.test.ts"], {
         ...twice,
+        globalSetup: "support/built-page.ts",
         testTimeout: 300_000,
         hookTimeout: 300_000,
         fileParallelism: false,

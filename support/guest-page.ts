@@ -1,6 +1,6 @@
-import { chmod, rm } from "node:fs/promises";
 import type { Browser } from "playwright-core";
-import { buildPage, launchBrowser } from "./page.ts";
+import { builtPage } from "./built-page.ts";
+import { launchBrowser } from "./page.ts";
 import { type QemuServer, startQemuServer } from "./qemu-server.ts";
 
 /** A browser and a page over real guests: daemon as root, server as an ordinary user, `qemu` driver. */
@@ -12,10 +12,8 @@ export interface GuestPage {
 }
 
 export async function startGuestPage(): Promise<GuestPage> {
-  const web = await buildPage();
-  // The server is not who built it.
-  await chmod(web, 0o755);
-  const world = await startQemuServer({ serverArgs: ["--web", web] });
+  const web = await builtPage();
+  const world = await startQemuServer({ serverArgs: ["--web", web.path] });
   const browser = await launchBrowser().catch(async (error: unknown) => {
     await world.close();
     throw error;
@@ -26,7 +24,7 @@ export async function startGuestPage(): Promise<GuestPage> {
     async close() {
       await browser.close();
       await world.close();
-      await rm(web, { recursive: true, force: true });
+      await web.remove();
     },
   };
 }

@@ -1,8 +1,5 @@
-import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
-import { build } from "vite";
 import type { TestServer } from "./server.ts";
-import { makeTempFolder } from "./temp-folder.ts";
 
 /** Debian's Chromium, not one that playwright downloads. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -20,18 +17,6 @@ const DEADLINE_MS = 120_000;
 
 export const launchBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
-
-/**
- * Builds the page as it is in the checkout into a folder of its own, for a server's `--web`; without the compressed copies
- * of its files, which take seconds, unless they are what is tested.
- */
-export async function buildPage({ isCompressed = false } = {}): Promise<string> {
-  const { path } = await makeTempFolder();
-  const root = join(import.meta.dirname, "../packages/web");
-  const mode = isCompressed ? "production" : "uncompressed";
-  await build({ root, mode, logLevel: "error", build: { outDir: path, emptyOutDir: true } });
-  return path;
-}
 
 export interface VisitOptions {
   readonly colorScheme?: "light" | "dark";

@@ -1,6 +1,6 @@
-import { rm } from "node:fs/promises";
 import type { Browser } from "playwright-core";
-import { buildPage, launchBrowser } from "./page.ts";
+import { builtPage } from "./built-page.ts";
+import { launchBrowser } from "./page.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 /** A browser and a page over a real server on the `process` driver: all of the page but what only a guest of its own can do. */
@@ -14,9 +14,9 @@ export interface ProcessPage {
   close(): Promise<void>;
 }
 
-export async function startProcessPage(options: Parameters<typeof buildPage>[0] = {}): Promise<ProcessPage> {
-  const web = await buildPage(options);
-  let server = await startServer({ args: ["--web", web] });
+export async function startProcessPage(options: Parameters<typeof builtPage>[0] = {}): Promise<ProcessPage> {
+  const web = await builtPage(options);
+  let server = await startServer({ args: ["--web", web.path] });
   const browser = await launchBrowser().catch(async (error: unknown) => {
     await server.dispose();
     throw error;
@@ -30,12 +30,12 @@ export async function startProcessPage(options: Parameters<typeof buildPage>[0] 
       const { data, port } = server;
       await server.kill("SIGKILL");
       await meanwhile();
-      server = await startServer({ data, args: ["--web", web, "--port", String(port)] });
+      server = await startServer({ data, args: ["--web", web.path, "--port", String(port)] });
     },
     async close() {
       await browser.close();
       const left = await server.dispose();
-      await rm(web, { recursive: true, force: true });
+      await web.remove();
       if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
     },
   };

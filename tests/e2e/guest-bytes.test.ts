@@ -67,3 +67,52 @@ describe("a refresh in the middle of 3 MB", () => {
     expect(page.errors).toEqual([]);
   });
 });
+
+const COUNT = 120;
+/** At most 10 numbers a second, by bash alone: a `sleep` of its own would be slow in an emulated guest. */
+const COUNTER = `for ((i = 1; i <= ${COUNT}; i++)); do echo "number $i"; read -t .1 <> <(:); done; printf 'all %s\\n' counted`;
+const ALL = Array.from({ length: COUNT }, (_, i) => i + 1);
+const numbers = (text: string): number[] =>
+  [...text.matchAll(/number (\d+)\r?\n/g)].map(([, digits]) => Number(digits));
+
+describe("a server that is killed while a program counts", () => {
+  test("comes back, and the page shows every number once", async () => {
+    const { world, browser } = guests;
+    await page.close();
+    const counted = await startTerminalTap();
+    // A terminal of its own, and no other: the tap takes all connections for one terminal's.
+    const terminals = `/v1/environments/${id}/terminals`;
+    const before = (await world.server.ok("GET", terminals)).terminals;
+    await world.server.ok("POST", terminals, {});
+    for (const terminal of before) await world.server.ok("DELETE", `${terminals}/${terminal.id}`);
+    page = await signIn(browser, world.server, { proxy: counted.proxy });
+    // Tall enough for all of them at once.
+    await page.page.setViewportSize({ width: 900, height: 3000 });
+    await page.open(id);
+    await page.untilTerminal("live");
+    await page.type(`${COUNTER}\n`);
+    await page.untilScreen(/^number 10$/);
+
+    await world.server.kill("SIGKILL");
+    const cover = page.page.locator('[data-cover="reconnecting"]');
+    await cover.getByText("Reconnecting…").waitFor();
+    await page.untilTerminal("reconnecting");
+    expect(numbers((await page.readScreen()).join("\n")).at(-1)).toBeLessThan(COUNT);
+
+    await world.restartServer();
+    await page.untilTerminal("live");
+    await cover.waitFor({ state: "detached" });
+    const rows = await page.untilScreen("all counted");
+    expect(numbers(rows.join("\n"))).toEqual(ALL);
+
+    expect(numbers(counted.drawnBytes().toString("utf8"))).toEqual(ALL);
+    // The program went on while there was no server, and the terminal takes keys again.
+    const { from, ready } = counted.connections.at(-1) ?? {};
+    expect(ready?.end).toBeGreaterThan(from ?? Number.POSITIVE_INFINITY);
+    await page.type("echo $((6 * 7)) again\n");
+    await page.untilScreen(/^42 again$/);
+    expect(page.errors).toEqual([]);
+    expect(await page.removeEnvironment()).toContain("Nothing is left.");
+    await counted.close();
+  });
+});

@@ -45,11 +45,11 @@ describe("a terminal's notice after a restart of the server", () => {
     const { pid, data } = world.server;
     const printed = join(data, "printed");
     // More than the 4 MiB that a terminal keeps by itself.
-    await page.type(`while kill -0 ${pid}; do sleep .1; done 2>&-; seq 900000; touch ${printed}\n`);
+    await page.type(`while kill -0 ${pid}; do sleep .1; done 2>&-; seq 650000; touch ${printed}\n`);
     await page.untilScreen("touch");
     await world.restartServer(() => poll("the output", () => existsSync(printed)));
     await page.untilTerminal("live");
-    await page.untilScreen(/^900000$/);
+    await page.untilScreen(/^650000$/);
     await page.page.getByRole("status").filter({ hasText: "Ctrl+L redraws most programs" }).waitFor();
     await page.removeEnvironment();
     expect(page.errors).toEqual([]);
@@ -109,10 +109,10 @@ describe("an environment whose time is nearly over", () => {
       .getByText(/^Removed in \d+ min/)
       .waitFor();
     await page.removeEnvironment();
-    // Whoever comes later is told what became of it.
+    // A later visitor is told why it was removed.
     await page.open(id);
     await page.page.getByRole("heading", { name: "brief is not there any more" }).waitFor();
-    await page.page.getByText(/^It was removed on .+ because somebody asked for it\.$/).waitFor();
+    await page.page.getByText(/^It was removed on .+ on request\.$/).waitFor();
     expect(page.errors).toEqual([]);
   });
 });

@@ -23,7 +23,7 @@ const choose = async (item: string): Promise<void> => {
 };
 
 describe("a recording", () => {
-  test("is begun and ended by a button that is red while it is on, in every window", async () => {
+  test("is started and ended by a button that is red while it is on, in every window", async () => {
     const id = await page.createEnvironment();
     await page.type("PS1='$ '; echo not re''corded\n");
     await page.untilScreen(/^not recorded$/);

@@ -36,7 +36,7 @@ describe("the page", () => {
     await page.close();
   });
 
-  test("says how to get a link to whoever has none", async () => {
+  test("says how to get a link without a session", async () => {
     const context = await world.browser.newContext();
     const page = await context.newPage();
     await page.goto(`${world.server.url}/e/abcdefghijkl`);

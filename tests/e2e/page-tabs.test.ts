@@ -21,20 +21,26 @@ const press = (keys: string): Promise<void> => page.page.keyboard.press(keys);
 const untilChosen = (name: string): Promise<void> =>
   expect.poll(() => chosen().textContent(), DEADLINE).toContain(name);
 
-describe("whoever clicks beside a terminal", () => {
+describe("a person who clicks beside a terminal", () => {
   test("goes on typing into it, whatever was clicked, opened and closed", async () => {
     const id = await page.createEnvironment();
     const { page: window } = page;
     const press = (name: string | RegExp): Promise<void> => window.getByRole("button", { name, exact: true }).click();
+    /** Until it has the focus: a key that is pressed sooner is the terminal's. */
+    const open = async (name: string | RegExp, role: "dialog" | "alertdialog" | "menu"): Promise<void> => {
+      await press(name);
+      await window.locator(`[role="${role}"]:focus-within`).waitFor();
+    };
+    const leave = (): Promise<void> => window.keyboard.press("Escape");
     const acts: readonly (readonly [string, () => Promise<void>])[] = [
       ["Record", () => press(/record this terminal$/i)],
       ["its end", () => press(/record this terminal$/i)],
       ["the theme", () => press(/^Theme: /)],
-      ["a popover", () => press("Why?").then(() => window.keyboard.press("Escape"))],
-      ["settings", () => press(/^Keyboard and screen reader/).then(() => window.keyboard.press("Escape"))],
+      ["a popover", () => open("Why?", "dialog").then(leave)],
+      ["settings", () => open(/^Keyboard and screen reader/, "dialog").then(leave)],
       ["a dialog", () => press("Remove").then(() => press("Keep it"))],
-      ["a dialog closed by a key", () => press("Stop").then(() => window.keyboard.press("Escape"))],
-      ["what was recorded", () => press("What was recorded").then(() => window.keyboard.press("Escape"))],
+      ["a dialog closed by a key", () => open("Stop", "alertdialog").then(leave)],
+      ["what was recorded", () => open("What was recorded", "menu").then(leave)],
       [
         "the player",
         async () => {
@@ -167,7 +173,7 @@ describe("the terminals of an environment", () => {
     expect(await tabs().allTextContents()).toEqual(["one", "done", "three"]);
   });
 
-  test("say how their programs ended while nobody looked, and are closed then without a question", async () => {
+  test("say how their programs ended while hidden, and are closed then without a question", async () => {
     await tabs().nth(2).click();
     await page.untilTerminal("live");
     await page.type("sleep 1; exit 7\n");

@@ -58,7 +58,7 @@ describe("a first visit", () => {
     await terminal.untilTerminal("live");
     await page.locator("[data-terminal] canvas").first().waitFor();
     // What else is loaded comes right after.
-    await page.waitForTimeout(3000);
+    await page.waitForLoadState("networkidle");
     const host = "/v1/host";
     expect(twice(loaded.filter(({ path }) => path !== host))).toEqual([]);
 
@@ -83,7 +83,7 @@ describe("a first visit", () => {
     const { page, loaded, said } = await visit("/");
     await page.getByRole("table").waitFor();
     await page.getByRole("contentinfo").getByText("microterm").waitFor();
-    await page.waitForTimeout(3000);
+    await page.waitForLoadState("networkidle");
     expect(twice(loaded)).toEqual([]);
     expect(loaded.filter(({ path }) => /terminal|webgl|mono/.test(path))).toEqual([]);
     expect(loaded.filter((one) => isFile(one) && !isFont(one) && one.encoding !== "br")).toEqual([]);
