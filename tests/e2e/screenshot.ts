@@ -70,8 +70,8 @@ try {
     }
   };
 
-  // Beside it two more terminals, which say themselves what they are for.
-  for (const command of ["cd primes; printf '\\e]0;tests\\a'", "printf '\\e]0;notes\\a'"]) {
+  // Beside it two more terminals, named for what runs in them: a prompt would name them after its folder again.
+  for (const command of ["printf '\\e]0;python\\a'; python3", "printf '\\e]0;notes\\a'; nano notes.txt"]) {
     await keys("Control+Shift+Enter");
     await page.untilTerminal("live");
     await page.page.waitForTimeout(2000);
@@ -98,7 +98,8 @@ try {
     await untilPane(0, (text) => prompts(text) > before);
   }
   await page.page.getByTitle("Round trip to the server").getByText(/\d ms/).waitFor();
-  await page.page.waitForTimeout(1000);
+  // Until htop no longer lists what asked tmux.
+  await page.page.waitForTimeout(6000);
 
   mkdirSync(dirname(FILE), { recursive: true });
   await page.page.screenshot({ path: FILE });
