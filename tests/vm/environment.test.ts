@@ -36,6 +36,7 @@ describe("an environment in a real guest, by a server that is no root", () => {
     expect((await world.run(id, "cat /proc/sys/kernel/random/boot_id")).stdout).not.toBe(
       await readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     );
+    expect(await world.run(id, "unshare -Urpf --mount-proc ps -o comm=")).toMatchObject({ code: 0, stdout: "ps\n" });
     const put = await server.call("PUT", `/v1/environments/${id}/files/content?path=kept.txt`, { raw: "kept\n" });
     expect(put.status).toBe(201);
     expect((await world.run(id, "exit 7")).code).toBe(7);

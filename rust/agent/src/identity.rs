@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::OnceLock;
@@ -20,6 +21,9 @@ const MACHINE_ID: &str = "/etc/machine-id";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Files of this boot: the boot id, mounted over the kernel's, which in a restored guest is the template's.
 const OWN_FILES: &str = "/run/microterm";
+/// Holds a /proc that nothing covers. In a user namespace a program may mount a /proc of its own only where such a one is
+/// among its mounts (mount_too_revealing in the kernel's fs/namespace.c); the boot id covers a file of the guest's.
+const UNCOVERED: &str = "/run/microterm/uncovered";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -162,8 +166,19 @@ fn renew_boot_id() -> io::Result<()> {
     // The file keeps its inode, so that the mount made before shows the new id.
     fs::write(&own, id)?;
     if MOUNTED.get().is_none() {
+        mount_uncovered_proc()?;
         mount(Some(&own), BOOT_ID, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
         let _ = MOUNTED.set(());
     }
     Ok(())
+}
+
+fn mount_uncovered_proc() -> io::Result<()> {
+    // The kernel asks for the mount alone; ordinary programs have no business in it.
+    fs::create_dir_all(UNCOVERED)?;
+    fs::set_permissions(UNCOVERED, PermissionsExt::from_mode(0o700))?;
+    let target = Path::new(UNCOVERED).join("proc");
+    fs::create_dir_all(&target)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    Ok(mount(Some("proc"), &target, Some("proc"), flags, None::<&str>)?)
 }
