@@ -37,6 +37,19 @@ describe("an environment in a real guest, by a server that is no root", () => {
       await readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     );
     expect(await world.run(id, "unshare -Urpf --mount-proc ps -o comm=")).toMatchObject({ code: 0, stdout: "ps\n" });
+    const nodes = await world.run(id, "stat -c '%a %G %t:%T %n' /dev/fuse /dev/net/tun /dev/loop-control /dev/loop[07]");
+    expect(nodes.stdout.trimEnd().split("\n")).toEqual([
+      "666 root a:e5 /dev/fuse",
+      "666 root a:c8 /dev/net/tun",
+      "660 disk a:ed /dev/loop-control",
+      "660 disk 7:0 /dev/loop0",
+      "660 disk 7:7 /dev/loop7",
+    ]);
+    // Each driver comes with the first open, as dev where dev may.
+    expect(await world.run(id, ": <>/dev/fuse && : <>/dev/net/tun && sudo losetup -f")).toMatchObject({
+      code: 0,
+      stdout: "/dev/loop0\n",
+    });
     const put = await server.call("PUT", `/v1/environments/${id}/files/content?path=kept.txt`, { raw: "kept\n" });
     expect(put.status).toBe(201);
     expect((await world.run(id, "exit 7")).code).toBe(7);

@@ -15,7 +15,7 @@ use crate::port::{self, Port};
 use crate::reaper::{self, Reaper};
 use crate::session::serve_port;
 use crate::user::{DEV_UID, User};
-use crate::{boot, cgroup, interfaces, power};
+use crate::{boot, cgroup, devices, interfaces, power};
 
 /// How long a device may take to appear. The host's own deadline is shorter; this one only ends the waiting.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +47,7 @@ fn boot_up() -> io::Result<([u8; 16], User, OwnedFd)> {
     boot::mount_root(|serial| wait_for(|| boot::block_device(serial))).map_err(named("mounting the root"))?;
     boot::enter_root().map_err(named("entering the root"))?;
     boot::mount_rest().map_err(named("mounting /dev/pts, /run, /tmp, cgroups"))?;
+    devices::make().map_err(named("device nodes"))?;
     interfaces::set_up("lo", true).map_err(named("lo"))?;
     let user = User::by_uid(DEV_UID, true).ok_or_else(|| io::Error::other("the image has no user of uid 1000"))?;
     boot::settle(&user).map_err(named("first files"))?;

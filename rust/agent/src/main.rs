@@ -6,6 +6,7 @@ mod attach;
 mod body;
 mod boot;
 mod cgroup;
+mod devices;
 mod download;
 mod drains;
 mod error;
