@@ -37,7 +37,10 @@ describe("an environment in a real guest, by a server that is no root", () => {
       await readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     );
     expect(await world.run(id, "unshare -Urpf --mount-proc ps -o comm=")).toMatchObject({ code: 0, stdout: "ps\n" });
-    const nodes = await world.run(id, "stat -c '%a %G %t:%T %n' /dev/fuse /dev/net/tun /dev/loop-control /dev/loop[07]");
+    const nodes = await world.run(
+      id,
+      "stat -c '%a %G %t:%T %n' /dev/fuse /dev/net/tun /dev/loop-control /dev/loop[07]",
+    );
     expect(nodes.stdout.trimEnd().split("\n")).toEqual([
       "666 root a:e5 /dev/fuse",
       "666 root a:c8 /dev/net/tun",
@@ -50,6 +53,15 @@ describe("an environment in a real guest, by a server that is no root", () => {
       code: 0,
       stdout: "/dev/loop0\n",
     });
+    expect(Number((await world.run(id, "cat /proc/sys/fs/inotify/max_user_watches")).stdout)).toBeGreaterThanOrEqual(
+      65_536,
+    );
+    const settings = [
+      'echo "vm.swappiness = 7" >/etc/sysctl.d/50-a.conf; echo vm/laptop_mode=3 >>/etc/sysctl.conf',
+      'echo "tmpfs /mnt tmpfs size=1m 0 0" >>/etc/fstab; echo "GREETING=\\"from a file\\"" >>/etc/environment',
+    ];
+    expect(await world.run(id, `sudo sh -ec '${settings.join("; ")}'`)).toMatchObject({ code: 0, stderr: "" });
+    expect((await world.run(id, 'echo "$GREETING"')).stdout).toBe("from a file\n");
     const put = await server.call("PUT", `/v1/environments/${id}/files/content?path=kept.txt`, { raw: "kept\n" });
     expect(put.status).toBe(201);
     expect((await world.run(id, "exit 7")).code).toBe(7);
@@ -63,6 +75,9 @@ describe("an environment in a real guest, by a server that is no root", () => {
     await server.ok("POST", `/v1/environments/${id}/start`);
     await world.until(id, "running");
     expect((await world.run(id, "cat kept.txt; echo more >> kept.txt")).stdout).toBe("kept\n");
+
+    const applied = 'cd /proc/sys/vm; cat swappiness laptop_mode; findmnt -no FSTYPE,OPTIONS /mnt; echo "$GREETING"';
+    expect((await world.run(id, applied)).stdout).toMatch(/^7\n3\ntmpfs .*size=1024k.*\nfrom a file\n$/);
 
     const [terminal] = (await server.ok("GET", `/v1/environments/${id}/terminals`)).terminals;
     const client = await new TerminalClient(server, id, terminal.id).opened();

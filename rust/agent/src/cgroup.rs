@@ -8,6 +8,8 @@ use crate::ring_budget;
 
 const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
+/// Whoever writes its pid here is a tenant's program.
+pub const TENANT_PROCESSES: &str = "/sys/fs/cgroup/tenant/cgroup.procs";
 /// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set, and besides the rings':
 /// for what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
 const RESERVED_KIB: u64 = 16 << 10;
@@ -27,7 +29,7 @@ pub fn create() -> io::Result<OwnedFd> {
     fs::write(format!("{TENANT}/memory.max"), (limit_kib << 10).to_string())?;
     let processes = (limit_kib / PROCESS_KIB).clamp(*PROCESSES.start(), *PROCESSES.end());
     fs::write(format!("{TENANT}/pids.max"), processes.to_string())?;
-    Ok(fs::OpenOptions::new().write(true).open(format!("{TENANT}/cgroup.procs"))?.into())
+    Ok(fs::OpenOptions::new().write(true).open(TENANT_PROCESSES)?.into())
 }
 
 pub fn meminfo_kib(name: &str) -> io::Result<u64> {

@@ -37,6 +37,7 @@ mod ring_budget;
 mod seal;
 mod serve;
 mod session;
+mod settings;
 mod sparse;
 mod spawn;
 mod tar_in;

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::reaper::Reaper;
 use crate::seal::Seal;
+use crate::settings;
 use crate::spawn::{Launch, LaunchError, Launching, Stage, c_string, launch};
 use crate::user::User;
 
@@ -112,6 +113,10 @@ impl Programs {
         set("SHELL", user.shell.to_string_lossy().into_owned());
         let inherited = if user.switch { None } else { std::env::var("PATH").ok() };
         set("PATH", inherited.unwrap_or_else(|| DEFAULT_PATH.to_owned()));
+        if user.switch {
+            variables.extend(settings::environment());
+        }
+        let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
         if !self.environment_name.borrow().is_empty() {
             set("MICROTERM_NAME", self.environment_name.borrow().clone());
         }
