@@ -14,6 +14,51 @@ afterAll(() => world.close());
 const machineIds = async () => (await world.daemon.client.list()).machines.map(({ machineId }) => machineId);
 const status = async (pid: number | "self"): Promise<string> => readFile(`/proc/${pid}/status`, "utf8");
 
+/** What a person's programs ask of any Debian. */
+async function expectSystem(id: string): Promise<void> {
+  expect(await world.run(id, "unshare -Urpf --mount-proc ps -o comm=")).toMatchObject({ code: 0, stdout: "ps\n" });
+  const nodes = await world.run(id, "stat -c '%a %G %t:%T %n' /dev/fuse /dev/net/tun /dev/loop-control /dev/loop[07]");
+  expect(nodes.stdout.trimEnd().split("\n")).toEqual([
+    "666 root a:e5 /dev/fuse",
+    "666 root a:c8 /dev/net/tun",
+    "660 disk a:ed /dev/loop-control",
+    "660 disk 7:0 /dev/loop0",
+    "660 disk 7:7 /dev/loop7",
+  ]);
+  // Each driver comes with the first open, as dev where dev may.
+  expect(await world.run(id, ": <>/dev/fuse && : <>/dev/net/tun && sudo losetup -f")).toMatchObject({
+    code: 0,
+    stdout: "/dev/loop0\n",
+  });
+  expect(Number((await world.run(id, "cat /proc/sys/fs/inotify/max_user_watches")).stdout)).toBeGreaterThanOrEqual(
+    65_536,
+  );
+  expect(
+    await world.run(
+      id,
+      "for one in pip make jq wget unzip man fusermount3; do command -v $one >/dev/null || echo $one; done",
+    ),
+  ).toMatchObject({ code: 0, stdout: "" });
+  const compiled = 'echo "int main(void) { return 42; }" | gcc -xc - -o /tmp/answer; /tmp/answer; echo $?';
+  const others = 'python3 -c "import venv, ensurepip"; LC_ALL=de_DE.UTF-8 locale decimal_point';
+  expect(await world.run(id, `${compiled}; ${others}`)).toMatchObject({ code: 0, stdout: "42\n,\n", stderr: "" });
+}
+
+async function writeSettings(id: string): Promise<void> {
+  const settings = [
+    'mkdir -p /etc/sysctl.d; echo "vm.swappiness = 7" >/etc/sysctl.d/50-a.conf; echo vm/laptop_mode=3 >>/etc/sysctl.conf',
+    'echo "tmpfs /mnt tmpfs size=1m 0 0" >>/etc/fstab; echo "GREETING=\\"from a file\\"" >>/etc/environment',
+  ];
+  expect(await world.run(id, `sudo sh -ec '${settings.join("; ")}'`)).toMatchObject({ code: 0, stderr: "" });
+  expect((await world.run(id, 'echo "$GREETING"')).stdout).toBe("from a file\n");
+}
+
+/** After the next start. */
+async function expectSettings(id: string): Promise<void> {
+  const applied = 'cd /proc/sys/vm; cat swappiness laptop_mode; findmnt -no FSTYPE,OPTIONS /mnt; echo "$GREETING"';
+  expect((await world.run(id, applied)).stdout).toMatch(/^7\n3\ntmpfs .*size=1024k.*\nfrom a file\n$/);
+}
+
 describe("an environment in a real guest, by a server that is no root", () => {
   it("lives from its creation to its receipt", async () => {
     expect(await status(world.server.pid)).toMatch(new RegExp(`^Uid:\\s+${SERVER_UID}\\s+${SERVER_UID}`, "m"));
@@ -36,32 +81,8 @@ describe("an environment in a real guest, by a server that is no root", () => {
     expect((await world.run(id, "cat /proc/sys/kernel/random/boot_id")).stdout).not.toBe(
       await readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     );
-    expect(await world.run(id, "unshare -Urpf --mount-proc ps -o comm=")).toMatchObject({ code: 0, stdout: "ps\n" });
-    const nodes = await world.run(
-      id,
-      "stat -c '%a %G %t:%T %n' /dev/fuse /dev/net/tun /dev/loop-control /dev/loop[07]",
-    );
-    expect(nodes.stdout.trimEnd().split("\n")).toEqual([
-      "666 root a:e5 /dev/fuse",
-      "666 root a:c8 /dev/net/tun",
-      "660 disk a:ed /dev/loop-control",
-      "660 disk 7:0 /dev/loop0",
-      "660 disk 7:7 /dev/loop7",
-    ]);
-    // Each driver comes with the first open, as dev where dev may.
-    expect(await world.run(id, ": <>/dev/fuse && : <>/dev/net/tun && sudo losetup -f")).toMatchObject({
-      code: 0,
-      stdout: "/dev/loop0\n",
-    });
-    expect(Number((await world.run(id, "cat /proc/sys/fs/inotify/max_user_watches")).stdout)).toBeGreaterThanOrEqual(
-      65_536,
-    );
-    const settings = [
-      'echo "vm.swappiness = 7" >/etc/sysctl.d/50-a.conf; echo vm/laptop_mode=3 >>/etc/sysctl.conf',
-      'echo "tmpfs /mnt tmpfs size=1m 0 0" >>/etc/fstab; echo "GREETING=\\"from a file\\"" >>/etc/environment',
-    ];
-    expect(await world.run(id, `sudo sh -ec '${settings.join("; ")}'`)).toMatchObject({ code: 0, stderr: "" });
-    expect((await world.run(id, 'echo "$GREETING"')).stdout).toBe("from a file\n");
+    await expectSystem(id);
+    await writeSettings(id);
     const put = await server.call("PUT", `/v1/environments/${id}/files/content?path=kept.txt`, { raw: "kept\n" });
     expect(put.status).toBe(201);
     expect((await world.run(id, "exit 7")).code).toBe(7);
@@ -76,8 +97,7 @@ describe("an environment in a real guest, by a server that is no root", () => {
     await world.until(id, "running");
     expect((await world.run(id, "cat kept.txt; echo more >> kept.txt")).stdout).toBe("kept\n");
 
-    const applied = 'cd /proc/sys/vm; cat swappiness laptop_mode; findmnt -no FSTYPE,OPTIONS /mnt; echo "$GREETING"';
-    expect((await world.run(id, applied)).stdout).toMatch(/^7\n3\ntmpfs .*size=1024k.*\nfrom a file\n$/);
+    await expectSettings(id);
 
     const [terminal] = (await server.ok("GET", `/v1/environments/${id}/terminals`)).terminals;
     const client = await new TerminalClient(server, id, terminal.id).opened();

@@ -5,6 +5,12 @@ import { type BuildProgress, buildImage, type ImageBuildError, verifyImage } fro
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { rustBinary } from "../../support/rust-binaries.ts";
 
+/**
+ * Some 265 MB, of which 100 are a C compiler, its headers, pip and locales: a guest has no network to install them from. What is
+ * larger has taken in more than was meant; a C++ compiler alone has 55 MB of files.
+ */
+const ROOT_BYTES = 350e6;
+
 /** Nothing listens on port 1 of the loopback interface. */
 const NOWHERE = { suite: "bookworm", lines: ["deb http://127.0.0.1:1/debian bookworm main"] };
 
@@ -69,7 +75,7 @@ describe("buildImage", () => {
     expect(await verifyImage(built.directory)).toEqual({ ok: true, corrupt: [] });
     expect((await readdir(built.directory)).sort()).toEqual(["initrd.cpio", "manifest.json", "root.erofs", "vmlinuz"]);
     expect(built.directory).toBe(join(folder, "images", built.manifest.key));
-    expect(built.manifest.files["root.erofs"].size).toBeLessThan(200e6);
+    expect(built.manifest.files["root.erofs"].size).toBeLessThan(ROOT_BYTES);
     expect((await readFile(join(built.directory, "vmlinuz"))).subarray(0, 4).toString("latin1")).toBe("\x7fELF");
     const steps = [...new Set(progress.map(({ step }) => step))];
     expect(steps).toEqual(["check", "sources", "packages", "kernel", "guest", "filesystem", "initrd", "finish"]);

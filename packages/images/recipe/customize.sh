@@ -46,6 +46,10 @@ find "$recipe/root" -mindepth 1 -printf '%y %P\n' | while read -r type path; do
 done
 chmod 0440 "$root"/etc/sudoers.d/*
 sed -i "s/@SUITE@/$suite/g" "$root/etc/apt/sources.list.d/debian.sources"
+# What ssh, and programs that are started from it, ask for most; `localedef` makes others.
+for locale in en_US en_GB de_DE es_ES fr_FR ja_JP pt_BR zh_CN; do
+  chroot "$root" localedef -i "$locale" -f UTF-8 "$locale.UTF-8"
+done
 mkdir -p "$root/usr/lib/microterm"
 # A constant instead of a fork of dircolors in each shell: under emulation that fork is what one waits for.
 chroot "$root" env TERM=xterm-256color dircolors -b >"$root/usr/lib/microterm/ls-colors.bash"
