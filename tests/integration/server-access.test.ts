@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Answer, type Call, poll, startServer, type TestServer } from "../../support/server.ts";
@@ -20,10 +21,12 @@ const link = async (): Promise<string> => (await server.ok("POST", "/v1/links"))
 const exchange = (token: string, headers: Call["headers"] = {}): Promise<Answer> =>
   server.call("POST", "/v1/session", { token: null, body: { token }, headers });
 
-async function signIn(): Promise<string> {
+/** What a page sends: the cookie, and the key that is not sent to other ports. */
+async function signIn(): Promise<{ readonly cookie: string; readonly "x-microterm-session": string }> {
   const answer = await exchange(await link());
   expect(answer.status).toBe(200);
-  return String(answer.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
+  const cookie = String(answer.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
+  return { cookie, "x-microterm-session": JSON.parse(answer.text).key };
 }
 
 describe("credentials", () => {
@@ -55,9 +58,9 @@ describe("credentials", () => {
     const first = await exchange(token);
     const cookie = String(first.headers["set-cookie"]?.[0]);
     expect(first.status).toBe(200);
-    expect(cookie).toMatch(/^microterm_session_\d+=[a-z0-9]{48};.*HttpOnly/i);
+    expect(cookie).toMatch(/^microterm_session_\d+=[a-z0-9]{24};.*HttpOnly/i);
     expect(cookie).toMatch(/SameSite=Strict/i);
-    expect(first.text).not.toContain(/=([a-z0-9]{48})/.exec(cookie)?.[1]);
+    expect(first.text).not.toContain(/=([a-z0-9]{24})/.exec(cookie)?.[1]);
     expect(told(await exchange(token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     expect(told(await exchange("0123456789abcdef0123456789abcdef"))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     expect(told(await exchange("short"))).toEqual([400, "BAD_REQUEST"]);
@@ -66,8 +69,8 @@ describe("credentials", () => {
   it("of one kind do not pass for another", async () => {
     const token = await link();
     expect(told(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
-    const cookie = await signIn();
-    const headers = { cookie, origin: origin() };
+    const { cookie, ...key } = await signIn();
+    const headers = { cookie, ...key, origin: origin() };
     expect(told(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
     expect(told(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     // Cookies are sent to every port of a host: who has caught one makes no links with it, nor gets past the Origin check.
@@ -84,30 +87,51 @@ describe("credentials", () => {
     const other = await startServer();
     try {
       const token = (await other.ok("POST", "/v1/links")).token;
-      const theirs = String(
-        (await other.call("POST", "/v1/session", { token: null, body: { token } })).headers["set-cookie"],
-      );
+      const ours = await signIn();
+      const signedIn = await other.call("POST", "/v1/session", { token: null, body: { token } });
+      const theirs = String(signedIn.headers["set-cookie"]);
+      const keys = [ours["x-microterm-session"], JSON.parse(signedIn.text).key];
       // A browser keeps one cookie of each name for a host, whatever the port, and sends them all.
-      const jar = new Map([theirs, await signIn()].map((one) => one.split(";")[0]?.split("=") as [string, string]));
+      const jar = new Map([theirs, ours.cookie].map((one) => one.split(";")[0]?.split("=") as [string, string]));
       const cookie = [...jar].map((pair) => pair.join("=")).join("; ");
-      for (const one of [server, other]) {
-        expect((await one.call("GET", "/v1/host", { token: null, headers: { cookie } })).status).toBe(200);
+      for (const [at, one] of [server, other].entries()) {
+        const headers = { cookie, "x-microterm-session": keys[at] };
+        expect((await one.call("GET", "/v1/host", { token: null, headers })).status).toBe(200);
       }
     } finally {
       expect(await other.dispose()).toEqual([]);
     }
   });
 
+  it("in a cookie are nothing without the key that only our own origin can read, whoever has caught the cookie", async () => {
+    const { cookie, ...key } = await signIn();
+    const other = await signIn();
+    const { id, terminals } = await server.environment();
+    const attempts = [{ cookie }, { cookie, "x-microterm-session": other["x-microterm-session"] }, { ...key }];
+    for (const caught of attempts) {
+      const headers = { ...caught, origin: origin() };
+      expect(told(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+      const socket = new TerminalClient(server, id, terminals[0].id, { headers: { ...headers, authorization: "" } });
+      expect((await socket.ended).code).toBe(401);
+    }
+    // As a page does it, which can add no header to a WebSocket.
+    const headers = { cookie, origin: origin(), authorization: "" };
+    const protocols = [TERMINAL_SUBPROTOCOL, `microterm.session.${key["x-microterm-session"]}`];
+    const socket = await new TerminalClient(server, id, terminals[0].id, { headers, protocols }).opened();
+    expect(socket.socket.protocol).toBe(TERMINAL_SUBPROTOCOL);
+    await socket.close();
+  });
+
   it("in a cookie need our own Origin to write", async () => {
-    const cookie = await signIn();
+    const session = await signIn();
     const write = (headers: Call["headers"]) =>
-      server.call("POST", "/v1/environments/nobody/stop", { token: null, headers: { cookie, ...headers } });
+      server.call("POST", "/v1/environments/nobody/stop", { token: null, headers: { ...session, ...headers } });
     expect(told(await write({}))).toEqual([403, "FORBIDDEN_ORIGIN"]);
     for (const foreign of ["http://evil.example", "null", `https://localhost:${server.port}`, "http://localhost:1"]) {
       expect([foreign, ...told(await write({ origin: foreign }))]).toEqual([foreign, 403, "FORBIDDEN_ORIGIN"]);
     }
     expect(told(await write({ origin: origin() }))).toEqual([404, "ENVIRONMENT_NOT_FOUND"]);
-    const read = await server.call("GET", "/v1/host", { token: null, headers: { cookie } });
+    const read = await server.call("GET", "/v1/host", { token: null, headers: { ...session } });
     expect(read.status).toBe(200);
   });
 
@@ -126,18 +150,18 @@ describe("credentials", () => {
 
   it("end with the sign-out, and so do the sockets that they opened", async () => {
     const { id, terminals } = await server.environment();
-    const cookie = await signIn();
-    const headers = { authorization: "", cookie };
+    const session = await signIn();
+    const headers = { authorization: "", ...session };
     const refused = new TerminalClient(server, id, terminals[0].id, { headers });
     expect((await refused.ended).code).toBe(403);
     const client = await new TerminalClient(server, id, terminals[0].id, {
       headers: { ...headers, origin: origin() },
     }).opened();
     const other = await new TerminalClient(server, id, terminals[0].id).opened();
-    const out = await server.call("DELETE", "/v1/session", { token: null, headers: { cookie, origin: origin() } });
+    const out = await server.call("DELETE", "/v1/session", { token: null, headers: { ...session, origin: origin() } });
     expect(out.status).toBe(204);
     expect((await client.ended).code).toBe(4401);
-    expect(told(await server.call("GET", "/v1/host", { token: null, headers: { cookie } }))).toEqual([
+    expect(told(await server.call("GET", "/v1/host", { token: null, headers: { ...session } }))).toEqual([
       401,
       "UNAUTHENTICATED",
     ]);
@@ -186,8 +210,9 @@ describe("addresses", () => {
       const answer = await tunnelled.call("POST", "/v1/session", { token: null, body: { token }, headers });
       expect(answer.status).toBe(200);
       const cookie = String(answer.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
+      const key = { "x-microterm-session": JSON.parse(answer.text).key };
       const write = (given: Call["headers"]) =>
-        tunnelled.call("POST", "/v1/environments/x/stop", { token: null, headers: { cookie, ...given } });
+        tunnelled.call("POST", "/v1/environments/x/stop", { token: null, headers: { cookie, ...key, ...given } });
       expect((await write(headers)).status).toBe(404);
       expect((await write({ host: "term.example.org", origin: "https://term.example.org" })).status).toBe(404);
       expect((await write({ ...headers, origin: "http://localhost:8081" })).status).toBe(403);

@@ -97,7 +97,8 @@ describe("a server process", () => {
     expect((await second.call("GET", "/v1/session", { token: first.token })).status).toBe(401);
     // The cookie's name has the port in it, which is another one here.
     const kept = cookie.replace(/_\d+=/, `_${second.port}=`);
-    expect((await second.call("GET", "/v1/session", { token: null, headers: { cookie: kept } })).status).toBe(200);
+    const headers = { cookie: kept, "x-microterm-session": JSON.parse(signedIn.text).key };
+    expect((await second.call("GET", "/v1/session", { token: null, headers })).status).toBe(200);
   });
 
   it("sends its clients away with 1012 and leaves the programs running", async () => {

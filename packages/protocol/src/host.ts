@@ -58,3 +58,10 @@ export const SignIn = z.strictObject({ token: z.string().min(16).max(128) });
 /** `GET /v1/session`. */
 export const Session = z.strictObject({ owner: z.string(), version: z.string() });
 export type Session = z.infer<typeof Session>;
+/** The answer of `POST /v1/session`: with half of the session's secret, which a page keeps where no other origin reads it. */
+export const NewSession = z.strictObject({ ...Session.shape, key: z.string() });
+export type NewSession = z.infer<typeof NewSession>;
+/** Carries a session's key, beside its cookie: browsers send cookies to every port of a host. */
+export const SESSION_KEY_HEADER = "x-microterm-session";
+/** The same for a WebSocket, to which a page can add no header: a subprotocol that is offered and never chosen. */
+export const SESSION_KEY_SUBPROTOCOL = "microterm.session.";

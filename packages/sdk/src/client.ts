@@ -4,6 +4,7 @@ import {
   ExecFailure,
   type ExecRequest,
   HostStatus,
+  NewSession,
   PlatformError,
   Recording,
   Session,
@@ -76,8 +77,8 @@ export interface Client {
   readonly environments: Environments;
   readonly files: Files;
   readonly session: {
-    /** Spends a one-time sign-in token for a session cookie. */
-    signIn(token: string): Promise<Session>;
+    /** Spends a one-time sign-in token for a session: a cookie, and the key that a page has to send with each request. */
+    signIn(token: string): Promise<NewSession>;
     current(): Promise<Session>;
     signOut(): Promise<void>;
   };
@@ -145,7 +146,7 @@ export function createClient(options: ClientOptions): Client {
     environments: createEnvironments(transport),
     files: createFiles(transport, environmentPath),
     session: {
-      signIn: (token) => transport.json(Session, "/v1/session", { method: "POST", json: { token } }),
+      signIn: (token) => transport.json(NewSession, "/v1/session", { method: "POST", json: { token } }),
       current: () => transport.json(Session, "/v1/session"),
       signOut: () => transport.done("/v1/session", { method: "DELETE" }),
     },

@@ -9,3 +9,4 @@ export type { ExecResult, ExecSession } from "./exec.ts";
 export type { Files } from "./files.ts";
 export type { Exit, Keyframe, Ready } from "./frames.ts";
 export type { OpenSocket, SocketLike } from "./socket.ts";
+export type { Fetch } from "./transport.ts";

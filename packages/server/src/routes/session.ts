@@ -1,7 +1,8 @@
 import rateLimit from "@fastify/rate-limit";
-import { PlatformError, Session, SignIn } from "@microterm/protocol";
+import { NewSession, PlatformError, Session, SignIn } from "@microterm/protocol";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
+import { cookieAndKey } from "../auth/session-secret.ts";
 import type { App, Services } from "../services.ts";
 import { NoContent, problems } from "./schemas.ts";
 
@@ -25,9 +26,9 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
       schema: {
         tags,
         security: [],
-        summary: "Exchange a sign-in link's token for a session cookie",
+        summary: "Exchange a sign-in link's token for a session: a cookie, and a key that is sent beside it",
         body: SignIn,
-        response: { 200: Session, ...problems },
+        response: { 200: NewSession, ...problems },
       },
       onRequest: async (request) => addresses.checkOrigin(request.raw, { required: false }),
     },
@@ -37,8 +38,9 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
         const isExceeded = !count.isAllowed && count.isExceeded;
         throw isExceeded ? new PlatformError("TOO_MANY", "Too many attempts to sign in have failed.") : error;
       });
-      setCookie(reply, addresses.cookieName(), secret, credential.expiresAt);
-      return { owner: credential.owner, version };
+      const { cookie, key } = cookieAndKey(secret);
+      setCookie(reply, addresses.cookieName(), cookie, credential.expiresAt);
+      return { owner: credential.owner, version, key };
     },
   );
 

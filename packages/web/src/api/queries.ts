@@ -2,9 +2,10 @@ import type { HostStatus } from "@microterm/protocol";
 import { ConnectionError, createClient, RequestError } from "@microterm/sdk";
 import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { createLiveList } from "./live-list.ts";
+import { fetchWithKey, openSocketWithKey } from "./session-key.ts";
 
-/** The server that this page came from, with the session's cookie. */
-export const client = createClient({ url: "" });
+/** The server that this page came from, with the session's cookie and key. */
+export const client = createClient({ url: "", fetch: fetchWithKey, openSocket: openSocketWithKey });
 
 /** `onSignedOut` is called for every answer that says the session is over. */
 export const createQueryClient = (onSignedOut: () => void): QueryClient =>

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { client, sessionQuery } from "../api/queries.ts";
+import { keepSessionKey } from "../api/session-key.ts";
 import { FailureNote } from "../parts/failure.tsx";
 import { Logo } from "../parts/header.tsx";
 
@@ -32,7 +33,8 @@ export const SignInPage = () => {
   const [isFirst, setFirst] = useState(waitingToken !== null);
   const signIn = useMutation({
     mutationFn: (spent: string) => client.session.signIn(spent),
-    onSuccess: async (session) => {
+    onSuccess: async ({ key, ...session }) => {
+      keepSessionKey(key);
       cache.clear();
       cache.setQueryData(sessionQuery.queryKey, session);
       await navigate({ to: destination(), replace: true });

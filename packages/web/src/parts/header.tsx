@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { LogOut, Monitor, Moon, Sun } from "lucide-react";
 import type { ReactNode } from "react";
 import { client } from "../api/queries.ts";
+import { keepSessionKey } from "../api/session-key.ts";
 // In the script: as a file it would be asked for once more beside the tab's icon.
 import icon from "../icon.svg?inline";
 import { forgetScreens } from "../terminal/kept-screens.ts";
@@ -30,6 +31,7 @@ const SignOutButton = () => {
     // A new page, so that nothing of the session stays in memory.
     onSettled: () => {
       forgetScreens(sessionStorage);
+      keepSessionKey(null);
       location.assign("/sign-in");
     },
   });

@@ -17,13 +17,12 @@ export interface RecordedMenuProps {
   /** Its terminal's name, for the player's title. */
   readonly name: string;
   readonly load: () => Promise<Response>;
-  /** Where the server has the file, which it names. */
-  readonly address: string;
+  readonly onDownload: () => void;
   readonly onDelete: () => void;
 }
 
 /** What can be done with what is there. */
-export const RecordedMenu = ({ recording, name, load, address, onDelete }: RecordedMenuProps) => {
+export const RecordedMenu = ({ recording, name, load, onDownload, onDelete }: RecordedMenuProps) => {
   const [isPlaying, setPlaying] = useState(false);
   return (
     <>
@@ -46,10 +45,10 @@ export const RecordedMenu = ({ recording, name, load, address, onDelete }: Recor
                 <Play aria-hidden className="size-4" />
                 Play
               </Menu.Item>
-              <Menu.LinkItem className={ITEM} href={address} download closeOnClick>
+              <Menu.Item className={ITEM} onClick={onDownload}>
                 <Download aria-hidden className="size-4" />
                 Download
-              </Menu.LinkItem>
+              </Menu.Item>
               <Menu.Item className={`${ITEM} text-danger`} onClick={onDelete}>
                 <Trash2 aria-hidden className="size-4" />
                 Delete

@@ -5,6 +5,7 @@ import { Circle } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { useIsConnected } from "../api/live-events.ts";
 import { client, failureOf } from "../api/queries.ts";
+import { saveAnswer } from "../parts/save-answer.ts";
 
 /** Most terminals are never recorded. */
 const RecordedMenu = lazy(async () => ({ default: (await import("./recorded-menu.tsx")).RecordedMenu }));
@@ -40,15 +41,18 @@ const useRecording = ({ environment, terminal }: RecordingToolsProps) => {
     mutationFn: () => client.recordings.remove(environment, terminal),
     onSettled: () => cache.invalidateQueries({ queryKey: key }),
   });
-  return { recording: query.data ?? null, set, remove };
+  const download = useMutation({
+    mutationFn: async () => saveAnswer(await client.recordings.download(environment, terminal), `${terminal}.cast`),
+  });
+  return { recording: query.data ?? null, set, remove, download };
 };
 
 /** In the tab bar: of the terminal that is looked at. */
 export const RecordingTools = (props: RecordingToolsProps) => {
   const { environment, terminal, name } = props;
-  const { recording, set, remove } = useRecording(props);
+  const { recording, set, remove, download } = useRecording(props);
   const load = (): Promise<Response> => client.recordings.download(environment, terminal);
-  const failed = [set, remove].find(({ isError }) => isError);
+  const failed = [set, remove, download].find(({ isError }) => isError);
   const isConnected = useIsConnected();
   const isOn = recording?.enabled === true;
   if (recording === null) return null;
@@ -65,7 +69,7 @@ export const RecordingTools = (props: RecordingToolsProps) => {
             recording={recording}
             name={name}
             load={load}
-            address={`/v1/environments/${environment}/terminals/${terminal}/recording/content`}
+            onDownload={() => download.mutate()}
             onDelete={() => remove.mutate()}
           />
         </Suspense>

@@ -1,4 +1,5 @@
 import { ConnectionError, readProblem } from "@microterm/sdk";
+import { sessionHeaders } from "../api/session-key.ts";
 
 export interface SendFileOptions {
   readonly environment: string;
@@ -16,6 +17,7 @@ export const sendFile = ({ environment, path, file, signal, onProgress }: SendFi
     const query = new URLSearchParams({ path });
     request.open("PUT", `/v1/environments/${encodeURIComponent(environment)}/files/content?${query}`);
     request.setRequestHeader("content-type", "application/octet-stream");
+    for (const [name, value] of Object.entries(sessionHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded }) => onProgress(loaded);
     request.onload = () => {
       const { status, responseText } = request;
