@@ -105,6 +105,17 @@ describe.each([
   });
 });
 
+it("a stream begins at once, also where there is nothing to tell", async () => {
+  const { token } = await addOwner(server.data, `otherowner${++owners}`);
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}` };
+    get(`${server.url}/v1/events`, { agent: false, headers }, resolve).once("error", reject);
+  });
+  const first = await new Promise<Buffer>((resolve) => response.once("data", resolve));
+  expect(String(first)).toBe(": connected\n\n");
+  response.destroy();
+});
+
 describe("the events' WebSocket", () => {
   const refusal = (headers: Readonly<Record<string, string>>): Promise<number> =>
     new Promise((resolve) => {
@@ -117,10 +128,14 @@ describe("the events' WebSocket", () => {
     const { token } = await server.ok("POST", "/v1/links");
     const session = await server.call("POST", "/v1/session", { token: null, body: { token } });
     const cookie = String(session.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
-    for (const headers of [{ cookie }, { cookie, origin: "http://evil.example" }]) {
+    const key = { "x-microterm-session": JSON.parse(session.text).key };
+    for (const headers of [
+      { cookie, ...key },
+      { cookie, ...key, origin: "http://evil.example" },
+    ]) {
       expect(await refusal(headers)).toBe(403);
     }
-    const headers = { cookie, origin: server.url };
+    const headers = { cookie, ...key, origin: server.url };
     const socket = openSocket(headers);
     await new Promise((resolve) => socket.once("open", resolve));
     const closed = new Promise((resolve) => socket.once("close", resolve));

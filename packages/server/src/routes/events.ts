@@ -20,6 +20,8 @@ export function eventRoutes(app: App, services: Services): void {
     async (request, reply) => {
       const { identity, log } = request;
       const out = new PassThrough();
+      // With the first bytes go the headers: a client without environments is to know that it listens.
+      out.write(": connected\n\n");
       const events = new EnvironmentEvents(services, identity.owner, sinkOf(out));
       const comment = setInterval(() => {
         if (!out.writableNeedDrain) out.write(": still here\n\n");

@@ -28,7 +28,9 @@ export interface LogItem {
  * What a terminal has printed lately, for all who look at it. Items are numbered for ever; only the latest are there.
  */
 export class OutputLog {
-  #items: LogItem[] = [];
+  /** The first `#gone` of them are released, and are cut off when they are half of all: to cut off one moves all that follow. */
+  #items: (LogItem | undefined)[] = [];
+  #gone = 0;
   #first = 0;
   #cost = 0;
   #end: bigint;
@@ -41,7 +43,7 @@ export class OutputLog {
 
   /** The number of the next item. */
   get next(): number {
-    return this.#first + this.#items.length;
+    return this.#first + this.#items.length - this.#gone;
   }
 
   get first(): number {
@@ -50,7 +52,7 @@ export class OutputLog {
 
   /** From here on every byte is there. */
   get start(): bigint {
-    return this.#items[0]?.offset ?? this.#end;
+    return this.#items[this.#gone]?.offset ?? this.#end;
   }
 
   get end(): bigint {
@@ -62,7 +64,7 @@ export class OutputLog {
   }
 
   at(number: number): LogItem | undefined {
-    return this.#items[number - this.#first];
+    return number < this.#first ? undefined : this.#items[this.#gone + number - this.#first];
   }
 
   /** Bytes of memory from item `number` on. */
@@ -73,7 +75,7 @@ export class OutputLog {
   /** The first item that has, or follows, the byte at `offset`, which is at most `end`; null when that byte is gone. */
   find(offset: bigint): number | null {
     if (offset < this.start) return null;
-    let low = 0;
+    let low = this.#gone;
     let high = this.#items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -81,7 +83,7 @@ export class OutputLog {
       if (item.end > offset || item.offset >= offset) high = middle;
       else low = middle + 1;
     }
-    return this.#first + low;
+    return this.#first + low - this.#gone;
   }
 
   output(offset: bigint, bytes: Uint8Array): void {
@@ -102,17 +104,21 @@ export class OutputLog {
     this.#push("exit", { offset, end: offset, frame: encodeExit(offset, exit) });
   }
 
-  /** Lets go of what is older than `needed`, but for the latest `recent` bytes. */
+  /** Releases what is older than `needed`, but for the latest `recent` bytes. */
   trim(needed: number, recent = RECENT_BYTES): void {
     let count = 0;
-    while (count < this.#items.length) {
+    while (this.#first + count < this.next) {
       const left = this.costSince(this.#first + count + 1);
       if (left < recent || (this.#first + count >= needed && left < MOST_BYTES)) break;
       count++;
     }
     if (count === 0) return;
-    this.#items.splice(0, count);
+    this.#items.fill(undefined, this.#gone, this.#gone + count);
+    this.#gone += count;
     this.#first += count;
+    if (this.#gone * 2 < this.#items.length) return;
+    this.#items.splice(0, this.#gone);
+    this.#gone = 0;
   }
 
   #push(
