@@ -144,7 +144,10 @@ describe("the page", () => {
     if (way === "signing out") await page.page.getByRole("button", { name: "Sign out" }).click();
     else {
       // As another tab does it, of which this one only hears.
-      await page.context.request.delete(`${world.server.url}/v1/session`, { headers: { origin: world.server.url } });
+      const key = await page.page.evaluate<string>("localStorage.getItem('microterm.session-key')");
+      const headers = { origin: world.server.url, "x-microterm-session": key };
+      const ended = await page.context.request.delete(`${world.server.url}/v1/session`, { headers });
+      expect(ended.status()).toBe(204);
     }
     await page.page.waitForURL((url) => url.pathname === "/sign-in");
     await page.page.getByText("./microterm open").waitFor();
