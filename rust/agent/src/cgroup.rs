@@ -8,7 +8,7 @@ use crate::ring_budget;
 
 const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
-/// Whoever writes its pid here is a tenant's program.
+/// A process that writes its pid here is a tenant's program.
 pub const TENANT_PROCESSES: &str = "/sys/fs/cgroup/tenant/cgroup.procs";
 /// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set, and besides the rings':
 /// for what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.

@@ -21,7 +21,7 @@ pub enum Input {
 /// End of input on a terminal (VEOF as a PTY begins with).
 const END_OF_TRANSMISSION: u8 = 4;
 
-/// Follows the host's frames until its side closes. What cannot be followed is told to `fault`.
+/// Follows the host's frames until its side closes. What cannot be followed is reported to `fault`.
 pub async fn follow(mut frames: FramesIn, input: Input, pid: Pid, reaper: Reaper, fault: Fault) {
     let mut input = Some(input);
     loop {

@@ -129,7 +129,7 @@ fn pipe_streams(user: &User) -> std::io::Result<Opened> {
         nix::fcntl::fcntl(ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
     if user.switch {
-        // Opening /dev/stdout opens the pipe anew, for which the user needs the rights to it.
+        // Opening /dev/stdout opens the pipe again, for which the user needs the rights to it.
         for theirs in [&stdin, &stdout, &stderr] {
             fchown(theirs, Some(user.uid), Some(user.gid))?;
         }

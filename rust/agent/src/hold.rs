@@ -30,7 +30,7 @@ pub struct Readers {
     readers: BTreeMap<u64, Reader>,
     next_id: u64,
     left_at: Instant,
-    /// Nobody has read from this offset on.
+    /// Nothing has been read from this offset on.
     unread_from: u64,
 }
 

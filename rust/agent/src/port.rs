@@ -28,7 +28,7 @@ const PORT_NAME: &str = "microterm.agent";
 struct Watched {
     read: Option<Waker>,
     write: Option<Waker>,
-    /// As the kernel last told.
+    /// As the kernel last reported.
     connected: bool,
 }
 

@@ -60,24 +60,24 @@ pub fn begin() {
 }
 
 fn end_programs() {
-    let everybody = Pid::from_raw(-1);
+    let every_process = Pid::from_raw(-1);
     // An interactive shell ignores SIGTERM and leaves at SIGHUP; SIGCONT lets a stopped program act on either.
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCONT] {
-        // It fails when nobody is left.
-        let _ = kill(everybody, signal);
+        // It fails when no process is left.
+        let _ = kill(every_process, signal);
     }
     let deadline = Instant::now() + PATIENCE;
     while !cgroup::is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
-    let _ = kill(everybody, Signal::SIGKILL);
+    let _ = kill(every_process, Signal::SIGKILL);
     let deadline = Instant::now() + PATIENCE;
     while !cgroup::is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Ends the machine. Without ACPI the kernel has no power-off and would halt for ever; a reboot is told to the VMM.
+/// Ends the machine. Without ACPI the kernel has no power-off and would halt for ever; a reboot is reported to the VMM.
 fn machine_off() -> ! {
     if Path::new("/sys/firmware/acpi/tables/FACP").exists() {
         let _ = reboot(RebootMode::RB_POWER_OFF);
@@ -121,6 +121,6 @@ fn as_root(name: &str) -> io::Error {
         Ok(program) => program,
         Err(error) => return error,
     };
-    // sudo runs a path; the action is told by the argument, as the name is lost on the way.
+    // sudo runs a path; the action is given by the argument, as the name is lost on the way.
     std::process::Command::new("sudo").arg("-n").arg(program).arg(format!("--{name}")).exec()
 }

@@ -1,4 +1,4 @@
-//! A sealed guest: no program runs in it, and it serves nobody until it has an identity of its own. From its memory a
+//! A sealed guest: no program runs in it, and it serves no call until it has an identity of its own. From its memory a
 //! template is saved, so nothing in it may be secret, and nothing that a twin could guess may be used.
 
 use std::cell::{Cell, RefCell};
@@ -162,7 +162,7 @@ async fn end_programs(agent: &Rc<Agent>) -> CallResult<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         cgroup::kill_all();
-        // A program that left its cgroup, which root may do; it fails when nobody is left.
+        // A program that left its cgroup, which root may do; it fails when no process is left.
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
         // Everything that runs in user space descends from this process, and orphans come back to it.
         let childless = matches!(

@@ -34,7 +34,7 @@ fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Sets the kernel's parameters. One that it refuses is told on the console and keeps nobody from the others.
+/// Sets the kernel's parameters. One that it refuses is reported on the console and does not prevent the others.
 pub fn apply_sysctl() {
     apply("the defaults", DEFAULTS);
     let mut files: BTreeMap<OsString, PathBuf> = BTreeMap::new();

@@ -128,7 +128,7 @@ pub fn write_map(pieces: &[Piece], size: u64) -> Vec<u8> {
     map
 }
 
-/// The data of a file of this size; `None` where holes are not worth it, or not told.
+/// The data of a file of this size; `None` where holes are not worth it, or not reported.
 pub fn pieces_of(file: &File, size: u64) -> Option<Vec<Piece>> {
     let seek = |from: u64, whence: libc::c_int| {
         // SAFETY: lseek takes numbers alone.

@@ -47,7 +47,7 @@ pub struct LaunchError {
     pub error: io::Error,
 }
 
-/// A forked child that has not told yet whether its program runs.
+/// A forked child that has not reported yet whether its program runs.
 pub struct Launching {
     pub pid: Pid,
     report: OwnedFd,

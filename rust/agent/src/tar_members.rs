@@ -171,15 +171,15 @@ fn leaves(name: &Path) -> CallError {
     bad_request(format!("member {name:?} would leave the directory"))
 }
 
-/// Told apart from the system's refusals by having no errno.
+/// Distinguished from the system's refusals by having no errno.
 fn outside() -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, "leads out of the directory")
 }
 
 /// Whether an error is about this member alone, so that the others may follow.
 fn is_members_own(error: &io::Error) -> bool {
-    let everybodys = [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::EROFS];
-    error.raw_os_error().is_some_and(|errno| !everybodys.contains(&errno))
+    let system_wide = [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::EROFS];
+    error.raw_os_error().is_some_and(|errno| !system_wide.contains(&errno))
 }
 
 /// The tar crate wraps the system's error in its own; the errno tells the code.

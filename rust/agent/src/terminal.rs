@@ -24,7 +24,7 @@ use crate::typed::Typed;
 
 /// A PTY hands out at most 4 KiB a read; a larger buffer costs nothing.
 const READ_BYTES: usize = 8 << 10;
-/// Reads before other tasks run: with more, a flood delays everybody's keys.
+/// Reads before other tasks run: with more, a flood delays the keys of all terminals.
 const READS_A_TURN: usize = 2;
 /// What can still be in a PTY when its program has ended: the kernel buffers at most 64 KiB and a line.
 const LAST_BYTES: u64 = 128 << 10;
@@ -186,7 +186,7 @@ impl Terminal {
             let Some(master) = self.master() else { break };
             let taken = match pty::write(master.get_ref(), bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // What was taken so far is told now: the rest may have to wait for long.
+                    // What was taken so far is reported now: the rest may have to wait for long.
                     self.typed.tell();
                     let Ok(mut ready) = master.writable().await else { break };
                     // Try before the readiness is forgotten: it may have come after the failed write.

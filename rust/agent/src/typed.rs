@@ -39,19 +39,19 @@ impl Typed {
         }
     }
 
-    /// The count, once it is another than `told`; `None` when it is somebody else's turn.
-    pub fn poll(&self, turn: u64, told: Option<u64>, context: &Context<'_>) -> Option<Poll<u64>> {
+    /// The count, once it is another than `acknowledged`; `None` when it is somebody else's turn.
+    pub fn poll(&self, turn: u64, acknowledged: Option<u64>, context: &Context<'_>) -> Option<Poll<u64>> {
         if turn != self.turn.get() {
             return None;
         }
-        if told != Some(self.count.get()) {
+        if acknowledged != Some(self.count.get()) {
             return Some(Poll::Ready(self.count.get()));
         }
         self.waker.replace(Some(context.waker().clone()));
         Some(Poll::Pending)
     }
 
-    /// Lets whoever waits in [`Typed::poll`] look again.
+    /// Wakes the tasks that wait in [`Typed::poll`].
     pub fn tell(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();

@@ -22,7 +22,7 @@ const ACK_DELAY: Duration = Duration::from_millis(10);
 pub struct Typing {
     terminal: Rc<Terminal>,
     turn: u64,
-    told: Option<u64>,
+    acknowledged: Option<u64>,
     finished: bool,
     fault: Fault,
 }
@@ -34,7 +34,7 @@ impl Typing {
         let fault = Fault::default();
         let typing = spawn_local(follow(terminal.clone(), input, fault.clone()));
         let turn = terminal.typed.hand_over(typing.abort_handle());
-        Typing { terminal, turn, told: None, finished: false, fault }
+        Typing { terminal, turn, acknowledged: None, finished: false, fault }
     }
 }
 
@@ -47,12 +47,12 @@ impl Pieces for Typing {
             self.finished = true;
             return Poll::Ready(Some(Err(fault.into())));
         }
-        let Some(count) = self.terminal.typed.poll(self.turn, self.told, context) else {
+        let Some(count) = self.terminal.typed.poll(self.turn, self.acknowledged, context) else {
             self.finished = true;
             return Poll::Ready(None);
         };
         let Poll::Ready(offset) = count else { return Poll::Pending };
-        self.told = Some(offset);
+        self.acknowledged = Some(offset);
         let mut out = BytesMut::new();
         AgentFrame::InputAck { offset }.encode(&mut out);
         Poll::Ready(Some(Ok(out.freeze())))

@@ -1,4 +1,4 @@
-//! One stalled stream, or a hundred, starve nobody and cost bounded memory.
+//! One stalled stream, or a hundred, starve no other and cost bounded memory.
 
 mod support;
 

@@ -110,7 +110,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_sent() {
         assert_eq!(status, 200);
         let mut archive = tar::Archive::new(&tar[..]);
         let mut names = Vec::new();
-        let mut told = Vec::new();
+        let mut named = Vec::new();
         for member in archive.entries().unwrap() {
             let mut member = member.unwrap();
             names.push(member.path().unwrap().display().to_string());
@@ -119,12 +119,12 @@ fn what_cannot_be_read_is_named_and_the_rest_is_sent() {
                 if record.key().unwrap().starts_with("MICROTERM.left-out.") && !record.key().unwrap().ends_with("more")
                 {
                     let left_out: Value = serde_json::from_slice(record.value_bytes()).unwrap();
-                    told.push(left_out["path"].as_str().unwrap().to_owned());
+                    named.push(left_out["path"].as_str().unwrap().to_owned());
                 }
             }
         }
-        told.sort_unstable();
-        assert_eq!(told, ["t/closed", "t/secret", "t/socket"]);
+        named.sort_unstable();
+        assert_eq!(named, ["t/closed", "t/secret", "t/socket"]);
         assert_eq!(names, ["t", "t/closed", "t/open", "t/open/last", "t/pipe", "t"]);
         drop(socket);
         let other = tempfile::tempdir().unwrap();

@@ -66,7 +66,7 @@ fn input_that_reached_the_agent_and_not_its_terminal_is_told_exactly_when_a_stre
             // As much as a stream's window takes.
             send(&mut input, &pattern[taken..LENGTH.min(taken + 48_000)]).await;
             if round > 0 {
-                // What comes later than a takeover is nobody's.
+                // What comes later than a takeover is dropped.
                 let mut next = agent.input("a1").await;
                 assert!(acknowledged(&mut next).await as usize >= taken);
             }

@@ -102,7 +102,7 @@ impl Pages for IntoFile<'_> {
 /// Stops the guest and writes `memory` and `state`. Whatever this answers, the guest is stopped.
 ///
 /// # Errors
-/// `no-space` or `snapshot-failed`; `release` then lets the guest go on.
+/// `no-space` or `snapshot-failed`; `release` then continues the guest.
 pub fn capture(control: &mut Control, record: &Record, folder: &Path, sum: Sum) -> Outcome<Captured> {
     control.allow(COMMAND);
     let status = control.execute("query-status", &json!({}))?;
@@ -151,7 +151,7 @@ fn receive(control: &mut Control, record: &Record, memory: &File) -> Outcome<Vec
     })
 }
 
-/// Lets a guest go on whose capture failed.
+/// Continues a guest whose capture failed.
 ///
 /// # Errors
 /// `snapshot-failed` when it cannot.

@@ -1,5 +1,5 @@
 //! Which clients there are, and which that are gone have left something under way: the verbs of a connection go on after
-//! it, and whoever comes next and looks at the host would not see what they are about to make.
+//! it, and a client that comes next and looks at the host would not see what they are about to make.
 
 use crate::error::{Code, Outcome, failure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

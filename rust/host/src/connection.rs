@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Most connections at a time.
 const MOST_CONNECTIONS: usize = 32;
-/// So many of them are root's alone, so that a server that leaks its own does not lock out whoever looks into it.
+/// So many of them are root's alone, so that a server that leaks its own does not lock out root, who looks into it.
 const OF_ROOT: usize = 4;
 /// Most requests of one connection at a time; while there are as many, its next line is not read.
 const MOST_REQUESTS: usize = 16;

@@ -78,7 +78,7 @@ impl Daemon {
         for id in machines::folders() {
             let _ = stderr_log::pour(&place::machine(&id));
             if place::machine(&id).join(SAVING).exists() {
-                // Nobody else gets at the machine before this is settled; its VMM may take long to answer.
+                // No other request gets at the machine before this is settled; its VMM may take long to answer.
                 let (daemon, held) = (Arc::clone(self), self.hold_machine(&id));
                 let gone = self.clients.enter(None);
                 std::thread::spawn(move || {

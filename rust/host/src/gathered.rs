@@ -61,7 +61,7 @@ fn link_all(data: &Path, binds: &Binds, new: &Path) -> Outcome<()> {
     open_up(new)
 }
 
-/// Lets the jail's uid go through the folders, which the daemon's mask has closed.
+/// Lets the jail's uid enter the folders, which the daemon's mask has closed.
 fn open_up(folder: &Path) -> Outcome<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).during(|| "open a folder".to_owned())?;

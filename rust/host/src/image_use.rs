@@ -1,5 +1,5 @@
 //! Which images are there, and what of the daemon's own needs them. Environments need theirs as well, also those that
-//! have no machine: the daemon does not know of them, so whoever does says when an image can go.
+//! have no machine: the daemon does not know of them, so the server, which does, says when an image can go.
 
 use crate::daemon::Daemon;
 use crate::error::{Code, Outcome, failure, note};

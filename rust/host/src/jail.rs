@@ -1,7 +1,7 @@
 //! The jail: bubblewrap's arguments, and starting what runs in it.
 //!
 //! bubblewrap is run by root without a user namespace, so it needs none of what Ubuntu's AppArmor or a sysctl may
-//! forbid to unprivileged users. The chain is: `jail-enter` joins the cgroups and lets go of the daemon; bubblewrap
+//! forbid to unprivileged users. The chain is: `jail-enter` joins the cgroups and detaches from the daemon; bubblewrap
 //! makes the namespaces; `jail-exec`, in them, gives up root and becomes QEMU.
 
 use crate::error::{Code, During, Outcome, failure};

@@ -39,7 +39,7 @@ fn mount_proc() -> io::Result<()> {
 }
 
 /// `jail-enter WITH-MEMORY PROCS… -- PROGRAM ARG…`: joins the cgroups, starts a session of its own, forks, and the child becomes
-/// the program while the parent ends: so the child is nobody's, and the supervisor or init reaps it.
+/// the program while the parent ends: so the child is an orphan, and the supervisor or init reaps it.
 pub fn enter(arguments: &[String]) -> i32 {
     let Some((words, line)) = after_dashes(arguments) else { return 2 };
     let Some((with_memory, joins)) = words.split_first() else { return 2 };

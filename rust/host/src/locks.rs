@@ -13,7 +13,7 @@ pub struct Held {
 }
 
 impl Locks {
-    /// Waits until nobody holds `name`, and holds it. Whoever takes two takes the machine's before the disk's.
+    /// Waits until `name` is free, and takes it. A caller of two takes the machine's before the disk's.
     pub fn hold(&self, name: String) -> Held {
         let (names, changed) = &*self.0;
         let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);

@@ -101,7 +101,7 @@ pub fn list(daemon: &Daemon) -> Vec<Listed> {
 /// # Errors
 /// As `kill`.
 pub fn end(daemon: &Daemon, id: &Id) -> Outcome<Removed> {
-    // What does not die now is told of below.
+    // What does not die now is reported below.
     let early = daemon.cgroups.kill(id, || fault::reach("kill.signalled")).unwrap_or_default();
     let _held = daemon.hold_machine(id);
     let mut removed = kill(daemon, id)?;

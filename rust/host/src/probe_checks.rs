@@ -19,11 +19,11 @@ struct Check {
 /// Makes a check of attempts that must all fail.
 fn check(name: &'static str, attempts: Vec<(String, io::Result<()>)>) -> Check {
     let refused = attempts.iter().all(|(_, outcome)| outcome.is_err());
-    let told = attempts.into_iter().map(|(what, outcome)| match outcome {
+    let details = attempts.into_iter().map(|(what, outcome)| match outcome {
         Ok(()) => format!("{what}: POSSIBLE"),
         Err(error) => format!("{what}: {error}"),
     });
-    Check { name, refused, detail: told.collect::<Vec<_>>().join("; ") }
+    Check { name, refused, detail: details.collect::<Vec<_>>().join("; ") }
 }
 
 /// The outcome of a system call that answers below zero when it is refused.

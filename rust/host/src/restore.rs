@@ -127,7 +127,7 @@ fn fits(manifest: &Manifest, args: &LaunchArgs) -> Outcome<()> {
     Err(failure(Code::BadRequest, "image, memory, CPUs, accelerator and disk must be those of the saved machine"))
 }
 
-/// Loads the saved state into a QEMU that waits for it, and lets the guest go on. A save is used up right before that.
+/// Loads the saved state into a QEMU that waits for it, and continues the guest. A save is used up right before that.
 ///
 /// # Errors
 /// `snapshot-corrupt` when it does not load; the caller removes the machine.

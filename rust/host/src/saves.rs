@@ -115,7 +115,7 @@ fn undo(control: &mut Control, why: Failure) -> Failure {
 }
 
 /// After a daemon that died while it saved a machine, whose lock the caller holds: ends the VMM if its save is whole
-/// (or it was becoming a template), and lets the guest go on otherwise.
+/// (or it was becoming a template), and continues the guest otherwise.
 pub fn recover(daemon: &Daemon, machine: &Id) {
     let mark = place::machine(machine).join(SAVING);
     let Ok(what) = fs::read_to_string(&mark) else { return };

@@ -2,7 +2,7 @@
 //!
 //! It stays single-threaded and does almost nothing, so it has little to die of. The listening socket is its own:
 //! a client that connects while the daemon starts again waits in the queue instead of being refused. It is also the
-//! subreaper of the VMMs, which are nobody's children by then.
+//! subreaper of the VMMs, which are orphans by then.
 
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::options::Options;

@@ -78,7 +78,7 @@ fn a_daemon_that_dies_leaves_the_memory_to_its_machines_and_fills_it_again() {
     kill(Pid::from_raw(daemon.try_into().unwrap()), Signal::SIGKILL).unwrap();
     until("another daemon", || (host.try_call("hello", &json!({}))?["ok"]["pid"] != daemon).then_some(()));
     assert_eq!(restore(&host, 2, &key), first);
-    assert_ne!(memory_of(&host, "machine2~"), before, "it was filled anew");
+    assert_ne!(memory_of(&host, "machine2~"), before, "it was filled again");
     counts_on(&host.letters("machine1~", 30));
 }
 

@@ -1,6 +1,6 @@
 //! The resync marker: 16 bytes of the boot's magic, then a session id of 16 bytes.
 //!
-//! The scanner observes a stream and never withholds a byte: whoever reads the channel hands every byte on at once, and
+//! The scanner observes a stream and never withholds a byte: the reader of the channel hands every byte on at once, and
 //! a marker that has been completed ends the session that got its bytes. Holding back a possible prefix stalls HTTP/2
 //! for ever when a WINDOW_UPDATE ends in such a byte and silence follows.
 

@@ -133,7 +133,7 @@ impl Cgroups {
                         write(&swap, "0")?;
                     }
                     write(&folder.join("pids.max"), &limits.pids.to_string())?;
-                    // Absent where the host gives that controller to nobody.
+                    // Absent where the host does not delegate that controller.
                     let weight = folder.join("cpu.weight");
                     if weight.exists() {
                         write(&weight, &limits.weight().to_string())?;
@@ -232,7 +232,7 @@ impl Cgroups {
                 match fs::remove_dir(&folder) {
                     Ok(()) => removed += 1,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    // The kernel lets go of the last process a little after it has vanished from the list.
+                    // The kernel releases the last process a little after it has vanished from the list.
                     Err(error) if error.raw_os_error() == Some(libc::EBUSY) && start.elapsed() < PATIENCE => {
                         std::thread::sleep(STEP);
                         continue;
