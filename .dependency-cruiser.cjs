@@ -29,7 +29,7 @@ module.exports = {
       to: { path: pkg(ADAPTERS) },
     },
     {
-      name: "drivers-are-strangers",
+      name: "drivers-are-independent",
       severity: "error",
       from: { path: "^packages/drivers/src/([^/]+)/" },
       to: { path: "^packages/drivers/src/[^/]+/", pathNot: "^packages/drivers/src/($1|shared)/" },

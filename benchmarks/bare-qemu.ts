@@ -70,7 +70,7 @@ export async function startBare({ jailed, disk, magic, change, begin }: BareOpti
     vmm.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   };
-  // A run that is interrupted has nobody else to end it.
+  // A run that is interrupted has nothing else to end it.
   process.once("exit", remove);
   const close = async (): Promise<void> => {
     link.end("the benchmark is over");

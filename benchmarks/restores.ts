@@ -124,7 +124,7 @@ export const POOL = createGroup<QemuServer>({
   benchmarks: {
     async pool(world, { rounds }) {
       const times: number[] = [];
-      // Whoever clicks has loaded the page, at which the server gets ready for a terminal.
+      // A person who clicks has loaded the page, at which the server gets ready for a terminal.
       await world.server.call("GET", "/");
       for (let round = 0; round < rounds * 20; round++) {
         await poll("a full pool", async () => (await world.server.ok("GET", "/v1/host")).pool.ready >= 2, BUILD_MS);

@@ -109,11 +109,11 @@ describe("a new environment", () => {
   });
 });
 
-/** Told on the page at any moment, however short. */
-const WATCH = `window.told = [];
+/** Shown on the page at any moment, however short. */
+const WATCH = `window.seen = [];
   new MutationObserver(() => {
     const shown = document.querySelectorAll('[role="alert"], [aria-label="Starting"] h1 + p');
-    for (const { textContent } of shown) window.told.push(textContent);
+    for (const { textContent } of shown) window.seen.push(textContent);
   }).observe(document.body, { subtree: true, childList: true, characterData: true });`;
 
 describe("an environment that is stopped and started again", () => {
@@ -126,7 +126,7 @@ describe("an environment that is stopped and started again", () => {
     await expect.poll(() => Date.now() - Date.parse(createdAt), DEADLINE).toBeGreaterThan(3000);
     await page.page.keyboard.press("Enter");
     await page.untilTerminal("live");
-    const [first, ...others] = await page.page.evaluate<string[]>("window.told");
+    const [first, ...others] = await page.page.evaluate<string[]>("window.seen");
     expect(first).toBe("0 s so far");
     for (const words of others) expect(words).toMatch(/^\d+ s so far$/);
   });

@@ -91,7 +91,7 @@ describe("a server that is gone", () => {
 describe("an environment whose time is nearly over", () => {
   test("says so, and is kept for another hour by a click", async () => {
     const { server } = world;
-    // Told in the second half of a life this short, and once more in its last tenth.
+    // Shown in the second half of a life this short, and once more in its last tenth.
     const { id } = await server.ok("POST", "/v1/environments", { name: "brief", ttlSeconds: 60 });
     await page.open(id);
     await page.untilTerminal("live");

@@ -29,7 +29,7 @@ const cover = () => page.page.getByRole("region", { name: "Paused" });
 /** Gives an environment of its own a minute without use, reads the notice of its pause, and keeps it. */
 async function keepIdle(): Promise<void> {
   const { server } = guests.world;
-  // Told in the last tenth of a time this short: 54 s after its last use, with 6 s to keep it.
+  // Shown in the last tenth of a time this short: 54 s after its last use, with 6 s to keep it.
   const request = { name: "idler", memoryMib: 128, diskMib: 256, idleTimeoutSeconds: 60 };
   const { id } = await server.ok("POST", "/v1/environments", request);
   await guests.world.until(id, "running");

@@ -147,7 +147,7 @@ describe("the terminals of an environment", () => {
     }
   });
 
-  test("follow on unseen: no byte is lost, the bell is told, and the folder", async () => {
+  test("follow on unseen: no byte is lost, the bell is reported, and the folder", async () => {
     await tabs().nth(1).click();
     await page.type(
       "clear; sleep .5; for i in $(seq 500); do echo row $i; done; printf '\\a\\e]0;done\\a\\e]7;file://h/var/tmp\\a'\n",

@@ -101,7 +101,7 @@ describe("what a person did wrong", () => {
     expect(ran.stderr).not.toMatch(/\n\s+at /);
   });
 
-  it("is told in a sentence that the server died while it was read from", async () => {
+  it("says in a sentence that the server died while it was read from", async () => {
     const own = await startServer();
     await own.environment("read");
     const ran = await cli(own, ["logs", "-f", "read"], {

@@ -50,7 +50,7 @@ describe("a sign-in link", () => {
 });
 
 describe("a token", () => {
-  it("works until it is revoked, which is told", async () => {
+  it("works until it is revoked, which is reported", async () => {
     const { service, pass } = await open();
     const { secret, credential } = await service.createToken(ANN);
     const revoked: string[] = [];

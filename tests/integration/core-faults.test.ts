@@ -56,7 +56,7 @@ async function arrived(server: Server, outcome: Outcome): Promise<void> {
 const OWN_POINTS = FAULT_POINTS.filter((point) => Object.hasOwn(OUTCOMES, scenarioOf(point)));
 
 describe("a server killed with -9 at", () => {
-  it.each(OWN_POINTS)("%s leaves what the next one mends", async (point) => {
+  it.each(OWN_POINTS)("%s leaves what the next one repairs", async (point) => {
     const world = await makeWorld();
     const scenario = scenarioOf(point);
     await dieAt(world, point, scenario);

@@ -15,7 +15,7 @@ afterAll(async () => {
   expect(await server.dispose()).toEqual([]);
 });
 
-const told = ({ status, json }: Answer): readonly unknown[] => [status, json?.code];
+const outcome = ({ status, json }: Answer): readonly unknown[] => [status, json?.code];
 const origin = (): string => `http://localhost:${server.port}`;
 const link = async (): Promise<string> => (await server.ok("POST", "/v1/links")).token;
 const exchange = (token: string, headers: Call["headers"] = {}): Promise<Answer> =>
@@ -40,7 +40,11 @@ describe("credentials", () => {
       "/v1/environments/x/exec",
     ];
     for (const path of paths) {
-      expect([path, ...told(await server.call("GET", path, { token: null }))]).toEqual([path, 401, "UNAUTHENTICATED"]);
+      expect([path, ...outcome(await server.call("GET", path, { token: null }))]).toEqual([
+        path,
+        401,
+        "UNAUTHENTICATED",
+      ]);
     }
     for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
       expect([path, (await server.call("GET", path, { token: null })).status]).toEqual([path, 200]);
@@ -48,9 +52,9 @@ describe("credentials", () => {
   });
 
   it.each(["wrong", "x".repeat(5000), "Zm9v", "%00"])("are not guessed by %.20s", async (token) => {
-    expect(told(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(outcome(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
     const headers = { cookie: `microterm_session_${server.port}=${token}` };
-    expect(told(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(outcome(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
   });
 
   it("from a sign-in link work once, in a cookie that scripts and other sites cannot use", async () => {
@@ -61,23 +65,23 @@ describe("credentials", () => {
     expect(cookie).toMatch(/^microterm_session_\d+=[a-z0-9]{24};.*HttpOnly/i);
     expect(cookie).toMatch(/SameSite=Strict/i);
     expect(first.text).not.toContain(/=([a-z0-9]{24})/.exec(cookie)?.[1]);
-    expect(told(await exchange(token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
-    expect(told(await exchange("0123456789abcdef0123456789abcdef"))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
-    expect(told(await exchange("short"))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await exchange(token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+    expect(outcome(await exchange("0123456789abcdef0123456789abcdef"))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+    expect(outcome(await exchange("short"))).toEqual([400, "BAD_REQUEST"]);
   });
 
   it("of one kind do not pass for another", async () => {
     const token = await link();
-    expect(told(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(outcome(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
     const { cookie, ...key } = await signIn();
     const headers = { cookie, ...key, origin: origin() };
-    expect(told(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
-    expect(told(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
+    expect(outcome(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(outcome(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     // Cookies are sent to every port of a host: who has caught one makes no links with it, nor gets past the Origin check.
     const caught = cookie.replace(/^.*=/, "");
-    expect(told(await server.call("POST", "/v1/links", { token: caught }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(outcome(await server.call("POST", "/v1/links", { token: caught }))).toEqual([401, "UNAUTHENTICATED"]);
     const swapped = { cookie: `microterm_session_${server.port}=${server.token}` };
-    expect(told(await server.call("GET", "/v1/host", { token: null, headers: swapped }))).toEqual([
+    expect(outcome(await server.call("GET", "/v1/host", { token: null, headers: swapped }))).toEqual([
       401,
       "UNAUTHENTICATED",
     ]);
@@ -103,14 +107,14 @@ describe("credentials", () => {
     }
   });
 
-  it("in a cookie are nothing without the key that only our own origin can read, whoever has caught the cookie", async () => {
+  it("in a cookie are nothing without the key that only our own origin can read, even where the cookie is known", async () => {
     const { cookie, ...key } = await signIn();
     const other = await signIn();
     const { id, terminals } = await server.environment();
     const attempts = [{ cookie }, { cookie, "x-microterm-session": other["x-microterm-session"] }, { ...key }];
     for (const caught of attempts) {
       const headers = { ...caught, origin: origin() };
-      expect(told(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+      expect(outcome(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
       const socket = new TerminalClient(server, id, terminals[0].id, { headers: { ...headers, authorization: "" } });
       expect((await socket.ended).code).toBe(401);
     }
@@ -126,17 +130,17 @@ describe("credentials", () => {
     const session = await signIn();
     const write = (headers: Call["headers"]) =>
       server.call("POST", "/v1/environments/nobody/stop", { token: null, headers: { ...session, ...headers } });
-    expect(told(await write({}))).toEqual([403, "FORBIDDEN_ORIGIN"]);
+    expect(outcome(await write({}))).toEqual([403, "FORBIDDEN_ORIGIN"]);
     for (const foreign of ["http://evil.example", "null", `https://localhost:${server.port}`, "http://localhost:1"]) {
-      expect([foreign, ...told(await write({ origin: foreign }))]).toEqual([foreign, 403, "FORBIDDEN_ORIGIN"]);
+      expect([foreign, ...outcome(await write({ origin: foreign }))]).toEqual([foreign, 403, "FORBIDDEN_ORIGIN"]);
     }
-    expect(told(await write({ origin: origin() }))).toEqual([404, "ENVIRONMENT_NOT_FOUND"]);
+    expect(outcome(await write({ origin: origin() }))).toEqual([404, "ENVIRONMENT_NOT_FOUND"]);
     const read = await server.call("GET", "/v1/host", { token: null, headers: { ...session } });
     expect(read.status).toBe(200);
   });
 
   it("of the host's owner stay, whatever is signed out or gone from the database", async () => {
-    expect(told(await server.call("DELETE", "/v1/session"))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await server.call("DELETE", "/v1/session"))).toEqual([400, "BAD_REQUEST"]);
     const storage = await createSqliteStorage({ path: join(server.data, "server/microterm.db") });
     try {
       await storage.credentials.remove(createHash("sha256").update(server.token).digest("hex"));
@@ -161,7 +165,7 @@ describe("credentials", () => {
     const out = await server.call("DELETE", "/v1/session", { token: null, headers: { ...session, origin: origin() } });
     expect(out.status).toBe(204);
     expect((await client.ended).code).toBe(4401);
-    expect(told(await server.call("GET", "/v1/host", { token: null, headers: { ...session } }))).toEqual([
+    expect(outcome(await server.call("GET", "/v1/host", { token: null, headers: { ...session } }))).toEqual([
       401,
       "UNAUTHENTICATED",
     ]);
@@ -174,7 +178,7 @@ describe("addresses", () => {
   it("are answered under our own names only", async () => {
     for (const host of ["evil.example", `evil.example:${server.port}`, "127.0.0.1", "localhost:1"]) {
       for (const path of ["/healthz", "/v1/host", "/"]) {
-        expect([host, path, ...told(await server.call("GET", path, { headers: { host } }))]).toEqual([
+        expect([host, path, ...outcome(await server.call("GET", path, { headers: { host } }))]).toEqual([
           host,
           path,
           421,
@@ -196,7 +200,7 @@ describe("addresses", () => {
       expect(browser.text).not.toContain("<b>");
       expect(browser.headers["content-security-policy"]).toContain("default-src 'none'");
       const program = await server.call("GET", "/v1/host", { headers: { host } });
-      expect(told(program)).toEqual([421, "FORBIDDEN_HOST"]);
+      expect(outcome(program)).toEqual([421, "FORBIDDEN_HOST"]);
       expect(program.headers["content-type"]).toContain("application/problem+json");
       expect(program.json.detail).toContain("--allow-host");
     }
@@ -242,7 +246,7 @@ describe("attempts to sign in", () => {
   it("are not used up by other sites' pages", async () => {
     for (let attempt = 0; attempt < 25; attempt++) {
       const answer = await exchange("0123456789abcdef", { origin: "http://evil.example" });
-      expect(told(answer)).toEqual([403, "FORBIDDEN_ORIGIN"]);
+      expect(outcome(answer)).toEqual([403, "FORBIDDEN_ORIGIN"]);
     }
     expect((await exchange(await link())).status).toBe(200);
   });
@@ -250,10 +254,10 @@ describe("attempts to sign in", () => {
   it("are slowed down when there are many", async () => {
     const answers: Answer[] = [];
     for (let attempt = 0; attempt < 40; attempt++) answers.push(await exchange("0123456789abcdef"));
-    expect(told(answers.at(-1) as Answer)).toEqual([429, "TOO_MANY"]);
+    expect(outcome(answers.at(-1) as Answer)).toEqual([429, "TOO_MANY"]);
     expect(answers.at(-1)?.json.retryable).toBe(true);
     expect((await server.call("GET", "/v1/host")).status).toBe(200);
-    // Whoever fails comes from the same address as the owner.
+    // The client that fails comes from the same address as the owner.
     expect((await exchange(await link())).status).toBe(200);
   });
 });
@@ -262,14 +266,16 @@ describe("connections without a credential", () => {
   it("are few, and leave the owner's alone", async () => {
     const { id, terminals } = await server.environment();
     const client = await new TerminalClient(server, id, terminals[0].id).opened();
-    const strangers = Array.from({ length: 200 }, () => connect(server.port, "127.0.0.1").on("error", () => undefined));
+    const unauthenticated = Array.from({ length: 200 }, () =>
+      connect(server.port, "127.0.0.1").on("error", () => undefined),
+    );
     try {
-      await poll("the first of many to be closed", () => strangers.filter((one) => one.closed).length >= 60);
+      await poll("the first of many to be closed", () => unauthenticated.filter((one) => one.closed).length >= 60);
       expect((await server.call("GET", "/v1/host")).status).toBe(200);
       client.ping(1);
-      expect(strangers.at(-1)?.closed).toBe(false);
+      expect(unauthenticated.at(-1)?.closed).toBe(false);
     } finally {
-      for (const one of strangers) one.destroy();
+      for (const one of unauthenticated) one.destroy();
       await client.close();
     }
   });

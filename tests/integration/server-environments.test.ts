@@ -87,7 +87,7 @@ describe("environments over HTTP", () => {
     expect((await server.call("GET", `${path}/wait?state=gone&timeoutMs=60000`)).status).toBe(204);
   });
 
-  it("wait no longer than they are told", async () => {
+  it("wait no longer than they are asked to", async () => {
     await server.environment("waiting");
     const late = await server.call("GET", "/v1/environments/waiting/wait?state=stopped&timeoutMs=20");
     expect([late.status, late.json.code, late.json.retryable]).toEqual([408, "WAIT_TIMEOUT", true]);

@@ -12,12 +12,12 @@ afterAll(async () => {
 
 const create = (body: unknown, call: Call = {}): Promise<Answer> =>
   server.call("POST", "/v1/environments", { body, ...call });
-const told = ({ status, json }: Answer): readonly unknown[] => [status, json?.code];
+const outcome = ({ status, json }: Answer): readonly unknown[] => [status, json?.code];
 const fields = ({ json }: Answer): readonly string[] =>
   json.details.fields.map(({ field }: { field: string }) => field);
 
 describe("bad input", () => {
-  it("is told as a problem document with the request's id", async () => {
+  it("is reported as a problem document with the request's id", async () => {
     const answer = await server.call("GET", "/v1/environments/nobody");
     expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
     expect(answer.json).toMatchObject({
@@ -30,7 +30,7 @@ describe("bad input", () => {
     });
   });
 
-  it("asks for no stream's head alone, which would run on for nobody", async () => {
+  it("asks for no stream's head alone, which would run on in vain", async () => {
     const base = "/v1/environments/input";
     for (const path of [
       "/v1/events",
@@ -45,12 +45,12 @@ describe("bad input", () => {
 
   it("in a WebSocket's address is the client's fault", async () => {
     const headers = { connection: "Upgrade", upgrade: "websocket" };
-    expect(told(await server.call("GET", "//", { headers }))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await server.call("GET", "//", { headers }))).toEqual([400, "BAD_REQUEST"]);
   });
 
   it("has every bad field named at once", async () => {
     const answer = await create({ name: "Bad Name", memoryMib: 0, cpus: -1, diskMib: 1e12, surprise: true });
-    expect(told(answer)).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(answer)).toEqual([400, "BAD_REQUEST"]);
     expect([...fields(answer)].sort()).toEqual(["body", "cpus", "diskMib", "memoryMib", "name"]);
     expect(answer.json.detail).toContain("surprise");
   });
@@ -73,14 +73,14 @@ describe("bad input", () => {
     ["a name that starts with a hyphen", { name: "-rf" }],
     ["a prototype", JSON.parse('{"__proto__":{"x":1}}')],
   ])("refuses %s", async (_name, body) => {
-    expect(told(await create(body))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await create(body))).toEqual([400, "BAD_REQUEST"]);
   });
 
   it("refuses more memory than the host has, before anything is made", async () => {
     const before = (await server.ok("GET", "/v1/environments")).environments.length;
     const { memory } = await server.ok("GET", "/v1/host");
     const tooMuch = Math.min(65_536, memory.totalMib + 1024);
-    expect(told(await create({ memoryMib: tooMuch }))).toEqual([503, "HOST_OUT_OF_MEMORY"]);
+    expect(outcome(await create({ memoryMib: tooMuch }))).toEqual([503, "HOST_OUT_OF_MEMORY"]);
     expect((await server.ok("GET", "/v1/environments")).environments.length).toBe(before);
   });
 
@@ -90,7 +90,7 @@ describe("bad input", () => {
       raw,
       headers: { "content-type": "application/json" },
     });
-    expect(told(answer)).toEqual([413, "PAYLOAD_TOO_LARGE"]);
+    expect(outcome(answer)).toEqual([413, "PAYLOAD_TOO_LARGE"]);
   });
 
   it.each([
@@ -100,7 +100,7 @@ describe("bad input", () => {
     ["XML", "application/xml", "<a/>"],
   ])("refuses %s", async (_name, type, raw) => {
     const answer = await server.call("POST", "/v1/environments", { raw, headers: { "content-type": type } });
-    expect(told(answer)).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(answer)).toEqual([400, "BAD_REQUEST"]);
   });
 
   it.each([
@@ -119,7 +119,7 @@ describe("bad input", () => {
     ["/v1/environments/input/files/stat?path=a&path=b"],
     ["/v1/environments/%zz"],
   ])("refuses GET %.60s", async (path) => {
-    expect(told(await server.call("GET", path))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await server.call("GET", path))).toEqual([400, "BAD_REQUEST"]);
   });
 
   it.each([
@@ -130,7 +130,7 @@ describe("bad input", () => {
     ["a time of 0", { command: ["true"], timeoutMs: 0 }],
     ["an unknown member", { command: ["true"], tty: null }],
   ])("refuses an exec with %s", async (_name, body) => {
-    expect(told(await server.call("POST", "/v1/environments/input/exec", { body }))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await server.call("POST", "/v1/environments/input/exec", { body }))).toEqual([400, "BAD_REQUEST"]);
   });
 
   it.each([
@@ -138,7 +138,10 @@ describe("bad input", () => {
     ["a height of 1001", { rows: 1001 }],
     ["no program", { command: [] }],
   ])("refuses a terminal with %s", async (_name, body) => {
-    expect(told(await server.call("POST", "/v1/environments/input/terminals", { body }))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await server.call("POST", "/v1/environments/input/terminals", { body }))).toEqual([
+      400,
+      "BAD_REQUEST",
+    ]);
   });
 
   it("finds nothing at unknown addresses and methods", async () => {
@@ -157,7 +160,7 @@ describe("bad input", () => {
 
   it("knows an environment's terminal from one it has not", async () => {
     const gone = await server.call("GET", "/v1/environments/input/terminals/nosuch/attach");
-    expect(told(gone)).toEqual([426, "UPGRADE_REQUIRED"]);
+    expect(outcome(gone)).toEqual([426, "UPGRADE_REQUIRED"]);
   });
 
   it("leaves the environment as it was", async () => {

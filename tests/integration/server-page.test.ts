@@ -67,7 +67,7 @@ describe("the page", () => {
     ]);
   });
 
-  it("is what a browser is shown at an address that is not there, and nobody else", async () => {
+  it("is what a browser is shown at an address that is not there, and no other client", async () => {
     const asBrowser = { accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
     const ask = (method: string, path: string, headers: Record<string, string>) =>
       server.call(method, path, { token: null, headers });

@@ -68,7 +68,7 @@ describe("a terminal's WebSocket", () => {
     await poll("PONG", () => client.frames.includes("PONG 4000000000"));
   });
 
-  it("has the size of whoever typed last", async () => {
+  it("has the size of the client that typed last", async () => {
     const terminal = await open("exec cat");
     const [one, two] = [await attach(terminal).opened(), await attach(terminal).opened()];
     one.resize(100, 30);

@@ -232,7 +232,7 @@ describe("a program's query", () => {
   const ASK = "\\033[c\\033[6n\\033]11;?\\007\\033[?2004$p\\033[>q";
 
   it(
-    "is answered once with the typing client's colours, whoever is there, and not again by a new server",
+    "is answered once with the typing client's colours, with any number of clients, and not again by a new server",
     PATIENCE,
     async () => {
       const own = await startServer();

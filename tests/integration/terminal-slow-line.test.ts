@@ -49,7 +49,7 @@ function shown({ keyframes, offset, bytes }: TerminalClient): ScreenDescription 
   return describeScreen(terminal);
 }
 
-it("holds up nobody and costs little while it is flooded, and shows what all see once it takes something", {
+it("holds up no other client and costs little while it is flooded, and shows what all see once it takes something", {
   timeout: 300_000,
 }, async () => {
   const flood = `yes 'the quick brown fox' | head -c ${FLOOD_BYTES}; printf '\\033[1;35mEND\\033[4;7H'`;
@@ -87,7 +87,7 @@ it("holds up nobody and costs little while it is flooded, and shows what all see
   line.open();
   fast.type("after");
   const silent = [slow[2] as TerminalClient, never];
-  await poll("everybody's last byte", () => {
+  await poll("the last byte at every client", () => {
     for (const client of silent) client.acknowledge(client.offset);
     return [...slow, never].every(({ offset }) => offset === fast.offset);
   });

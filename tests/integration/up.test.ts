@@ -203,7 +203,7 @@ describe("up and down", () => {
     expect(microterm("up", "-d", "--driver", "process", "--port", "0").status).toBe(0);
   });
 
-  it("a port that is taken is told with its owner", async () => {
+  it("a port that is taken is reported with its owner", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => taken.once("listening", resolve));
     const { port } = taken.address() as { port: number };
@@ -229,7 +229,7 @@ describe("up and down", () => {
     expect(existsSync(data)).toBe(false);
   });
 
-  it("doctor gives each check a reason, and a mend where one is needed", () => {
+  it("doctor gives each check a reason, and a fix where one is needed", () => {
     const { checks } = JSON.parse(microterm("doctor", "-o", "json").stdout) as {
       checks: { name: string; status: string; text: string; mend: string | null }[];
     };

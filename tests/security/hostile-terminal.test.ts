@@ -100,7 +100,7 @@ it.each([
 
     const before = process.memoryUsage().rss;
     let highest = before;
-    // Such a client is waited for by nobody; the screen is drawn at its own pace, and the guest is held to that.
+    // Such a client is not waited for; the screen is drawn at its own pace, and the guest is held to that.
     await poll("the guest to have sent a lot", async () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       highest = Math.max(highest, process.memoryUsage().rss);

@@ -70,7 +70,7 @@ describe("the probe in QEMU's place", () => {
 
   it.each(CHECKS)("is refused to %s", (name) => {
     const check = checks.find((candidate) => candidate.name === name);
-    // Of descriptors only those are told of that should not be open.
+    // Of descriptors only those are reported that should not be open.
     if (name !== "use-descriptors") expect(check?.detail).not.toBe("");
     expect(check, check?.detail).toMatchObject({ refused: true });
   });

@@ -18,7 +18,7 @@ const BREACHES: readonly { rule: string; file: string; text: string }[] = [
   { rule: "layer-screen", file: "packages/screen/src/a.ts", text: 'import "../../core/src/index.ts";' },
   { rule: "layer-sdk", file: "packages/sdk/src/a.ts", text: 'import "../../host/src/index.ts";' },
   { rule: "compose-root-only", file: "packages/server/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
-  { rule: "drivers-are-strangers", file: "packages/drivers/src/qemu/a.ts", text: 'import "../process/b.ts";' },
+  { rule: "drivers-are-independent", file: "packages/drivers/src/qemu/a.ts", text: 'import "../process/b.ts";' },
   { rule: "front-door-only", file: "packages/server/src/b.ts", text: 'import "../../core/src/inside.ts";' },
   { rule: "pure-packages", file: "packages/core/src/b.ts", text: 'import "node:fs";' },
   { rule: "spawn-in-host", file: "packages/server/src/c.ts", text: 'import "node:child_process";' },

@@ -22,7 +22,7 @@ describe("the tree", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("has no drawer for odds and ends", () => {
+  it("has no files named utils, helpers, common or the like", () => {
     expect(source.filter((file) => /(^|[/.-])(utils?|helpers?|manager|common|misc|inner)([/.-]|$)/.test(file))).toEqual(
       [],
     );

@@ -1,4 +1,4 @@
-/** Text for people is written and shown. Code that decides by it lets whoever wrote it decide, and that may be a guest. */
+/** Text for people is written and shown. Code that decides by it lets its author decide, and that may be a guest. */
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";

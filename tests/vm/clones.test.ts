@@ -149,7 +149,7 @@ describe("guests that were restored from one template", { timeout: 900_000 }, ()
    */
   it("share their randomness and their ids, and are late, when nothing was done about it", async () => {
     const key = await keyOf();
-    // A generator that has just been seeded anew is not seeded again before the clones are looked at (5 s of their time).
+    // A generator that has just been reseeded is not seeded again before the clones are looked at (5 s of their time).
     const reseed = `python3 -S -c 'import fcntl; fcntl.ioctl(open("/dev/urandom", "wb"), 0x5207)'`;
     await saveTemplate(key, (agent) => runInGuest(agent, ["sudo", "sh", "-c", reseed]));
     await pause((CLOCK_SECONDS + 1) * 1000);

@@ -29,7 +29,7 @@ function up(): string {
 }
 
 beforeAll(async () => {
-  // A cache of its own: what is spoilt here is shared with nobody. Copies, for the cache's files are links to each other.
+  // A cache of its own: what is spoilt here is shared with nothing else. Copies, for the cache's files are links to each other.
   await testImage();
   folder = await makeTempFolder();
   await runCommand(["chmod", "755", folder.path]);
@@ -66,7 +66,7 @@ const imageKey = (): string => {
 };
 
 describe("an image that has gone bad", () => {
-  it("in the daemon's folder is told of and installed again, while the daemon runs and after it", async () => {
+  it("in the daemon's folder is reported and installed again, while the daemon runs and after it", async () => {
     up();
     const installed = join(data, "host/images", imageKey(), "root.erofs");
     const good = (await runCommand(["sha256sum", installed])).stdout;
@@ -85,13 +85,13 @@ describe("an image that has gone bad", () => {
     expect((await runCommand(["sha256sum", installed])).stdout).toBe(good);
   });
 
-  it("in the cache is told of and made again, and boots", async () => {
+  it("in the cache is reported and made again, and boots", async () => {
     expect(microterm("down").status).toBe(0);
     // The one file of an image that is no link to the base, which takes minutes and the network to make.
     const cached = join(cache, "images", imageKey(), "initrd.cpio");
     const good = (await runCommand(["sha256sum", cached])).stdout;
     spoil(cached);
-    expect(up()).toMatch(/corrupt \(initrd\.cpio.*anew/);
+    expect(up()).toMatch(/corrupt \(initrd\.cpio.*rebuilt/);
     expect((await runCommand(["sha256sum", cached])).stdout).toBe(good);
 
     const { url } = serverJson();

@@ -53,7 +53,7 @@ async function leaveFree(bytes: number): Promise<void> {
 }
 
 /**
- * Asks for a pause and has the daemon stand still in the middle of it, with the first pages written: whoever saves faster than this
+ * Asks for a pause and has the daemon stand still in the middle of it, with the first pages written: a host that saves faster than this
  * looks is resumed and asked again. Resolves with the daemon's pid, which wants a SIGCONT.
  */
 async function holdSave(id: string): Promise<number> {
@@ -98,7 +98,7 @@ describe("a host without space", () => {
     expect((await world.run(id, "echo alive > file; sync; cat file")).stdout).toBe("alive\n");
   });
 
-  it("lets an environment go on that it has no room to pause, and says so until it is used", async () => {
+  it("continues an environment that it has no room to pause, and says so until it is used", async () => {
     const { environments } = await world.server.ok("GET", "/v1/environments");
     const { id } = environments[0];
     await leaveFree(8 * MIB);
@@ -116,7 +116,7 @@ describe("a host without space", () => {
     ["there is room for a part of it", 16 * MIB],
     ["others have taken what is kept free", 100 * MIB],
   ])(
-    "lets one go on, at the byte and with the right time, whose pause finds in its middle that %s",
+    "continues, at the exact byte and with the right time, where a pause finds halfway through that %s",
     async (_, left) => {
       await rm(filler(), { force: true });
       const { id } = await world.server.ok("POST", "/v1/environments", { memoryMib: 192, diskMib: 64 });
@@ -186,12 +186,12 @@ describe("a host without space", () => {
     await rm(filler());
     await world.server.ok("POST", `/v1/environments/${id}/start`);
     await world.until(id, "running");
-    // It was powered off and not killed: nobody had synced.
+    // It was powered off and not killed: nothing had synced.
     expect((await world.run(id, "cat file")).stdout).toBe("kept\n");
     expect(Receipt.parse(await world.server.ok("DELETE", `/v1/environments/${id}`)).left).toEqual([]);
   });
 
-  it("without a single byte holds a guest that writes, and lets it go on when there is space again", async () => {
+  it("without a single byte holds a guest that writes, and continues it when there is space again", async () => {
     const { environments } = await world.server.ok("GET", "/v1/environments");
     const { id } = environments[0];
     await leaveFree(8 * MIB);

@@ -88,7 +88,7 @@ describe("buildImage", () => {
     expect(commands).toEqual([]);
   });
 
-  test("packs a new agent without making the base anew", async () => {
+  test("packs a new agent without rebuilding the base", async () => {
     await writeFile(agentBinary, "another", { flag: "a" });
     commands.length = 0;
     const image = await buildImage(options());
@@ -103,7 +103,7 @@ describe("buildImage", () => {
     await truncate(join(directory, "initrd.cpio"), 1000);
     progress.length = 0;
     expect((await buildImage(options())).made).toBe("initrd");
-    expect(said()).toMatch(/corrupt \(initrd\.cpio has 1000 bytes instead of \d+\); it is made anew/);
+    expect(said()).toMatch(/corrupt \(initrd\.cpio has 1000 bytes instead of \d+\); it is rebuilt/);
     expect((await verifyImage(directory)).ok).toBe(true);
   });
 
@@ -112,7 +112,7 @@ describe("buildImage", () => {
     const failure = await buildImage({ ...offline, outDir: join(folder, "offline") }).catch((error) => error);
     expect(failure).toMatchObject({ name: "ImageBuildError", step: "sources" });
     expect(failure.message).toContain("the Debian mirror can't be reached: http://127.0.0.1:1/debian");
-    expect((failure as ImageBuildError).mend).toContain("http_proxy");
+    expect((failure as ImageBuildError).hint).toContain("http_proxy");
     expect(await readdir(join(folder, "scratch"))).toEqual([]);
     expect(await readdir(join(folder, "offline/bases"))).toEqual([]);
   });

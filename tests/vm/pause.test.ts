@@ -127,7 +127,7 @@ describe("a pause", () => {
     await destroy(id);
   });
 
-  it("whose memory was spoiled ends in failed, with the reason, and starts anew with its disk", async () => {
+  it("whose memory was spoiled ends in failed, with the reason, and starts again with its disk", async () => {
     const { id } = await counting();
     await world.run(id, "echo kept > file; sync");
     await act(id, "pause", "paused");

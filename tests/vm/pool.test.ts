@@ -147,7 +147,7 @@ describe("the pool", () => {
     await filled();
   });
 
-  it("is made anew by the next server, and its machines before are removed", async () => {
+  it("is made again by the next server, and its machines before are removed", async () => {
     const before = await unclaimed();
     await world.restartServer();
     await filled();

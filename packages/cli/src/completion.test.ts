@@ -63,6 +63,6 @@ it("fish completes verbs and names by it", () => {
   expect(shell("fish", "source SCRIPT; complete -C 'microterm exec '")).toContain("demo");
 });
 
-it.each(["zsh", "fish"] as const)("%s is told of every verb", (name) => {
+it.each(["zsh", "fish"] as const)("%s completes every verb", (name) => {
   for (const command of createProgram().commands) expect(completion(createProgram(), name)).toContain(command.name());
 });

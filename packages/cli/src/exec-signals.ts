@@ -44,7 +44,7 @@ export function forwardSignals({ session, leave, source = process }: SignalOptio
   };
 }
 
-/** On a terminal in raw mode Ctrl-C is a key for the command. This tells when it reaches nobody any more. */
+/** On a terminal in raw mode Ctrl-C is a key for the command. This detects when the command no longer gets it. */
 export class UnansweredInterrupts {
   #isStarted = false;
   #count = 0;

@@ -14,7 +14,7 @@ test.each([
   ["stopped", "Try: ./microterm start calm-otter"],
   ["failed", "Try: ./microterm start calm-otter"],
   ["creating", "Look at its state first."],
-] as const)("whoever is refused because it is %s is told what to do about that", (state, advice) => {
+] as const)("a client that is refused because it is %s is told what to do about that", (state, advice) => {
   expect(explain(refused({ name: "calm-otter", state }))).toBe(`microterm: 'calm-otter' is not there\n  ${advice}`);
 });
 

@@ -77,7 +77,7 @@ function isBrokenBody(error: unknown): boolean {
   return error instanceof TypeError && error.cause instanceof Error && "code" in error.cause;
 }
 
-/** Prints an error and ends the process. Whoever changed a terminal's mode has put it right before. */
+/** Prints an error and ends the process. Code that changed a terminal's mode has restored it before. */
 export function fail(error: unknown, exitCode: number): never {
   say(explain(error));
   process.exit(error instanceof CliError && error.exitCode !== null ? error.exitCode : exitCode);

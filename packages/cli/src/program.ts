@@ -118,7 +118,7 @@ export async function run(args: readonly string[]): Promise<void> {
   // As in Docker, `exec` keeps 1 to 124 for the command itself.
   const isExec = args[0] === "exec";
   if (!isExec) {
-    // Whoever reads has had enough, as `head` does; 13 is SIGPIPE.
+    // The reader has closed its end, as `head` does; 13 is SIGPIPE.
     process.stdout.on("error", () => process.exit(EXIT.signalled + 13));
   }
   try {

@@ -59,7 +59,7 @@ describe("the server's address", () => {
     },
   );
 
-  it("is nobody's once the server that wrote it has ended, whoever has its port and its pid by now", async () => {
+  it("is void once the server that wrote it has ended, whatever process has its port and its pid by now", async () => {
     for (const pid of [1, process.pid, -1, 0, 1.5, "1", null, 2 ** 40]) {
       write({ pid });
       expect(() => findServer({ data }, {}), String(pid)).toThrow("has ended");

@@ -31,7 +31,7 @@ export function findServer(options: ServerOptions, env: Environment = process.en
   if (typeof found.url !== "string" || !/^http:\/\/127\.0\.0\.1:\d{1,5}$/.test(found.url))
     throw new CliError(`${data}/server/server.json has no address in it.`, { hint: again });
   if (!isServer(found.pid, { uid, data })) {
-    // A port that a server has left is anybody's, and whoever has it by now would be sent the token.
+    // Any process can take a port that a server has left, and would be sent the token.
     throw new CliError(`No server runs here: the one that wrote ${data}/server/server.json has ended.`, {
       hint: again,
     });
@@ -73,7 +73,7 @@ function parse(text: string): Readonly<Record<string, unknown>> {
 }
 
 /**
- * `ws` and not the global WebSocket: it can stop reading, which holds back a command whose output nobody takes. Loaded
+ * `ws` and not the global WebSocket: it can stop reading, which holds back a command whose output is not read. Loaded
  * when it is needed: most verbs need none.
  */
 const openSocket: OpenSocket = (url, { protocol, headers }) => {

@@ -53,7 +53,7 @@ it("counts are whole and not negative", () => {
     expect(() => parseCount(text, "--cpus")).toThrow(CliError);
 });
 
-it("bytes are told in units a person reads", () => {
+it("bytes are shown in units a person reads", () => {
   expect([0, 999, 1000, 12_345, 2_147_483_648].map(formatBytes)).toEqual(["0 B", "999 B", "1.0 kB", "12 kB", "2.1 GB"]);
 });
 

@@ -29,7 +29,7 @@ interface Range {
   readonly max: number;
 }
 
-/** What the server takes, told in the words that the option was given in. @throws CliError */
+/** What the server takes, in the units that the option was given in. @throws CliError */
 export function within(value: number, range: Range, said: { readonly option: string; readonly text: string }): number {
   if (value >= range.min && value <= range.max) return value;
   const { option, text } = said;

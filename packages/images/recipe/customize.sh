@@ -72,7 +72,7 @@ mkdir -p "$root/home" "$root/run" "$root/tmp"
 chmod 1777 "$root/tmp"
 
 step "filesystem"
-# Times are kept per file: byte-compiled Python records its source's, and is compiled anew at each start if they differ.
+# Times are kept per file: byte-compiled Python records its source's, and is compiled again at each start if they differ.
 # A bind mount without its submounts shows the root without the /proc, /sys and /dev that the build runs with.
 mkdir "$root/.microterm/view"
 # shellcheck disable=SC2016 # The inner shell expands them.

@@ -107,7 +107,7 @@ export async function buildBase(options: BaseOptions, staged: string): Promise<B
     throw new ImageBuildError({
       step: "filesystem",
       message: `what mmdebstrap made can't be used: ${cause.message}`,
-      mend: "Free disk space if that is what is missing, then try again.",
+      hint: "Free disk space if that is what is missing, then try again.",
       cause,
     });
   });

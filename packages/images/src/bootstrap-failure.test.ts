@@ -18,11 +18,11 @@ test.each([
   ["E: newuidmap failed: write to uid_map failed", "user namespace"],
   ["E: Unable to locate package vim", "a package is missing"],
   ["I: fine\nE: something else\nI: cleaning", "mmdebstrap failed: E: something else"],
-])("%j is explained with a mend", (log, message) => {
+])("%j is explained with a hint", (log, message) => {
   const error = bootstrapFailure({ step: "packages", log, sources });
   expect(error.message).toContain(message);
   expect(error.message).toContain('step "packages"');
-  expect(error.mend).not.toBe("");
+  expect(error.hint).not.toBe("");
   expect(error.log).toBe(log);
 });
 

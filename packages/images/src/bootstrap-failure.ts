@@ -3,7 +3,7 @@ import { type BuildStep, ImageBuildError } from "./image-error.ts";
 interface Cause {
   readonly pattern: RegExp;
   readonly message: (mirrors: string) => string;
-  readonly mend: string;
+  readonly hint: string;
 }
 
 /** What mmdebstrap and apt write, and what it means for a person. The first that matches wins. */
@@ -11,33 +11,33 @@ const CAUSES: readonly Cause[] = [
   {
     pattern: /No space left on device|Disk quota exceeded/,
     message: () => "there is no space left on the disk",
-    mend: "Free 2 GB where temporary files go (/var/tmp) and in the data folder, then try again.",
+    hint: "Free 2 GB where temporary files go (/var/tmp) and in the data folder, then try again.",
   },
   {
     pattern: /newuidmap|newgidmap|subuid|subgid|unshare\(\) failed|unprivileged_userns_clone|CLONE_NEWUSER/,
     message: () => "this user may not make the user namespace that an image is built in",
-    mend: "Install uidmap, and give the user subordinate ids: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER (as root). Or run the build as root.",
+    hint: "Install uidmap, and give the user subordinate ids: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER (as root). Or run the build as root.",
   },
   {
     pattern: /NO_PUBKEY|EXPKEYSIG|BADSIG|REVKEYSIG|is not signed/,
     message: (mirrors) => `the signature of ${mirrors} does not fit Debian's keys`,
-    mend: "Update the package debian-archive-keyring; if that is current, the mirror is not to be trusted.",
+    hint: "Update the package debian-archive-keyring; if that is current, the mirror is not to be trusted.",
   },
   {
     pattern: /is not valid yet|Release file .*expired/,
     message: (mirrors) => `the package lists of ${mirrors} are dated wrongly for this host's clock`,
-    mend: "Set the host's clock, then try again.",
+    hint: "Set the host's clock, then try again.",
   },
   {
     pattern:
       /Temporary failure resolving|Could not resolve|Could not connect|Unable to connect|Connection (failed|timed out|refused)|Cannot initiate the connection|Network is unreachable|No route to host|Failed to fetch|Some index files failed|407 +Proxy|502 |503 /,
     message: (mirrors) => `the Debian mirror can't be reached: ${mirrors}`,
-    mend: "Check the network; behind a proxy set http_proxy (or Acquire::http::Proxy for apt), then try again. An image that was built before needs no network.",
+    hint: "Check the network; behind a proxy set http_proxy (or Acquire::http::Proxy for apt), then try again. An image that was built before needs no network.",
   },
   {
     pattern: /Unable to locate package|has no installation candidate/,
     message: (mirrors) => `a package is missing on ${mirrors}`,
-    mend: "Use a complete Debian mirror in /etc/apt, then try again.",
+    hint: "Use a complete Debian mirror in /etc/apt, then try again.",
   },
 ];
 
@@ -58,11 +58,11 @@ export function bootstrapFailure(options: {
   const uris = sources.map((line) => (/\S+:\/\/\S+/.exec(line)?.[0] ?? "").replace(/\/\/[^/@]*@/, "//"));
   const mirrors = [...new Set(uris)].join(", ");
   const cause = CAUSES.find(({ pattern }) => pattern.test(log));
-  if (cause) return new ImageBuildError({ step, message: cause.message(mirrors), mend: cause.mend, log });
+  if (cause) return new ImageBuildError({ step, message: cause.message(mirrors), hint: cause.hint, log });
   return new ImageBuildError({
     step,
     message: `mmdebstrap failed: ${errorLine(log)}`,
-    mend: "The build's last lines say more; try again, and report it if it fails the same way.",
+    hint: "The build's last lines say more; try again, and report it if it fails the same way.",
     log,
   });
 }

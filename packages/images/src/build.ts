@@ -32,7 +32,7 @@ export interface BuildOptions {
 export interface BuiltImage {
   readonly directory: string;
   readonly manifest: ImageManifest;
-  /** `reused`: nothing was done; `initrd`: only the cheap part was made anew; `all`: mmdebstrap ran. */
+  /** `reused`: nothing was done; `initrd`: only the cheap part was rebuilt; `all`: mmdebstrap ran. */
   readonly made: "reused" | "initrd" | "all";
 }
 
@@ -72,7 +72,7 @@ async function obtainBase(build: Build): Promise<{ base: Base; directory: string
   if (await exists(directory)) {
     const { base, corrupt } = await checkBase(directory);
     if (base) return { base, directory, isNew: false };
-    build.progress.note(`The cached base is corrupt (${named(corrupt)}); it is made anew`);
+    build.progress.note(`The cached base is corrupt (${named(corrupt)}); it is rebuilt`);
   }
   await checkHost();
   const scratch = await makeScratch(build.scratchDir ?? "/var/tmp");
@@ -122,14 +122,14 @@ async function assemble(build: Build, key: string, target: string): Promise<Buil
  *
  * Takes 1 to 2 minutes and the network when there is no base yet, else under 2 s and neither root nor network.
  *
- * @throws ImageBuildError with the step and its mend; the signal's reason when aborted.
+ * @throws ImageBuildError with the step and its hint; the signal's reason when aborted.
  */
 export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new ImageBuildError({
       step: "check",
       message: `images are made for x86-64 Linux only, and this is ${process.platform} on ${process.arch}`,
-      mend: "Use an x86-64 host.",
+      hint: "Use an x86-64 host.",
     });
   }
   options.signal?.throwIfAborted();
@@ -145,7 +145,7 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   if (await exists(target)) {
     const { ok, corrupt } = await verifyImage(target);
     if (ok) return { directory: target, manifest: await readManifest(target), made: "reused" };
-    progress.note(`The image is corrupt (${named(corrupt)}); it is made anew`);
+    progress.note(`The image is corrupt (${named(corrupt)}); it is rebuilt`);
   }
   return assemble(build, key, target);
 }

@@ -31,8 +31,8 @@ export function hasSubordinateIds(text: string, user: { readonly username: strin
  * @throws ImageBuildError that names the missing package or right.
  */
 export async function checkHost(): Promise<void> {
-  const fail = (message: string, mend: string) => {
-    throw new ImageBuildError({ step: "check", message, mend });
+  const fail = (message: string, hint: string) => {
+    throw new ImageBuildError({ step: "check", message, hint });
   };
   const user = userInfo();
   const needed: (readonly [string, string])[] = [

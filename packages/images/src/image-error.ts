@@ -16,20 +16,20 @@ export type BuildStep = (typeof BUILD_STEPS)[number];
 export class ImageBuildError extends Error {
   override readonly name = "ImageBuildError";
   readonly step: BuildStep;
-  readonly mend: string;
+  readonly hint: string;
   /** The last lines that the failed program wrote; empty when no program failed. */
   readonly log: string;
 
   constructor(options: {
     readonly step: BuildStep;
     readonly message: string;
-    readonly mend: string;
+    readonly hint: string;
     readonly log?: string;
     readonly cause?: unknown;
   }) {
     super(`image, step "${options.step}": ${options.message}`, { cause: options.cause });
     this.step = options.step;
-    this.mend = options.mend;
+    this.hint = options.hint;
     this.log = options.log ?? "";
   }
 }

@@ -23,7 +23,7 @@ function unpack(payload: Uint8Array, size: number): Uint8Array | undefined {
  * Five runs each on microvm under TCG, start of QEMU to power-off from a shell: bzImage 2.39–2.98 s (median 2.57), ELF
  * 1.96–2.36 s (median 2.01). Firecracker takes nothing else.
  *
- * Where the payload lies is told by the setup header (the kernel's Documentation/arch/x86/boot.rst: setup_sects,
+ * The payload's place is in the setup header (the kernel's Documentation/arch/x86/boot.rst: setup_sects,
  * payload_offset, payload_length); its last 4 bytes are the unpacked size.
  *
  * @throws RangeError when this is no bzImage, or its payload is damaged.

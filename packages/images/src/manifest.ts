@@ -50,7 +50,7 @@ export interface ImageVerdict {
   readonly corrupt: readonly CorruptFile[];
 }
 
-/** Hashes the image's files anew (some 0.3 s for 200 MB) and says which differ from the manifest. Never rejects for a bad image. */
+/** Hashes the image's files again (some 0.3 s for 200 MB) and says which differ from the manifest. Never rejects for a bad image. */
 export async function verifyImage(directory: string): Promise<ImageVerdict> {
   try {
     const manifest = await readManifest(directory);

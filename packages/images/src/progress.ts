@@ -1,6 +1,6 @@
 import { BUILD_STEPS, type BuildStep } from "./image-error.ts";
 
-/** What a person watching a build is told. */
+/** What a person watching a build is shown. */
 export interface BuildProgress {
   readonly step: BuildStep;
   readonly text: string;

@@ -62,7 +62,7 @@ export const Size = z.enum(["small", "medium", "large"]);
 export type Size = z.infer<typeof Size>;
 export const DEFAULT_SIZE: Size = "medium";
 
-/** What will happen to an environment, or has just failed: a code and what belongs to it. Whoever shows it has the words. */
+/** What will happen to an environment, or has just failed: a code and what belongs to it. The client that shows it has the words. */
 export const Notice = z.discriminatedUnion("code", [
   /** It is not used, and at `at` that is done to it. */
   z.strictObject({ code: z.literal("idle"), at: z.iso.datetime(), action: z.enum(["pause", "stop"]) }),

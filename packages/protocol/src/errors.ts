@@ -60,7 +60,7 @@ export const ERRORS = {
   SNAPSHOT_CORRUPT: {
     status: 409,
     retryable: false,
-    hint: "Its memory cannot be brought back; 'start' boots it anew with its disk.",
+    hint: "Its memory cannot be brought back; 'start' boots it again with its disk.",
   },
   UPGRADE_REQUIRED: {
     status: 426,

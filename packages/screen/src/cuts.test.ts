@@ -16,7 +16,7 @@ const expectSame = (make: () => readonly [Rig, Rig], why: string): void => {
     const [a, b] = i === 0 ? [one, other] : make();
     for (const side of [a, b]) {
       side.screen.writeNow(encode(text));
-      // A narrower and a wider screen, which the rows are laid out for anew.
+      // A narrower and a wider screen, for which the rows are laid out again.
       side.terminal.resize(side.terminal.cols - 1, side.terminal.rows + 1);
       side.terminal.resize(side.terminal.cols + 30, Math.max(1, side.terminal.rows - 2));
     }
@@ -116,7 +116,7 @@ const CASES: readonly (readonly [string, Case])[] = [
     { viewer: { size: [90, 5], saw: "\x1b[70G\x1bH" }, before: "\x1b[3g", resizeAfter: [80, 5] },
   ],
   [
-    "combined characters that are laid out anew",
+    "combined characters that are laid out again",
     { size: [9, 4], before: "b日e日be☁\ufe0f2C\b\b\be\u0301\n", resizeAfter: [8, 4] },
   ],
   ["a saved cursor above which rows scrolled", { before: `\x1b[3H\x1b7${"row\r\n".repeat(70)}`, after: "\x1b8x" }],

@@ -76,7 +76,7 @@ const setBuffer = (terminal: ScreenTerminal, buffer: ScreenBuffer, state: Buffer
   }
 };
 
-/** Relative to the top of the screen. Behind its ends the list begins anew. */
+/** Relative to the top of the screen. Behind its ends the list starts over. */
 const lineAt = ({ lines, ybase }: ScreenBuffer, row: number): Line | undefined => {
   const index = ybase + row;
   return index >= 0 && index < lines.length ? lines.get(index) : undefined;

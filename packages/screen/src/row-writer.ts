@@ -6,7 +6,7 @@ import { coreOf, type Line, type ScreenBuffer } from "./xterm-internals.ts";
 const CODE_POINT = 0x1fffff;
 const HAS_CONTENT = 0x3fffff;
 const IS_COMBINED = 0x200000;
-/** Marks without end may stand on one cell; more than these can't be told apart. */
+/** Marks without end may stand on one cell; more than these can't be distinguished. */
 export const MAX_MARKS = 32;
 /** A screen of nothing but cells like these is a program's attack on our memory. */
 const MAX_CELLS = 20_000;
@@ -223,7 +223,7 @@ export const createRowWriter = (
       for (let index = from; index < count; index++) {
         const line = buffer.lines.get(index);
         if (line === undefined) continue;
-        // Behind its end the list begins anew.
+        // Behind its end the list starts over.
         const next = index + 1 < count ? buffer.lines.get(index + 1) : undefined;
         const row = index - buffer.ybase;
         const last = cols - 1;

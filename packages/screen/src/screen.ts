@@ -4,7 +4,7 @@ import { z } from "zod";
 /** Bytes of UTF-8 in a title, and of a path (PATH_MAX). */
 export const MAX_TITLE = 256;
 export const MAX_PATH = 4096;
-/** Rows above the screen, where nobody says otherwise, and at most: 120 columns of so many take 14 MB in each client. */
+/** Rows above the screen, unless set otherwise, and at most: 120 columns of so many take 14 MB in each client. */
 export const DEFAULT_SCROLLBACK = 1000;
 export const MAX_SCROLLBACK = 10_000;
 
@@ -29,7 +29,7 @@ export const ScreenState = z.strictObject({
   /** 1 had no names of links, and nothing that has a default here. */
   version: z.literal([1, 2]),
   title: z.string().max(MAX_TITLE),
-  /** The working directory by OSC 7; null when no program told. */
+  /** The working directory by OSC 7; null when no program reported one. */
   cwd: z.string().max(MAX_PATH).nullable(),
   /** The cursor stands behind the last column, where the next character wraps. */
   isWrapPending: z.boolean(),
@@ -47,7 +47,7 @@ export const ScreenState = z.strictObject({
   alternate: BufferState,
   /** So many bytes at the end of the content are an unfinished sequence. */
   tailBytes: z.number().int().nonnegative(),
-  /** Rows above the screen that the terminal keeps at most: everybody's number is the server's. */
+  /** Rows above the screen that the terminal keeps at most: all clients use the server's number. */
   scrollback: z.number().int().min(0).max(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
   /** Mode 2027: characters that follow have the widths of graphemes. Before version 2 all had. */
   isGraphemes: z.boolean().default(true),

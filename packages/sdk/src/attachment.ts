@@ -166,7 +166,7 @@ export class Attachment {
     return `${url}?${[...parts, `input=${this.#name}`].join("&")}`;
   }
 
-  /** Lets go of the connection; whatever it still has to say is not heard. */
+  /** Drops the connection; whatever it still sends is ignored. */
   #drop(code: number, reason: string): void {
     this.#cancelRetry();
     this.#cancelWatch();

@@ -62,7 +62,7 @@ export interface ClientOptions {
 export interface AttachRequest extends AttachmentHandlers {
   readonly environment: string;
   readonly terminal: string;
-  /** Continue at this byte, as {@link Attachment.offset} told it; none: with a keyframe of the screen as it is. */
+  /** Continue at this byte, as {@link Attachment.offset} gave it; none: with a keyframe of the screen as it is. */
   readonly from?: bigint | null;
   /** This client's size. */
   readonly size?: Size | null;

@@ -14,7 +14,7 @@ export interface EventHandlers {
   /** First one for every environment there is, then one for each change. */
   onEnvironment(environment: Environment): void;
   onRemoved(id: EnvironmentId): void;
-  /** The stream was (re)opened: a full set follows. What was removed meanwhile is not told; ask for the list. */
+  /** The stream was (re)opened: a full set follows. Removals meanwhile are not reported; ask for the list. */
   onConnected?(): void;
   /** The stream broke, or fell silent for 9 s (`isSilent`); it is opened again after `delayMs`. */
   onDisconnected?(delayMs: number, isSilent: boolean): void;

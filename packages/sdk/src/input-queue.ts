@@ -4,8 +4,8 @@ const INPUT_QUEUE_BYTES = 1024 * 1024;
 const CHUNK_BYTES = 16 * 1024;
 
 /**
- * A bounded queue of typed bytes, by their offset in all that this client has typed: kept, handed to a connection, told
- * to be taken. Pieces are accepted whole or refused whole: half a paste is worse than none.
+ * A bounded queue of typed bytes, by their offset in all that this client has typed: kept, handed to a connection,
+ * acknowledged. Pieces are accepted whole or refused whole: half a paste is worse than none.
  */
 export class InputQueue {
   #pieces: Uint8Array[] = [];
@@ -53,14 +53,14 @@ export class InputQueue {
     return offset <= this.#end(this.#sent);
   }
 
-  /** Nobody will say what becomes of what was sent. */
+  /** The fate of what was sent will not be reported. */
   settleSent(): void {
     this.settle(this.#end(this.#sent));
   }
 
   /**
    * Another connection. `received`: so much of what this client typed came over those before; null: the server does not
-   * know it, and counts from 0. Answers how many bytes were sent of which nobody knows what became.
+   * know it, and counts from 0. Answers how many bytes were sent whose fate is unknown.
    */
   restart(received: bigint | null): number {
     if (received !== null && received >= this.#start && received <= this.#end(this.#sent)) {

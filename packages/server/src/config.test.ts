@@ -24,11 +24,11 @@ describe("the configuration", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
-  it("takes the data folder from the environment when nobody says", () => {
+  it("takes the data folder from the environment when no option says", () => {
     expect(readConfig(QEMU.slice(2), { MICROTERM_DATA: "/srv/data" }).data).toBe("/srv/data");
   });
 
-  it("has all its faults told at once", () => {
+  it("has all its faults reported at once", () => {
     const text = faults([
       "--data",
       DATA,

@@ -35,11 +35,11 @@ const RECOVERY_GOODBYE_MS = 2000;
 
 export interface RunningServer {
   readonly url: string;
-  /** Lets go of clients and machines, which live on. */
+  /** Disconnects clients and machines, which live on. */
   stop(): Promise<void>;
 }
 
-/** A start that fails for a reason a person can mend; the message is for them. */
+/** A start that fails for a reason a person can fix; the message is for them. */
 export class StartError extends Error {
   override readonly name = "StartError";
 }
@@ -82,7 +82,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     addresses,
     authenticator: createAuthenticator({ credentials, addresses, access }),
     connections: createLiveConnections(credentials),
-    strangers: createConnectionLimit(),
+    connectionLimit: createConnectionLimit(),
     readiness: createReadiness(storage, driver),
     terminals: createTerminalHubs({
       environments,
@@ -97,7 +97,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     web: config.web,
   };
   const app = await createApp({ services, log });
-  services.strangers.watch(app.server);
+  services.connectionLimit.watch(app.server);
   serveWebSockets(app.server, services, log);
   await listen(app, config.port);
   port = (app.server.address() as AddressInfo).port;
@@ -169,7 +169,7 @@ function createLogger(config: Config, folder: string): pino.Logger {
   return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }
 
-/** Crash-only: a process in a state that nobody foresaw is not to be trusted; the next start repairs what it left. */
+/** Crash-only: a process in an unforeseen state is not to be trusted; the next start repairs what it left. */
 function exitOnBugs(log: pino.Logger): void {
   const die = (kind: string) => (error: unknown) => {
     log.fatal({ err: error }, kind);

@@ -24,7 +24,7 @@ export interface Services {
   readonly authenticator: Authenticator;
   readonly addresses: Addresses;
   readonly connections: LiveConnections;
-  readonly strangers: ConnectionLimit;
+  readonly connectionLimit: ConnectionLimit;
   readonly readiness: Readiness;
   readonly terminals: TerminalHubs;
   readonly version: string;

@@ -26,12 +26,12 @@ export interface ExtractOptions {
 
 /**
  * Extracts a tar that a guest has made. Nothing is written outside of `into`, whatever the tar says: names are checked,
- * every folder on the way to a member must be a folder and no link (also one that was here before), and files are made
- * anew, never opened through something that is there.
+ * every folder on the way to a member must be a folder and no link (also one that was here before), and files are
+ * created, never opened through something that is there.
  * @throws HostileTarError
  */
 export async function extractTar(tar: AsyncIterable<Uint8Array>, options: ExtractOptions): Promise<void> {
-  // A byte a character: what is no UTF-8 can be told then.
+  // A byte a character: what is no UTF-8 can be detected then.
   const parser = extract({ filenameEncoding: "latin1" } as object);
   const feeding = feed(tar, parser);
   // The loop below ends with the parser's error, of which this one is the cause.

@@ -3,7 +3,7 @@ import { plain } from "../plain-text.ts";
 
 /** PATH_MAX of Linux; agents send nothing longer. */
 const MAX_PATH_BYTES = 4096;
-/** Folders within folders; deeper trees are made by nobody but attackers. */
+/** Folders within folders; deeper trees are made by attackers only. */
 const MAX_DEPTH = 128;
 
 /** A tar that no honest agent sends. The copy ends at once; the message names the member. */

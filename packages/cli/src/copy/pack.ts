@@ -132,7 +132,7 @@ class Packer {
       for (let at = offset; at < offset + length; ) {
         const buffer = Buffer.alloc(Math.min(CHUNK_BYTES, offset + length - at));
         const count: number = isWhole ? await readAt(file, buffer, at) : 0;
-        // The header has told the size: zeros stand for what is missing.
+        // The header has announced the size: zeros stand for what is missing.
         isWhole &&= count > 0;
         const bytes = count > 0 ? buffer.subarray(0, count) : buffer;
         at += bytes.length;

@@ -15,7 +15,7 @@ function type(keys: Uint8Array, pieces: readonly (readonly number[])[]): { passe
 }
 
 describe("the detach keys", () => {
-  it("are read and told in the usual notation", () => {
+  it("are read and shown in the usual notation", () => {
     expect([...parseDetachKeys("ctrl-p,ctrl-q")]).toEqual([16, 17]);
     expect([...parseDetachKeys("ctrl-],x,ctrl-@")]).toEqual([29, 120, 0]);
     expect(describeKeys(Uint8Array.of(16, 17))).toBe("Ctrl-P Ctrl-Q");

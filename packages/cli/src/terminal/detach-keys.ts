@@ -54,7 +54,7 @@ export class DetachKeys {
     return held;
   }
 
-  /** Lets go of as little as is needed for what remains held to be a beginning of the keys again. */
+  /** Releases as little as is needed for what remains held to be a beginning of the keys again. */
   #shorten(pass: number[]): void {
     for (let drop = 1; drop <= this.#matched; drop += 1) {
       const rest = this.#matched - drop;

@@ -67,7 +67,7 @@ function makeRaw(): void {
   spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
 }
 
-/** Then a terminal that takes nothing is left as it is: whoever asked for the end gets it within a second. */
+/** Then a terminal that takes nothing is left as it is: a user who asked for the end gets it within a second. */
 const MAX_WAITS = 100;
 const WAIT_MS = 5;
 

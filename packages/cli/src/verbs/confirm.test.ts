@@ -10,6 +10,6 @@ it("takes nothing but a clear answer for one", () => {
   for (const no of ["", "n", "no", "yp", "yes!", "?"]) expect(decide(no, { mayPause: true })).toBe("no");
 });
 
-it("asks nobody where there is no terminal", () => {
+it("asks nothing where there is no terminal", () => {
   expect(canAsk()).toBe(process.stdin.isTTY === true && process.stderr.isTTY === true);
 });

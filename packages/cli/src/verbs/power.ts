@@ -16,7 +16,7 @@ export interface PowerOptions extends ServerOptions {
   readonly output?: "json" | "name";
 }
 
-/** `stop`, after a question on a terminal: whoever only wants to go on later wants `pause`. */
+/** `stop`, after a question on a terminal: a user who only wants to go on later wants `pause`. */
 export async function stop(
   names: readonly string[],
   options: PowerOptions & { readonly force?: boolean },

@@ -7,7 +7,7 @@ const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
 /** How long an answer can be had again with its Idempotency-Key. */
 const IDEMPOTENCY_LIFETIME_MS = 24 * 3_600_000;
 const SECRET_LENGTH = 48;
-/** Longer input is nobody's secret, and is not worth hashing. */
+/** Longer input cannot be one of our secrets, and is not worth hashing. */
 const LONGEST_SECRET = 128;
 
 export function createCredentialService(options: CredentialServiceOptions): CredentialService {

@@ -14,7 +14,7 @@ export interface CredentialService {
   authenticate(secret: string): Promise<Credential | null>;
   /** By secret, or by the hash in a {@link Credential}. True when there was one. Subscribers close its sockets. */
   revoke(credential: { readonly secret: string } | { readonly hash: string }): Promise<boolean>;
-  /** Told the hash of every credential that is revoked. Returns what ends it. */
+  /** Called with the hash of every credential that is revoked. Returns what ends it. */
   subscribe(listener: (hash: string) => void): () => void;
   /** Deletes what has expired: credentials, and answers kept for an Idempotency-Key. */
   sweep(): Promise<number>;

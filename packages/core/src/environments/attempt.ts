@@ -13,10 +13,10 @@ import { AT_REST, type BootNotes, remarkOn } from "./steps.ts";
 
 /** After an aborted boot: how long the driver may take to give back what it had taken. */
 const SETTLE_MS = 10_000;
-/** A guest that has just told of its terminals is not asked again by who waited for it. */
+/** A guest that has just reported its terminals is not asked again by requests that waited for it. */
 const KNOWN_MS = 1_000;
 
-/** The row is no longer `creating`: another request took over, and whoever did cleans up. */
+/** The row is no longer `creating`: another request took over, and cleans up. */
 export class Superseded extends Error {}
 
 /** How a guest comes to life. */
@@ -147,7 +147,7 @@ async function make(
     throw error;
   });
   if (signal.aborted) {
-    // Too late: this attempt has been given up, and whoever gave it up removes the machine by its id.
+    // Too late: this attempt has been given up, and the request that gave it up removes the machine by its id.
     machine.release();
     signal.throwIfAborted();
   }

@@ -25,7 +25,7 @@ export interface BootOptions {
 /**
  * Brings a `creating` environment to `running`: claims a machine of the pool, or restores its size's template, or boots,
  * or resumes what was paused; with one visible second attempt. It ends in `failed`, or in `paused` where the save is as
- * good as before. When `signal` aborts, or the row has left `creating`, it lets go of everything as it stands. Rejects
+ * good as before. When `signal` aborts, or the row has left `creating`, it leaves everything as it stands. Rejects
  * only when the database does.
  */
 export async function boot(context: Context, row: EnvironmentRow, options: BootOptions): Promise<void> {

@@ -8,7 +8,7 @@ import { AT_REST } from "./steps.ts";
 
 /** A machine of the pool has nothing to do but to answer: one that takes longer is not worth waiting for. */
 const CLAIM_TIMEOUT_MS = 2_000;
-/** What a machine of the pool has told of its terminals is true until somebody types. */
+/** What a machine of the pool has reported of its terminals is true until input arrives. */
 const KNOWN_MS = 2_000;
 
 /**

@@ -8,7 +8,7 @@ import type { Changes } from "./changes.ts";
 import type { Foundation } from "./foundation.ts";
 import type { Work } from "./work.ts";
 
-/** What the parts of the environment service share. Everything in memory can be lost: `recover` makes it anew. */
+/** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
 export interface Context extends Foundation {
   readonly rows: EnvironmentRepository;
   readonly changes: Changes;
@@ -29,7 +29,7 @@ export interface LiveMachine {
   isReady: boolean;
   /** As the guest last said. */
   terminals: readonly Terminal[];
-  /** Until this time its terminals are known without asking, ms since the epoch: it has just told, or has just begun. */
+  /** Until this time its terminals are known without asking, ms since the epoch: it has just reported, or has just begun. */
   knownUntil: number;
   /** A question for its terminals that is under way, shared by all that ask meanwhile. */
   asking: Promise<void> | null;

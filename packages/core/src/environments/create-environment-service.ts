@@ -126,7 +126,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     return live.machine.agent({ timeoutMs, ...(signal === undefined ? {} : { signal }) });
   }
 
-  /** Whoever looks next asks the guest. */
+  /** The next request that needs it asks the guest. */
   function forgetTerminals(id: EnvironmentId): void {
     const live = context.live.get(id);
     if (live !== undefined) live.knownUntil = 0;

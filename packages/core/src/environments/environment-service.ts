@@ -27,7 +27,7 @@ import type { Faults } from "./faults.ts";
  *   `boot`       what `create` and `start` leave running in the background; its `step` tells how far it is
  *
  * Every method that takes an owner rejects with `ENVIRONMENT_NOT_FOUND` for another owner's environment. The service
- * is crash-only: a process that dies at any point is mended by the next one's `recover`.
+ * is crash-only: what a process leaves when it dies, at any point, is repaired by the next one's `recover`.
  */
 export interface EnvironmentService {
   /**
@@ -117,7 +117,7 @@ export interface EnvironmentService {
   subscribe(listener: ChangeListener): () => void;
 
   /**
-   * Lets go of every machine and leaves it running, but for one that a template was being made of, which is removed. Boots under way
+   * Disconnects from every machine and leaves it running, but for one that a template was being made of, which is removed. Boots under way
    * are left for the next `recover`.
    */
   close(): Promise<void>;
@@ -133,7 +133,7 @@ export interface WaitOptions extends Abortable {
 export interface AgentOptions extends Abortable {
   /** Until connected; 5,000 by default. */
   readonly timeoutMs?: number;
-  /** False: asked of nobody's will, and so no use of the environment. True by default. */
+  /** False: not asked by a user, and so no use of the environment. True by default. */
   readonly isUse?: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The places where a process may die and the next one must mend what it left. Each is hit directly after the effect it
+ * The places where a process may die and the next one must repair what it left. Each is hit directly after the effect it
  * is named for. `create.*` after `create.row` is hit by `start` and by a resumed boot too: all boot the same way.
  * `claim.*`, `pause.*`, `resume.*`, `pool.*` and `template.*` are hit with a driver that has snapshots alone.
  */

@@ -17,15 +17,15 @@ export function openFirstTerminal(
 /** The latest time a Date can hold (ECMA-262 21.4.1.1), ms: a guest's clock may say anything. */
 const LAST_TIME_MS = 8.64e15;
 
-export function toTerminal(told: GuestTerminal): Terminal {
-  const created = Math.min(Math.max(Math.trunc(told.createdUnixMs) || 0, 0), LAST_TIME_MS);
+export function toTerminal(reported: GuestTerminal): Terminal {
+  const created = Math.min(Math.max(Math.trunc(reported.createdUnixMs) || 0, 0), LAST_TIME_MS);
   return {
-    id: told.id,
-    cols: told.cols,
-    rows: told.rows,
-    startOffset: told.startOffset.toString(),
-    endOffset: told.endOffset.toString(),
+    id: reported.id,
+    cols: reported.cols,
+    rows: reported.rows,
+    startOffset: reported.startOffset.toString(),
+    endOffset: reported.endOffset.toString(),
     createdAt: new Date(created).toISOString(),
-    exit: told.exit,
+    exit: reported.exit,
   };
 }

@@ -47,7 +47,7 @@ export function createForeground(clock: Clock, parallel: number): Foreground {
   function wait(): number {
     if (busy > 0) return Number.POSITIVE_INFINITY;
     const now = clock.now();
-    // Or the clock was set back, and nobody knows how long ago that claim was.
+    // Or the clock was set back, and it is unknown how long ago that claim was.
     for (const [id, until] of claims) if (until <= now || until > now + CLAIM_MS) claims.delete(id);
     return Math.max(0, ...[...claims.values()].map((until) => until - now));
   }

@@ -51,7 +51,7 @@ export class MachineEnded extends PlatformError {
   }
 }
 
-/** Rejects with `what` and the reason when the machine ends, for a race with what is done to it; nobody has to hear it. */
+/** Rejects with `what` and the reason when the machine ends, for a race with what is done to it; it need not be handled. */
 export function deathOf(machine: Machine, what: string): Promise<never> {
   const died = machine.ended.then((end): never => {
     throw new MachineEnded(what, end);

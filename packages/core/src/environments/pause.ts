@@ -22,15 +22,15 @@ export interface Pause {
 }
 
 /**
- * Saves a running environment's memory and lets its machine go. The row names the operation and the save, so
+ * Saves a running environment's memory and releases its machine. The row names the operation and the save, so
  * that a server that dies in here leaves both to be found. When it cannot be saved it goes on, with a notice. Where a stop was asked
- * for meanwhile, its memory is dropped, or it goes on and whoever asked stops it.
+ * for meanwhile, its memory is dropped, or it goes on and the caller stops it.
  */
 export async function pause(context: Context, { row, snapshots, signal }: Pause): Promise<void> {
   const { faults, log } = context;
   const live = context.live.get(row.id);
   if (live === undefined || signal.aborted) return;
-  // From here on its agent is nobody's: what a guest is told while it is frozen would time out.
+  // From here on no call goes to its agent: what a guest is told while it is frozen would time out.
   live.isReady = false;
   try {
     await snapshots.pause(row.machineId, row.saveId);
@@ -112,7 +112,7 @@ export async function finishPause(
       if (snapshots === null || saveId === null) throw new Error("nothing can be saved");
       await snapshots.pause(machineId, saveId);
     } catch (error) {
-      // Nobody can tell yet.
+      // That is not known yet.
       if (error instanceof PlatformError && error.code === "HOST_DAEMON_UNAVAILABLE") throw error;
       const why = describeError(error);
       context.log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });

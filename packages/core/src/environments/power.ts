@@ -73,7 +73,7 @@ export function createPower(context: Context, { require, view, beginBoot }: Part
       throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is not connected: try again in a moment`);
     }
     const saveId = random.id(16);
-    // Whoever asks second must not rename what the first is saving.
+    // A second request must not rename what the first is saving.
     const free = { operation: null, machineId, saveId: null };
     const pausing = { operation: "pause", reason, saveId } as const;
     const asked = await rows.transition(row.id, ["running"], "running", pausing, free);

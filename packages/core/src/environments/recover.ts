@@ -13,14 +13,14 @@ import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { AT_REST } from "./steps.ts";
 import { stop } from "./stop.ts";
 
-/** An adopted guest that answers nothing for this long is told of in the log, and left running: its work may be saved. */
+/** An adopted guest that answers nothing for this long is reported in the log, and left running: its work may be saved. */
 const GREETING_MS = 10_000;
 
-/** Carries out a {@link planRecovery}: first the rows' states, then the host, so that every crash in here is mended again. */
+/** Carries out a {@link planRecovery}: first the rows' states, then the host, so that a crash at any point in here is repaired by the next recovery. */
 export async function recover(context: Context): Promise<RecoveryReport> {
   const { rows, driver, network, log } = context;
   await adoptImages(context);
-  // The host before the rows: what is made meanwhile has its row already, and is not taken for nobody's. The machines
+  // The host before the rows: what is made meanwhile has its row already, and is not taken for unowned. The machines
   // before the saves: one that ended because it was saved has its save.
   const machines = await driver.list();
   const [disks, saves, networks] = await Promise.all([driver.listDisks(), listSaves(context), network.list()]);

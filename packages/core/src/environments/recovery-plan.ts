@@ -19,7 +19,7 @@ export type RowAction =
   | { readonly kind: "adopt"; readonly machineId: MachineId }
   /** Its machine runs, and its owner had asked for a stop: take it over and go on stopping it. */
   | { readonly kind: "finish-stop"; readonly machineId: MachineId }
-  /** Its machine runs, and its memory was being saved, or still is: whoever saves may have outlived the server. A stop may follow. */
+  /** Its machine runs, and its memory was being saved, or still is: the daemon that saves it may have outlived the server. A stop may follow. */
   | { readonly kind: "finish-pause"; readonly machineId: MachineId }
   /** Its machine runs, and was being resumed: take it over and tell it the time. */
   | { readonly kind: "finish-resume"; readonly machineId: MachineId }

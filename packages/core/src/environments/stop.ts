@@ -5,7 +5,7 @@ import { AT_REST } from "./steps.ts";
 
 /**
  * Ends a running environment's machine and keeps its disk. The row names the operation, and why, so that a server that dies
- * in here leaves the intention behind. When `signal` aborts, whoever took over ends the machine.
+ * in here leaves the intention behind. When `signal` aborts, the request that took over ends the machine.
  */
 export async function stop(context: Context, id: EnvironmentId, signal: AbortSignal): Promise<void> {
   const { rows, driver, faults } = context;

@@ -51,11 +51,11 @@ export async function askTerminals(
   timeoutMs: number,
 ): Promise<readonly Terminal[]> {
   const error = () => new PlatformError("GUEST_UNREACHABLE", `the guest did not answer within ${timeoutMs / 1000} s`);
-  const told = await withDeadline({ clock: context.clock, timeoutMs, error }, async (signal) => {
+  const reported = await withDeadline({ clock: context.clock, timeoutMs, error }, async (signal) => {
     const agent = await live.machine.agent({ timeoutMs, signal });
     return agent.terminals({ signal });
   });
   live.quietUntil = 0;
-  live.terminals = told.map(toTerminal);
+  live.terminals = reported.map(toTerminal);
   return live.terminals;
 }

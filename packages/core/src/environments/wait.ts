@@ -42,7 +42,7 @@ export function reached(row: EnvironmentRow | null, states: readonly WaitState[]
     throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed meanwhile");
   }
   if (states.includes(row.state)) return true;
-  // Whoever waits for its end waits through everything.
+  // A caller that waits for its end waits through every other state.
   if (states.includes("gone") || states.includes("destroying")) return false;
   if (row.state === "failed" || row.state === "destroying") {
     throw new PlatformError(

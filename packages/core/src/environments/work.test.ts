@@ -24,7 +24,7 @@ it("does one thing at a time for an environment, in order, whatever fails", asyn
   expect(work.isBusy(id)).toBe(false);
 });
 
-it("aborts what is under way and what waits, and then begins anew", async () => {
+it("aborts what is under way and what waits, and then starts over", async () => {
   const work = createWork(silentLog);
   const done: string[] = [];
   void work.begin(id, async (signal) => {
@@ -39,9 +39,9 @@ it("aborts what is under way and what waits, and then begins anew", async () => 
   await Promise.resolve();
   await work.abort(id);
   await work.begin(id, async () => {
-    done.push("anew");
+    done.push("again");
   });
-  expect(done).toEqual(["aborted", "anew"]);
+  expect(done).toEqual(["aborted", "again"]);
 });
 
 it("begins nothing after it was closed", async () => {

@@ -50,7 +50,7 @@ describe("an idle time-out", () => {
     expect(plan({ idleTimeoutMs, now: T + 29 * MINUTE, canPause: false }).notice).toMatchObject({ action: "stop" });
   });
 
-  it("begins anew with every use", () => {
+  it("starts over with every use", () => {
     const used = { idleTimeoutMs, now: T + 30 * MINUTE, usedAt: T + 29.5 * MINUTE };
     expect(plan(used)).toEqual({ action: "none", notice: null, nextAt: T + 58.5 * MINUTE });
   });

@@ -18,7 +18,7 @@ export interface LifetimeFacts {
 export interface LifetimePlan {
   readonly action: "none" | "pause" | "stop" | "destroy";
   readonly notice: Notice | null;
-  /** When to plan anew if nothing changes; null: never. */
+  /** When to plan again if nothing changes; null: never. */
   readonly nextAt: number | null;
 }
 
@@ -35,8 +35,9 @@ export function planLifetime(facts: LifetimeFacts): LifetimePlan {
   if (facts.state === "destroying") return { action: "none", notice: null, nextAt: null };
   const lifeMs = (facts.expiresAt ?? 0) - facts.createdAt;
   const expiry = due(facts.now, facts.expiresAt, [earlyLeadOf(lifeMs), leadOf(lifeMs)]);
-  const isLast = expiry.told === 2;
-  const expiryNotice: Notice | null = expiry.told === 0 ? null : { code: "expiry", at: isoOf(facts.expiresAt), isLast };
+  const isLast = expiry.noticesDue === 2;
+  const expiryNotice: Notice | null =
+    expiry.noticesDue === 0 ? null : { code: "expiry", at: isoOf(facts.expiresAt), isLast };
   if (expiry.isOver) return { action: "destroy", notice: null, nextAt: null };
 
   const isIdling = facts.state === "running" && facts.idleTimeoutMs !== null;
@@ -45,7 +46,7 @@ export function planLifetime(facts: LifetimeFacts): LifetimePlan {
   const idle = due(facts.now, idleAt, [leadOf(idleMs)]);
   const action = facts.canPause ? "pause" : "stop";
   if (idle.isOver) return { action, notice: expiryNotice, nextAt: expiry.nextAt };
-  const idleNotice: Notice | null = idle.told === 0 ? null : { code: "idle", at: isoOf(idleAt), action };
+  const idleNotice: Notice | null = idle.noticesDue === 0 ? null : { code: "idle", at: isoOf(idleAt), action };
   // The last word about its end goes before its rest, which can be undone; the first is still there afterwards.
   const notice = isLast ? expiryNotice : (idleNotice ?? expiryNotice);
   return { action: "none", notice, nextAt: earlier(expiry.nextAt, idle.nextAt) };
@@ -57,15 +58,15 @@ interface Due {
   readonly isOver: boolean;
   readonly nextAt: number | null;
   /** How many of its notices are due. */
-  readonly told: number;
+  readonly noticesDue: number;
 }
 
 /** `leads`: how long before its end each notice comes, the earliest first. */
 function due(now: number, at: number | null, leads: readonly number[]): Due {
-  if (at === null) return { isOver: false, nextAt: null, told: 0 };
+  if (at === null) return { isOver: false, nextAt: null, noticesDue: 0 };
   const times = [...leads.map((lead) => at - lead), at];
   const nextAt = times.find((time) => now < time) ?? at;
-  return { isOver: now >= at, nextAt, told: Math.min(leads.length, times.indexOf(nextAt)) };
+  return { isOver: now >= at, nextAt, noticesDue: Math.min(leads.length, times.indexOf(nextAt)) };
 }
 
 function earlier(one: number | null, other: number | null): number | null {

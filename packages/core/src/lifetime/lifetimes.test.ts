@@ -178,7 +178,7 @@ it("ends one while another's end takes long, and each once", async () => {
   expect(ended).toEqual([ID, other]);
 });
 
-it("lets one that is typed into go on, and takes its notice away", async () => {
+it("does not pause one that is typed into, and takes its notice away", async () => {
   const { lifetimes, ended } = watch(row({ idleTimeoutSeconds: 5 }));
   for (let times = 0; times < 2; times++) {
     await until(() => lifetimes.noticeOf(ID) !== null);
@@ -188,7 +188,7 @@ it("lets one that is typed into go on, and takes its notice away", async () => {
   expect(ended).toEqual([]);
 });
 
-it("lets one that computes go on until it stops computing", async () => {
+it("does not pause one that computes until it stops computing", async () => {
   let busyMs = 0;
   let isBusy = true;
   let asked = 0;

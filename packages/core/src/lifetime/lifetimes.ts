@@ -6,16 +6,16 @@ import { nap } from "../time/nap.ts";
 import { describeError } from "../words/words.ts";
 import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
 
-/** Above this share of one CPU a guest is at work, whoever looks. An idle one uses well below 1 %. */
+/** Above this share of one CPU a guest is at work, with or without clients. An idle one uses well below 1 %. */
 const BUSY_SHARE = 0.05;
 /** A guest is asked what it uses so often at most; a time-out shorter than three of these is looked at more often. */
 const SAMPLE_MS = 20_000;
 const SHORTEST_SAMPLE_MS = 1_000;
-/** Several changes at once are looked at together, after whoever waits for them. */
+/** Several changes at once are handled together, after the callers that wait for them. */
 const SETTLE_MS = 200;
 const LONGEST_SLEEP_MS = 60_000;
 
-/** When environments are paused, stopped and removed by themselves. What is in memory begins anew with the process. */
+/** When environments are paused, stopped and removed by themselves. What is in memory starts over with the process. */
 export interface Lifetimes {
   /** It was used. Cheap: one entry in a map. */
   note(id: EnvironmentId): void;
@@ -61,7 +61,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
   function setNotice(row: Pick<EnvironmentRow, "id" | "owner">, notice: Notice | null): void {
     const before = notices.get(row.id)?.notice ?? null;
     if (isSame(before, notice)) return;
-    // What failed is told until something else is to be told.
+    // A failure stays in the notice until there is something else to report.
     if (before?.code === "pause-failed" && notice === null) return;
     if (notice === null) notices.delete(row.id);
     else notices.set(row.id, { owner: row.owner, notice });
@@ -70,10 +70,10 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
 
   function note(id: EnvironmentId): void {
     used.set(id, clock.now());
-    const told = notices.get(id);
-    if (told === undefined || told.notice.code === "expiry") return;
+    const shown = notices.get(id);
+    if (shown === undefined || shown.notice.code === "expiry") return;
     notices.delete(id);
-    parts.changed({ id, owner: told.owner });
+    parts.changed({ id, owner: shown.owner });
     wake();
   }
 
@@ -125,7 +125,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       plan = planOf(row);
     }
     if (plan.action !== "none") {
-      // Not waited for: a whole destroy is in it, and everybody else's time goes on meanwhile.
+      // Not waited for: a whole destroy is in it, and the time of other environments goes on meanwhile.
       ending.add(row.id);
       void end(row, plan.action).finally(() => ending.delete(row.id));
       return null;
@@ -165,7 +165,7 @@ export function createLifetimes(parts: LifetimeParts): Lifetimes {
       });
       const rows = await parts.listTimed();
       dropNoticesBut(rows);
-      // Each by itself: one guest that does not answer holds up nobody else's time.
+      // Each by itself: one guest that does not answer delays no other environment.
       const looks = await Promise.all(rows.map(look));
       const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
       const hasChanged = await nap({ clock, ms: Math.max(1, nextAt - clock.now()), woken, signal });

@@ -21,7 +21,7 @@ export interface Pool {
   status(): PoolStatus;
   /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */
   begin(): void;
-  /** Lets go of its machines and leaves them running. */
+  /** Disconnects from its machines and leaves them running. */
   close(): void;
 }
 

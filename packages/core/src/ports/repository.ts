@@ -65,7 +65,7 @@ export type EnvironmentFacts = Omit<EnvironmentPatch, "reason"> & EnvironmentTim
  * Environments, and the receipts of those that are gone.
  *
  * Every change of state is a conditional update (`… where state in (from)`), so that two servers, or two requests,
- * never act on one environment: whoever's `transition` resolves to a row has the right to act; the other gets null.
+ * never act on one environment: the one whose `transition` resolves to a row has the right to act; the other gets null.
  */
 export interface EnvironmentRepository {
   /** Rejects with `NAME_TAKEN` when the owner has an environment of that name. */

@@ -30,7 +30,7 @@ export interface VmDriver {
    */
   boot(spec: MachineSpec, options?: Abortable): Promise<Machine>;
 
-  /** What bears a machine id on the host now, whoever made it, alive or not. */
+  /** What bears a machine id on the host now, of any server, alive or not. */
   list(): Promise<readonly FoundMachine[]>;
 
   /**
@@ -143,7 +143,7 @@ export interface VmCapabilities {
   /** How it was proven or refuted, for a person. */
   readonly acceleratorReason: string;
   readonly isolation: Isolation;
-  /** A disk survives its machines. When false, `stop` loses all files and `start` begins anew. */
+  /** A disk survives its machines. When false, `stop` loses all files and `start` begins with an empty disk. */
   readonly supportsDisk: boolean;
   /** The guest can power itself off. When false, ending every process is all there is. */
   readonly supportsPowerOff: boolean;

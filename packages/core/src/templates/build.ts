@@ -23,7 +23,7 @@ const WARMING: readonly (readonly string[])[] = [
 
 /**
  * All that the server does to a guest before it is saved, as text: a template that was made by another is made again. The number is
- * for what the commands don't say; whoever changes the steps of `run` below, or a guest's first terminal, adds one.
+ * for what the commands don't say; a change to the steps of `run` below, or to a guest's first terminal, adds one.
  */
 export const RECIPE = JSON.stringify({ version: 1, warming: WARMING });
 
@@ -42,7 +42,7 @@ export interface Build {
 export async function buildTemplate(foundation: Foundation, build: Build): Promise<void> {
   const { driver, clock, admission, log } = foundation;
   const { size, signal } = build;
-  // Its disk has its name: both are nobody's, and a recovery removes them together.
+  // Its disk has its name: both are unowned, and a recovery removes them together.
   const machineId = MachineId.parse(foundation.random.id(16));
   await admission.reserve(machineId, SIZES[size]);
   const made: Made = { machine: null, making: null };
@@ -94,7 +94,7 @@ async function run(foundation: Foundation, build: Build, machineId: MachineId, m
   onStep("kernel");
   const agent = await made.machine.agent({ timeoutMs: BUILD_MS, signal });
   onStep("agent");
-  // An identity of nobody's, thrown away: whoever is restored from this gets its own.
+  // An identity of no environment, thrown away: each guest that is restored from this gets its own.
   await agent.identify(bootIdentity(foundation, { diskId, name: "" }), { signal });
   onStep("warm");
   for (const command of WARMING) await runToEnd(agent, command, signal);

@@ -71,7 +71,7 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     await expect(refused).rejects.toMatchObject({ code: "BAD_REQUEST", details: { start: "0", end: "0" } });
   });
 
-  check("a program's end is told with its status, and again to who comes later", async () => {
+  check("a program's end is reported with its status, and again to later readers", async () => {
     const guest = await agent();
     const terminal = await openShell(guest, { command: ["sh", "-c", "echo bye; exit 7"] });
     await vi.waitFor(() => expect(terminal.seen.isClosed).toBe(true), WAIT);
@@ -100,7 +100,7 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     expect(terminal.seen.gaps).toEqual([]);
   });
 
-  check("a hundred stalled streams starve nobody", async () => {
+  check("a hundred stalled streams starve no other call", async () => {
     const guest = await agent();
     const flood = await openShell(guest);
     flood.type("yes | head -c 300000; echo over-$((1+1))\n");

@@ -242,7 +242,7 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
   );
 
   check(
-    "a damaged template is told as corrupt and removed, while its machines go on",
+    "a damaged template is reported as corrupt and removed, while its machines go on",
     async () => {
       const key = await builtTemplate();
       const { machine } = await restore(key);

@@ -20,7 +20,7 @@ const credential = (over: Partial<Credential> = {}): Credential => ({
 /** What every database must do with all but environments. `open` resolves with an empty one that has two owners. */
 export function restContract(name: string, open: () => Promise<Storage>): void {
   describe(`${name}: templates`, () => {
-    it("keeps each one's recipe, the last one that was told, until it is forgotten", async () => {
+    it("keeps each one's recipe, the last one that was given, until it is forgotten", async () => {
       const { templates } = await open();
       expect(await templates.recipeOf("a".repeat(32))).toBeNull();
       await templates.made("a".repeat(32), "one");
@@ -131,7 +131,7 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       expect(claims.filter((claim) => claim.outcome === "claimed")).toHaveLength(1);
     });
 
-    it("forgets what is older than told", async () => {
+    it("forgets what is older than asked", async () => {
       const { idempotency } = await open();
       await idempotency.claim(ANN, "old", "print", NOW);
       await idempotency.claim(ANN, "new", "print", LATER);

@@ -40,7 +40,7 @@ describe("a deadline", () => {
   });
 });
 
-it("waits for an end of any kind, and no longer than told", async () => {
+it("waits for an end of any kind, and no longer than asked", async () => {
   await settled(clock, 10_000, Promise.resolve());
   await settled(clock, 10_000, Promise.reject(new Error("it failed")));
   await settled(clock, 1, forever());

@@ -1,6 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
 
-/** A Clock's longest sleep, ms (Node's timers take 31 bits): whoever has nothing to wait for looks again after some weeks. */
+/** A Clock's longest sleep, ms (Node's timers take 31 bits): a loop that has nothing to wait for looks again after some weeks. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export interface Nap {

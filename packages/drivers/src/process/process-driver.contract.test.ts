@@ -13,7 +13,7 @@ vmDriverContract("process", () => startProcessHarness(createProcessDriver), [
     "a disk from a template is its own, with what the template's held",
     "a paused machine is gone, and goes on at the exact byte with its programs and the right clock",
     "what is not there cannot be restored or resumed, and nothing is left of the attempt",
-    "a damaged template is told as corrupt and removed, while its machines go on",
+    "a damaged template is reported as corrupt and removed, while its machines go on",
   ].map((test) => ({ test, reason: "processes have no memory to save: snapshots is null" })),
   {
     test: "a disk keeps its files over machines, and is removed only when unused",

@@ -79,7 +79,7 @@ export class QemuMachine implements Machine {
     this.#monitor.expectEnd();
   }
 
-  /** It was not saved after all. An end that came meanwhile is told now. */
+  /** It was not saved after all. An end that came meanwhile is reported now. */
   expectNoEnd(): void {
     this.#monitor.expectNoEnd();
   }

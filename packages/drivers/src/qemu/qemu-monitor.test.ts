@@ -68,7 +68,7 @@ it("reads the console once for any number of shutdowns, and not at all once the 
   expect(ends).toHaveLength(1);
 });
 
-it("has one read under way whoever asks, and the next sees what was printed before it was asked for", async () => {
+it("has one read under way for all callers, and the next sees what was printed before it was asked for", async () => {
   const { vmm, monitor, ends, shout } = await startVmm();
   const asking = [monitor.console(), monitor.console(), monitor.console()];
   await vi.waitFor(() => expect(vmm.reads).toHaveLength(1), WAIT);

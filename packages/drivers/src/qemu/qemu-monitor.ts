@@ -8,7 +8,7 @@ const BOOT_POLL_MS = 5000;
 /** Between two attempts to reach a monitor that hung up though its VMM may live, ms. */
 const RETRY_MS = 100;
 const MAX_RETRY_MS = 5000;
-/** QEMU stops a guest whose disk finds no space on the host; it is let go on this often, to see whether there is some now. */
+/** QEMU stops a guest whose disk finds no space on the host; it is continued this often, to see whether there is some now. */
 const SPACE_RETRY_MS = 2000;
 /** The chardev of the serial console, as microterm-host names it. */
 const CONSOLE = "con";
@@ -73,7 +73,7 @@ export class QemuMonitor {
     return this.#tail.bytes;
   }
 
-  /** Ends are held back until `expectNoEnd`; and nothing lets the guest go on that is being saved. */
+  /** Ends are held back until `expectNoEnd`; and nothing continues the guest that is being saved. */
   expectEnd(): void {
     clearTimeout(this.#resuming);
     this.#resuming = undefined;
@@ -202,7 +202,7 @@ export class QemuMonitor {
     this.#end({ kind: "died", reason });
   }
 
-  /** One read at a time. Whoever asks meanwhile shares the next, which sees all that was printed before they asked. */
+  /** One read at a time. Callers that come meanwhile share the next, which sees all that was printed before they asked. */
   #takeConsole(): Promise<void> {
     if (this.#taking === undefined) {
       this.#taking = this.#readConsole().finally(() => {

@@ -129,7 +129,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
     const proof = await proveKvm({ daemon: client, machinesDir, image: image.key, deadlineMs: 5000 });
     expect(["kvm", "tcg"]).toContain(proof.accelerator);
     expect(proof.reason).toMatch(/^(a guest booted with KVM|\/dev\/kvm does not work here: .)/);
-    // A bare "hung up" helps nobody: whatever QEMU complained of is in the reason.
+    // A bare "hung up" does not help: whatever QEMU complained of is in the reason.
     expect(proof.reason).not.toContain("hung up");
     expect((await client.list()).machines).toEqual([]);
   });

@@ -80,8 +80,8 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
 }
 
 /**
- * A connection that was lost says nothing: the save may have become whole. Nor does a save or a machine that is in
- * nobody's way: an earlier request for the same may have succeeded, whose answer nobody heard.
+ * A connection that was lost says nothing: the save may have become whole. Nor does a save or a machine that exists
+ * already: an earlier request for the same may have succeeded, whose answer was lost.
  */
 function leavesOpen(error: unknown): boolean {
   if (!(error instanceof PlatformError)) return false;

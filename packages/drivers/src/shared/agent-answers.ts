@@ -10,7 +10,7 @@ const unixMs = z.number().int().min(-8.64e15).max(8.64e15);
 
 const hello = { agent: z.string().max(64), bootId: z.string().max(64), uptimeMs: count };
 
-/** Of another version only the number is told, for the error. */
+/** Of another version only the number is read, for the error. */
 export const Hello = z.union([
   z.strictObject({ protocol: z.literal([2, 3]), sealed: z.boolean(), ...hello }),
   // An agent of version 1 cannot be sealed.

@@ -7,7 +7,7 @@ import { connectAgent } from "./agent-client.ts";
 /** Between two attempts, ms: a guest that boots is not there yet, one that is being attacked may refuse. */
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 1000;
-/** One attempt's share: after it the channel is opened anew. */
+/** One attempt's share: after it the channel is opened again. */
 const ATTEMPT_MS = 30_000;
 const HELLO_MS = 10_000;
 
@@ -43,7 +43,7 @@ export class AgentLink {
     } finally {
       this.#waiting -= 1;
       // Attempts that nobody waits for would keep the host busy for ever.
-      if (this.#waiting === 0 && this.#attempts !== undefined) this.#giveUp("nobody waits for the guest any more");
+      if (this.#waiting === 0 && this.#attempts !== undefined) this.#giveUp("nothing waits for the guest any more");
     }
   }
 

@@ -32,7 +32,7 @@ export async function* readBody(stream: Stream, size: number | null, signal?: Ab
       });
       if (done === true) break;
       received += value.length;
-      // Before it is handed on: whoever reads has announced the size already.
+      // Before it is handed on: the reader has announced the size already.
       if (size !== null && received > size) throw guestProtocol(`sent more than ${size} bytes`);
       yield value;
     }

@@ -21,7 +21,7 @@ export class FrameStream {
   readonly #events: FrameStreamEvents;
   #isPaused = false;
   #isDelivering = false;
-  /** The agent has ended its side, or the stream has closed; told once all pieces are delivered. */
+  /** The agent has ended its side, or the stream has closed; reported once all pieces are delivered. */
   #ending: { readonly error: Error | undefined } | undefined;
   #isDone = false;
 

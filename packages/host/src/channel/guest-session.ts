@@ -69,7 +69,7 @@ export class GuestSession {
     return this.#open;
   }
 
-  /** Throws when the session has ended. Errors of the stream reach it through its own `error` event, or nobody. */
+  /** Throws when the session has ended. Errors of the stream reach it through its own `error` event only. */
   request(headers: OutgoingHttpHeaders, options: { readonly endStream: boolean }): ClientHttp2Stream {
     // Node gives a stream that is already dead instead of throwing.
     if (this.isClosed) throw new Error("the session has ended");

@@ -161,7 +161,7 @@ describe("an agent that answers wrongly", () => {
     ["no JSON", "nonsense", "GUEST_PROTOCOL"],
     ["unknown keys", '{"a":1,"b":2}', "GUEST_PROTOCOL"],
     ["more than was asked for", `{"a":"${"x".repeat(300_000)}"}`, "GUEST_PROTOCOL"],
-  ])("with %s is told apart", async (_name, body, code) => {
+  ])("with %s is distinguished", async (_name, body, code) => {
     const session = await proper((stream) => {
       stream.respond({ ":status": 200 });
       stream.end(body);

@@ -3,7 +3,7 @@ import { plainText } from "../plain-text.ts";
 
 /**
  * Answers of microterm-host, as in docs/reference/host-protocol.md. The daemon is ours, and checked all the same: who owns a data
- * folder can put another program's socket into it, and its words are shown to whoever looks, root too.
+ * folder can put another program's socket into it, and its words are shown to users, root among them.
  */
 const words = z.string().transform((text) => plainText(text, 4000));
 const count = z.number().int().nonnegative();

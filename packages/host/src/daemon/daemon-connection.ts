@@ -84,7 +84,7 @@ export function hostCodeOf(error: unknown): HostCode | null {
   return error instanceof Error && error.cause !== undefined ? hostCodeOf(error.cause) : null;
 }
 
-/** One connection to microterm-host, made anew when it is lost. Requests run at the same time and are matched by id. */
+/** One connection to microterm-host, made again when it is lost. Requests run at the same time and are matched by id. */
 export class DaemonConnection {
   readonly #path: string;
   #socket: Promise<Socket> | undefined;
@@ -182,7 +182,7 @@ export class DaemonConnection {
   #received(line: string): void {
     const reply = Reply.parse(JSON.parse(line));
     if (reply.id === null) {
-      // It answers nobody's question: the daemon turns the connection away, and closes it.
+      // It answers no request: the daemon turns the connection away, and closes it.
       const refusal = "error" in reply ? new HostRefusal(reply.error) : new Error("an answer without an id");
       const pending = [...this.#pending.values()];
       this.#pending.clear();

@@ -59,14 +59,14 @@ export interface HostDaemonClient {
   createDiskFrom(diskId: string, template: string): Promise<void>;
   removeDisk(diskId: string): Promise<HostAnswer<"disk.remove">["removed"]>;
   /**
-   * Not repeated when the connection breaks: whoever called must `kill`. Rejects with `SNAPSHOT_CORRUPT` when the
+   * Not repeated when the connection breaks: the caller must `kill`. Rejects with `SNAPSHOT_CORRUPT` when the
    * memory to restore is missing, damaged or of another QEMU; nothing of the machine is left then.
    */
   launch(args: LaunchArgs): Promise<HostAnswer<"machine.launch">>;
   /**
    * Saves a running machine and ends its VMM; `kill` it afterwards. When it rejects (`HOST_OUT_OF_DISK`,
-   * `SNAPSHOT_FAILED`) the guest goes on and nothing is saved. Not repeated when the connection breaks: whoever called
-   * looks in `listSaves`; a daemon that died before the save was whole has let the guest go on.
+   * `SNAPSHOT_FAILED`) the guest goes on and nothing is saved. Not repeated when the connection breaks: the caller
+   * looks in `listSaves`; a daemon that died before the save was whole has continued the guest.
    */
   saveMachine(machineId: string, saveId: string): Promise<HostAnswer<"machine.save">>;
   listSaves(): Promise<HostAnswer<"save.list">["saves"]>;

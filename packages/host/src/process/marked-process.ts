@@ -12,7 +12,7 @@ export interface MarkedProcessOptions {
   readonly binary: string;
   readonly args: readonly string[];
   readonly directory: string;
-  /** Receives stdout and stderr; made anew, 0600. */
+  /** Receives stdout and stderr; replaced, 0600. */
   readonly logFile: string;
   /** `NAME=value` in the process's environment, by which it is found again. */
   readonly mark: string;

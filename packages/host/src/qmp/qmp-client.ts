@@ -33,7 +33,7 @@ export interface QmpClient {
   readonly closed: Promise<void>;
   /** QEMU's RunState: `running`, `shutdown` (powered off, kept), `io-error` (its disk could not be written) … */
   status(): Promise<string>;
-  /** Lets a guest go on that QEMU has stopped; requests to its disk that failed are made again. */
+  /** Continues a guest that QEMU has stopped; requests to its disk that failed are made again. */
   resume(): Promise<void>;
   /** Takes what is in the console's ring buffer, at most 64 KiB, raw. */
   takeConsole(chardev: string): Promise<Buffer>;

@@ -113,7 +113,7 @@ export const describeScreen = (terminal: ScreenTerminal, options: DescribeOption
 export interface Listener {
   /** The palette as a program has set it, by xterm.js's numbers. */
   readonly palette: Readonly<Record<number, string>>;
-  /** The title as it was told last; RESET tells none. */
+  /** The title as it was last reported; RESET reports none. */
   readonly title: string;
   /** What the terminal has answered since the last call. */
   answers(): string;

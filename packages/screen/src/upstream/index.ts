@@ -18,7 +18,7 @@ export interface GuardOptions {
 
 const guarded = new WeakSet<object>();
 
-/** Before the terminal is written to. Whoever comes later finds it done. */
+/** Before the terminal is written to. Later callers find it done. */
 export const guardTerminal = (terminal: ScreenTerminal, { onFault }: GuardOptions = {}): void => {
   const core = coreOf(terminal);
   if (guarded.has(core)) return;

@@ -3,7 +3,7 @@
  *
  * xterm.js 6.0 keeps a target while one of the rows is there that it was printed in. Rows that are moved by a scroll region leave that
  * place, so that a link on the screen loses its target; RIS drops the rows and keeps all targets, so that a bound on their number is
- * reached for good; and each row of each link costs a search. Here nothing is told of rows: once there are many targets, those that no
+ * reached for good; and each row of each link costs a search. Here rows are not tracked: once there are many targets, those that no
  * cell names any more are dropped.
  */
 import { coreOf, type LinkData, type ScreenTerminal } from "../xterm-internals.ts";

@@ -13,7 +13,7 @@ const installed = (name: string): string =>
   (JSON.parse(readFileSync(join(packages, "../node_modules", name, "package.json"), "utf8")) as { version: string })
     .version;
 
-test("page and server draw with one version of xterm.js, the one whose faults are known and that programs are told", () => {
+test("page and server draw with one version of xterm.js, the one whose faults are known and that programs are given", () => {
   const version = installed("@xterm/xterm");
   expect(installed("@xterm/headless")).toBe(version);
   expect(dependencies("web")["@xterm/xterm"]).toBe(version);

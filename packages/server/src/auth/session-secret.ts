@@ -3,7 +3,7 @@ import { SESSION_KEY_HEADER, SESSION_KEY_SUBPROTOCOL } from "@microterm/protocol
 
 /**
  * A session's secret is sent in two halves of 124 bits: a cookie, which no script reads and which browsers send to every port of a
- * host, and a key, which a page keeps in the storage of its origin. Whoever has caught one of them has nothing.
+ * host, and a key, which a page keeps in the storage of its origin. One of them alone is worth nothing.
  */
 export function cookieAndKey(secret: string): { readonly cookie: string; readonly key: string } {
   const half = secret.length / 2;

@@ -11,7 +11,7 @@ export interface Check {
   readonly status: "ok" | "warn" | "fail";
   /** What was found, and why it matters. */
   readonly text: string;
-  /** The command or change that mends it; null where nothing needs to be. */
+  /** The command or change that fixes it; null where nothing needs to be. */
   readonly mend: string | null;
 }
 

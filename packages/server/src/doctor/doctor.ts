@@ -7,7 +7,7 @@ import { oneLine, SetupError } from "../up/progress.ts";
 import { runningServer } from "../up/server-process.ts";
 import { CHECKS, type Check } from "./checks.ts";
 
-/** `microterm doctor`: every check with its reason and mend. Exit code 0, or 1 when one fails. */
+/** `microterm doctor`: every check with its reason and how to fix it. Exit code 0, or 1 when one fails. */
 export async function doctor(options: ReportOptions): Promise<number> {
   const paths = dataPaths(options.data);
   const owner = foreignOwner(paths.data);
@@ -25,12 +25,12 @@ async function examine(paths: DataPaths): Promise<readonly Check[]> {
   return [...checks, ...daemon, await serverCheck(paths).catch((error: unknown) => notAllowed("server", error))];
 }
 
-/** A daemon or server of another user's answers nobody else: what the host has can be told all the same. */
+/** Another user's daemon or server refuses us: the checks of the host can be reported all the same. */
 const notAllowed = (name: string, error: unknown): Check => ({
   name,
   status: "warn",
   text: oneLine(error instanceof Error ? error.message : String(error)),
-  mend: error instanceof SetupError ? error.mend : "run it as the user who started microterm, or as root",
+  mend: error instanceof SetupError ? error.hint : "run it as the user who started microterm, or as root",
 });
 
 /** Where the daemon runs, the jail is tried: a program in QEMU's place attempts to get out. */
@@ -86,6 +86,6 @@ async function serverCheck(paths: DataPaths): Promise<Check> {
 const MARKS = { ok: "✓", warn: "!", fail: "✗" } as const;
 
 function describe(check: Check): string {
-  const mend = check.mend === null ? "" : `${" ".repeat(16)}Mend: ${check.mend}\n`;
-  return `${MARKS[check.status]} ${check.name.padEnd(13)} ${check.text}\n${mend}`;
+  const fix = check.mend === null ? "" : `${" ".repeat(16)}Fix: ${check.mend}\n`;
+  return `${MARKS[check.status]} ${check.name.padEnd(13)} ${check.text}\n${fix}`;
 }

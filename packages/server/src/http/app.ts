@@ -67,7 +67,7 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
     limitJsonBody(request.raw);
     if (request.routeOptions.config.public || request.is404) return;
     request.identity = await services.authenticator.authenticate(request.raw);
-    services.strangers.trust(request.raw.socket);
+    services.connectionLimit.trust(request.raw.socket);
     services.readiness.assertRecovered();
   });
   await app.register(cookie);

@@ -2,15 +2,15 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /** More than a browser has without a credential, many times over. */
-const MOST_STRANGERS = 128;
+const MOST_UNAUTHENTICATED = 128;
 /** In which a client that has a credential shows it, also when a thousand come back at once after the server's restart. */
 const GRACE_MS = 5_000;
 /** Whatever they may be about to show: what is left of a process's descriptors is for guests and people. */
 const MOST_AT_ONCE = 4_096;
 
 /**
- * Any local user may connect. So connections on which nobody has shown a credential for a while are few: past the limit the one that
- * has been there longest goes, which costs nobody who signs in or asks at once.
+ * Any local user may connect. So connections on which no credential has been shown for a while are few: past the limit the oldest one
+ * is closed. A client that signs in, or sends its credential at once, is not affected.
  */
 export interface ConnectionLimit {
   watch(server: Server): void;
@@ -18,20 +18,20 @@ export interface ConnectionLimit {
   trust(socket: Socket): void;
 }
 
-export function createConnectionLimit(most = MOST_STRANGERS): ConnectionLimit {
+export function createConnectionLimit(most = MOST_UNAUTHENTICATED): ConnectionLimit {
   /** When each came, in that order. */
-  const strangers = new Map<Socket, number>();
+  const unauthenticated = new Map<Socket, number>();
   let timer: NodeJS.Timeout | null = null;
 
   function drop(): void {
     const now = performance.now();
-    for (const [socket, since] of strangers) {
-      const isPatient = strangers.size <= MOST_AT_ONCE && now - since < GRACE_MS;
-      if (strangers.size <= most || isPatient) break;
-      strangers.delete(socket);
+    for (const [socket, since] of unauthenticated) {
+      const isPatient = unauthenticated.size <= MOST_AT_ONCE && now - since < GRACE_MS;
+      if (unauthenticated.size <= most || isPatient) break;
+      unauthenticated.delete(socket);
       socket.destroy();
     }
-    if (timer === null && strangers.size > most) timer = setTimeout(look, GRACE_MS).unref();
+    if (timer === null && unauthenticated.size > most) timer = setTimeout(look, GRACE_MS).unref();
   }
   const look = (): void => {
     timer = null;
@@ -41,11 +41,11 @@ export function createConnectionLimit(most = MOST_STRANGERS): ConnectionLimit {
   return {
     watch(server) {
       server.on("connection", (socket: Socket) => {
-        strangers.set(socket, performance.now());
-        socket.once("close", () => strangers.delete(socket));
-        if (strangers.size > most) drop();
+        unauthenticated.set(socket, performance.now());
+        socket.once("close", () => unauthenticated.delete(socket));
+        if (unauthenticated.size > most) drop();
       });
     },
-    trust: (socket) => void strangers.delete(socket),
+    trust: (socket) => void unauthenticated.delete(socket),
   };
 }

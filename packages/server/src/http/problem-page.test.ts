@@ -13,7 +13,7 @@ const PROBLEM = {
   ...{ hint: "Do this.", retryable: false },
 };
 
-it("is for whoever looks with a browser", () => {
+it("is for requests from a browser", () => {
   const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
   expect(wantsPage({ method: "GET", url: "/", headers: { accept } })).toBe(true);
   for (const other of [{}, { accept: "*/*" }, { accept: "application/json" }, { accept: "text/event-stream" }]) {

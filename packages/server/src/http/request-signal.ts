@@ -1,6 +1,6 @@
 import type { FastifyReply } from "fastify";
 
-/** Aborts when the client goes away before it has its answer, so that nothing works for nobody. */
+/** Aborts when the client goes away before it has its answer, so that no work is done in vain. */
 export function requestSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   const closed = (): void => {

@@ -7,7 +7,7 @@ import { writeFileAtomic } from "./atomic-file.ts";
 const SECRET_LENGTH = 48;
 
 /**
- * What opens the server for whoever may read its data folder: a bearer token that is made at each start, ends with the process, and is in
+ * What opens the server for users who may read its data folder: a bearer token that is made at each start, ends with the process, and is in
  * no database, so that nothing in there, and no request, takes it out of use.
  */
 export interface AccessToken {

@@ -15,7 +15,7 @@ it("names the process that listens on a port", async () => {
   expect(await explainPortInUse(port)).toContain(`Port ${port} is used by `);
 });
 
-it("knows nobody behind a port that is free", async () => {
+it("finds no owner of a port that is free", async () => {
   const free = await nextFreePort(await listen());
   expect(free).not.toBeNull();
   expect(portOwner(free ?? 0)).toBeNull();

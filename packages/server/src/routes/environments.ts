@@ -53,8 +53,8 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
         return { status: 201, body: JSON.stringify(created) };
       });
       // What an older version answered may lack a field of today: then the environment as it is now.
-      const told = Environment.safeParse(JSON.parse(answer.body));
-      return told.success ? told.data : environments.get(owner, id);
+      const parsed = Environment.safeParse(JSON.parse(answer.body));
+      return parsed.success ? parsed.data : environments.get(owner, id);
     },
   );
 

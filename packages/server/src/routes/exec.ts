@@ -27,7 +27,7 @@ type ExecCall = z.infer<typeof ExecCall>;
 
 const ExecResult = z.union([
   z.strictObject({
-    /** Null: it was killed at its deadline, and the guest has not told its end. */
+    /** Null: it was killed at its deadline, and the guest has not reported its end. */
     exit: TerminalExit.nullable(),
     stdout: z.string(),
     stderr: z.string(),

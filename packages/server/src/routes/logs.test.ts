@@ -22,7 +22,7 @@ describe("following a console", () => {
     );
   });
 
-  it("begins anew with a console that has nothing of the last one", () => {
+  it("starts over with a console that has nothing of the last one", () => {
     expect(continuation(Buffer.from("old boot"), Buffer.from("new boot of another kernel"))).toBe(0);
   });
 });

@@ -37,7 +37,7 @@ export const Switch = z
 export const NoContent = z.null().describe("Nothing");
 
 /**
- * For an answer that is a stream: asked for its head alone, it would be read to its end for nobody, and one without an end
+ * For an answer that is a stream: asked for its head alone, it would be read to its end in vain, and one without an end
  * would go on for ever.
  */
 export const GET_ONLY = { exposeHeadRoute: false } as const;

@@ -8,7 +8,7 @@ import { NoContent, problems } from "./schemas.ts";
 
 /**
  * A link has 248 random bits, so this is about noise and not about guessing. Only what fails is counted: all who ask come from
- * this host's own address, and nobody must be able to shut the owner out.
+ * this host's own address, and no one must be able to lock the owner out.
  */
 const FAILURES_PER_MINUTE = 20;
 

@@ -47,7 +47,7 @@ class Terminal {
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("a terminal's input", () => {
-  it("is taken once, in order, however streams break, and each piece is told of once", async () => {
+  it("is taken once, in order, however streams break, and each piece is reported once", async () => {
     const action = fc.oneof(
       fc.record({ kind: fc.constant("write" as const), length: fc.integer({ min: 1, max: 12 }) }),
       fc.record({ kind: fc.constant("take" as const), length: fc.integer({ min: 1, max: 20 }) }),

@@ -3,7 +3,7 @@ import type { InputEvents, InputStream } from "@microterm/core";
 
 /** Kept until the terminal has taken it; what would be more is refused. */
 const MAX_KEPT_BYTES = 1024 * 1024;
-/** Whoever types is not read while more than this is kept. */
+/** The typing client is not read while more than this is kept. */
 const HIGH_WATER = 256 * 1024;
 /** A guest has 128 streams: one that nobody has typed on for so long is closed. */
 const IDLE_MS = 60_000;
@@ -51,7 +51,7 @@ export class GuestInput {
     this.#options = options;
   }
 
-  /** Whoever types should wait for {@link drained}. */
+  /** The caller should wait for {@link drained}. */
   get isFull(): boolean {
     return this.#keptBytes > HIGH_WATER;
   }
@@ -90,7 +90,7 @@ export class GuestInput {
     this.#release();
   }
 
-  /** Nobody is told any more. */
+  /** Nothing is reported any more. */
   close(): void {
     this.#isOver = true;
     this.#kept = [];
@@ -149,7 +149,7 @@ export class GuestInput {
     this.#pump();
   }
 
-  /** Rejects unless the stream has told what was taken before it. */
+  /** Rejects unless the stream has reported what was taken before it. */
   async #openOnce(): Promise<void> {
     const first = Promise.withResolvers<bigint>();
     let stream: InputStream | null = null;

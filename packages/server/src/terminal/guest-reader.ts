@@ -16,14 +16,14 @@ const MAX_REATTACH_MS = 1000;
 /** The first version of the agent's protocol whose input is acknowledged. */
 const ACKNOWLEDGES = 3;
 
-export interface Farewell {
+export interface CloseReason {
   readonly code: number;
   readonly reason: string;
 }
 
 export interface GuestReaderOptions {
   readonly terminal: TerminalId;
-  /** Tells this terminal from another of the same name in a guest that was started anew. */
+  /** Tells this terminal from another of the same name in a guest that was restarted. */
   readonly createdUnixMs: number;
   readonly from: bigint;
   /** The guest's agent as it is now; rejects when the environment does not run. */
@@ -37,7 +37,7 @@ export interface GuestReaderOptions {
     /** There is a stream, for the first time or again. */
     attached(): void;
     /** It can't be read any more. Nothing follows. */
-    ended(farewell: Farewell): void;
+    ended(closeReason: CloseReason): void;
   };
 }
 
@@ -79,12 +79,12 @@ export class GuestReader {
     return this.#isAsleep;
   }
 
-  /** A paused reader may let its stream go: input has one of its own. */
+  /** A paused reader may release its stream: input has one of its own. */
   get canLeave(): boolean {
     return this.#acknowledges;
   }
 
-  /** Whoever types should wait for {@link drained}. */
+  /** The caller should wait for {@link drained}. */
   get isFull(): boolean {
     return this.#input.isFull;
   }
@@ -103,8 +103,8 @@ export class GuestReader {
   }
 
   /**
-   * Of a paused reader: lets its stream go until it is resumed. The guest holds a program for 5 s for a reader that does not move, and
-   * for 30 s for nobody (docs/reference/agent-protocol.md, The ring).
+   * Of a paused reader: releases its stream until it is resumed. The guest holds a program for 5 s for a reader that does not move, and
+   * for 30 s without one (docs/reference/agent-protocol.md, The ring).
    */
   leave(): void {
     const stream = this.#stream;
@@ -163,15 +163,15 @@ export class GuestReader {
       try {
         const agent = await this.#options.agent();
         this.#acknowledges = agent.hello.protocol >= ACKNOWLEDGES;
-        // The first time whoever made the reader has just asked.
+        // The first time the creator of this reader has just asked.
         if (this.#hasAttached) await this.#checkIdentity(agent);
         const stream = await agent.attach(this.#options.terminal, { from: this.#position, events: this.#events(link) });
         // It may have broken between its opening and this line.
         if (link.state === "opening") return this.#attached(stream, link);
       } catch (error) {
         const isAsleep = isState(error) && (await this.#options.isAsleep().catch(() => false));
-        const farewell = isAsleep ? null : farewellOf(error, Date.now() >= deadline);
-        if (farewell !== null && !this.#isOver) return this.#end(farewell);
+        const closeReason = isAsleep ? null : closeReasonOf(error, Date.now() >= deadline);
+        if (closeReason !== null && !this.#isOver) return this.#end(closeReason);
         if (isAsleep && !this.#isOver) {
           deadline = Date.now() + REATTACH_DEADLINE_MS;
           this.#fallAsleep();
@@ -187,7 +187,7 @@ export class GuestReader {
     }
   }
 
-  /** What was typed is stale when the environment goes on, and whoever typed must be read meanwhile. */
+  /** What was typed is stale when the environment goes on, and the client that typed must be read meanwhile. */
   #fallAsleep(): void {
     this.#isAsleep = true;
     this.#input.drop();
@@ -245,9 +245,9 @@ export class GuestReader {
     };
   }
 
-  #end(farewell: Farewell): void {
+  #end(closeReason: CloseReason): void {
     this.close();
-    this.#options.events.ended(farewell);
+    this.#options.events.ended(closeReason);
   }
 }
 
@@ -259,8 +259,8 @@ function assumeTaken(stream: TerminalStream, events: InputEvents): { input: Inpu
   const input: InputStream = {
     write(bytes) {
       count += BigInt(bytes.length);
-      const told = count;
-      queueMicrotask(() => isOver || events.acknowledged(told));
+      const taken = count;
+      queueMicrotask(() => isOver || events.acknowledged(taken));
       return stream.write(bytes);
     },
     drained: () => stream.drained(),
@@ -278,8 +278,8 @@ function assumeTaken(stream: TerminalStream, events: InputEvents): { input: Inpu
 
 const isState = (error: unknown): boolean => error instanceof PlatformError && error.code === "ENVIRONMENT_STATE";
 
-/** How the clients are told; null when trying again may help. */
-function farewellOf(error: unknown, isLate: boolean): Farewell | null {
+/** What the clients are sent; null when trying again may help. */
+function closeReasonOf(error: unknown, isLate: boolean): CloseReason | null {
   const code = error instanceof PlatformError ? error.code : "INTERNAL";
   if (code === "ENVIRONMENT_STATE" || code === "ENVIRONMENT_NOT_FOUND") {
     return { code: CLOSE.environmentGone, reason: "the environment is not running" };

@@ -4,7 +4,7 @@ import { CLOSE } from "../auth/live-connections.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { contained } from "./contained.ts";
 import { encodeInputAck, encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
-import type { Farewell } from "./guest-reader.ts";
+import type { CloseReason } from "./guest-reader.ts";
 import type { TerminalHub } from "./hub.ts";
 import type { HubMember } from "./hub-member.ts";
 import { TypedInput } from "./input-ledger.ts";
@@ -74,7 +74,7 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#role = role;
     this.#end = end;
     this.#window = new OutputWindow(from ?? end);
-    // Nobody waits for a viewer, nor is one taken for somebody who is waited for.
+    // A viewer is not waited for, nor taken for a client that is.
     this.#size = hub.join(this, role === "viewer" ? undefined : from);
     if (role === "viewer") this.#size.leave();
     const { typed, isKnown } = input === undefined ? { typed: new TypedInput(), isKnown: false } : hub.inputs.of(input);
@@ -130,7 +130,7 @@ export class HubClient extends LogConsumer implements HubMember {
     if (!this.isBlocked) this.#socket.send(frame);
   }
 
-  dismiss({ code, reason }: Farewell): void {
+  dismiss({ code, reason }: CloseReason): void {
     this.#isOver = true;
     this.stop();
     this.#socket.close(code, reason);
@@ -264,7 +264,7 @@ export class HubClient extends LogConsumer implements HubMember {
     this.#socket.send(encodeNotice("input-lost", "What you typed last did not reach the terminal and is lost."));
   }
 
-  /** Of the client's name: the terminal has taken more. Many pieces are told of at once. */
+  /** Of the client's name: the terminal has taken more. Many pieces are reported at once. */
   moved(): void {
     if (this.#isAckDue) return;
     this.#isAckDue = true;

@@ -1,4 +1,4 @@
-import type { Farewell } from "./guest-reader.ts";
+import type { CloseReason } from "./guest-reader.ts";
 
 /** A client, as its hub sees it. */
 export interface HubMember {
@@ -8,10 +8,10 @@ export interface HubMember {
   readonly behind: number;
   /** May the guest be held back for it? */
   readonly isWaitedFor: boolean;
-  /** Where it would go on if its connection broke now; null when nobody would wait for that. */
+  /** Where it would go on if its connection broke now; null when nothing would wait for that. */
   readonly returnsAt: bigint | null;
   pump(): void;
   giveUp(): void;
   tell(frame: Buffer): void;
-  dismiss(farewell: Farewell): void;
+  dismiss(closeReason: CloseReason): void;
 }

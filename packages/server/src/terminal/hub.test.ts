@@ -84,7 +84,7 @@ describe("what is thrown over a terminal costs that terminal alone, when it come
     good.print(" and after");
     expect(await good.screen()).toContain("before and after");
     expect(good.faults).toEqual([]);
-    // Whoever comes back gets another.
+    // A client that comes back gets another.
     const again = await serve("bad");
     again.print("again");
     expect(await again.screen()).toContain("again");

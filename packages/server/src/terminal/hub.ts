@@ -4,7 +4,7 @@ import { contained, containedAll } from "./contained.ts";
 import { contentOf, encodeNews } from "./frames.ts";
 import { GoneClients } from "./gone-clients.ts";
 import type { Settled } from "./guest-input.ts";
-import { type Farewell, GuestReader } from "./guest-reader.ts";
+import { type CloseReason, GuestReader } from "./guest-reader.ts";
 import { HubKeyframes, type Keyframe } from "./hub-keyframes.ts";
 import type { HubMember } from "./hub-member.ts";
 import type { HubOptions } from "./hub-options.ts";
@@ -44,8 +44,8 @@ const ENDED_MS = 2000;
 /** A terminal that has printed nothing for so long keeps nothing in memory that the guest or its model has as well. */
 const IDLE_MS = 10_000;
 
-const ENDED: Farewell = { code: CLOSE.normal, reason: "the program ended" };
-const BROKEN: Farewell = { code: CLOSE.serverShutdown, reason: "the server could not go on with this terminal" };
+const ENDED: CloseReason = { code: CLOSE.normal, reason: "the program ended" };
+const BROKEN: CloseReason = { code: CLOSE.serverShutdown, reason: "the server could not go on with this terminal" };
 
 /** One terminal: one reader of the guest, one screen model, any number of clients. */
 export class TerminalHub {
@@ -76,7 +76,7 @@ export class TerminalHub {
     this.#feed = feed;
     this.#log = log;
     const { terminal, agent, isAsleep, onChange } = options;
-    // Let go of when the terminal is looked at next.
+    // Released when the terminal is looked at next.
     this.#keyframes = new HubKeyframes(feed, log, () => this.#lookAgain(!this.#isOver));
     this.#reader = new GuestReader({
       terminal: terminal.id,
@@ -107,7 +107,7 @@ export class TerminalHub {
           if (this.#askedSize !== null) this.#reader.resize(this.#askedSize);
         },
         // A guest that has ended takes its terminals with it.
-        ended: (farewell: Farewell) => this.close(farewell, farewell.code !== CLOSE.environmentGone),
+        ended: (closeReason: CloseReason) => this.close(closeReason, closeReason.code !== CLOSE.environmentGone),
       }),
     });
     this.#lookAgain(true);
@@ -130,9 +130,9 @@ export class TerminalHub {
         news: (offset, news) => hub?.tell(offset, news),
         reply: (text) => hub?.answer(text),
         moved: () => hub?.moved(),
-        begunAnew: () => {
+        restarted: () => {
           isCut = true;
-          hub?.begunAnew();
+          hub?.restarted();
         },
         emptied: () => hub?.emptied(),
         broke: (error) => (hub === null ? options.broke(error) : hub.broke(error)),
@@ -144,7 +144,7 @@ export class TerminalHub {
       },
     );
     hub = new TerminalHub(options, feed, log as unknown as OutputLog);
-    if (isCut) hub.begunAnew();
+    if (isCut) hub.restarted();
     return hub;
   }
 
@@ -284,7 +284,7 @@ export class TerminalHub {
     await recorder?.end();
   }
 
-  begunAnew(): void {
+  restarted(): void {
     this.notices.cut(this.#clients);
   }
 
@@ -302,13 +302,13 @@ export class TerminalHub {
     this.#regulate();
   }
 
-  /** Something was thrown over this terminal: it costs this hub alone, and whoever comes back gets another. */
+  /** Something was thrown over this terminal: only this hub is lost, and clients that come back get another. */
   readonly broke = (error: unknown): void => {
     this.#options.broke(error);
     contained(this.#options.broke, () => this.close(BROKEN, true))();
   };
 
-  close(farewell: Farewell, isKept: boolean): void {
+  close(closeReason: CloseReason, isKept: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#check);
@@ -318,7 +318,7 @@ export class TerminalHub {
     // A screen that is to be kept is kept in the worker's own time.
     this.#ending = isKept ? written : closed.then(() => written);
     closed.catch(this.#options.broke);
-    for (const client of [...this.#clients]) client.dismiss(farewell);
+    for (const client of [...this.#clients]) client.dismiss(closeReason);
     this.#options.onOver();
   }
 
@@ -335,7 +335,7 @@ export class TerminalHub {
     return offset !== null && this.#log.end - offset > (isHeld ? RETURN_GO_ON_BYTES : RETURN_BYTES);
   }
 
-  /** Holds the guest back for those who take part, for a while, and lets go of what nobody needs. */
+  /** Holds the guest back for those who take part, for a while, and releases what no consumer needs. */
   #regulate(): void {
     if (this.#isOver) return;
     const now = performance.now();

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { parseScreen, type Screen, stringifyScreen } from "@microterm/screen";
 import { z } from "zod";
 
-/** The screen of a terminal on disk, so that a server that starts anew goes on from there. */
+/** The screen of a terminal on disk, so that a restarted server goes on from there. */
 export interface KeptScreen {
   readonly createdUnixMs: number;
   readonly offset: bigint;

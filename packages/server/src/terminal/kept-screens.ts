@@ -15,7 +15,7 @@ export interface KeptScreens {
   removeAll(environment: string): void;
 }
 
-/** What can't be removed is told to `failed`: a screen that stays is no reason for anything else to fail. */
+/** What can't be removed is reported to `failed`: a screen that stays is no reason for anything else to fail. */
 export function createKeptScreens(root: string, failed: (error: unknown) => void): KeptScreens {
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const pathOf = (environment: string, terminal: string): string => join(root, environment, `${terminal}${ENDING}`);

@@ -9,7 +9,7 @@ export interface Source {
   readonly log: OutputLog;
   readonly terminal: TerminalId;
   readonly agent: () => Promise<GuestAgent>;
-  /** Something was thrown where nobody else would hear of it. */
+  /** Something was thrown where nothing else would catch it. */
   broke(error: unknown): void;
 }
 

@@ -17,7 +17,7 @@ function folder(): string {
 
 /** A terminal that prints what the test says. */
 async function terminal(host: ModelHost, path: string) {
-  const told: string[] = [];
+  const seen: string[] = [];
   let log = new OutputLog(0n, { cols: 80, rows: 24 });
   const feed = await ModelFeed.open(
     {
@@ -31,9 +31,9 @@ async function terminal(host: ModelHost, path: string) {
       news: () => undefined,
       reply: () => undefined,
       moved: () => undefined,
-      begunAnew: () => told.push("cut"),
-      emptied: () => told.push("emptied"),
-      broke: (error) => told.push(`broke: ${error}`),
+      restarted: () => seen.push("cut"),
+      emptied: () => seen.push("emptied"),
+      broke: (error) => seen.push(`broke: ${error}`),
     },
     (from, size) => {
       log = new OutputLog(from, size ?? { cols: 80, rows: 24 });
@@ -51,7 +51,7 @@ async function terminal(host: ModelHost, path: string) {
     feed.pump();
   };
   const text = async () => new TextDecoder().decode((await feed.capture(log.end)).screen.content);
-  return { feed, log, told, print, resize, text };
+  return { feed, log, seen, print, resize, text };
 }
 
 const heavy = `${"\x1b]8;;http://x\x07e\u0301\x1b]8;;\x07".repeat(900)}\r\n`;
@@ -68,7 +68,7 @@ it(
       {
         error: (_, message) => {
           errors.push(message);
-          // Told at the worker's end, or just before: there is none for a while.
+          // Reported at the worker's end, or just before: there is none for a while.
           asked.push(good.text());
           setImmediate(() => {
             asked.push(good.text());
@@ -100,13 +100,13 @@ it(
     for (let i = 0; i < 300; i++) bad.print(heavy);
     expect((await bad.text()).includes("http")).toBe(false);
     expect((await bad.feed.capture(bad.log.end)).offset).toBe(bad.log.end);
-    expect([bad.told[0], bad.told.filter((what) => what === "emptied")]).toEqual(["cut", ["emptied"]]);
+    expect([bad.seen[0], bad.seen.filter((what) => what === "emptied")]).toEqual(["cut", ["emptied"]]);
     expect(await good.text()).toContain("still here");
     expect(errors.length).toBe(deaths);
   },
 );
 
-it("counts of 2^31 hold nobody up", TIME, async () => {
+it("counts of 2^31 delay no other terminal", TIME, async () => {
   const errors: string[] = [];
   const host = createModelHost({ error: (_, message) => errors.push(message) });
   onTestFinished(() => host.stop());

@@ -20,8 +20,8 @@ export interface ModelFeedOptions extends Source {
   reply(text: string): void;
   /** Some room was made. */
   moved(): void;
-  /** The screen could not be continued: it begins anew in the middle. */
-  begunAnew(): void;
+  /** The screen could not be continued: it restarts in the middle. */
+  restarted(): void;
   /** From now on it is empty. */
   emptied(): void;
 }
@@ -47,7 +47,7 @@ export class ModelFeed extends LogConsumer {
     this.#model = this.#openModel(options.ring.start, options.ring.end);
   }
 
-  /** Where the model wants output from, is told before any of it is read. Rejects when no worker opens it. */
+  /** Where the model wants output from, is reported before any of it is read. Rejects when no worker opens it. */
   static open(
     options: Omit<ModelFeedOptions, "log">,
     begin: (from: bigint, size: TerminalSize | null) => ModelFeedOptions["log"],
@@ -90,7 +90,7 @@ export class ModelFeed extends LogConsumer {
     throw new Error("the terminal is gone");
   }
 
-  /** The first item that is still of use: for the model, or for whoever goes on behind the screen that is being taken. */
+  /** The first item that is still of use: for the model, or for a client that continues after the screen that is being taken. */
   get keeps(): number | null {
     const { needs } = this;
     return needs === null || this.#taking === null ? (this.#taking ?? needs) : Math.min(needs, this.#taking);
@@ -124,7 +124,7 @@ export class ModelFeed extends LogConsumer {
   protected override lost(): void {
     // Neither log nor guest has what the kept screen needs next.
     const { log } = this.source;
-    this.#options.begunAnew();
+    this.#options.restarted();
     this.#model.gap(log.start);
     this.startAt(log.start, null);
   }
@@ -153,7 +153,7 @@ export class ModelFeed extends LogConsumer {
         const skipTo = this.#skipTo;
         this.#skipTo = null;
         if (this.isEmpty) this.#options.emptied();
-        else if (isFresh || skipTo !== null) this.#options.begunAnew();
+        else if (isFresh || skipTo !== null) this.#options.restarted();
         if (skipTo !== null && skipTo > from) {
           this.#model.gap(skipTo);
           this.startAt(skipTo, size);
@@ -179,7 +179,7 @@ export class ModelFeed extends LogConsumer {
     return model;
   }
 
-  /** In a new worker, from what was kept. Bytes before now were answered and told of. */
+  /** In a new worker, from what was kept. Bytes before now were answered and reported. */
   #reopen(isCulprit: boolean): void {
     if (this.#isClosed) return;
     this.#isOpen = false;

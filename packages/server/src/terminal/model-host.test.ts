@@ -72,7 +72,7 @@ it("keeps a screen for the next, which goes on at its byte, and answers nothing 
   expect(two.replies).toEqual(["\x1b[?1;2c"]);
 });
 
-it("begins anew where what was kept is another terminal's, or older than what the guest has", TIME, async () => {
+it("starts over where what was kept is another terminal's, or older than what the guest has", TIME, async () => {
   const path = join(folder(), "t.json");
   const host = hostOf();
   const one = open(host, path);

@@ -76,7 +76,7 @@ interface HostLog {
   error(fields: object, message: string): void;
 }
 
-/** One worker thread for all models, from the first on: it takes 25 MB. One that crashes or hangs is replaced, and whoever had a model in it is told. */
+/** One worker thread for all models, from the first on: it takes 25 MB. One that crashes or hangs is replaced, and the owners of its models are told. */
 export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): ModelHost {
   let entries = new Map<number, Entry>();
   /** Models that the worker is still to be done with. */

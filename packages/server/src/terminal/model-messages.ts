@@ -21,7 +21,7 @@ export type ToWorker =
       readonly scrollback: number;
       /** Begins at `end` with an empty screen, whatever is kept. */
       readonly isEmpty: boolean;
-      /** Bytes before it were answered and told of when they were new. */
+      /** Bytes before it were answered and reported when they were new. */
       readonly liveFrom: bigint;
     }
   /** The first `length` bytes of a buffer that comes back with `parsed`. */
@@ -62,7 +62,7 @@ export type FromWorker =
       readonly offset: bigint;
       readonly screen: Screen;
     }
-  /** Something was thrown over this terminal's output (0: nobody knows whose) and cost what `lost` says. */
+  /** Something was thrown over this terminal's output (0: it is unknown whose) and cost what `lost` says. */
   | { readonly kind: "fault"; readonly key: number; readonly lost: "write" | "screen"; readonly text: string }
   /** It writes nothing any more. */
   | { readonly kind: "closed"; readonly key: number }

@@ -67,7 +67,7 @@ function turnsOf() {
   };
 }
 
-it("lets one that came late go before what others have still to do, and before all that they add", () => {
+it("puts one that came late before what others have still to do, and before all that they add", () => {
   const { add, go, done } = turnsOf();
   for (let i = 0; i < 20; i++) add(1, `slow ${i}`, 100, 20);
   go();

@@ -1,7 +1,7 @@
 /** Processor time that one model has in a turn, ms: what a key's answer waits for others at most, and a step of theirs. */
 const TURN_MS = 10;
 
-/** How long a step may wait for what is next of its model: whoever draws both at once has less to draw. */
+/** How long a step may wait for what is next of its model: drawing both at once is less work. */
 const WAIT_MS = 5;
 
 /** After a step there is more to do, or more to do once the next job is there, or nothing is for {@link WAIT_MS}. */
@@ -36,7 +36,7 @@ export interface ModelTurnsOptions {
 }
 
 /**
- * Shares the worker's time between the models: whoever has had least of it is next, so that one whose output takes seconds to draw
+ * Shares the worker's time between the models: the model that has had least of it is next, so that one whose output takes seconds to draw
  * delays the others by a turn and no more.
  */
 export class ModelTurns {

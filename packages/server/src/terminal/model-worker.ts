@@ -1,4 +1,4 @@
-/** The worker thread with the screen models of all terminals: parsing a flood here holds nobody's keys up. */
+/** The worker thread with the screen models of all terminals: parsing a flood here delays no client's keys. */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CellBudget } from "./cell-budget.ts";
 import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
@@ -27,7 +27,7 @@ function serve(port: MessagePort, now: Int32Array): void {
     send({ kind: "fault", key, lost, text: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 
   /**
-   * Leaves the key behind when the worker dies of it. What is thrown in it costs this one model its screen, which begins anew; what is
+   * Leaves the key behind when the worker dies of it. What is thrown in it costs this one model its screen, which restarts; what is
    * thrown over output alone has cost no more than a write by then.
    */
   const during = (key: number, work: () => void): boolean => {
@@ -93,7 +93,7 @@ function serve(port: MessagePort, now: Int32Array): void {
       taken = models.get(key)?.capture() ?? null;
     };
     once(key, take, () => {
-      // It was thrown out of, and has begun anew.
+      // It threw, and has restarted.
       if (taken === null) take();
       if (taken !== null) send({ kind: "screen", key, id, ...(taken as ReturnType<ScreenModel["capture"]>) });
     });

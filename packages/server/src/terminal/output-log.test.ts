@@ -22,14 +22,14 @@ describe("the output log", () => {
             const item = log.at(log.find(offset) ?? -1);
             expect(item !== undefined && item.offset <= offset && offset < item.end).toBe(true);
           }
-          // What has no bytes belongs to whoever comes there.
+          // An item without bytes belongs to the consumer that comes there.
           expect(log.at(log.find(log.end) ?? -1)?.kind).toBe("resized");
         },
       ),
     );
   });
 
-  it("keeps little for nobody, and no more than 4 MiB for anybody", () => {
+  it("keeps little without consumers, and never more than 4 MiB", () => {
     const log = new OutputLog(0n, SIZE);
     const piece = new Uint8Array(16 * 1024);
     for (let i = 0; i < 1000; i++) {

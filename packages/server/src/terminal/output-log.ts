@@ -2,9 +2,9 @@ import type { TerminalExit } from "@microterm/protocol";
 import { encodeExit, encodeGap, encodeOutput, encodeResized } from "./frames.ts";
 import type { TerminalSize } from "./terminal-sizes.ts";
 
-/** Kept for whoever comes back in a moment, though nobody needs it now, while there is output. */
+/** Kept for a client that comes back in a moment, though none needs it now, while there is output. */
 export const RECENT_BYTES = 256 * 1024;
-/** Never more, whoever is behind: as much as the guest's own ring. */
+/** Never more, however far a consumer is behind: as much as the guest's own ring. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
 /** What an item costs besides its frame: a guest may print byte by byte, or send sizes without end. */

@@ -24,7 +24,7 @@ it("goes on behind its last mark, however much was written after it without one"
   }
 });
 
-it("begins anew where there is no mark", async () => {
+it("starts over where there is no mark", async () => {
   const file = await make(`${HEADER}[0,"o","${"x".repeat(300_000)}"]\n`);
   expect(await file.cutToMark()).toBeNull();
   expect(await file.size()).toBe(0);

@@ -95,7 +95,7 @@ export class RecordingFile {
     );
   }
 
-  /** The last mark. What was written behind it and not finished is cut off; all, where there is none: it begins anew. */
+  /** The last mark. What was written behind it and not finished is cut off; all, where there is none: it starts over. */
   async cutToMark(): Promise<Mark | null> {
     return this.#reading("r+", async (file, size) => {
       for (let length = FIRST_LOOK_BYTES; ; length *= 4) {

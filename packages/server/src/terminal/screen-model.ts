@@ -30,7 +30,7 @@ const FREEZE_AFTER_MS = 10_000;
 const BEL = 0x07;
 const ESC = 0x1b;
 const BACKSLASH = 0x5c;
-/** So many places of one write are told apart; what follows is told of at its end. */
+/** So many positions of one write are distinguished; what follows is reported at its end. */
 const MAX_CUTS = 64;
 
 /** Processor time that one message of output may take; a screen of a million cells can be cleared every few bytes. */
@@ -163,9 +163,9 @@ export class ScreenModel {
     const { screen, news } = this.#wake();
     this.#offset += BigInt(piece.length);
     screen.writeNow(piece);
-    const told = news.take();
-    if (told.length > 0 && this.#offset > this.#open.liveFrom) {
-      this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news: told });
+    const found = news.take();
+    if (found.length > 0 && this.#offset > this.#open.liveFrom) {
+      this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news: found });
     }
     this.#touched();
   }
@@ -334,7 +334,7 @@ export const spentMs = (): number => {
   return (user + system) / 1000;
 };
 
-/** Cut behind whatever may have told something, so that its offset is exact, and into slices. */
+/** Cut behind whatever may have reported something, so that its offset is exact, and into slices. */
 function* pieces(bytes: Uint8Array, slice: number): Generator<Uint8Array> {
   let from = 0;
   for (let cuts = 0; cuts < MAX_CUTS; cuts++) {

@@ -9,13 +9,13 @@ const CUT_SCREEN = encodeNotice(
 
 export const EMPTY_SCREEN = encodeNotice(
   "screen-empty",
-  "The server can't follow this terminal's output: whoever comes anew begins with an empty screen.",
+  "The server can't follow this terminal's output: clients that connect from now on begin with an empty screen.",
 );
 
 export class ScreenNotices {
   #isCutUntold = false;
 
-  /** After a restart of the server nobody is there yet. */
+  /** After a restart of the server no client is there yet. */
   cut(clients: ReadonlySet<Pick<HubMember, "tell">>): void {
     this.#isCutUntold = clients.size === 0;
     for (const client of clients) client.tell(CUT_SCREEN);

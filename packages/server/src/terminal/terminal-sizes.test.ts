@@ -11,7 +11,7 @@ describe("a terminal's size", () => {
     expect([one.resized(WIDE), two.resized(SMALL), one.resized(WIDE)]).toEqual([WIDE, SMALL, WIDE]);
   });
 
-  it("belongs to whoever typed last, and is asked for once", () => {
+  it("belongs to the client that typed last, and is asked for once", () => {
     const sizes = createTerminalSizes();
     const [one, two] = [sizes.join(), sizes.join()];
     one.resized(WIDE);
@@ -33,7 +33,7 @@ describe("a terminal's size", () => {
 });
 
 describe("a report of the focus", () => {
-  it("is taken from one client: whoever typed last, before that and after it has left the one that came first", () => {
+  it("is taken from one client: the one that typed last, before that and after it has left the one that came first", () => {
     const sizes = createTerminalSizes();
     const seats = [sizes.join(), sizes.join(), sizes.join()];
     const answering = () => seats.map((seat) => seat.answers());

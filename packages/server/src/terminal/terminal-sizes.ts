@@ -14,11 +14,11 @@ export interface SizeSeat {
   leave(): void;
 }
 
-/** A terminal has one size, that of whoever typed last. While nobody has, the latest size of any client counts. */
+/** A terminal has one size, that of the client that typed last. While none has, the latest size of any client counts. */
 export function createTerminalSizes(): { join(): SizeSeat } {
   /** In the order of their coming. */
   const seats = new Set<object>();
-  /** Whoever typed last, while it is there. */
+  /** The client that typed last, while it is there. */
   let active: object | null = null;
   let applied: TerminalSize | null = null;
   return {

@@ -64,7 +64,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   async function open(request: IncomingMessage): Promise<Opened> {
     services.addresses.checkHost(request);
     const identity = await services.authenticator.authenticate(request);
-    services.strangers.trust(request.socket);
+    services.connectionLimit.trust(request.socket);
     services.readiness.assertRecovered();
     const url = URL.parse(request.url ?? "/", "http://server");
     if (url === null) throw new PlatformError("BAD_REQUEST", "The address is not well-formed.");

@@ -13,7 +13,7 @@ export interface ServerAccount {
   readonly drops: boolean;
 }
 
-/** The service user when root asks, made where it is missing; otherwise whoever asks. */
+/** The service user when root asks, made where it is missing; otherwise the calling user. */
 export async function serverAccount(): Promise<ServerAccount> {
   const me = userInfo();
   if (me.uid !== 0) return { uid: me.uid, gid: me.gid, drops: false };
@@ -57,7 +57,7 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
     mkdirSync(paths.data, { recursive: true, mode: 0o711 });
     if (account.drops) prepareAsRoot(paths, account);
     else mkdirSync(paths.server, { recursive: true, mode: 0o700 });
-    // As root this is no question; whoever else asks is the server's user.
+    // As root this is no question; any other caller is the server's user.
     accessSync(paths.server, constants.W_OK);
   } catch (error) {
     const owner = ownerOf(paths.data);
@@ -69,7 +69,7 @@ export function prepareFolders(paths: DataPaths, account: ServerAccount): void {
   }
 }
 
-/** Whoever could put a link into the data folder would choose what root gives away, and where it writes. */
+/** A user who could put a link into the data folder would choose what root gives away, and where it writes. */
 function prepareAsRoot(paths: DataPaths, account: ServerAccount): void {
   const why = whoElseMayChange(paths.data);
   if (why !== null) throw new Error(why);
@@ -130,7 +130,7 @@ export function asServer(
   ];
 }
 
-/** What the server's process may know of our environment: no secrets of whoever starts it. */
+/** What the server's process may know of our environment: no secrets of the user who starts it. */
 export function serverEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const kept = ["PATH", "LANG", "TZ", "MICROTERM_FAULT"];
   return {

@@ -115,9 +115,9 @@ export async function ensureImage(
     return { path: directory, key: manifest.key };
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    const mend = error instanceof ImageBuildError ? error.mend : "./microterm doctor";
+    const hint = error instanceof ImageBuildError ? error.hint : "./microterm doctor";
     const log = error instanceof ImageBuildError ? `\n${error.log.trimEnd().split("\n").slice(-12).join("\n")}` : "";
-    throw new SetupError(`the guest's Linux could not be built: ${said}${log}`, mend, { cause: error });
+    throw new SetupError(`the guest's Linux could not be built: ${said}${log}`, hint, { cause: error });
   }
 }
 

@@ -30,14 +30,14 @@ async function asNobody<T>(action: () => Promise<T>): Promise<T> {
 }
 
 describe.runIf(process.getuid?.() === 0)("what runs for another user", () => {
-  it("is not taken for absent: a daemon is not waited for, but told of", async () => {
+  it("is not taken for absent: a daemon is not waited for, but reported", async () => {
     expect(await connect(paths)).toBeNull();
     const daemon = createServer();
     await new Promise<void>((resolve) => daemon.listen(paths.daemonSocket, resolve));
     chmodSync(paths.daemonSocket, 0o600);
     await expect(asNobody(() => connect(paths))).rejects.toMatchObject({
       message: expect.stringContaining(paths.data),
-      mend: expect.stringContaining(`sudo ./microterm down --data ${paths.data}`),
+      hint: expect.stringContaining(`sudo ./microterm down --data ${paths.data}`),
     });
     daemon.close();
   });

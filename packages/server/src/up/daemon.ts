@@ -33,10 +33,10 @@ export async function ensureDaemon(wanted: DaemonStart): Promise<HostDaemonClien
   const start = { ...wanted, binary: await rootCopy(wanted.binary) };
   const running = await connect(start.paths);
   if (running !== null) {
-    const mend = await whatIsWrong(running, start);
-    if (mend === null) return running;
+    const fault = await whatIsWrong(running, start);
+    if (fault === null) return running;
     running.close();
-    start.progress.note(`  ${mend}`);
+    start.progress.note(`  ${fault}`);
     await stopDaemon(start.paths);
   }
   const step = start.progress.step("Starting microterm-host (as root)");
@@ -116,7 +116,7 @@ export async function connect(paths: DataPaths): Promise<HostDaemonClient | null
   }
 }
 
-/** The socket is its server's user's alone, and root's; whoever can open it all the same is turned away by the daemon. */
+/** The socket is its server's user's alone, and root's; any other client that can open it all the same is turned away by the daemon. */
 const isRefusal = (error: unknown): boolean => systemCode(error) === "EACCES" || hostCodeOf(error) === "denied";
 
 /**

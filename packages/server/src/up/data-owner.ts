@@ -16,7 +16,7 @@ export interface FolderOwner {
 /**
  * Who owns a data folder that root was asked to work on and that is not root's alone; null where there is nobody to
  * become. What lies in such a folder names programs, sockets and processes, and its owner can exchange any of it at any time.
- * Throws where nobody's word can be taken.
+ * Throws where no owner can be trusted.
  */
 export function foreignOwner(data: string): FolderOwner | null {
   if (process.getuid?.() !== 0) return null;

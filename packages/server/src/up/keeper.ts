@@ -8,7 +8,7 @@ const STEP_MS = 25;
 
 /**
  * Runs a server and starts it again when it ends of itself, later each time up to half a minute. $1 is its server.json; the rest
- * is the command. One that has never listened is not started again: what it said is for whoever started it, and so are the exit
+ * is the command. One that has never listened is not started again: what it said is for the user who started it, and so are the exit
  * codes of a server that was told to stop (0, 130, 143) or has a bad configuration (2). A shell, because that takes a hundredth of
  * Node's memory and has nothing to die of.
  */
@@ -50,7 +50,7 @@ export async function endKeepers(paths: DataPaths): Promise<boolean> {
   const keepers = findKeepers(paths);
   for (const pid of keepers) process.kill(pid, "SIGTERM");
   for (const deadline = Date.now() + PATIENCE_MS; keepers.some((pid) => isKeeper(pid, paths)); ) {
-    // It waits for its server, which is deaf; whoever asked ends that one next.
+    // It waits for its server, which is deaf; the caller ends that one next.
     if (Date.now() > deadline) for (const pid of keepers) if (isKeeper(pid, paths)) process.kill(pid, "SIGKILL");
     await new Promise((resolve) => setTimeout(resolve, STEP_MS));
   }

@@ -52,7 +52,7 @@ describe.each(Object.entries(STAND_INS))("%s in a file's place", (_, make) => {
       () => readPlainFile(path, 4096),
       () => writePlainFile(path, "x"),
       () => closeSync(openLog(path)),
-      () => closeSync(openLog(path, "anew")),
+      () => closeSync(openLog(path, "truncated")),
     ]) {
       expect(use).toThrow();
     }

@@ -14,15 +14,15 @@ function openPlain(path: string, flags: number): number {
   throw new Error(`${path} is not a file of ours`);
 }
 
-/** A log to write to, at its end or `anew`. The caller closes it. */
-export function openLog(path: string, start: "end" | "anew" = "end"): number {
+/** A log to write to, at its end or truncated. The caller closes it. */
+export function openLog(path: string, start: "end" | "truncated" = "end"): number {
   const fd = openPlain(path, O_WRONLY | O_CREAT | O_APPEND);
-  if (start === "anew") ftruncateSync(fd);
+  if (start === "truncated") ftruncateSync(fd);
   return fd;
 }
 
 export function writePlainFile(path: string, text: string): void {
-  const fd = openLog(path, "anew");
+  const fd = openLog(path, "truncated");
   try {
     writeSync(fd, text);
   } finally {

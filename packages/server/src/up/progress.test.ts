@@ -12,7 +12,7 @@ function systemError(path: string): unknown {
 }
 
 describe("a failure of set-up", () => {
-  it("is told in a line, the end of a log below it, and what to do", () => {
+  it("is reported in a line, the end of a log below it, and what to do", () => {
     expect(explainFailure(new SetupError("it broke:\nfirst\nlast\n", "./microterm doctor"), "up")).toBe(
       "microterm: it broke:\n    first\n    last\n  Try: ./microterm doctor\n",
     );

@@ -12,7 +12,7 @@ export interface Progress {
 interface Step {
   update(text: string): void;
   done(text?: string): void;
-  /** Done, with a result that nobody hoped for. */
+  /** Done, with an unwelcome result. */
   warn(text: string): void;
 }
 
@@ -48,14 +48,14 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
   };
 }
 
-/** A failure of set-up that a person can mend. */
+/** A failure of set-up that a person can fix. */
 export class SetupError extends Error {
   override readonly name = "SetupError";
-  readonly mend: string;
+  readonly hint: string;
 
-  constructor(message: string, mend: string, options: { readonly cause?: unknown } = {}) {
+  constructor(message: string, hint: string, options: { readonly cause?: unknown } = {}) {
     super(message, options);
-    this.mend = mend;
+    this.hint = hint;
   }
 }
 
@@ -68,18 +68,18 @@ export const oneLine = (text: string): string =>
 /** Ends what is under way, and says what failed, the end of a log where one tells more, and what to do. */
 export function explainFailure(error: unknown, verb: string): string {
   underWay?.fail();
-  const { message, mend } = describe(error, verb);
+  const { message, hint } = describe(error, verb);
   const [first = "", ...more] = message.trimEnd().split("\n");
   const rest = more.map((line) => `    ${bare(line)}\n`).join("");
-  return `microterm: ${bare(first)}\n${rest}${mend === null ? "" : `  Try: ${bare(mend)}\n`}`;
+  return `microterm: ${bare(first)}\n${rest}${hint === null ? "" : `  Try: ${bare(hint)}\n`}`;
 }
 
 /** Whatever a message quotes, of a compiler, a log or a daemon that may be another program's, does nothing to the terminal. */
 const bare = (line: string): string => line.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 
-function describe(error: unknown, verb: string): { message: string; mend: string | null } {
+function describe(error: unknown, verb: string): { message: string; hint: string | null } {
   if (error instanceof SetupError) return error;
-  if (error instanceof PlatformError) return { message: error.message, mend: ERRORS[error.code].hint };
+  if (error instanceof PlatformError) return { message: error.message, hint: ERRORS[error.code].hint };
   const code = systemCode(error);
   // The system's own words name the call and the path.
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined };
@@ -87,12 +87,12 @@ function describe(error: unknown, verb: string): { message: string; mend: string
     const { uid, username } = userInfo();
     return {
       message: `${message} (as ${username})`,
-      mend:
+      hint:
         uid === 0
           ? "./microterm doctor"
           : `run it as the user who started microterm, or as root: sudo ./microterm ${verb} --data DIR`,
     };
   }
-  if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) return { message, mend: "./microterm doctor" };
-  return { message: stack ?? message, mend: null };
+  if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) return { message, hint: "./microterm doctor" };
+  return { message: stack ?? message, hint: null };
 }

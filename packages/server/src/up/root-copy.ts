@@ -28,7 +28,7 @@ const COPY = `
 
 /**
  * The daemon to run as root: root's own build as it is; of another user's build a copy that is root's, made when
- * these sources are first run. Whoever gets hold of the user's account later, as through the server, cannot change what
+ * these sources are first run. An attacker who gets hold of the user's account later, as through the server, cannot change what
  * the next start runs as root.
  */
 export async function rootCopy(binary: string, copies = COPIES): Promise<string> {

@@ -5,7 +5,7 @@ import { readPlainFile } from "./plain-files.ts";
 /** `server.json` and the token are a line each. */
 const MAX_BYTES = 4096;
 
-/** What a server of this data folder has left for whoever may read it. */
+/** What a server of this data folder has left for users who may read it. */
 export interface ServerFiles {
   /** Whose the folder is, and so the server. */
   readonly uid: number;

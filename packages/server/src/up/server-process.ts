@@ -33,7 +33,7 @@ export function serverProcess(paths: DataPaths): RunningServer | null {
   try {
     const { uid, json, token } = readServerFiles(paths.server);
     const server = ServerJson.parse(JSON.parse(json));
-    // Without this, a file that a crash has left would send the token to whoever has that port by now.
+    // Without this, a file that a crash has left would send the token to the process that has that port by now.
     return isServer(server.pid, uid, paths) ? { ...server, token } : null;
   } catch (error) {
     if (systemCode(error) === "EACCES") throw error;
@@ -105,7 +105,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   // One of before may be about to start its server again.
   await endKeepers(start.paths);
   const command = asServer(start.account, start.paths, start.args, kept);
-  const log = openLog(start.paths.startLog, "anew");
+  const log = openLog(start.paths.startLog, "truncated");
   const options = { stdout: log, stderr: log, env: serverEnvironment() };
   const child = start.detach ? spawnDetached(command, options) : spawnForeground(command, options);
   closeSync(log);

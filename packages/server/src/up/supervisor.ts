@@ -7,7 +7,7 @@ const PATIENCE_MS = 10_000;
 const STEP_MS = 30;
 
 /**
- * Ends process $1 if it is the supervisor of the data folder $2. The pid came from whoever holds the folder's socket, so it
+ * Ends process $1 if it is the supervisor of the data folder $2. The pid came from the process that holds the folder's socket, so it
  * could be anybody's; what root looks at instead is what /proc says of the process, which only root can bring about:
  * its user, its program (which an ordinary user may not ask for, see proc_pid_exe(5)) and its arguments.
  */

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-describe.runIf(process.getuid?.() === 0)("whoever may change what a path stands for", () => {
+describe.runIf(process.getuid?.() === 0)("the users who may change what a path stands for", () => {
   it("is root alone where all on the way is root's, below /tmp too", () => {
     expect(whoElseMayChange(path)).toBeNull();
     expect(whoElseMayChange("/")).toBeNull();

@@ -9,7 +9,7 @@ const MOST_LINKS = 40;
 
 /**
  * Why others than root could change what `path` stands for, or null when nobody can. Every folder and every link on the way
- * counts: whoever may rename one puts something else in its place between a check and a use. A folder with the
+ * counts: a user who may rename one can put something else in its place between a check and a use. A folder with the
  * sticky bit, such as /tmp, may lie on the way: what is root's there is renamed by root alone. Throws ENOENT.
  */
 export function whoElseMayChange(path: string): string | null {

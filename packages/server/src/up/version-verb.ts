@@ -13,7 +13,7 @@ export function version(options: ReportOptions): number {
     return 0;
   }
   const other = "; './microterm up' replaces it with this one, and environments live on";
-  const told = running === null ? "not running" : `${running.version}${running.isCurrent ? "" : other}`;
-  process.stdout.write(`microterm ${versionOf(own)}\nserver    ${told}\n`);
+  const serverLine = running === null ? "not running" : `${running.version}${running.isCurrent ? "" : other}`;
+  process.stdout.write(`microterm ${versionOf(own)}\nserver    ${serverLine}\n`);
   return 0;
 }

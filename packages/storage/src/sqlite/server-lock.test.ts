@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { acquireServerLock } from "./server-lock.ts";
 
-it("refuses a second holder until the first lets go", () => {
+it("refuses a second holder until the first releases it", () => {
   const folder = mkdtempSync(join(tmpdir(), "microterm-lock-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "server.lock");

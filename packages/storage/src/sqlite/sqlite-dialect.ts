@@ -14,7 +14,7 @@ const FULL = 13;
  * there comes to be some, and that has to be written down.
  */
 const RESERVE_BYTES = 1024 * 1024;
-/** Pages of 4 KiB after which the log is taken into the database and begun anew: before it outgrows its reserve. */
+/** Pages of 4 KiB after which the log is written back to the database and restarted: before it outgrows its reserve. */
 const CHECKPOINT_PAGES = 200;
 
 /**
@@ -61,8 +61,10 @@ function open(path: string): SqliteDatabase {
       const prepared = {
         // A statement that yields columns is read; any other is run.
         reader: statement.columns().length > 0,
-        all: (parameters: readonly unknown[]) => told(() => statement.all(...(parameters as SQLInputValue[]))),
-        run: (parameters: readonly unknown[]) => told(() => statement.run(...(parameters as SQLInputValue[]))),
+        all: (parameters: readonly unknown[]) =>
+          explainFullDisk(() => statement.all(...(parameters as SQLInputValue[]))),
+        run: (parameters: readonly unknown[]) =>
+          explainFullDisk(() => statement.run(...(parameters as SQLInputValue[]))),
         iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
       };
       // The schema changes under a cached statement only in migrations, and SQLite prepares it again by itself then.
@@ -87,7 +89,7 @@ function reserve(database: DatabaseSync): void {
 const isFull = (error: unknown): boolean => error instanceof Error && "errcode" in error && error.errcode === FULL;
 
 /** Says in the table's words that the host has no space. */
-function told<T>(run: () => T): T {
+function explainFullDisk<T>(run: () => T): T {
   try {
     return run();
   } catch (error) {

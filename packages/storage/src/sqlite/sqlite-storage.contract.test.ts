@@ -205,7 +205,7 @@ describe("sqlite", () => {
     await (await createSqliteStorage({ path })).close();
   });
 
-  it("writes a log ahead, and lets nobody else read its files", async () => {
+  it("writes a log ahead, and lets no other user read its files", async () => {
     const path = join(scratch(), "microterm.db");
     const storage = await createSqliteStorage({ path });
     onTestFinished(() => storage.close());

@@ -4,7 +4,7 @@ import { type Flow, startSteps } from "./start-steps.ts";
 
 const started = (step: BootStep | null, before: Flow | null) => startSteps({ operation: "start", step }, before);
 
-test("a boot is told step by step", () => {
+test("a boot is shown step by step", () => {
   const { flow, steps, current } = started("kernel", "boot");
   expect([flow, steps[current]?.words]).toEqual(["boot", "Starting Linux"]);
 });
@@ -16,6 +16,6 @@ test("steps that several starts share belong to the one that is under way", () =
   expect(started(null, "restore")).toMatchObject({ flow: "restore", current: -1 });
 });
 
-test("a start that falls back to another kind is told as that one", () => {
+test("a start that falls back to another kind is shown as that one", () => {
   expect(started("disk", "claim")).toMatchObject({ flow: "boot", current: 0 });
 });

@@ -19,7 +19,7 @@ const SOON_S = 600;
 
 /** When it rests and when it is removed, where that is set. */
 const Lifetime = ({ of }: { readonly of: Environment }) => {
-  // Seconds are told at the end only.
+  // Seconds are shown at the end only.
   const isSoon = of.expiresAt !== null && Date.parse(of.expiresAt) - Date.now() < SOON_S * 1000;
   const now = useNow(isSoon ? 1000 : 30_000);
   const left = of.expiresAt === null ? null : Math.max(0, (Date.parse(of.expiresAt) - now) / 1000);

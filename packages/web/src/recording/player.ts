@@ -12,7 +12,7 @@ const CELL = { width: 0.6, height: 1.2 };
 const BORDER = 0.75;
 const BAR_PX = 32;
 
-/** Columns and rows, told by the first line of an asciicast, v2 or v3. */
+/** Columns and rows, from the first line of an asciicast, v2 or v3. */
 const sizeOf = (cast: string): readonly [cols: number, rows: number] => {
   const header: unknown = JSON.parse(cast.slice(0, Math.max(0, cast.indexOf("\n"))));
   const { width, height, term } = header as {

@@ -57,7 +57,7 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
   const skip = (offset: bigint, isAnother: boolean): void => keeper.skip(offset, isAnother, reached(offset));
   const follow = (state: AttachmentState): void => {
     const change = phaseOf(state, store.get().phase);
-    // The last output is drawn before the end is told.
+    // The last output is drawn before the end is reported.
     if (state.kind === "exited") keeper.inOrder(() => store.set(change));
     else store.set(change);
     // Signed out: nothing of the session stays in the browser.

@@ -4,7 +4,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { client } from "../api/queries.ts";
 
-/** What a terminal has until the window that shows it has told its own size. */
+/** What a terminal has until the window that shows it has reported its own size. */
 const SIZE = { cols: 80, rows: 24 };
 
 const byAge = (a: Terminal, b: Terminal): number =>
@@ -43,14 +43,14 @@ export const useTerminals = (environment: Environment) => {
     enabled: isThere,
     refetchOnWindowFocus: true,
   });
-  const told = environment.terminals.map((one) => `${one.id} ${one.createdAt} ${one.exit !== null}`).join();
+  const listed = environment.terminals.map((one) => `${one.id} ${one.createdAt} ${one.exit !== null}`).join();
   // Asked again exactly when the list of environments says otherwise than when it was asked first.
-  const heard = useRef(told);
+  const lastListed = useRef(listed);
   useEffect(() => {
-    if (!isThere || heard.current === told) return;
-    heard.current = told;
+    if (!isThere || lastListed.current === listed) return;
+    lastListed.current = listed;
     void cache.invalidateQueries({ queryKey: key });
-  }, [told, isThere, cache, key]);
+  }, [listed, isThere, cache, key]);
 
   const terminals = useMemo(() => (query.data ?? []).toSorted(byAge), [query.data]);
   const [chosen, setChosen] = useState<string | null>(named ?? null);

@@ -10,7 +10,7 @@ describe("the wheel", () => {
   test.each([
     ["a notch is three rows", [[100], [100], [-100]], [3, 3, -3]],
     [
-      "a notch told in lines or pages",
+      "a notch reported in lines or pages",
       [
         [3, 1],
         [-1, 2],

@@ -34,7 +34,7 @@ const isTaken = async (environment: string, path: string): Promise<boolean> => {
     await client.files.stat(environment, path);
     return true;
   } catch (error) {
-    // Another fault is met again, and told, by the upload itself.
+    // Another fault is met again, and reported, by the upload itself.
     if (error instanceof RequestError) return false;
     throw error;
   }
