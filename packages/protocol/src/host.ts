@@ -33,7 +33,7 @@ export const HostStatus = z.strictObject({
       reason: z.string().nullable(),
     }),
   ),
-  /** Machines that wait to be claimed. */
+  /** Images that are kept, each with its users. */
   images: z.array(
     z.strictObject({
       image: z.string(),
@@ -44,6 +44,7 @@ export const HostStatus = z.strictObject({
       environments: z.number().int().nonnegative(),
     }),
   ),
+  /** Machines that wait to be claimed. */
   pool: z.strictObject({
     wanted: z.number().int(),
     ready: z.number().int(),
