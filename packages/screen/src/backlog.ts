@@ -37,11 +37,13 @@ export class Backlog {
   }
 }
 
+/** A table is looked up twice as fast as its limits are compared. */
+const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number((byte >= SPACE && byte <= TILDE) || byte === LF || byte === CR),
+);
+
 const isPlain = (bytes: Uint8Array): boolean => {
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
-    if ((byte < SPACE || byte > TILDE) && byte !== LF && byte !== CR) return false;
-  }
+  for (let at = 0; at < bytes.length; at++) if (PLAIN[bytes[at] as number] === 0) return false;
   return true;
 };
 
@@ -116,16 +118,15 @@ export const leaveOut = (terminal: ScreenTerminal, bytes: Uint8Array): void => {
   const { cols } = terminal;
   const lastReturn = bytes.lastIndexOf(CR);
   let x = lastReturn < 0 ? buffer.x : 0;
-  for (let at = lastReturn + 1; at < bytes.length; ) {
-    const feed = bytes.indexOf(LF, at);
-    const count = (feed < 0 ? bytes.length : feed) - at;
-    // A full row: the next character wraps.
-    if (count > 0) x = ((x + count - 1) % cols) + 1;
-    if (feed < 0) break;
-    // A line feed leaves the cursor in the last column.
-    x = Math.min(x, cols - 1);
-    at = feed + 1;
+  for (let at = lastReturn + 1; at < bytes.length; at++) {
+    if (bytes[at] !== LF) x++;
+    else if (x >= cols) {
+      // A line feed after a full row leaves the cursor in the last column.
+      x = Math.min(((x - 1) % cols) + 1, cols - 1);
+    }
   }
+  // A character wraps where the row is full.
+  if (x > cols) x = ((x - 1) % cols) + 1;
   buffer.x = x;
   handler._parser.precedingJoinState = 0;
 };
