@@ -51,7 +51,12 @@ describe("a terminal's input", () => {
     const action = fc.oneof(
       fc.record({ kind: fc.constant("write" as const), length: fc.integer({ min: 1, max: 12 }) }),
       fc.record({ kind: fc.constant("take" as const), length: fc.integer({ min: 1, max: 20 }) }),
-      fc.constantFrom({ kind: "tell" as const }, { kind: "break" as const }, { kind: "refuse" as const }),
+      fc.constantFrom(
+        { kind: "tell" as const },
+        { kind: "break" as const },
+        { kind: "refuse" as const },
+        { kind: "prepare" as const },
+      ),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 40 }), async (actions) => {
@@ -70,6 +75,7 @@ describe("a terminal's input", () => {
           } else if (one.kind === "take") terminal.take(one.length);
           else if (one.kind === "tell") terminal.tell();
           else if (one.kind === "break") terminal.break();
+          else if (one.kind === "prepare") input.prepare();
           else terminal.isRefusing = !terminal.isRefusing;
           input.retry();
           await settle();
@@ -90,6 +96,20 @@ describe("a terminal's input", () => {
         input.close();
       }),
     );
+  });
+
+  it("has its stream before anything is typed, when somebody may type", async () => {
+    const terminal = new Terminal();
+    const input = new GuestInput({ open: terminal.open });
+    input.prepare();
+    input.prepare();
+    await settle();
+    const settled: boolean[] = [];
+    input.write(Uint8Array.of(3), (isTaken) => settled.push(isTaken));
+    terminal.take(1);
+    terminal.tell();
+    expect([terminal.opened, terminal.taken, settled]).toEqual([1, [3], [true]]);
+    input.close();
   });
 
   it("is refused past 1 MiB, holds its typist before that, and says what was dropped", async () => {

@@ -37,6 +37,8 @@ export class GuestInput {
   #base: bigint | null = null;
   #stream: InputStream | null = null;
   #isOpening = false;
+  /** A stream is opened once though nothing is to be sent. */
+  #isWanted = false;
   /** The stream that takes no more for now. */
   #full: InputStream | null = null;
   #isOver = false;
@@ -67,6 +69,13 @@ export class GuestInput {
     this.#keptBytes += bytes.length;
     this.#pump();
     return true;
+  }
+
+  /** Opens a stream for what may be typed soon: to open it takes some round trips, which a flood of output makes long. */
+  prepare(): void {
+    if (this.#isOver || this.#stream !== null || this.#isOpening) return;
+    this.#isWanted = true;
+    void this.#open();
   }
 
   /** Resolves when there is room again, or never will be. */
@@ -133,7 +142,9 @@ export class GuestInput {
 
   async #open(): Promise<void> {
     this.#isOpening = true;
-    while (this.#stream === null && this.#kept.length > 0) {
+    while (this.#stream === null && (this.#kept.length > 0 || this.#isWanted)) {
+      const isInAdvance = this.#kept.length === 0;
+      this.#isWanted = false;
       // One that is accepted and broken at once, without end, must not keep the server busy.
       if (this.#failures > 0) {
         const again = Promise.withResolvers<void>();
@@ -142,7 +153,8 @@ export class GuestInput {
         await Promise.race([again.promise, delay(ms, undefined, { ref: false })]);
       }
       await this.#openOnce().catch(() => {
-        this.#failures += 1;
+        // What is typed next is sent without a wait.
+        if (!isInAdvance) this.#failures += 1;
       });
     }
     this.#isOpening = false;
@@ -164,12 +176,13 @@ export class GuestInput {
     });
     try {
       const count = await first.promise;
-      if (this.#isOver || this.#kept.length === 0) return stream.close();
+      if (this.#isOver) return stream.close();
       this.#stream = stream;
       this.#sent = 0;
       if (this.#base === null) this.#base = count;
       else this.#take(count);
       this.#base = count;
+      if (this.#kept.length === 0) this.#closeWhenIdle();
     } catch (error) {
       stream.close();
       throw error;
@@ -188,7 +201,12 @@ export class GuestInput {
   #acknowledged(count: bigint): void {
     this.#take(count);
     if (this.#kept.length > 0) this.#pump();
-    else this.#idle = setTimeout(() => this.#closeStream(), IDLE_MS).unref();
+    else this.#closeWhenIdle();
+  }
+
+  #closeWhenIdle(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#closeStream(), IDLE_MS).unref();
   }
 
   /** All before `count` was taken. */

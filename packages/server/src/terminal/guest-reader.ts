@@ -119,6 +119,11 @@ export class GuestReader {
     return !this.#isOver && !this.#isAsleep && this.#input.write(bytes, settled);
   }
 
+  /** Somebody may type soon. */
+  prepareInput(): void {
+    if (!this.#isOver && !this.#isAsleep) this.#input.prepare();
+  }
+
   /** Resolves when the guest takes input again, or never will. */
   drained(): Promise<void> {
     return this.#input.drained();

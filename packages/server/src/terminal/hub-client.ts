@@ -77,6 +77,7 @@ export class HubClient extends LogConsumer implements HubMember {
     // A viewer is not waited for, nor taken for a client that is.
     this.#size = hub.join(this, role === "viewer" ? undefined : from);
     if (role === "viewer") this.#size.leave();
+    else hub.prepareInput();
     const { typed, isKnown } = input === undefined ? { typed: new TypedInput(), isKnown: false } : hub.inputs.of(input);
     this.#typed = typed;
     // Others don't know what an INPUT_ACK is.

@@ -217,6 +217,11 @@ export class TerminalHub {
     return this.#reader.drained();
   }
 
+  /** A client is there that may type. */
+  prepareInput(): void {
+    this.#reader.prepareInput();
+  }
+
   noteInput(): void {
     this.#options.onInput();
   }
