@@ -13,7 +13,7 @@ export interface Group {
   readonly names: readonly string[];
   /** Runs those of `names` that are its own. Each one's figures, or what it failed of, go to `report`; never rejects. */
   run(names: readonly string[], settings: Settings, report: Report): Promise<void>;
-  /** Ends what it has started, if it is in the middle of a run. */
+  /** Ends what it has started, if it is in the middle of a run, and begins nothing any more. */
   close(): Promise<void>;
 }
 
@@ -32,6 +32,7 @@ export interface GroupOptions<World> {
 /** The world is opened once for all that are asked for, and closed whatever fails in it. */
 export function createGroup<World>({ open, close, benchmarks }: GroupOptions<World>): Group {
   const names = Object.keys(benchmarks);
+  let isClosed = false;
   let closing: (() => Promise<unknown>) | null = null;
   const closeOnce = async (): Promise<void> => {
     const end = closing;
@@ -44,14 +45,17 @@ export function createGroup<World>({ open, close, benchmarks }: GroupOptions<Wor
       const own = names.filter((name) => asked.includes(name));
       const [first] = own;
       if (first === undefined) return;
+      if (isClosed) return;
+      const opening = open();
+      // Whoever ends this while it is opened waits for that.
+      closing = () => opening.then(close, () => undefined);
       let world: World;
       try {
-        world = await open();
+        world = await opening;
       } catch (error) {
         report.failed(own.join(", "), error);
         return;
       }
-      closing = () => close(world);
       for (const name of own) {
         try {
           report.figures((await benchmarks[name]?.(world, settings)) ?? []);
@@ -62,6 +66,9 @@ export function createGroup<World>({ open, close, benchmarks }: GroupOptions<Wor
       // After the errors of the benchmarks: what is left behind is often their consequence.
       await closeOnce().catch((error: unknown) => report.failed(`the end of ${own.join(", ")}`, error));
     },
-    close: closeOnce,
+    close() {
+      isClosed = true;
+      return closeOnce();
+    },
   };
 }

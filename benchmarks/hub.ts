@@ -75,9 +75,18 @@ async function echoByExec(server: TestServer, environment: string): Promise<numb
   return times;
 }
 
-async function lateJoins(server: TestServer, environment: string, terminal: string): Promise<number[]> {
+async function lateJoins(
+  server: TestServer,
+  writer: TerminalClient,
+  environment: string,
+  terminal: string,
+): Promise<number[]> {
   const times: number[] = [];
   for (let round = 0; round < JOINS; round++) {
+    // A screen that nothing was printed on since is not taken again.
+    writer.type(".");
+    await writer.until(".");
+    writer.forget();
     const begin = performance.now();
     const client = new TerminalClient(server, environment, terminal, { from: null, keep: false });
     await new Promise<void>((resolve) => {
@@ -136,7 +145,7 @@ export const HUB = createGroup<HubWorld>({
         await attachMore();
         await delay(SETTLE_MS);
         const attached = memory();
-        const joins = await lateJoins(server, last.environment, last.terminal);
+        const joins = await lateJoins(server, clients.at(-1) as TerminalClient, last.environment, last.terminal);
         await delay(IDLE_MS);
         // The allocator keeps what the models of the first ones had for the next ones: what more terminals cost is the growth from here.
         const idle = memory();

@@ -17,7 +17,8 @@ const ECHO = "stty raw -echo; printf ready; exec cat";
 // both ends count the same bytes.
 const FLOOD = `stty -onlcr; yes 0123456789abcdef | head -c ${FLOOD_BYTES} > /tmp/flood; printf ready; read go; cat /tmp/flood; printf END; exec cat`;
 /** Floods with lines of this text; tells when it has been stopped, and goes on at a newline. */
-const yes = (line: string): string => `trap : INT; while :; do yes ${line}; printf INTERRUPTED; read next; done`;
+const yes = (line: string): string =>
+  `trap : INT; printf ready; read go; while :; do yes ${line}; printf INTERRUPTED; read next; done`;
 const LINE = "0123456789".repeat(8).slice(1);
 
 async function using<T>(open: OpenTerminal, script: string, work: (end: TerminalEnd) => Promise<T>): Promise<T> {
@@ -58,6 +59,8 @@ export const flood = (open: OpenTerminal, script: string, bytes: number): Promis
 export const interrupt = (open: OpenTerminal, line: string, count: number): Promise<number[]> =>
   using(open, yes(line), async (end) => {
     const times: number[] = [];
+    await end.until("ready");
+    end.type("\n");
     for (let round = 0; round < count; round++) {
       const before = end.received();
       await poll("the flood", () => end.received() > before + FLOWING_BYTES);

@@ -111,7 +111,8 @@ describe("credentials", () => {
     const { cookie, ...key } = await signIn();
     const other = await signIn();
     const { id, terminals } = await server.environment();
-    const attempts = [{ cookie }, { cookie, "x-microterm-session": other["x-microterm-session"] }, { ...key }];
+    const whole = { cookie: cookie + key["x-microterm-session"] };
+    const attempts = [{ cookie }, { cookie, "x-microterm-session": other["x-microterm-session"] }, { ...key }, whole];
     for (const caught of attempts) {
       const headers = { ...caught, origin: origin() };
       expect(outcome(await server.call("GET", "/v1/host", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);

@@ -1,5 +1,5 @@
 export { createCredentialService } from "./credentials/create-credential-service.ts";
-export type * from "./credentials/credential-service.ts";
+export * from "./credentials/credential-service.ts";
 export type { Change, ChangeListener } from "./environments/changes.ts";
 export { createEnvironmentService } from "./environments/create-environment-service.ts";
 export * from "./environments/environment-service.ts";

@@ -11,11 +11,14 @@ const TILDE = 0x7e;
 /** Less is drawn as soon as left out. */
 const MIN_HIDDEN = 2048;
 
+/** So many pieces behind one are looked at: more would make the work quadratic where they are tiny. */
+const MAX_PIECES = 64;
+
 /** A piece of output that waits. */
 export interface Waiting {
   readonly bytes: Uint8Array;
-  /** Nothing but printable ASCII, CR and LF. */
-  readonly isPlain: boolean;
+  /** Of printable ASCII, CR and LF alone, how many line feeds; null where there is anything else. */
+  readonly lineFeeds: number | null;
   /** What is drawn next, with nothing else done in between. */
   readonly next: Waiting | null;
 }
@@ -23,11 +26,14 @@ export interface Waiting {
 /** Links what waits, as far as it is drawn without a break. */
 export class Backlog {
   #last: { next: Waiting | null } | null = null;
+  /** How many pieces there were so far: what can be left out changes with it alone. */
+  pushed = 0;
 
   push(bytes: Uint8Array): Waiting {
-    const waiting = { bytes, isPlain: isPlain(bytes), next: null };
+    const waiting = { bytes, lineFeeds: plainLineFeeds(bytes), next: null };
     if (this.#last !== null) this.#last.next = waiting;
     this.#last = waiting;
+    this.pushed += 1;
     return waiting;
   }
 
@@ -37,34 +43,36 @@ export class Backlog {
   }
 }
 
-/** A table is looked up twice as fast as its limits are compared. */
-const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  Number((byte >= SPACE && byte <= TILDE) || byte === LF || byte === CR),
-);
+/** By byte: 0 where it is not plain, 2 for a line feed, else 1. A table is looked up twice as fast as limits are compared. */
+const KIND = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte === LF) return 2;
+  return (byte >= SPACE && byte <= TILDE) || byte === CR ? 1 : 0;
+});
 
-const isPlain = (bytes: Uint8Array): boolean => {
-  for (let at = 0; at < bytes.length; at++) if (PLAIN[bytes[at] as number] === 0) return false;
-  return true;
+const plainLineFeeds = (bytes: Uint8Array): number | null => {
+  let sum = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const kind = KIND[bytes[at] as number] as number;
+    if (kind === 0) return null;
+    sum += kind;
+  }
+  return sum - bytes.length;
 };
 
-/** Where the last `count` line feeds before `end` begin; -1 where there are fewer from `from` on, and then how many there are. */
-const lastLineFeeds = (
-  bytes: Uint8Array,
-  from: number,
-  count: number,
-): { readonly at: number; readonly found: number } => {
+/** Where the last `count` line feeds begin; -1 where there are fewer from `from` on. */
+const lastLineFeeds = (bytes: Uint8Array, from: number, count: number): number => {
   let at = bytes.length;
   for (let found = 0; found < count; found++) {
     at = at > from ? bytes.lastIndexOf(LF, at - 1) : -1;
-    if (at < from) return { at: -1, found };
+    if (at < from) return -1;
   }
-  return { at, found: count };
+  return at;
 };
 
-/** How many line feeds it takes until nothing of the screen and of the rows above it is left. */
-export const rowsOf = (terminal: ScreenTerminal): number => {
-  const { optionsService } = coreOf(terminal);
-  return terminal.rows + (optionsService.rawOptions.scrollback ?? 0);
+/** How many line feeds it takes until nothing of the screen and of the rows above it is left: from the last row on each moves it up. */
+const rowsOf = (terminal: ScreenTerminal): number => {
+  const { buffer, optionsService } = coreOf(terminal);
+  return terminal.rows - 1 - buffer.y + terminal.rows + (optionsService.rawOptions.scrollback ?? 0);
 };
 
 /** Whether plain text does nothing now but move up the whole screen, row by row. */
@@ -94,23 +102,24 @@ export interface Hidden {
  * whatever is next, so that the screen is exact where this ends.
  */
 export const hiddenOf = (terminal: ScreenTerminal, waiting: Waiting, at: number, isAlone: boolean): Hidden | null => {
-  const { bytes } = waiting;
-  if (!waiting.isPlain || bytes.length - at < MIN_HIDDEN || !isPlainState(terminal)) return null;
+  const { bytes, lineFeeds } = waiting;
+  if (lineFeeds === null || bytes.length - at < MIN_HIDDEN || !isPlainState(terminal)) return null;
   let needed = rowsOf(terminal);
   let after = 0;
-  if (!isAlone) {
-    for (let { next } = waiting; needed > 0 && next?.isPlain; next = next.next) {
-      needed -= lastLineFeeds(next.bytes, 0, needed).found;
-      after += next.bytes.length;
-    }
+  let { next } = isAlone ? { next: null } : waiting;
+  for (let pieces = 0; needed > 0 && next !== null && next.lineFeeds !== null && pieces < MAX_PIECES; pieces++) {
+    needed -= next.lineFeeds;
+    after += next.bytes.length;
+    next = next.next;
   }
-  const end = lastLineFeeds(bytes, at, needed).at;
+  if (needed > lineFeeds) return null;
+  const end = lastLineFeeds(bytes, at, needed);
   return end - at < MIN_HIDDEN ? null : { bytes: end - at, exactAfter: bytes.length - end + after };
 };
 
 /** Whether it is better to see what comes next before this is drawn. */
-export const mayHide = (terminal: ScreenTerminal, { bytes, isPlain, next }: Waiting): boolean =>
-  isPlain && next === null && bytes.length >= MIN_HIDDEN && isPlainState(terminal);
+export const mayHide = (terminal: ScreenTerminal, { bytes, lineFeeds, next }: Waiting): boolean =>
+  lineFeeds !== null && next === null && bytes.length >= MIN_HIDDEN && isPlainState(terminal);
 
 /** Moves the cursor to the column that it would have after these plain bytes. */
 export const leaveOut = (terminal: ScreenTerminal, bytes: Uint8Array): void => {

@@ -1,12 +1,16 @@
 import { type OwnerId, PlatformError } from "@microterm/protocol";
 import type { Credential } from "../ports/repository.ts";
-import type { CredentialService, CredentialServiceOptions, IssuedCredential } from "./credential-service.ts";
+import {
+  type CredentialService,
+  type CredentialServiceOptions,
+  type IssuedCredential,
+  SECRET_LENGTH,
+} from "./credential-service.ts";
 
 const LINK_LIFETIME_MS = 10 * 60_000;
 const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
 /** How long an answer can be had again with its Idempotency-Key. */
 const IDEMPOTENCY_LIFETIME_MS = 24 * 3_600_000;
-const SECRET_LENGTH = 48;
 /** Longer input cannot be one of our secrets, and is not worth hashing. */
 const LONGEST_SECRET = 128;
 

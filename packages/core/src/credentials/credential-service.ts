@@ -2,6 +2,9 @@ import type { OwnerId } from "@microterm/protocol";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { Credential, Storage } from "../ports/repository.ts";
 
+/** Characters of a secret, of a-z0-9: 248 bits. */
+export const SECRET_LENGTH = 48;
+
 /** Sign-in links, sessions and tokens. A secret leaves the service once, when it is made; only its hash is kept. */
 export interface CredentialService {
   /** A sign-in link's secret: works once, for 10 minutes. */
@@ -21,7 +24,7 @@ export interface CredentialService {
 }
 
 export interface IssuedCredential {
-  /** 48 characters of a-z0-9 (248 bits). */
+  /** {@link SECRET_LENGTH} characters. */
   readonly secret: string;
   readonly credential: Credential;
 }

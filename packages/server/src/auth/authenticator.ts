@@ -4,7 +4,7 @@ import type { Credential, CredentialService } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Addresses } from "../http/addresses.ts";
 import type { AccessToken } from "../process/access-token.ts";
-import { keyOf } from "./session-secret.ts";
+import { sessionSecretOf } from "./session-secret.ts";
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
@@ -40,12 +40,11 @@ export function createAuthenticator({ credentials, addresses, access }: Authenti
       });
       const own = bearer === undefined ? null : access.matches(bearer);
       if (own !== null) return { ...own, via: "bearer" };
-      const secret = bearer ?? (cookie === undefined ? undefined : cookie + keyOf(request));
-      const credential = secret === undefined ? null : await credentials.authenticate(secret);
+      const secret = bearer ?? (cookie === undefined ? null : sessionSecretOf(cookie, request));
+      const credential = secret === null ? null : await credentials.authenticate(secret);
       // Each kind in its own place: cookies go to every port of a host, and what a session may not do, a token may.
       if (credential === null || (credential.kind === "token") !== (bearer !== undefined)) {
-        const reason =
-          secret === undefined ? "No credential was sent." : "The credential is unknown, spent or expired.";
+        const reason = secret === null ? "No credential was sent." : "The credential is unknown, spent or expired.";
         throw new PlatformError("UNAUTHENTICATED", reason);
       }
       const { hash, owner, expiresAt } = credential;

@@ -4,6 +4,7 @@ import type { App, Services } from "../services.ts";
 import { GET_ONLY, streamOf } from "./schemas.ts";
 
 const COMMENT_EVERY_MS = 15_000;
+const END_MS = 5000;
 
 export function eventRoutes(app: App, services: Services): void {
   app.get(
@@ -29,7 +30,12 @@ export function eventRoutes(app: App, services: Services): void {
       const forget = services.connections.add({
         credentialHash: identity.hash,
         credentialExpiresAt: identity.expiresAt,
-        close: () => out.end(),
+        close: () => {
+          clearInterval(comment);
+          out.end();
+          // A client that does not read never comes to the end.
+          setTimeout(() => out.destroy(), END_MS).unref();
+        },
         keepAlive: () => undefined,
       });
       out.once("close", () => {

@@ -125,7 +125,7 @@ export class ScreenModel {
       if (!this.#isKeepDue && mayHide(this.#wake().terminal, waiting)) yield "wait";
       let spent = 0;
       const { bytes } = waiting;
-      for (const piece of waiting.isPlain ? this.#shown(waiting) : pieces(bytes, this.#slice)) {
+      for (const piece of waiting.lineFeeds !== null ? this.#shown(waiting) : pieces(bytes, this.#slice)) {
         const begun = spentMs();
         this.#draw(piece);
         spent += spentMs() - begun;
@@ -144,7 +144,13 @@ export class ScreenModel {
   /** Of plain output what has to be drawn: not what has left the scrollback once the rest is. */
   *#shown(waiting: Waiting): Generator<Uint8Array> {
     const { bytes } = waiting;
+    let asked = -1;
     for (let at = 0; at < bytes.length; at += this.#slice) {
+      if (asked === this.#backlog.pushed) {
+        yield bytes.subarray(at, at + this.#slice);
+        continue;
+      }
+      asked = this.#backlog.pushed;
       const { terminal } = this.#wake();
       // From time to time the screen has to be exact, or none could be kept in a flood without end.
       const hidden = hiddenOf(terminal, waiting, at, this.#isKeepDue);
@@ -318,7 +324,8 @@ export class ScreenModel {
   /** Becomes bytes until there is output again. */
   freeze(): void {
     this.#keep();
-    if (this.#live === null || !this.#isExact) return;
+    // Rows that are missing are replaced by what waits, however the screen is held until then.
+    if (this.#live === null) return;
     const { screen } = this.capture();
     this.#frozen = this.#isKept && screen.content.length > MAX_FROZEN_BYTES ? null : screen;
     this.#live.screen.dispose();

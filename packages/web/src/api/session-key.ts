@@ -2,12 +2,12 @@ import { SESSION_KEY_HEADER, SESSION_KEY_SUBPROTOCOL } from "@microterm/protocol
 import type { Fetch, OpenSocket, SocketLike } from "@microterm/sdk";
 
 const NAME = "microterm.session-key";
-/** Where the browser keeps nothing for this page, for as long as the page is open. */
+/** Where the browser keeps nothing for this page, or no more: for as long as the page is open. */
 let held: string | null = null;
 
 const read = (): string | null => {
   try {
-    return localStorage.getItem(NAME);
+    return held ?? localStorage.getItem(NAME);
   } catch {
     return held;
   }
@@ -15,12 +15,12 @@ const read = (): string | null => {
 
 /** Half of the session's secret: the cookie alone is sent to every port of this host. Null forgets it. */
 export const keepSessionKey = (key: string | null): void => {
-  held = key;
+  held = null;
   try {
     if (key === null) localStorage.removeItem(NAME);
     else localStorage.setItem(NAME, key);
   } catch {
-    // It is held above.
+    held = key;
   }
 };
 
