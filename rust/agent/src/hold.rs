@@ -98,7 +98,8 @@ impl Readers {
             RING_BYTES.saturating_sub(kept(position)).min(ahead.saturating_sub(end.saturating_sub(position)))
         };
         let hold = if self.readers.is_empty() {
-            Some((room(self.unread_from, RING_BYTES), self.left_at + ABSENCE_PATIENCE)).filter(|(_, until)| *until > now)
+            Some((room(self.unread_from, RING_BYTES), self.left_at + ABSENCE_PATIENCE))
+                .filter(|(_, until)| *until > now)
         } else {
             let held = self.readers.values().map(|it| (room(it.position, AHEAD_BYTES), it.moved + READER_PATIENCE));
             held.filter(|(_, until)| *until > now).min()
