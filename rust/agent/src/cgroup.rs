@@ -9,7 +9,7 @@ use crate::ring_budget;
 const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
 /// A process that writes its pid here is a tenant's program.
-pub const TENANT_PROCESSES: &str = "/sys/fs/cgroup/tenant/cgroup.procs";
+const TENANT_PROCESSES: &str = "/sys/fs/cgroup/tenant/cgroup.procs";
 /// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set, and besides the rings':
 /// for what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
 const RESERVED_KIB: u64 = 16 << 10;
@@ -30,6 +30,12 @@ pub fn create() -> io::Result<OwnedFd> {
     let processes = (limit_kib / PROCESS_KIB).clamp(*PROCESSES.start(), *PROCESSES.end());
     fs::write(format!("{TENANT}/pids.max"), processes.to_string())?;
     Ok(fs::OpenOptions::new().write(true).open(TENANT_PROCESSES)?.into())
+}
+
+/// Makes the calling process, a child of PID 1, one of the tenant's programs.
+pub fn enter() -> io::Result<()> {
+    fs::write(TENANT_PROCESSES, "0")?;
+    fs::write("/proc/self/oom_score_adj", "0")
 }
 
 pub fn meminfo_kib(name: &str) -> io::Result<u64> {

@@ -22,6 +22,7 @@ use crate::programs::{Program, Streams, describe};
 use crate::pty::{self, Pty};
 use crate::terminals::check_size;
 use crate::user::User;
+use crate::variables;
 
 /// What execve(2) takes, 2 MiB, has room in it though every character be escaped.
 const MAX_START: usize = 16 << 20;
@@ -90,9 +91,11 @@ async fn prepare(agent: &Rc<Agent>, json: &[u8]) -> Result<Box<Running>, (&'stat
     if start.command.is_empty() {
         return Err(failed(bad_request("the command is empty")));
     }
-    let root = (start.user == Some(As::Root) && agent.programs.user.switch).then(|| User::by_uid(0, true)).flatten();
+    let is_root = start.user == Some(As::Root) && agent.programs.user.switch;
+    let root = if is_root { Some(User::root().await) } else { None };
     let user = root.as_ref().unwrap_or(&agent.programs.user);
-    let program = Program { command: &start.command, env: &start.env, cwd: start.cwd.as_deref(), user };
+    let machine_env = &variables::of_machine(user).await;
+    let program = Program { command: &start.command, machine_env, env: &start.env, cwd: start.cwd.as_deref(), user };
     let io = |error: std::io::Error| ("failed", error.to_string());
     let (streams, ends, theirs) = match &start.tty {
         Some(size) => {

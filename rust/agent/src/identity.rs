@@ -1,14 +1,15 @@
 //! Who this guest is: names, boot id, randomness, clock. A restored guest shares all of it with its twins until it is told.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use http::StatusCode;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use crate::agent::Agent;
 use crate::answer::{self, Answer};
 use crate::error::{CallError, CallResult, bad_request};
 use crate::randomness::{Seed, reseed, set_clock};
+use crate::tenant_file;
 
 const MACHINE_ID: &str = "/etc/machine-id";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -24,6 +26,9 @@ const OWN_FILES: &str = "/run/microterm";
 /// Holds a /proc that nothing covers. In a user namespace a program may mount a /proc of its own only where such a one is
 /// among its mounts (mount_too_revealing in the kernel's fs/namespace.c); the boot id covers a file of the guest's.
 const UNCOVERED: &str = "/run/microterm/uncovered";
+
+/// Files that one in memory is mounted over.
+static COVERED: Mutex<BTreeSet<&Path>> = Mutex::new(BTreeSet::new());
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -127,7 +132,7 @@ fn become_it(identity: &Identity, seed: &Seed, is_restored: bool) -> CallResult<
 pub fn prepare_to_restore() -> io::Result<()> {
     renew_boot_id()?;
     set_file(MACHINE_ID, "")?;
-    cover(MACHINE_ID, "")
+    cover(Path::new(MACHINE_ID), "")
 }
 
 /// Sets the kernel's host name, `/etc/hostname` and `/etc/hosts`.
@@ -137,26 +142,33 @@ pub fn set_hostname(name: &str) -> io::Result<()> {
     set_file("/etc/hosts", &format!("127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost\n"))
 }
 
-/// Makes a small file say this. On a full disk, which must not keep a guest from starting, by a mount over it.
-fn set_file(path: &str, text: &str) -> io::Result<()> {
-    if fs::read_to_string(path).is_ok_and(|found| found == text) {
+/// Makes a small file say this. Where it cannot be written (a full disk, an immutable file), which must not keep a guest from
+/// starting, by a mount over it.
+fn set_file(path: &'static str, text: &str) -> io::Result<()> {
+    let path = Path::new(path);
+    if tenant_file::read(path, text.len() as u64 + 1).is_some_and(|found| found == text) {
         return Ok(());
     }
-    match fs::write(path, text) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {
-            // One mount per change; a guest's identity changes when it is restored, not more often.
-            cover(path, text)
-        }
+    if COVERED.lock().is_ok_and(|covered| covered.contains(path)) {
+        return cover(path, text);
+    }
+    match tenant_file::replace(path, text) {
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) => cover(path, text),
         result => result,
     }
 }
 
-/// Mounts a file in memory that says this over another.
-fn cover(path: &str, text: &str) -> io::Result<()> {
-    let aside = Path::new(OWN_FILES).join(path.replace('/', "-"));
-    let _ = fs::remove_file(&aside);
-    fs::write(&aside, text)?;
-    Ok(mount(Some(&aside), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?)
+/// Mounts a file in memory that says this over another, in place of an earlier one.
+fn cover(path: &'static Path, text: &str) -> io::Result<()> {
+    let aside = Path::new(OWN_FILES).join(path.to_string_lossy().replace('/', "-"));
+    let mut covered = COVERED.lock().map_err(|_| io::Error::other("a thread panicked"))?;
+    if covered.remove(path) {
+        umount2(path, MntFlags::MNT_DETACH)?;
+    }
+    tenant_file::replace(&aside, text)?;
+    mount(Some(&aside), path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+    covered.insert(path);
+    Ok(())
 }
 
 fn renew_boot_id() -> io::Result<()> {

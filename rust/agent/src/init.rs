@@ -15,7 +15,7 @@ use crate::port::{self, Port};
 use crate::reaper::{self, Reaper};
 use crate::session::serve_port;
 use crate::user::{DEV_UID, User};
-use crate::{boot, cgroup, devices, interfaces, power, settings};
+use crate::{boot, cgroup, devices, fstab, interfaces, power, sysctl};
 
 /// How long a device may take to appear. The host's own deadline is shorter; this one only ends the waiting.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(60);
@@ -49,13 +49,13 @@ fn boot_up() -> io::Result<([u8; 16], User, OwnedFd)> {
     boot::mount_rest().map_err(named("mounting /dev/pts, /run, /tmp, cgroups"))?;
     devices::make().map_err(named("device nodes"))?;
     interfaces::set_up("lo", true).map_err(named("lo"))?;
-    settings::apply_sysctl();
     let cgroup = cgroup::create().map_err(named("the tenant's cgroup"))?;
-    settings::mount_table();
-    let user = User::by_uid(DEV_UID, true).ok_or_else(|| io::Error::other("the image has no user of uid 1000"))?;
-    boot::settle(&user).map_err(named("first files"))?;
     // Before any out-of-memory choice can fall on PID 1, whose end is the machine's.
     std::fs::write("/proc/self/oom_score_adj", "-1000").map_err(named("oom_score_adj"))?;
+    sysctl::apply();
+    let user = User::by_uid(DEV_UID, true).ok_or_else(|| io::Error::other("the image has no user of uid 1000"))?;
+    fstab::mount_all();
+    boot::settle(&user).map_err(named("first files"))?;
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0, OPEN_FILES.1)?;
     // The cgroup limits processes; a limit for each user would also refuse a new shell beside a fork bomb.
     setrlimit(Resource::RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY)?;

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::reaper::Reaper;
 use crate::seal::Seal;
-use crate::settings;
 use crate::spawn::{Launch, LaunchError, Launching, Stage, c_string, launch};
 use crate::user::User;
 
@@ -32,6 +31,8 @@ pub struct Programs {
 pub struct Program<'a> {
     /// Empty: the user's login shell.
     pub command: &'a [String],
+    /// Of `/etc/environment`.
+    pub machine_env: &'a [(String, String)],
     pub env: &'a BTreeMap<String, String>,
     pub cwd: Option<&'a str>,
     pub user: &'a User,
@@ -74,16 +75,17 @@ impl Programs {
         if executable.is_empty() {
             return Err(bad_request("the command's name is empty"));
         }
-        let variables = self.environment(user, program.env, streams.tty)?;
+        let variables = self.environment(program, streams.tty)?;
         let path = variables.get("PATH").cloned().unwrap_or_else(|| DEFAULT_PATH.to_owned());
         let env = variables.iter().map(|(name, value)| text(&format!("{name}={value}"))).collect::<CallResult<_>>()?;
-        let cwd = self.directory(user, program.cwd)?;
+        let cwd = directory(user, program.cwd)?;
         launch(&Launch {
             program: executable,
             arguments,
             env,
             path,
             cwd: &cwd,
+            cwd_or_root: program.cwd.is_none(),
             user,
             stdin: streams.stdin,
             stdout: streams.stdout,
@@ -94,12 +96,8 @@ impl Programs {
         .map_err(|error| CallError::io("cannot start a program", &error))
     }
 
-    fn environment(
-        &self,
-        user: &User,
-        asked: &BTreeMap<String, String>,
-        tty: bool,
-    ) -> CallResult<BTreeMap<String, String>> {
+    fn environment(&self, program: &Program<'_>, tty: bool) -> CallResult<BTreeMap<String, String>> {
+        let user = program.user;
         let mut variables = BTreeMap::new();
         let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
         if tty {
@@ -113,14 +111,12 @@ impl Programs {
         set("SHELL", user.shell.to_string_lossy().into_owned());
         let inherited = if user.switch { None } else { std::env::var("PATH").ok() };
         set("PATH", inherited.unwrap_or_else(|| DEFAULT_PATH.to_owned()));
-        if user.switch {
-            variables.extend(settings::environment());
-        }
+        variables.extend(program.machine_env.iter().cloned());
         let mut set = |name: &str, value: String| variables.insert(name.to_owned(), value);
         if !self.environment_name.borrow().is_empty() {
             set("MICROTERM_NAME", self.environment_name.borrow().clone());
         }
-        for (name, value) in asked {
+        for (name, value) in program.env {
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
                 return Err(bad_request(format!("not a variable: {name:?}")));
             }
@@ -128,16 +124,15 @@ impl Programs {
         }
         Ok(variables)
     }
+}
 
-    /// The directory to start in. Only the default is replaced by `/` where it is missing.
-    fn directory(&self, user: &User, asked: Option<&str>) -> CallResult<PathBuf> {
-        match asked {
-            Some(asked) if asked.len() > 4096 => Err(bad_request("cwd is longer than 4096 bytes")),
-            Some(asked) if asked.contains('\0') => Err(bad_request("cwd contains a NUL")),
-            Some(asked) => Ok(user.home.join(asked)),
-            None if user.home.is_dir() => Ok(user.home.clone()),
-            None => Ok(Path::new("/").to_owned()),
-        }
+/// The directory to start in.
+fn directory(user: &User, asked: Option<&str>) -> CallResult<PathBuf> {
+    match asked {
+        Some(asked) if asked.len() > 4096 => Err(bad_request("cwd is longer than 4096 bytes")),
+        Some(asked) if asked.contains('\0') => Err(bad_request("cwd contains a NUL")),
+        Some(asked) => Ok(user.home.join(asked)),
+        None => Ok(user.home.clone()),
     }
 }
 

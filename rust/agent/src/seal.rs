@@ -102,9 +102,10 @@ impl Seal {
         if !self.had_host_keys.take() {
             return Ok(());
         }
-        let root = User::by_uid(0, true).ok_or_else(|| internal("the image has no root"))?;
+        let root = User::root().await;
         let command = ["ssh-keygen".to_owned(), "-A".to_owned()];
-        let program = Program { command: &command, env: &BTreeMap::new(), cwd: Some("/"), user: &root };
+        let program =
+            Program { command: &command, machine_env: &[], env: &BTreeMap::new(), cwd: Some("/"), user: &root };
         let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null");
         let null = null.map_err(|error| CallError::io("/dev/null", &error))?;
         let fd = std::os::fd::AsRawFd::as_raw_fd(&null);

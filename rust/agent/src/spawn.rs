@@ -22,6 +22,8 @@ pub struct Launch<'a> {
     pub env: Vec<CString>,
     pub path: String,
     pub cwd: &'a Path,
+    /// Whether `/` replaces a `cwd` that cannot be entered. The child finds that out: its file system may never answer.
+    pub cwd_or_root: bool,
     pub user: &'a User,
     pub stdin: RawFd,
     pub stdout: RawFd,
@@ -155,7 +157,9 @@ unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
             check(prepared, Stage::Prepare, libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) as i32);
             check(prepared, Stage::Prepare, libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) as i32);
         }
-        check(prepared, Stage::Cwd, libc::chdir(prepared.cwd.as_ptr()));
+        if libc::chdir(prepared.cwd.as_ptr()) < 0 {
+            check(prepared, Stage::Cwd, if launch.cwd_or_root { libc::chdir(c"/".as_ptr()) } else { -1 });
+        }
         exec_first(prepared)
     }
 }

@@ -12,6 +12,7 @@ use crate::programs::{Program, Programs, Streams, start_error};
 use crate::pty::Pty;
 use crate::ring_budget;
 use crate::terminal::Terminal;
+use crate::variables;
 
 /// Terminals whose program runs.
 const MAX_LIVE: usize = 64;
@@ -59,6 +60,8 @@ impl Terminals {
             return Err(bad_request("an id is 1 to 32 of a-z and 0-9"));
         }
         check_size(new.cols, new.rows)?;
+        // Before the table is looked at, which others may change meanwhile.
+        let machine_env = &variables::of_machine(&programs.user).await;
         if self.terminals.borrow().contains_key(&new.id) {
             return Err(CallError::new(Code::Exists, format!("terminal {:?} exists", new.id)));
         }
@@ -66,7 +69,13 @@ impl Terminals {
         if live + self.starting.get() >= MAX_LIVE {
             return Err(CallError::new(Code::TooMany, format!("{MAX_LIVE} terminals are open")));
         }
-        let program = Program { command: &new.command, env: &new.env, cwd: new.cwd.as_deref(), user: &programs.user };
+        let program = Program {
+            command: &new.command,
+            machine_env,
+            env: &new.env,
+            cwd: new.cwd.as_deref(),
+            user: &programs.user,
+        };
         let pty = Pty::open(program.user, new.cols, new.rows).map_err(|error| CallError::io("no PTY", &error))?;
         let slave = pty.slave.as_raw_fd();
         let streams = Streams { stdin: slave, stdout: slave, stderr: slave, tty: true };

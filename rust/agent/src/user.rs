@@ -1,11 +1,15 @@
 //! Whom programs and file calls act as. `/etc/passwd` is read by hand: a static program cannot load NSS modules.
 
-use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::tenant_file::{look_up, read};
 
 /// The uid of the user `dev` in a guest.
 pub const DEV_UID: u32 = 1000;
+
+/// Bytes read of passwd(5) and of group(5).
+const MAX_FILE: u64 = 1 << 20;
 
 #[derive(Clone, Debug)]
 pub struct User {
@@ -23,7 +27,7 @@ pub struct User {
 impl User {
     /// Looks a user up in passwd(5) and group(5).
     pub fn by_uid(uid: u32, switch: bool) -> Option<User> {
-        let passwd = fs::read_to_string("/etc/passwd").ok()?;
+        let passwd = read(Path::new("/etc/passwd"), MAX_FILE)?;
         let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid.to_string()))?;
         let fields: Vec<&str> = line.split(':').collect();
         let [name, _, _, gid, _, home, shell] = fields[..] else { return None };
@@ -36,6 +40,19 @@ impl User {
             home: home.into(),
             shell: if shell.is_empty() { "/bin/sh".into() } else { shell.into() },
             switch,
+        })
+    }
+
+    /// Looks root up; one that cannot be looked up soon is as Debian makes it.
+    pub async fn root() -> User {
+        look_up(|| User::by_uid(0, true)).await.flatten().unwrap_or_else(|| User {
+            name: "root".into(),
+            uid: 0,
+            gid: 0,
+            groups: vec![0],
+            home: "/root".into(),
+            shell: "/bin/bash".into(),
+            switch: true,
         })
     }
 
@@ -82,7 +99,7 @@ impl User {
 
 fn groups_of(name: &str, primary: u32) -> Vec<u32> {
     let mut groups = vec![primary];
-    for line in fs::read_to_string("/etc/group").unwrap_or_default().lines() {
+    for line in read(Path::new("/etc/group"), MAX_FILE).unwrap_or_default().lines() {
         let fields: Vec<&str> = line.split(':').collect();
         let [_, _, gid, members] = fields[..] else { continue };
         if members.split(',').any(|member| member == name)

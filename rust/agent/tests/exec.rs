@@ -34,6 +34,22 @@ fn streams_stay_apart_and_the_exit_comes_last() {
 }
 
 #[test]
+fn a_home_that_cannot_be_entered_is_replaced_by_the_root() {
+    run(async {
+        let agent = Agent::start().await;
+        let pwd =
+            |agent| async move { text(&outcome(agent, json!({ "command": ["pwd"], "tty": null })).await, stdout) };
+        assert_eq!(pwd(&agent).await, format!("{}\n", agent.home().display()));
+        std::fs::rename(agent.home(), agent.home().with_extension("gone")).unwrap();
+        assert_eq!(pwd(&agent).await, "/\n");
+        std::fs::write(agent.home(), "a file").unwrap();
+        assert_eq!(pwd(&agent).await, "/\n");
+        std::fs::remove_file(agent.home()).unwrap();
+        std::fs::rename(agent.home().with_extension("gone"), agent.home()).unwrap();
+    });
+}
+
+#[test]
 fn a_failed_start_says_why() {
     run(async {
         let agent = Agent::start().await;
