@@ -3,7 +3,7 @@ import { type GuestPage, startGuestPage } from "../../support/guest-page.ts";
 import { type PageObject, signIn } from "../../support/page.ts";
 import { differences, readPixels } from "../../support/page-pixels.ts";
 
-const PROMPT = /^dev@microterm:~\$$/;
+const PROMPT = /^dev@[a-z]+-[a-z]+(-[a-z0-9]+)?:~\$$/;
 const DEADLINE = { timeout: 120_000 };
 
 let guests: GuestPage;

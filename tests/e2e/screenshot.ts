@@ -30,7 +30,7 @@ print(*primes(int(argv[1])))
 
 const REPOSITORY = `
 set -e
-git config --global user.name dev && git config --global user.email dev@microterm
+git config --global user.name dev && git config --global user.email dev@example.org
 git config --global init.defaultBranch main
 mkdir -p primes/tests && cd primes && git init -q
 echo '# Primes' > README.md && git add . && git commit -qm 'Say what it is'

@@ -76,7 +76,7 @@ describe("an environment in a real guest, by a server that is no root", () => {
 
     const first = await world.run(id, "id -un; pwd; hostname; cat /proc/1/comm; findmnt -no FSTYPE /; nproc");
     expect(first).toMatchObject({ code: 0, stderr: "" });
-    expect(first.stdout.split("\n").slice(0, 3)).toEqual(["dev", "/home/dev", "microterm"]);
+    expect(first.stdout.split("\n").slice(0, 3)).toEqual(["dev", "/home/dev", "life"]);
     expect(first.stdout).toContain("overlay\n1\n");
     expect((await world.run(id, "cat /proc/sys/kernel/random/boot_id")).stdout).not.toBe(
       await readFile("/proc/sys/kernel/random/boot_id", "utf8"),

@@ -8,6 +8,7 @@ import { dataPaths } from "../../packages/server/src/up/paths.ts";
 import { scanMachines } from "../../support/host-scan.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
 import { poll } from "../../support/server.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
 
 const WANTED = 2;
 /** Three templates, each with a boot under emulation, before anything else can be seen. */
@@ -43,6 +44,14 @@ async function create(body: object = {}): Promise<Environment> {
   return Environment.parse(await world.until(id, "running", "failed"));
 }
 
+/** What the first terminal has printed, to its prompt. */
+async function promptOf({ id, terminals: [terminal] }: Environment): Promise<string> {
+  const client = new TerminalClient(world.server, id, terminal?.id ?? "", { from: 0n });
+  await client.until("$ ");
+  await client.close();
+  return client.bytes.toString();
+}
+
 async function destroy(id: string): Promise<void> {
   expect(Receipt.parse(await world.server.ok("DELETE", `/v1/environments/${id}`)).left).toEqual([]);
 }
@@ -57,15 +66,27 @@ describe("a create in the default size", () => {
     expect(Number(shown.terminals[0]?.endOffset)).toBeGreaterThan(0);
     const claimed = waiting.filter((machine) => machine !== undefined);
     expect(claimed.length).toBeGreaterThan(0);
+    expect(await promptOf(shown)).toContain("dev@claimed");
     const { stdout } = await world.run(id, 'echo "$MICROTERM_NAME"; cat /etc/machine-id /proc/sys/kernel/hostname');
     const [name, machineId, hostname] = stdout.split("\n");
-    expect([name, hostname]).toEqual(["claimed", "microterm"]);
+    expect([name, hostname]).toEqual(["claimed", "claimed"]);
     expect(waiting.map((one) => Buffer.from(one).toString("hex"))).toContain(machineId);
     await destroy(id);
     // The pool's own machines are there, and none of this one's ids.
     const gone = [id, Buffer.from(machineId ?? "", "hex").toString()];
     const found = await scanMachines(world.daemon, gone);
     expect(found.filter((line) => gone.some((one) => line.includes(one)))).toEqual([]);
+    await filled();
+  });
+
+  it("has the name that its machine's prompt shows already, when its owner chooses none", async () => {
+    const shown = await create();
+    // It was printed before the create.
+    expect(Number(shown.terminals[0]?.endOffset)).toBeGreaterThan(0);
+    expect(await promptOf(shown)).toContain(`dev@${shown.name}`);
+    const { stdout } = await world.run(shown.id, "hostname; sleep 1; cat /etc/hostname; sudo -n true 2>&1");
+    expect(stdout).toBe(`${shown.name}\n${shown.name}\n`);
+    await destroy(shown.id);
     await filled();
   });
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use http::StatusCode;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -29,6 +30,8 @@ const UNCOVERED: &str = "/run/microterm/uncovered";
 
 /// Files that one in memory is mounted over.
 static COVERED: Mutex<BTreeSet<&Path>> = Mutex::new(BTreeSet::new());
+/// An identity's answer, and a shell's start, come first.
+const FILES_AFTER: Duration = Duration::from_millis(300);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -63,8 +66,7 @@ pub fn boot_id() -> CallResult<String> {
 /// In process mode only the environment's name is taken: the machine is not ours to change.
 pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
     let seed = Seed::parse(&identity.seed)?;
-    let is_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    if identity.hostname.is_empty() || identity.hostname.len() > 64 || !identity.hostname.bytes().all(is_label) {
+    if !is_hostname(&identity.hostname) {
         return Err(bad_request("hostname is 1 to 64 letters, digits, hyphens and dots"));
     }
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -99,11 +101,20 @@ pub fn wake(agent: &Agent, wake: &Wake) -> CallResult<Answer> {
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// The guest becomes somebody's: later shells know the environment's name.
+/// The guest becomes an environment's: later shells know its name, which is the host's too.
 pub fn claim(agent: &Agent, claim: Claim) -> CallResult<Answer> {
     check_environment(&claim.environment)?;
+    if agent.is_guest && is_hostname(&claim.environment) {
+        rename_host(&claim.environment).map_err(|error| CallError::io("hostname", &error))?;
+    }
     agent.programs.environment_name.replace(claim.environment);
     Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// As long as the kernel takes one (hostname(7)).
+fn is_hostname(name: &str) -> bool {
+    let is_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(is_label)
 }
 
 fn check_environment(name: &str) -> CallResult<()> {
@@ -120,10 +131,27 @@ fn become_it(identity: &Identity, seed: &Seed, is_restored: bool) -> CallResult<
     set_clock(identity.time_unix_ms).map_err(failed("clock"))?;
     set_file(MACHINE_ID, &format!("{}\n", identity.machine_id)).map_err(failed("machine-id"))?;
     renew_boot_id().map_err(failed("boot id"))?;
-    // The name of a sealed guest, whose files nobody has touched since, is right as a rule.
-    if !is_restored || nix::unistd::gethostname().is_ok_and(|name| name != *identity.hostname) {
-        set_hostname(&identity.hostname).map_err(failed("hostname"))?;
+    if is_restored { rename_host(&identity.hostname) } else { set_hostname(&identity.hostname) }
+        .map_err(failed("hostname"))
+}
+
+/// Of a restored guest, for which somebody waits: the kernel's host name at once, the files soon after. Their first write takes
+/// an emulated guest 30 ms and more.
+fn rename_host(name: &str) -> io::Result<()> {
+    if nix::unistd::gethostname().is_ok_and(|found| found == *name) {
+        return Ok(());
     }
+    nix::unistd::sethostname(name)?;
+    let name = name.to_owned();
+    tokio::task::spawn_local(async move {
+        tokio::time::sleep(FILES_AFTER).await;
+        // Another name may have been given meanwhile, by the next claim or by the owner.
+        if nix::unistd::gethostname().is_ok_and(|found| found == *name) {
+            if let Err(error) = write_hostname(&name) {
+                eprintln!("microterm-agent: the host's name could not be written: {error}");
+            }
+        }
+    });
     Ok(())
 }
 
@@ -138,6 +166,10 @@ pub fn prepare_to_restore() -> io::Result<()> {
 /// Sets the kernel's host name, `/etc/hostname` and `/etc/hosts`.
 pub fn set_hostname(name: &str) -> io::Result<()> {
     nix::unistd::sethostname(name)?;
+    write_hostname(name)
+}
+
+fn write_hostname(name: &str) -> io::Result<()> {
     set_file("/etc/hostname", &format!("{name}\n"))?;
     set_file("/etc/hosts", &format!("127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost\n"))
 }

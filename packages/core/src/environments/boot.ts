@@ -33,7 +33,8 @@ export async function boot(context: Context, row: EnvironmentRow, options: BootO
   const leave = context.foreground.enter();
   try {
     if (options.isFresh && row.size !== null) {
-      for (let pooled = context.pool.take(row.size); pooled !== null; pooled = context.pool.take(row.size)) {
+      const { size, name } = row;
+      for (let pooled = context.pool.take(size, name); pooled !== null; pooled = context.pool.take(size, name)) {
         if (await claim(context, row, pooled, signal)) return;
       }
     }

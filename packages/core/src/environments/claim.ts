@@ -1,15 +1,29 @@
+import type { Terminal } from "@microterm/protocol";
 import type { PooledMachine } from "../pool/make.ts";
+import type { GuestAgent } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { withDeadline } from "../time/deadline.ts";
 import { describeError } from "../words/words.ts";
 import { type Context, changed, liveMachine } from "./context.ts";
 import { watch } from "./ended.ts";
+import { openFirstTerminal, toTerminal } from "./first-terminal.ts";
 import { AT_REST } from "./steps.ts";
 
 /** A machine of the pool has nothing to do but to answer: one that takes longer is not worth waiting for. */
-const CLAIM_TIMEOUT_MS = 2_000;
+const CLAIM_TIMEOUT_MS = 3_000;
 /** What a machine of the pool has reported of its terminals is true until input arrives. */
 const KNOWN_MS = 2_000;
+
+/** bash reads the host name when it starts: the one that waits would show another one. */
+async function namedTerminal(
+  context: Context,
+  agent: GuestAgent,
+  { terminals }: PooledMachine,
+  signal: AbortSignal,
+): Promise<Terminal> {
+  for (const { id } of terminals) await agent.closeTerminal(id, { signal });
+  return toTerminal(await openFirstTerminal(context, agent, signal));
+}
 
 /**
  * Makes a machine of the pool an environment's. True when the row is no longer `creating`: it runs, or another request
@@ -37,6 +51,7 @@ export async function claim(
     await withDeadline({ clock, timeoutMs: CLAIM_TIMEOUT_MS, error, signal }, async (bounded) => {
       const agent = await machine.agent({ timeoutMs: CLAIM_TIMEOUT_MS, signal: bounded });
       await agent.claim(row.name, { signal: bounded });
+      if (pooled.name !== row.name) live.terminals = [await namedTerminal(context, agent, pooled, bounded)];
     });
   } catch (error) {
     context.live.delete(row.id);

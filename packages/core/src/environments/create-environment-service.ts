@@ -145,6 +145,9 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     return size !== null && templates.keyOf(size) !== null ? "restore" : "disk";
   }
 
+  /** A machine of the pool has its name, and a prompt that shows it. */
+  const offeredName = (size: Size | null): string | null => (size === null ? null : context.pool.offerName(size));
+
   async function insert(owner: OwnerId, request: CreateEnvironment, made: Made): Promise<EnvironmentRow> {
     const { id, shape } = made;
     const now = clock.now();
@@ -153,7 +156,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     for (let tries = 0; ; tries++) {
       const row: EnvironmentRow = {
         id,
-        name: request.name ?? randomName(random, tries),
+        name: request.name ?? (tries === 0 ? offeredName(shape.size) : null) ?? randomName(random, tries),
         owner,
         state: "creating",
         operation: "start",

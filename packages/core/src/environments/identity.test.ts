@@ -9,8 +9,9 @@ it("gives each boot another seed and each environment one machine-id", () => {
   const first = bootIdentity(ports, row);
   const second = bootIdentity(ports, row);
   expect(first.seed).toHaveLength(64);
+  expect(bootIdentity(ports, { ...row, name: "" }).hostname).toBe("microterm");
   expect(first.seed).not.toEqual(second.seed);
-  expect(first).toMatchObject({ hostname: "microterm", environment: "calm-otter", machineId: second.machineId });
+  expect(first).toMatchObject({ hostname: "calm-otter", environment: "calm-otter", machineId: second.machineId });
 });
 
 it("makes a machine-id of 32 hexadecimal digits that tells ids apart", () => {

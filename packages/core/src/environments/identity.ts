@@ -7,7 +7,8 @@ export function bootIdentity(
   { diskId, name }: { readonly diskId: string; readonly name: string },
 ): GuestIdentity {
   return {
-    hostname: "microterm",
+    // A template's machine has no name yet.
+    hostname: name === "" ? "microterm" : name,
     machineId: guestMachineId(diskId),
     timeUnixMs: clock.now(),
     seed: random.bytes(64),

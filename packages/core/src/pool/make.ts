@@ -13,12 +13,15 @@ const SETTLE_MS = 10_000;
 
 /** A machine that waits to become somebody's: restored, itself, at its first prompt. */
 export interface PooledMachine {
+  /** Its host name, which its prompt shows: that of the environment whose owner leaves the choice to the server. */
+  readonly name: string;
   readonly machine: Machine;
   readonly diskId: string;
   readonly terminals: readonly Terminal[];
 }
 
 export interface MakePooled {
+  readonly name: string;
   readonly snapshots: VmSnapshots;
   readonly size: Size;
   readonly template: string;
@@ -32,7 +35,7 @@ export interface MakePooled {
  */
 export async function makePooled(foundation: Foundation, wish: MakePooled): Promise<PooledMachine> {
   const { driver, network, clock, faults } = foundation;
-  const { snapshots, template, machineId } = wish;
+  const { name, snapshots, template, machineId } = wish;
   const { memoryMib, cpus } = SIZES[wish.size];
   const diskId = machineId as string;
   let restoring: Promise<Machine> | null = null;
@@ -48,9 +51,8 @@ export async function makePooled(foundation: Foundation, wish: MakePooled): Prom
       signal.throwIfAborted();
       faults.hit("pool.machine");
       const agent = await machine.agent({ timeoutMs: MAKE_MS, signal });
-      // Its name comes with the claim.
-      await agent.identify(bootIdentity(foundation, { diskId, name: "" }), { signal });
-      return { machine, diskId, terminals: [toTerminal(await openPrompt(foundation, agent, signal))] };
+      await agent.identify(bootIdentity(foundation, { diskId, name }), { signal });
+      return { name, machine, diskId, terminals: [toTerminal(await openPrompt(foundation, agent, signal))] };
     });
   } catch (cause) {
     if (restoring !== null) await settled(clock, SETTLE_MS, restoring);

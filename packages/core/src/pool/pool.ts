@@ -1,6 +1,7 @@
 import { DEFAULT_SIZE, type HostStatus, MachineId, PlatformError, SIZES, type Size } from "@microterm/protocol";
 import type { Foundation } from "../environments/foundation.ts";
 import { releaseMachine } from "../environments/machines.ts";
+import { randomName } from "../environments/names.ts";
 import type { Templates } from "../templates/templates.ts";
 import { nap } from "../time/nap.ts";
 import { describeError } from "../words/words.ts";
@@ -10,8 +11,10 @@ export type PoolStatus = HostStatus["pool"];
 
 /** Machines of the default size, ready to be claimed. In memory only: a restarted server begins with none. */
 export interface Pool {
-  /** The oldest of that size, now the caller's; null when there is none. */
-  take(size: Size): PooledMachine | null;
+  /** The name of a machine of that size that no other caller was given; null when there is none. */
+  offerName(size: Size): string | null;
+  /** The one of that name, else the oldest of that size, now the caller's; null when there is none. */
+  take(size: Size, name: string): PooledMachine | null;
   /** Whether `take` would answer. */
   has(size: Size): boolean;
   /** Removes what was taken and is of no use. Never rejects. */
@@ -42,6 +45,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   const { signal } = closing;
   const size = DEFAULT_SIZE;
   const ready: PooledMachine[] = [];
+  const offered = new Set<string>();
   let reason: string | null = null;
   let failures = 0;
   let notBefore = 0;
@@ -58,7 +62,8 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
     backOff(why, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++));
   }
 
-  async function discard({ machine, diskId }: PooledMachine, why: string): Promise<void> {
+  async function discard({ name, machine, diskId }: PooledMachine, why: string): Promise<void> {
+    offered.delete(name);
     log.info("a machine of the pool is removed", { machine: machine.id, reason: why });
     try {
       await releaseMachine(foundation, machine.id, machine);
@@ -86,9 +91,10 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
     const template = templates.keyOf(size);
     if (snapshots === null || template === null || ready.length >= wanted) return;
     const machineId = MachineId.parse(foundation.random.id(16));
+    const name = randomName(foundation.random, 0);
     try {
       await foundation.admission.reserve(machineId, SIZES[size]);
-      keep(await makePooled(foundation, { snapshots, size, template, machineId, signal }));
+      keep(await makePooled(foundation, { name, snapshots, size, template, machineId, signal }));
       failures = 0;
       reason = null;
     } catch (error) {
@@ -140,10 +146,23 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   }
 
   return {
-    take: (asked) => {
+    offerName(asked) {
+      const free = asked === size ? ready.find(({ name }) => !offered.has(name)) : undefined;
+      if (free === undefined) return null;
+      offered.add(free.name);
+      return free.name;
+    },
+    take(asked, name) {
       if (asked !== size) return null;
-      const taken = ready.shift() ?? null;
-      if (taken !== null) wake();
+      const at = Math.max(
+        0,
+        ready.findIndex((one) => one.name === name),
+      );
+      const [taken = null] = ready.splice(at, 1);
+      if (taken !== null) {
+        offered.delete(taken.name);
+        wake();
+      }
       return taken;
     },
     has: (asked) => asked === size && ready.length > 0,
