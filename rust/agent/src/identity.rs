@@ -146,10 +146,10 @@ fn rename_host(name: &str) -> io::Result<()> {
     tokio::task::spawn_local(async move {
         tokio::time::sleep(FILES_AFTER).await;
         // Another name may have been given meanwhile, by the next claim or by the owner.
-        if nix::unistd::gethostname().is_ok_and(|found| found == *name) {
-            if let Err(error) = write_hostname(&name) {
-                eprintln!("microterm-agent: the host's name could not be written: {error}");
-            }
+        if nix::unistd::gethostname().is_ok_and(|found| found == *name)
+            && let Err(error) = write_hostname(&name)
+        {
+            eprintln!("microterm-agent: the host's name could not be written: {error}");
         }
     });
     Ok(())
