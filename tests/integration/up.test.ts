@@ -231,14 +231,14 @@ describe("up and down", () => {
 
   it("doctor gives each check a reason, and a fix where one is needed", () => {
     const { checks } = JSON.parse(microterm("doctor", "-o", "json").stdout) as {
-      checks: { name: string; status: string; text: string; mend: string | null }[];
+      checks: { name: string; status: string; text: string; fix: string | null }[];
     };
     expect(checks.map((one) => one.name)).toEqual(
       expect.arrayContaining(["accelerator", "namespaces", "apparmor", "cgroups", "nft", "disk", "memory", "system"]),
     );
     for (const check of checks) {
       expect(check.text).not.toBe("");
-      expect(check.mend === null, check.name).toBe(check.status === "ok");
+      expect(check.fix === null, check.name).toBe(check.status === "ok");
     }
   });
 });

@@ -12,14 +12,14 @@ export interface Check {
   /** What was found, and why it matters. */
   readonly text: string;
   /** The command or change that fixes it; null where nothing needs to be. */
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 export type CheckFunction = (paths: DataPaths) => Promise<Check>;
 
-const ok = (name: string, text: string): Check => ({ name, status: "ok", text, mend: null });
-const warn = (name: string, text: string, mend: string): Check => ({ name, status: "warn", text, mend });
-const fail = (name: string, text: string, mend: string): Check => ({ name, status: "fail", text, mend });
+const ok = (name: string, text: string): Check => ({ name, status: "ok", text, fix: null });
+const warn = (name: string, text: string, fix: string): Check => ({ name, status: "warn", text, fix });
+const fail = (name: string, text: string, fix: string): Check => ({ name, status: "fail", text, fix });
 
 const read = (path: string): string | null => {
   try {
@@ -62,13 +62,13 @@ async function accelerator(paths: DataPaths): Promise<Check> {
     (existsSync("/dev/kvm")
       ? "KVM is there but not proven yet: 'up' boots a guest to find out"
       : "there is no /dev/kvm");
-  const mend = hardware
+  const fix = hardware
     ? "modprobe kvm_intel or kvm_amd, then remove accelerator.json from the data folder and run ./microterm up"
     : "use a machine with hardware virtualisation, or enable it in the firmware or (nested) in the hypervisor";
   return warn(
     "accelerator",
     `tcg (guests are emulated: slow, and no security boundary): ${reason}${hardware ? "" : "; the CPU shows neither vmx nor svm"}`,
-    mend,
+    fix,
   );
 }
 

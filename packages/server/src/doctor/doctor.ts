@@ -30,7 +30,7 @@ const notAllowed = (name: string, error: unknown): Check => ({
   name,
   status: "warn",
   text: oneLine(error instanceof Error ? error.message : String(error)),
-  mend: error instanceof SetupError ? error.hint : "run it as the user who started microterm, or as root",
+  fix: error instanceof SetupError ? error.hint : "run it as the user who started microterm, or as root",
 });
 
 /** Where the daemon runs, the jail is tried: a program in QEMU's place attempts to get out. */
@@ -42,7 +42,7 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
         name: "daemon",
         status: "warn",
         text: "microterm-host does not run, so the jail was not tried",
-        mend: "./microterm up",
+        fix: "./microterm up",
       },
     ];
   }
@@ -55,20 +55,20 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
         name: "daemon",
         status: "ok",
         text: `microterm-host runs (pid ${hello.pid}, cgroup ${hello.cgroup})`,
-        mend: null,
+        fix: null,
       },
       escaped.length === 0
         ? {
             name: "jail probe",
             status: "ok",
             text: `${checks.length} ways out of the jail were tried, all refused`,
-            mend: null,
+            fix: null,
           }
         : {
             name: "jail probe",
             status: "fail",
             text: `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
-            mend: "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
+            fix: "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
           },
     ];
   } finally {
@@ -79,13 +79,13 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
 async function serverCheck(paths: DataPaths): Promise<Check> {
   const server = await runningServer(paths);
   return server === null
-    ? { name: "server", status: "warn", text: "does not run", mend: "./microterm up" }
-    : { name: "server", status: "ok", text: `${server.url} (pid ${server.pid})`, mend: null };
+    ? { name: "server", status: "warn", text: "does not run", fix: "./microterm up" }
+    : { name: "server", status: "ok", text: `${server.url} (pid ${server.pid})`, fix: null };
 }
 
 const MARKS = { ok: "✓", warn: "!", fail: "✗" } as const;
 
 function describe(check: Check): string {
-  const fix = check.mend === null ? "" : `${" ".repeat(16)}Fix: ${check.mend}\n`;
+  const fix = check.fix === null ? "" : `${" ".repeat(16)}Fix: ${check.fix}\n`;
   return `${MARKS[check.status]} ${check.name.padEnd(13)} ${check.text}\n${fix}`;
 }
