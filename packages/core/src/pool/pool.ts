@@ -154,10 +154,10 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
     },
     take(asked, name) {
       if (asked !== size) return null;
-      const at = Math.max(
-        0,
-        ready.findIndex((one) => one.name === name),
-      );
+      const named = ready.findIndex((one) => one.name === name);
+      // Those whose name another create was given come last.
+      const free = named >= 0 ? named : ready.findIndex((one) => !offered.has(one.name));
+      const at = Math.max(0, free);
       const [taken = null] = ready.splice(at, 1);
       if (taken !== null) {
         offered.delete(taken.name);
