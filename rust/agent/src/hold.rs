@@ -14,8 +14,6 @@ pub const ABSENCE_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes taken by a reader's stream that may still be lost on their way to the person, when the server dies: kept in
 /// the ring behind its position. A server keeps less than 500 KB unacknowledged by a client, and a stream's window is 64 KiB.
 pub const IN_FLIGHT_BYTES: u64 = 640 << 10;
-/// How far a program may be ahead of a reader that is there: what is ahead of a Ctrl-C has to be shown before its effect is.
-pub const AHEAD_BYTES: u64 = 64 << 10;
 /// Readers that leave within this time left together, with the session they shared.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -93,20 +91,16 @@ impl Readers {
 
     /// How much may be read when the ring holds `start..end`.
     pub fn room(&self, start: u64, end: u64, now: Instant) -> Room {
-        let kept = |position: u64| end - position.saturating_sub(IN_FLIGHT_BYTES).max(start);
-        let room = |position: u64, ahead: u64| {
-            RING_BYTES.saturating_sub(kept(position)).min(ahead.saturating_sub(end.saturating_sub(position)))
-        };
+        let needed = |position: u64| position.saturating_sub(IN_FLIGHT_BYTES).max(start);
         let hold = if self.readers.is_empty() {
-            Some((room(self.unread_from, RING_BYTES), self.left_at + ABSENCE_PATIENCE))
-                .filter(|(_, until)| *until > now)
+            Some((needed(self.unread_from), self.left_at + ABSENCE_PATIENCE)).filter(|(_, until)| *until > now)
         } else {
-            let held = self.readers.values().map(|it| (room(it.position, AHEAD_BYTES), it.moved + READER_PATIENCE));
+            let held = self.readers.values().map(|reader| (needed(reader.position), reader.moved + READER_PATIENCE));
             held.filter(|(_, until)| *until > now).min()
         };
         match hold {
-            Some((0, until)) => Room::HeldUntil(until),
-            Some((bytes, _)) => Room::Bytes(bytes),
+            Some((from, until)) if end - from >= RING_BYTES => Room::HeldUntil(until),
+            Some((from, _)) => Room::Bytes(RING_BYTES - (end - from)),
             None => Room::Bytes(RING_BYTES),
         }
     }
@@ -164,7 +158,7 @@ mod tests {
         let id = readers.join(0, start);
         let position = 10 * RING_BYTES;
         readers.advance(id, position, start);
-        assert_eq!(room(&readers, position, start), Room::Bytes(AHEAD_BYTES));
+        assert_eq!(room(&readers, position, start), Room::Bytes(RING_BYTES - IN_FLIGHT_BYTES));
         readers.leave(id, start + SECOND);
         assert_eq!(room(&readers, position, start + SECOND), Room::Bytes(RING_BYTES - IN_FLIGHT_BYTES));
         let end = position + RING_BYTES - IN_FLIGHT_BYTES;
@@ -179,10 +173,9 @@ mod tests {
         let fast = readers.join(0, start);
         readers.advance(slow, 2_000_000, start + SECOND);
         readers.advance(fast, 4_000_000, start + 4 * SECOND);
-        let end = 4_000_000 + AHEAD_BYTES - 1000;
+        let end = 2_000_000 - IN_FLIGHT_BYTES + RING_BYTES;
         assert_eq!(room(&readers, end, start + 4 * SECOND), Room::HeldUntil(start + 6 * SECOND));
-        assert_eq!(room(&readers, end, start + 6 * SECOND), Room::Bytes(1000), "the other has room");
-        assert_eq!(room(&readers, end + 1000, start + 6 * SECOND), Room::HeldUntil(start + 9 * SECOND));
+        assert_eq!(room(&readers, end, start + 6 * SECOND), Room::Bytes(2_000_000), "the other has room");
     }
 
     #[test]
