@@ -218,9 +218,7 @@ export class TerminalHub {
   }
 
   /** A client is there that may type. */
-  prepareInput(): void {
-    this.#reader.prepareInput();
-  }
+  readonly prepareInput = (): void => this.#reader.prepareInput();
 
   noteInput(): void {
     this.#options.onInput();
