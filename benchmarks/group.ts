@@ -47,7 +47,7 @@ export function createGroup<World>({ open, close, benchmarks }: GroupOptions<Wor
       if (first === undefined) return;
       if (isClosed) return;
       const opening = open();
-      // Whoever ends this while it is opened waits for that.
+      // A close that comes while it is opened waits for that.
       closing = () => opening.then(close, () => undefined);
       let world: World;
       try {
