@@ -38,6 +38,7 @@ export interface TestServer {
   readonly port: number;
   readonly pid: number;
   readonly data: string;
+  /** Of the server that has the data folder now, which may be a later one. */
   readonly token: string;
   /** The process's exit code, once it has ended. */
   readonly ended: Promise<number | null>;
@@ -96,8 +97,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const url = await whereabouts(data, child, ended).catch(async () => {
     throw new ServerDidNotStart(await ended, stderr.trim());
   });
-  const token = readFileSync(join(data, "server/token"), "utf8").trim();
-  const server = createHandle({ url, data, token, child, ended });
+  const server = createHandle({ url, data, child, ended });
   await poll("the server to be ready", async () => (await server.call("GET", "/readyz")).status === 200);
   return server;
 }
@@ -125,20 +125,22 @@ async function whereabouts(data: string, child: ChildProcess, ended: Promise<unk
 interface Parts {
   readonly url: string;
   readonly data: string;
-  readonly token: string;
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
 }
 
-function createHandle({ url, data, token, child, ended }: Parts): TestServer {
+function createHandle({ url, data, child, ended }: Parts): TestServer {
   const server: TestServer = {
     url,
     data,
-    token,
+    // A server writes its token before it listens: what is read here is never older than the server that a request reaches.
+    get token() {
+      return readFileSync(join(data, "server/token"), "utf8").trim();
+    },
     ended,
     port: Number(new URL(url).port),
     pid: child.pid as number,
-    call: (method, path, call = {}) => send(`${url}${path}`, method, { token, ...call }),
+    call: (method, path, call = {}) => send(`${url}${path}`, method, { token: server.token, ...call }),
     async ok(method, path, body) {
       const answer = await server.call(method, path, body === undefined ? {} : { body });
       if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);

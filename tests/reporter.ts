@@ -9,7 +9,7 @@ import type { Timing } from "./tally.ts";
 
 export type ReportLine =
   | (Timing & { readonly kind: "time" })
-  | { readonly kind: "retried" | "skipped"; readonly name: string; readonly note: string };
+  | { readonly kind: "retried" | "skipped" | "failed"; readonly name: string; readonly note: string };
 
 export default class Report implements Reporter {
   onTestCaseResult(test: TestCase): void {
@@ -19,6 +19,7 @@ export default class Report implements Reporter {
       write({ kind: "skipped", name, note: result.note ?? "" });
       return;
     }
+    if (result.state === "failed") write({ kind: "failed", name, note: messages(result.errors) });
     const diagnostic = test.diagnostic();
     write({ kind: "time", name, ms: diagnostic?.duration ?? 0 });
     if (diagnostic?.flaky !== true) return;
@@ -29,11 +30,25 @@ export default class Report implements Reporter {
 
   /** What a file takes besides its tests: imports, and what its `beforeAll` and `afterAll` start and end. */
   onTestModuleEnd(module: TestModule): void {
+    const errors = module.errors();
+    if (errors.length > 0) write({ kind: "failed", name: module.relativeModuleId, note: messages(errors) });
+    for (const suite of module.children.allSuites()) {
+      const broken = suite.errors();
+      if (broken.length > 0)
+        write({ kind: "failed", name: `${module.relativeModuleId} > ${suite.fullName}`, note: messages(broken) });
+    }
     const { collectDuration, setupDuration, duration } = module.diagnostic();
     const tests = [...module.children.allTests()].reduce((sum, test) => sum + (test.diagnostic()?.duration ?? 0), 0);
     const ms = collectDuration + setupDuration + Math.max(0, duration - tests);
     write({ kind: "time", name: `${module.relativeModuleId} (set-up and end)`, ms });
   }
+}
+
+/** The first line of each stack says where. */
+function messages(errors: readonly { readonly message: string; readonly stacks?: readonly { readonly file: string; readonly line: number }[] }[]): string {
+  return errors
+    .map(({ message, stacks }) => `${message}${stacks?.[0] ? `\n  at ${stacks[0].file}:${stacks[0].line}` : ""}`)
+    .join("\n");
 }
 
 function write(line: ReportLine): void {

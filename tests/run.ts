@@ -15,6 +15,12 @@ import { addTally, EMPTY_TALLY, type Timing } from "./tally.ts";
 
 const LANES = 2;
 const SLOWEST = 20;
+/** Failures come last: where only the end of the output is kept, they are in it. */
+const NOTED = [
+  ["skipped", "Skipped"],
+  ["retried", "Passed only at the second try"],
+  ["failed", "Failed"],
+] as const;
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const unknown = wanted.filter((kind) => KINDS[kind] === undefined);
@@ -79,9 +85,9 @@ function printReport(): void {
   for (const { name, ms } of timings.sort((a, b) => b.ms - a.ms).slice(0, SLOWEST)) {
     console.log(`  ${seconds(ms).padStart(8)}  ${name}`);
   }
-  for (const kind of ["skipped", "retried"] as const) {
+  for (const [kind, title] of NOTED) {
     const noted = reported.filter((line): line is Exclude<ReportLine, Timing> => line.kind === kind);
-    if (noted.length > 0) console.log(kind === "skipped" ? "\nSkipped:" : "\nPassed only at the second try:");
+    if (noted.length > 0) console.log(`\n${title}:`);
     for (const { name, note } of noted) console.log(`  ${name}\n    ${note.replaceAll("\n", "\n    ")}`);
   }
 }

@@ -13,9 +13,8 @@ const MAX_PIECES = 100_000;
 const MAX_DIGITS = 16;
 const NEWLINE = 0x0a;
 
-const ZEROS = Buffer.alloc(64 * 1024);
-const isZero = (bytes: Uint8Array): boolean =>
-  bytes.length <= ZEROS.length && ZEROS.subarray(0, bytes.length).equals(bytes);
+const READ_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(FILE_BLOCK);
 
 /** The pax records of a sparse member in GNU tar's format 1.0 ("Sparse Formats" of its manual). */
 export function sparseRecords(name: string, size: number): Record<string, string> {
@@ -146,13 +145,15 @@ async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): P
   }
 }
 
-/** Makes a file that must not be there yet; pieces of zeros become holes. */
+/** Makes a file that must not be there yet; blocks of zeros become holes, however the bytes come. */
 export async function writeWithHoles(path: string, mode: number, source: AsyncIterable<Uint8Array>): Promise<void> {
   const file = await open(path, "wx", mode);
   try {
     let at = 0;
     for await (const bytes of source) {
-      if (bytes.length < FILE_BLOCK || !isZero(bytes)) await writeAt(file, bytes, at);
+      for (const [offset, length] of dataRuns(bytes, at)) {
+        await writeAt(file, bytes.subarray(offset - at, offset - at + length), offset);
+      }
       at += bytes.length;
     }
     await file.truncate(at);
@@ -161,19 +162,32 @@ export async function writeWithHoles(path: string, mode: number, source: AsyncIt
   }
 }
 
+/** The pieces of `bytes`, which stand at `at` in their file, that hold more than zeros: whole blocks of the file, cut at both ends. */
+export function dataRuns(bytes: Uint8Array, at: number): Piece[] {
+  const runs: [number, number][] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const block = bytes.subarray(from, from + FILE_BLOCK - ((at + from) % FILE_BLOCK));
+    if (!ZEROS.subarray(0, block.length).equals(block)) {
+      const last = runs.at(-1);
+      if (last !== undefined && last[0] + last[1] === at + from) last[1] += block.length;
+      else runs.push([at + from, block.length]);
+    }
+    from += block.length;
+  }
+  return runs;
+}
+
 /** Where a file has data, found by reading it, as Node cannot ask for holes. Null: it has none worth mentioning. */
 export async function findPieces(path: string, stats: Stats): Promise<Piece[] | null> {
   // Of 512 bytes each, whatever the file system's are (stat(2)).
   if (stats.blocks * 512 >= stats.size || stats.size === 0) return null;
   const pieces: [number, number][] = [];
   let at = 0;
-  for await (const bytes of createReadStream(path, { end: stats.size - 1, highWaterMark: ZEROS.length })) {
-    for (let from = 0; from < bytes.length; from += FILE_BLOCK) {
-      const block = (bytes as Buffer).subarray(from, from + FILE_BLOCK);
-      if (isZero(block)) continue;
+  for await (const bytes of createReadStream(path, { end: stats.size - 1, highWaterMark: READ_BYTES })) {
+    for (const [offset, length] of dataRuns(bytes as Buffer, at)) {
       const last = pieces.at(-1);
-      if (last !== undefined && last[0] + last[1] === at + from) last[1] += block.length;
-      else pieces.push([at + from, block.length]);
+      if (last !== undefined && last[0] + last[1] === offset) last[1] += length;
+      else pieces.push([offset, length]);
     }
     if (pieces.length > MAX_PIECES) return null;
     at += bytes.length;
