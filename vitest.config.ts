@@ -46,7 +46,8 @@ export default defineConfig({
         ...twice,
         testTimeout: 300_000,
         hookTimeout: 300_000,
-        fileParallelism: false,
+        // The longest kind. A guest that boots takes one processor, and much of a test is waiting.
+        maxWorkers: 2,
       }),
       project("e2e", ["tests/e2e/**/*.test.ts"], {
         ...twice,

@@ -92,7 +92,7 @@ describe("an environment whose time is nearly over", () => {
   test("says so, and is kept for another hour by a click", async () => {
     const { server } = world;
     // Shown in the second half of a life this short, and once more in its last tenth.
-    const { id } = await server.ok("POST", "/v1/environments", { name: "brief", ttlSeconds: 60 });
+    const { id } = await server.ok("POST", "/v1/environments", { name: "brief", ttlSeconds: 40 });
     await page.open(id);
     await page.untilTerminal("live");
     // Also what doesn't run is lost then.

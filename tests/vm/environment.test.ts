@@ -47,6 +47,9 @@ async function expectSystem(id: string): Promise<void> {
 async function writeSettings(id: string): Promise<void> {
   const settings = [
     'mkdir -p /etc/sysctl.d; echo "vm.swappiness = 7" >/etc/sysctl.d/50-a.conf; echo vm/laptop_mode=3 >>/etc/sysctl.conf',
+    // What would keep the next start from ending, did the agent read or mount it.
+    'printf "tmpfs %s tmpfs\\n" / /run /sys/fs/cgroup /usr/../proc >>/etc/fstab; rm /etc/machine-id; mkfifo /etc/machine-id',
+    "ln -sf /dev/zero /etc/hostname; mkfifo /etc/sysctl.d/10-a.conf; truncate -s 100G /etc/sysctl.d/20-a.conf",
     'echo "tmpfs /mnt tmpfs size=1m 0 0" >>/etc/fstab; echo "GREETING=\\"from a file\\"" >>/etc/environment',
   ];
   expect(await world.run(id, `sudo sh -ec '${settings.join("; ")}'`)).toMatchObject({ code: 0, stderr: "" });
@@ -57,6 +60,9 @@ async function writeSettings(id: string): Promise<void> {
 async function expectSettings(id: string): Promise<void> {
   const applied = 'cd /proc/sys/vm; cat swappiness laptop_mode; findmnt -no FSTYPE,OPTIONS /mnt; echo "$GREETING"';
   expect((await world.run(id, applied)).stdout).toMatch(/^7\n3\ntmpfs .*size=1024k.*\nfrom a file\n$/);
+  expect((await world.run(id, "cat /etc/hostname; wc -c </etc/machine-id; findmnt -no TARGET /run")).stdout).toBe(
+    "life\n33\n/run\n",
+  );
 }
 
 describe("an environment in a real guest, by a server that is no root", () => {

@@ -6,6 +6,9 @@ export interface ServerLock {
   release(): void;
 }
 
+/** Kept from the garbage collector, which closes a database, and so releases its lock. */
+const locked = new Set<DatabaseSync>();
+
 /**
  * Makes this process the only server on a data folder, by an exclusive transaction on a lock database that is never
  * written: SQLite's lock is the kernel's (fcntl(2)), so nothing stale is left by a process that was killed.
@@ -25,8 +28,10 @@ export function acquireServerLock(path: string): ServerLock {
       details: { path },
     });
   }
+  locked.add(database);
   return {
     release() {
+      locked.delete(database);
       if (database.isOpen) database.close();
     },
   };
