@@ -45,7 +45,12 @@ export default class Report implements Reporter {
 }
 
 /** The first line of each stack says where. */
-function messages(errors: readonly { readonly message: string; readonly stacks?: readonly { readonly file: string; readonly line: number }[] }[]): string {
+function messages(
+  errors: readonly {
+    readonly message: string;
+    readonly stacks?: readonly { readonly file: string; readonly line: number }[];
+  }[],
+): string {
   return errors
     .map(({ message, stacks }) => `${message}${stacks?.[0] ? `\n  at ${stacks[0].file}:${stacks[0].line}` : ""}`)
     .join("\n");
