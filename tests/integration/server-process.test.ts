@@ -90,11 +90,12 @@ describe("a server process", () => {
     const link = await first.ok("POST", "/v1/links");
     const signedIn = await first.call("POST", "/v1/session", { token: null, body: { token: link.token } });
     const cookie = String(signedIn.headers["set-cookie"]?.[0]).split(";")[0] ?? "";
+    const before = first.token;
     expect(await first.kill("SIGKILL")).toBeNull();
     const second = await start({ data: first.data });
     // Who has caught the one of before, on a port that a crash had left free, opens nothing with it.
-    expect(second.token).not.toBe(first.token);
-    expect((await second.call("GET", "/v1/session", { token: first.token })).status).toBe(401);
+    expect(second.token).not.toBe(before);
+    expect((await second.call("GET", "/v1/session", { token: before })).status).toBe(401);
     // The cookie's name has the port in it, which is another one here.
     const kept = cookie.replace(/_\d+=/, `_${second.port}=`);
     const headers = { cookie: kept, "x-microterm-session": JSON.parse(signedIn.text).key };
