@@ -11,18 +11,21 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 
-use crate::answer::{self, Answer, read_json};
-use crate::attach::Attachment;
+use crate::channel::answer::{self, Answer, read_json};
+use crate::channel::query::Query;
+use crate::channel::request_body::RequestBody;
 use crate::error::{CallError, CallResult, Code};
-use crate::programs::Programs;
-use crate::query::Query;
-use crate::reaper::Reaper;
-use crate::request_body::RequestBody;
-use crate::seal::Seal;
-use crate::terminals::Terminals;
-use crate::typing::Typing;
-use crate::user::User;
-use crate::{exec, file_calls, identity, metrics, power, seal};
+use crate::exec::call as exec;
+use crate::files::calls as file_calls;
+use crate::guest::sealing::Seal;
+use crate::guest::{identity, power, sealing as seal};
+use crate::process::metrics;
+use crate::process::programs::Programs;
+use crate::process::reaper::Reaper;
+use crate::process::user::User;
+use crate::terminal::attach::Attachment;
+use crate::terminal::input_stream::Typing;
+use crate::terminal::table::Terminals;
 
 /// The version of the protocol spoken.
 const PROTOCOL: u32 = 3;

@@ -1,59 +1,13 @@
 //! The microterm guest agent: PID 1 of a guest, or with `--listen` an ordinary process that offers the same calls.
 
 mod agent;
-mod answer;
-mod attach;
-mod body;
-mod boot;
-mod cgroup;
-mod devices;
-mod download;
-mod drains;
+mod channel;
 mod error;
 mod exec;
-mod exec_input;
-mod exec_run;
-mod exec_start;
-mod file_calls;
-mod file_data;
 mod files;
-mod frames_in;
-mod fstab;
-mod hold;
-mod identity;
-mod init;
-mod interfaces;
-mod left_out;
-mod metrics;
-mod port;
-mod power;
-mod programs;
-mod pty;
-mod query;
-mod randomness;
-mod reaper;
-mod request_body;
-mod ring;
-mod ring_budget;
-mod seal;
-mod serve;
-mod session;
-mod sparse;
-mod spawn;
-mod sysctl;
-mod tar_in;
-mod tar_members;
-mod tar_out;
-mod tar_threads;
-mod tenant_child;
-mod tenant_file;
+mod guest;
+mod process;
 mod terminal;
-mod terminals;
-mod typed;
-mod typing;
-mod upload;
-mod user;
-mod variables;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -65,8 +19,10 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 
 use crate::agent::Agent;
-use crate::reaper::Reaper;
-use crate::user::User;
+use crate::channel::{request_body, serve};
+use crate::guest::{init, power};
+use crate::process::reaper::{self, Reaper};
+use crate::process::user::User;
 
 const USAGE: &str = "usage: microterm-agent --listen unix:PATH [--home DIR] | --poweroff | --reboot | --version
 As PID 1 it takes no arguments.";

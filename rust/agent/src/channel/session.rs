@@ -1,0 +1,166 @@
+//! Sessions on a byte stream without connections: the resync of `docs/reference/agent-protocol.md`.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use microterm_wire::{MARKER_LEN, MarkerScanner};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::agent::Agent;
+use crate::channel::port::Port;
+use crate::channel::serve::serve_session;
+
+const READ_BYTES: usize = 32 << 10;
+/// Small frames leave the guest together: each write is an exit to the VMM. The kernel splits what is larger.
+const WRITE_BYTES: usize = 32 << 10;
+
+/// All that survives a session: what was read and not yet used, and the scanner that sees every byte.
+struct Input {
+    port: Port,
+    scanner: MarkerScanner,
+    /// Read, and not scanned yet: what followed a marker in one piece.
+    unscanned: VecDeque<u8>,
+    /// A marker that ended the session; its echo is due.
+    marker: Option<[u8; 16]>,
+}
+
+/// Serves sessions one after the other, until the port breaks.
+pub async fn serve_port(port: Port, magic: [u8; 16], agent: Rc<Agent>) -> io::Error {
+    let input =
+        Input { port: port.clone(), scanner: MarkerScanner::new(magic), unscanned: VecDeque::new(), marker: None };
+    let input = Rc::new(RefCell::new(input));
+    loop {
+        if let Err(error) = open_session(&port, &input).await {
+            return error;
+        }
+        let stream = SessionStream { input: input.clone(), output: Vec::new() };
+        tokio::select! {
+            () = serve_session(stream, agent.clone()) => {}
+            // Its readers leave with it, so that programs are held for the server's return, not for a stalled reader.
+            () = port.departed() => {}
+        }
+    }
+}
+
+/// Waits for a marker, echoes it, and waits for the first byte after it: nothing follows an echo until the host speaks.
+async fn open_session(port: &Port, input: &Rc<RefCell<Input>>) -> io::Result<()> {
+    let mut discarded = vec![0; READ_BYTES];
+    while input.borrow().marker.is_none() {
+        poll_fn(|context| input.borrow_mut().poll_read(context, &mut discarded)).await?;
+    }
+    let echo = {
+        let mut input = input.borrow_mut();
+        let session = input.marker.take().unwrap_or_default();
+        input.scanner.echo(&session)
+    };
+    write_echo(port, &echo).await?;
+    poll_fn(|context| input.borrow_mut().poll_spoken(context)).await
+}
+
+async fn write_echo(port: &Port, echo: &[u8; MARKER_LEN]) -> io::Result<()> {
+    let mut written = 0;
+    while written < echo.len() {
+        written += poll_fn(|context| port.poll_write(context, &echo[written..])).await?;
+    }
+    Ok(())
+}
+
+impl Input {
+    /// Reads and scans. Up to and with a marker, which is left in `marker`; what follows it waits for the next read.
+    fn poll_read(&mut self, context: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let count = if self.unscanned.is_empty() {
+            ready!(self.port.poll_read(context, buffer))?
+        } else {
+            let count = buffer.len().min(self.unscanned.len());
+            for (to, from) in buffer.iter_mut().zip(self.unscanned.drain(..count)) {
+                *to = from;
+            }
+            count
+        };
+        let Some(marker) = self.scanner.scan(&buffer[..count]) else { return Poll::Ready(Ok(count)) };
+        self.marker = Some(marker.session);
+        // Before what is left of an earlier piece, which came later.
+        for &byte in buffer[marker.end..count].iter().rev() {
+            self.unscanned.push_front(byte);
+        }
+        Poll::Ready(Ok(marker.end))
+    }
+
+    /// Waits for a byte without using it.
+    fn poll_spoken(&mut self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if self.unscanned.is_empty() {
+            let mut piece = vec![0; READ_BYTES];
+            let count = ready!(self.port.poll_read(context, &mut piece))?;
+            self.unscanned.extend(&piece[..count]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// One session's view of the port: ends at the next marker.
+struct SessionStream {
+    input: Rc<RefCell<Input>>,
+    output: Vec<u8>,
+}
+
+impl SessionStream {
+    fn poll_drain(&mut self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let mut written = 0;
+        let result = loop {
+            if written == self.output.len() {
+                break Poll::Ready(Ok(()));
+            }
+            match self.input.borrow().port.poll_write(context, &self.output[written..]) {
+                Poll::Ready(Ok(count)) => written += count,
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.output.drain(..written);
+        result
+    }
+}
+
+impl AsyncRead for SessionStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut input = self.input.borrow_mut();
+        if input.marker.is_none() {
+            let count = ready!(input.poll_read(context, buffer.initialize_unfilled()))?;
+            buffer.advance(count);
+        }
+        // A completed marker is nothing that the session's HTTP/2 could use, and neither is what stands before it.
+        match input.marker {
+            Some(_) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for SessionStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.output.len() >= WRITE_BYTES {
+            ready!(this.poll_drain(context))?;
+        }
+        let taken = bytes.len().min(WRITE_BYTES - this.output.len());
+        this.output.extend_from_slice(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_drain(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_drain(context)
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,7 @@
+//! Exec: a program that runs for one stream.
+
+pub mod call;
+pub mod drains;
+pub mod input;
+pub mod running;
+pub mod start;

@@ -1,0 +1,9 @@
+//! Trees of files as tars, in both directions.
+
+pub mod extract;
+pub mod file_data;
+pub mod left_out;
+pub mod receive;
+pub mod send;
+pub mod sparse;
+pub mod threads;

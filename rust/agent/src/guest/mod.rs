@@ -1,0 +1,12 @@
+//! What only PID 1 of a guest does: boot, identity, seal, power.
+
+pub mod boot;
+pub mod devices;
+pub mod fstab;
+pub mod identity;
+pub mod init;
+pub mod interfaces;
+pub mod power;
+pub mod randomness;
+pub mod sealing;
+pub mod sysctl;

@@ -1,0 +1,56 @@
+//! The cgroup of everything a tenant runs: its limits leave the agent room to answer.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::terminal::ring_budget;
+
+const ROOT: &str = "/sys/fs/cgroup";
+const TENANT: &str = "/sys/fs/cgroup/tenant";
+/// A process that writes its pid here is a tenant's program.
+const TENANT_PROCESSES: &str = "/sys/fs/cgroup/tenant/cgroup.procs";
+/// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set, and besides the rings':
+/// for what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
+const RESERVED_KIB: u64 = 16 << 10;
+/// What a small forked process takes, its kernel's part included: fewer processes than fill the memory.
+const PROCESS_KIB: u64 = 384;
+/// Enough for any build, and for a shell in the smallest guest.
+const PROCESSES: std::ops::RangeInclusive<u64> = 128..=4096;
+
+/// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted.
+pub fn create() -> io::Result<OwnedFd> {
+    // With cpu all programs together weigh as much as the agent alone: hundreds that run do not keep it from answering.
+    fs::write(format!("{ROOT}/cgroup.subtree_control"), "+cpu +memory +pids")?;
+    fs::create_dir_all(TENANT)?;
+    let available = meminfo_kib("MemAvailable:")?;
+    let reserved = RESERVED_KIB + (ring_budget::of_this_guest() >> 10);
+    let limit_kib = available.saturating_sub(reserved).max(available / 2);
+    fs::write(format!("{TENANT}/memory.max"), (limit_kib << 10).to_string())?;
+    let processes = (limit_kib / PROCESS_KIB).clamp(*PROCESSES.start(), *PROCESSES.end());
+    fs::write(format!("{TENANT}/pids.max"), processes.to_string())?;
+    Ok(fs::OpenOptions::new().write(true).open(TENANT_PROCESSES)?.into())
+}
+
+/// Makes the calling process, a child of PID 1, one of the tenant's programs.
+pub fn enter() -> io::Result<()> {
+    fs::write(TENANT_PROCESSES, "0")?;
+    fs::write("/proc/self/oom_score_adj", "0")
+}
+
+pub fn meminfo_kib(name: &str) -> io::Result<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo")?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.ok_or_else(|| io::Error::other("/proc/meminfo is not as expected"))
+}
+
+/// Whether no program is left in it.
+pub fn is_empty() -> bool {
+    fs::read_to_string(format!("{TENANT}/cgroup.events")).is_ok_and(|events| events.contains("populated 0"))
+}
+
+/// Kills every program in it at once, also those that are about to fork. Does nothing where the kernel cannot.
+pub fn kill_all() {
+    let _ = fs::write(format!("{TENANT}/cgroup.kill"), "1");
+}

@@ -1,0 +1,11 @@
+//! Processes of a guest: how they are started, limited, watched and ended.
+
+pub mod cgroup;
+pub mod metrics;
+pub mod programs;
+pub mod reaper;
+pub mod spawn;
+pub mod tenant_child;
+pub mod tenant_file;
+pub mod user;
+pub mod variables;

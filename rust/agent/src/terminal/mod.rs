@@ -1,0 +1,13 @@
+//! Terminals: programs on PTYs, rings of their output, and the streams that attach to them.
+
+pub mod accepted_input;
+pub mod attach;
+pub mod backpressure;
+pub mod input_stream;
+pub mod pty;
+pub mod ring;
+pub mod ring_budget;
+pub mod table;
+// A type is found in the file of its name.
+#[allow(clippy::module_inception)]
+pub mod terminal;

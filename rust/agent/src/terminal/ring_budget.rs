@@ -1,0 +1,88 @@
+//! The memory of all terminals' rings together. Each may have its 4 MiB, and 64 of them 256: more than a small guest has.
+
+use std::cell::RefCell;
+
+use crate::process::cgroup;
+use crate::terminal::terminal::Output;
+
+/// One part in so many of the guest's memory.
+const SHARE: u64 = 32;
+/// At least, and at most what all rings can be.
+const BYTES: (u64, u64) = (8 << 20, 320 << 20);
+
+/// For a guest of so much memory.
+pub fn of_memory(bytes: u64) -> u64 {
+    (bytes / SHARE).clamp(BYTES.0, BYTES.1)
+}
+
+pub fn of_this_guest() -> u64 {
+    of_memory(cgroup::meminfo_kib("MemTotal:").map_or(0, |kib| kib << 10))
+}
+
+/// The largest rings give up their oldest bytes until all fit.
+pub fn keep(outputs: &[&RefCell<Output>], budget: u64) {
+    let mut used: u64 = outputs.iter().map(|output| output.borrow().ring.memory()).sum();
+    while used > budget {
+        let Some(largest) = outputs.iter().max_by_key(|output| output.borrow().ring.memory()) else { return };
+        let freed = largest.borrow_mut().ring.give_up_block();
+        if freed == 0 {
+            return;
+        }
+        used -= freed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{keep, of_memory};
+    use crate::terminal::backpressure::Readers;
+    use crate::terminal::ring::Ring;
+    use crate::terminal::terminal::Output;
+    use std::cell::RefCell;
+    use std::time::Instant;
+
+    fn output(bytes: usize) -> RefCell<Output> {
+        let mut ring = Ring::new(80, 24);
+        ring.push(&vec![b'x'; bytes]);
+        RefCell::new(Output { ring, readers: Readers::new(Instant::now()), ended: None, removed: false })
+    }
+
+    #[test]
+    fn the_budget_is_a_small_part_of_the_memory() {
+        assert_eq!(of_memory(128 << 20), 8 << 20);
+        assert_eq!(of_memory(1 << 30), 32 << 20);
+        assert_eq!(of_memory(1 << 40), 320 << 20);
+    }
+
+    #[test]
+    fn the_largest_give_up_their_oldest_bytes_and_the_newest_stay() {
+        let all = [output(4 << 20), output(3 << 20), output(100_000), output(0)];
+        let small = all[2].borrow().ring.memory();
+        keep(&all.each_ref(), 2 << 20);
+        let kept: Vec<u64> = all.iter().map(|output| output.borrow().ring.memory()).collect();
+        assert!(kept.iter().sum::<u64>() <= 2 << 20, "{kept:?}");
+        assert_eq!(kept[2], small);
+        assert!(kept[0].abs_diff(kept[1]) <= 64 << 10, "{kept:?}");
+        for output in &all {
+            let output = output.borrow();
+            let (start, end) = (output.ring.start(), output.ring.end());
+            assert!(end - start <= output.ring.memory());
+            let mut at = start;
+            while at < end {
+                at += output.ring.piece(at, usize::MAX).len() as u64;
+            }
+        }
+        // It goes on where it was.
+        let mut first = all[0].borrow_mut();
+        let end = first.ring.end();
+        first.ring.push(b"after");
+        assert_eq!(first.ring.piece(end, 5), b"after");
+    }
+
+    #[test]
+    fn what_is_written_to_right_now_is_not_given_up() {
+        let all = [output(10), output(10)];
+        keep(&all.each_ref(), 0);
+        assert_eq!(all[0].borrow().ring.piece(0, 100).len(), 10);
+    }
+}
