@@ -2,6 +2,8 @@
 
 use std::io;
 
+use http::Method;
+
 /// A code of `docs/reference/agent-protocol.md`, "Errors".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -82,4 +84,12 @@ impl CallError {
 
 pub fn bad_request(message: impl Into<String>) -> CallError {
     CallError::new(Code::BadRequest, message)
+}
+
+pub fn internal(message: impl Into<String>) -> CallError {
+    CallError::new(Code::Internal, message)
+}
+
+pub fn no_such_call(method: &Method, path: &str) -> CallError {
+    CallError::new(Code::NotFound, format!("no call {method} {path}"))
 }

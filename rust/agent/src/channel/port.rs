@@ -19,7 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
-use crate::terminal::pty;
+use crate::descriptor;
 
 /// The name that the host gives the port.
 const PORT_NAME: &str = "microterm.agent";
@@ -104,7 +104,7 @@ impl Port {
 /// Passes the port's edges on. Reader and writer try before they wait, and this runs between their turns, so no edge
 /// falls between a failed try and its waker.
 async fn watch(epoll: Epoll, watched: Rc<RefCell<Watched>>, departed: Rc<Notify>) {
-    let fd: AsyncFd<OwnedFd> = pty::watch(epoll.0).expect("an epoll can be watched by another");
+    let fd: AsyncFd<OwnedFd> = descriptor::watch(epoll.0).expect("an epoll can be watched by another");
     loop {
         let Ok(mut ready) = fd.readable().await else { return };
         if let Ok(Ok(events)) = ready.try_io(next_events) {

@@ -1,6 +1,7 @@
 //! HTTP/2 on any byte stream, and the unix socket of the process mode.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -9,6 +10,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::rt::{Executor, Read, ReadBufCursor, Write};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -16,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
-use crate::agent::Agent;
+use crate::channel::answer::Answer;
 
 /// Streams at once in a session.
 const MAX_STREAMS: u32 = 128;
@@ -36,10 +39,18 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for SessionTasks {
     }
 }
 
+/// What answers the requests of sessions. The channel knows no call.
+pub trait Dispatch: Clone + 'static {
+    fn dispatch(self, request: Request<Incoming>) -> impl Future<Output = Answer> + 'static;
+}
+
 /// Serves one session until its stream ends or breaks. Everything that the session started for itself ends with it.
-pub async fn serve_session<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S, agent: Rc<Agent>) {
+pub async fn serve_session<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S, dispatch: impl Dispatch) {
     let tasks = SessionTasks::default();
-    let service = service_fn(move |request| agent.clone().answer(request));
+    let service = service_fn(move |request| {
+        let answer = dispatch.clone().dispatch(request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
     let connection = http2::Builder::new(tasks.clone())
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
@@ -57,7 +68,7 @@ pub async fn serve_session<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: 
 }
 
 /// Listens at `path`, for its owner alone, and serves every connection. Replaces a socket that nobody listens at.
-pub async fn listen(path: &Path, agent: Rc<Agent>) -> io::Result<()> {
+pub async fn listen(path: &Path, dispatch: impl Dispatch) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
         && std::os::unix::net::UnixStream::connect(path).is_err()
     {
@@ -73,7 +84,7 @@ pub async fn listen(path: &Path, agent: Rc<Agent>) -> io::Result<()> {
     println!("microterm-agent: ready");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::task::spawn_local(serve_session(stream, agent.clone()))),
+            Ok((stream, _)) => drop(tokio::task::spawn_local(serve_session(stream, dispatch.clone()))),
             // Out of descriptors: those in use will come back.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }

@@ -11,9 +11,8 @@ use std::task::{Context, Poll, ready};
 use microterm_wire::{MARKER_LEN, MarkerScanner};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::agent::Agent;
 use crate::channel::port::Port;
-use crate::channel::serve::serve_session;
+use crate::channel::serve::{Dispatch, serve_session};
 
 const READ_BYTES: usize = 32 << 10;
 /// Small frames leave the guest together: each write is an exit to the VMM. The kernel splits what is larger.
@@ -30,7 +29,7 @@ struct Input {
 }
 
 /// Serves sessions one after the other, until the port breaks.
-pub async fn serve_port(port: Port, magic: [u8; 16], agent: Rc<Agent>) -> io::Error {
+pub async fn serve_port(port: Port, magic: [u8; 16], dispatch: impl Dispatch) -> io::Error {
     let input =
         Input { port: port.clone(), scanner: MarkerScanner::new(magic), unscanned: VecDeque::new(), marker: None };
     let input = Rc::new(RefCell::new(input));
@@ -40,7 +39,7 @@ pub async fn serve_port(port: Port, magic: [u8; 16], agent: Rc<Agent>) -> io::Er
         }
         let stream = SessionStream { input: input.clone(), output: Vec::new() };
         tokio::select! {
-            () = serve_session(stream, agent.clone()) => {}
+            () = serve_session(stream, dispatch.clone()) => {}
             // Its readers leave with it, so that programs are held for the server's return, not for a stalled reader.
             () = port.departed() => {}
         }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::serve_port;
 use crate::channel::port::Port;
-use crate::process::reaper::{self, Reaper};
+use crate::process::reaper::{self, CHILDREN_OF_TESTS, Reaper};
 use crate::process::user::User;
 
 const MAGIC: [u8; 16] = *b"\x1d\x1e\x1f-overlapping\x1d";
@@ -28,8 +28,9 @@ fn marker(session: u8) -> Vec<u8> {
 
 /// Runs a test with the host's end of a served port.
 fn with_port<F: Future<Output = ()>>(test: impl FnOnce(UnixStream) -> F) {
+    let _children = CHILDREN_OF_TESTS.read();
     let user = User::own(None);
-    let runtime = crate::runtime(&user);
+    let runtime = crate::run::runtime(&user);
     LocalSet::new().block_on(&runtime, async {
         let (ours, theirs) = Pair::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
@@ -37,7 +38,7 @@ fn with_port<F: Future<Output = ()>>(test: impl FnOnce(UnixStream) -> F) {
         let port = Port::watch(File::from(OwnedFd::from(theirs))).unwrap();
         let reaper = Reaper::default();
         spawn_local(reaper.clone().run(reaper::block(&[Signal::SIGCHLD]), |_| {}));
-        spawn_local(serve_port(port, MAGIC, crate::agent(user, reaper, None, false)));
+        spawn_local(serve_port(port, MAGIC, crate::run::agent(user, reaper, None, false)));
         timeout(DEADLINE, test(UnixStream::from_std(ours).unwrap())).await.expect("the test ends before its deadline");
     });
 }

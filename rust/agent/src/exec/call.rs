@@ -1,6 +1,5 @@
 //! Exec: a program run for one stream; its output as frames, its end when the stream ends early.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,42 +8,20 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use microterm_wire::{AgentFrame, Ended, Frame};
 
-use crate::agent::Agent;
 use crate::channel::answer::{self, Answer};
 use crate::channel::answer_body::{BodyError, Pieces};
 use crate::channel::frames::{Fault, FramesIn};
 use crate::channel::request_body::RequestBody;
-use crate::error::{CallError, CallResult, Code};
-use crate::exec::drains::Drains;
+use crate::error::CallResult;
+use crate::exec::execs::{Execs, Slot};
 use crate::exec::running::Running;
 use crate::exec::start::{Started, start};
-
-const MAX_EXECS: usize = 64;
-
-/// How many run, and what those that have ended left behind.
-#[derive(Default)]
-pub struct Execs {
-    running: Cell<usize>,
-    pub drains: Rc<Drains>,
-}
-
-struct Slot(Rc<Execs>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.running.set(self.0.running.get() - 1);
-    }
-}
+use crate::process::programs::Programs;
 
 /// Answers at once; the program starts when its first frame has come.
-pub fn call(agent: &Rc<Agent>, body: RequestBody) -> CallResult<Answer> {
-    let execs = agent.execs.clone();
-    if execs.running.get() >= MAX_EXECS {
-        return Err(CallError::new(Code::TooMany, format!("{MAX_EXECS} programs run")));
-    }
-    execs.running.set(execs.running.get() + 1);
-    let slot = Slot(execs);
-    let starting = Box::pin(start(agent.clone(), FramesIn::new(body)));
+pub fn call(programs: &Rc<Programs>, execs: &Rc<Execs>, body: RequestBody) -> CallResult<Answer> {
+    let slot = Slot::take(execs)?;
+    let starting = Box::pin(start(programs.clone(), execs.drains.clone(), FramesIn::new(body)));
     Ok(answer::stream(Exec { state: State::Starting(starting), fault: Fault::default(), _slot: slot }))
 }
 

@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::sleep;
 
-use crate::terminal::pty;
+use crate::descriptor;
 
 /// Pipes at once: descriptors are few. Past it the oldest is closed.
 const MAX_DRAINS: usize = 256;
@@ -44,7 +44,7 @@ async fn drain(pipe: Rc<AsyncFd<OwnedFd>>) {
         let Ok(mut ready) = pipe.readable().await else { return };
         // Not kept while nothing comes: it would be held for every pipe.
         let mut buffer = vec![0; TURN_BYTES];
-        match ready.try_io(|pipe| pty::read(pipe.get_ref(), &mut buffer)) {
+        match ready.try_io(|pipe| descriptor::read(pipe.get_ref(), &mut buffer)) {
             Ok(Ok(0)) => return,
             Ok(Err(error)) if error.kind() != ErrorKind::Interrupted => return,
             // Nothing there: only now it may be waited for again.

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 
 use crate::channel::frames::{Fault, FramesIn};
+use crate::descriptor;
 use crate::process::reaper::Reaper;
 use crate::terminal::pty;
 
@@ -80,7 +81,7 @@ async fn write_all(input: &Input, mut bytes: &[u8]) -> io::Result<()> {
     };
     while !bytes.is_empty() {
         let mut ready = fd.writable().await?;
-        match ready.try_io(|fd| pty::write(&fd.as_raw_fd(), bytes)) {
+        match ready.try_io(|fd| descriptor::write(&fd.as_raw_fd(), bytes)) {
             Ok(Ok(count)) => bytes = &bytes[count..],
             Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(Err(error)) => return Err(error),

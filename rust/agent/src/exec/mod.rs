@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod drains;
+pub mod execs;
 pub mod input;
 pub mod running;
 pub mod start;

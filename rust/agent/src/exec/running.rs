@@ -17,11 +17,11 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Sleep, sleep};
 
 use crate::channel::frames::{Fault, FramesIn};
+use crate::descriptor;
 use crate::exec::drains::Drains;
 use crate::exec::input::{self as exec_input, Input};
+use crate::process::hang_up;
 use crate::process::reaper::Reaper;
-use crate::terminal::pty;
-use crate::terminal::terminal::hang_up_group;
 
 /// Output in one piece: with its frame's header it fills one HTTP/2 frame of 16 KiB.
 const PIECE_BYTES: usize = (16 << 10) - 64;
@@ -137,7 +137,7 @@ impl Running {
         self.ended = Some(ended.unwrap_or(Ended::Code(0)));
         self.afterwards = Some(Afterwards { limit: Box::pin(sleep(LINGER_LIMIT)), silence: None });
         for outlet in &mut self.outlets {
-            outlet.owed = pty::waiting(outlet.fd.get_ref());
+            outlet.owed = descriptor::waiting(outlet.fd.get_ref());
         }
     }
 
@@ -151,11 +151,11 @@ impl Running {
         let buffer = &mut self.buffer;
         loop {
             // Not only when told that it is readable: what came before the program's end must be found after it.
-            let mut result = pty::read(outlet.fd.get_ref(), buffer);
+            let mut result = descriptor::read(outlet.fd.get_ref(), buffer);
             if would_block(&result) {
                 let Ok(mut ready) = ready!(outlet.fd.poll_read_ready(context)) else { return Poll::Ready(None) };
                 // Read once more: only a read that finds nothing may forget the readiness.
-                match ready.try_io(|fd| pty::read(fd.get_ref(), buffer)) {
+                match ready.try_io(|fd| descriptor::read(fd.get_ref(), buffer)) {
                     Ok(second) => result = second,
                     Err(_) => continue,
                 }
@@ -184,7 +184,7 @@ impl Drop for Running {
             task.abort();
         }
         if self.ended.is_none() {
-            hang_up_group(self.pid, &self.reaper);
+            hang_up::group(self.pid, &self.reaper);
         }
         if self.slave.is_none() {
             // What the program left behind lives on, and would die of a pipe that nobody reads.

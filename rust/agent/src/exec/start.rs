@@ -11,18 +11,18 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use serde::Deserialize;
 
-use crate::agent::Agent;
 use crate::channel::answer;
 use crate::channel::answer_body::BodyError;
 use crate::channel::frames::FramesIn;
+use crate::descriptor;
 use crate::error::{CallError, bad_request};
+use crate::exec::drains::Drains;
 use crate::exec::input::Input;
 use crate::exec::running::{Outlet, OwnEnds, Running};
-use crate::process::programs::{Program, Streams, describe};
+use crate::process::programs::{Program, Programs, Streams, describe};
 use crate::process::user::User;
 use crate::process::variables;
-use crate::terminal::pty::{self, Pty};
-use crate::terminal::table::check_size;
+use crate::terminal::pty::{Pty, check_size};
 
 /// What execve(2) takes, 2 MiB, has room in it though every character be escaped.
 const MAX_START: usize = 16 << 20;
@@ -61,7 +61,7 @@ pub enum Started {
 }
 
 /// Starts the program of the first frame.
-pub async fn start(agent: Rc<Agent>, mut frames: FramesIn) -> Result<Started, BodyError> {
+pub async fn start(programs: Rc<Programs>, drains: Rc<Drains>, mut frames: FramesIn) -> Result<Started, BodyError> {
     let mut json = Vec::new();
     loop {
         let Some(HostFrame::Start(piece)) = frames.next().await.map_err(|broken| broken.0)? else {
@@ -76,7 +76,7 @@ pub async fn start(agent: Rc<Agent>, mut frames: FramesIn) -> Result<Started, Bo
             break;
         }
     }
-    match prepare(&agent, &json).await {
+    match prepare(&programs, drains, &json).await {
         Ok(running) => Ok(Started::Running(running, frames)),
         Err((code, message)) => {
             let json = serde_json::json!({ "code": code, "message": message });
@@ -85,15 +85,15 @@ pub async fn start(agent: Rc<Agent>, mut frames: FramesIn) -> Result<Started, Bo
     }
 }
 
-async fn prepare(agent: &Rc<Agent>, json: &[u8]) -> Result<Box<Running>, (&'static str, String)> {
+async fn prepare(programs: &Programs, drains: Rc<Drains>, json: &[u8]) -> Result<Box<Running>, (&'static str, String)> {
     let failed = |error: CallError| ("failed", error.message);
     let start: Start = answer::parse_json(json).map_err(failed)?;
     if start.command.is_empty() {
         return Err(failed(bad_request("the command is empty")));
     }
-    let is_root = start.user == Some(As::Root) && agent.programs.user.switch;
+    let is_root = start.user == Some(As::Root) && programs.user.switch;
     let root = if is_root { Some(User::root().await) } else { None };
-    let user = root.as_ref().unwrap_or(&agent.programs.user);
+    let user = root.as_ref().unwrap_or(&programs.user);
     let machine_env = &variables::of_machine(user).await;
     let program = Program { command: &start.command, machine_env, env: &start.env, cwd: start.cwd.as_deref(), user };
     let io = |error: std::io::Error| ("failed", error.to_string());
@@ -104,9 +104,9 @@ async fn prepare(agent: &Rc<Agent>, json: &[u8]) -> Result<Box<Running>, (&'stat
         }
         None => pipe_streams(user).map_err(io)?,
     };
-    let launching = agent.programs.launch(&program, &streams).map_err(failed)?;
-    let reaper = agent.programs.reaper.clone();
-    let running = Box::new(Running::new(launching.pid, reaper, agent.execs.drains.clone(), ends));
+    let launching = programs.launch(&program, &streams).map_err(failed)?;
+    let reaper = programs.reaper.clone();
+    let running = Box::new(Running::new(launching.pid, reaper, drains, ends));
     drop(theirs);
     launching.started().await.map_err(|failure| describe(&failure, &program))?;
     Ok(running)
@@ -117,7 +117,7 @@ type Opened = (Streams, OwnEnds, Vec<OwnedFd>);
 
 fn terminal_streams(pty: Pty) -> std::io::Result<Opened> {
     let slave = pty.slave.as_raw_fd();
-    let master = Rc::new(pty::watch(pty.master)?);
+    let master = Rc::new(descriptor::watch(pty.master)?);
     let outlets = vec![Outlet::new(master.clone(), AgentFrame::Stdout)];
     let ends = OwnEnds { outlets, input: Input::Terminal(master), slave: Some(pty.slave) };
     Ok((Streams { stdin: slave, stdout: slave, stderr: slave, tty: true }, ends, Vec::new()))
@@ -140,9 +140,9 @@ fn pipe_streams(user: &User) -> std::io::Result<Opened> {
     let streams =
         Streams { stdin: stdin.as_raw_fd(), stdout: stdout.as_raw_fd(), stderr: stderr.as_raw_fd(), tty: false };
     let outlets = vec![
-        Outlet::new(Rc::new(pty::watch(output)?), AgentFrame::Stdout),
-        Outlet::new(Rc::new(pty::watch(errors)?), AgentFrame::Stderr),
+        Outlet::new(Rc::new(descriptor::watch(output)?), AgentFrame::Stdout),
+        Outlet::new(Rc::new(descriptor::watch(errors)?), AgentFrame::Stderr),
     ];
-    let ends = OwnEnds { outlets, input: Input::Pipe(pty::watch(input)?), slave: None };
+    let ends = OwnEnds { outlets, input: Input::Pipe(descriptor::watch(input)?), slave: None };
     Ok((streams, ends, vec![stdin, stdout, stderr]))
 }

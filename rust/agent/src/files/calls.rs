@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
-use crate::agent::no_such_call;
 use crate::channel::answer::{self, Answer};
 use crate::channel::query::Query;
 use crate::channel::request_body::RequestBody;
-use crate::error::{CallResult, bad_request};
+use crate::error::{CallResult, bad_request, no_such_call};
 use crate::files::entries::{self as files, on_file_thread};
 use crate::files::tar::{receive as tar_in, send as tar_out};
 use crate::files::{download, upload};

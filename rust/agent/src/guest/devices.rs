@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
@@ -12,6 +14,11 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 const DISK: u32 = 6;
 /// As many as the driver makes by itself.
 const LOOPS: u64 = 8;
+
+/// How long a device may take to appear. The host's own deadline is shorter; this one only ends the waiting.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How often to look for it.
+const INTERVAL: Duration = Duration::from_millis(1);
 
 struct Device {
     path: &'static str,
@@ -47,4 +54,16 @@ fn make_node(path: &str, kind: SFlag, (major, minor): (u64, u64), mode: u32, gro
     }
     fs::set_permissions(path, PermissionsExt::from_mode(mode))?;
     chown(path, Some(0), Some(group))
+}
+
+/// Looks until something is there. Devices come a moment after their driver.
+pub fn wait_for<T>(look: impl Fn() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let found = look();
+        if found.is_some() || Instant::now() > deadline {
+            return found;
+        }
+        thread::sleep(INTERVAL);
+    }
 }

@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::agent::Agent;
 use crate::channel::answer::{self, Answer};
 use crate::error::{CallError, CallResult, bad_request};
+use crate::guest::host_keys;
 use crate::guest::randomness::{Seed, reseed, set_clock};
 use crate::process::tenant_file;
 
@@ -75,11 +76,11 @@ pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
     }
     check_environment(&identity.environment)?;
     if agent.is_guest {
-        let unsealing = agent.seal.begin_identity()?;
+        let unsealing = agent.seal().begin_identity()?;
         let result = become_it(&identity, &seed, unsealing.is_some());
         let result = match result {
-            Ok(()) => agent.seal.renew_host_keys(&agent.programs).await,
-            failed => failed,
+            Ok(()) if agent.seal().take_had_host_keys() => host_keys::make(&agent.programs).await,
+            result => result,
         };
         if let Some(unsealing) = unsealing {
             unsealing.finish(result.as_ref().err());

@@ -3,6 +3,7 @@
 pub mod boot;
 pub mod devices;
 pub mod fstab;
+pub mod host_keys;
 pub mod identity;
 pub mod init;
 pub mod interfaces;

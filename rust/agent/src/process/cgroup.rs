@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use crate::terminal::ring_budget;
+use crate::process::memory;
 
 const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
@@ -18,13 +18,13 @@ const PROCESS_KIB: u64 = 384;
 /// Enough for any build, and for a shell in the smallest guest.
 const PROCESSES: std::ops::RangeInclusive<u64> = 128..=4096;
 
-/// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted.
-pub fn create() -> io::Result<OwnedFd> {
+/// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted. `rings` are the bytes that terminals' rings may take.
+pub fn create(rings: u64) -> io::Result<OwnedFd> {
     // With cpu all programs together weigh as much as the agent alone: hundreds that run do not keep it from answering.
     fs::write(format!("{ROOT}/cgroup.subtree_control"), "+cpu +memory +pids")?;
     fs::create_dir_all(TENANT)?;
-    let available = meminfo_kib("MemAvailable:")?;
-    let reserved = RESERVED_KIB + (ring_budget::of_this_guest() >> 10);
+    let available = memory::available_kib()?;
+    let reserved = RESERVED_KIB + (rings >> 10);
     let limit_kib = available.saturating_sub(reserved).max(available / 2);
     fs::write(format!("{TENANT}/memory.max"), (limit_kib << 10).to_string())?;
     let processes = (limit_kib / PROCESS_KIB).clamp(*PROCESSES.start(), *PROCESSES.end());
@@ -36,13 +36,6 @@ pub fn create() -> io::Result<OwnedFd> {
 pub fn enter() -> io::Result<()> {
     fs::write(TENANT_PROCESSES, "0")?;
     fs::write("/proc/self/oom_score_adj", "0")
-}
-
-pub fn meminfo_kib(name: &str) -> io::Result<u64> {
-    let meminfo = fs::read_to_string("/proc/meminfo")?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    kib.ok_or_else(|| io::Error::other("/proc/meminfo is not as expected"))
 }
 
 /// Whether no program is left in it.

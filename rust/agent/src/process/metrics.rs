@@ -1,6 +1,7 @@
 //! What the guest uses, read from /proc and statvfs(3) when asked.
 
 use std::fs;
+use std::io;
 use std::time::Instant;
 
 use nix::sys::statvfs::statvfs;
@@ -8,6 +9,7 @@ use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::error::{CallError, CallResult, Code};
+use crate::process::memory;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,14 +47,17 @@ struct Disk {
 
 /// Reads all. `Internal` where /proc is missing or not as proc(5) says.
 pub fn read(started: Instant) -> CallResult<Metrics> {
-    let memory = proc_file("/proc/meminfo")?;
+    let meminfo = |error: io::Error| CallError::io("/proc/meminfo", &error);
     let root = statvfs("/").map_err(|error| CallError::io("statvfs /", &error.into()))?;
     let block_kib = |blocks: u64| blocks.saturating_mul(root.fragment_size()) / 1024;
     let load = proc_file("/proc/loadavg")?;
     Ok(Metrics {
         uptime_ms: uptime_ms(started),
         cpu: cpu(&proc_file("/proc/stat")?).ok_or_else(|| malformed("/proc/stat"))?,
-        memory: Memory { total_kib: kib(&memory, "MemTotal:")?, available_kib: kib(&memory, "MemAvailable:")? },
+        memory: Memory {
+            total_kib: memory::total_kib().map_err(meminfo)?,
+            available_kib: memory::available_kib().map_err(meminfo)?,
+        },
         disk: Disk { total_kib: block_kib(root.blocks()), free_kib: block_kib(root.blocks_available()) },
         processes: processes()?,
         load1: load.split(' ').next().and_then(|first| first.parse().ok()).ok_or_else(|| malformed("/proc/loadavg"))?,
@@ -81,11 +86,6 @@ fn cpu(stat: &str) -> Option<Cpu> {
     let ticks: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
     let [user, nice, system, idle, iowait, irq, softirq, ..] = ticks[..] else { return None };
     Some(Cpu { user_ms: (user + nice) * 10, system_ms: (system + irq + softirq) * 10, idle_ms: (idle + iowait) * 10 })
-}
-
-fn kib(meminfo: &str, name: &str) -> CallResult<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or_else(|| malformed("/proc/meminfo"))
 }
 
 fn processes() -> CallResult<usize> {

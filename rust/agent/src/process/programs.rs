@@ -6,11 +6,10 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::rc::Rc;
 
 use crate::error::{CallError, CallResult, Code, bad_request};
-use crate::guest::sealing::Seal;
 use crate::process::reaper::Reaper;
+use crate::process::seal::Seal;
 use crate::process::spawn::{Launch, LaunchError, Launching, Stage, c_string, launch};
 use crate::process::user::User;
 
@@ -22,7 +21,7 @@ pub struct Programs {
     pub user: User,
     pub reaper: Reaper,
     pub cgroup: Option<OwnedFd>,
-    pub seal: Rc<Seal>,
+    pub seal: Seal,
     /// The environment's name; empty until somebody has named it.
     pub environment_name: RefCell<String>,
 }

@@ -75,3 +75,8 @@ pub fn block(signals: &[Signal]) -> SigSet {
     set.thread_block().expect("a valid signal set can be blocked");
     set
 }
+
+/// A reaper collects every child of its process, another test's too. Tests with a reaper hold this for reading, and those
+/// that wait for a child themselves for writing.
+#[cfg(test)]
+pub static CHILDREN_OF_TESTS: std::sync::RwLock<()> = std::sync::RwLock::new(());

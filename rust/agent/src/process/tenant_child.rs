@@ -68,6 +68,7 @@ pub fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{finish, shown};
+    use crate::process::reaper::CHILDREN_OF_TESTS;
     use nix::unistd::Pid;
     use std::io;
     use std::os::unix::process::ExitStatusExt;
@@ -76,6 +77,7 @@ mod tests {
 
     #[test]
     fn a_child_is_waited_for_until_its_deadline() {
+        let _children = CHILDREN_OF_TESTS.write();
         let start = |script: &str| Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
         let finish = |child: &Child, patience| finish(Pid::from_raw(child.id() as i32), patience);
         let forever = Duration::from_secs(60);

@@ -12,7 +12,8 @@ use crate::channel::answer_body::{BodyError, Pieces};
 use crate::channel::frames::{Fault, FramesIn};
 use crate::channel::request_body::RequestBody;
 use crate::error::{CallError, CallResult, Code};
-use crate::terminal::terminal::{Output, Terminal};
+use crate::terminal::output::Output;
+use crate::terminal::terminal::Terminal;
 
 /// Output in one piece: with its frame's header it fills one HTTP/2 frame of 16 KiB.
 const PIECE_BYTES: usize = (16 << 10) - 64;

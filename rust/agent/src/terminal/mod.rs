@@ -9,5 +9,7 @@ pub mod ring;
 pub mod ring_budget;
 pub mod table;
 // A type is found in the file of its name.
+pub mod output;
+pub mod pty_reader;
 #[allow(clippy::module_inception)]
 pub mod terminal;

@@ -7,8 +7,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, fchown};
 
 use nix::sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr};
-use tokio::io::unix::AsyncFd;
 
+use microterm_wire::frame::MAX_DIMENSION;
+
+use crate::error::{CallResult, bad_request};
 use crate::process::user::User;
 
 /// The group `tty`, as Debian numbers it and devpts is mounted with.
@@ -56,12 +58,6 @@ impl Pty {
     }
 }
 
-/// Lets the event loop wait for a descriptor.
-pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an OwnedFd names one open descriptor for as long as it lives, and the AsyncFd owns it.
-    unsafe { AsyncFd::register(fd) }.map_err(io::Error::from)
-}
-
 /// Sets the window's size; the kernel sends SIGWINCH to the foreground group when it changed.
 pub fn resize(master: &impl AsRawFd, cols: u16, rows: u16) -> io::Result<()> {
     let size = libc::winsize { ws_col: cols, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
@@ -72,27 +68,12 @@ pub fn resize(master: &impl AsRawFd, cols: u16, rows: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads what is there. `WouldBlock` when nothing is; `Ok(0)` also for the hang-up that Linux reports as EIO.
-pub fn read(fd: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: the pointer and length describe a live, writable buffer.
-    let count = unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-    if count >= 0 {
-        return Ok(count as usize);
+/// Refuses a size that no frame can carry.
+pub fn check_size(cols: u16, rows: u16) -> CallResult<()> {
+    let range = 1..=MAX_DIMENSION;
+    if range.contains(&cols) && range.contains(&rows) {
+        Ok(())
+    } else {
+        Err(bad_request("cols and rows are 1 to 1000 each"))
     }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::EIO) { Ok(0) } else { Err(error) }
-}
-
-/// Bytes that can be read at once; 0 where that is not known.
-pub fn waiting(fd: &impl AsRawFd) -> u64 {
-    let mut count: c_int = 0;
-    // SAFETY: FIONREAD writes one int.
-    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut count) } == 0 { count.max(0) as u64 } else { 0 }
-}
-
-/// Writes what fits. `WouldBlock` when nothing does.
-pub fn write(fd: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
-    // SAFETY: the pointer and length describe a live buffer.
-    let count = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-    if count >= 0 { Ok(count as usize) } else { Err(io::Error::last_os_error()) }
 }

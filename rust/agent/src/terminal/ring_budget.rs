@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use crate::process::cgroup;
-use crate::terminal::terminal::Output;
+use crate::process::memory;
+use crate::terminal::output::Output;
 
 /// One part in so many of the guest's memory.
 const SHARE: u64 = 32;
@@ -16,7 +16,7 @@ pub fn of_memory(bytes: u64) -> u64 {
 }
 
 pub fn of_this_guest() -> u64 {
-    of_memory(cgroup::meminfo_kib("MemTotal:").map_or(0, |kib| kib << 10))
+    of_memory(memory::total_kib().map_or(0, |kib| kib << 10))
 }
 
 /// The largest rings give up their oldest bytes until all fit.
@@ -36,8 +36,8 @@ pub fn keep(outputs: &[&RefCell<Output>], budget: u64) {
 mod tests {
     use super::{keep, of_memory};
     use crate::terminal::backpressure::Readers;
+    use crate::terminal::output::Output;
     use crate::terminal::ring::Ring;
-    use crate::terminal::terminal::Output;
     use std::cell::RefCell;
     use std::time::Instant;
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::process::programs::{Program, Programs, Streams, start_error};
 use crate::process::variables;
-use crate::terminal::pty::Pty;
-use crate::terminal::ring_budget;
+use crate::terminal::pty::{Pty, check_size};
 use crate::terminal::terminal::Terminal;
+use crate::terminal::{pty_reader, ring_budget};
 
 /// Terminals whose program runs.
 const MAX_LIVE: usize = 64;
@@ -96,7 +96,7 @@ impl Terminals {
         let table = self.clone();
         let slave = pty.slave;
         tokio::task::spawn_local(async move {
-            followed.clone().follow(slave, exit).await;
+            pty_reader::follow(&followed, slave, exit).await;
             table.note_end(&followed);
         });
         launching.started().await.map_err(|failure| start_error(&failure, &program))?;
@@ -167,14 +167,5 @@ impl Drop for Starting {
         if let Some(terminal) = self.terminal.take() {
             terminal.hang_up();
         }
-    }
-}
-
-pub fn check_size(cols: u16, rows: u16) -> CallResult<()> {
-    let range = 1..=microterm_wire::frame::MAX_DIMENSION;
-    if range.contains(&cols) && range.contains(&rows) {
-        Ok(())
-    } else {
-        Err(bad_request("cols and rows are 1 to 1000 each"))
     }
 }

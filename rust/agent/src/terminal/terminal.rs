@@ -4,40 +4,23 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use microterm_wire::Ended;
-use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Mutex, Notify, oneshot};
-use tokio::task::yield_now;
-use tokio::time::{sleep, sleep_until};
+use tokio::sync::{Mutex, Notify};
 
+use crate::descriptor;
+use crate::process::hang_up;
 use crate::process::reaper::Reaper;
 use crate::terminal::accepted_input::Typed;
-use crate::terminal::backpressure::{Readers, Room};
+use crate::terminal::backpressure::Readers;
+use crate::terminal::output::Output;
 use crate::terminal::pty;
 use crate::terminal::ring::Ring;
-
-/// A PTY hands out at most 4 KiB a read; a larger buffer costs nothing.
-const READ_BYTES: usize = 8 << 10;
-/// Reads before other tasks run: with more, a flood delays the keys of all terminals.
-const READS_A_TURN: usize = 2;
-/// What can still be in a PTY when its program has ended: the kernel buffers at most 64 KiB and a line.
-const LAST_BYTES: u64 = 128 << 10;
-/// How long a program may take to leave after SIGHUP.
-pub const HANGUP_PATIENCE: Duration = Duration::from_secs(2);
-
-pub struct Output {
-    pub ring: Ring,
-    pub readers: Readers,
-    pub ended: Option<Ended>,
-    /// Deleted: readers stop without an end.
-    pub removed: bool,
-}
 
 pub struct Terminal {
     pub id: String,
@@ -77,7 +60,7 @@ impl Terminal {
                 ended: None,
                 removed: false,
             }),
-            master: RefCell::new(Some(Rc::new(pty::watch(master)?))),
+            master: RefCell::new(Some(Rc::new(descriptor::watch(master)?))),
             moved: Notify::new(),
             input: Mutex::new(()),
             typed: Typed::default(),
@@ -87,76 +70,8 @@ impl Terminal {
         }))
     }
 
-    /// Moves output into the ring until the program has ended. `slave` keeps the PTY from hanging up before.
-    pub async fn follow(self: Rc<Self>, slave: OwnedFd, mut exit: oneshot::Receiver<Ended>) -> Ended {
-        let Some(master) = self.master() else { return Ended::Code(0) };
-        let mut ended = None;
-        let mut last = LAST_BYTES;
-        let mut reads = 0;
-        let mut buffer = [0; READ_BYTES];
-        loop {
-            let room = {
-                let output = self.output.borrow();
-                output.readers.room(output.ring.start(), output.ring.end(), Instant::now())
-            };
-            let room = match room {
-                Room::Bytes(room) => room,
-                Room::HeldUntil(until) => {
-                    tokio::select! {
-                        () = sleep_until(until.into()) => {}
-                        () = self.moved.notified() => {}
-                        status = &mut exit, if ended.is_none() => ended = Some(status.unwrap_or(Ended::Code(0))),
-                    }
-                    continue;
-                }
-            };
-            let limit = buffer.len().min(room as usize).min(last as usize);
-            match pty::read(master.get_ref(), &mut buffer[..limit]) {
-                Ok(0) => break,
-                Ok(count) => {
-                    self.append(&buffer[..count]);
-                    if ended.is_some() {
-                        last -= count as u64;
-                    }
-                    reads += 1;
-                    if reads % READS_A_TURN == 0 {
-                        // A key passes from the port to the PTY through several tasks: the first turn polls the port and
-                        // wakes the next of them, the second lets them all run before more is read.
-                        yield_now().await;
-                        yield_now().await;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && ended.is_some() => break,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tokio::select! {
-                        ready = master.readable() => match ready {
-                            // Only a read that finds nothing forgets the readiness, so no edge is lost.
-                            Ok(mut ready) => if let Ok(Ok(count)) = ready.try_io(|master| pty::read(master.get_ref(), &mut buffer[..limit])) {
-                                if count == 0 { break; }
-                                self.append(&buffer[..count]);
-                            },
-                            Err(_) => break,
-                        },
-                        status = &mut exit => ended = Some(status.unwrap_or(Ended::Code(0))),
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        drop(slave);
-        let ended = match ended {
-            Some(ended) => ended,
-            None => exit.await.unwrap_or(Ended::Code(0)),
-        };
-        self.master.replace(None);
-        let mut output = self.output.borrow_mut();
-        output.ended = Some(ended);
-        output.readers.wake();
-        ended
-    }
-
-    fn append(&self, bytes: &[u8]) {
+    /// Appends output to the ring.
+    pub fn append(&self, bytes: &[u8]) {
         let has_grown = {
             let mut output = self.output.borrow_mut();
             let (end, memory) = (output.ring.end(), output.ring.memory());
@@ -184,13 +99,13 @@ impl Terminal {
         let _turn = self.input.lock().await;
         while !bytes.is_empty() {
             let Some(master) = self.master() else { break };
-            let taken = match pty::write(master.get_ref(), bytes) {
+            let taken = match descriptor::write(master.get_ref(), bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // What was taken so far is reported now: the rest may have to wait for long.
                     self.typed.tell();
                     let Ok(mut ready) = master.writable().await else { break };
                     // Try before the readiness is forgotten: it may have come after the failed write.
-                    ready.try_io(|master| pty::write(master.get_ref(), bytes)).unwrap_or(Ok(0))
+                    ready.try_io(|master| descriptor::write(master.get_ref(), bytes)).unwrap_or(Ok(0))
                 }
                 result => result,
             };
@@ -201,32 +116,27 @@ impl Terminal {
         self.typed.add(bytes.len());
     }
 
-    /// Hangs the session up, and kills what is left of it after [`HANGUP_PATIENCE`].
+    /// Hangs the session up, and kills what is left of it after [`hang_up::TIMEOUT`].
     pub fn hang_up(self: &Rc<Self>) {
         let mut output = self.output.borrow_mut();
         output.removed = true;
         output.readers.wake();
         self.moved.notify_one();
-        hang_up_group(self.pid, &self.reaper);
+        hang_up::group(self.pid, &self.reaper);
     }
 
-    fn master(&self) -> Option<Rc<AsyncFd<OwnedFd>>> {
+    /// Records the program's end, once its last bytes are in the ring.
+    pub fn end(&self, ended: Ended) {
+        self.master.replace(None);
+        let mut output = self.output.borrow_mut();
+        output.ended = Some(ended);
+        output.readers.wake();
+    }
+
+    /// `None` once the program has ended.
+    pub fn master(&self) -> Option<Rc<AsyncFd<OwnedFd>>> {
         self.master.borrow().clone()
     }
-}
-
-/// SIGHUP to the process group of a program that still runs, SIGKILL after [`HANGUP_PATIENCE`].
-pub fn hang_up_group(pid: Pid, reaper: &Reaper) {
-    if !reaper.is_running(pid) {
-        return;
-    }
-    // It may have gone this instant; then nothing is left to do.
-    let _ = killpg(pid, Signal::SIGHUP);
-    let _ = killpg(pid, Signal::SIGCONT);
-    tokio::task::spawn_local(async move {
-        sleep(HANGUP_PATIENCE).await;
-        let _ = killpg(pid, Signal::SIGKILL);
-    });
 }
 
 impl Serialize for Terminal {

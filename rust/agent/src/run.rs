@@ -1,0 +1,92 @@
+//! The two ways in which the agent runs: as PID 1 of a guest, or as an ordinary process that offers the same calls.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::rc::Rc;
+use std::thread;
+
+use nix::sys::signal::Signal;
+use tokio::runtime;
+use tokio::task::LocalSet;
+
+use crate::agent::Agent;
+use crate::channel::port::{self, Port};
+use crate::channel::session::serve_port;
+use crate::channel::{request_body, serve};
+use crate::guest::init::{self, Booted};
+use crate::guest::{devices, power};
+use crate::process::reaper::{self, Reaper};
+use crate::process::user::User;
+
+/// File calls at once; a stalled upload holds no thread.
+const FILE_THREADS: usize = 8;
+
+/// Makes the guest a system, then serves its channel for ever. Never returns: PID 1 must not end.
+pub fn as_init() -> ! {
+    let error = match init::boot_up() {
+        Ok(booted) => serve_guest(booted),
+        Err(error) => error,
+    };
+    println!("microterm-agent: {error}");
+    // The host reads the console and kills the machine at its deadline; orphans don't matter any more.
+    loop {
+        thread::park();
+    }
+}
+
+/// Serves; answers the error that ended it.
+fn serve_guest(Booted { magic, user, cgroup }: Booted) -> io::Error {
+    let signals = reaper::block(&[Signal::SIGCHLD, Signal::SIGUSR2, Signal::SIGTERM, Signal::SIGINT]);
+    let runtime = runtime(&user);
+    LocalSet::new().block_on(&runtime, async {
+        let reaper = Reaper::default();
+        tokio::task::spawn_local(reaper.clone().run(signals, |_| power::begin()));
+        let Some(device) = devices::wait_for(port::find) else { return io::Error::other("no port microterm.agent") };
+        let port = match Port::open(&device) {
+            Ok(port) => port,
+            Err(error) => return error,
+        };
+        println!("microterm-agent: ready");
+        serve_port(port, magic, agent(user, reaper, Some(cgroup), true)).await
+    })
+}
+
+/// Serves at a unix socket as the calling user until killed.
+pub fn as_process(address: &str, home: Option<PathBuf>) -> ! {
+    let Some(path) = address.strip_prefix("unix:") else {
+        eprintln!("microterm-agent: not unix:PATH: {address}");
+        exit(2);
+    };
+    let user = User::own(home);
+    let signals = reaper::block(&[Signal::SIGCHLD]);
+    let runtime = runtime(&user);
+    let error = LocalSet::new().block_on(&runtime, async {
+        let reaper = Reaper::default();
+        tokio::task::spawn_local(reaper.clone().run(signals, |_| {}));
+        serve::listen(Path::new(path), agent(user, reaper, None, false)).await
+    });
+    eprintln!("microterm-agent: {path}: {}", error.expect_err("it serves until it fails"));
+    exit(1);
+}
+
+/// One thread for the channel; a few for files, which act as the user.
+pub fn runtime(user: &User) -> runtime::Runtime {
+    let user = user.clone();
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .on_thread_start(move || {
+            // A file thread with root's rights would be worse than no agent.
+            user.adopt_files().expect("a file thread takes the user's ids");
+        })
+        .build()
+        .expect("a runtime needs an epoll and an eventfd")
+}
+
+/// The agent, and the tasks every mode needs. On the one thread's local set.
+pub fn agent(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, is_guest: bool) -> Rc<Agent> {
+    tokio::task::spawn_local(request_body::read_unwanted());
+    Agent::new(user, reaper, cgroup, is_guest)
+}
