@@ -5,11 +5,11 @@ use libfuzzer_sys::fuzz_target;
 use microterm_wire::{MARKER_LEN, MarkerScanner};
 
 /// Its beginning repeats, which is where a search that goes on inside a match may err.
-const MAGIC: [u8; 16] = *b"aabaaabaabaaaaba";
+const KEY: [u8; 16] = *b"aabaaabaabaaaaba";
 
 /// The positions behind every marker, and its session id.
 fn find(pieces: &[&[u8]]) -> Vec<(usize, [u8; 16])> {
-    let mut scanner = MarkerScanner::new(MAGIC);
+    let mut scanner = MarkerScanner::new(KEY);
     let (mut found, mut before) = (Vec::new(), 0);
     for piece in pieces {
         let mut at = 0;
@@ -23,21 +23,21 @@ fn find(pieces: &[&[u8]]) -> Vec<(usize, [u8; 16])> {
     found
 }
 
-/// A magic and 16 bytes behind it, unless another magic has ended before them: that one's host is the newer.
+/// A key and 16 bytes behind it, unless another key has ended before them: that one's host is the newer.
 fn expected(stream: &[u8]) -> Vec<(usize, [u8; 16])> {
-    let starts: Vec<usize> = (0..stream.len()).filter(|&at| stream[at..].starts_with(&MAGIC)).collect();
-    let is_cut_short = |at: usize| starts.iter().any(|&other| other > at && other < at + MAGIC.len());
+    let starts: Vec<usize> = (0..stream.len()).filter(|&at| stream[at..].starts_with(&KEY)).collect();
+    let is_cut_short = |at: usize| starts.iter().any(|&other| other > at && other < at + KEY.len());
     let whole = starts.iter().filter(|&&at| at + MARKER_LEN <= stream.len() && !is_cut_short(at));
-    whole.map(|at| (at + MARKER_LEN, stream[at + MAGIC.len()..at + MARKER_LEN].try_into().expect("16 bytes"))).collect()
+    whole.map(|at| (at + MARKER_LEN, stream[at + KEY.len()..at + MARKER_LEN].try_into().expect("16 bytes"))).collect()
 }
 
-/// One byte of the input stands for the magic and one for a part of it: chance does not come upon 16 bytes.
+/// One byte of the input stands for the key and one for a part of it: chance does not come upon 16 bytes.
 fn expand(input: &[u8]) -> Vec<u8> {
     let mut stream = Vec::new();
     for byte in input {
         match byte {
-            0xf0 => stream.extend(MAGIC),
-            0xf1 => stream.extend(&MAGIC[..9]),
+            0xf0 => stream.extend(KEY),
+            0xf1 => stream.extend(&KEY[..9]),
             _ => stream.push(*byte),
         }
     }

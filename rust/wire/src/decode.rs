@@ -1,33 +1,11 @@
 //! The incremental frame decoder. Its memory is bounded by one frame and the piece last pushed, whatever it is fed.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::error::FrameError;
 use crate::frame::{Frame, HEADER_LEN, MAX_PAYLOAD};
-
-/// Why a stream of frames cannot be continued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameError {
-    UnknownType(u8),
-    /// The payload's length is not one that this type can have, or above [`MAX_PAYLOAD`].
-    BadLength,
-    /// A field is outside its range.
-    BadValue,
-}
-
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FrameError::UnknownType(kind) => write!(f, "unknown frame type {kind:#04x}"),
-            FrameError::BadLength => f.write_str("wrong frame length"),
-            FrameError::BadValue => f.write_str("frame field out of range"),
-        }
-    }
-}
-
-impl std::error::Error for FrameError {}
 
 /// Cuts frames out of pieces of any size. After an error it stays in error.
 pub struct Decoder<F> {

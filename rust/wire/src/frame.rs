@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::decode::FrameError;
+use crate::error::FrameError;
 
 /// The largest payload of a frame in bytes. It bounds what a decoder ever holds.
 pub const MAX_PAYLOAD: usize = 65_536;
@@ -83,7 +83,7 @@ pub enum AgentFrame {
 /// What the host sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostFrame {
-    /// Typed bytes, or an exec's standard input.
+    /// Input of a terminal, or an exec's standard input.
     Input(Bytes),
     /// 1 to [`MAX_DIMENSION`] each.
     Resize {

@@ -3,9 +3,11 @@
 //! ([`marker`]). The contract is `docs/reference/agent-protocol.md`; golden cases are in `fixtures/agent`.
 
 pub mod decode;
+pub mod error;
 pub mod frame;
 pub mod marker;
 
-pub use decode::{Decoder, FrameError};
+pub use decode::Decoder;
+pub use error::FrameError;
 pub use frame::{AgentFrame, Ended, Frame, HostFrame, MAX_PAYLOAD};
 pub use marker::{MARKER_LEN, Marker, MarkerScanner};

@@ -35,7 +35,8 @@ struct Refused {
 #[derive(Deserialize)]
 struct Markers {
     version: u32,
-    magic: String,
+    #[serde(rename = "magic")]
+    key: String,
     cases: Vec<Case>,
 }
 
@@ -173,9 +174,9 @@ fn malformed_frames_are_refused_for_the_reason_the_fixture_gives() {
 fn markers_are_found_where_the_fixture_says_however_they_are_cut() {
     let fixture: Markers = fixture("markers.json");
     assert_eq!(fixture.version, 1);
-    let magic: [u8; 16] = bytes(&fixture.magic).try_into().unwrap();
+    let key: [u8; 16] = bytes(&fixture.key).try_into().unwrap();
     for case in &fixture.cases {
-        let mut scanner = MarkerScanner::new(magic);
+        let mut scanner = MarkerScanner::new(key);
         let (mut found, mut before) = (Vec::new(), 0);
         for piece in &case.pieces {
             let piece = bytes(piece);

@@ -109,22 +109,22 @@ proptest! {
         prop_assert_eq!(decode(&pieces(&encoded, size)), (frames, None));
     }
 
-    /// Magics of two different bytes overlap themselves in every way.
+    /// Keys of two different bytes overlap themselves in every way.
     #[test]
     fn markers_are_those_of_a_plain_search(
-        magic in prop::array::uniform16(0u8..2),
+        key in prop::array::uniform16(0u8..2),
         parts in prop::collection::vec((any::<bool>(), prop::collection::vec(0u8..2, 0..40)), 0..8),
         size in 1usize..50,
     ) {
         let mut stream = Vec::new();
         for (marker, noise) in &parts {
             if *marker {
-                stream.extend(magic);
+                stream.extend(key);
             }
             stream.extend(noise);
         }
-        // The id of a magic is what follows it, unless another magic has ended before it is whole.
-        let ends: Vec<usize> = (16..=stream.len()).filter(|end| stream[end - 16..*end] == magic).collect();
+        // The id of a key is what follows it, unless another key has ended before it is whole.
+        let ends: Vec<usize> = (16..=stream.len()).filter(|end| stream[end - 16..*end] == key).collect();
         let mut expected = Vec::new();
         for (at, end) in ends.iter().enumerate() {
             let cut = ends.get(at + 1).is_some_and(|next| *next < end + 16);
@@ -132,7 +132,7 @@ proptest! {
                 expected.push((end + 16, stream[*end..end + 16].to_vec()));
             }
         }
-        let mut scanner = MarkerScanner::new(magic);
+        let mut scanner = MarkerScanner::new(key);
         let mut found = Vec::new();
         let mut before = 0;
         for piece in pieces(&stream, size) {
