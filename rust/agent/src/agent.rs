@@ -58,13 +58,13 @@ impl Agent {
         self.calls.get()
     }
 
-    /// When the agent started, or its restored guest became itself.
+    /// When the agent started, or a restored guest took its identity.
     pub fn started(&self) -> Instant {
         self.started.get()
     }
 
-    /// A restored guest has become itself: it is as old as that.
-    pub fn renewed(&self) {
+    /// For a restored guest that has taken its identity: its age counts from now.
+    pub fn restart_uptime(&self) {
         self.started.set(Instant::now());
     }
 }

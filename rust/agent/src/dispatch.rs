@@ -13,10 +13,10 @@ use crate::channel::query::Query;
 use crate::channel::request_body::RequestBody;
 use crate::channel::serve::Dispatch;
 use crate::error::{CallResult, internal, no_such_call};
-use crate::guest::{identity, power, sealing};
+use crate::guest::{identity, own_files, power, sealing};
 use crate::process::metrics;
 use crate::terminal::attach::Attachment;
-use crate::terminal::input_stream::Typing;
+use crate::terminal::input_stream::InputStream;
 use crate::{exec, files};
 
 /// The version of the protocol spoken.
@@ -44,7 +44,7 @@ async fn call(agent: Rc<Agent>, request: Request<Incoming>) -> CallResult<Answer
         (&Method::POST, ["v1", "identity"]) => {
             plain()?;
             let identity = read_json(body).await?;
-            whole(identity::set(agent.clone(), identity)).await
+            run_to_end(identity::set(agent.clone(), identity)).await
         }
         _ => {
             agent.seal().check_open()?;
@@ -61,7 +61,7 @@ async fn open_call(agent: Rc<Agent>, head: &Parts, body: RequestBody) -> CallRes
     match (&head.method, segments.as_slice()) {
         (&Method::POST, ["v1", "seal"]) => {
             plain()?;
-            whole(sealing::call(agent.clone())).await
+            run_to_end(sealing::call(agent.clone())).await
         }
         (&Method::POST, ["v1", "wake"]) => {
             plain()?;
@@ -100,7 +100,7 @@ async fn open_call(agent: Rc<Agent>, head: &Parts, body: RequestBody) -> CallRes
         }
         (&Method::POST, ["v1", "terminals", id, "input"]) => {
             plain()?;
-            Ok(answer::stream(Typing::new(agent.terminals.get(id)?, body)))
+            Ok(answer::stream(InputStream::new(agent.terminals.get(id)?, body)))
         }
         (&Method::POST, ["v1", "exec"]) => {
             plain()?;
@@ -117,14 +117,14 @@ fn hello(agent: &Agent) -> CallResult<Answer> {
     let hello = json!({
         "protocol": PROTOCOL,
         "agent": env!("CARGO_PKG_VERSION"),
-        "bootId": identity::boot_id()?,
+        "bootId": own_files::boot_id()?,
         "sealed": agent.seal().is_sealed(),
         "uptimeMs": metrics::uptime_ms(agent.started()),
     });
     Ok(answer::json(StatusCode::OK, &hello))
 }
 
-/// Runs a call to its end also when its session breaks meanwhile: half done it would be worth nothing.
-async fn whole(call: impl Future<Output = CallResult<Answer>> + 'static) -> CallResult<Answer> {
+/// Runs a call to its end, even when its session breaks meanwhile: half done it would leave the guest unusable.
+async fn run_to_end(call: impl Future<Output = CallResult<Answer>> + 'static) -> CallResult<Answer> {
     tokio::task::spawn_local(call).await.map_err(|error| internal(error.to_string()))?
 }

@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod files;
 mod guest;
+mod limits;
 mod process;
 mod run;
 mod terminal;
@@ -27,14 +28,14 @@ fn main() {
         run::as_init();
     }
     if let Some(signal) = arguments.first().and_then(|name| power::link_name(name)) {
-        exit(power::ask(signal));
+        exit(power::request(signal));
     }
     let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     match rest[..] {
         ["--listen", address] => run::as_process(address, None),
         ["--listen", address, "--home", home] => run::as_process(address, Some(home.into())),
-        ["--poweroff"] => exit(power::ask(Signal::SIGUSR2)),
-        ["--reboot"] => exit(power::ask(Signal::SIGTERM)),
+        ["--poweroff"] => exit(power::request(Signal::SIGUSR2)),
+        ["--reboot"] => exit(power::request(Signal::SIGTERM)),
         ["--version"] => println!("microterm-agent {}", env!("CARGO_PKG_VERSION")),
         _ => {
             eprintln!("{USAGE}");

@@ -20,7 +20,7 @@ use crate::guest::{devices, power};
 use crate::process::reaper::{self, Reaper};
 use crate::process::user::User;
 
-/// File calls at once; a stalled upload holds no thread.
+/// File calls at once; a stalled upload keeps no thread.
 const FILE_THREADS: usize = 8;
 
 /// Makes the guest a system, then serves its channel for ever. Never returns: PID 1 must not end.
@@ -30,14 +30,14 @@ pub fn as_init() -> ! {
         Err(error) => error,
     };
     println!("microterm-agent: {error}");
-    // The host reads the console and kills the machine at its deadline; orphans don't matter any more.
+    // The host reads the console and kills the machine at its deadline; orphans no longer matter.
     loop {
         thread::park();
     }
 }
 
 /// Serves; answers the error that ended it.
-fn serve_guest(Booted { magic, user, cgroup }: Booted) -> io::Error {
+fn serve_guest(Booted { key, user, cgroup }: Booted) -> io::Error {
     let signals = reaper::block(&[Signal::SIGCHLD, Signal::SIGUSR2, Signal::SIGTERM, Signal::SIGINT]);
     let runtime = runtime(&user);
     LocalSet::new().block_on(&runtime, async {
@@ -49,7 +49,7 @@ fn serve_guest(Booted { magic, user, cgroup }: Booted) -> io::Error {
             Err(error) => return error,
         };
         println!("microterm-agent: ready");
-        serve_port(port, magic, agent(user, reaper, Some(cgroup), true)).await
+        serve_port(port, key, agent(user, reaper, Some(cgroup), true)).await
     })
 }
 
@@ -87,6 +87,6 @@ pub fn runtime(user: &User) -> runtime::Runtime {
 
 /// The agent, and the tasks every mode needs. On the one thread's local set.
 pub fn agent(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, is_guest: bool) -> Rc<Agent> {
-    tokio::task::spawn_local(request_body::read_unwanted());
+    tokio::task::spawn_local(request_body::discard_dropped());
     Agent::new(user, reaper, cgroup, is_guest)
 }

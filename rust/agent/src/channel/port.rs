@@ -1,9 +1,9 @@
 //! The virtio-serial port as a byte stream.
 //!
-//! It has no connections. While nobody is connected at the host's end the port is readable for ever (POLLHUP is
-//! level-triggered) and reads give 0; so it is watched edge-triggered, by an epoll of its own whose descriptor the event
-//! loop watches in turn. Data can come before the news that somebody has connected: only the news that he has gone,
-//! after that he was there, is a departure, never a read of 0.
+//! It has no connections. While the host's end is not open the port is always readable (POLLHUP is level-triggered) and
+//! reads give 0; so it is watched edge-triggered, by an epoll of its own whose descriptor the event loop watches in turn.
+//! Data can come before the event that the host's end was opened. So the host has gone only when an event says so after
+//! one that said it was there; a read of 0 does not tell.
 
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
@@ -72,7 +72,7 @@ impl Port {
         self.departed.notified().await;
     }
 
-    /// Reads what is there; waits while nothing is, or nobody is connected.
+    /// Reads what is there; waits while nothing is, or the host's end is not open.
     pub fn poll_read(&self, context: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             match (&*self.file).read(buffer) {
@@ -86,7 +86,7 @@ impl Port {
         }
     }
 
-    /// Writes what fits; waits while nothing does, or nobody is connected.
+    /// Writes what fits; waits while nothing does, or the host's end is not open.
     pub fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             match (&*self.file).write(bytes) {

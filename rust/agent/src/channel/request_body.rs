@@ -1,8 +1,8 @@
 //! A request's body, whole or not.
 //!
-//! Dropping one that the host still sends resets the stream right behind the answer (RFC 9113, 8.1, with NO_ERROR). What
-//! is not wanted any more is read away for a while instead, so that a host in the middle of sending learns it from the
-//! answer, and may stop by itself.
+//! Dropping one that the host still sends resets the stream right behind the answer (RFC 9113, 8.1, with NO_ERROR). A
+//! body that is dropped early is therefore read and discarded for a while, so that a host in the middle of sending gets
+//! the answer first, and may stop by itself.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -17,23 +17,23 @@ use tokio::time::timeout;
 
 use crate::error::{CallError, bad_request};
 
-/// How long a body that nobody wants is read away.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a dropped body is discarded before its stream is reset.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 thread_local! {
-    static UNWANTED: RefCell<Option<mpsc::UnboundedSender<RequestBody>>> = const { RefCell::new(None) };
+    static DISCARDED: RefCell<Option<mpsc::UnboundedSender<RequestBody>>> = const { RefCell::new(None) };
 }
 
 pub struct RequestBody {
     /// `None` once it has ended or broken off.
     body: Option<Incoming>,
-    /// Read away already: the next drop is final.
-    unwanted: bool,
+    /// It is being discarded: the next drop is final.
+    is_discarded: bool,
 }
 
 impl RequestBody {
     pub fn new(body: Incoming) -> Self {
-        RequestBody { body: Some(body), unwanted: false }
+        RequestBody { body: Some(body), is_discarded: false }
     }
 
     /// The next data; `None` when the host has closed its side. A cancelled request is an error.
@@ -63,24 +63,24 @@ impl RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let Some(body) = self.body.take().filter(|body| !self.unwanted && !body.is_end_stream()) else { return };
-        UNWANTED.with_borrow(|reader| {
+        let Some(body) = self.body.take().filter(|body| !self.is_discarded && !body.is_end_stream()) else { return };
+        DISCARDED.with_borrow(|reader| {
             if let Some(reader) = reader {
-                // Without a reader, when the agent is going, it is dropped.
-                let _ = reader.send(RequestBody { body: Some(body), unwanted: true });
+                // Without a reader, when the agent ends, it is dropped.
+                let _ = reader.send(RequestBody { body: Some(body), is_discarded: true });
             }
         });
     }
 }
 
-/// Reads unwanted bodies of this thread away, for ever.
-pub async fn read_unwanted() {
+/// Reads and discards the dropped bodies of this thread, for ever.
+pub async fn discard_dropped() {
     let (sender, mut receiver) = mpsc::unbounded_channel::<RequestBody>();
-    UNWANTED.replace(Some(sender));
+    DISCARDED.replace(Some(sender));
     while let Some(mut body) = receiver.recv().await {
         spawn_local(async move {
-            // Past its patience it is dropped, and the stream reset.
-            let _ = timeout(PATIENCE, async { while let Ok(Some(_)) = body.next().await {} }).await;
+            // Then it is dropped, and the stream reset.
+            let _ = timeout(DISCARD_TIMEOUT, async { while let Ok(Some(_)) = body.next().await {} }).await;
         });
     }
 }

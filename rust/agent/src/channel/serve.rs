@@ -20,10 +20,8 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use crate::channel::answer::Answer;
+use crate::limits::{MAX_STREAMS, STREAM_WINDOW_BYTES};
 
-/// Streams at once in a session.
-const MAX_STREAMS: u32 = 128;
-const STREAM_WINDOW: u32 = 64 << 10;
 const HEADER_LIST_BYTES: u32 = 16 << 10;
 const FRAME_BYTES: u32 = 16 << 10;
 
@@ -53,21 +51,21 @@ pub async fn serve_session<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: 
     });
     let connection = http2::Builder::new(tasks.clone())
         .max_concurrent_streams(MAX_STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
         // Below streams × window, stalled streams would take the whole window and freeze the others.
-        .initial_connection_window_size(MAX_STREAMS * STREAM_WINDOW)
+        .initial_connection_window_size(MAX_STREAMS * STREAM_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES)
-        .max_send_buf_size(STREAM_WINDOW as usize)
+        .max_send_buf_size(STREAM_WINDOW_BYTES as usize)
         .auto_date_header(false)
         .serve_connection(HyperStream(stream), service);
-    // However a session ended, the next one starts afresh.
+    // However a session ended, the next one takes nothing over from it.
     let _ = connection.await;
     let left = tasks.0.take();
     drop(left);
 }
 
-/// Listens at `path`, for its owner alone, and serves every connection. Replaces a socket that nobody listens at.
+/// Listens at `path`, for its owner only, and serves every connection. Replaces a socket without a listener.
 pub async fn listen(path: &Path, dispatch: impl Dispatch) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
         && std::os::unix::net::UnixStream::connect(path).is_err()

@@ -18,7 +18,7 @@ const READ_BYTES: usize = 32 << 10;
 /// Small frames leave the guest together: each write is an exit to the VMM. The kernel splits what is larger.
 const WRITE_BYTES: usize = 32 << 10;
 
-/// All that survives a session: what was read and not yet used, and the scanner that sees every byte.
+/// What outlives a session: input that was read and not used yet, and the scanner that sees every byte.
 struct Input {
     port: Port,
     scanner: MarkerScanner,
@@ -29,9 +29,9 @@ struct Input {
 }
 
 /// Serves sessions one after the other, until the port breaks.
-pub async fn serve_port(port: Port, magic: [u8; 16], dispatch: impl Dispatch) -> io::Error {
+pub async fn serve_port(port: Port, key: [u8; 16], dispatch: impl Dispatch) -> io::Error {
     let input =
-        Input { port: port.clone(), scanner: MarkerScanner::new(magic), unscanned: VecDeque::new(), marker: None };
+        Input { port: port.clone(), scanner: MarkerScanner::new(key), unscanned: VecDeque::new(), marker: None };
     let input = Rc::new(RefCell::new(input));
     loop {
         if let Err(error) = open_session(&port, &input).await {
@@ -40,7 +40,7 @@ pub async fn serve_port(port: Port, magic: [u8; 16], dispatch: impl Dispatch) ->
         let stream = SessionStream { input: input.clone(), output: Vec::new() };
         tokio::select! {
             () = serve_session(stream, dispatch.clone()) => {}
-            // Its readers leave with it, so that programs are held for the server's return, not for a stalled reader.
+            // Its readers leave with it, so that programs wait for the server's return, not for a stalled reader.
             () = port.departed() => {}
         }
     }

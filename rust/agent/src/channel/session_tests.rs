@@ -17,13 +17,13 @@ use crate::channel::port::Port;
 use crate::process::reaper::{self, CHILDREN_OF_TESTS, Reaper};
 use crate::process::user::User;
 
-const MAGIC: [u8; 16] = *b"\x1d\x1e\x1f-overlapping\x1d";
+const KEY: [u8; 16] = *b"\x1d\x1e\x1f-overlapping\x1d";
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Long enough for an agent that would speak out of turn to do so.
 const SILENCE: Duration = Duration::from_millis(100);
 
 fn marker(session: u8) -> Vec<u8> {
-    [MAGIC, [session; 16]].concat()
+    [KEY, [session; 16]].concat()
 }
 
 /// Runs a test with the host's end of a served port.
@@ -38,7 +38,7 @@ fn with_port<F: Future<Output = ()>>(test: impl FnOnce(UnixStream) -> F) {
         let port = Port::watch(File::from(OwnedFd::from(theirs))).unwrap();
         let reaper = Reaper::default();
         spawn_local(reaper.clone().run(reaper::block(&[Signal::SIGCHLD]), |_| {}));
-        spawn_local(serve_port(port, MAGIC, crate::run::agent(user, reaper, None, false)));
+        spawn_local(serve_port(port, KEY, crate::run::agent(user, reaper, None, false)));
         timeout(DEADLINE, test(UnixStream::from_std(ours).unwrap())).await.expect("the test ends before its deadline");
     });
 }
@@ -70,7 +70,7 @@ async fn hello(host: UnixStream) -> UnixStream {
     assert_eq!(response.status(), 200);
     let body: Bytes = response.into_body().data().await.unwrap().unwrap();
     assert!(body.starts_with(b"{"));
-    // The host goes without a word, as a killed server does.
+    // The host closes nothing, as a killed server does.
     connection.abort();
     let _ = connection.await;
     UnixStream::from_std(again).unwrap()
@@ -91,7 +91,7 @@ fn nothing_follows_an_echo_until_the_host_speaks() {
 fn a_marker_is_found_behind_garbage_however_it_is_cut() {
     with_port(|mut host| async move {
         let mut sent = vec![0x1d; 5000];
-        sent.extend(&MAGIC[..9]);
+        sent.extend(&KEY[..9]);
         sent.extend(marker(7));
         for piece in sent.chunks(7) {
             host.write_all(piece).await.unwrap();
@@ -127,7 +127,7 @@ fn of_several_markers_at_once_each_is_echoed_and_the_last_is_served() {
 }
 
 #[test]
-fn a_session_of_garbage_is_given_up_and_the_next_one_served() {
+fn a_session_of_garbage_is_dropped_and_the_next_one_served() {
     with_port(|mut host| async move {
         for session in 1..5 {
             host.write_all(&marker(session)).await.unwrap();
@@ -150,7 +150,7 @@ fn a_frame_that_ends_in_the_marker_s_first_bytes_is_answered_in_silence() {
         let mut seen = Vec::new();
         for length in 1..=8 {
             let mut payload = [0; 8];
-            payload[8 - length..].copy_from_slice(&MAGIC[..length]);
+            payload[8 - length..].copy_from_slice(&KEY[..length]);
             host.write_all(b"\x00\x00\x08\x06\x00\x00\x00\x00\x00").await.unwrap();
             host.write_all(&payload).await.unwrap();
             let pong = [b"\x00\x00\x08\x06\x01\x00\x00\x00\x00".as_slice(), &payload].concat();

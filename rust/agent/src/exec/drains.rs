@@ -1,5 +1,5 @@
-//! Output pipes of execs that have ended, read away as long as somebody holds them: who lives on after its exec, as after
-//! `nohup … &`, must not die of a pipe without a reader.
+//! Output pipes of execs that have ended, read and discarded until they are closed: a process that outlives its exec, as
+//! after `nohup … &`, must not get SIGPIPE.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,12 +16,12 @@ use crate::descriptor;
 
 /// Pipes at once: descriptors are few. Past it the oldest is closed.
 const MAX_DRAINS: usize = 256;
-/// What a pipe of Linux holds (pipe(7)), in one turn.
+/// Read in one turn: the capacity of a pipe (pipe(7)).
 const TURN_BYTES: usize = 64 << 10;
-/// Between two turns: a program that prints without end is held to some MB/s, and costs the agent next to nothing.
+/// Between two turns: a program that prints without end is limited to some MB/s, and takes little of the agent's time.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The pipes that are read away now.
+/// The pipes that are drained now.
 #[derive(Default)]
 pub struct Drains(RefCell<VecDeque<AbortHandle>>);
 
@@ -42,12 +42,12 @@ impl Drains {
 async fn drain(pipe: Rc<AsyncFd<OwnedFd>>) {
     loop {
         let Ok(mut ready) = pipe.readable().await else { return };
-        // Not kept while nothing comes: it would be held for every pipe.
+        // Not kept while waiting: there would be one for every pipe.
         let mut buffer = vec![0; TURN_BYTES];
         match ready.try_io(|pipe| descriptor::read(pipe.get_ref(), &mut buffer)) {
             Ok(Ok(0)) => return,
             Ok(Err(error)) if error.kind() != ErrorKind::Interrupted => return,
-            // Nothing there: only now it may be waited for again.
+            // A read that finds nothing clears the readiness.
             Err(_) => continue,
             Ok(_) => {}
         }

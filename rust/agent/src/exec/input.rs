@@ -28,7 +28,7 @@ pub async fn follow(mut frames: FramesIn, input: Input, pid: Pid, reaper: Reaper
     loop {
         match frames.next().await {
             Ok(Some(HostFrame::Input(bytes))) => {
-                // A program that has closed its input loses what is typed, as with any pipe.
+                // A program that has closed its input loses what follows, as with any pipe.
                 if let Some(open) = &input
                     && write_all(open, &bytes).await.is_err()
                 {

@@ -19,41 +19,41 @@ use tokio::time::{Sleep, sleep};
 use crate::channel::frames::{Fault, FramesIn};
 use crate::descriptor;
 use crate::exec::drains::Drains;
-use crate::exec::input::{self as exec_input, Input};
+use crate::exec::input::{self, Input};
 use crate::process::hang_up;
 use crate::process::reaper::Reaper;
 
 /// Output in one piece: with its frame's header it fills one HTTP/2 frame of 16 KiB.
 const PIECE_BYTES: usize = (16 << 10) - 64;
-/// Once the program has ended, a stream that some descendant keeps open is followed until it is silent this long.
+/// Once the program has ended, a stream that some descendant keeps open is follunread_at_end until it is silent this long.
 const LINGER: Duration = Duration::from_millis(250);
-/// And no longer than this in all, however much the descendant prints.
+/// After the program's end, output is read no longer than this in all.
 const LINGER_LIMIT: Duration = Duration::from_secs(1);
 
 /// An open output, and the frame its bytes go into.
 pub struct Outlet {
     fd: Rc<AsyncFd<OwnedFd>>,
     frame: fn(Bytes) -> AgentFrame,
-    /// Bytes that waited in it when the program ended: they are sent whatever the time, as they may be its own last words.
-    owed: u64,
+    /// Bytes in the pipe when the program ended: they are sent even after [`LINGER_LIMIT`], as they may be its own.
+    unread_at_end: u64,
 }
 
 impl Outlet {
     pub fn new(fd: Rc<AsyncFd<OwnedFd>>, frame: fn(Bytes) -> AgentFrame) -> Self {
-        Outlet { fd, frame, owed: 0 }
+        Outlet { fd, frame, unread_at_end: 0 }
     }
 }
 
 /// The agent's ends of a program's streams.
-pub struct OwnEnds {
+pub struct AgentEnds {
     pub outlets: Vec<Outlet>,
     pub input: Input,
     /// A PTY's slave, kept so that the master does not hang up before the last bytes.
     pub slave: Option<OwnedFd>,
 }
 
-/// What a program's stream still waits for after the program's end.
-struct Afterwards {
+/// Timers of the output that comes after the program's end.
+struct Lingering {
     limit: Pin<Box<Sleep>>,
     silence: Option<Pin<Box<Sleep>>>,
 }
@@ -67,7 +67,7 @@ pub struct Running {
     buffer: Vec<u8>,
     exit: oneshot::Receiver<Ended>,
     pub ended: Option<Ended>,
-    afterwards: Option<Afterwards>,
+    lingering: Option<Lingering>,
     input: Option<Input>,
     input_task: Option<AbortHandle>,
     slave: Option<OwnedFd>,
@@ -79,7 +79,7 @@ fn would_block(result: &std::io::Result<usize>) -> bool {
 
 impl Running {
     /// Registers a program just forked.
-    pub fn new(pid: Pid, reaper: Reaper, drains: Rc<Drains>, ends: OwnEnds) -> Self {
+    pub fn new(pid: Pid, reaper: Reaper, drains: Rc<Drains>, ends: AgentEnds) -> Self {
         Running {
             pid,
             exit: reaper.watch(pid),
@@ -88,7 +88,7 @@ impl Running {
             outlets: ends.outlets,
             buffer: vec![0; PIECE_BYTES],
             ended: None,
-            afterwards: None,
+            lingering: None,
             input: Some(ends.input),
             input_task: None,
             slave: ends.slave,
@@ -101,14 +101,14 @@ impl Running {
         self.poll_end(context);
         let mut at = 0;
         while at < self.outlets.len() {
-            if self.is_past_limit(context) && self.outlets[at].owed == 0 && self.slave.is_none() {
+            if self.is_past_limit(context) && self.outlets[at].unread_at_end == 0 && self.slave.is_none() {
                 at += 1;
                 continue;
             }
             match self.poll_outlet(at, context) {
                 Poll::Ready(Some(frame)) => {
-                    if let Some(afterwards) = &mut self.afterwards {
-                        afterwards.silence = None;
+                    if let Some(lingering) = &mut self.lingering {
+                        lingering.silence = None;
                     }
                     // The other stream's turn is next.
                     self.outlets.rotate_left(at + 1);
@@ -119,12 +119,12 @@ impl Running {
             }
         }
         let is_past = self.is_past_limit(context);
-        let Some(afterwards) = &mut self.afterwards else { return Poll::Pending };
-        // Nobody but the agent holds a PTY's slave for long, and what was written is there at once.
+        let Some(lingering) = &mut self.lingering else { return Poll::Pending };
+        // Processes that remain have lost the PTY, and what was written to it can be read at once: nothing is waited for.
         if is_past || self.outlets.is_empty() || self.slave.is_some() {
             return Poll::Ready(None);
         }
-        let silence = afterwards.silence.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        let silence = lingering.silence.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         ready!(silence.as_mut().poll(context));
         Poll::Ready(None)
     }
@@ -135,26 +135,26 @@ impl Running {
         }
         let Poll::Ready(ended) = Pin::new(&mut self.exit).poll(context) else { return };
         self.ended = Some(ended.unwrap_or(Ended::Code(0)));
-        self.afterwards = Some(Afterwards { limit: Box::pin(sleep(LINGER_LIMIT)), silence: None });
+        self.lingering = Some(Lingering { limit: Box::pin(sleep(LINGER_LIMIT)), silence: None });
         for outlet in &mut self.outlets {
-            outlet.owed = descriptor::waiting(outlet.fd.get_ref());
+            outlet.unread_at_end = descriptor::waiting(outlet.fd.get_ref());
         }
     }
 
-    /// Whether the time for what descendants print is over; else the task is woken when it is.
+    /// Whether [`LINGER_LIMIT`] has passed; if not, the task is woken when it has.
     fn is_past_limit(&mut self, context: &mut Context<'_>) -> bool {
-        self.afterwards.as_mut().is_some_and(|afterwards| afterwards.limit.as_mut().poll(context).is_ready())
+        self.lingering.as_mut().is_some_and(|lingering| lingering.limit.as_mut().poll(context).is_ready())
     }
 
     fn poll_outlet(&mut self, at: usize, context: &mut Context<'_>) -> Poll<Option<AgentFrame>> {
         let outlet = &mut self.outlets[at];
         let buffer = &mut self.buffer;
         loop {
-            // Not only when told that it is readable: what came before the program's end must be found after it.
+            // Also without an event: output from before the program's end must be found after it.
             let mut result = descriptor::read(outlet.fd.get_ref(), buffer);
             if would_block(&result) {
                 let Ok(mut ready) = ready!(outlet.fd.poll_read_ready(context)) else { return Poll::Ready(None) };
-                // Read once more: only a read that finds nothing may forget the readiness.
+                // Read once more: only a read that finds nothing may clear the readiness.
                 match ready.try_io(|fd| descriptor::read(fd.get_ref(), buffer)) {
                     Ok(second) => result = second,
                     Err(_) => continue,
@@ -162,7 +162,7 @@ impl Running {
             }
             match result {
                 Ok(count) if count > 0 => {
-                    outlet.owed = outlet.owed.saturating_sub(count as u64);
+                    outlet.unread_at_end = outlet.unread_at_end.saturating_sub(count as u64);
                     return Poll::Ready(Some((outlet.frame)(Bytes::copy_from_slice(&buffer[..count]))));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -173,7 +173,7 @@ impl Running {
 
     pub fn follow_input(&mut self, frames: FramesIn, fault: Fault) {
         let Some(input) = self.input.take() else { return };
-        let task = exec_input::follow(frames, input, self.pid, self.reaper.clone(), fault);
+        let task = input::follow(frames, input, self.pid, self.reaper.clone(), fault);
         self.input_task = Some(spawn_local(task).abort_handle());
     }
 }
@@ -187,7 +187,7 @@ impl Drop for Running {
             hang_up::group(self.pid, &self.reaper);
         }
         if self.slave.is_none() {
-            // What the program left behind lives on, and would die of a pipe that nobody reads.
+            // Processes that outlive the program must not get SIGPIPE.
             for outlet in self.outlets.drain(..) {
                 self.drains.add(outlet.fd);
             }

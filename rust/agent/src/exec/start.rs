@@ -18,13 +18,13 @@ use crate::descriptor;
 use crate::error::{CallError, bad_request};
 use crate::exec::drains::Drains;
 use crate::exec::input::Input;
-use crate::exec::running::{Outlet, OwnEnds, Running};
+use crate::exec::running::{AgentEnds, Outlet, Running};
 use crate::process::programs::{Program, Programs, Streams, describe};
 use crate::process::user::User;
 use crate::process::variables;
 use crate::terminal::pty::{Pty, check_size};
 
-/// What execve(2) takes, 2 MiB, has room in it though every character be escaped.
+/// Room for the 2 MiB that execve(2) takes with every character escaped.
 const MAX_START: usize = 16 << 20;
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ enum As {
     Root,
 }
 
-/// What came of it.
+/// The outcome.
 pub enum Started {
     /// The program, and where its input comes from.
     Running(Box<Running>, FramesIn),
@@ -97,7 +97,7 @@ async fn prepare(programs: &Programs, drains: Rc<Drains>, json: &[u8]) -> Result
     let machine_env = &variables::of_machine(user).await;
     let program = Program { command: &start.command, machine_env, env: &start.env, cwd: start.cwd.as_deref(), user };
     let io = |error: std::io::Error| ("failed", error.to_string());
-    let (streams, ends, theirs) = match &start.tty {
+    let (streams, ends, program_ends) = match &start.tty {
         Some(size) => {
             check_size(size.cols, size.rows).map_err(failed)?;
             terminal_streams(Pty::open(user, size.cols, size.rows).map_err(io)?).map_err(io)?
@@ -107,19 +107,19 @@ async fn prepare(programs: &Programs, drains: Rc<Drains>, json: &[u8]) -> Result
     let launching = programs.launch(&program, &streams).map_err(failed)?;
     let reaper = programs.reaper.clone();
     let running = Box::new(Running::new(launching.pid, reaper, drains, ends));
-    drop(theirs);
+    drop(program_ends);
     launching.started().await.map_err(|failure| describe(&failure, &program))?;
     Ok(running)
 }
 
 /// A program's streams, the agent's ends of them, and those of the program, to be closed after the fork.
-type Opened = (Streams, OwnEnds, Vec<OwnedFd>);
+type Opened = (Streams, AgentEnds, Vec<OwnedFd>);
 
 fn terminal_streams(pty: Pty) -> std::io::Result<Opened> {
     let slave = pty.slave.as_raw_fd();
     let master = Rc::new(descriptor::watch(pty.master)?);
     let outlets = vec![Outlet::new(master.clone(), AgentFrame::Stdout)];
-    let ends = OwnEnds { outlets, input: Input::Terminal(master), slave: Some(pty.slave) };
+    let ends = AgentEnds { outlets, input: Input::Terminal(master), slave: Some(pty.slave) };
     Ok((Streams { stdin: slave, stdout: slave, stderr: slave, tty: true }, ends, Vec::new()))
 }
 
@@ -133,8 +133,8 @@ fn pipe_streams(user: &User) -> std::io::Result<Opened> {
     }
     if user.switch {
         // Opening /dev/stdout opens the pipe again, for which the user needs the rights to it.
-        for theirs in [&stdin, &stdout, &stderr] {
-            fchown(theirs, Some(user.uid), Some(user.gid))?;
+        for program_ends in [&stdin, &stdout, &stderr] {
+            fchown(program_ends, Some(user.uid), Some(user.gid))?;
         }
     }
     let streams =
@@ -143,6 +143,6 @@ fn pipe_streams(user: &User) -> std::io::Result<Opened> {
         Outlet::new(Rc::new(descriptor::watch(output)?), AgentFrame::Stdout),
         Outlet::new(Rc::new(descriptor::watch(errors)?), AgentFrame::Stderr),
     ];
-    let ends = OwnEnds { outlets, input: Input::Pipe(descriptor::watch(input)?), slave: None };
+    let ends = AgentEnds { outlets, input: Input::Pipe(descriptor::watch(input)?), slave: None };
     Ok((streams, ends, vec![stdin, stdout, stderr]))
 }

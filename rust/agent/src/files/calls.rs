@@ -9,8 +9,8 @@ use crate::channel::answer::{self, Answer};
 use crate::channel::query::Query;
 use crate::channel::request_body::RequestBody;
 use crate::error::{CallResult, bad_request, no_such_call};
-use crate::files::entries::{self as files, on_file_thread};
-use crate::files::tar::{receive as tar_in, send as tar_out};
+use crate::files::entries::{self, on_file_thread};
+use crate::files::tar::{receive, send};
 use crate::files::{download, upload};
 use crate::process::user::User;
 
@@ -26,15 +26,15 @@ pub async fn call(
     let only_path = || located(&Query::parse(query, &["path"])?);
     match (method, rest) {
         (&Method::GET, ["stat"]) => {
-            let entry = on_file_thread(only_path()?, files::stat).await?;
+            let entry = on_file_thread(only_path()?, entries::stat).await?;
             Ok(answer::json(StatusCode::OK, &entry))
         }
         (&Method::GET, ["list"]) => {
-            let listing = on_file_thread(only_path()?, files::list).await?;
+            let listing = on_file_thread(only_path()?, entries::list).await?;
             Ok(answer::json(StatusCode::OK, &listing))
         }
         (&Method::POST, ["mkdir"]) => {
-            let entry = on_file_thread(only_path()?, files::mkdir).await?;
+            let entry = on_file_thread(only_path()?, entries::mkdir).await?;
             Ok(answer::json(StatusCode::CREATED, &entry))
         }
         (&Method::DELETE, []) => {
@@ -44,7 +44,7 @@ pub async fn call(
             if path.components().count() == 1 && path.is_absolute() {
                 return Err(bad_request("the root directory is not removed"));
             }
-            on_file_thread(path, move |path| files::remove(path, recursive)).await?;
+            on_file_thread(path, move |path| entries::remove(path, recursive)).await?;
             Ok(answer::empty(StatusCode::NO_CONTENT))
         }
         (&Method::GET, ["content"]) => {
@@ -62,9 +62,9 @@ pub async fn call(
             let entry = upload::receive(located(&query)?, properties, body).await?;
             Ok(answer::json(StatusCode::CREATED, &entry))
         }
-        (&Method::GET, ["tar"]) => Ok(answer::stream(tar_out::open(user, only_path()?).await?)),
+        (&Method::GET, ["tar"]) => Ok(answer::stream(send::open(user, only_path()?).await?)),
         (&Method::PUT, ["tar"]) => {
-            let tar_in::Extracted { entries, left_out } = tar_in::receive(user, only_path()?, body).await?;
+            let receive::Extracted { entries, left_out } = receive::receive(user, only_path()?, body).await?;
             let answer = json!({ "entries": entries, "leftOut": left_out.named(), "leftOutCount": left_out.count() });
             Ok(answer::json(StatusCode::OK, &answer))
         }

@@ -1,4 +1,4 @@
-//! A file's bytes as a body. A piece is read when the stream has room for it, so a stalled download holds one piece and
+//! A file's bytes as a body. A piece is read when the stream has room for it, so a stalled download keeps one piece and
 //! no thread.
 
 use std::fs::{File, OpenOptions};
@@ -24,7 +24,7 @@ type Read1 = (File, io::Result<Vec<u8>>);
 pub struct Download {
     file: Option<File>,
     reading: Option<JoinHandle<Read1>>,
-    /// Bytes still to come of a file whose size was known; `None` for one that tells none, as those in /proc.
+    /// Bytes still to come of a file whose size is known; `None` for one without a size, as those in /proc.
     left: Option<u64>,
 }
 

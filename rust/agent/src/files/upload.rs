@@ -13,7 +13,7 @@ use crate::channel::request_body::RequestBody;
 use crate::error::CallResult;
 use crate::files::entries::{Entry, name_of, not_a_file, on_file_thread, stat};
 
-/// Bytes gathered before a file thread is asked.
+/// Bytes received before a file thread is asked.
 const WRITE_BYTES: usize = 128 << 10;
 /// The longest part of the target's name that a temporary one repeats; a name has at most 255 bytes.
 const NAME_BYTES: usize = 64;
@@ -37,14 +37,14 @@ struct Upload {
 
 pub async fn receive(path: PathBuf, properties: Properties, mut body: RequestBody) -> CallResult<Entry> {
     let mut upload = on_file_thread(path.clone(), move |path| begin(path, properties.mode)).await?;
-    let mut gathered = Vec::new();
+    let mut buffer = Vec::new();
     while let Some(data) = body.next().await? {
-        gathered.extend_from_slice(&data);
-        if gathered.len() >= WRITE_BYTES {
-            upload.write(&path, std::mem::take(&mut gathered)).await?;
+        buffer.extend_from_slice(&data);
+        if buffer.len() >= WRITE_BYTES {
+            upload.write(&path, std::mem::take(&mut buffer)).await?;
         }
     }
-    upload.write(&path, gathered).await?;
+    upload.write(&path, buffer).await?;
     let Some(file) = upload.file.take() else { unreachable!("a write puts the file back") };
     let (temporary, target, mode) = (upload.temporary.clone(), upload.target.clone(), upload.mode);
     let entry = on_file_thread(path, move |path| {
@@ -69,7 +69,7 @@ fn begin(path: &Path, mode: Option<u32>) -> io::Result<Upload> {
     // Through a link the file it points to is written, and the link stays.
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
-        // As cp(1) has it: what a link that leads nowhere means, only its owner knows.
+        // As cp(1): a dangling link is not written through.
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "a link that leads nowhere"));
         }

@@ -1,4 +1,4 @@
-//! The steps of a guest's boot, each used once by [`crate::guest::init`].
+//! The mounts and files of a guest's boot.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +10,6 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
 
-use crate::guest::identity;
 use crate::process::user::User;
 
 const NEW_ROOT: &str = "/root.new";
@@ -34,8 +33,8 @@ pub fn mount_kernel_files() -> io::Result<()> {
     mount_new("devtmpfs", "/dev", MsFlags::MS_NOSUID, "mode=0755")
 }
 
-/// The magic of the kernel's command line: 32 hex digits.
-pub fn magic(cmdline: &str) -> Option<[u8; 16]> {
+/// The channel key of the kernel's command line: 32 hex digits.
+pub fn channel_key(cmdline: &str) -> Option<[u8; 16]> {
     let digits = cmdline.split_whitespace().find_map(|word| word.strip_prefix("microterm.magic="))?;
     if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -48,7 +47,7 @@ pub fn load_modules() -> io::Result<()> {
     for name in fs::read_to_string("/modules/order")?.lines().filter(|line| !line.is_empty()) {
         let file = File::open(Path::new("/modules").join(name))?;
         match finit_module(&file, c"", ModuleInitFlags::empty()) {
-            // Built in, or loaded for another's sake.
+            // Built in, or loaded because another module needs it.
             Ok(()) | Err(nix::Error::EEXIST) => {}
             Err(error) => return Err(io::Error::other(format!("{name}: {error}"))),
         }
@@ -141,13 +140,12 @@ pub fn mount_rest() -> io::Result<()> {
     fs::set_permissions("/run/lock", PermissionsExt::from_mode(0o1777))
 }
 
-/// Names, and what a new disk lacks.
-pub fn settle(user: &User) -> io::Result<()> {
-    identity::set_hostname("microterm")?;
+/// Makes the home of the user, which a new disk lacks.
+pub fn create_home(user: &User) -> io::Result<()> {
     if user.home.exists() {
         return Ok(());
     }
-    // Made aside and renamed: a power cut leaves no half a home that looks like a whole one.
+    // Made aside and renamed: a power cut leaves no part of a home that looks like a whole one.
     let aside = user.home.with_file_name(".home.new");
     if aside.exists() {
         fs::remove_dir_all(&aside)?;
@@ -182,14 +180,14 @@ fn copy_tree(from: &Path, to: &Path, user: &User) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::magic;
+    use super::channel_key;
 
     #[test]
-    fn the_magic_is_thirty_two_hex_digits() {
+    fn the_channel_key_is_thirty_two_hex_digits() {
         let digits = "00112233445566778899aabbccddeeff";
-        assert_eq!(magic(&format!("quiet microterm.magic={digits} panic=-1")).unwrap()[15], 0xff);
-        assert_eq!(magic("quiet"), None);
-        assert_eq!(magic(&format!("microterm.magic={}", &digits[1..])), None);
-        assert_eq!(magic("microterm.magic=+0112233445566778899aabbccddeeff"), None);
+        assert_eq!(channel_key(&format!("quiet microterm.magic={digits} panic=-1")).unwrap()[15], 0xff);
+        assert_eq!(channel_key("quiet"), None);
+        assert_eq!(channel_key(&format!("microterm.magic={}", &digits[1..])), None);
+        assert_eq!(channel_key("microterm.magic=+0112233445566778899aabbccddeeff"), None);
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::process::tenant_child::{self, shown};
+use crate::process::tenant_child::{self, printable};
 use crate::process::tenant_file::read;
 
 const MAX_FILE: u64 = 64 << 10;
@@ -24,7 +24,7 @@ pub fn mount_all() {
     let entries = entries(&table);
     let (refused, accepted): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_protected(&entry.target));
     for entry in refused.iter().take(MAX_LINES) {
-        let target = shown(&entry.target.to_string_lossy());
+        let target = printable(&entry.target.to_string_lossy());
         println!("microterm-agent: /etc/fstab: {target}: not mounted, the guest's own file systems are there");
     }
     if accepted.is_empty() {

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::Mode;
 
-use crate::guest::{boot, devices, fstab, interfaces, sysctl};
+use crate::guest::{boot, devices, fstab, identity, interfaces, sysctl};
 use crate::process::cgroup;
 use crate::process::user::{DEV_UID, User};
 use crate::terminal::ring_budget;
@@ -16,8 +16,8 @@ const OPEN_FILES: (u64, u64) = (1024, 524_288);
 
 /// What a booted guest serves with.
 pub struct Booted {
-    /// Of the kernel's command line.
-    pub magic: [u8; 16],
+    /// The channel key of the kernel's command line.
+    pub key: [u8; 16],
     pub user: User,
     /// `cgroup.procs` of the tenant's cgroup.
     pub cgroup: OwnedFd,
@@ -27,7 +27,7 @@ pub struct Booted {
 pub fn boot_up() -> io::Result<Booted> {
     nix::sys::stat::umask(Mode::from_bits_truncate(0o022));
     boot::mount_kernel_files().map_err(named("mounting /proc, /sys, /dev"))?;
-    let magic = boot::magic(&std::fs::read_to_string("/proc/cmdline")?)
+    let key = boot::channel_key(&std::fs::read_to_string("/proc/cmdline")?)
         .ok_or_else(|| io::Error::other("no microterm.magic of 32 hex digits on the kernel's command line"))?;
     boot::load_modules().map_err(named("loading modules"))?;
     boot::mount_root(|serial| devices::wait_for(|| boot::block_device(serial))).map_err(named("mounting the root"))?;
@@ -41,11 +41,12 @@ pub fn boot_up() -> io::Result<Booted> {
     sysctl::apply();
     let user = User::by_uid(DEV_UID, true).ok_or_else(|| io::Error::other("the image has no user of uid 1000"))?;
     fstab::mount_all();
-    boot::settle(&user).map_err(named("first files"))?;
+    identity::set_hostname("microterm").map_err(named("first files"))?;
+    boot::create_home(&user).map_err(named("first files"))?;
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0, OPEN_FILES.1)?;
     // The cgroup limits processes; a limit for each user would also refuse a new shell beside a fork bomb.
     setrlimit(Resource::RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY)?;
-    Ok(Booted { magic, user, cgroup })
+    Ok(Booted { key, user, cgroup })
 }
 
 fn named(step: &'static str) -> impl Fn(io::Error) -> io::Error {

@@ -20,8 +20,8 @@ use crate::error::{CallError, CallResult, Code};
 use crate::guest::boot;
 use crate::process::cgroup;
 
-/// How long programs may take to leave after SIGTERM.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long programs may take to end after SIGTERM, and again after SIGKILL.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,12 +44,12 @@ pub fn call(agent: &Rc<Agent>, power: Power) -> CallResult<Answer> {
     Ok(answer::json(StatusCode::ACCEPTED, &json!({})))
 }
 
-/// Starts the power-off on a thread of its own, so that the answer still leaves. Again: nothing happens.
+/// Starts the power-off on a thread of its own, so that the answer is still sent. A second call does nothing.
 pub fn begin() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         thread::spawn(|| {
-            // The answer's way out is the main thread's next few turns.
+            // The main thread sends the answer in its next few turns.
             thread::sleep(Duration::from_millis(20));
             end_programs();
             nix::unistd::sync();
@@ -67,12 +67,12 @@ fn end_programs() {
         // It fails when no process is left.
         let _ = kill(every_process, signal);
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !cgroup::is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
     let _ = kill(every_process, Signal::SIGKILL);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !cgroup::is_empty() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
@@ -84,7 +84,7 @@ fn machine_off() -> ! {
         let _ = reboot(RebootMode::RB_POWER_OFF);
     }
     let _ = reboot(RebootMode::RB_AUTOBOOT);
-    // PID 1 must not end; the host kills a machine that does not go.
+    // PID 1 must not end; the host kills a machine that does not end.
     loop {
         thread::park();
     }
@@ -99,8 +99,8 @@ pub fn link_name(argv0: &str) -> Option<Signal> {
     }
 }
 
-/// Asks PID 1; a user who may not is taken through sudo, which a guest's user may use. Answers the exit status.
-pub fn ask(signal: Signal) -> i32 {
+/// Signals PID 1; a user who may not do so uses sudo, which a guest's user may. Answers the exit status.
+pub fn request(signal: Signal) -> i32 {
     match kill(Pid::from_raw(1), signal) {
         Ok(()) => 0,
         Err(nix::Error::EPERM) => {
@@ -122,6 +122,6 @@ fn as_root(name: &str) -> io::Error {
         Ok(program) => program,
         Err(error) => return error,
     };
-    // sudo runs a path; the action is given by the argument, as the name is lost on the way.
+    // sudo runs a path, so argv[0] is lost: the argument says what to do.
     std::process::Command::new("sudo").arg("-n").arg(program).arg(format!("--{name}")).exec()
 }

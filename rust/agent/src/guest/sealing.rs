@@ -20,15 +20,15 @@ use crate::guest::{host_keys, identity, interfaces};
 use crate::process::cgroup;
 use crate::process::user::User;
 
-/// How long killed programs and calls under way may take to go. A program in uninterruptible sleep may never.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long killed programs and calls under way may take to end. A program in uninterruptible sleep may never.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to look whether they have.
 const INTERVAL: Duration = Duration::from_millis(2);
 
 /// Where systems keep randomness for their next boot.
 const SEED_FILES: [&str; 3] =
     ["/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/lib/misc/random-seed"];
-/// What programs remember of what was typed.
+/// Histories of what was typed.
 const HISTORIES: [&str; 5] = [".bash_history", ".python_history", ".lesshst", ".viminfo", ".wget-hsts"];
 
 /// Seals the guest. After a failure it refuses service: a template must not be made of it.
@@ -45,19 +45,19 @@ pub async fn call(agent: Rc<Agent>) -> CallResult<Answer> {
 /// Answers whether there were SSH host keys.
 async fn seal(agent: &Rc<Agent>) -> CallResult<bool> {
     end_programs(agent).await?;
-    agent.terminals.forget();
+    agent.terminals.remove_all();
     agent.programs.environment_name.take();
     let failed = |what: &'static str| move |error: io::Error| CallError::io(what, &error);
     interfaces::all_down().map_err(failed("interfaces"))?;
     let had_keys = remove_secrets(&agent.programs.user).map_err(failed("secrets"))?;
-    // By a thread: a disk that is slow must not silence the channel.
+    // On a thread: a slow disk must not block the channel.
     tokio::task::spawn_blocking(nix::unistd::sync).await.map_err(|_| internal("sync broke"))?;
     Ok(had_keys)
 }
 
 /// Kills every process but this one, until none is left and no other call is under way.
 async fn end_programs(agent: &Rc<Agent>) -> CallResult<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         cgroup::kill_all();
         // A program that left its cgroup, which root may do; it fails when no process is left.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::process::tenant_child::{self, shown};
+use crate::process::tenant_child::{self, printable};
 use crate::process::tenant_file::read;
 
 /// In the order of sysctl.d(5): a file's name in an earlier folder hides the same name in a later one.
@@ -19,8 +19,7 @@ const MAX_FILE: u64 = 64 << 10;
 const MAX_PARAMETERS: usize = 1024;
 const MAX_LINES: usize = 16;
 
-/// Sets the kernel's parameters. One that it refuses is reported on the console and does not prevent the others. A
-/// person's are set by a child: some make the kernel work for long, or without end when there are many.
+/// Sets the kernel's parameters. One that it refuses is reported on the console and does not prevent the others. person some make the kernel work for long, or without end when there are many.
 pub fn apply() {
     Application::default().apply("the defaults", DEFAULTS);
     let of_files = || {
@@ -68,13 +67,13 @@ impl Application {
             self.parameters += 1;
             let name = assignment.name;
             let Some(path) = parameter(name) else {
-                self.report(file, &format!("not a parameter: {}", shown(name)));
+                self.report(file, &format!("not a parameter: {}", printable(name)));
                 continue;
             };
             if let Err(error) = fs::write(path, assignment.value)
                 && !assignment.may_fail
             {
-                self.report(file, &format!("{}: {error}", shown(name)));
+                self.report(file, &format!("{}: {error}", printable(name)));
             }
         }
     }
@@ -82,7 +81,7 @@ impl Application {
     fn report(&mut self, file: &str, line: &str) {
         if self.lines < MAX_LINES {
             self.lines += 1;
-            println!("microterm-agent: {}: {line}", shown(file));
+            println!("microterm-agent: {}: {line}", printable(file));
         }
     }
 }
@@ -91,7 +90,7 @@ impl Application {
 struct Assignment<'a> {
     name: &'a str,
     value: &'a str,
-    /// Its name is behind a hyphen: a failure is nothing to tell of.
+    /// Its name is behind a hyphen: a failure is not reported.
     may_fail: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The cgroup of everything a tenant runs: its limits leave the agent room to answer.
+//! The cgroup of all programs of a tenant: its limits leave memory and CPU for the agent to answer.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 const TENANT: &str = "/sys/fs/cgroup/tenant";
 /// A process that writes its pid here is a tenant's program.
 const TENANT_PROCESSES: &str = "/sys/fs/cgroup/tenant/cgroup.procs";
-/// Memory kept free of programs, beyond what the kernel and the agent hold when the limit is set, and besides the rings':
+/// Memory that programs cannot take, beyond what kernel and agent use when the limit is set, and besides the rings':
 /// for what the kernel does not charge to a program. With less, a fork bomb ends in a global shortage, not in the cgroup.
 const RESERVED_KIB: u64 = 16 << 10;
 /// What a small forked process takes, its kernel's part included: fewer processes than fill the memory.
@@ -20,7 +20,7 @@ const PROCESSES: std::ops::RangeInclusive<u64> = 128..=4096;
 
 /// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted. `rings` are the bytes that terminals' rings may take.
 pub fn create(rings: u64) -> io::Result<OwnedFd> {
-    // With cpu all programs together weigh as much as the agent alone: hundreds that run do not keep it from answering.
+    // With cpu all programs together weigh as much as the agent alone: hundreds of running programs do not keep it from answering.
     fs::write(format!("{ROOT}/cgroup.subtree_control"), "+cpu +memory +pids")?;
     fs::create_dir_all(TENANT)?;
     let available = memory::available_kib()?;

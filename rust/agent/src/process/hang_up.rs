@@ -1,4 +1,4 @@
-//! Hangs up what a caller no longer wants.
+//! The hang-up of programs whose terminal or stream was closed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::process::reaper::Reaper;
 
-/// How long a program may take to leave after SIGHUP.
+/// How long a program may take to end after SIGHUP.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// SIGHUP to the process group of a program that still runs, SIGKILL after [`TIMEOUT`].
@@ -16,7 +16,7 @@ pub fn group(pid: Pid, reaper: &Reaper) {
     if !reaper.is_running(pid) {
         return;
     }
-    // It may have gone this instant; then nothing is left to do.
+    // It fails when the group has just ended; then nothing is left to do.
     let _ = killpg(pid, Signal::SIGHUP);
     let _ = killpg(pid, Signal::SIGCONT);
     tokio::task::spawn_local(async move {

@@ -1,4 +1,4 @@
-//! A program's surroundings: who, where, with which environment.
+//! What programs are started with: user, directory, variables, streams.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ use crate::process::user::User;
 /// Debian's, with the system directories, so that `poweroff` is found without a login.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What programs are started with. One a process.
+/// One for each agent.
 pub struct Programs {
     pub user: User,
     pub reaper: Reaper,
     pub cgroup: Option<OwnedFd>,
     pub seal: Seal,
-    /// The environment's name; empty until somebody has named it.
+    /// The environment's name; empty until it was given.
     pub environment_name: RefCell<String>,
 }
 
@@ -48,7 +48,7 @@ pub struct Streams {
 impl Programs {
     /// Forks the program; the caller registers it with the reaper at once. A sealed guest refuses.
     pub fn launch(&self, program: &Program<'_>, streams: &Streams) -> CallResult<Launching> {
-        // A call that was let in before the guest was sealed comes here after it.
+        // A call that was accepted before the guest was sealed may come here after it.
         self.seal.check_open()?;
         self.start(program, streams)
     }
@@ -138,7 +138,7 @@ fn directory(user: &User, asked: Option<&str>) -> CallResult<PathBuf> {
 /// Characters of a command's name in a message: a name may be as long as an argument.
 const MAX_NAME: usize = 200;
 
-/// The protocol's word for why a program was not started, and a sentence.
+/// The code of why a program was not started, and a message.
 pub fn describe(failure: &LaunchError, program: &Program<'_>) -> (&'static str, String) {
     let name = program.command.first().map_or_else(|| program.user.shell.to_string_lossy().into_owned(), Clone::clone);
     let name: String = name.chars().take(MAX_NAME).collect();
@@ -153,8 +153,8 @@ pub fn describe(failure: &LaunchError, program: &Program<'_>) -> (&'static str, 
 
 /// A failed start as the answer of a call.
 pub fn start_error(failure: &LaunchError, program: &Program<'_>) -> CallError {
-    let (word, message) = describe(failure, program);
-    let code = match word {
+    let (code, message) = describe(failure, program);
+    let code = match code {
         "not-found" | "bad-cwd" => Code::NotFound,
         "not-executable" => Code::Permission,
         _ => CallError::io("", &failure.error).code,

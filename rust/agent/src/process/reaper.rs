@@ -1,5 +1,5 @@
-//! Collects every child that ends. One reaper calls waitpid(-1) for the whole process, so that PID 1's orphans go and
-//! no exit status of our own programs is taken by another waiter.
+//! Collects every child that ends. One reaper calls waitpid(-1) for the whole process, so that PID 1's orphans are
+//! collected and no other waiter takes an exit status of the agent's own programs.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
-/// Who waits for which process. Cheap to clone.
+/// The watched processes. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Reaper {
     waiting: Rc<RefCell<BTreeMap<i32, oneshot::Sender<Ended>>>>,
@@ -62,7 +62,7 @@ impl Reaper {
                 Ok(_) => continue,
             };
             if let Some(waiter) = self.waiting.borrow_mut().remove(&pid.as_raw()) {
-                // A caller that has gone no longer wants to know.
+                // It fails when the caller has been dropped.
                 let _ = waiter.send(ended);
             }
         }

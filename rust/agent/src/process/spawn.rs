@@ -146,7 +146,7 @@ unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
             let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
             check(prepared, Stage::Prepare, libc::write(score, c"0".as_ptr().cast(), 1) as i32);
         }
-        // Nothing of the agent's stays open, whatever opened it; an older kernel leaves it to O_CLOEXEC.
+        // No descriptor of the agent's stays open; an older kernel leaves that to O_CLOEXEC.
         libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
         reset_signals();
         libc::umask(0o022);
@@ -196,17 +196,17 @@ unsafe fn exec_first(prepared: &Prepared<'_>) -> ! {
         }
     }
     // SAFETY: in the child.
-    unsafe { give_up(prepared.report, Stage::Exec, remembered) }
+    unsafe { report_failure(prepared.report, Stage::Exec, remembered) }
 }
 
 unsafe fn check(prepared: &Prepared<'_>, stage: Stage, result: i32) {
     if result < 0 {
         // SAFETY: in the child.
-        unsafe { give_up(prepared.report, stage, errno()) }
+        unsafe { report_failure(prepared.report, stage, errno()) }
     }
 }
 
-unsafe fn give_up(report: RawFd, stage: Stage, errno: i32) -> ! {
+unsafe fn report_failure(report: RawFd, stage: Stage, errno: i32) -> ! {
     let number = errno.to_ne_bytes();
     let bytes = [stage as u8, number[0], number[1], number[2], number[3]];
     // SAFETY: write and _exit are async-signal-safe; the array lives.

@@ -1,4 +1,4 @@
-//! Children of PID 1 at the boot that count as a tenant's programs, and that a boot waits for only so long.
+//! Children of PID 1 at the boot that count as a tenant's programs. A boot waits for them for a limited time.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -13,14 +13,14 @@ use nix::unistd::{ForkResult, Pid, fork};
 use crate::process::cgroup;
 
 /// How long such a child may take before the guest goes on without it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Runs this in a child. Only while the process has one thread.
 pub fn run(work: impl FnOnce()) -> io::Result<()> {
     // SAFETY: no other thread holds a lock that the child could need.
     match unsafe { fork() }? {
-        ForkResult::Parent { child } => finish(child, PATIENCE),
+        ForkResult::Parent { child } => finish(child, TIMEOUT),
         ForkResult::Child => {
             let status = match cgroup::enter() {
                 Ok(()) => {
@@ -39,16 +39,16 @@ pub fn run(work: impl FnOnce()) -> io::Result<()> {
 pub fn run_program(command: &mut Command) -> io::Result<()> {
     // SAFETY: no other thread holds a lock that the child could need.
     let child = unsafe { command.pre_exec(cgroup::enter) }.spawn()?;
-    finish(Pid::from_raw(child.id() as i32), PATIENCE)
+    finish(Pid::from_raw(child.id() as i32), TIMEOUT)
 }
 
-fn finish(child: Pid, patience: Duration) -> io::Result<()> {
-    let deadline = Instant::now() + patience;
+fn finish(child: Pid, timeout: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + timeout;
     loop {
         match waitpid(child, Some(WaitPidFlag::WNOHANG))? {
             WaitStatus::Exited(_, 0) => return Ok(()),
             WaitStatus::StillAlive if Instant::now() > deadline => {
-                // One that hangs in the kernel does not go; the reaper takes it when it does.
+                // One that hangs in the kernel ends later; the reaper collects it then.
                 let _ = kill(child, Signal::SIGKILL);
                 return Err(io::ErrorKind::TimedOut.into());
             }
@@ -59,15 +59,15 @@ fn finish(child: Pid, patience: Duration) -> io::Result<()> {
     }
 }
 
-/// A word of a tenant's file, as it may be shown on the console.
-pub fn shown(text: &str) -> String {
+/// Text of a tenant's file, as it may be printed on the console.
+pub fn printable(text: &str) -> String {
     const LENGTH: usize = 80;
     text.chars().take(LENGTH).flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{finish, shown};
+    use super::{finish, printable};
     use crate::process::reaper::CHILDREN_OF_TESTS;
     use nix::unistd::Pid;
     use std::io;
@@ -79,7 +79,7 @@ mod tests {
     fn a_child_is_waited_for_until_its_deadline() {
         let _children = CHILDREN_OF_TESTS.write();
         let start = |script: &str| Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
-        let finish = |child: &Child, patience| finish(Pid::from_raw(child.id() as i32), patience);
+        let finish = |child: &Child, timeout| finish(Pid::from_raw(child.id() as i32), timeout);
         let forever = Duration::from_secs(60);
         assert!(finish(&start("exit 0"), forever).is_ok());
         assert_eq!(finish(&start("exit 3"), forever).unwrap_err().to_string(), "exit status 3");
@@ -89,8 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn the_console_gets_neither_controls_nor_long_words() {
-        assert_eq!(shown("a\u{1b}\n"), "a\\u{1b}\\n");
-        assert_eq!(shown(&"x".repeat(1000)).len(), 80);
+    fn the_console_gets_neither_controls_nor_long_text() {
+        assert_eq!(printable("a\u{1b}\n"), "a\\u{1b}\\n");
+        assert_eq!(printable(&"x".repeat(1000)).len(), 80);
     }
 }

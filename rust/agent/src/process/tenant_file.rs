@@ -1,4 +1,4 @@
-//! Files below the tenant's root that the agent itself reads and writes. The tenant may have made anything of them.
+//! Files below the tenant's root that the agent itself reads and writes. The tenant may have put anything in their place.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,9 +11,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long a program's start waits for a file.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The first bytes of a regular file as text; nothing for a pipe or a device, which could be waited for without end.
+/// The first bytes of a regular file as text; `None` for a pipe or a device, whose reads may never end.
 pub fn read(path: &Path, limit: u64) -> Option<String> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).ok()?;
     if !file.metadata().ok()?.is_file() {
@@ -24,8 +24,8 @@ pub fn read(path: &Path, limit: u64) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Runs a look-up on a file thread, as the user: a file may lie on a file system whose program never answers. Nothing
-/// when it takes too long. One that hangs keeps one thread, whatever comes after it.
+/// Runs a look-up on a file thread, as the user: a file may lie on a file system whose program never answers. `None`
+/// when it takes too long. Look-ups that hang take one thread in all.
 pub async fn look_up<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
     let found = async {
@@ -37,7 +37,7 @@ pub async fn look_up<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
         };
         spawn_blocking(work).await.ok()
     };
-    timeout(PATIENCE, found).await.ok().flatten()
+    timeout(TIMEOUT, found).await.ok().flatten()
 }
 
 /// Puts a small file that says this in place of whatever is there.
@@ -73,7 +73,7 @@ fn nanoseconds() -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::{PATIENCE, look_up, read, replace};
+    use super::{TIMEOUT, look_up, read, replace};
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
@@ -141,7 +141,7 @@ mod tests {
                     }
                 }
             };
-            assert_eq!(tokio::time::timeout(PATIENCE * 30, answer).await, Ok(3));
+            assert_eq!(tokio::time::timeout(TIMEOUT * 30, answer).await, Ok(3));
         });
     }
 }

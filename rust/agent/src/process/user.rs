@@ -1,4 +1,4 @@
-//! Whom programs and file calls act as. `/etc/passwd` is read by hand: a static program cannot load NSS modules.
+//! The user that programs and file calls act as. `/etc/passwd` is read by hand: a static program cannot load NSS modules.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ impl User {
         if !self.switch {
             return Ok(());
         }
-        // The raw calls act on this thread alone, as the kernel means them; glibc's wrapper of setgroups tells all.
+        // The raw calls change this thread only; glibc's wrapper of setgroups changes all threads.
         // SAFETY: plain system calls; the pointer and length describe a live vector, and they change no memory.
         unsafe {
             if libc::syscall(libc::SYS_setgroups, self.groups.len(), self.groups.as_ptr()) != 0 {

@@ -1,47 +1,49 @@
-//! How much input a terminal has taken, and whose turn it is to type.
+//! How much input a terminal has accepted, and which stream may send it input with acknowledgements: the latest one.
 
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
 use tokio::task::AbortHandle;
 
-/// Counts bytes from the terminal's beginning. One stream at a time types with acknowledgements: the latest.
+/// Counts bytes from the terminal's beginning.
 #[derive(Default)]
-pub struct Typed {
+pub struct AcceptedInput {
     count: Cell<u64>,
-    turn: Cell<u64>,
-    typing: RefCell<Option<AbortHandle>>,
+    /// The number of the latest stream.
+    stream: Cell<u64>,
+    task: RefCell<Option<AbortHandle>>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Typed {
+impl AcceptedInput {
     /// The PTY has taken this many more bytes, or will never take them.
     pub fn add(&self, count: usize) {
         self.count.set(self.count.get() + count as u64);
     }
 
-    /// Gives the turn to a new task. The one before is never polled again: what it had is not typed.
-    pub fn hand_over(&self, typing: AbortHandle) -> u64 {
-        if let Some(before) = self.typing.replace(Some(typing)) {
+    /// Makes a new stream, read by `task`, the latest; answers its number. The task of the one before is never polled
+    /// again: what it had not written is not written.
+    pub fn replace_stream(&self, task: AbortHandle) -> u64 {
+        if let Some(before) = self.task.replace(Some(task)) {
             before.abort();
         }
-        self.turn.set(self.turn.get() + 1);
-        self.tell();
-        self.turn.get()
+        self.stream.set(self.stream.get() + 1);
+        self.notify();
+        self.stream.get()
     }
 
-    /// The stream of this turn is gone, and what it brought with it.
-    pub fn leave(&self, turn: u64) {
-        if turn == self.turn.get()
-            && let Some(typing) = self.typing.take()
+    /// Ends a stream's task with it.
+    pub fn close_stream(&self, stream: u64) {
+        if stream == self.stream.get()
+            && let Some(task) = self.task.take()
         {
-            typing.abort();
+            task.abort();
         }
     }
 
-    /// The count, once it is another than `acknowledged`; `None` when it is somebody else's turn.
-    pub fn poll(&self, turn: u64, acknowledged: Option<u64>, context: &Context<'_>) -> Option<Poll<u64>> {
-        if turn != self.turn.get() {
+    /// The count, once it differs from `acknowledged`; `None` when a later stream has replaced this one.
+    pub fn poll(&self, stream: u64, acknowledged: Option<u64>, context: &Context<'_>) -> Option<Poll<u64>> {
+        if stream != self.stream.get() {
             return None;
         }
         if acknowledged != Some(self.count.get()) {
@@ -51,8 +53,8 @@ impl Typed {
         Some(Poll::Pending)
     }
 
-    /// Wakes the tasks that wait in [`Typed::poll`].
-    pub fn tell(&self) {
+    /// Wakes the task that waits in [`AcceptedInput::poll`].
+    pub fn notify(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

@@ -21,10 +21,10 @@ const PIECE_BYTES: usize = (16 << 10) - 64;
 pub struct Attachment {
     terminal: Rc<Terminal>,
     reader: u64,
-    /// The last size this reader was told; `None` before the first frame.
+    /// The last size that this reader was sent; `None` before the first frame.
     size_sequence: Option<u64>,
     finished: bool,
-    /// Why the host's frames cannot be followed; resets the stream.
+    /// Why the host's frames cannot be read on; resets the stream.
     fault: Fault,
     input: AbortHandle,
 }
@@ -51,18 +51,18 @@ impl Attachment {
         let Some(reader) = output.readers.get(self.reader) else { return true };
         let mut position = reader.position;
         if self.size_sequence.is_none() {
-            self.tell_size(output, position, out);
+            self.send_size(output, position, out);
         }
         if position < output.ring.start() {
             let to = output.ring.start();
             AgentFrame::Gap { from: position, to }.encode(out);
             position = to;
-            self.tell_size(output, position, out);
+            self.send_size(output, position, out);
         }
         while out.len() < PIECE_BYTES {
             let change = self.size_sequence.and_then(|sequence| output.ring.size_after(sequence));
             if change.is_some_and(|change| change.offset <= position) {
-                self.tell_size(output, position, out);
+                self.send_size(output, position, out);
                 continue;
             }
             let until_change = change.map_or(usize::MAX, |change| (change.offset - position) as usize);
@@ -85,10 +85,10 @@ impl Attachment {
         }
     }
 
-    /// Tells the size in force at an offset, unless the reader knows it.
-    fn tell_size(&mut self, output: &Output, offset: u64, out: &mut BytesMut) {
+    /// Sends the size in force at an offset, unless the reader has it.
+    fn send_size(&mut self, output: &Output, offset: u64, out: &mut BytesMut) {
         let size = output.ring.size_at(offset);
-        if self.size_sequence.is_none_or(|known| known < size.sequence) {
+        if self.size_sequence.is_none_or(|sent| sent < size.sequence) {
             self.size_sequence = Some(size.sequence);
             AgentFrame::Resize { offset, cols: size.cols, rows: size.rows }.encode(out);
         }
@@ -109,7 +109,7 @@ impl Pieces for Attachment {
         let mut out = BytesMut::new();
         self.finished = self.collect(&mut output, &mut out);
         if !out.is_empty() {
-            terminal.moved.notify_one();
+            terminal.reader_moved.notify_one();
             return Poll::Ready(Some(Ok(out.freeze())));
         }
         if self.finished {
@@ -126,16 +126,16 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         self.input.abort();
         self.terminal.output.borrow_mut().readers.leave(self.reader, Instant::now());
-        self.terminal.moved.notify_one();
+        self.terminal.reader_moved.notify_one();
     }
 }
 
-/// Types what arrives, until the host closes its side.
+/// Writes what arrives to the PTY, until the host closes its side.
 async fn follow_input(terminal: Rc<Terminal>, body: RequestBody, fault: Fault) {
     let mut frames = FramesIn::new(body);
     let broken = loop {
         match frames.next().await {
-            Ok(Some(HostFrame::Input(bytes))) => terminal.type_bytes(&bytes).await,
+            Ok(Some(HostFrame::Input(bytes))) => terminal.write_input(&bytes).await,
             // A terminal that has just ended has no size to set.
             Ok(Some(HostFrame::Resize { cols, rows })) => drop(terminal.resize(cols, rows)),
             Ok(Some(_)) => break "a frame that has no place in an attachment".to_owned(),

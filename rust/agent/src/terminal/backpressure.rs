@@ -1,26 +1,17 @@
-//! Who waits for whom: how much a terminal may be read before it would overwrite what a reader still needs.
+//! Backpressure from readers to programs: how much of a PTY may be read before the ring would overwrite what a reader
+//! still needs.
 //! The rules are those of `docs/reference/agent-protocol.md`, "The ring, and who waits for whom".
 
 use std::collections::BTreeMap;
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::terminal::ring::RING_BYTES;
-
-/// How long a program is held for a reader that does not move.
-pub const READER_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a program is held while nobody reads: a server's restart fits.
-pub const ABSENCE_PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes taken by a reader's stream that may still be lost on their way to the person, when the server dies: kept in
-/// the ring behind its position. A server keeps less than 500 KB unacknowledged by a client, and a stream's window is 64 KiB.
-pub const IN_FLIGHT_BYTES: u64 = 640 << 10;
-/// Readers that leave within this time left together, with the session they shared.
-const TOGETHER: Duration = Duration::from_secs(1);
+use crate::limits::{IN_FLIGHT_BYTES, LEFT_TOGETHER_TIME, NO_READER_TIMEOUT, RING_BYTES, STALLED_READER_TIMEOUT};
 
 pub struct Reader {
     /// The offset of the next byte to hand to the stream.
     pub position: u64,
-    /// When it last moved, or fell behind after it had everything.
+    /// When it last moved, or when new output came after it had read everything.
     moved: Instant,
     pub waker: Option<Waker>,
 }
@@ -39,7 +30,7 @@ pub struct Readers {
 pub enum Room {
     Bytes(u64),
     /// Nothing, unless a reader moves, before this instant.
-    HeldUntil(Instant),
+    NoneUntil(Instant),
 }
 
 impl Readers {
@@ -55,7 +46,7 @@ impl Readers {
 
     pub fn leave(&mut self, id: u64, now: Instant) {
         let Some(reader) = self.readers.remove(&id) else { return };
-        let together = now.saturating_duration_since(self.left_at) < TOGETHER && self.next_id > 1;
+        let together = now.saturating_duration_since(self.left_at) < LEFT_TOGETHER_TIME && self.next_id > 1;
         self.unread_from = if together { self.unread_from.min(reader.position) } else { reader.position };
         self.left_at = now;
     }
@@ -74,7 +65,7 @@ impl Readers {
         }
     }
 
-    /// Records output that ended at `end` before it: who had everything starts to be behind now.
+    /// Records new output behind `end`: a reader that had read everything is behind from now on.
     pub fn fell_behind(&mut self, end: u64, now: Instant) {
         for reader in self.readers.values_mut().filter(|reader| reader.position >= end) {
             reader.moved = now;
@@ -89,17 +80,18 @@ impl Readers {
         }
     }
 
-    /// How much may be read when the ring holds `start..end`.
+    /// How much may be read when the ring has `start..end`.
     pub fn room(&self, start: u64, end: u64, now: Instant) -> Room {
         let needed = |position: u64| position.saturating_sub(IN_FLIGHT_BYTES).max(start);
-        let hold = if self.readers.is_empty() {
-            Some((needed(self.unread_from), self.left_at + ABSENCE_PATIENCE)).filter(|(_, until)| *until > now)
+        let needed_until = if self.readers.is_empty() {
+            Some((needed(self.unread_from), self.left_at + NO_READER_TIMEOUT)).filter(|(_, until)| *until > now)
         } else {
-            let held = self.readers.values().map(|reader| (needed(reader.position), reader.moved + READER_PATIENCE));
-            held.filter(|(_, until)| *until > now).min()
+            let waits =
+                self.readers.values().map(|reader| (needed(reader.position), reader.moved + STALLED_READER_TIMEOUT));
+            waits.filter(|(_, until)| *until > now).min()
         };
-        match hold {
-            Some((from, until)) if end - from >= RING_BYTES => Room::HeldUntil(until),
+        match needed_until {
+            Some((from, until)) if end - from >= RING_BYTES => Room::NoneUntil(until),
             Some((from, _)) => Room::Bytes(RING_BYTES - (end - from)),
             None => Room::Bytes(RING_BYTES),
         }
@@ -109,6 +101,7 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -118,23 +111,23 @@ mod tests {
     }
 
     #[test]
-    fn unread_output_is_held_for_a_reader_to_come_and_then_given_up() {
+    fn a_program_waits_for_a_reader_to_come_and_then_goes_on() {
         let start = Instant::now();
         let readers = Readers::new(start);
         assert_eq!(room(&readers, 0, start), Room::Bytes(RING_BYTES));
         assert_eq!(room(&readers, RING_BYTES - 1, start), Room::Bytes(1));
-        assert_eq!(room(&readers, RING_BYTES, start), Room::HeldUntil(start + 30 * SECOND));
+        assert_eq!(room(&readers, RING_BYTES, start), Room::NoneUntil(start + 30 * SECOND));
         assert_eq!(room(&readers, RING_BYTES, start + 30 * SECOND), Room::Bytes(RING_BYTES));
     }
 
     #[test]
-    fn a_reader_holds_the_program_for_five_seconds_since_it_moved() {
+    fn a_program_waits_for_five_seconds_since_a_reader_moved() {
         let start = Instant::now();
         let mut readers = Readers::new(start);
         let id = readers.join(0, start);
-        assert_eq!(room(&readers, RING_BYTES, start + SECOND), Room::HeldUntil(start + 5 * SECOND));
+        assert_eq!(room(&readers, RING_BYTES, start + SECOND), Room::NoneUntil(start + 5 * SECOND));
         readers.advance(id, 1, start + 2 * SECOND);
-        assert_eq!(room(&readers, RING_BYTES, start + 3 * SECOND), Room::HeldUntil(start + 7 * SECOND));
+        assert_eq!(room(&readers, RING_BYTES, start + 3 * SECOND), Room::NoneUntil(start + 7 * SECOND));
         assert_eq!(room(&readers, RING_BYTES, start + 7 * SECOND), Room::Bytes(RING_BYTES));
     }
 
@@ -145,14 +138,14 @@ mod tests {
         let id = readers.join(1000, start);
         readers.fell_behind(1000, start + 100 * SECOND);
         let full = RING_BYTES;
-        assert_eq!(room(&readers, full, start + 101 * SECOND), Room::HeldUntil(start + 105 * SECOND));
+        assert_eq!(room(&readers, full, start + 101 * SECOND), Room::NoneUntil(start + 105 * SECOND));
         readers.fell_behind(2000, start + 104 * SECOND);
-        assert_eq!(room(&readers, full, start + 104 * SECOND), Room::HeldUntil(start + 105 * SECOND), "behind already");
+        assert_eq!(room(&readers, full, start + 104 * SECOND), Room::NoneUntil(start + 105 * SECOND), "behind already");
         readers.leave(id, start);
     }
 
     #[test]
-    fn what_may_be_lost_on_its_way_is_kept_behind_a_reader() {
+    fn what_may_be_lost_in_flight_is_kept_behind_a_reader() {
         let start = Instant::now();
         let mut readers = Readers::new(start);
         let id = readers.join(0, start);
@@ -162,11 +155,11 @@ mod tests {
         readers.leave(id, start + SECOND);
         assert_eq!(room(&readers, position, start + SECOND), Room::Bytes(RING_BYTES - IN_FLIGHT_BYTES));
         let end = position + RING_BYTES - IN_FLIGHT_BYTES;
-        assert_eq!(room(&readers, end, start + 2 * SECOND), Room::HeldUntil(start + 31 * SECOND));
+        assert_eq!(room(&readers, end, start + 2 * SECOND), Room::NoneUntil(start + 31 * SECOND));
     }
 
     #[test]
-    fn the_slowest_patient_reader_counts() {
+    fn the_slowest_reader_that_is_waited_for_counts() {
         let start = Instant::now();
         let mut readers = Readers::new(start);
         let slow = readers.join(0, start);
@@ -174,7 +167,7 @@ mod tests {
         readers.advance(slow, 2_000_000, start + SECOND);
         readers.advance(fast, 4_000_000, start + 4 * SECOND);
         let end = 2_000_000 - IN_FLIGHT_BYTES + RING_BYTES;
-        assert_eq!(room(&readers, end, start + 4 * SECOND), Room::HeldUntil(start + 6 * SECOND));
+        assert_eq!(room(&readers, end, start + 4 * SECOND), Room::NoneUntil(start + 6 * SECOND));
         assert_eq!(room(&readers, end, start + 6 * SECOND), Room::Bytes(2_000_000), "the other has room");
     }
 
@@ -188,6 +181,6 @@ mod tests {
         readers.leave(slow, start + 9 * SECOND);
         readers.leave(fast, start + 9 * SECOND);
         let end = 1_000_000 - IN_FLIGHT_BYTES + RING_BYTES;
-        assert!(matches!(room(&readers, end, start + 10 * SECOND), Room::HeldUntil(_)));
+        assert!(matches!(room(&readers, end, start + 10 * SECOND), Room::NoneUntil(_)));
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a program's PTY into its terminal's ring, at the pace that the readers allow.
+//! Reads a program's PTY into its terminal's ring, as fast as its readers allow.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -34,10 +34,10 @@ pub async fn follow(terminal: &Terminal, slave: OwnedFd, mut exit: oneshot::Rece
         };
         let room = match room {
             Room::Bytes(room) => room,
-            Room::HeldUntil(until) => {
+            Room::NoneUntil(until) => {
                 tokio::select! {
                     () = sleep_until(until.into()) => {}
-                    () = terminal.moved.notified() => {}
+                    () = terminal.reader_moved.notified() => {}
                     status = &mut exit, if ended.is_none() => ended = Some(status.unwrap_or(Ended::Code(0))),
                 }
                 continue;
@@ -63,7 +63,7 @@ pub async fn follow(terminal: &Terminal, slave: OwnedFd, mut exit: oneshot::Rece
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 tokio::select! {
                     ready = master.readable() => match ready {
-                        // Only a read that finds nothing forgets the readiness, so no edge is lost.
+                        // Only a read that finds nothing clears the readiness, so no edge is lost.
                         Ok(mut ready) => if let Ok(Ok(count)) = ready.try_io(|master| descriptor::read(master.get_ref(), &mut buffer[..limit])) {
                             if count == 0 { break; }
                             terminal.append(&buffer[..count]);

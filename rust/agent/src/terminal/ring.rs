@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-/// Bytes a ring keeps: several screens of scrollback and the time a server needs to come back.
-pub const RING_BYTES: u64 = 4 << 20;
-/// The ring grows and shrinks by blocks, so a terminal that printed little costs little.
+use crate::limits::RING_BYTES;
+
+/// The ring grows and shrinks by blocks, so that a terminal with little output takes little memory.
 const BLOCK_BYTES: u64 = 32 << 10;
 /// Sizes kept. Dragging a window's edge makes hundreds; past this the oldest are merged.
 const MAX_SIZES: usize = 1024;
@@ -58,7 +58,7 @@ impl Ring {
             bytes = &bytes[taken..];
         }
         self.start = self.start.max(self.end.saturating_sub(RING_BYTES));
-        self.forget_sizes();
+        self.drop_old_sizes();
     }
 
     /// Bytes that its blocks take.
@@ -66,15 +66,15 @@ impl Ring {
         self.blocks.len() as u64 * BLOCK_BYTES
     }
 
-    /// Gives its oldest block back, unless it is the one that is written to. Answers how much memory that was.
-    pub fn give_up_block(&mut self) -> u64 {
+    /// Evicts the oldest block, unless it is the one that is written to. Answers how many bytes that freed.
+    pub fn evict_block(&mut self) -> u64 {
         if self.blocks.len() < 2 {
             return 0;
         }
         self.blocks.pop_front();
         self.first_block += 1;
         self.start = self.start.max(self.first_block * BLOCK_BYTES);
-        self.forget_sizes();
+        self.drop_old_sizes();
         BLOCK_BYTES
     }
 
@@ -116,7 +116,7 @@ impl Ring {
         }
     }
 
-    /// The size in force at an offset; the oldest known one when that has been forgotten.
+    /// The size in force at an offset; the oldest known one when that has been dropped.
     pub fn size_at(&self, offset: u64) -> SizeChange {
         let before = self.sizes.iter().rev().find(|size| size.offset <= offset);
         *before.or(self.sizes.front()).expect("a ring has a size")
@@ -128,15 +128,15 @@ impl Ring {
         self.sizes.get(at).copied()
     }
 
-    /// Gives the memory back; the offsets stay.
+    /// Frees the memory; the offsets stay.
     pub fn free(&mut self) {
         self.blocks = VecDeque::new();
         self.start = self.end;
         self.first_block = self.end / BLOCK_BYTES;
-        self.forget_sizes();
+        self.drop_old_sizes();
     }
 
-    fn forget_sizes(&mut self) {
+    fn drop_old_sizes(&mut self) {
         while self.sizes.len() > 1 && self.sizes[1].offset <= self.start {
             self.sizes.pop_front();
         }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_found_by_offset_and_told_in_order() {
+    fn sizes_are_found_by_offset_and_listed_in_order() {
         let mut ring = Ring::new(80, 24);
         fill(&mut ring, 10, 10);
         ring.resize(100, 24);

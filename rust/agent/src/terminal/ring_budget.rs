@@ -1,30 +1,26 @@
-//! The memory of all terminals' rings together. Each may have its 4 MiB, and 64 of them 256: more than a small guest has.
+//! The memory of all terminals' rings together: 64 rings of 4 MiB would be more than a small guest has.
 
 use std::cell::RefCell;
 
+use crate::limits::{RING_BUDGET_BYTES, RING_BUDGET_DIVISOR};
 use crate::process::memory;
 use crate::terminal::output::Output;
 
-/// One part in so many of the guest's memory.
-const SHARE: u64 = 32;
-/// At least, and at most what all rings can be.
-const BYTES: (u64, u64) = (8 << 20, 320 << 20);
-
 /// For a guest of so much memory.
 pub fn of_memory(bytes: u64) -> u64 {
-    (bytes / SHARE).clamp(BYTES.0, BYTES.1)
+    (bytes / RING_BUDGET_DIVISOR).clamp(RING_BUDGET_BYTES.0, RING_BUDGET_BYTES.1)
 }
 
 pub fn of_this_guest() -> u64 {
     of_memory(memory::total_kib().map_or(0, |kib| kib << 10))
 }
 
-/// The largest rings give up their oldest bytes until all fit.
-pub fn keep(outputs: &[&RefCell<Output>], budget: u64) {
+/// Evicts the oldest bytes of the largest rings until all fit.
+pub fn enforce(outputs: &[&RefCell<Output>], budget: u64) {
     let mut used: u64 = outputs.iter().map(|output| output.borrow().ring.memory()).sum();
     while used > budget {
         let Some(largest) = outputs.iter().max_by_key(|output| output.borrow().ring.memory()) else { return };
-        let freed = largest.borrow_mut().ring.give_up_block();
+        let freed = largest.borrow_mut().ring.evict_block();
         if freed == 0 {
             return;
         }
@@ -34,7 +30,7 @@ pub fn keep(outputs: &[&RefCell<Output>], budget: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{keep, of_memory};
+    use super::{enforce, of_memory};
     use crate::terminal::backpressure::Readers;
     use crate::terminal::output::Output;
     use crate::terminal::ring::Ring;
@@ -55,10 +51,10 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_give_up_their_oldest_bytes_and_the_newest_stay() {
+    fn the_oldest_bytes_of_the_largest_are_evicted() {
         let all = [output(4 << 20), output(3 << 20), output(100_000), output(0)];
         let small = all[2].borrow().ring.memory();
-        keep(&all.each_ref(), 2 << 20);
+        enforce(&all.each_ref(), 2 << 20);
         let kept: Vec<u64> = all.iter().map(|output| output.borrow().ring.memory()).collect();
         assert!(kept.iter().sum::<u64>() <= 2 << 20, "{kept:?}");
         assert_eq!(kept[2], small);
@@ -72,7 +68,7 @@ mod tests {
                 at += output.ring.piece(at, usize::MAX).len() as u64;
             }
         }
-        // It goes on where it was.
+        // It continues at its offset.
         let mut first = all[0].borrow_mut();
         let end = first.ring.end();
         first.ring.push(b"after");
@@ -80,9 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_to_right_now_is_not_given_up() {
+    fn a_block_that_is_written_to_is_not_evicted() {
         let all = [output(10), output(10)];
-        keep(&all.each_ref(), 0);
+        enforce(&all.each_ref(), 0);
         assert_eq!(all[0].borrow().ring.piece(0, 100).len(), 10);
     }
 }

@@ -8,18 +8,12 @@ use std::rc::Rc;
 use serde::Deserialize;
 
 use crate::error::{CallError, CallResult, Code, bad_request};
+use crate::limits::{MAX_ENDED_RINGS, MAX_ENDED_TERMINALS, MAX_RUNNING_TERMINALS};
 use crate::process::programs::{Program, Programs, Streams, start_error};
 use crate::process::variables;
 use crate::terminal::pty::{Pty, check_size};
 use crate::terminal::terminal::Terminal;
 use crate::terminal::{pty_reader, ring_budget};
-
-/// Terminals whose program runs.
-const MAX_LIVE: usize = 64;
-/// Ended terminals that keep their ring.
-const MAX_ENDED_RINGS: usize = 16;
-/// Ended terminals that are remembered at all; the host deletes what it no longer needs.
-const MAX_ENDED: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +31,7 @@ pub struct NewTerminal {
 #[derive(Default)]
 pub struct Terminals {
     terminals: RefCell<BTreeMap<String, Rc<Terminal>>>,
-    /// Starts that wait for their exec, counted against the limit.
+    /// Programs that have not reported their exec(2) yet, counted against the limit.
     starting: Cell<usize>,
     ended: Cell<u64>,
     /// Of all rings together.
@@ -60,14 +54,14 @@ impl Terminals {
             return Err(bad_request("an id is 1 to 32 of a-z and 0-9"));
         }
         check_size(new.cols, new.rows)?;
-        // Before the table is looked at, which others may change meanwhile.
+        // Before the table is read: other calls may change it during this wait.
         let machine_env = &variables::of_machine(&programs.user).await;
         if self.terminals.borrow().contains_key(&new.id) {
             return Err(CallError::new(Code::Exists, format!("terminal {:?} exists", new.id)));
         }
-        let live = self.terminals.borrow().values().filter(|terminal| terminal.ended_sequence.get() == 0).count();
-        if live + self.starting.get() >= MAX_LIVE {
-            return Err(CallError::new(Code::TooMany, format!("{MAX_LIVE} terminals are open")));
+        let running = self.terminals.borrow().values().filter(|terminal| terminal.ended_sequence.get() == 0).count();
+        if running + self.starting.get() >= MAX_RUNNING_TERMINALS {
+            return Err(CallError::new(Code::TooMany, format!("{MAX_RUNNING_TERMINALS} terminals are open")));
         }
         let program = Program {
             command: &new.command,
@@ -83,13 +77,13 @@ impl Terminals {
         let pid = launching.pid;
         let exit = programs.reaper.watch(pid);
         let table = Rc::downgrade(self);
-        let grew = Box::new(move || {
+        let on_growth = Box::new(move || {
             if let Some(table) = table.upgrade() {
-                table.keep_budget();
+                table.enforce_budget();
             }
         });
         let size = (new.cols, new.rows);
-        let terminal = Terminal::new(new.id.clone(), pid, pty.master, size, programs.reaper.clone(), grew)
+        let terminal = Terminal::new(new.id.clone(), pid, pty.master, size, programs.reaper.clone(), on_growth)
             .map_err(|error| CallError::io("no PTY", &error))?;
         let starting = Starting::new(self.clone(), terminal.clone());
         let followed = terminal.clone();
@@ -115,14 +109,14 @@ impl Terminals {
         Ok(())
     }
 
-    fn keep_budget(&self) {
+    fn enforce_budget(&self) {
         let terminals = self.terminals.borrow();
         let outputs: Vec<_> = terminals.values().map(|terminal| &terminal.output).collect();
-        ring_budget::keep(&outputs, *self.budget.get_or_init(ring_budget::of_this_guest));
+        ring_budget::enforce(&outputs, *self.budget.get_or_init(ring_budget::of_this_guest));
     }
 
     /// Removes all terminals and their rings.
-    pub fn forget(&self) {
+    pub fn remove_all(&self) {
         for terminal in std::mem::take(&mut *self.terminals.borrow_mut()).into_values() {
             terminal.hang_up();
         }
@@ -132,19 +126,19 @@ impl Terminals {
         self.ended.set(self.ended.get() + 1);
         ended.ended_sequence.set(self.ended.get());
         let mut terminals = self.terminals.borrow_mut();
-        let mut over: Vec<_> =
+        let mut ended_terminals: Vec<_> =
             terminals.values().filter(|terminal| terminal.ended_sequence.get() > 0).cloned().collect();
-        over.sort_by_key(|terminal| std::cmp::Reverse(terminal.ended_sequence.get()));
-        for terminal in over.iter().skip(MAX_ENDED_RINGS) {
+        ended_terminals.sort_by_key(|terminal| std::cmp::Reverse(terminal.ended_sequence.get()));
+        for terminal in ended_terminals.iter().skip(MAX_ENDED_RINGS) {
             terminal.output.borrow_mut().ring.free();
         }
-        for terminal in over.iter().skip(MAX_ENDED) {
+        for terminal in ended_terminals.iter().skip(MAX_ENDED_TERMINALS) {
             terminals.remove(&terminal.id);
         }
     }
 }
 
-/// Counts a start, and ends the program when the caller goes before it runs.
+/// Counts a start, and hangs the program up when the call is cancelled before it runs.
 struct Starting {
     table: Rc<Terminals>,
     terminal: Option<Rc<Terminal>>,

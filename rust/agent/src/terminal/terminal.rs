@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::descriptor;
 use crate::process::hang_up;
 use crate::process::reaper::Reaper;
-use crate::terminal::accepted_input::Typed;
+use crate::terminal::accepted_input::AcceptedInput;
 use crate::terminal::backpressure::Readers;
 use crate::terminal::output::Output;
 use crate::terminal::pty;
@@ -29,13 +29,13 @@ pub struct Terminal {
     pub output: RefCell<Output>,
     /// `None` once the program has ended and its last bytes are in the ring.
     master: RefCell<Option<Rc<AsyncFd<OwnedFd>>>>,
-    /// Tells the reading task that a held program may go on.
-    pub moved: Notify,
-    /// Two writers' pieces don't mix.
+    /// Wakes the task that reads the PTY: a reader has moved, or left.
+    pub reader_moved: Notify,
+    /// So that the pieces of two writers do not mix.
     input: Mutex<()>,
-    pub typed: Typed,
+    pub accepted: AcceptedInput,
     /// Called when the ring has taken more memory.
-    grew: Box<dyn Fn()>,
+    on_growth: Box<dyn Fn()>,
     reaper: Reaper,
     /// The order in which programs ended; 0 while running.
     pub ended_sequence: Cell<u64>,
@@ -48,7 +48,7 @@ impl Terminal {
         master: OwnedFd,
         size: (u16, u16),
         reaper: Reaper,
-        grew: Box<dyn Fn()>,
+        on_growth: Box<dyn Fn()>,
     ) -> io::Result<Rc<Terminal>> {
         Ok(Rc::new(Terminal {
             id,
@@ -61,10 +61,10 @@ impl Terminal {
                 removed: false,
             }),
             master: RefCell::new(Some(Rc::new(descriptor::watch(master)?))),
-            moved: Notify::new(),
+            reader_moved: Notify::new(),
             input: Mutex::new(()),
-            typed: Typed::default(),
-            grew,
+            accepted: AcceptedInput::default(),
+            on_growth,
             reaper,
             ended_sequence: Cell::new(0),
         }))
@@ -81,7 +81,7 @@ impl Terminal {
             output.ring.memory() > memory
         };
         if has_grown {
-            (self.grew)();
+            (self.on_growth)();
         }
     }
 
@@ -94,15 +94,15 @@ impl Terminal {
         Ok(())
     }
 
-    /// Types bytes. Waits while the program does not read; drops them when it has ended.
-    pub async fn type_bytes(&self, mut bytes: &[u8]) {
+    /// Writes input to the PTY. Waits while the program does not read; drops them when it has ended.
+    pub async fn write_input(&self, mut bytes: &[u8]) {
         let _turn = self.input.lock().await;
         while !bytes.is_empty() {
             let Some(master) = self.master() else { break };
             let taken = match descriptor::write(master.get_ref(), bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // What was taken so far is reported now: the rest may have to wait for long.
-                    self.typed.tell();
+                    // What was accepted so far is acknowledged now: the rest may have to wait for long.
+                    self.accepted.notify();
                     let Ok(mut ready) = master.writable().await else { break };
                     // Try before the readiness is forgotten: it may have come after the failed write.
                     ready.try_io(|master| descriptor::write(master.get_ref(), bytes)).unwrap_or(Ok(0))
@@ -110,10 +110,10 @@ impl Terminal {
                 result => result,
             };
             let Ok(count) = taken else { break };
-            self.typed.add(count);
+            self.accepted.add(count);
             bytes = &bytes[count..];
         }
-        self.typed.add(bytes.len());
+        self.accepted.add(bytes.len());
     }
 
     /// Hangs the session up, and kills what is left of it after [`hang_up::TIMEOUT`].
@@ -121,7 +121,7 @@ impl Terminal {
         let mut output = self.output.borrow_mut();
         output.removed = true;
         output.readers.wake();
-        self.moved.notify_one();
+        self.reader_moved.notify_one();
         hang_up::group(self.pid, &self.reaper);
     }
 

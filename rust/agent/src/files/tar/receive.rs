@@ -13,7 +13,7 @@ use crate::error::{CallError, CallResult, Code, bad_request};
 use crate::files::entries::on_file_thread;
 use crate::files::tar::extract::Members;
 use crate::files::tar::left_out::LeftOut;
-use crate::files::tar::threads as tar_threads;
+use crate::files::tar::threads;
 use crate::process::user::User;
 
 /// Pieces received ahead.
@@ -35,8 +35,8 @@ pub async fn receive(user: &User, path: PathBuf, mut body: RequestBody) -> CallR
     .await?;
     let (sender, receiver) = mpsc::channel(PIECES);
     let (done, result) = oneshot::channel();
-    tar_threads::start(user, move || {
-        // A caller that has gone no longer wants to know.
+    threads::start(user, move || {
+        // It fails when the call was cancelled.
         let _ = done.send(extract(PieceReader { receiver, piece: Bytes::new() }, &directory));
     })?;
     while let Some(data) = body.next().await? {

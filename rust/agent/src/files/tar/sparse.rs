@@ -34,7 +34,7 @@ fn number(text: &[u8]) -> io::Result<u64> {
     text.parse().map_err(|_| malformed("a number out of range"))
 }
 
-/// Gathers the records that begin with `GNU.sparse.`; `None` when there are none.
+/// Reads the records that begin with `GNU.sparse.`; `None` when there are none.
 pub fn records<'a>(pax: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> io::Result<Option<SparseRecords>> {
     let mut found = None;
     let mut sparse = SparseRecords::default();

@@ -6,7 +6,7 @@ use std::thread;
 use crate::error::{CallError, CallResult, Code};
 use crate::process::user::User;
 
-/// Tars at once; a stalled one holds its thread.
+/// Tars at once; a stalled one keeps its thread.
 const MAX_TARS: usize = 32;
 /// A tree is walked without recursion, so little is needed.
 const STACK_BYTES: usize = 256 << 10;
