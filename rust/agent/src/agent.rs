@@ -1,4 +1,4 @@
-//! What the agent holds: programs, terminals, execs, and whether it is a guest's.
+//! The context that calls share.
 
 use std::cell::Cell;
 use std::os::fd::OwnedFd;

@@ -124,7 +124,7 @@ fn hello(agent: &Agent) -> CallResult<Answer> {
     Ok(answer::json(StatusCode::OK, &hello))
 }
 
-/// Runs a call to its end, even when its session breaks meanwhile: half done it would leave the guest unusable.
+/// Runs a call to its end, even when its session breaks meanwhile: half done, it would leave a guest that must refuse service.
 async fn run_to_end(call: impl Future<Output = CallResult<Answer>> + 'static) -> CallResult<Answer> {
     tokio::task::spawn_local(call).await.map_err(|error| internal(error.to_string()))?
 }

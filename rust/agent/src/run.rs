@@ -78,14 +78,14 @@ pub fn runtime(user: &User) -> runtime::Runtime {
         .enable_all()
         .max_blocking_threads(FILE_THREADS)
         .on_thread_start(move || {
-            // A file thread with root's rights would be worse than no agent.
+            // A file thread must never act as root.
             user.adopt_files().expect("a file thread takes the user's ids");
         })
         .build()
         .expect("a runtime needs an epoll and an eventfd")
 }
 
-/// The agent, and the tasks every mode needs. On the one thread's local set.
+/// The agent, and the tasks that both ways need. Call within the local set.
 pub fn agent(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, is_guest: bool) -> Rc<Agent> {
     tokio::task::spawn_local(request_body::discard_dropped());
     Agent::new(user, reaper, cgroup, is_guest)

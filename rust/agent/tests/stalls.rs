@@ -87,7 +87,7 @@ fn an_idle_agent_uses_no_time() {
             let line = stat.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned();
             line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
         };
-        // It settles first: what the attachment left to do is done when two looks agree.
+        // First comes what the attachment left to do: it is done when two samples agree.
         let mut before = ticks();
         loop {
             tokio::time::sleep(Duration::from_millis(300)).await;

@@ -90,7 +90,7 @@ fn a_cut_connection_loses_and_repeats_no_byte() {
     });
 }
 
-/// Waits for the hold of 5 s to pass.
+/// Waits for longer than the 5 s for which a program waits for a reader.
 #[test]
 fn a_reader_that_stalls_too_long_gets_a_gap_and_the_program_goes_on() {
     run(async {
@@ -118,7 +118,7 @@ fn a_reader_that_stalls_too_long_gets_a_gap_and_the_program_goes_on() {
 }
 
 #[test]
-fn while_nobody_reads_the_program_is_held_at_a_full_ring() {
+fn while_nobody_reads_the_program_waits_at_a_full_ring() {
     run(async {
         let agent = Agent::start().await;
         agent.terminal("a1", "stty -opost; head -c 6000000 /dev/zero | tr '\\0' x; echo END; read x").await;

@@ -1,4 +1,4 @@
-//! Frames out of a request's body, and how their fault reaches the answer's stream.
+//! Frames of a request's body, and how an error in them reaches the answer's stream.
 
 use std::cell::RefCell;
 use std::rc::Rc;

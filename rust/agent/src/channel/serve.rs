@@ -83,7 +83,7 @@ pub async fn listen(path: &Path, dispatch: impl Dispatch) -> io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::task::spawn_local(serve_session(stream, dispatch.clone()))),
-            // Out of descriptors: those in use will come back.
+            // Out of descriptors: others will be closed.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     }

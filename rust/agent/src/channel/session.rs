@@ -132,7 +132,7 @@ impl AsyncRead for SessionStream {
             let count = ready!(input.poll_read(context, buffer.initialize_unfilled()))?;
             buffer.advance(count);
         }
-        // A completed marker is nothing that the session's HTTP/2 could use, and neither is what stands before it.
+        // Neither a marker nor what precedes it in this piece is of use to the session's HTTP/2.
         match input.marker {
             Some(_) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
             None => Poll::Ready(Ok(())),

@@ -140,7 +140,7 @@ fn a_session_of_garbage_is_dropped_and_the_next_one_served() {
     });
 }
 
-/// A byte held back in case it begins a marker would be missing here, for ever: nothing is sent after it.
+/// A byte that was kept back because it may begin a marker would be missing here: nothing is sent after it.
 #[test]
 fn a_frame_that_ends_in_the_marker_s_first_bytes_is_answered_in_silence() {
     with_port(|mut host| async move {

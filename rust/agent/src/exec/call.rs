@@ -1,4 +1,4 @@
-//! Exec: a program run for one stream; its output as frames, its end when the stream ends early.
+//! The call `exec`: its stream carries the program's output as frames. A stream that ends early ends the program.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -13,7 +13,7 @@ use crate::descriptor;
 use crate::process::reaper::Reaper;
 use crate::terminal::pty;
 
-/// Where input goes.
+/// The agent's end of a program's input.
 pub enum Input {
     Pipe(AsyncFd<OwnedFd>),
     Terminal(Rc<AsyncFd<OwnedFd>>),
@@ -22,7 +22,7 @@ pub enum Input {
 /// End of input on a terminal (VEOF as a PTY begins with).
 const END_OF_TRANSMISSION: u8 = 4;
 
-/// Follows the host's frames until its side closes. What cannot be followed is reported to `fault`.
+/// Obeys the host's frames until its side closes. One that has no place there is reported to `fault`.
 pub async fn follow(mut frames: FramesIn, input: Input, pid: Pid, reaper: Reaper, fault: Fault) {
     let mut input = Some(input);
     loop {

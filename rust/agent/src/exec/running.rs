@@ -25,7 +25,7 @@ use crate::process::reaper::Reaper;
 
 /// Output in one piece: with its frame's header it fills one HTTP/2 frame of 16 KiB.
 const PIECE_BYTES: usize = (16 << 10) - 64;
-/// Once the program has ended, a stream that some descendant keeps open is follunread_at_end until it is silent this long.
+/// After the program's end, output that a descendant keeps open is read until nothing came for so long.
 const LINGER: Duration = Duration::from_millis(250);
 /// After the program's end, output is read no longer than this in all.
 const LINGER_LIMIT: Duration = Duration::from_secs(1);

@@ -28,7 +28,7 @@ pub struct Download {
     left: Option<u64>,
 }
 
-/// Opens a regular file. Its size now is what is sent, though it grow.
+/// Opens a regular file. As many bytes are sent as it has now, even if it grows.
 pub async fn open(path: PathBuf) -> CallResult<Download> {
     on_file_thread(path, |path| {
         // Not to wait for a FIFO's writer.

@@ -1,5 +1,5 @@
-//! File calls that end at once. All of it runs on the file threads, which act as the user: where a path leads, through
-//! links or not, is the user's own matter.
+//! File calls that end at once. All of it runs on the file threads, which act as the user: a path may lead
+//! through any links that the user may follow.
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
@@ -74,7 +74,7 @@ fn entry(path: &Path, metadata: &Metadata) -> Entry {
     }
 }
 
-/// The entries of a directory by name. One that goes while it is read is left out.
+/// The entries of a directory by name. One that is removed meanwhile is left out.
 pub fn list(path: &Path) -> io::Result<Listing> {
     let mut names = Vec::new();
     let mut truncated = false;

@@ -1,4 +1,4 @@
-//! A file received: written beside its target under a temporary name and renamed when whole.
+//! An upload: written beside its target under a temporary name, and renamed when whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
@@ -18,7 +18,7 @@ const WRITE_BYTES: usize = 128 << 10;
 /// The longest part of the target's name that a temporary one repeats; a name has at most 255 bytes.
 const NAME_BYTES: usize = 64;
 
-/// What the file is given besides its bytes.
+/// Properties of the file, besides its bytes.
 #[derive(Clone, Copy)]
 pub struct Properties {
     pub mode: Option<u32>,
@@ -106,7 +106,7 @@ impl Upload {
     }
 }
 
-/// Zeros as long as these pieces become a hole, as they were in most files that have so many.
+/// A piece of this length that is all zeros becomes a hole, as it was in most files that have one.
 fn write_or_skip(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     if bytes.len() >= WRITE_BYTES && bytes.iter().all(|byte| *byte == 0) {
         return file.seek_relative(bytes.len() as i64);
@@ -123,7 +123,7 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if !self.renamed {
             let temporary = std::mem::take(&mut self.temporary);
-            // On a file thread: as root it could remove what a link now leads to.
+            // On a file thread: as root it could follow a link to a file that is not the user's.
             spawn_blocking(move || fs::remove_file(temporary));
         }
     }

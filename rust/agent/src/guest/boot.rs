@@ -13,10 +13,10 @@ use nix::unistd::{chdir, chroot};
 use crate::process::user::User;
 
 const NEW_ROOT: &str = "/root.new";
-/// The initrd's root, which the new root covers. The disk stays mounted there, out of the tenant's sight.
+/// The initrd's root, which the new root covers. The disk stays mounted there, where the tenant cannot see it.
 static OLD_ROOT: OnceLock<File> = OnceLock::new();
 
-/// Where programs find this binary, for `poweroff` and its relatives.
+/// Where programs find this binary, for `poweroff`, `reboot` and so on.
 const AGENT_BELOW_RUN: &str = "/run/microterm/agent";
 
 fn mount_new(kind: &str, target: &str, flags: MsFlags, options: &str) -> io::Result<()> {
@@ -72,7 +72,7 @@ pub fn block_device(serial: &str) -> Option<PathBuf> {
 pub fn mount_root(wait: impl Fn(&str) -> Option<PathBuf>) -> io::Result<()> {
     let base = wait("base").ok_or_else(|| io::Error::other("no block device with the serial \"base\""))?;
     mount(Some(&base), "/base", Some("erofs"), MsFlags::MS_RDONLY, None::<&str>)?;
-    // Both were there from the start: without a disk now there is none.
+    // Base and disk are attached before the start: a disk that is not found beside the base does not exist.
     match block_device("disk") {
         Some(disk) => mount(Some(&disk), "/disk", Some("ext4"), MsFlags::MS_NOATIME, None::<&str>)?,
         None => mount_new("tmpfs", "/disk", MsFlags::empty(), "size=50%,mode=0755")?,
@@ -107,8 +107,8 @@ pub fn enter_root() -> io::Result<()> {
     Ok(chdir("/")?)
 }
 
-/// Makes the root and the disk below it clean: no journal to replay at the next start. A refusal (a file is still open
-/// for writing) leaves a journal, nothing worse. The process's working directory changes.
+/// Makes the root and the disk below it clean: no journal to replay at the next start. Where that fails (a file is
+/// still open for writing) a journal is left. The process's working directory changes.
 pub fn freeze_disks() {
     let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     let _ = mount(None::<&str>, "/", None::<&str>, read_only, None::<&str>);
@@ -145,7 +145,7 @@ pub fn create_home(user: &User) -> io::Result<()> {
     if user.home.exists() {
         return Ok(());
     }
-    // Made aside and renamed: a power cut leaves no part of a home that looks like a whole one.
+    // Made under another name and renamed: a power cut leaves no part of a home that looks like a whole one.
     let aside = user.home.with_file_name(".home.new");
     if aside.exists() {
         fs::remove_dir_all(&aside)?;

@@ -11,14 +11,14 @@ use crate::process::tenant_file::read;
 
 const MAX_FILE: u64 = 64 << 10;
 const MAX_LINES: usize = 16;
-/// The table without what is refused.
+/// The table without the refused entries.
 const OWN_TABLE: &str = "/run/microterm/fstab";
 /// The agent works with what is here: a guest with another file system in its place does not start, or cannot be reached.
 const PROTECTED: [&str; 4] = ["/run", "/proc", "/sys", "/dev"];
 /// Mounted by the agent, or left alone: an overlay takes no swap file, and there is no partition for one.
 const PASSED_OVER: [&str; 5] = ["proc", "sysfs", "devtmpfs", "devpts", "swap"];
 
-/// Mounts what the table says beside the root. A start goes on without what fails.
+/// Mounts what the table has besides the root. The boot goes on without what fails.
 pub fn mount_all() {
     let Some(table) = read(Path::new("/etc/fstab"), MAX_FILE) else { return };
     let entries = entries(&table);
@@ -94,7 +94,7 @@ fn is_protected(target: &Path) -> bool {
             }
             part => {
                 known.push(part);
-                // What is not there yet, mount(8) may make: no link can be in it.
+                // mount(8) may make what is not there yet: no link can be in it.
                 known = fs::canonicalize(&known).unwrap_or(known);
             }
         }

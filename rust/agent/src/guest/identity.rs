@@ -72,7 +72,7 @@ pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
     Ok(answer::json(StatusCode::OK, &json!({ "bootId": own_files::boot_id()? })))
 }
 
-/// After a pause, in which the clock stood still. The same random pool may be resumed twice.
+/// After a pause, in which the clock stood still. A saved random pool may be used twice.
 pub fn wake(agent: &Agent, wake: &Wake) -> CallResult<Answer> {
     let seed = Seed::parse(&wake.seed)?;
     if agent.is_guest {

@@ -36,7 +36,7 @@ pub fn boot_up() -> io::Result<Booted> {
     devices::make().map_err(named("device nodes"))?;
     interfaces::set_up("lo", true).map_err(named("lo"))?;
     let cgroup = cgroup::create(ring_budget::of_this_guest()).map_err(named("the tenant's cgroup"))?;
-    // Before any out-of-memory choice can fall on PID 1, whose end is the machine's.
+    // Before the kernel can choose PID 1 when memory runs out: its end is the machine's.
     std::fs::write("/proc/self/oom_score_adj", "-1000").map_err(named("oom_score_adj"))?;
     sysctl::apply();
     let user = User::by_uid(DEV_UID, true).ok_or_else(|| io::Error::other("the image has no user of uid 1000"))?;

@@ -1,4 +1,4 @@
-//! Small files that say who this guest is: written where that is possible, else mounted over what is there.
+//! Small files with a guest's identity: written where that is possible, else mounted over what is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,8 +28,8 @@ pub fn boot_id() -> CallResult<String> {
     Ok(id.trim_end().to_owned())
 }
 
-/// Makes a small file say this. Where it cannot be written (a full disk, an immutable file), which must not keep a guest from
-/// starting, by a mount over it.
+/// Gives a small file this text. Where it cannot be written (a full disk, an immutable file) one in memory is mounted over
+/// it, so that the guest starts.
 pub fn write(path: &'static str, text: &str) -> io::Result<()> {
     let path = Path::new(path);
     if tenant_file::read(path, text.len() as u64 + 1).is_some_and(|found| found == text) {
@@ -44,7 +44,7 @@ pub fn write(path: &'static str, text: &str) -> io::Result<()> {
     }
 }
 
-/// Mounts a file in memory that says this over another, in place of an earlier one.
+/// Mounts a file in memory with this text over another, in place of an earlier one.
 pub fn cover(path: &'static Path, text: &str) -> io::Result<()> {
     let aside = Path::new(OWN_FILES).join(path.to_string_lossy().replace('/', "-"));
     let mut covered = COVERED.lock().map_err(|_| io::Error::other("a thread panicked"))?;
@@ -72,7 +72,7 @@ pub fn renew_boot_id() -> io::Result<()> {
 }
 
 fn mount_uncovered_proc() -> io::Result<()> {
-    // The kernel asks for the mount alone; ordinary programs have no business in it.
+    // The kernel asks only for the mount; ordinary programs need not read it.
     fs::create_dir_all(UNCOVERED)?;
     fs::set_permissions(UNCOVERED, PermissionsExt::from_mode(0o700))?;
     let target = Path::new(UNCOVERED).join("proc");

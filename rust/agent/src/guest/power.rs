@@ -1,4 +1,4 @@
-//! Power-off: asked for by the host's call or by a signal from `poweroff` and its relatives.
+//! Power-off: requested by the host's call, or by a signal from `poweroff`, `reboot` and so on.
 
 use std::fs;
 use std::io;
@@ -62,7 +62,7 @@ pub fn begin() {
 
 fn end_programs() {
     let every_process = Pid::from_raw(-1);
-    // An interactive shell ignores SIGTERM and leaves at SIGHUP; SIGCONT lets a stopped program act on either.
+    // An interactive shell ignores SIGTERM and ends at SIGHUP; SIGCONT lets a stopped program act on either.
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCONT] {
         // It fails when no process is left.
         let _ = kill(every_process, signal);

@@ -1,4 +1,4 @@
-//! Kernel parameters: the agent's own, then those of a person, as sysctl.d(5) and sysctl.conf(5) describe.
+//! Kernel parameters: the agent's defaults, then those of sysctl.d(5) and sysctl.conf(5).
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,13 +13,14 @@ const FOLDERS: [&str; 4] = ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sy
 /// The kernel's own choice follows the memory, and is 8,192 in a small guest: too few for an editor's or a bundler's
 /// tree. A watch costs its owner's cgroup about 1 KiB.
 const DEFAULTS: &str = "fs.inotify.max_user_watches = 524288\nfs.inotify.max_user_instances = 1024\n";
-/// What a guest takes at its start: files, bytes of a file, parameters in all, and lines about them on the console.
+/// Limits: files, bytes of a file, parameters in all, and lines about them on the console.
 const MAX_FILES: usize = 64;
 const MAX_FILE: u64 = 64 << 10;
 const MAX_PARAMETERS: usize = 1024;
 const MAX_LINES: usize = 16;
 
-/// Sets the kernel's parameters. One that it refuses is reported on the console and does not prevent the others. person some make the kernel work for long, or without end when there are many.
+/// Sets the kernel's parameters. One that it refuses is reported on the console and does not prevent the others. Those of
+/// files are set by a child: some make the kernel work for long, or without end when there are many.
 pub fn apply() {
     Application::default().apply("the defaults", DEFAULTS);
     let of_files = || {
@@ -103,7 +104,7 @@ fn assignments(text: &str) -> impl Iterator<Item = Assignment<'_>> {
     })
 }
 
-/// Where a parameter lies. The first of the two separators that it has is the separator, the other is a character.
+/// The file of a parameter. Of the two possible separators the first in the name is one, the other is a character.
 fn parameter(name: &str) -> Option<PathBuf> {
     let swapped = |char: char| match char {
         '.' => '/',

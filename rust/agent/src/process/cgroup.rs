@@ -18,9 +18,9 @@ const PROCESS_KIB: u64 = 384;
 /// Enough for any build, and for a shell in the smallest guest.
 const PROCESSES: std::ops::RangeInclusive<u64> = 128..=4096;
 
-/// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted. `rings` are the bytes that terminals' rings may take.
+/// Makes the cgroup; answers its `cgroup.procs`. cgroup2 must be mounted. `rings` are the bytes that all rings may take.
 pub fn create(rings: u64) -> io::Result<OwnedFd> {
-    // With cpu all programs together weigh as much as the agent alone: hundreds of running programs do not keep it from answering.
+    // With the cpu controller all programs together weigh as much as the agent alone, so that it answers beside hundreds.
     fs::write(format!("{ROOT}/cgroup.subtree_control"), "+cpu +memory +pids")?;
     fs::create_dir_all(TENANT)?;
     let available = memory::available_kib()?;

@@ -1,4 +1,4 @@
-//! What the guest uses, read from /proc and statvfs(3) when asked.
+//! The guest's use of CPU, memory, disk: read from /proc and statvfs(3) at each call.
 
 use std::fs;
 use std::io;

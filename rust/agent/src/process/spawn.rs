@@ -164,7 +164,7 @@ unsafe fn become_program(prepared: &Prepared<'_>) -> ! {
     }
 }
 
-/// By the raw call: glibc's keeps 32 and 33 for itself, and they may have been inherited ignored.
+/// By the raw call: glibc's refuses 32 and 33, which may have been inherited as ignored.
 unsafe fn reset_signals() {
     /// The kernel's sigaction on x86-64: handler (0 is SIG_DFL), flags, restorer, mask.
     static DEFAULT: [u64; 4] = [0; 4];
@@ -180,7 +180,7 @@ unsafe fn reset_signals() {
     }
 }
 
-/// As execvp(3): a directory without the file is passed over, one that may not be entered is remembered.
+/// As execvp(3): a directory without the file is skipped; EACCES is reported when no later one has the file.
 unsafe fn exec_first(prepared: &Prepared<'_>) -> ! {
     let mut remembered = libc::ENOENT;
     for candidate in &prepared.candidates {

@@ -40,11 +40,11 @@ pub async fn look_up<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
     timeout(TIMEOUT, found).await.ok().flatten()
 }
 
-/// Puts a small file that says this in place of whatever is there.
+/// Puts a small file with this text in place of whatever is there.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let found = fs::symlink_metadata(path).ok();
     if found.as_ref().is_some_and(fs::Metadata::is_dir) {
-        // No file can replace a directory, and what is in it is not ours to remove.
+        // No file can replace a directory, and what is in it is the tenant's.
         fs::rename(path, beside(path, &format!("directory-{}", nanoseconds())))?;
     }
     let new = beside(path, "new");

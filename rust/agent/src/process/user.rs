@@ -43,7 +43,7 @@ impl User {
         })
     }
 
-    /// Looks root up; one that cannot be looked up soon is as Debian makes it.
+    /// Looks root up; where that takes too long, root is as Debian makes it.
     pub async fn root() -> User {
         look_up(|| User::by_uid(0, true)).await.flatten().unwrap_or_else(|| User {
             name: "root".into(),

@@ -7,7 +7,7 @@ use crate::process::user::User;
 
 const MAX_FILE: u64 = 64 << 10;
 
-/// What every program of a guest's user is started with; nothing when the file cannot be read soon.
+/// What every program of a guest's user is started with; none when the file cannot be read in time.
 pub async fn of_machine(user: &User) -> Vec<(String, String)> {
     if !user.switch {
         return Vec::new();

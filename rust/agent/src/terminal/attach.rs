@@ -46,7 +46,7 @@ impl Attachment {
         Ok(Attachment { terminal, reader, size_sequence: None, finished: false, fault, input })
     }
 
-    /// Appends what this reader lacks, up to a piece; answers whether that is all there will ever be.
+    /// Appends the output that this reader has not been sent, up to a piece; answers whether none will follow.
     fn collect(&mut self, output: &mut Output, out: &mut BytesMut) -> bool {
         let Some(reader) = output.readers.get(self.reader) else { return true };
         let mut position = reader.position;

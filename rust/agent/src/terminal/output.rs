@@ -9,6 +9,6 @@ pub struct Output {
     pub ring: Ring,
     pub readers: Readers,
     pub ended: Option<Ended>,
-    /// Deleted: readers stop without an end.
+    /// The terminal was deleted: readers stop without an EXIT.
     pub removed: bool,
 }

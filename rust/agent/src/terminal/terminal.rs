@@ -94,7 +94,7 @@ impl Terminal {
         Ok(())
     }
 
-    /// Writes input to the PTY. Waits while the program does not read; drops them when it has ended.
+    /// Writes input to the PTY. Waits while the program does not read; drops it when the program has ended.
     pub async fn write_input(&self, mut bytes: &[u8]) {
         let _turn = self.input.lock().await;
         while !bytes.is_empty() {
@@ -104,7 +104,7 @@ impl Terminal {
                     // What was accepted so far is acknowledged now: the rest may have to wait for long.
                     self.accepted.notify();
                     let Ok(mut ready) = master.writable().await else { break };
-                    // Try before the readiness is forgotten: it may have come after the failed write.
+                    // Try before the readiness is cleared: it may have come after the failed write.
                     ready.try_io(|master| descriptor::write(master.get_ref(), bytes)).unwrap_or(Ok(0))
                 }
                 result => result,

@@ -36,7 +36,8 @@ impl<'a> Members<'a> {
         Members { directory, made: BTreeMap::new(), written: 0, left_out: LeftOut::default(), first_error: None }
     }
 
-    /// Makes one member, or leaves it out by name. An error ends the tar: it is malformed, would lead out, or nothing more fits.
+    /// Makes one member, or leaves it out by name. An error ends the tar: it is malformed, would lead
+    /// out, or nothing more fits.
     pub fn add<R: Read>(&mut self, member: &mut Entry<'_, R>) -> CallResult<()> {
         let malformed = |error: io::Error| bad_request(format!("not a whole tar: {error}"));
         let kind = member.header().entry_type();
@@ -169,7 +170,7 @@ fn leaves(name: &Path) -> CallError {
     bad_request(format!("member {name:?} would leave the directory"))
 }
 
-/// Distinguished from the system's refusals by having no errno.
+/// Has no errno, which distinguishes it from errors of the system.
 fn outside() -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, "leads out of the directory")
 }
@@ -205,7 +206,7 @@ fn is_other<R: Read>(member: &Entry<'_, R>, name: &Path) -> bool {
     member.link_name().ok().flatten().is_some_and(|target| plain(&target) != plain(name))
 }
 
-/// Makes way for a member; a directory does not make way.
+/// Removes what is in the place of a member, unless it is a directory.
 fn clear(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),

@@ -1,4 +1,4 @@
-//! The data of a file in a tar: exactly as long as its header says, whatever becomes of the file meanwhile.
+//! The data of a file in a tar: exactly as long as its header says, even if the file changes meanwhile.
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What a tar could not carry: named to the caller, never passed over in silence.
+//! Members that a tar left out: their names and reasons are part of the answer.
 
 use serde::Serialize;
 

@@ -28,7 +28,7 @@ pub fn read<R: Read>(member: &mut Entry<'_, R>) -> Result<(Option<SparseRecords>
     Ok((sparse, time))
 }
 
-/// GNU tar writes times before 1970 in two's complement (its manual, "Basic Tar Format"). One that cannot be is none.
+/// GNU tar writes times before 1970 in two's complement (its manual, "Basic Tar Format"). `None` for one out of range.
 pub fn header_time(header: &Header) -> Option<TimeSpec> {
     let field = &header.as_old().mtime;
     let seconds = if field[0] & 0x80 == 0 {

@@ -116,7 +116,7 @@ impl<W: Write> Tree<W> {
             member.make_sparse(name, size)?;
         }
         member.append(&mut self.builder, map.chain(&mut data))?;
-        // It was promised in the header already; what is there of it is sent.
+        // The header has been sent: the data is completed with zeros, and the fault named.
         match data.fault {
             Some(reason) => Err(Unsent::File(reason)),
             None => Ok(()),
