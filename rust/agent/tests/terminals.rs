@@ -138,7 +138,7 @@ fn while_nobody_reads_the_program_waits_at_a_full_ring() {
 }
 
 #[test]
-fn keys_reach_a_program_that_is_held() {
+fn keys_reach_a_program_that_is_blocked() {
     run(async {
         let agent = Agent::start().await;
         agent.terminal("a1", "yes; read x").await;
