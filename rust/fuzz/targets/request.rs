@@ -2,18 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../host/src/error.rs"]
-#[allow(dead_code)]
-mod error;
-#[path = "../../host/src/ids.rs"]
-#[allow(dead_code)]
-mod ids;
-#[path = "../../host/src/request.rs"]
-#[allow(dead_code, unused_imports)]
-mod request;
-
-use request::{DiskFrom, Request};
+use microterm_host::untrusted::{DiskFrom, Request, parse};
 
 /// One component of a path, and not a special one.
 fn is_name(id: &str) -> bool {
@@ -21,7 +10,7 @@ fn is_name(id: &str) -> bool {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let (id, outcome) = request::parse(input);
+    let (id, outcome) = parse(input);
     match outcome {
         Err(failure) => assert!(!failure.to_string().is_empty(), "a refusal says why"),
         Ok(asked) => {

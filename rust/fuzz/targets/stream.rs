@@ -5,11 +5,7 @@
 use std::io;
 
 use libfuzzer_sys::fuzz_target;
-
-#[path = "../../host/src/stream.rs"]
-mod stream;
-
-use stream::{BLOCK, Pages};
+use microterm_host::untrusted::{BLOCK, Pages, split};
 
 const SIZE: u64 = 0x10000;
 const PAGE: u64 = 4096;
@@ -60,7 +56,7 @@ fn expand(input: &[u8]) -> Vec<u8> {
 fuzz_target!(|input: &[u8]| {
     let stream = expand(input);
     let mut pages = Inside(0);
-    if let Ok(left) = stream::split(&stream[..], SIZE, &mut pages) {
+    if let Ok(left) = split(&stream[..], SIZE, &mut pages) {
         assert!(left.len() <= stream.len() && left.starts_with(b"QEVM"), "what is left was there");
     }
     assert!(pages.0 * 8 <= stream.len(), "each page has its word in the stream");

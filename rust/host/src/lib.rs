@@ -1,0 +1,35 @@
+//! The privileged daemon: jails, cgroups, uids and disks of machines, by a closed list of verbs. See
+//! docs/reference/host-protocol.md.
+//!
+//! The folders are layers, and none imports one that stands after it: `store` (what lies on disk), `jail` and `vmm`
+//! (what runs, and in what), `snapshot` and `machine` (what the verbs do), `server` (who asks for it).
+#![warn(clippy::pedantic)]
+#![allow(clippy::module_name_repetitions, reason = "a name is read where it is used, without its module")]
+#![allow(clippy::doc_markdown, reason = "names of constants and manual pages read well without marks")]
+
+mod descriptors;
+mod error;
+mod fault;
+mod jail;
+mod machine;
+mod programs;
+mod server;
+mod snapshot;
+mod store;
+mod vmm;
+
+pub use error::note;
+
+/// The subcommands of `microterm-host`: each takes its arguments and answers with an exit status.
+pub mod commands {
+    pub use crate::jail::probe_checks::run as jail_probe;
+    pub use crate::jail::steps::{enter as jail_enter, exec as jail_exec};
+    pub use crate::server::daemon::run as daemon;
+    pub use crate::server::supervisor::run as serve;
+}
+
+/// What reads the bytes of callers and of VMMs, for the fuzz targets.
+pub mod untrusted {
+    pub use crate::server::request::{DiskFrom, Request, parse};
+    pub use crate::vmm::qemu::migration_stream::{BLOCK, Pages, split};
+}

@@ -1,0 +1,172 @@
+//! The wire: one JSON request a line, each checked against a strict schema before anything is done.
+
+use crate::error::{Code, Failure, failure};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+mod args;
+pub use args::{
+    Accelerator, DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, Labels, LaunchArgs, MachineArgs, MachineSaveArgs,
+    Magic, Memory, SaveArgs, ScanArgs, ShapeArgs, TemplateArgs, TemplateSaveArgs,
+};
+
+/// Longest line of a request, in bytes, its newline included.
+pub const LONGEST_LINE: usize = 64 * 1024;
+/// Most ids in one `scan`.
+const MOST_IDS: usize = 1024;
+/// Of a disk and of memory, in MiB.
+const SIZES: std::ops::RangeInclusive<u64> = 64..=1_048_576;
+const CPUS: std::ops::RangeInclusive<u64> = 1..=64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    id: u64,
+    #[serde(borrow)]
+    verb: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    args: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// One verb with its arguments, all of them within their ranges.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    Hello,
+    Settle,
+    ImageVerify(ImageArgs),
+    ImageImport,
+    ImageList,
+    ImageRemove(ImageArgs),
+    DiskCreate(DiskCreateArgs, DiskFrom),
+    DiskRemove(DiskArgs),
+    MachineLaunch(LaunchArgs),
+    MachineKill(MachineArgs),
+    MachineUsage(MachineArgs),
+    MachineSave(MachineSaveArgs),
+    TemplateFind(ShapeArgs),
+    TemplateSave(TemplateSaveArgs),
+    TemplateList,
+    TemplateRemove(TemplateArgs),
+    SaveList,
+    SaveRemove(SaveArgs),
+    List,
+    Scan(ScanArgs),
+    HostResources,
+    JailProbe,
+}
+
+impl Request {
+    /// Whether it changes what there is of machines, disks, templates or saves.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::DiskCreate(..)
+            | Self::DiskRemove(_)
+            | Self::MachineLaunch(_)
+            | Self::MachineKill(_)
+            | Self::MachineSave(_)
+            | Self::TemplateSave(_)
+            | Self::TemplateRemove(_)
+            | Self::SaveRemove(_) => true,
+            Self::Hello
+            | Self::Settle
+            | Self::ImageVerify(_)
+            | Self::ImageImport
+            | Self::ImageList
+            | Self::ImageRemove(_)
+            | Self::MachineUsage(_)
+            | Self::TemplateFind(_)
+            | Self::TemplateList
+            | Self::SaveList
+            | Self::List
+            | Self::Scan(_)
+            | Self::HostResources
+            | Self::JailProbe => false,
+        }
+    }
+}
+
+fn args<T: DeserializeOwned>(verb: &str, raw: &RawValue) -> Result<T, Failure> {
+    serde_json::from_str(raw.get()).map_err(|error| failure(Code::BadRequest, format!("{verb}: {error}")))
+}
+
+fn within(what: &str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), Failure> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(failure(Code::BadRequest, format!("{what} is {value}, and must be {} to {}", range.start(), range.end())))
+}
+
+/// Reads one line. The id is known even when the rest is refused, so that the answer finds its question; it is
+/// `None` when the line is not an envelope at all.
+///
+/// # Errors
+/// `bad-request` with what was wrong.
+pub fn parse(line: &[u8]) -> (Option<u64>, Result<Request, Failure>) {
+    let envelope: Envelope<'_> = match serde_json::from_slice(line) {
+        Ok(envelope) => envelope,
+        Err(error) => return (None, Err(failure(Code::BadRequest, format!("not a request: {error}")))),
+    };
+    (Some(envelope.id), verb(&envelope.verb, envelope.args))
+}
+
+fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
+    let nothing = |request: Request| args::<Nothing>(name, raw).map(|_| request);
+    match name {
+        "hello" => nothing(Request::Hello),
+        "settle" => nothing(Request::Settle),
+        "image.import" => nothing(Request::ImageImport),
+        "list" => nothing(Request::List),
+        "host.resources" => nothing(Request::HostResources),
+        "jail.probe" => nothing(Request::JailProbe),
+        "template.list" => nothing(Request::TemplateList),
+        "save.list" => nothing(Request::SaveList),
+        "image.list" => nothing(Request::ImageList),
+        "image.remove" => args(name, raw).map(Request::ImageRemove),
+        "image.verify" => args(name, raw).map(Request::ImageVerify),
+        "disk.remove" => args(name, raw).map(Request::DiskRemove),
+        "machine.kill" => args(name, raw).map(Request::MachineKill),
+        "machine.usage" => args(name, raw).map(Request::MachineUsage),
+        "disk.create" => {
+            let create: DiskCreateArgs = args(name, raw)?;
+            let from = create.from().ok_or_else(|| failure(Code::BadRequest, "give either sizeMib or template"))?;
+            if let DiskFrom::Blank(size_mib) = from {
+                within("sizeMib", size_mib, SIZES)?;
+            }
+            Ok(Request::DiskCreate(create, from))
+        }
+        "machine.launch" => {
+            let launch: LaunchArgs = args(name, raw)?;
+            within("memoryMib", launch.memory_mib, SIZES)?;
+            within("cpus", u64::from(launch.cpus), CPUS)?;
+            if launch.magic.is_none() && matches!(launch.memory, Memory::Plain | Memory::TemplateSource) {
+                return Err(failure(Code::BadRequest, "a guest that boots needs a magic"));
+            }
+            Ok(Request::MachineLaunch(launch))
+        }
+        "machine.save" => args(name, raw).map(Request::MachineSave),
+        "template.find" => {
+            let shape: ShapeArgs = args(name, raw)?;
+            within("memoryMib", shape.memory_mib, SIZES)?;
+            within("cpus", u64::from(shape.cpus), CPUS)?;
+            within("diskMib", shape.disk_mib, SIZES)?;
+            Ok(Request::TemplateFind(shape))
+        }
+        "template.save" => args(name, raw).map(Request::TemplateSave),
+        "template.remove" => args(name, raw).map(Request::TemplateRemove),
+        "save.remove" => args(name, raw).map(Request::SaveRemove),
+        "scan" => {
+            let scan: ScanArgs = args(name, raw)?;
+            within("the number of ids", scan.ids.len() as u64, 0..=MOST_IDS as u64)?;
+            Ok(Request::Scan(scan))
+        }
+        _ => Err(failure(Code::BadRequest, format!("there is no verb {name:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

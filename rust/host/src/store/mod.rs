@@ -1,0 +1,9 @@
+pub mod copy;
+pub mod disks;
+pub mod fingerprint;
+pub mod ids;
+pub mod image_use;
+pub mod images;
+pub mod paths;
+pub mod records;
+pub mod runtime_files;
