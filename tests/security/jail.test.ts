@@ -12,7 +12,7 @@ const FIRST_MACHINE_UID = 2_000_000;
 const MACHINE = "jailtestmachine0";
 const DISK = "jailtestdisk0000";
 const MEMORY_MIB = 128;
-/** QEMU's own, its translation buffer, and tables that grow with the guest (rust/host/src/qemu.rs). */
+/** QEMU's own, its translation buffer, and tables that grow with the guest (rust/host/src/vmm/qemu/memory.rs). */
 const OVERHEAD_MIB = 160 + 96 + MEMORY_MIB / 16 + 8;
 
 let daemon: TestDaemon;

@@ -10,7 +10,7 @@ const HIGH: i32 = 64;
 ///
 /// # Errors
 /// What the kernel refused; some descriptors may have been moved by then.
-pub fn place(given: &[(i32, i32)]) -> io::Result<()> {
+pub fn renumber(given: &[(i32, i32)]) -> io::Result<()> {
     let mut high = [0; 8];
     for (slot, (from, _)) in high.iter_mut().zip(given) {
         // First out of the way, so that no target overwrites a source.

@@ -1,12 +1,14 @@
 //! The privileged daemon: jails, cgroups, uids and disks of machines, by a closed list of verbs. See
 //! docs/reference/host-protocol.md.
 //!
-//! The folders are layers, and none imports one that stands after it: `store` (what lies on disk), `jail` and `vmm`
-//! (what runs, and in what), `snapshot` and `machine` (what the verbs do), `server` (who asks for it).
+//! The folders are layers, and none imports one that stands after it: `store` (what lies on disk), `jail` (what a VMM
+//! runs in), `vmm` (what runs in it), `context` (what all of the daemon shares), `snapshot` and `machine` (what the verbs
+//! do), `server` (who asks for it).
 #![warn(clippy::pedantic)]
 #![allow(clippy::module_name_repetitions, reason = "a name is read where it is used, without its module")]
 #![allow(clippy::doc_markdown, reason = "names of constants and manual pages read well without marks")]
 
+mod context;
 mod descriptors;
 mod error;
 mod fault;
@@ -15,6 +17,7 @@ mod machine;
 mod programs;
 mod server;
 mod snapshot;
+mod spec;
 mod store;
 mod vmm;
 
@@ -24,7 +27,7 @@ pub use error::note;
 pub mod commands {
     pub use crate::jail::probe_checks::run as jail_probe;
     pub use crate::jail::steps::{enter as jail_enter, exec as jail_exec};
-    pub use crate::server::daemon::run as daemon;
+    pub use crate::server::start::run as daemon;
     pub use crate::server::supervisor::run as serve;
 }
 

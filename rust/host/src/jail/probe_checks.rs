@@ -1,4 +1,4 @@
-//! `jail-probe PID SOCKET KIND:PATH…`: in QEMU's place, tries what a VMM must not be able to do. PID is the daemon's
+//! `jail-probe PID SOCKET MEMORY UNUSED KIND:PATH…`: in the VMM's place, tries what a VMM must not be able to do. PID is the daemon's
 //! on the host, SOCKET an abstract unix socket that listens there, each PATH exists there.
 
 use serde::Serialize;
@@ -50,8 +50,8 @@ fn create(path: &str) -> (String, io::Result<()>) {
 
 /// Runs all checks and prints them as JSON.
 pub fn run(arguments: &[String]) -> i32 {
-    let [pid, socket, paths @ ..] = arguments else { return 2 };
-    let Ok(pid) = pid.parse::<i32>() else { return 2 };
+    let [pid, socket, memory, unused, paths @ ..] = arguments else { return 2 };
+    let (Ok(pid), Ok(memory), Ok(unused)) = (pid.parse(), memory.parse(), unused.parse()) else { return 2 };
     let of = |kind: &str| -> Vec<_> { paths.iter().filter_map(|path| path.strip_prefix(kind)).map(read).collect() };
     let checks = vec![
         check("read-database", of("database:")),
@@ -69,11 +69,11 @@ pub fn run(arguments: &[String]) -> i32 {
         ),
         check(
             "write-image",
-            ["/image/vmlinuz", "/image/initrd.cpio", "/image/root.erofs", crate::jail::sandbox::PROGRAM]
+            ["/image/vmlinuz", "/image/initrd.cpio", "/image/root.erofs", crate::jail::layout::PROGRAM]
                 .map(write)
                 .into(),
         ),
-        check("write-template", write_template()),
+        check("write-template", write_template(memory)),
         check("gain-capability", gain_capability()),
         check("make-namespace", make_namespace()),
         check(
@@ -88,7 +88,7 @@ pub fn run(arguments: &[String]) -> i32 {
             "read-environment",
             vec![("environment".to_owned(), holds(std::env::vars_os().next().is_none(), "empty"))],
         ),
-        check("use-descriptors", use_descriptors()),
+        check("use-descriptors", use_descriptors(unused)),
     ];
     match serde_json::to_string(&checks) {
         Ok(text) => {
@@ -119,8 +119,8 @@ fn others_in_proc() -> Vec<String> {
 }
 
 /// A template's memory is open to QEMU for writing, since it insists, and yet must not change.
-fn write_template() -> Vec<(String, io::Result<()>)> {
-    let path = format!("/proc/self/fd/{}", crate::vmm::qemu::command_line::MEMORY_FD);
+fn write_template(memory: i32) -> Vec<(String, io::Result<()>)> {
+    let path = format!("/proc/self/fd/{memory}");
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
         // Then QEMU could not open it either, and the probe proves nothing.
@@ -263,7 +263,7 @@ fn exceed_processes() -> Vec<(String, io::Result<()>)> {
 fn exceed_disk() -> Vec<(String, io::Result<()>)> {
     // SAFETY: ignoring a signal has no handler that could misbehave.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    let grown = OpenOptions::new().write(true).open(crate::vmm::qemu::command_line::DISK).and_then(|disk| {
+    let grown = OpenOptions::new().write(true).open(crate::jail::layout::DISK).and_then(|disk| {
         let end = disk.metadata()?.len();
         disk.write_at(b"x", end).map(|_| ())
     });
@@ -280,9 +280,9 @@ fn raise_limits() -> Vec<(String, io::Result<()>)> {
     ]
 }
 
-fn use_descriptors() -> Vec<(String, io::Result<()>)> {
-    // 0 to 2, the sockets that QEMU gets, and the memory.
-    (crate::vmm::qemu::command_line::MEMORY_FD + 1..256)
+fn use_descriptors(unused: i32) -> Vec<(String, io::Result<()>)> {
+    // Below are 0 to 2 and what the VMM is handed.
+    (unused..256)
         .map(|number| (number, is_open(number)))
         .filter(|(_, open)| *open)
         .map(|(number, _)| (format!("descriptor {number}"), Ok(())))

@@ -4,7 +4,6 @@
 use crate::descriptors;
 use crate::error::note;
 use crate::jail::seccomp;
-use crate::vmm::qemu::command_line;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid, setsid};
 use std::fs;
@@ -14,7 +13,7 @@ use std::process::Command;
 
 /// Among processes that may die for want of memory on the host, a guest goes before the server.
 const OOM_SCORE: &str = "300";
-/// Descriptors that QEMU may have open.
+/// Descriptors that a VMM may have open.
 const NOFILE: u64 = 256;
 
 fn after_dashes(arguments: &[String]) -> Option<(&[String], &[String])> {
@@ -27,11 +26,6 @@ fn become_program(line: &[String]) -> io::Error {
     Command::new(program).args(rest).env_clear().exec()
 }
 
-/// The first descriptor that nothing in the jail needs; `with` says whether there is one for the guest's memory.
-fn beyond(with: bool) -> u32 {
-    (if with { command_line::MEMORY_FD } else { command_line::CONTROL_FD }).cast_unsigned() + 1
-}
-
 /// The kernel's files about processes, for `/proc/self/fd`: of the jail's pid namespace, nothing but processes, and read
 /// only.
 fn mount_proc() -> io::Result<()> {
@@ -40,11 +34,13 @@ fn mount_proc() -> io::Result<()> {
     Ok(mount(Some("proc"), "/proc", Some("proc"), flags, Some("subset=pid"))?)
 }
 
-/// `jail-enter WITH-MEMORY PROCS… -- PROGRAM ARG…`: joins the cgroups, starts a session of its own, forks, and the child becomes
-/// the program while the parent ends: so the child is an orphan, and the supervisor or init reaps it.
+/// `jail-enter UNUSED PROCS… -- PROGRAM ARG…`: joins the cgroups, starts a session of its own, forks, and the child
+/// becomes the program while the parent ends: so the child is an orphan, and the supervisor or init reaps it. UNUSED is
+/// the number of the first descriptor that nothing in the jail needs.
 pub fn enter(arguments: &[String]) -> i32 {
     let Some((words, line)) = after_dashes(arguments) else { return 2 };
-    let Some((with_memory, joins)) = words.split_first() else { return 2 };
+    let Some((unused, joins)) = words.split_first() else { return 2 };
+    let Ok(unused) = unused.parse() else { return 2 };
     for join in joins {
         if let Err(error) = fs::write(join, "0") {
             note(format_args!("join {join}: {error}"));
@@ -53,7 +49,7 @@ pub fn enter(arguments: &[String]) -> i32 {
     }
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     let _ = setsid();
-    descriptors::close_from(beyond(with_memory == "1"));
+    descriptors::close_from(unused);
     // SAFETY: this process has one thread, so the child may do anything.
     match unsafe { fork() } {
         Ok(ForkResult::Parent { .. }) => 0,
@@ -68,16 +64,16 @@ pub fn enter(arguments: &[String]) -> i32 {
     }
 }
 
-/// `jail-exec UID FSIZE THREADS WITH-MEMORY -- PROGRAM ARG…`: in the jail, gives up all that is left of root and becomes the
-/// program.
+/// `jail-exec UID FSIZE THREADS UNUSED WITH-PROC -- PROGRAM ARG…`: in the jail, gives up all that is left of root and
+/// becomes the program.
 pub fn exec(arguments: &[String]) -> i32 {
     let Some((numbers, line)) = after_dashes(arguments) else { return 2 };
     let numbers: Vec<u64> = numbers.iter().filter_map(|word| word.parse().ok()).collect();
-    let [uid, file_size, threads, with_memory] = numbers[..] else { return 2 };
-    let Ok(uid) = u32::try_from(uid) else { return 2 };
-    descriptors::close_from(beyond(with_memory == 1));
-    let mounted = if with_memory == 1 { mount_proc() } else { Ok(()) };
-    match mounted.and_then(|()| give_up(uid, file_size, threads)) {
+    let [uid, file_size, threads, unused, with_proc] = numbers[..] else { return 2 };
+    let (Ok(uid), Ok(unused)) = (u32::try_from(uid), u32::try_from(unused)) else { return 2 };
+    descriptors::close_from(unused);
+    let mounted = if with_proc == 1 { mount_proc() } else { Ok(()) };
+    match mounted.and_then(|()| drop_privileges(uid, file_size, threads)) {
         Ok(()) => {
             note(format_args!("{}: {}", line.first().map_or("", String::as_str), become_program(line)));
             127
@@ -89,7 +85,7 @@ pub fn exec(arguments: &[String]) -> i32 {
     }
 }
 
-fn give_up(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
+fn drop_privileges(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
     let limits = [
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NOFILE, NOFILE),

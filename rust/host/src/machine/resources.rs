@@ -32,15 +32,6 @@ fn meminfo(text: &str, name: &str) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Bytes that the file system of the daemon's folder has free for others than root.
-///
-/// # Errors
-/// What the file system refused.
-pub fn free_bytes() -> Outcome<u64> {
-    let found = statvfs(&paths::host()).during(|| "ask for free space".to_owned())?;
-    Ok(found.blocks_available() * found.fragment_size())
-}
-
 /// Memory that new machines can have without swapping out others, in MiB (`MemAvailable` of proc_meminfo(5)).
 pub fn available_mib() -> u64 {
     meminfo(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemAvailable") / 1024

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How long `settle` waits. A save or a launch takes less, unless the host is overloaded.
-const PATIENCE: Duration = Duration::from_mins(2);
+const QUIESCE_TIMEOUT: Duration = Duration::from_mins(2);
 const STEP: Duration = Duration::from_millis(10);
 
 /// A client, for as long as its requests are read and for as long as one of them that changes something is under way.
@@ -52,14 +52,14 @@ impl Clients {
     ///
     /// # Errors
     /// `busy` when something still is, after two minutes.
-    pub fn settle(&self, asking: u64) -> Outcome<()> {
-        self.settle_within(asking, PATIENCE)
+    pub fn quiesce(&self, asking: u64) -> Outcome<()> {
+        self.quiesce_within(asking, QUIESCE_TIMEOUT)
     }
 
-    fn settle_within(&self, asking: u64, patience: Duration) -> Outcome<()> {
+    fn quiesce_within(&self, asking: u64, timeout: Duration) -> Outcome<()> {
         let start = Instant::now();
         while self.leaves_something(asking) {
-            if start.elapsed() > patience {
+            if start.elapsed() > timeout {
                 return Err(failure(Code::Busy, "what a client that is gone has asked for is still under way"));
             }
             std::thread::sleep(STEP);
@@ -84,16 +84,16 @@ mod tests {
         let earlier = clients.enter(Some(ours));
         let (ours, _open) = UnixStream::pair().unwrap();
         let asking = clients.enter(Some(ours)).number();
-        let settle = || clients.settle_within(asking, Duration::ZERO).map_err(|failure| failure.code);
-        assert_eq!(settle(), Ok(()), "it is there");
+        let quiesce = || clients.quiesce_within(asking, Duration::ZERO).map_err(|failure| failure.code);
+        assert_eq!(quiesce(), Ok(()), "it is there");
         drop(theirs);
-        assert_eq!(settle(), Err(Code::Busy));
-        assert_eq!(clients.settle_within(earlier.number(), Duration::ZERO).map_err(|failure| failure.code), Ok(()));
+        assert_eq!(quiesce(), Err(Code::Busy));
+        assert_eq!(clients.quiesce_within(earlier.number(), Duration::ZERO).map_err(|failure| failure.code), Ok(()));
         drop(earlier);
-        assert_eq!(settle(), Ok(()), "it has left nothing");
+        assert_eq!(quiesce(), Ok(()), "it has left nothing");
         let before = clients.enter(None);
         assert_eq!(
-            clients.settle_within(before.number() + 1, Duration::ZERO).map_err(|failure| failure.code),
+            clients.quiesce_within(before.number() + 1, Duration::ZERO).map_err(|failure| failure.code),
             Err(Code::Busy)
         );
     }

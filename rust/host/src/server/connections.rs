@@ -3,7 +3,7 @@
 use crate::error::{Code, Failure, failure, note};
 use crate::server::clients::Client;
 use crate::server::daemon::Daemon;
-use crate::server::dispatch;
+use crate::server::dispatch::dispatch;
 use crate::server::request::{self, LONGEST_LINE, Request};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ const OF_ROOT: usize = 4;
 /// Most requests of one connection at a time; while there are as many, its next line is not read.
 const MOST_REQUESTS: usize = 16;
 /// How long one that is turned away may take to read why, and how many may at a time; to others it is closed at once.
-const LEAVING_PATIENCE: Duration = Duration::from_secs(5);
+const LEAVING_TIMEOUT: Duration = Duration::from_secs(5);
 const MOST_LEAVING: usize = 8;
 /// How long an answer waits for a client that does not read.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves for ever.
 pub fn accept(daemon: &Arc<Daemon>, listener: &UnixListener) -> i32 {
@@ -40,8 +40,8 @@ pub fn accept(daemon: &Arc<Daemon>, listener: &UnixListener) -> i32 {
                 continue;
             }
         };
-        let _ = stream.set_write_timeout(Some(WRITE_PATIENCE));
-        if let Err(refusal) = admit(&stream, daemon.options.server_uid, open.load(Ordering::SeqCst)) {
+        let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        if let Err(refusal) = admit(&stream, daemon.context.options.server_uid, open.load(Ordering::SeqCst)) {
             turn_away(stream, refusal, &leaving);
             continue;
         }
@@ -84,12 +84,12 @@ fn turn_away(stream: UnixStream, why: Failure, leaving: &Arc<AtomicUsize>) {
     }
     let left = Arc::clone(leaving);
     let started = std::thread::Builder::new().name("leaving".to_owned()).spawn(move || {
-        let until = Instant::now() + LEAVING_PATIENCE;
+        let until = Instant::now() + LEAVING_TIMEOUT;
         let mut sink = [0; 4096];
         loop {
-            let patience = until.saturating_duration_since(Instant::now());
-            // A patience of nothing is refused, and ends it as well.
-            if stream.set_read_timeout(Some(patience)).is_err() || !matches!((&stream).read(&mut sink), Ok(1..)) {
+            let timeout = until.saturating_duration_since(Instant::now());
+            // A timeout of nothing is refused, and ends it as well.
+            if stream.set_read_timeout(Some(timeout)).is_err() || !matches!((&stream).read(&mut sink), Ok(1..)) {
                 break;
             }
         }
@@ -169,7 +169,7 @@ fn start(
     let (daemon, to, leaving) = (Arc::clone(daemon), Arc::clone(writer), Arc::clone(under_way));
     let (number, changing) = (client.number(), request.changes().then(|| Arc::clone(client)));
     let started = std::thread::Builder::new().name("verb".to_owned()).spawn(move || {
-        let outcome = dispatch::act(&daemon, number, request);
+        let outcome = dispatch(&daemon, number, request);
         drop(changing);
         send(&to, &line(id, outcome));
         leaving.leave();

@@ -1,125 +1,109 @@
 //! From a request to its answer: which locks are held, and who does it.
 
-use crate::error::{Code, Outcome, failure};
-use crate::jail::probe;
-use crate::machine::launch;
-use crate::machine::list;
-use crate::machine::resources;
-use crate::machine::scan;
+use crate::error::{Code, During, Outcome, failure};
+use crate::machine::{disk_use, kill, launch, list, probe, resources, scan};
 use crate::server::daemon::Daemon;
-use crate::server::locks::Held;
-use crate::server::request::Request;
-use crate::snapshot::pauses;
-use crate::snapshot::templates;
-use crate::store::disks;
-use crate::store::ids::Id;
-use crate::store::image_use;
-use crate::store::images;
+use crate::server::request::{DiskFrom, Request};
+use crate::snapshot::{image_use, pauses, templates};
+use crate::store::{disks, image_import, images};
 use serde::Serialize;
 use serde_json::{Value, json};
-
-fn value(answer: impl Serialize) -> Outcome<Value> {
-    serde_json::to_value(answer).map_err(|error| failure(Code::Internal, error.to_string()))
-}
-
-impl Daemon {
-    pub fn hold_machine(&self, id: &Id) -> Held {
-        self.locks.hold(format!("machine {id}"))
-    }
-
-    pub fn hold_disk(&self, id: &Id) -> Held {
-        self.locks.hold(format!("disk {id}"))
-    }
-
-    fn hold_images(&self) -> Held {
-        self.locks.hold("images".to_owned())
-    }
-}
 
 /// Does what the client of that number asks.
 ///
 /// # Errors
 /// Whatever the verb refuses or fails with.
-pub fn act(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value> {
+pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value> {
+    let context = &daemon.context;
+    let import_folder = context.options.image_import.as_deref();
     match request {
         Request::Hello => Ok(hello(daemon)),
-        Request::Settle => daemon.clients.settle(client).map(|()| json!({})),
+        Request::Settle => daemon.clients.quiesce(client).map(|()| json!({})),
         Request::ImageVerify(args) => {
-            let _held = daemon.hold_images();
+            let _guard = context.lock_images();
             let bad = images::verify(&args.image)?;
-            let mut corrupt = daemon.corrupt.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if bad.is_empty() {
-                corrupt.remove(&args.image)
-            } else {
-                corrupt.insert(args.image)
-            };
+            context.set_corrupt(&args.image, !bad.is_empty());
             Ok(json!({ "ok": bad.is_empty(), "bad": bad }))
         }
         Request::ImageImport => import(daemon),
-        Request::ImageList => Ok(json!({ "images": image_use::list(daemon) })),
+        Request::ImageList => Ok(json!({ "images": image_use::list(import_folder) })),
         Request::ImageRemove(args) => {
-            let _held = daemon.hold_images();
-            Ok(json!({ "removed": image_use::remove(daemon, &args.image)? }))
+            let _guard = context.lock_images();
+            Ok(json!({ "removed": image_use::remove(import_folder, &args.image)? }))
         }
         Request::DiskCreate(args, from) => {
-            let _held = daemon.hold_disk(&args.disk_id);
-            disks::create(daemon, &args.disk_id, &from).map(|()| json!({}))
+            let _guard = context.lock_disk(&args.disk_id);
+            let created = disks::create(&args.disk_id, |new| match &from {
+                DiskFrom::Blank(size_mib) => disks::clone_blank(*size_mib, new),
+                DiskFrom::Template(key) => {
+                    let template = daemon.templates.open(context, key)?;
+                    template.clone_disk(new).during(|| format!("copy the disk of template {key}")).map(|_| ())
+                }
+            });
+            created.map(|()| json!({}))
         }
         Request::DiskRemove(args) => {
-            let _held = daemon.hold_disk(&args.disk_id);
-            Ok(json!({ "removed": disks::remove(&args.disk_id)? }))
+            let _guard = context.lock_disk(&args.disk_id);
+            Ok(json!({ "removed": disk_use::remove(&args.disk_id)? }))
         }
-        Request::MachineLaunch(args) => value(launch::launch(daemon, &args)?),
-        Request::MachineKill(args) => Ok(json!({ "removed": list::end(daemon, &args.machine_id)? })),
-        Request::MachineUsage(args) => value(daemon.cgroups.usage(&args.machine_id)?),
+        Request::MachineLaunch(spec) => value(launch::launch(context, &daemon.templates, &spec)?),
+        Request::MachineKill(args) => Ok(json!({ "removed": kill::kill(context, &args.machine_id)? })),
+        Request::MachineUsage(args) => value(context.cgroups.usage(&args.machine_id)?),
         Request::MachineSave(args) => {
-            let _held = daemon.hold_machine(&args.machine_id);
-            Ok(json!({ "allocatedBytes": pauses::save(daemon, &args.machine_id, &args.save_id)? }))
+            let _guard = context.lock_machine(&args.machine_id);
+            Ok(json!({ "allocatedBytes": pauses::save(context, &args.machine_id, &args.save_id)? }))
         }
-        Request::TemplateFind(args) => {
-            let (key, is_built) = templates::find(daemon, &args)?;
+        Request::TemplateFind(shape) => {
+            let (key, is_built) = templates::find(context, &shape)?;
             Ok(json!({ "key": key, "isBuilt": is_built }))
         }
         Request::TemplateSave(args) => {
-            let _held = daemon.hold_machine(&args.machine_id);
-            Ok(json!({ "allocatedBytes": templates::save(daemon, &args.machine_id, &args.template)? }))
+            let _guard = context.lock_machine(&args.machine_id);
+            Ok(json!({ "allocatedBytes": templates::save(context, &args.machine_id, &args.template)? }))
         }
-        Request::TemplateList => Ok(json!({ "templates": templates::list(daemon) })),
-        Request::TemplateRemove(args) => Ok(json!({ "removed": templates::remove(daemon, &args.template)? })),
+        Request::TemplateList => Ok(json!({ "templates": templates::list(context) })),
+        Request::TemplateRemove(args) => {
+            Ok(json!({ "removed": templates::remove(context, &daemon.templates, &args.template)? }))
+        }
         Request::SaveList => Ok(json!({ "saves": pauses::list() })),
-        Request::SaveRemove(args) => Ok(json!({ "removed": pauses::remove(daemon, &args.save_id)? })),
-        Request::List => Ok(json!({ "machines": list::list(daemon), "disks": disks::list() })),
-        Request::Scan(args) => Ok(json!({ "found": scan::scan(&args.ids) })),
+        Request::SaveRemove(args) => Ok(json!({ "removed": pauses::remove(context, &args.save_id)? })),
+        Request::List => Ok(json!({ "machines": list::list(context), "disks": disks::list() })),
+        Request::Scan(args) => Ok(json!({ "found": scan::scan(&args.ids, context.vmm.process_name()) })),
         Request::HostResources => value(resources::read()?),
-        Request::JailProbe => Ok(json!({ "checks": probe::run(daemon)? })),
+        Request::JailProbe => Ok(json!({ "checks": probe::run(context)? })),
     }
 }
 
+fn value(answer: impl Serialize) -> Outcome<Value> {
+    serde_json::to_value(answer).map_err(|error| failure(Code::Internal, error.to_string()))
+}
+
 fn hello(daemon: &Daemon) -> Value {
+    let context = &daemon.context;
     // Without QEMU the daemon still kills, lists and scans; a launch says what is missing.
-    let qemu = daemon.runtime().map(|runtime| runtime.version_text()).ok();
+    let qemu = context.vmm.version().ok();
     json!({
         "protocol": 1,
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "supervisorPid": nix::unistd::getppid().as_raw(),
-        "instance": daemon.options.instance,
-        "bootId": daemon.boot_id,
-        "cgroup": daemon.cgroups.version(),
+        "instance": context.options.instance,
+        "bootId": context.boot_id,
+        "cgroup": context.cgroups.version(),
         "qemu": qemu,
         "images": images::list(),
     })
 }
 
 fn import(daemon: &Daemon) -> Outcome<Value> {
-    let Some(folder) = &daemon.options.image_import else {
+    let context = &daemon.context;
+    let Some(folder) = &context.options.image_import else {
         return Err(failure(Code::NotFound, "the daemon was started without --image-import"));
     };
-    let _held = daemon.hold_images();
-    let imported = images::import(folder).into_iter().collect::<Outcome<Vec<_>>>()?;
-    let mut corrupt = daemon.corrupt.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _guard = context.lock_images();
+    let imported = image_import::import(folder).into_iter().collect::<Outcome<Vec<_>>>()?;
     for key in &imported {
-        corrupt.remove(key);
+        context.set_corrupt(key, false);
     }
     Ok(json!({ "imported": imported, "images": images::list() }))
 }

@@ -1,8 +1,9 @@
+//! The daemon as a service: its supervisor, its connections, and from a request to its answer.
+
 pub mod clients;
 pub mod connections;
 pub mod daemon;
-pub mod dispatch;
-pub mod locks;
-pub mod options;
+mod dispatch;
 pub mod request;
+pub mod start;
 pub mod supervisor;

@@ -4,11 +4,10 @@
 //! a client that connects while the daemon starts again waits in the queue instead of being refused. It is also the
 //! subreaper of the VMMs, which are orphans by then.
 
+use crate::context::options::Options;
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::fault;
-use crate::server::options::Options;
-use crate::store::images;
-use crate::store::paths;
+use crate::store::{host_folder, image_import, paths};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -34,9 +33,9 @@ pub const LOCK_FD: i32 = 4;
 const MOST_RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(10);
 /// How long the lock may stay held by one who is going.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a daemon may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until a signal ends it. Answers with the exit status: 3 when another daemon holds the folder.
 #[must_use]
@@ -54,7 +53,7 @@ pub fn run(arguments: &[String]) -> i32 {
         return 1;
     }
     match start(&options) {
-        Ok(held) => keep(arguments, fault, &held),
+        Ok(inherited) => supervise(arguments, fault, &inherited),
         Err(failure) => {
             note(&failure);
             if failure.code == Code::Busy { 3 } else { 1 }
@@ -62,13 +61,14 @@ pub fn run(arguments: &[String]) -> i32 {
     }
 }
 
-struct Held {
+/// What every daemon inherits.
+struct Inherited {
     listener: UnixListener,
     lock: Flock<OwnedFd>,
 }
 
-fn start(options: &Options) -> Outcome<Held> {
-    let host = paths::prepare(options)?;
+fn start(options: &Options) -> Outcome<Inherited> {
+    let host = host_folder::enter(&options.data)?;
     let lock = openat(
         &host,
         "lock",
@@ -76,11 +76,11 @@ fn start(options: &Options) -> Outcome<Held> {
         Mode::from_bits_truncate(0o600),
     )
     .during(|| "open the lock".to_owned())?;
-    let lock = hold(lock, &options.data)?;
-    paths::settle(&host)?;
-    paths::sweep();
+    let lock = take_lock(lock, &options.data)?;
+    host_folder::bind(&host)?;
+    paths::remove_partial();
     if let Some(folder) = &options.image_import {
-        for outcome in images::import(folder) {
+        for outcome in image_import::import(folder) {
             match outcome {
                 Ok(key) => note(format_args!("image {key} is imported")),
                 Err(failure) => note(format_args!("image import: {failure}")),
@@ -89,16 +89,16 @@ fn start(options: &Options) -> Outcome<Held> {
     }
     // SAFETY: prctl with these arguments only sets an attribute of this process.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
-    Ok(Held { listener: listen(options.server_uid)?, lock })
+    Ok(Inherited { listener: listen(options.server_uid)?, lock })
 }
 
 /// Takes the lock. The daemon of a supervisor that was just killed is dying too, and holds it until it has.
-fn hold(mut file: OwnedFd, data: &Path) -> Outcome<Flock<OwnedFd>> {
+fn take_lock(mut file: OwnedFd, data: &Path) -> Outcome<Flock<OwnedFd>> {
     let start = Instant::now();
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
-            Err((file, Errno::EWOULDBLOCK)) if start.elapsed() < LOCK_PATIENCE => file,
+            Err((file, Errno::EWOULDBLOCK)) if start.elapsed() < LOCK_TIMEOUT => file,
             Err((_, Errno::EWOULDBLOCK)) => {
                 return Err(failure(Code::Busy, format!("another microterm-host serves {} already", data.display())));
             }
@@ -120,13 +120,13 @@ fn listen(server_uid: u32) -> Outcome<UnixListener> {
     Ok(listener)
 }
 
-fn spawn(arguments: &[String], held: &Held, fault: Option<(&str, &OwnedFd)>) -> std::io::Result<Pid> {
+fn spawn(arguments: &[String], inherited: &Inherited, fault: Option<(&str, &OwnedFd)>) -> std::io::Result<Pid> {
     let mut command = Command::new(paths::PROGRAM);
     command.arg0("microterm-host").arg("daemon").args(arguments).env_clear().current_dir("/");
     if let Some((point, _)) = fault {
         command.env(fault::VARIABLE, point);
     }
-    let mut given = vec![(held.listener.as_raw_fd(), LISTENER_FD), (held.lock.as_raw_fd(), LOCK_FD)];
+    let mut given = vec![(inherited.listener.as_raw_fd(), LISTENER_FD), (inherited.lock.as_raw_fd(), LOCK_FD)];
     if let Some((_, pipe)) = fault {
         given.push((pipe.as_raw_fd(), fault::STRUCK_FD));
     }
@@ -142,13 +142,13 @@ fn spawn(arguments: &[String], held: &Held, fault: Option<(&str, &OwnedFd)>) -> 
             }
             // The mask is inherited, and a daemon that cannot be asked to end would have to be killed.
             SigSet::empty().thread_set_mask()?;
-            crate::descriptors::place(&given)
+            crate::descriptors::renumber(&given)
         });
     }
     command.spawn().map(|child| Pid::from_raw(child.id().cast_signed()))
 }
 
-fn keep(arguments: &[String], mut fault: Option<String>, held: &Held) -> i32 {
+fn supervise(arguments: &[String], mut fault: Option<String>, inherited: &Inherited) -> i32 {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD] {
         signals.add(signal);
@@ -161,14 +161,14 @@ fn keep(arguments: &[String], mut fault: Option<String>, held: &Held) -> i32 {
     let mut struck = fs::File::from(struck);
     let mut deaths: VecDeque<Instant> = VecDeque::new();
     loop {
-        let daemon = match spawn(arguments, held, fault.as_deref().map(|point| (point, &strike))) {
+        let daemon = match spawn(arguments, inherited, fault.as_deref().map(|point| (point, &strike))) {
             Ok(daemon) => daemon,
             Err(error) => {
                 note(format_args!("start the daemon: {error}"));
                 return 1;
             }
         };
-        if let Some(status) = attend(daemon, &signals) {
+        if let Some(status) = wait_for_end(daemon, &signals) {
             return status;
         }
         if struck.read(&mut [0]).is_ok_and(|read| read > 0) {
@@ -184,7 +184,7 @@ fn keep(arguments: &[String], mut fault: Option<String>, held: &Held) -> i32 {
 }
 
 /// Waits until the daemon has died (`None`) or this process is to end with the given status.
-fn attend(daemon: Pid, signals: &SigSet) -> Option<i32> {
+fn wait_for_end(daemon: Pid, signals: &SigSet) -> Option<i32> {
     loop {
         match signals.wait() {
             Ok(Signal::SIGCHLD) => {
@@ -225,7 +225,7 @@ fn stop(daemon: Pid) {
     let _ = kill(daemon, Signal::SIGTERM);
     let start = Instant::now();
     while reap(daemon).is_none() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > STOP_TIMEOUT {
             let _ = kill(daemon, Signal::SIGKILL);
         }
         std::thread::sleep(Duration::from_millis(5));

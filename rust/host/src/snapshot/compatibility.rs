@@ -1,13 +1,13 @@
-//! What a saved memory can be loaded into: QEMU's stream is tied to its build, the machine type, the CPU model, the
-//! devices in their order, and the accelerator; the guest in it, to its kernel and the clock it was booted with.
+//! The compatibility key: what a snapshot can be loaded into. It is tied to the VMM's build, machine and devices, to the
+//! accelerator, and, for the guest in it, to its kernel and the clock it was booted with.
 
+use crate::context::Context;
 use crate::error::{Code, Outcome, failure};
-use crate::server::request::{Accelerator, Labels, LaunchArgs, Magic, Memory, ShapeArgs};
+use crate::spec::{Accelerator, Labels, MachineSpec, MemorySource, Shape};
 use crate::store::disks;
 use crate::store::ids::{Id, TemplateKey, hex};
 use crate::store::records::Record;
-use crate::vmm::qemu::command_line;
-use crate::vmm::qemu::runtime::Runtime;
+use crate::vmm::interface::Compatibility;
 use sha2::{Digest, Sha256};
 use std::fs;
 
@@ -27,55 +27,64 @@ fn processor(accelerator: Accelerator) -> String {
     }
 }
 
-/// A launch with all that tells machines of one kind apart taken out.
-fn typical(shape: &ShapeArgs) -> Outcome<LaunchArgs> {
-    let wrong = |why: String| failure(Code::Internal, why);
-    let id = Id::parse("anymachine").map_err(wrong)?;
-    Ok(LaunchArgs {
+/// A machine of this shape with all that tells one from another taken out.
+///
+/// # Errors
+/// Not of itself.
+pub fn typical(shape: &Shape) -> Outcome<MachineSpec> {
+    let id = Id::parse("anymachine").map_err(|why| failure(Code::Internal, why))?;
+    Ok(MachineSpec {
         disk_id: (shape.disk_mib > 0).then(|| id.clone()),
         machine_id: id,
         image: shape.image.clone(),
         memory_mib: shape.memory_mib,
         cpus: shape.cpus,
         accelerator: shape.accelerator,
-        magic: None,
+        channel_key: None,
         labels: Labels::default(),
-        memory: Memory::Plain,
+        memory: MemorySource::Plain,
     })
+}
+
+/// The key out of all that it depends on.
+pub fn digest(shape: &Shape, vmm: &Compatibility, processor: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{FORMAT}\n{}\n{processor}\n{}\n{}", vmm.build, shape.image, vmm.machine));
+    hex(&hash.finalize())
 }
 
 /// Names the machines that can load what one of this shape saves.
 ///
 /// # Errors
+/// `internal` without the VMM.
+pub fn key(context: &Context, shape: &Shape) -> Outcome<String> {
+    let vmm = context.vmm.compatibility(&typical(shape)?)?;
+    Ok(digest(shape, &vmm, &processor(shape.accelerator)))
+}
+
+/// The key of a template of this shape, whose compatibility key is given.
+///
+/// # Errors
 /// Not of itself.
-pub fn of(shape: &ShapeArgs, runtime: &Runtime) -> Outcome<String> {
-    let mut hash = Sha256::new();
-    let launch = typical(shape)?;
-    let magic = Magic::try_from("0".repeat(32)).map_err(|why| failure(Code::Internal, why))?;
-    hash.update(format!("{FORMAT}\n{}\n{}\n{}\n", runtime.identity, processor(shape.accelerator), shape.image));
-    for word in command_line::devices(&launch, runtime) {
-        hash.update(word + "\n");
-    }
-    // The rate of the clock is measured and never quite the same; that of one model of processor is.
-    hash.update(command_line::kernel_line(&launch, &magic, 0));
-    Ok(hex(&hash.finalize()))
+pub fn template_key_of(shape: &Shape, key: &str) -> Outcome<TemplateKey> {
+    let whole = hex(&Sha256::digest(format!("{key}\n{}", shape.disk_mib)));
+    TemplateKey::parse(&whole[..DIGITS]).map_err(|why| failure(Code::Internal, why))
 }
 
 /// The key of a template of this shape on this host, today.
 ///
 /// # Errors
-/// As `of`.
-pub fn template(shape: &ShapeArgs, runtime: &Runtime) -> Outcome<TemplateKey> {
-    let whole = hex(&Sha256::digest(format!("{}\n{}", of(shape, runtime)?, shape.disk_mib)));
-    TemplateKey::parse(&whole[..DIGITS]).map_err(|why| failure(Code::Internal, why))
+/// As `key`.
+pub fn template_key(context: &Context, shape: &Shape) -> Outcome<TemplateKey> {
+    template_key_of(shape, &key(context, shape)?)
 }
 
 /// The shape of a machine that runs.
 ///
 /// # Errors
 /// When its disk cannot be looked at.
-pub fn shape(record: &Record) -> Outcome<ShapeArgs> {
-    Ok(ShapeArgs {
+pub fn shape(record: &Record) -> Outcome<Shape> {
+    Ok(Shape {
         image: record.image.clone(),
         memory_mib: record.memory_mib,
         cpus: record.cpus,

@@ -1,15 +1,15 @@
 //! A template or a save on disk: `manifest.json`, which is written last, `memory`, `state`, and a template's `disk`.
 
 use crate::error::{Code, During, Failure, Outcome, failure};
-use crate::server::request::{Magic, ShapeArgs};
 use crate::snapshot::pages::{self, Sum};
-use crate::store::fingerprint;
+use crate::spec::{ChannelKey, Shape};
 use crate::store::ids::{Id, hex};
+use crate::store::{files, fingerprint};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub const MANIFEST: &str = "manifest.json";
@@ -25,15 +25,16 @@ const MOST_STATE: u64 = 64 << 20;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Manifest {
     pub version: u32,
-    /// Of machines that can load it (kind.rs).
-    pub kind: String,
-    /// `diskMib` is 0 without a disk.
-    pub shape: ShapeArgs,
-    pub magic: Magic,
+    /// Of machines that can load it (compatibility.rs).
+    #[serde(rename = "kind")]
+    pub compatibility_key: String,
+    pub shape: Shape,
+    #[serde(rename = "magic")]
+    pub channel_key: ChannelKey,
     /// The disk that a saved machine goes on with.
     pub disk_id: Option<Id>,
     pub saved_unix_ms: u64,
-    pub state: Listed,
+    pub state: StateSum,
     /// Digests as of `pages::digest`: SHA-256 of a template, CRC-32 of a save.
     pub memory: Vec<String>,
     pub disk: Option<Vec<String>>,
@@ -41,12 +42,12 @@ pub struct Manifest {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+pub struct StateSum {
     pub size: u64,
     pub sha256: String,
 }
 
-impl Listed {
+impl StateSum {
     pub fn of(bytes: &[u8]) -> Self {
         Self { size: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
     }
@@ -100,7 +101,7 @@ impl Manifest {
     /// `no-space` or `internal`.
     pub fn write(&self, folder: &Path) -> Outcome<()> {
         let text = serde_json::to_vec(self).during(|| "write a manifest".to_owned())?;
-        write(folder, MANIFEST, &text)?;
+        files::write(&folder.join(MANIFEST), &text)?;
         File::open(folder).and_then(|open| open.sync_all()).during(|| "write a folder".to_owned())
     }
 
@@ -112,7 +113,7 @@ impl Manifest {
         let mut bytes = Vec::new();
         let read = open(folder, STATE)?.take(MOST_STATE + 1).read_to_end(&mut bytes);
         read.map_err(|error| corrupt(format!("{STATE}: {error}")))?;
-        if Listed::of(&bytes).sha256 == self.state.sha256 { Ok(bytes) } else { Err(differs(STATE)) }
+        if StateSum::of(&bytes).sha256 == self.state.sha256 { Ok(bytes) } else { Err(differs(STATE)) }
     }
 }
 
@@ -138,82 +139,7 @@ fn differs(name: &str) -> Failure {
     corrupt(format!("{name} is not as it was saved"))
 }
 
-/// Makes a file of a folder and waits for the disk.
-///
-/// # Errors
-/// `no-space` or `internal`.
-pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Outcome<()> {
-    let what = || format!("write {name}");
-    let mut file = create(folder, name)?;
-    file.write_all(bytes).during(what)?;
-    file.sync_all().during(what)
-}
-
-/// Makes an empty file of a folder.
-///
-/// # Errors
-/// `no-space` or `internal`.
-pub fn create(folder: &Path, name: &str) -> Outcome<File> {
-    let mut options = File::options();
-    options.read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    options.open(folder.join(name)).during(|| format!("make {name}"))
-}
-
 /// Changes with any write to one of the files.
-pub fn stamp(folder: &Path) -> Option<String> {
+pub fn fingerprint(folder: &Path) -> Option<String> {
     fingerprint::of(folder, &[MANIFEST, MEMORY, STATE, DISK])
-}
-
-#[derive(Default, Serialize)]
-pub struct Removed {
-    pub files: u64,
-    pub bytes: u64,
-}
-
-/// Bytes that a folder's files have on disk.
-pub fn allocated(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.metadata().ok()).map(|found| found.blocks() * 512).sum()
-}
-
-/// Removes folders with all that is in them, under names that a start sweeps away first, so that none is ever half
-/// there.
-///
-/// # Errors
-/// What the file system refused.
-pub fn remove(folders: &[&Path]) -> Outcome<Removed> {
-    let mut removed = Removed::default();
-    for folder in folders.iter().filter(|folder| folder.symlink_metadata().is_ok()) {
-        removed.files += fs::read_dir(folder).map_or(0, |entries| entries.flatten().count() as u64);
-        removed.bytes += allocated(folder);
-        let away = if folder.extension().is_some() { folder.to_path_buf() } else { folder.with_extension("old.new") };
-        if away != **folder {
-            let _ = fs::remove_dir_all(&away);
-            fs::rename(folder, &away).during(|| "move a folder away".to_owned())?;
-        }
-        fs::remove_dir_all(&away).during(|| "remove a folder".to_owned())?;
-    }
-    Ok(removed)
-}
-
-/// Makes the folder in which something is written before it gets its name.
-///
-/// # Errors
-/// What the file system refused.
-pub fn begin(folder: &Path) -> Outcome<std::path::PathBuf> {
-    let new = folder.with_extension("new");
-    let _ = fs::remove_dir_all(&new);
-    fs::create_dir(&new).during(|| format!("make {}", new.display()))?;
-    Ok(new)
-}
-
-/// Gives a complete folder its name, in place of what has it.
-///
-/// # Errors
-/// What the file system refused.
-pub fn settle(new: &Path, folder: &Path) -> Outcome<()> {
-    remove(&[folder])?;
-    fs::rename(new, folder).during(|| format!("name {}", folder.display()))?;
-    let above = folder.parent().unwrap_or(folder);
-    File::open(above).and_then(|open| open.sync_all()).during(|| "write a folder".to_owned())
 }

@@ -1,23 +1,16 @@
 //! Disks: sparse files with an ext4 each, cloned from a blank that is formatted once per size.
 
 use crate::error::{Code, During, Outcome, failure};
-use crate::fault;
-use crate::machine::list;
-use crate::programs;
-use crate::server::daemon::Daemon;
-use crate::server::request::DiskFrom;
-use crate::snapshot::templates;
-use crate::store::copy;
+use crate::store::free_space::{KEEP_FREE, free_bytes};
 use crate::store::ids::Id;
-use crate::store::paths;
+use crate::store::{copy, paths};
+use crate::{fault, programs};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-
-/// Below this the host's file system is as good as full.
-pub const KEEP_FREE: u64 = 256 << 20;
 
 /// Blanks of so many sizes are kept, the newest ones.
 const MOST_BLANKS: usize = 8;
@@ -53,13 +46,13 @@ fn blank(size_mib: u64) -> Outcome<File> {
             let _ = fs::remove_file(&new);
         })?;
         fs::rename(&new, &path).during(|| format!("name {}", path.display()))?;
-        forget_old_blanks();
+        remove_old_blanks();
     }
     File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(&path).during(|| format!("open {}", path.display()))
 }
 
 /// Any size may be asked for, and each blank takes a few megabytes.
-fn forget_old_blanks() {
+fn remove_old_blanks() {
     let entries = fs::read_dir(paths::blanks()).into_iter().flatten().flatten();
     let mut blanks: Vec<_> =
         entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
@@ -69,7 +62,7 @@ fn forget_old_blanks() {
     }
 }
 
-fn format_blank(new: &std::path::Path, size_mib: u64) -> Outcome<()> {
+fn format_blank(new: &Path, size_mib: u64) -> Outcome<()> {
     let _ = fs::remove_file(new);
     let file = File::options()
         .write(true)
@@ -108,30 +101,31 @@ pub fn size_mib(id: Option<&Id>) -> Outcome<u64> {
     Ok(found.len() >> 20)
 }
 
-/// Makes a disk. The caller holds the disk's lock.
+/// Makes a file a copy of the blank of this size.
 ///
 /// # Errors
-/// `exists`, `no-space`, `snapshot-corrupt`, or `internal`.
-pub fn create(daemon: &Daemon, id: &Id, from: &DiskFrom) -> Outcome<()> {
+/// `no-space` or `internal`.
+pub fn clone_blank(size_mib: u64, to: &Path) -> Outcome<()> {
+    let blank = blank(size_mib)?;
+    copy::clone_file(&blank, to).during(|| format!("copy the blank of {size_mib} MiB")).map(|_| ())
+}
+
+/// Makes a disk of the file that `clone` makes under the name that it is given. The caller holds the disk's lock.
+///
+/// # Errors
+/// `exists`, `no-space`, `internal`, or as `clone`.
+pub fn create(id: &Id, clone: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<()> {
     let path = paths::disk(id);
     if path.symlink_metadata().is_ok() {
         return Err(failure(Code::Exists, format!("disk {id} exists")));
     }
-    let free = crate::machine::resources::free_bytes()?;
+    let free = free_bytes()?;
     if free < KEEP_FREE {
         return Err(failure(Code::NoSpace, format!("{} MiB are free for disks, and 256 are kept free", free >> 20)));
     }
     let new = paths::disks().join(format!("{id}.ext4.new"));
     let _ = fs::remove_file(&new);
-    let copied = match from {
-        DiskFrom::Blank(size_mib) => blank(*size_mib).and_then(|blank| {
-            copy::clone_file(&blank, &new).during(|| format!("copy the blank for disk {id}")).map(|_| ())
-        }),
-        DiskFrom::Template(key) => templates::open(daemon, key).and_then(|template| {
-            template.clone_disk(&new).during(|| format!("copy the disk of template {key}")).map(|_| ())
-        }),
-    };
-    let made = copied.and_then(|()| {
+    let made = clone(&new).and_then(|()| {
         fault::reach("disk.copied");
         fs::rename(&new, &path).during(|| format!("name disk {id}"))
     });
@@ -140,14 +134,12 @@ pub fn create(daemon: &Daemon, id: &Id, from: &DiskFrom) -> Outcome<()> {
     })
 }
 
-/// Removes a disk and what a broken creation left of it. The caller holds the disk's lock.
+/// Removes a disk and what a broken creation left of it. The caller holds the disk's lock, and knows that no machine
+/// uses it.
 ///
 /// # Errors
-/// `busy` while a machine uses it.
+/// What the file system refused.
 pub fn remove(id: &Id) -> Outcome<Removed> {
-    if let Some(user) = list::user_of(id) {
-        return Err(failure(Code::Busy, format!("disk {id} is used by machine {user}")));
-    }
     let mut removed = Removed::default();
     for path in [paths::disk(id), paths::disks().join(format!("{id}.ext4.new"))] {
         let Ok(found) = path.symlink_metadata() else { continue };

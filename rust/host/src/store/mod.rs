@@ -1,8 +1,13 @@
+//! What lies on disk, and the names that it lies under.
+
 pub mod copy;
 pub mod disks;
+pub mod files;
 pub mod fingerprint;
+pub mod free_space;
+pub mod host_folder;
 pub mod ids;
-pub mod image_use;
+pub mod image_import;
 pub mod images;
 pub mod paths;
 pub mod records;

@@ -1,10 +1,11 @@
 //! `machine.json`: what the daemon means to make, written before anything of it is made.
 
 use crate::error::{During, Outcome};
-use crate::server::request::{Accelerator, Magic, Memory};
+use crate::spec::{Accelerator, ChannelKey, MemorySource};
 use crate::store::ids::{Id, ImageKey};
 use crate::store::paths;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,12 +23,13 @@ pub struct Record {
     pub environment: Option<Id>,
     /// Plain in records of daemons that knew nothing else.
     #[serde(default)]
-    pub memory: Memory,
+    pub memory: MemorySource,
     /// Of the guest channel, for a server that adopts the machine.
-    pub magic: Magic,
+    #[serde(rename = "magic")]
+    pub channel_key: ChannelKey,
     /// Absent until a uid is claimed.
     pub uid: Option<u32>,
-    /// QEMU's on the host. Absent until it runs; the cgroup is what tells whether it still does.
+    /// The VMM's on the host. Absent until it runs; the cgroup is what tells whether it still does.
     pub pid: Option<i32>,
     /// The host's boot in which it was launched.
     pub boot_id: String,
@@ -69,4 +71,9 @@ impl Record {
     pub fn read(id: &Id) -> Option<Self> {
         serde_json::from_slice(&fs::read(paths::machine(id).join("machine.json")).ok()?).ok()
     }
+}
+
+/// Ids of all machines that have a folder.
+pub fn machines() -> BTreeSet<Id> {
+    paths::names_in(&paths::machines(), Id::parse)
 }

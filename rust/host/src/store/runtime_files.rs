@@ -1,10 +1,10 @@
-//! QEMU's files under a root of their own. Binding each of some fifty libraries takes bubblewrap longer than QEMU takes
+//! A VMM's files under a root of their own. Binding each of some fifty libraries takes bubblewrap longer than QEMU takes
 //! to restore a guest; three folders of hard links are bound at once, cost no space, and keep the files that a package's
 //! upgrade replaces.
 
 use crate::error::{During, Outcome};
 use crate::store::ids::hex;
-use crate::store::paths;
+use crate::store::{host_folder, paths};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::linkat;
 use sha2::{Digest, Sha256};
@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 /// Host path and path in the jail.
 pub type Binds = Vec<(PathBuf, PathBuf)>;
 
-/// Gathers files below the daemon's folder. Answers with what to bind instead of them.
+/// Links files below the daemon's folder. Answers with what to bind instead of them.
 ///
 /// # Errors
 /// Where they lie on another mount than the data folder: then there are no hard links, and each is bound by itself.
-pub fn gather(data: &Path, binds: &Binds) -> Outcome<Binds> {
+pub fn link(data: &Path, binds: &Binds) -> Outcome<Binds> {
     let folder = paths::runtime().join(name(binds)?);
     if !folder.exists() {
         let new = folder.with_extension("new");
@@ -27,10 +27,10 @@ pub fn gather(data: &Path, binds: &Binds) -> Outcome<Binds> {
         link_all(data, binds, &new).inspect_err(|_| {
             let _ = fs::remove_dir_all(&new);
         })?;
-        forget_others()?;
-        fs::rename(&new, &folder).during(|| "name QEMU's files".to_owned())?;
+        remove_others()?;
+        fs::rename(&new, &folder).during(|| "name a VMM's files".to_owned())?;
     }
-    let tops = fs::read_dir(&folder).during(|| "list QEMU's files".to_owned())?;
+    let tops = fs::read_dir(&folder).during(|| "list a VMM's files".to_owned())?;
     Ok(tops.flatten().map(|top| (top.path(), Path::new("/").join(top.file_name()))).collect())
 }
 
@@ -47,35 +47,35 @@ fn name(binds: &Binds) -> Outcome<String> {
 
 fn link_all(data: &Path, binds: &Binds, new: &Path) -> Outcome<()> {
     // The daemon's own path leads over a mount of its own, and links never cross mounts.
-    let host = paths::reopen(data)?;
+    let host = host_folder::reopen(data)?;
     let below = new.strip_prefix(paths::host()).unwrap_or(new);
     for (from, to) in binds {
         let inside = to.strip_prefix("/").unwrap_or(to);
         let above = new.join(inside.parent().unwrap_or(inside));
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&above);
-        made.during(|| "make a folder for QEMU's files".to_owned())?;
+        made.during(|| "make a folder for a VMM's files".to_owned())?;
         let real = fs::canonicalize(from).during(|| format!("look at {}", from.display()))?;
         linkat(AT_FDCWD, &real, &host, &below.join(inside), AtFlags::empty())
             .during(|| format!("link {}", real.display()))?;
     }
-    open_up(new)
+    open_folders(new)
 }
 
 /// Lets the jail's uid enter the folders, which the daemon's mask has closed.
-fn open_up(folder: &Path) -> Outcome<()> {
+fn open_folders(folder: &Path) -> Outcome<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).during(|| "open a folder".to_owned())?;
     for entry in fs::read_dir(folder).during(|| "list a folder".to_owned())?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path())?;
+            open_folders(&entry.path())?;
         }
     }
     Ok(())
 }
 
 /// Removes those of earlier builds. Machines that run keep theirs.
-fn forget_others() -> Outcome<()> {
-    let entries = fs::read_dir(paths::runtime()).during(|| "list QEMU's files".to_owned())?;
+fn remove_others() -> Outcome<()> {
+    let entries = fs::read_dir(paths::runtime()).during(|| "list a VMM's files".to_owned())?;
     for entry in entries.flatten().filter(|entry| entry.path().extension().is_none()) {
         let _ = fs::remove_dir_all(entry.path());
     }

@@ -1,6 +1,6 @@
 //! Which hierarchies this host offers, read from /proc/self/mountinfo (proc_pid_mountinfo(5)).
 
-use super::{Hierarchy, Version};
+use crate::jail::cgroup::hierarchy::{Hierarchy, Version};
 use std::fs;
 use std::path::PathBuf;
 
@@ -15,14 +15,14 @@ struct Mount<'a> {
 
 fn mounts(text: &str) -> impl Iterator<Item = Mount<'_>> {
     text.lines().filter_map(|line| {
-        let (place, source) = line.split_once(" - ")?;
+        let (mount, source) = line.split_once(" - ")?;
         let mut source = source.split(' ');
-        let at = PathBuf::from(place.split(' ').nth(4)?);
+        let at = PathBuf::from(mount.split(' ').nth(4)?);
         Some(Mount { at, kind: source.next()?, options: source.nth(1)? })
     })
 }
 
-pub(super) fn hierarchies(mountinfo: &str) -> (Option<Version>, Vec<Hierarchy>) {
+pub fn hierarchies(mountinfo: &str) -> (Option<Version>, Vec<Hierarchy>) {
     let unified = mounts(mountinfo).find(|mount| mount.kind == "cgroup2").filter(|mount| {
         let offered = fs::read_to_string(mount.at.join("cgroup.controllers")).unwrap_or_default();
         ["memory", "pids"].iter().all(|needed| offered.split_whitespace().any(|name| name == *needed))
@@ -49,7 +49,7 @@ fn cpu(found: &[Hierarchy]) -> Option<&PathBuf> {
 }
 
 /// User and system time of a process and all its threads, in microseconds (proc_pid_stat(5), fields 14 and 15).
-pub(super) fn cpu_usec(pid: i32) -> u64 {
+pub fn cpu_usec(pid: i32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks: u64 = after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();

@@ -2,7 +2,9 @@
 //! any daemon finds them by name. One layout for both versions: a list of hierarchies, of which version 2 has one.
 
 mod find;
+mod hierarchy;
 
+use self::hierarchy::{Hierarchy, Version};
 use crate::error::{Code, During, Outcome, failure};
 use crate::store::ids::Id;
 use nix::sys::signal::{Signal, kill};
@@ -15,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long killed processes may take to be gone. Only one in an uninterruptible wait takes more than milliseconds.
-const PATIENCE: Duration = Duration::from_secs(15);
+const DEATH_TIMEOUT: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(2);
 
 /// What a machine may use.
@@ -40,19 +42,6 @@ pub struct Usage {
     cpu_usec: u64,
     pub memory_bytes: u64,
     pids: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    V1,
-    V2,
-}
-
-/// A hierarchy that is used: its root, and on version 1 its controller.
-#[derive(Debug)]
-struct Hierarchy {
-    controller: &'static str,
-    root: PathBuf,
 }
 
 pub struct Cgroups {
@@ -183,7 +172,7 @@ impl Cgroups {
     /// Kills everything in the machine's groups. Answers with the number of processes there were.
     ///
     /// # Errors
-    /// `internal` when something is still alive at the end of our patience.
+    /// `internal` when something is still alive when that time has passed.
     pub fn kill(&self, machine: &Id, signalled: impl Fn()) -> Outcome<usize> {
         let start = Instant::now();
         // Frozen first, nothing in the group forks away between the look and the signal, nor leaves its pid to another.
@@ -199,7 +188,7 @@ impl Cgroups {
             self.freeze(machine, false);
             signalled();
             std::thread::sleep(STEP);
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > DEATH_TIMEOUT {
                 return Err(failure(Code::Internal, format!("processes {pids:?} of machine {machine} do not die")));
             }
             pids = self.pids(machine);
@@ -233,7 +222,7 @@ impl Cgroups {
                     Ok(()) => removed += 1,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     // The kernel releases the last process a little after it has vanished from the list.
-                    Err(error) if error.raw_os_error() == Some(libc::EBUSY) && start.elapsed() < PATIENCE => {
+                    Err(error) if error.raw_os_error() == Some(libc::EBUSY) && start.elapsed() < DEATH_TIMEOUT => {
                         std::thread::sleep(STEP);
                         continue;
                     }

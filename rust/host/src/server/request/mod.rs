@@ -1,13 +1,14 @@
 //! The wire: one JSON request a line, each checked against a strict schema before anything is done.
 
 use crate::error::{Code, Failure, failure};
+use crate::spec::{MachineSpec, MemorySource, Shape};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 mod args;
 pub use args::{
-    Accelerator, DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, Labels, LaunchArgs, MachineArgs, MachineSaveArgs,
-    Magic, Memory, SaveArgs, ScanArgs, ShapeArgs, TemplateArgs, TemplateSaveArgs,
+    DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, MachineArgs, MachineSaveArgs, SaveArgs, ScanArgs, TemplateArgs,
+    TemplateSaveArgs,
 };
 
 /// Longest line of a request, in bytes, its newline included.
@@ -43,11 +44,11 @@ pub enum Request {
     ImageRemove(ImageArgs),
     DiskCreate(DiskCreateArgs, DiskFrom),
     DiskRemove(DiskArgs),
-    MachineLaunch(LaunchArgs),
+    MachineLaunch(MachineSpec),
     MachineKill(MachineArgs),
     MachineUsage(MachineArgs),
     MachineSave(MachineSaveArgs),
-    TemplateFind(ShapeArgs),
+    TemplateFind(Shape),
     TemplateSave(TemplateSaveArgs),
     TemplateList,
     TemplateRemove(TemplateArgs),
@@ -140,17 +141,19 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
             Ok(Request::DiskCreate(create, from))
         }
         "machine.launch" => {
-            let launch: LaunchArgs = args(name, raw)?;
+            let launch: MachineSpec = args(name, raw)?;
             within("memoryMib", launch.memory_mib, SIZES)?;
             within("cpus", u64::from(launch.cpus), CPUS)?;
-            if launch.magic.is_none() && matches!(launch.memory, Memory::Plain | Memory::TemplateSource) {
+            if launch.channel_key.is_none()
+                && matches!(launch.memory, MemorySource::Plain | MemorySource::TemplateSource)
+            {
                 return Err(failure(Code::BadRequest, "a guest that boots needs a magic"));
             }
             Ok(Request::MachineLaunch(launch))
         }
         "machine.save" => args(name, raw).map(Request::MachineSave),
         "template.find" => {
-            let shape: ShapeArgs = args(name, raw)?;
+            let shape: Shape = args(name, raw)?;
             within("memoryMib", shape.memory_mib, SIZES)?;
             within("cpus", u64::from(shape.cpus), CPUS)?;
             within("diskMib", shape.disk_mib, SIZES)?;

@@ -46,10 +46,10 @@ impl Firmware {
         Self::find_in(&FOLDERS.map(Path::new))
     }
 
-    fn find_in(folders: &[&Path]) -> Outcome<Self> {
-        let place = |name: &&str| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+    pub fn find_in(folders: &[&Path]) -> Outcome<Self> {
+        let find = |name: &&str| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
         for kind in [Kind::Qboot, Kind::SeaBios] {
-            let Some(found) = kind.files().iter().map(place).collect::<Option<Vec<_>>>() else { continue };
+            let Some(found) = kind.files().iter().map(find).collect::<Option<Vec<_>>>() else { continue };
             let mut hash = Sha256::new();
             for path in &found {
                 hash.update(fs::read(path).during(|| format!("read {}", path.display()))?);

@@ -4,6 +4,7 @@ use crate::error::{Code, During, Outcome, failure};
 use crate::programs;
 use crate::store::paths;
 use crate::store::runtime_files;
+use crate::vmm::qemu::command_line::Build;
 use crate::vmm::qemu::firmware::Firmware;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +23,7 @@ pub struct Runtime {
     /// Differs between any two builds, of QEMU or its firmware.
     pub identity: String,
     pub firmware: Firmware,
-    stamp: String,
+    fingerprint: String,
     /// Host path and path in the jail.
     pub binds: Vec<(PathBuf, PathBuf)>,
 }
@@ -42,17 +43,22 @@ impl Runtime {
         let mut binds: Vec<_> = files.into_iter().map(|file| (file.clone(), file)).collect();
         let firmware = Firmware::find()?;
         binds.extend(firmware.binds.iter().cloned());
-        // Where they cannot be gathered each is bound by itself, which takes a little longer.
-        let binds = runtime_files::gather(data, &binds).unwrap_or(binds);
+        // Where they cannot be linked each is bound by itself, which takes a little longer.
+        let binds = runtime_files::link(data, &binds).unwrap_or(binds);
         let said = version.1;
-        let stamp = stamp(qemu).ok_or_else(|| failure(Code::Internal, format!("{} is gone", qemu.display())))?;
-        let identity = format!("{said} {stamp} {}", firmware.identity);
-        Ok(Self { qemu: qemu.to_owned(), version: version.0, identity, firmware, stamp, binds })
+        let fingerprint =
+            fingerprint(qemu).ok_or_else(|| failure(Code::Internal, format!("{} is gone", qemu.display())))?;
+        let identity = format!("{said} {fingerprint} {}", firmware.identity);
+        Ok(Self { qemu: qemu.to_owned(), version: version.0, identity, firmware, fingerprint, binds })
     }
 
     /// Whether QEMU is still the one that was found: it may be upgraded while the daemon runs.
     pub fn is_current(&self) -> bool {
-        stamp(&self.qemu).as_ref() == Some(&self.stamp)
+        fingerprint(&self.qemu).as_ref() == Some(&self.fingerprint)
+    }
+
+    pub fn build(&self) -> Build<'_> {
+        Build { version: self.version, firmware: &self.firmware }
     }
 
     pub fn version_text(&self) -> String {
@@ -73,7 +79,7 @@ fn output(program: &Path, argument: &std::ffi::OsStr) -> Outcome<(bool, String)>
 }
 
 /// Size and time of change of a binary, which an upgrade replaces.
-fn stamp(binary: &Path) -> Option<String> {
+fn fingerprint(binary: &Path) -> Option<String> {
     let found = std::fs::metadata(binary).ok()?;
     Some(format!("{} {}.{:09}", found.size(), found.mtime(), found.mtime_nsec()))
 }

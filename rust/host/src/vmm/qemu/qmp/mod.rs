@@ -22,59 +22,59 @@ const STEP: Duration = Duration::from_millis(1);
 
 /// Why a command was not done.
 #[derive(Debug)]
-pub enum Fault {
+pub enum QmpError {
     /// The deadline has passed.
-    Late,
+    TimedOut,
     /// The VMM is gone, refused, or talks nonsense.
     Broken(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for QmpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Late => f.write_str("QEMU did not answer in time"),
+            Self::TimedOut => f.write_str("QEMU did not answer in time"),
             Self::Broken(why) => f.write_str(why),
         }
     }
 }
 
-fn broken(what: impl fmt::Display) -> Fault {
-    Fault::Broken(what.to_string())
+fn broken(what: impl fmt::Display) -> QmpError {
+    QmpError::Broken(what.to_string())
 }
 
-type Done<T> = Result<T, Fault>;
+type QmpResult<T> = Result<T, QmpError>;
 
-pub struct Control {
+pub struct Qmp {
     stream: UnixStream,
     until: Instant,
     /// Received, and not yet used.
-    held: Vec<u8>,
+    received: Vec<u8>,
 }
 
-impl Control {
+impl Qmp {
     /// Connects, and waits until QEMU's main loop runs: the greeting comes from a thread of its own, but the first
     /// command is answered by the main loop.
     ///
     /// # Errors
     /// `Broken` when nobody listens any more.
-    pub fn connect(folder: &Path, patience: Duration) -> Done<Self> {
+    pub fn connect(folder: &Path, timeout: Duration) -> QmpResult<Self> {
         let stream =
             UnixStream::connect(folder.join(SOCKET)).map_err(|error| broken(format!("no monitor: {error}")))?;
-        let mut control = Self { stream, until: Instant::now() + patience, held: Vec::new() };
-        control.execute("qmp_capabilities", &json!({}))?;
-        Ok(control)
+        let mut qmp = Self { stream, until: Instant::now() + timeout, received: Vec::new() };
+        qmp.execute("qmp_capabilities", &json!({}))?;
+        Ok(qmp)
     }
 
     /// Sets a new deadline for all that follows.
-    pub fn allow(&mut self, patience: Duration) {
-        self.until = Instant::now() + patience;
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.until = Instant::now() + timeout;
     }
 
     /// Does a command and answers with what it returned.
     ///
     /// # Errors
     /// `Broken` when it was refused, or the VMM is gone.
-    pub fn execute(&mut self, name: &str, arguments: &Value) -> Done<Value> {
+    pub fn execute(&mut self, name: &str, arguments: &Value) -> QmpResult<Value> {
         self.send(name, arguments, None)
     }
 
@@ -82,7 +82,7 @@ impl Control {
     ///
     /// # Errors
     /// As `execute`.
-    pub fn give(&mut self, descriptor: BorrowedFd<'_>, name: &str) -> Done<()> {
+    pub fn send_descriptor(&mut self, descriptor: BorrowedFd<'_>, name: &str) -> QmpResult<()> {
         self.send("getfd", &json!({ "fdname": name }), Some(descriptor)).map(|_| ())
     }
 
@@ -90,7 +90,7 @@ impl Control {
     ///
     /// # Errors
     /// As `execute`.
-    pub fn prepare_migration(&mut self) -> Done<()> {
+    pub fn prepare_migration(&mut self) -> QmpResult<()> {
         let capability = json!({ "capabilities": [{ "capability": "x-ignore-shared", "state": true }] });
         self.execute("migrate-set-capabilities", &capability)?;
         // The default of 128 MiB/s is meant for networks.
@@ -101,7 +101,7 @@ impl Control {
     ///
     /// # Errors
     /// As `execute`.
-    pub fn migrated(&mut self) -> Done<bool> {
+    pub fn wait_for_migration(&mut self) -> QmpResult<bool> {
         loop {
             let answer = self.execute("query-migrate", &json!({}))?;
             match answer["status"].as_str() {
@@ -113,10 +113,10 @@ impl Control {
         }
     }
 
-    fn send(&mut self, name: &str, arguments: &Value, descriptor: Option<BorrowedFd<'_>>) -> Done<Value> {
+    fn send(&mut self, name: &str, arguments: &Value, descriptor: Option<BorrowedFd<'_>>) -> QmpResult<Value> {
         let mut line = json!({ "execute": name, "arguments": arguments }).to_string().into_bytes();
         line.push(b'\n');
-        self.limit()?;
+        self.limit_wait()?;
         let descriptors: Vec<_> = descriptor.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&descriptors)];
         let rights = if descriptors.is_empty() { &[][..] } else { &rights[..] };
@@ -129,10 +129,10 @@ impl Control {
         }
     }
 
-    fn answer(&mut self, name: &str) -> Done<Value> {
-        let mut received = 0;
+    fn answer(&mut self, name: &str) -> QmpResult<Value> {
+        let mut count = 0;
         loop {
-            let line = self.line(&mut received)?;
+            let line = self.line(&mut count)?;
             let mut said: Value = serde_json::from_slice(&line).map_err(|error| broken(format!("{name}: {error}")))?;
             if let Some(value) = said.get_mut("return") {
                 return Ok(value.take());
@@ -145,37 +145,37 @@ impl Control {
         }
     }
 
-    fn line(&mut self, received: &mut usize) -> Done<Vec<u8>> {
+    fn line(&mut self, count: &mut usize) -> QmpResult<Vec<u8>> {
         let mut looked = 0;
         let mut buffer = [0; 4096];
         loop {
-            if let Some(at) = self.held[looked..].iter().position(|byte| *byte == b'\n') {
-                let rest = self.held.split_off(looked + at + 1);
-                return Ok(std::mem::replace(&mut self.held, rest));
+            if let Some(at) = self.received[looked..].iter().position(|byte| *byte == b'\n') {
+                let rest = self.received.split_off(looked + at + 1);
+                return Ok(std::mem::replace(&mut self.received, rest));
             }
-            looked = self.held.len();
-            if looked > LONGEST || *received > MOST {
+            looked = self.received.len();
+            if looked > LONGEST || *count > MOST {
                 return Err(broken("QEMU talks too much"));
             }
-            self.limit()?;
+            self.limit_wait()?;
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(broken("QEMU ended, or closed its monitor")),
                 Ok(read) => {
-                    *received += read;
-                    self.held.extend_from_slice(&buffer[..read]);
+                    *count += read;
+                    self.received.extend_from_slice(&buffer[..read]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Fault::Late),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(QmpError::TimedOut),
                 Err(error) => return Err(broken(format!("QEMU's monitor: {error}"))),
             }
         }
     }
 
     /// Lets the next read or write wait no longer than the deadline.
-    fn limit(&self) -> Done<()> {
+    fn limit_wait(&self) -> QmpResult<()> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Fault::Late);
+            return Err(QmpError::TimedOut);
         }
         let set = self.stream.set_read_timeout(Some(left)).and_then(|()| self.stream.set_write_timeout(Some(left)));
         set.map_err(broken)

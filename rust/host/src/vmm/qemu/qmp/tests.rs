@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::thread;
 
 /// Runs the client against a monitor that says these bytes after each line it receives.
-fn against(says: &'static [&'static [u8]], patience: Duration) -> Done<Value> {
+fn against(says: &'static [&'static [u8]], timeout: Duration) -> QmpResult<Value> {
     let folder = tempfile::tempdir().unwrap();
     let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
     let peer = thread::spawn(move || {
@@ -18,7 +18,7 @@ fn against(says: &'static [&'static [u8]], patience: Duration) -> Done<Value> {
         }
         let _ = stream.read(&mut buffer);
     });
-    let outcome = Control::connect(folder.path(), patience).and_then(|mut control| control.execute("stop", &json!({})));
+    let outcome = Qmp::connect(folder.path(), timeout).and_then(|mut qmp| qmp.execute("stop", &json!({})));
     peer.join().unwrap();
     outcome
 }
@@ -35,19 +35,19 @@ fn an_answer_is_found_among_events_and_cut_anywhere() {
 #[test]
 fn a_refusal_and_nonsense_are_faults() {
     let refused = against(&[GREETING, b"{\"error\":{\"class\":\"GenericError\",\"desc\":\"not now\"}}\n"], LONG);
-    assert!(matches!(refused, Err(Fault::Broken(why)) if why.contains("not now")));
-    assert!(matches!(against(&[GREETING, b"what?\n"], LONG), Err(Fault::Broken(_))));
-    assert!(matches!(against(&[GREETING, b""], Duration::from_millis(50)), Err(Fault::Late)));
+    assert!(matches!(refused, Err(QmpError::Broken(why)) if why.contains("not now")));
+    assert!(matches!(against(&[GREETING, b"what?\n"], LONG), Err(QmpError::Broken(_))));
+    assert!(matches!(against(&[GREETING, b""], Duration::from_millis(50)), Err(QmpError::TimedOut)));
 }
 
 #[test]
 fn a_flood_is_cut_off() {
     let line: &'static [u8] = vec![b'x'; LONGEST + 8192].leak();
     let flooded = against(Box::leak(Box::new([GREETING, line])), LONG);
-    assert!(matches!(flooded, Err(Fault::Broken(why)) if why.contains("too much")));
+    assert!(matches!(flooded, Err(QmpError::Broken(why)) if why.contains("too much")));
     let events: &'static [u8] = b"{\"event\":\"x\"}\n".repeat(MOST / 8).leak();
     let flooded = against(Box::leak(Box::new([GREETING, events])), LONG);
-    assert!(matches!(flooded, Err(Fault::Broken(why)) if why.contains("too much")));
+    assert!(matches!(flooded, Err(QmpError::Broken(why)) if why.contains("too much")));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_descriptor_arrives() {
         stream.write_all(b"{\"return\":{}}\n").unwrap();
         got
     });
-    let mut control = Control::connect(folder.path(), LONG).unwrap();
-    control.give(std::fs::File::open("/dev/null").unwrap().as_fd(), "state").unwrap();
+    let mut qmp = Qmp::connect(folder.path(), LONG).unwrap();
+    qmp.send_descriptor(std::fs::File::open("/dev/null").unwrap().as_fd(), "state").unwrap();
     assert!(peer.join().unwrap());
 }

@@ -2,16 +2,15 @@
 //! have no machine: the daemon does not know of them, so the server, which does, says when an image can go.
 
 use crate::error::{Code, Outcome, failure, note};
-use crate::machine::list;
-use crate::server::daemon::Daemon;
-use crate::snapshot::manifest::{self, Manifest, Removed};
+use crate::snapshot::manifest::Manifest;
+use crate::store::files::{self, Removed};
 use crate::store::ids::ImageKey;
-use crate::store::images;
-use crate::store::paths;
-use crate::store::records::Record;
+use crate::store::records::{self, Record};
+use crate::store::{images, paths};
 use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,28 +26,28 @@ pub struct Listed {
 
 /// What machines, templates and saves are made of; `None` in it is a machine that does not tell.
 fn used() -> Vec<Option<ImageKey>> {
-    let machines = list::folders().into_iter().map(|id| Record::read(&id).map(|record| record.image));
+    let machines = records::machines().into_iter().map(|id| Record::read(&id).map(|record| record.image));
     let folders = [paths::templates(), paths::saves()].into_iter().flat_map(fs::read_dir).flatten().flatten();
     // One that cannot be read cannot be loaded either.
     let saved = folders.filter_map(|folder| Some(Manifest::read(&folder.path()).ok()?.shape.image));
     machines.chain(saved.map(Some)).collect()
 }
 
-fn offered(daemon: &Daemon, key: &ImageKey) -> bool {
-    daemon.options.image_import.as_ref().is_some_and(|folder| images::offered(folder).contains(key))
+fn is_offered(import: Option<&Path>, key: &ImageKey) -> bool {
+    import.is_some_and(|folder| images::offered(folder).contains(key))
 }
 
-/// All images, the one imported last at the end.
-pub fn list(daemon: &Daemon) -> Vec<Listed> {
+/// All images, the one imported last at the end. `import` is the folder that the daemon was started with.
+pub fn list(import: Option<&Path>) -> Vec<Listed> {
     let used = used();
     let listed = |image: ImageKey| {
         let folder = paths::image(&image);
         let changed =
             fs::symlink_metadata(&folder).map_or(0, |found| found.ctime() * 1000 + found.ctime_nsec() / 1_000_000);
         Listed {
-            allocated_bytes: manifest::allocated(&folder),
+            allocated_bytes: files::allocated(&folder),
             imported_unix_ms: changed.cast_unsigned(),
-            is_offered: offered(daemon, &image),
+            is_offered: is_offered(import, &image),
             is_used: used.contains(&Some(image.clone())),
             image,
         }
@@ -62,8 +61,8 @@ pub fn list(daemon: &Daemon) -> Vec<Listed> {
 ///
 /// # Errors
 /// `busy` while something needs it, or it is the one that new machines are to be made of.
-pub fn remove(daemon: &Daemon, key: &ImageKey) -> Outcome<Removed> {
-    if offered(daemon, key) {
+pub fn remove(import: Option<&Path>, key: &ImageKey) -> Outcome<Removed> {
+    if is_offered(import, key) {
         return Err(failure(Code::Busy, format!("image {key} is the one that the daemon was started with")));
     }
     let used = used();
@@ -73,7 +72,7 @@ pub fn remove(daemon: &Daemon, key: &ImageKey) -> Outcome<Removed> {
     if used.contains(&Some(key.clone())) {
         return Err(failure(Code::Busy, format!("a machine, a template or a save needs image {key}")));
     }
-    let removed = manifest::remove(&[&paths::image(key)])?;
+    let removed = files::remove(&[&paths::image(key)])?;
     if removed.files > 0 {
         note(format_args!("image {key} is removed: nothing uses it any more"));
     }

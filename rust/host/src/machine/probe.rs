@@ -1,0 +1,90 @@
+//! `jail.probe`: a machine as a launch from a template makes it, with a prober in the VMM's place.
+
+use crate::context::Context;
+use crate::error::{Code, During, Outcome, failure};
+use crate::jail::probe::{self, Baits};
+use crate::jail::sandbox::Jail;
+use crate::machine::{kill, prepare};
+use crate::snapshot::memory_file;
+use crate::spec::{Accelerator, ChannelKey, Labels, MachineSpec, MemorySource};
+use crate::store::ids::{Id, hex};
+use crate::store::{disks, images, paths};
+use crate::vmm::interface::{SnapshotFiles, Start};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::Read;
+
+/// Size of the probe's disk and of the bait, the smallest there is.
+const DISK_MIB: u64 = 64;
+/// Size of what takes the place of a template's memory.
+const MEMORY_BYTES: u64 = 1 << 20;
+
+/// Runs the probe and removes all that was made for it.
+///
+/// # Errors
+/// `not-found` without any image, or whatever a launch fails with.
+pub fn run(context: &Context) -> Outcome<Vec<Value>> {
+    let Some(image) = images::list().into_iter().next() else {
+        return Err(failure(Code::NotFound, "the probe needs an image, as a launch does, and none is imported"));
+    };
+    let (id, bait) = (fresh_id()?, fresh_id()?);
+    let _guard = context.lock_machine(&id);
+    let spec = MachineSpec {
+        machine_id: id.clone(),
+        image,
+        disk_id: Some(id.clone()),
+        memory_mib: 64,
+        cpus: 1,
+        accelerator: Accelerator::Tcg,
+        channel_key: None,
+        labels: Labels::default(),
+        memory: MemorySource::Plain,
+    };
+    let create_blank = |id: &Id| disks::create(id, |new| disks::clone_blank(DISK_MIB, new));
+    let report = create_blank(&id)
+        .and_then(|()| create_blank(&bait))
+        .and_then(|()| fs::create_dir(paths::machine(&id)).during(|| "make the probe's folder".to_owned()))
+        .and_then(|()| run_with(context, &spec, &bait));
+    let killed = kill::remove(context, &id);
+    let removed = disks::remove(&id).and_then(|_| disks::remove(&bait));
+    let report = report?;
+    killed?;
+    removed?;
+    Ok(report)
+}
+
+fn run_with(context: &Context, spec: &MachineSpec, bait: &Id) -> Outcome<Vec<Value>> {
+    context.vmm.version()?;
+    let key = ChannelKey::try_from("0".repeat(32)).map_err(|why| failure(Code::Internal, why))?;
+    let prepared = prepare::prepare(context, spec, &key)?;
+    let files = SnapshotFiles { memory: sealed_memory()?, state: sealed_memory()? };
+    let program = context.vmm.program(spec, Start::Restore(&files), &prepared.sockets)?;
+    let baits = Baits { disk: bait, data: &context.options.data, memory: &files.memory };
+    probe::run(program, &baits, |program, output| Jail {
+        program,
+        image: paths::image(&spec.image),
+        disk: Some(paths::disk(&spec.machine_id)),
+        disk_bytes: DISK_MIB << 20,
+        node: None,
+        uid: prepared.uid,
+        threads: context.vmm.threads(spec),
+        joins: prepared.joins.clone(),
+        output,
+    })
+}
+
+fn fresh_id() -> Outcome<Id> {
+    let mut random = [0; 10];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut random))
+        .during(|| "read /dev/urandom".to_owned())?;
+    Id::parse(&format!("probe{}", hex(&random))).map_err(|why| failure(Code::Internal, why))
+}
+
+/// Bytes in memory as a template's are.
+fn sealed_memory() -> Outcome<File> {
+    memory_file::create(c"microterm-memory", MEMORY_BYTES)
+        .and_then(|file| memory_file::seal(&file).map(|()| file))
+        .and_then(|file| memory_file::reopen(&file))
+        .during(|| "make a bait of memory".to_owned())
+}

@@ -1,0 +1,129 @@
+//! Templates that are used: the memory of each lies in a sealed file in memory, which all its machines map privately.
+
+use crate::context::Context;
+use crate::error::{Code, During, Outcome, note};
+use crate::snapshot::compatibility;
+use crate::snapshot::manifest::{self, DISK, MEMORY, Manifest, corrupt};
+use crate::snapshot::memory_file;
+use crate::snapshot::pages::Sum;
+use crate::store::ids::TemplateKey;
+use crate::store::{copy, paths};
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Its file says that the template was found damaged, so that the next daemon knows.
+const CORRUPT: &str = "corrupt";
+/// Memory that no launch asked for in this long is evicted; filling it again takes a fraction of a second.
+const UNUSED: Duration = Duration::from_mins(30);
+
+/// A template whose bytes were found right, ready for use.
+pub struct OpenTemplate {
+    pub manifest: Manifest,
+    /// Sealed.
+    pub memory: File,
+    /// Sealed.
+    pub state: File,
+    disk: File,
+    fingerprint: String,
+    used: Mutex<Instant>,
+}
+
+#[derive(Default)]
+pub struct TemplateCache(Mutex<HashMap<TemplateKey, Arc<OpenTemplate>>>);
+
+impl TemplateCache {
+    fn known(&self) -> MutexGuard<'_, HashMap<TemplateKey, Arc<OpenTemplate>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Evicts the memory of templates that were not used for long.
+    pub fn evict_unused(&self) {
+        self.known().retain(|_, opened| opened.used.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < UNUSED);
+    }
+
+    /// Evicts a template's memory. Machines that run on it keep theirs.
+    pub fn evict(&self, key: &TemplateKey) {
+        self.known().remove(key);
+    }
+
+    /// Opens a template for use: its memory filled and sealed, and every byte checked, unless that was done before.
+    ///
+    /// # Errors
+    /// `snapshot-corrupt`, and then the template is marked as such.
+    pub fn open(&self, context: &Context, key: &TemplateKey) -> Outcome<Arc<OpenTemplate>> {
+        let _guard = context.lock_template(key);
+        let folder = paths::template(key);
+        let manifest = check(context, key).inspect_err(|_| self.evict(key))?;
+        let fingerprint =
+            manifest::fingerprint(&folder).ok_or_else(|| corrupt(format!("template {key} lacks a file")))?;
+        let known = self.known().get(key).filter(|opened| opened.fingerprint == fingerprint).map(Arc::clone);
+        if let Some(opened) = known {
+            *opened.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            return Ok(opened);
+        }
+        self.evict(key);
+        match fill(&folder, manifest, fingerprint) {
+            Ok(opened) => {
+                let opened = Arc::new(opened);
+                self.known().insert(key.clone(), Arc::clone(&opened));
+                Ok(opened)
+            }
+            Err(failure) => {
+                if failure.code == Code::SnapshotCorrupt {
+                    note(format_args!("template {key}: {failure}"));
+                    let _ = File::create(folder.join(CORRUPT));
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// The manifest of a template that a launch may try. The bytes are checked at the first use.
+///
+/// # Errors
+/// `snapshot-corrupt` with what is wrong with it.
+pub fn check(context: &Context, key: &TemplateKey) -> Outcome<Manifest> {
+    let folder = paths::template(key);
+    if folder.join(CORRUPT).exists() {
+        return Err(corrupt(format!("template {key} was found damaged; build it again")));
+    }
+    let manifest = Manifest::read(&folder)?;
+    let compatibility_key = compatibility::key(context, &manifest.shape)?;
+    let is_ours = manifest.compatibility_key == compatibility_key
+        && compatibility::template_key_of(&manifest.shape, &compatibility_key)? == *key
+        && manifest.disk.is_some();
+    if !is_ours {
+        return Err(corrupt(format!("template {key} was made with another QEMU or on another host; build it again")));
+    }
+    Ok(manifest)
+}
+
+fn fill(folder: &Path, manifest: Manifest, fingerprint: String) -> Outcome<OpenTemplate> {
+    let what = || "make room for a template's memory".to_owned();
+    let bytes = manifest.read_state(folder)?;
+    let state = memory_file::create(c"microterm-state", bytes.len() as u64).during(what)?;
+    state.write_all_at(&bytes, 0).during(what)?;
+    memory_file::seal(&state).during(what)?;
+    let memory = memory_file::create(c"microterm-memory", manifest.shape.memory_mib << 20).during(what)?;
+    let file = manifest::open(folder, MEMORY)?;
+    manifest::check(Sum::Sha256, &file, MEMORY, &manifest.memory, |offset, bytes| memory.write_all_at(bytes, offset))?;
+    memory_file::seal(&memory).during(what)?;
+    let disk = manifest::open(folder, DISK)?;
+    manifest::check(Sum::Sha256, &disk, DISK, manifest.disk.as_deref().unwrap_or_default(), |_, _| Ok(()))?;
+    Ok(OpenTemplate { manifest, memory, state, disk, fingerprint, used: Mutex::new(Instant::now()) })
+}
+
+impl OpenTemplate {
+    /// A copy of the disk, sharing blocks where the file system can.
+    ///
+    /// # Errors
+    /// What the file system refused.
+    pub fn clone_disk(&self, to: &Path) -> std::io::Result<File> {
+        copy::clone_file(&self.disk, to)
+    }
+}

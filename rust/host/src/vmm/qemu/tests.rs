@@ -1,0 +1,36 @@
+use super::*;
+use crate::snapshot::compatibility;
+use crate::spec::Shape;
+use crate::store::ids::ImageKey;
+use crate::vmm::qemu::firmware::Firmware;
+
+/// What earlier releases called these snapshots: as long as this holds, theirs can still be loaded.
+#[test]
+fn snapshots_of_earlier_releases_keep_their_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("qboot.rom"), "qboot").unwrap();
+    let firmware = Firmware::find_in(&[folder.path()]).unwrap();
+    for (accelerator, disk_mib, key, template) in [
+        (
+            Accelerator::Tcg,
+            1024,
+            "a1372af50fef602aa7da3dd89c720b2a956fdfca2f15153671104244a4ec7bf7",
+            "c83a1c3a6b6253251b6c5ac438598287",
+        ),
+        (
+            Accelerator::Kvm,
+            0,
+            "40863583e9d7ee6105cf39985ec23ebeded5bdbd350f921a92104142e8d44aa2",
+            "17739825756524c12b50faaf58070aa9",
+        ),
+    ] {
+        let image = ImageKey::parse("testimage").unwrap();
+        let shape = Shape { image, memory_mib: 512, cpus: 2, disk_mib, accelerator };
+        let build = Build { version: (7, 2, 22), firmware: &firmware };
+        let machine = machine_text(&compatibility::typical(&shape).unwrap(), &build).unwrap();
+        let found = Compatibility { build: "identity".to_owned(), machine };
+        let found = compatibility::digest(&shape, &found, "processor");
+        assert_eq!(found, key);
+        assert_eq!(compatibility::template_key_of(&shape, &found).unwrap().as_str(), template);
+    }
+}
