@@ -22,10 +22,10 @@ mod store;
 mod vmm;
 
 pub use error::note;
+pub use jail::layout as jail_layout;
 
 /// The subcommands of `microterm-host`: each takes its arguments and answers with an exit status.
 pub mod commands {
-    pub use crate::jail::probe_checks::run as jail_probe;
     pub use crate::jail::steps::{enter as jail_enter, exec as jail_exec};
     pub use crate::server::start::run as daemon;
     pub use crate::server::supervisor::run as serve;

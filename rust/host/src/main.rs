@@ -11,7 +11,6 @@ fn main() {
         Some("daemon") => commands::daemon(rest),
         Some("jail-enter") => commands::jail_enter(rest),
         Some("jail-exec") => commands::jail_exec(rest),
-        Some("jail-probe") => commands::jail_probe(rest),
         Some("--version") => {
             println!("microterm-host {}", env!("CARGO_PKG_VERSION"));
             0

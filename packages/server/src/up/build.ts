@@ -19,6 +19,9 @@ import { CHECKOUT } from "./paths.ts";
 import { type Progress, SetupError } from "./progress.ts";
 import { treeHash } from "./tree-hash.ts";
 
+/** The daemon finds the prober of its jails beside itself. */
+const PROGRAMS = ["microterm-agent", "microterm-host", "microterm-jail-probe"] as const;
+
 /** Where the Rust programs lie, each set under the hash of its sources. */
 export interface Binaries {
   readonly agent: string;
@@ -30,7 +33,7 @@ export async function buildBinaries(cache: string, progress: Progress): Promise<
   const key = treeHash(CHECKOUT, ["rust"]);
   const folder = join(cache, "bin", key);
   const built = { agent: join(folder, "microterm-agent"), daemon: join(folder, "microterm-host") };
-  if (existsSync(built.agent) && existsSync(built.daemon)) {
+  if (PROGRAMS.every((name) => existsSync(join(folder, name)))) {
     touch(folder);
     return built;
   }
@@ -49,7 +52,7 @@ export async function buildBinaries(cache: string, progress: Progress): Promise<
     );
   }
   publish(folder, (partial) => {
-    for (const name of ["microterm-agent", "microterm-host"]) {
+    for (const name of PROGRAMS) {
       cpSync(join(CHECKOUT, "rust/target/release", name), join(partial, name));
     }
   });

@@ -30,6 +30,14 @@ describe.runIf(process.getuid?.() === 0)("root's copy of a daemon", () => {
     expect(readFileSync(copy, "utf8")).toBe("as built");
   });
 
+  it("has what the daemon finds beside itself, and nothing else", async () => {
+    const binary = build("0123456789abcdef", "as built");
+    for (const name of ["microterm-jail-probe", "microterm-agent"]) writeFileSync(join(binary, "..", name), name);
+    const copy = await rootCopy(binary, copies);
+    expect(readdirSync(join(copy, "..")).sort()).toEqual(["microterm-host", "microterm-jail-probe"]);
+    expect(statSync(join(copy, "../microterm-jail-probe"))).toMatchObject({ uid: 0, mode: 0o100755 });
+  });
+
   it("is made again where others could have changed it", async () => {
     const binary = build("0123456789abcdef", "as built");
     const copy = await rootCopy(binary, copies);

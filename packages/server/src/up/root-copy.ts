@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { scriptAsRoot } from "./root-commands.ts";
@@ -8,9 +8,12 @@ import { whoElseMayChange } from "./trusted-path.ts";
 /** Root's own copies of daemons that ordinary users have built, each under the hash of its sources. */
 const COPIES = "/var/cache/microterm-host";
 
+/** The daemon, and what it finds beside itself; builds of earlier releases lack the second. */
+const PROGRAMS = ["microterm-host", "microterm-jail-probe"] as const;
+
 /**
- * Copies $1 to $2/$3/microterm-host if its SHA-256 is $4, and keeps the four newest. It is compared after copying: what is at $1 may be
- * another file by the time that the password has been typed.
+ * Copies programs from the folder $1 to $2/$3 if their SHA-256 are those of $4 (a line for each, as of sha256sum), and keeps the four
+ * newest builds. They are compared after copying: what is in $1 may be another file by the time that the password has been typed.
  */
 const COPY = `
   set -eu
@@ -18,9 +21,8 @@ const COPY = `
   mkdir -p "$2"
   copy=$(mktemp -d "$2/.copy-XXXXXX")
   trap 'rm -rf "$copy"' EXIT
-  cp -- "$1" "$copy/microterm-host"
-  [ "$(sha256sum <"$copy/microterm-host" | cut -c 1-64)" = "$4" ]
-  chmod 755 "$copy" "$copy/microterm-host"
+  for name in $(printf '%s\n' "$4" | cut -c 67-); do cp -- "$1/$name" "$copy/$name"; done
+  (cd "$copy" && printf '%s\n' "$4" | sha256sum --check --strict --quiet >&2 && chmod 755 . ./*)
   rm -rf "$2/$3"
   mv -T "$copy" "$2/$3"
   ls -1t "$2" | tail -n +5 | while read -r old; do rm -rf "$2/$old"; done
@@ -36,8 +38,11 @@ export async function rootCopy(binary: string, copies = COPIES): Promise<string>
   const key = basename(dirname(binary));
   const copy = join(copies, key, "microterm-host");
   if (isRoots(copy)) return copy;
-  const hash = createHash("sha256").update(readFileSync(binary)).digest("hex");
-  await scriptAsRoot(COPY, binary, copies, key, hash);
+  const folder = dirname(binary);
+  const sums = PROGRAMS.filter((name) => existsSync(join(folder, name))).map(
+    (name) => `${createHash("sha256").update(readFileSync(join(folder, name))).digest("hex")}  ${name}`,
+  );
+  await scriptAsRoot(COPY, folder, copies, key, sums.join("\n"));
   return copy;
 }
 

@@ -3,7 +3,6 @@
 pub mod cgroup;
 pub mod layout;
 pub mod probe;
-pub mod probe_checks;
 pub mod sandbox;
 mod seccomp;
 pub mod steps;

@@ -44,7 +44,8 @@ pub fn run<'a>(
     let address = SocketAddr::from_abstract_name(&name).during(|| "name a bait socket".to_owned())?;
     let _socket = UnixListener::bind_addr(&address).during(|| "bind a bait socket".to_owned())?;
     let numbers = [program.number_of(baits.memory), program.first_unused()];
-    program.command = vec![layout::PROGRAM.to_owned(), "jail-probe".to_owned(), std::process::id().to_string(), name];
+    program.files.push((paths::PROBER.into(), layout::PROBER.into()));
+    program.command = vec![layout::PROBER.to_owned(), std::process::id().to_string(), name];
     program.command.extend(numbers.map(|number| number.to_string()));
     let disk = format!("{}.ext4", baits.disk);
     let disks = [paths::disks().join(&disk), baits.data.join("host/disks").join(&disk)];

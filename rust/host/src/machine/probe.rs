@@ -13,6 +13,7 @@ use crate::vmm::interface::{SnapshotFiles, Start};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Read;
+use std::path::Path;
 
 /// Size of the probe's disk and of the bait, the smallest there is.
 const DISK_MIB: u64 = 64;
@@ -22,8 +23,11 @@ const MEMORY_BYTES: u64 = 1 << 20;
 /// Runs the probe and removes all that was made for it.
 ///
 /// # Errors
-/// `not-found` without any image, or whatever a launch fails with.
+/// `not-found` without any image or the prober, or whatever a launch fails with.
 pub fn run(context: &Context) -> Outcome<Vec<Value>> {
+    if !Path::new(paths::PROBER).exists() {
+        return Err(failure(Code::NotFound, "microterm-jail-probe does not lie beside the daemon's program"));
+    }
     let Some(image) = images::list().into_iter().next() else {
         return Err(failure(Code::NotFound, "the probe needs an image, as a launch does, and none is imported"));
     };

@@ -18,6 +18,8 @@ pub const HOST: &str = "/run/microterm-host/mnt/host";
 pub const NODES: &str = "/run/microterm-host/mnt/nodes";
 /// A copy of this program, which no rebuild replaces.
 pub const PROGRAM: &str = "/run/microterm-host/mnt/microterm-host";
+/// The same of the prober, where it lay beside this program.
+pub const PROBER: &str = "/run/microterm-host/mnt/microterm-jail-probe";
 
 pub fn host() -> PathBuf {
     PathBuf::from(HOST)
