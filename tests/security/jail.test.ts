@@ -131,6 +131,8 @@ describe("a real QEMU, seen from outside", () => {
     const mib = (await limit(["memory", "memory.limit_in_bytes"], "memory.max")) / 2 ** 20;
     expect(mib).toBeGreaterThan(MEMORY_MIB);
     expect(mib).toBeLessThanOrEqual(MEMORY_MIB + OVERHEAD_MIB);
+    const { fixedMib, cpuMib, memoryDivisor } = (await daemon.client.overhead()).tcg;
+    expect(mib).toBe(MEMORY_MIB + fixedMib + cpuMib + MEMORY_MIB / (memoryDivisor ?? Number.POSITIVE_INFINITY));
     expect(await limit(["pids", "pids.max"], "pids.max")).toBeLessThanOrEqual(128);
   });
 

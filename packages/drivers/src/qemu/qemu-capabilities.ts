@@ -1,16 +1,19 @@
 import type { VmCapabilities } from "@microterm/core";
+import type { HostAnswer } from "@microterm/host";
+import { PlatformError } from "@microterm/protocol";
 
-/** What microterm-host allows a VMM beyond its guest's memory (docs/reference/host-protocol.md, The jail), MiB. */
-const OVERHEAD_MIB = 160;
-/** QEMU's translation buffer under TCG (tb-size there), MiB. */
-const TRANSLATION_MIB = 96;
-/** Software TLBs under TCG: one byte for so many of the guest's, and so many MiB a CPU. */
-const TLB_SHARE = 16;
-const TLB_CPU_MIB = 8;
+/** What a VMM takes besides its guest's memory, as microterm-host tells it. */
+export type Overhead = HostAnswer<"machine.overhead">["tcg"];
 
-export function qemuCapabilities(accelerator: "tcg" | "kvm", acceleratorReason: string): VmCapabilities {
-  const emulation = (memoryMib: number, cpus: number): number =>
-    accelerator === "tcg" ? TRANSLATION_MIB + Math.ceil(memoryMib / TLB_SHARE) + TLB_CPU_MIB * cpus : 0;
+export interface QemuCapabilitiesOptions {
+  readonly accelerator: "tcg" | "kvm";
+  readonly acceleratorReason: string;
+  /** Undefined as long as the daemon has not been asked. */
+  readonly overhead: () => Overhead | undefined;
+}
+
+export function qemuCapabilities(options: QemuCapabilitiesOptions): VmCapabilities {
+  const { accelerator, acceleratorReason } = options;
   return {
     accelerator,
     acceleratorReason,
@@ -18,6 +21,13 @@ export function qemuCapabilities(accelerator: "tcg" | "kvm", acceleratorReason: 
     supportsDisk: true,
     supportsPowerOff: true,
     supportsConsole: true,
-    overheadMib: ({ memoryMib, cpus }) => OVERHEAD_MIB + emulation(memoryMib, cpus),
+    overheadMib({ memoryMib, cpus }) {
+      const overhead = options.overhead();
+      if (overhead === undefined) {
+        throw new PlatformError("HOST_DAEMON_UNAVAILABLE", "microterm-host has not told what a machine takes");
+      }
+      const { fixedMib, cpuMib, memoryDivisor } = overhead;
+      return fixedMib + cpuMib * cpus + (memoryDivisor === null ? 0 : Math.ceil(memoryMib / memoryDivisor));
+    },
   };
 }

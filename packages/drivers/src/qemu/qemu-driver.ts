@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Abortable, FoundMachine, Log, Machine, MachineSpec, VmDriver } from "@microterm/core";
 import { type HostDaemonClient, hostCodeOf, type LaunchMemory } from "@microterm/host";
 import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol";
-import { qemuCapabilities } from "./qemu-capabilities.ts";
+import { type Overhead, qemuCapabilities } from "./qemu-capabilities.ts";
 import { bootFailure, isRefused, launchFailure } from "./qemu-failures.ts";
 import { createQemuImages } from "./qemu-images.ts";
 import { QemuMachine } from "./qemu-machine.ts";
@@ -41,6 +41,8 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   };
 
   let isSettled = false;
+  /** Of this server's daemon, which `up` replaces together with it. */
+  let overhead: Overhead | undefined;
 
   /** Kills what a boot that failed has left; the daemon may be away for a moment, and `list` shows what stays. */
   const abandon = async (machineId: MachineId): Promise<void> => {
@@ -87,7 +89,11 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
 
   return {
     name: "qemu",
-    capabilities: qemuCapabilities(accelerator, options.acceleratorReason),
+    capabilities: qemuCapabilities({
+      accelerator,
+      acceleratorReason: options.acceleratorReason,
+      overhead: () => overhead,
+    }),
 
     boot: (spec, given) => start(spec, spec.isTemplateSource === true ? "template-source" : "plain", given),
 
@@ -135,7 +141,11 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     removeDisk: (diskId) => daemon.removeDisk(diskId),
     listDisks: async () => (await daemon.list()).disks.map((disk) => disk.diskId),
     leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),
-    resources: () => daemon.resources(),
+    async resources() {
+      // Whoever asks what the host has left counts with what a machine takes.
+      overhead ??= (await daemon.overhead())[accelerator];
+      return daemon.resources();
+    },
     images: createQemuImages(daemon, image),
     snapshots: createQemuSnapshots({ daemon, image, accelerator, start, followed }),
   };

@@ -35,6 +35,13 @@ export const Reply = z.union([
 const RemovedFiles = z.strictObject({ files: count, bytes: count });
 const Removed = z.strictObject({ processes: count, cgroups: count, sockets: count, files: count, uids: count });
 
+/** `fixedMib`, and `cpuMib` for each CPU, and one MiB for each `memoryDivisor` of the guest's (null: none), rounded up. */
+const Overhead = z.strictObject({
+  fixedMib: count,
+  cpuMib: count,
+  memoryDivisor: z.number().int().positive().nullable(),
+});
+
 export const HostMachine = z.strictObject({
   machineId: id,
   alive: z.boolean(),
@@ -107,6 +114,7 @@ export const ANSWERS = {
     ),
   }),
   "machine.usage": z.strictObject({ cpuUsec: count, memoryBytes: count, pids: count }),
+  "machine.overhead": z.strictObject({ tcg: Overhead, kvm: Overhead }),
   "host.resources": z.strictObject({
     memory: z.strictObject({ totalMib: count, availableMib: count }),
     disk: z.strictObject({ totalMib: count, freeMib: count }),

@@ -29,6 +29,7 @@ const DEADLINES: Record<HostVerb, number> = {
   list: 20_000,
   scan: 60_000,
   "machine.usage": 5000,
+  "machine.overhead": 5000,
   "host.resources": 5000,
   "jail.probe": 60_000,
 };

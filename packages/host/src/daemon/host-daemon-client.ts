@@ -82,6 +82,8 @@ export interface HostDaemonClient {
   list(): Promise<HostAnswer<"list">>;
   scan(ids: readonly string[]): Promise<HostAnswer<"scan">["found"]>;
   usage(machineId: string): Promise<HostAnswer<"machine.usage">>;
+  /** What a machine's VMM may take of the host's memory besides its guest's, by accelerator. */
+  overhead(): Promise<HostAnswer<"machine.overhead">>;
   resources(): Promise<HostAnswer<"host.resources">>;
   probeJail(): Promise<HostAnswer<"jail.probe">>;
   close(): void;
@@ -119,6 +121,7 @@ export function createHostDaemonClient(options: { readonly socketPath: string })
     list: () => connection.call("list", {}),
     scan: async (ids) => (await connection.call("scan", { ids })).found,
     usage: (machineId) => connection.call("machine.usage", { machineId }),
+    overhead: () => connection.call("machine.overhead", {}),
     resources: () => connection.call("host.resources", {}),
     probeJail: () => connection.call("jail.probe", {}),
     close: () => connection.close(),

@@ -40,7 +40,10 @@ export async function rootCopy(binary: string, copies = COPIES): Promise<string>
   if (isRoots(copy)) return copy;
   const folder = dirname(binary);
   const sums = PROGRAMS.filter((name) => existsSync(join(folder, name))).map(
-    (name) => `${createHash("sha256").update(readFileSync(join(folder, name))).digest("hex")}  ${name}`,
+    (name) =>
+      `${createHash("sha256")
+        .update(readFileSync(join(folder, name)))
+        .digest("hex")}  ${name}`,
   );
   await scriptAsRoot(COPY, folder, copies, key, sums.join("\n"));
   return copy;

@@ -5,6 +5,7 @@ use crate::machine::{disk_use, kill, launch, list, probe, resources, scan};
 use crate::server::daemon::Daemon;
 use crate::server::request::{DiskFrom, Request};
 use crate::snapshot::{image_use, pauses, templates};
+use crate::spec::Accelerator;
 use crate::store::{disks, image_import, images};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,6 +50,10 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::MachineLaunch(spec) => value(launch::launch(context, &daemon.templates, &spec)?),
         Request::MachineKill(args) => Ok(json!({ "removed": kill::kill(context, &args.machine_id)? })),
         Request::MachineUsage(args) => value(context.cgroups.usage(&args.machine_id)?),
+        Request::MachineOverhead => Ok(json!({
+            "tcg": context.vmm.overhead(Accelerator::Tcg),
+            "kvm": context.vmm.overhead(Accelerator::Kvm),
+        })),
         Request::MachineSave(args) => {
             let _guard = context.lock_machine(&args.machine_id);
             Ok(json!({ "allocatedBytes": pauses::save(context, &args.machine_id, &args.save_id)? }))

@@ -47,6 +47,7 @@ pub enum Request {
     MachineLaunch(MachineSpec),
     MachineKill(MachineArgs),
     MachineUsage(MachineArgs),
+    MachineOverhead,
     MachineSave(MachineSaveArgs),
     TemplateFind(Shape),
     TemplateSave(TemplateSaveArgs),
@@ -80,6 +81,7 @@ impl Request {
             | Self::ImageList
             | Self::ImageRemove(_)
             | Self::MachineUsage(_)
+            | Self::MachineOverhead
             | Self::TemplateFind(_)
             | Self::TemplateList
             | Self::SaveList
@@ -122,6 +124,7 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         "settle" => nothing(Request::Settle),
         "image.import" => nothing(Request::ImageImport),
         "list" => nothing(Request::List),
+        "machine.overhead" => nothing(Request::MachineOverhead),
         "host.resources" => nothing(Request::HostResources),
         "jail.probe" => nothing(Request::JailProbe),
         "template.list" => nothing(Request::TemplateList),

@@ -15,9 +15,17 @@ const LAUNCH: &str = r#"{"machineId":"machine1","image":"imagekey1","diskId":nul
 
 #[test]
 fn reads_every_verb() {
-    for verb in
-        ["hello", "settle", "image.import", "list", "host.resources", "jail.probe", "template.list", "save.list"]
-    {
+    for verb in [
+        "hello",
+        "settle",
+        "image.import",
+        "list",
+        "host.resources",
+        "jail.probe",
+        "template.list",
+        "save.list",
+        "machine.overhead",
+    ] {
         ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{}}}}"#));
     }
     ok(r#"{"id":1,"verb":"image.verify","args":{"image":"imagekey1"}}"#);
