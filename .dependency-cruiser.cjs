@@ -35,6 +35,19 @@ module.exports = {
       to: { path: "^packages/drivers/src/[^/]+/", pathNot: "^packages/drivers/src/($1|shared)/" },
     },
     {
+      name: "machines-below-environments",
+      severity: "error",
+      comment: "What pool, templates and environments share lies in machines/, which knows none of them.",
+      from: { path: "^packages/core/src/(machines|pool|templates|lifetime)/" },
+      to: { path: "^packages/core/src/environments/" },
+    },
+    {
+      name: "machines-know-no-user",
+      severity: "error",
+      from: { path: "^packages/core/src/machines/" },
+      to: { path: "^packages/core/src/(pool|templates|lifetime)/" },
+    },
+    {
       name: "front-door-only",
       severity: "error",
       comment: "Use the package entry or its /testing entry.",

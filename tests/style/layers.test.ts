@@ -19,6 +19,12 @@ const BREACHES: readonly { rule: string; file: string; text: string }[] = [
   { rule: "layer-sdk", file: "packages/sdk/src/a.ts", text: 'import "../../host/src/index.ts";' },
   { rule: "compose-root-only", file: "packages/server/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
   { rule: "drivers-are-independent", file: "packages/drivers/src/qemu/a.ts", text: 'import "../process/b.ts";' },
+  {
+    rule: "machines-below-environments",
+    file: "packages/core/src/pool/a.ts",
+    text: 'import "../environments/inside.ts";',
+  },
+  { rule: "machines-know-no-user", file: "packages/core/src/machines/a.ts", text: 'import "../pool/a.ts";' },
   { rule: "front-door-only", file: "packages/server/src/b.ts", text: 'import "../../core/src/inside.ts";' },
   { rule: "pure-packages", file: "packages/core/src/b.ts", text: 'import "node:fs";' },
   { rule: "spawn-in-host", file: "packages/server/src/c.ts", text: 'import "node:child_process";' },
@@ -29,6 +35,7 @@ const BREACHES: readonly { rule: string; file: string; text: string }[] = [
 const FILLERS: Readonly<Record<string, string>> = {
   "packages/drivers/src/process/b.ts": "export {};",
   "packages/core/src/inside.ts": "export {};",
+  "packages/core/src/environments/inside.ts": "export {};",
   "packages/server/src/d.test.ts": "export {};",
   "packages/cli/src/c.ts": 'import "./b.ts";',
   "package.json": '{"type":"module"}',

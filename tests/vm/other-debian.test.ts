@@ -67,9 +67,9 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
     if (snapshots === null) throw new Error("the qemu driver has no snapshots");
     return snapshots;
   };
-  const removeAfter = (saveId: string): void => {
+  const removeAfter = (snapshotId: string): void => {
     onTestFinished(async () => {
-      await snapshots().removeSave(saveId);
+      await snapshots().removeSnapshot(snapshotId);
     });
   };
 
@@ -97,15 +97,15 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
     const clone = await newDisk((id) => snapshots().createDiskFrom(key, id));
     const restored = stopAfter(await snapshots().restore({ ...spec({ diskId: clone }), template: key }));
     await answers(restored);
-    const saveId = hex(8);
-    removeAfter(saveId);
-    await snapshots().pause(restored.id, saveId);
+    const snapshotId = hex(8);
+    removeAfter(snapshotId);
+    await snapshots().pause(restored.id, snapshotId);
     await restored.stop();
-    const resumed = stopAfter(await snapshots().resume({ ...spec({ diskId: clone }), saveId }));
+    const resumed = stopAfter(await snapshots().resume({ ...spec({ diskId: clone }), snapshotId }));
     await answers(resumed);
-    const secondSave = hex(8);
-    removeAfter(secondSave);
-    await snapshots().pause(resumed.id, secondSave);
+    const secondSnapshot = hex(8);
+    removeAfter(secondSnapshot);
+    await snapshots().pause(resumed.id, secondSnapshot);
     await resumed.stop();
 
     isElsewhere = false;
@@ -117,8 +117,8 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
     const refused = (words: string) => ({ code: "SNAPSHOT_CORRUPT", message: expect.stringContaining(words) });
     const fromTemplate = snapshots().createDiskFrom(key, hex(8));
     await expect(fromTemplate).rejects.toMatchObject(refused("another QEMU"));
-    const fromSave = snapshots().resume({ ...spec({ diskId: clone }), saveId: secondSave });
-    await expect(fromSave).rejects.toMatchObject(refused("another QEMU"));
+    const fromSnapshot = snapshots().resume({ ...spec({ diskId: clone }), snapshotId: secondSnapshot });
+    await expect(fromSnapshot).rejects.toMatchObject(refused("another QEMU"));
   });
 
   it("boots without qboot, by the option ROMs of SeaBIOS", async () => {

@@ -1,9 +1,8 @@
 export { createCredentialService } from "./credentials/create-credential-service.ts";
 export * from "./credentials/credential-service.ts";
-export type { Change, ChangeListener } from "./environments/changes.ts";
-export { createEnvironmentService } from "./environments/create-environment-service.ts";
-export * from "./environments/environment-service.ts";
-export * from "./environments/faults.ts";
+export { createEnvironmentService } from "./environments/service/create-environment-service.ts";
+export * from "./environments/service/environment-service.ts";
+export type { Change, ChangeListener } from "./environments/state/changes.ts";
 export {
   environmentIdOfKey,
   type IdempotencyOptions,
@@ -11,10 +10,12 @@ export {
   type IdempotentRequest,
   idempotent,
 } from "./idempotency/idempotent.ts";
+export * from "./machines/faults.ts";
+export type { EnvironmentLimits } from "./machines/limits.ts";
 export type * from "./ports/abortable.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
+export { GuestNeverRan } from "./ports/guest-never-ran.ts";
 export type * from "./ports/network.ts";
-export { NeverRan } from "./ports/never-ran.ts";
 export type * from "./ports/repository.ts";
 export type * from "./ports/vm-driver.ts";

@@ -4,6 +4,7 @@ import type { EnvironmentRow } from "../ports/repository.ts";
 import { environmentRow } from "../testing/environment-row.ts";
 import { silentLog, systemClock } from "../testing/system.ts";
 import { createLifetimes, type Lifetimes } from "./lifetimes.ts";
+import { type LifetimeParts, watchLifetimes } from "./watch-lifetimes.ts";
 
 const ID = EnvironmentId.parse("a".repeat(12));
 
@@ -26,10 +27,21 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
   const noticed = new Set<string>();
   let isThere = true;
   let wake = () => {};
-  const lifetimes = createLifetimes({
+  const lifetimes: Lifetimes = createLifetimes({
+    clock: systemClock,
+    changed: () => {
+      const notice = lifetimes.noticeOf(ID);
+      if (notice !== null) noticed.add(notice.code);
+    },
+  });
+  const closing = new AbortController();
+  onTestFinished(() => closing.abort(new Error("the test is over")));
+  lifetimes.began(ID);
+  const parts: LifetimeParts = {
     clock: systemClock,
     log: silentLog,
-    canPause: options.canPause ?? true,
+    lifetimes,
+    canPause: () => options.canPause ?? true,
     listTimed: async () => (isThere ? [environment] : []),
     metrics: async () => ({
       uptimeMs: 0,
@@ -43,19 +55,12 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
       isThere = false;
       ended.push(`${action}: ${reason}`);
     },
-    changed: () => {
-      const notice = lifetimes.noticeOf(ID);
-      if (notice !== null) noticed.add(notice.code);
-    },
     subscribe: (listener) => {
       wake = listener;
       return () => {};
     },
-  });
-  const closing = new AbortController();
-  onTestFinished(() => closing.abort(new Error("the test is over")));
-  lifetimes.began(ID);
-  lifetimes.begin(closing.signal);
+  };
+  watchLifetimes(parts, closing.signal);
   const list = (isTimed: boolean) => {
     isThere = isTimed;
     wake();
@@ -98,24 +103,25 @@ it("takes the notice of an expiry back where its life becomes longer", async () 
   let mortal = row({ createdAt, expiresAt: new Date(Date.now() + 30_000).toISOString() });
   const ended: string[] = [];
   let wake = () => {};
-  const lifetimes = createLifetimes({
+  const lifetimes = createLifetimes({ clock: systemClock, changed: () => {} });
+  const parts: LifetimeParts = {
     clock: systemClock,
     log: silentLog,
-    canPause: true,
+    lifetimes,
+    canPause: () => true,
     listTimed: async () => [mortal],
     metrics: async () => {
-      throw new Error("nobody asks");
+      throw new Error("it is never asked");
     },
     end: async (action) => ended.push(action),
-    changed: () => {},
     subscribe: (listener) => {
       wake = listener;
       return () => {};
     },
-  });
+  };
   const closing = new AbortController();
   onTestFinished(() => closing.abort(new Error("the test is over")));
-  lifetimes.begin(closing.signal);
+  watchLifetimes(parts, closing.signal);
   await until(() => lifetimes.noticeOf(ID)?.code === "expiry");
   mortal = { ...mortal, expiresAt: new Date(Date.now() + 3_600_000).toISOString() };
   wake();
@@ -153,10 +159,11 @@ it("ends one while another's end takes long, and each once", async () => {
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const lifetimes = createLifetimes({
+  const parts: LifetimeParts = {
     clock: systemClock,
     log: silentLog,
-    canPause: true,
+    lifetimes: createLifetimes({ clock: systemClock, changed: () => {} }),
+    canPause: () => true,
     listTimed: async () => rows.filter(({ id }) => id === ID || !ended.includes(id)),
     metrics: async () => {
       throw new Error("it does not answer");
@@ -165,15 +172,14 @@ it("ends one while another's end takes long, and each once", async () => {
       ended.push(id);
       if (id === ID) await held;
     },
-    changed: () => {},
     subscribe: () => () => {},
-  });
+  };
   const closing = new AbortController();
   onTestFinished(() => {
     closing.abort(new Error("the test is over"));
     release();
   });
-  lifetimes.begin(closing.signal);
+  watchLifetimes(parts, closing.signal);
   await until(() => ended.length > 1);
   expect(ended).toEqual([ID, other]);
 });

@@ -1,10 +1,11 @@
 import { DEFAULT_SIZE, type HostStatus, MachineId, PlatformError, SIZES, type Size } from "@microterm/protocol";
-import type { Foundation } from "../environments/foundation.ts";
-import { releaseMachine } from "../environments/machines.ts";
-import { randomName } from "../environments/names.ts";
+import type { MachineContext } from "../machines/machine-context.ts";
+import { randomName } from "../machines/names.ts";
+import { releaseMachine } from "../machines/remove-machine.ts";
+import { describeError } from "../messages/messages.ts";
 import type { Templates } from "../templates/templates.ts";
 import { nap } from "../time/nap.ts";
-import { describeError } from "../words/words.ts";
+import { createWakeup } from "../time/wakeup.ts";
 import { makePooled, type PooledMachine } from "./make.ts";
 
 export type PoolStatus = HostStatus["pool"];
@@ -19,8 +20,8 @@ export interface Pool {
   has(size: Size): boolean;
   /** Removes what was taken and is of no use. Never rejects. */
   discard(pooled: PooledMachine, reason: string): Promise<void>;
-  /** Gives a machine's memory back to the host for somebody who needs it now. False when there is none to give. */
-  giveWay(): Promise<boolean>;
+  /** Removes a machine, for its memory to go to whoever needs it now. False when there is none to give. */
+  evict(): Promise<boolean>;
   status(): PoolStatus;
   /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */
   begin(): void;
@@ -34,14 +35,14 @@ const RANK = 0;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** One that has lived for so long has not died of how it was made. */
-const SETTLED_MS = 60_000;
-/** Memory that was given back is somebody else's for a while. */
+const STABLE_MS = 60_000;
+/** Memory that was given back is used elsewhere for a while. */
 const LOW_MEMORY_MS = 30_000;
 /** How often the host's memory is looked at while machines wait. */
 const WATCH_MS = 15_000;
 
-export function createPool(foundation: Foundation, templates: Templates, wanted: number): Pool {
-  const { driver, snapshots, clock, log, foreground, closing, limits } = foundation;
+export function createPool(context: MachineContext, templates: Templates, wanted: number): Pool {
+  const { driver, snapshots, clock, log, scheduler, closing, limits } = context;
   const { signal } = closing;
   const size = DEFAULT_SIZE;
   const ready: PooledMachine[] = [];
@@ -50,7 +51,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   let failures = 0;
   let notBefore = 0;
   let watchedAt = 0;
-  let wake = () => {};
+  const wakeup = createWakeup();
 
   function backOff(why: string, ms: number): void {
     reason = why;
@@ -66,7 +67,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
     offered.delete(name);
     log.info("a machine of the pool is removed", { machine: machine.id, reason: why });
     try {
-      await releaseMachine(foundation, machine.id, machine);
+      await releaseMachine(context, machine.id, machine);
       await driver.removeDisk(diskId);
     } catch (error) {
       log.error("a machine of the pool is left behind", { machine: machine.id, error: describeError(error) });
@@ -80,9 +81,9 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
       const at = ready.indexOf(pooled);
       if (at < 0 || signal.aborted) return;
       ready.splice(at, 1);
-      if (clock.now() - bornAt > SETTLED_MS) failures = 0;
+      if (clock.now() - bornAt > STABLE_MS) failures = 0;
       failed(`a waiting machine ended: ${describeError(end.reason)}`);
-      wake();
+      wakeup.wake();
       await discard(pooled, end.reason);
     });
   }
@@ -90,11 +91,11 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
   async function fillOne(): Promise<void> {
     const template = templates.keyOf(size);
     if (snapshots === null || template === null || ready.length >= wanted) return;
-    const machineId = MachineId.parse(foundation.random.id(16));
-    const name = randomName(foundation.random, 0);
+    const machineId = MachineId.parse(context.random.id(16));
+    const name = randomName(context.random, 0);
     try {
-      await foundation.admission.reserve(machineId, SIZES[size]);
-      keep(await makePooled(foundation, { name, snapshots, size, template, machineId, signal }));
+      await context.admission.reserve(machineId, SIZES[size]);
+      keep(await makePooled(context, { name, snapshots, size, template, machineId, signal }));
       failures = 0;
       reason = null;
     } catch (error) {
@@ -105,11 +106,11 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
       else if (code === "SNAPSHOT_CORRUPT") await templates.broken(size, template, why);
       else failed(why);
     } finally {
-      foundation.admission.release(machineId);
+      context.admission.release(machineId);
     }
   }
 
-  async function giveWay(): Promise<boolean> {
+  async function evict(): Promise<boolean> {
     const pooled = ready.pop();
     if (pooled === undefined) return false;
     backOff("the host is low on memory", LOW_MEMORY_MS);
@@ -122,14 +123,11 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
     if (ready.length === 0 || clock.now() < watchedAt + WATCH_MS) return;
     watchedAt = clock.now();
     const { memory } = await driver.resources();
-    if (memory.availableMib < limits.memoryReserveMib) await giveWay();
+    if (memory.availableMib < limits.memoryReserveMib) await evict();
   }
 
   async function sleep(ms: number): Promise<void> {
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    await nap({ clock, ms, woken, signal });
+    await nap({ clock, ms, woken: wakeup.next(), signal });
   }
 
   async function work(): Promise<void> {
@@ -137,7 +135,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
       signal.throwIfAborted();
       const waitMs = notBefore - clock.now();
       if (waitMs <= 0 && ready.length < wanted && templates.keyOf(size) !== null) {
-        await foreground.background(signal, RANK, fillOne);
+        await scheduler.background(signal, RANK, fillOne);
         continue;
       }
       await sleep(waitMs > 0 ? Math.min(waitMs, WATCH_MS) : WATCH_MS);
@@ -161,13 +159,13 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
       const [taken = null] = ready.splice(at, 1);
       if (taken !== null) {
         offered.delete(taken.name);
-        wake();
+        wakeup.wake();
       }
       return taken;
     },
     has: (asked) => asked === size && ready.length > 0,
     discard,
-    giveWay,
+    evict,
     status: () => ({
       wanted: snapshots === null ? 0 : wanted,
       ready: ready.length,
@@ -175,7 +173,7 @@ export function createPool(foundation: Foundation, templates: Templates, wanted:
     }),
     begin() {
       if (snapshots === null || wanted === 0) return;
-      templates.onReady(() => wake());
+      templates.onReady(() => wakeup.wake());
       void (async () => {
         for (;;) {
           try {

@@ -12,7 +12,7 @@ export interface Randomness {
   bytes(length: number): Uint8Array;
 }
 
-/** Where core tells what happened. Values never hold secrets. */
+/** Where core reports what happened. Values never hold secrets. */
 export interface Log {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;

@@ -23,7 +23,7 @@ export interface GuestAgent {
   seal(options?: Abortable): Promise<void>;
   /** After a pause: sets the clock and stirs the random pool. Rejects when a step fails. Protocol 2. */
   wake(wake: GuestWake, options?: Abortable): Promise<void>;
-  /** When a guest of the pool becomes somebody's: names the environment for later shells. Protocol 2. */
+  /** When a guest of the pool is claimed: names the environment for later shells. Protocol 2. */
   claim(environment: string, options?: Abortable): Promise<void>;
 
   terminals(options?: Abortable): Promise<readonly GuestTerminal[]>;
@@ -40,7 +40,7 @@ export interface GuestAgent {
 
   /**
    * Types into a terminal, with acknowledgements of what its PTY has taken. One such stream at a time: a new one ends
-   * the one before, of which nothing more is typed then. Protocol 3; before, input goes by `attach` and nobody tells what
+   * the one before, of which nothing more is typed then. Protocol 3; before, input goes by `attach` and it is never told what
    * became of it.
    */
   type(id: TerminalId, events: InputEvents, options?: Abortable): Promise<InputStream>;

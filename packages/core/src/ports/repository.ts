@@ -15,13 +15,13 @@ export interface EnvironmentRow {
   readonly name: string;
   readonly owner: OwnerId;
   readonly state: EnvironmentState;
-  /** What is being done to it, so that the intention survives a restart of the server. A `stop` with a `saveId` comes once that is saved. */
+  /** What is being done to it, so that the intention survives a restart of the server. A `stop` with a `snapshotId` comes once that snapshot is whole. */
   readonly operation: Operation | null;
   /** How far a start or resume has come. */
   readonly step: BootStep | null;
   /** How often a restarted server has begun its start, or resume, again. */
   readonly interruptions: number;
-  /** For a person: shown, and never read. It may carry a guest's own words. */
+  /** For a person: shown, and never read. It may carry a guest's own text. */
   readonly reason: string | null;
   readonly driver: string;
   readonly memoryMib: number;
@@ -36,7 +36,7 @@ export interface EnvironmentRow {
   /** What its disk is a layer over, for as long as it lives; null where the driver has no images. */
   readonly image: string | null;
   /** Its saved memory while `paused`, being paused or being resumed; gone once a resumed guest has gone on. */
-  readonly saveId: string | null;
+  readonly snapshotId: string | null;
   /** Null: never. */
   readonly idleTimeoutSeconds: number | null;
   /** Null: never. */
@@ -52,7 +52,7 @@ export interface EnvironmentPatch {
   readonly reason?: string | null;
   readonly machineId?: MachineId | null;
   readonly diskId?: string;
-  readonly saveId?: string | null;
+  readonly snapshotId?: string | null;
 }
 
 /** A key that is absent stays as it is; null: never. */
@@ -144,11 +144,11 @@ export type IdempotencyClaim =
   | { readonly outcome: "done"; readonly status: number; readonly body: string };
 
 /**
- * What each built template was made by, beside its key: the host names the machine's side, and this the server's. A template without a
- * recipe is one of an older server, or one whose making was cut off.
+ * What each built template was built by, beside its key: the host names the machine's side, and this the server's. A template without a
+ * build version is one of an older server, or one whose making was cut off.
  */
 export interface TemplateRepository {
-  recipeOf(key: string): Promise<string | null>;
+  buildVersionOf(key: string): Promise<string | null>;
   /** Once it is there. Safe to repeat; the last one counts. */
   made(key: string, recipe: string): Promise<void>;
   /** Safe to repeat. */

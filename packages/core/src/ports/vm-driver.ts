@@ -72,16 +72,16 @@ export interface VmImages {
   readonly current: string;
   /** All that the host has, the newest last. */
   list(): Promise<readonly FoundImage[]>;
-  /** The image of each machine and of each save that is there, by its id. */
+  /** The image of each machine and of each snapshot that is there, by its id. */
   inUse(): Promise<ReadonlyMap<string, string>>;
-  /** Safe to repeat. Rejects with `ENVIRONMENT_STATE` while a machine, a template or a save needs it. */
+  /** Safe to repeat. Rejects with `ENVIRONMENT_STATE` while a machine, a template or a snapshot needs it. */
   remove(image: string): Promise<void>;
 }
 
 export interface FoundImage {
   readonly image: string;
   readonly bytes: number;
-  /** A machine, a template or a save needs it. Environments may need it besides. */
+  /** A machine, a template or a snapshot needs it. Environments may need it besides. */
   readonly isUsed: boolean;
 }
 
@@ -90,7 +90,7 @@ export interface FoundImage {
  *
  *   `template`  memory, device state and disk of a guest that was booted, warmed and sealed; many machines are restored
  *               from one. Named by a key of everything that its saved state depends on
- *   `save`      memory and device state of one paused machine, whose disk stays where it is; resumed once
+ *   `snapshot`  memory and device state of one paused machine, whose disk stays where it is; resumed once
  *
  * A machine that was restored from a template answers `hello` and `identify` alone until it has been identified.
  */
@@ -118,18 +118,18 @@ export interface VmSnapshots {
   /**
    * Saves a running machine under an id of the caller's, and ends its VMM; `stop` the machine afterwards. When it
    * rejects (`HOST_OUT_OF_DISK`, `SNAPSHOT_FAILED`) the guest goes on as if nothing had happened, and nothing is saved;
-   * with `HOST_DAEMON_UNAVAILABLE` nobody can tell. Safe to repeat with the same ids, also after the caller's death.
+   * with `HOST_DAEMON_UNAVAILABLE` it cannot be told. Safe to repeat with the same ids, also after the caller's death.
    */
-  pause(machineId: MachineId, saveId: string): Promise<void>;
+  pause(machineId: MachineId, snapshotId: string): Promise<void>;
   /**
-   * Like `boot`, from a save, over the same disk. The save stays until `removeSave`, and no guest goes on from it twice.
-   * Rejects besides with `SNAPSHOT_CORRUPT`. With a `NeverRan`, whatever the code, the guest has certainly not
-   * gone on and the save is as good as before; with anything else it may have, and its disk may be another now.
+   * Like `boot`, from a snapshot, over the same disk. The snapshot stays until `removeSnapshot`, and no guest goes on from it twice.
+   * Rejects besides with `SNAPSHOT_CORRUPT`. With a `GuestNeverRan`, whatever the code, the guest has certainly not
+   * gone on and the snapshot is as good as before; with anything else it may have, and its disk may be another now.
    */
-  resume(spec: MachineSpec & { readonly saveId: string }, options?: Abortable): Promise<Machine>;
+  resume(spec: MachineSpec & { readonly snapshotId: string }, options?: Abortable): Promise<Machine>;
   /** Safe to repeat. */
-  removeSave(saveId: string): Promise<{ readonly files: number; readonly bytes: number }>;
-  listSaves(): Promise<readonly string[]>;
+  removeSnapshot(snapshotId: string): Promise<{ readonly files: number; readonly bytes: number }>;
+  listSnapshots(): Promise<readonly string[]>;
 }
 
 export interface TemplateShape {
@@ -207,7 +207,7 @@ export interface Machine {
 
   /**
    * Looks whether a guest that answers nothing is dead, where its VMM did not say so; then `ended` resolves. Rejects
-   * when nobody can tell now.
+   * when it cannot be told now.
    */
   examine(): Promise<void>;
 
@@ -223,6 +223,6 @@ export interface Machine {
 
 export interface MachineEnd {
   readonly kind: "powered-off" | "panicked" | "died";
-  /** For a person: the last words, without control characters. */
+  /** For a person: its last output, without control characters. */
   readonly reason: string;
 }

@@ -1,16 +1,17 @@
 import { MachineId, SIZES, type Size, type TemplateStep } from "@microterm/protocol";
-import type { Foundation } from "../environments/foundation.ts";
-import { bootIdentity } from "../environments/identity.ts";
-import { releaseMachine } from "../environments/machines.ts";
+import { bootIdentity } from "../machines/identity.ts";
+import type { MachineContext } from "../machines/machine-context.ts";
+import { openPrompt } from "../machines/prompt.ts";
+import { releaseMachine } from "../machines/remove-machine.ts";
 import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
-import { settled, withDeadline } from "../time/deadline.ts";
-import { openPrompt, runToEnd } from "./guest.ts";
+import { endedWithin, withDeadline } from "../time/deadline.ts";
+import { runToEnd } from "./run-to-end.ts";
 
 /** From its disk to what is saved. A boot of an emulated guest takes 3 to 10 s, and a host may be busy. */
 const BUILD_MS = 180_000;
-const SETTLE_MS = 10_000;
-/** The same at the end of the server, which somebody waits for. */
-const LAST_SETTLE_MS = 3_000;
+const RELEASE_TIMEOUT_MS = 10_000;
+/** The same at the end of the server, which a person waits for. */
+const LAST_RELEASE_TIMEOUT_MS = 3_000;
 
 /**
  * What a first user does, done once for all: the code of it is in memory, translated and linked, in every machine that
@@ -25,7 +26,7 @@ const WARMING: readonly (readonly string[])[] = [
  * All that the server does to a guest before it is saved, as text: a template that was made by another is made again. The number is
  * for what the commands don't say; a change to the steps of `run` below, or to a guest's first terminal, adds one.
  */
-export const RECIPE = JSON.stringify({ version: 1, warming: WARMING });
+export const BUILD_VERSION = JSON.stringify({ version: 1, warming: WARMING });
 
 export interface Build {
   readonly snapshots: VmSnapshots;
@@ -39,11 +40,11 @@ export interface Build {
  * Boots a guest, warms and seals it and saves it as a template. Whether it succeeds or not, or `signal` aborts, nothing of the machine
  * stays; what cannot be removed is left to the next start's recovery.
  */
-export async function buildTemplate(foundation: Foundation, build: Build): Promise<void> {
-  const { driver, clock, admission, log } = foundation;
+export async function buildTemplate(context: MachineContext, build: Build): Promise<void> {
+  const { driver, clock, admission, log } = context;
   const { size, signal } = build;
   // Its disk has its name: both are unowned, and a recovery removes them together.
-  const machineId = MachineId.parse(foundation.random.id(16));
+  const machineId = MachineId.parse(context.random.id(16));
   await admission.reserve(machineId, SIZES[size]);
   const made: Made = { machine: null, making: null };
   let step: TemplateStep = "disk";
@@ -54,14 +55,15 @@ export async function buildTemplate(foundation: Foundation, build: Build): Promi
   };
   try {
     await withDeadline({ clock, timeoutMs: BUILD_MS, error, signal }, (bounded) =>
-      run(foundation, { ...build, onStep: enter, signal: bounded }, machineId, made),
+      run(context, { ...build, onStep: enter, signal: bounded }, machineId, made),
     );
   } finally {
     admission.release(machineId);
-    if (made.making !== null) await settled(clock, signal.aborted ? LAST_SETTLE_MS : SETTLE_MS, made.making);
+    if (made.making !== null)
+      await endedWithin(clock, signal.aborted ? LAST_RELEASE_TIMEOUT_MS : RELEASE_TIMEOUT_MS, made.making);
     // The template is there or is not: what is left of its making must not decide about that.
     try {
-      await releaseMachine(foundation, machineId, made.machine ?? undefined);
+      await releaseMachine(context, machineId, made.machine ?? undefined);
       await driver.removeDisk(machineId);
     } catch (cause) {
       log.error("what a template was made of is left behind", { machine: machineId, error: String(cause) });
@@ -75,8 +77,8 @@ interface Made {
   making: Promise<unknown> | null;
 }
 
-async function run(foundation: Foundation, build: Build, machineId: MachineId, made: Made): Promise<void> {
-  const { driver, network, faults } = foundation;
+async function run(context: MachineContext, build: Build, machineId: MachineId, made: Made): Promise<void> {
+  const { driver, network, faults } = context;
   const { snapshots, key, onStep, signal } = build;
   const { memoryMib, cpus, diskMib } = SIZES[build.size];
   const diskId = machineId as string;
@@ -95,10 +97,10 @@ async function run(foundation: Foundation, build: Build, machineId: MachineId, m
   const agent = await made.machine.agent({ timeoutMs: BUILD_MS, signal });
   onStep("agent");
   // An identity of no environment, thrown away: each guest that is restored from this gets its own.
-  await agent.identify(bootIdentity(foundation, { diskId, name: "" }), { signal });
+  await agent.identify(bootIdentity(context, { diskId, name: "" }), { signal });
   onStep("warm");
   for (const command of WARMING) await runToEnd(agent, command, signal);
-  const { id } = await openPrompt(foundation, agent, signal);
+  const { id } = await openPrompt(context, agent, signal);
   await agent.closeTerminal(id, { signal });
   onStep("seal");
   await agent.seal({ signal });

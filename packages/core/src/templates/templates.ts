@@ -1,10 +1,11 @@
 import { type HostStatus, PlatformError, SIZES, Size, type TemplateStep } from "@microterm/protocol";
-import type { Foundation } from "../environments/foundation.ts";
+import type { MachineContext } from "../machines/machine-context.ts";
+import { describeError } from "../messages/messages.ts";
 import type { TemplateRepository } from "../ports/repository.ts";
 import type { VmSnapshots } from "../ports/vm-driver.ts";
 import { nap } from "../time/nap.ts";
-import { describeError } from "../words/words.ts";
-import { buildTemplate, RECIPE } from "./build.ts";
+import { createWakeup } from "../time/wakeup.ts";
+import { BUILD_VERSION, buildTemplate } from "./build.ts";
 import { BUILD_ORDER } from "./order.ts";
 
 /** After two attempts that failed: the host may have more memory, or a newer daemon, by then. */
@@ -25,6 +26,8 @@ export interface Templates {
   broken(size: Size, key: string, reason: string): Promise<void>;
   /** Called whenever a template has become ready. */
   onReady(listener: (size: Size) => void): void;
+  /** Called when templates of older builds are gone. */
+  onRemoved(listener: () => void): void;
   /** Looks for what is there and goes on building in the background until `closing`. Once, after the recovery. */
   begin(): void;
   /** After `closing`: resolves when nothing is left of a build that was under way, or when it cannot be removed. Never rejects. */
@@ -42,17 +45,12 @@ interface Entry {
 
 export interface TemplatesOptions {
   readonly isEnabled: boolean;
-  /** What the templates were made by. */
-  readonly recipes: TemplateRepository;
-  /** Called when templates of older builds are gone. */
-  readonly removed?: () => void;
+  /** What the templates were built by. */
+  readonly buildVersions: TemplateRepository;
 }
 
-export function createTemplates(
-  foundation: Foundation,
-  { isEnabled, recipes, removed = () => {} }: TemplatesOptions,
-): Templates {
-  const { snapshots, clock, log, foreground, closing } = foundation;
+export function createTemplates(context: MachineContext, { isEnabled, buildVersions }: TemplatesOptions): Templates {
+  const { snapshots, clock, log, scheduler, closing } = context;
   const { signal } = closing;
   const state = snapshots === null ? "unsupported" : "waiting";
   const off = snapshots === null || isEnabled ? null : "the server was started without templates";
@@ -60,22 +58,23 @@ export function createTemplates(
     Size.options.map((size) => [size, { key: null, state, step: null, reason: off, notBefore: 0 }]),
   );
   const entryOf = (size: Size) => entries.get(size) as Entry;
-  const listeners: ((size: Size) => void)[] = [];
-  let wake = () => {};
+  const readyListeners: ((size: Size) => void)[] = [];
+  const removedListeners: (() => void)[] = [];
+  const wakeup = createWakeup();
   let building: Promise<unknown> = Promise.resolve();
 
   function ready(size: Size, key: string): void {
     Object.assign(entryOf(size), { key, state: "ready", step: null, reason: null } satisfies Partial<Entry>);
-    for (const listener of listeners) listener(size);
+    for (const listener of readyListeners) listener(size);
   }
 
   /** What a size's template is called today. It is built only where this server would make the same. */
   async function find(size: Size, { findTemplate }: VmSnapshots): Promise<{ key: string; isBuilt: boolean }> {
     const { key, isBuilt } = await findTemplate(SIZES[size]);
-    return { key, isBuilt: isBuilt && (await recipes.recipeOf(key)) === RECIPE };
+    return { key, isBuilt: isBuilt && (await buildVersions.buildVersionOf(key)) === BUILD_VERSION };
   }
 
-  /** Templates are keyed by all that their saved state depends on: what today's keys don't name, nobody can restore. */
+  /** Templates are keyed by all that their saved state depends on: what today's keys don't name cannot be restored. */
   async function takeStock(): Promise<void> {
     if (snapshots === null) return;
     const today = new Set<string>();
@@ -88,10 +87,10 @@ export function createTemplates(
     for (const key of await snapshots.listTemplates()) {
       if (today.has(key)) continue;
       log.info("a template of an older build is removed", { template: key });
-      await recipes.forget(key);
+      await buildVersions.forget(key);
       await snapshots.removeTemplate(key);
     }
-    removed();
+    for (const listener of removedListeners) listener();
   }
 
   async function build(size: Size): Promise<void> {
@@ -108,12 +107,12 @@ export function createTemplates(
             entry.step = step;
           };
           // A build that was cut off, a damaged one, or an older server's may lie in its place.
-          await recipes.forget(key);
+          await buildVersions.forget(key);
           await snapshots.removeTemplate(key);
-          const built = buildTemplate(foundation, { snapshots, size, key, onStep, signal });
+          const built = buildTemplate(context, { snapshots, size, key, onStep, signal });
           building = built.catch(() => {});
           await built;
-          await recipes.made(key, RECIPE);
+          await buildVersions.made(key, BUILD_VERSION);
           log.info("a template was built", { size, template: key, ms: clock.now() - began });
         }
         return ready(size, key);
@@ -138,14 +137,12 @@ export function createTemplates(
       const missing = BUILD_ORDER.filter((size) => entryOf(size).state !== "ready");
       const next = missing.find((size) => entryOf(size).notBefore <= now);
       if (next !== undefined) {
-        await foreground.background(signal, RANK, () => build(next));
+        await scheduler.background(signal, RANK, () => build(next));
         // The pool, which has just heard that it can be filled, asks first.
         await clock.sleep(PAUSE_MS, signal);
         continue;
       }
-      const woken = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+      const woken = wakeup.next();
       const until = Math.min(...missing.map((size) => entryOf(size).notBefore));
       await nap({ clock, ms: Math.max(1, until - now), woken, signal });
     }
@@ -172,10 +169,13 @@ export function createTemplates(
       } catch (error) {
         log.error("a damaged template could not be removed", { template: key, error: describeError(error) });
       }
-      wake();
+      wakeup.wake();
     },
     onReady: (listener) => {
-      listeners.push(listener);
+      readyListeners.push(listener);
+    },
+    onRemoved: (listener) => {
+      removedListeners.push(listener);
     },
     ended: async () => {
       await building;

@@ -21,7 +21,7 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     machineId: null,
     diskId: id,
     image: null,
-    saveId: null,
+    snapshotId: null,
     idleTimeoutSeconds: null,
     expiresAt: null,
     createdAt: "2026-11-22T10:00:00.000Z",

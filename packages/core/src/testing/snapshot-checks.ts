@@ -1,6 +1,6 @@
 import { afterAll, expect, onTestFinished, vi } from "vitest";
 import type { GuestAgent, GuestIdentity } from "../ports/guest-agent.ts";
-import { NeverRan } from "../ports/never-ran.ts";
+import { GuestNeverRan } from "../ports/guest-never-ran.ts";
 import type { Machine, MachineSpec, TemplateShape, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import type { Check } from "./contract-checks.ts";
 import { attachTo, runInGuest } from "./guest-recorder.ts";
@@ -98,7 +98,7 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
   };
 
   afterAll(async () => {
-    for (const save of saved) await world.driver().snapshots?.removeSave(save);
+    for (const save of saved) await world.driver().snapshots?.removeSnapshot(save);
     for (const key of (await world.driver().snapshots?.listTemplates()) ?? []) {
       await world.driver().snapshots?.removeTemplate(key);
     }
@@ -187,20 +187,20 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       const before = await attachTo(agent, id);
       await vi.waitFor(() => expect(before.seen.end).toBeGreaterThan(10_000n), WAIT);
 
-      const saveId = world.newDiskId();
-      saved.add(saveId);
-      await snapshots().pause(machine.id, saveId);
+      const snapshotId = world.newDiskId();
+      saved.add(snapshotId);
+      await snapshots().pause(machine.id, snapshotId);
       await machine.stop();
       expect(hasEnded).toBe(false);
       expect(await world.driver().leftovers([machine.id])).toEqual([]);
-      expect(await snapshots().listSaves()).toContain(saveId);
+      expect(await snapshots().listSnapshots()).toContain(snapshotId);
       await vi.waitFor(() => expect(before.seen.isClosed).toBe(true), WAIT);
       // Long enough for a clock that stood still to be wrong.
       await new Promise((resolve) => setTimeout(resolve, (CLOCK_SECONDS + 1) * 1000));
 
-      const other = { ...spec({ diskId }), memoryMib: world.memoryMib() + 64, saveId };
-      await expect(snapshots().resume(other)).rejects.toBeInstanceOf(NeverRan);
-      const resumed = stopAfter(await snapshots().resume({ ...spec({ diskId }), saveId }));
+      const other = { ...spec({ diskId }), memoryMib: world.memoryMib() + 64, snapshotId };
+      await expect(snapshots().resume(other)).rejects.toBeInstanceOf(GuestNeverRan);
+      const resumed = stopAfter(await snapshots().resume({ ...spec({ diskId }), snapshotId }));
       const again = await agentOf(resumed);
       expect(again.hello).toMatchObject({ bootId: agent.hello.bootId, isSealed: false });
       await again.wake({ timeUnixMs: Date.now(), seed: seed() });
@@ -217,13 +217,13 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       expect(numbers).toEqual(numbers.map((_, index) => index + 1));
       await resumed.stop();
       const twice = await snapshots()
-        .resume({ ...spec({ diskId }), saveId })
+        .resume({ ...spec({ diskId }), snapshotId })
         .catch((error: unknown) => error);
       expect(twice).toMatchObject({ code: "SNAPSHOT_CORRUPT" });
-      expect(twice).not.toBeInstanceOf(NeverRan);
-      expect((await snapshots().removeSave(saveId)).bytes).toBeGreaterThan(0);
-      expect(await snapshots().removeSave(saveId)).toEqual({ files: 0, bytes: 0 });
-      expect(await snapshots().listSaves()).not.toContain(saveId);
+      expect(twice).not.toBeInstanceOf(GuestNeverRan);
+      expect((await snapshots().removeSnapshot(snapshotId)).bytes).toBeGreaterThan(0);
+      expect(await snapshots().removeSnapshot(snapshotId)).toEqual({ files: 0, bytes: 0 });
+      expect(await snapshots().listSnapshots()).not.toContain(snapshotId);
     },
     SLOW_MS,
   );
@@ -234,7 +234,7 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       const missing = spec();
       const restoring = snapshots().restore({ ...missing, template: "0123456789abcdef" });
       await expect(restoring).rejects.toMatchObject({ code: "SNAPSHOT_CORRUPT" });
-      const resuming = snapshots().resume({ ...missing, saveId: world.newDiskId() });
+      const resuming = snapshots().resume({ ...missing, snapshotId: world.newDiskId() });
       await expect(resuming).rejects.toMatchObject({ code: "SNAPSHOT_CORRUPT" });
       expect(await world.driver().leftovers([missing.machineId])).toEqual([]);
     },

@@ -55,7 +55,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
         size: "small",
         machineId: MachineId.parse("m".repeat(16)),
         diskId: "m".repeat(16),
-        saveId: "s".repeat(16),
+        snapshotId: "s".repeat(16),
         idleTimeoutSeconds: 1800,
         expiresAt: LATER,
       });
@@ -174,26 +174,28 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const ended = { operation: null, step: null, interruptions: 0, reason: "it died" };
       await environments.transition(row().id, ["creating"], "failed", ended);
       expect(await environments.get(row().id)).toEqual(row({ state: "failed", reason: "it died", machineId }));
-      const moved = { diskId: "d".repeat(16), saveId: "s".repeat(16) };
+      const moved = { diskId: "d".repeat(16), snapshotId: "s".repeat(16) };
       await environments.transition(row().id, ["failed"], "paused", { reason: null, machineId: null, ...moved });
       expect(await environments.get(row().id)).toEqual(row({ state: "paused", ...moved }));
-      await environments.transition(row().id, ["paused"], "stopped", { saveId: null });
+      await environments.transition(row().id, ["paused"], "stopped", { snapshotId: null });
       expect(await environments.get(row().id)).toEqual(row({ state: "stopped", diskId: moved.diskId }));
     });
 
     it("changes within a state only what is as the caller takes it to be", async () => {
       const { environments } = await open();
       await environments.insert(row({ state: "running" }));
-      const saveId = "s".repeat(16);
-      const free = { operation: null, interruptions: 0, machineId: null, saveId: null };
-      const pausing = { operation: "pause", saveId } as const;
+      const snapshotId = "s".repeat(16);
+      const free = { operation: null, interruptions: 0, machineId: null, snapshotId: null };
+      const pausing = { operation: "pause", snapshotId } as const;
       const one = await environments.transition(row().id, ["running"], "running", pausing, free);
       expect(one).toEqual(row({ state: "running", ...pausing }));
-      const other = { operation: "pause", saveId: "t".repeat(16) } as const;
+      const other = { operation: "pause", snapshotId: "t".repeat(16) } as const;
       expect(await environments.transition(row().id, ["running"], "running", other, free)).toBeNull();
       expect(await environments.transition(row().id, ["running"], "paused", {}, other)).toBeNull();
-      expect((await environments.get(row().id))?.saveId).toBe(saveId);
-      expect((await environments.transition(row().id, ["running"], "paused", {}, { saveId }))?.state).toBe("paused");
+      expect((await environments.get(row().id))?.snapshotId).toBe(snapshotId);
+      expect((await environments.transition(row().id, ["running"], "paused", {}, { snapshotId }))?.state).toBe(
+        "paused",
+      );
     });
 
     it("lets one of many transitions at once win", async () => {

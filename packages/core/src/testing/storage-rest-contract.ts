@@ -22,17 +22,17 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
   describe(`${name}: templates`, () => {
     it("keeps each one's recipe, the last one that was given, until it is forgotten", async () => {
       const { templates } = await open();
-      expect(await templates.recipeOf("a".repeat(32))).toBeNull();
+      expect(await templates.buildVersionOf("a".repeat(32))).toBeNull();
       await templates.made("a".repeat(32), "one");
       await templates.made("b".repeat(32), "other");
       await templates.made("a".repeat(32), "two");
-      expect([await templates.recipeOf("a".repeat(32)), await templates.recipeOf("b".repeat(32))]).toEqual([
+      expect([await templates.buildVersionOf("a".repeat(32)), await templates.buildVersionOf("b".repeat(32))]).toEqual([
         "two",
         "other",
       ]);
       await templates.forget("a".repeat(32));
       await templates.forget("a".repeat(32));
-      expect([await templates.recipeOf("a".repeat(32)), await templates.recipeOf("b".repeat(32))]).toEqual([
+      expect([await templates.buildVersionOf("a".repeat(32)), await templates.buildVersionOf("b".repeat(32))]).toEqual([
         null,
         "other",
       ]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { systemClock as clock } from "../testing/system.ts";
-import { settled, withDeadline } from "./deadline.ts";
+import { endedWithin, withDeadline } from "./deadline.ts";
 
 const error = () => new Error("too late");
 const forever = () => new Promise<never>(() => {});
@@ -41,7 +41,7 @@ describe("a deadline", () => {
 });
 
 it("waits for an end of any kind, and no longer than asked", async () => {
-  await settled(clock, 10_000, Promise.resolve());
-  await settled(clock, 10_000, Promise.reject(new Error("it failed")));
-  await settled(clock, 1, forever());
+  await endedWithin(clock, 10_000, Promise.resolve());
+  await endedWithin(clock, 10_000, Promise.reject(new Error("it failed")));
+  await endedWithin(clock, 1, forever());
 });

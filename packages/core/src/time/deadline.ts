@@ -46,7 +46,7 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
 }
 
 /** Waits for something to end in any way, for `timeoutMs` at most. Never rejects. */
-export async function settled(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<void> {
+export async function endedWithin(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<void> {
   const timer = new AbortController();
   await Promise.race([promise, clock.sleep(timeoutMs, timer.signal)]).catch(() => {});
   timer.abort();

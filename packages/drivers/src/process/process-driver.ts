@@ -46,16 +46,16 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
   const folder = new ProcessFolder(directory);
 
   const find = (machineId: MachineId): Promise<ProcessEntry | null> =>
-    findMarked(markOf(machineId), `unix:${folder.places(machineId).socket}`);
+    findMarked(markOf(machineId), `unix:${folder.paths(machineId).socket}`);
 
   const remove = async (machineId: MachineId): Promise<Removed> => {
     // The agent bears the mark; its programs, which outlive it when it is killed, are at home in the machine's folder.
-    const processes = await killTree([markOf(machineId), `HOME=${folder.places(machineId).home}`]);
+    const processes = await killTree([markOf(machineId), `HOME=${folder.paths(machineId).home}`]);
     return { processes, cgroups: 0, uids: 0, ...(await folder.remove(machineId)) };
   };
 
   const machineOf = (machineId: MachineId, entry: ProcessEntry, exited?: Promise<void>): Machine => {
-    const { socket, log: logFile } = folder.places(machineId);
+    const { socket, log: logFile } = folder.paths(machineId);
     return new ProcessMachine({
       id: machineId,
       entry,
@@ -68,13 +68,13 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
 
   const start = async (spec: MachineSpec, signal: AbortSignal | undefined): Promise<Machine> => {
     const { machineId, environmentId } = spec;
-    const places = await folder.create(machineId, environmentId);
+    const paths = await folder.create(machineId, environmentId);
     try {
       const { entry, exited } = await startMarked({
         binary: await realpath(agentBinary),
-        args: ["--listen", `unix:${places.socket}`, "--home", places.home],
-        directory: places.home,
-        logFile: places.log,
+        args: ["--listen", `unix:${paths.socket}`, "--home", paths.home],
+        directory: paths.home,
+        logFile: paths.log,
         mark: markOf(machineId),
       });
       signal?.throwIfAborted();

@@ -13,7 +13,7 @@ const Record = z.strictObject({
 });
 type Record = z.infer<typeof Record>;
 
-export interface MachinePlaces {
+export interface MachinePaths {
   readonly folder: string;
   readonly home: string;
   readonly socket: string;
@@ -35,7 +35,7 @@ export class ProcessFolder {
     }
   }
 
-  places(machineId: MachineId): MachinePlaces {
+  paths(machineId: MachineId): MachinePaths {
     const folder = join(this.#directory, machineId);
     return {
       folder,
@@ -46,21 +46,21 @@ export class ProcessFolder {
   }
 
   /** Rejects with the system's error EEXIST when the machine is there already. */
-  async create(machineId: MachineId, environmentId: string | null): Promise<MachinePlaces> {
-    const places = this.places(machineId);
+  async create(machineId: MachineId, environmentId: string | null): Promise<MachinePaths> {
+    const paths = this.paths(machineId);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await mkdir(places.folder, { mode: 0o700 });
+    await mkdir(paths.folder, { mode: 0o700 });
     const record: Record = { version: 1, environmentId, hostBootId: await hostBootId() };
-    const file = join(places.folder, "machine.json");
+    const file = join(paths.folder, "machine.json");
     await writeFile(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
     await rename(`${file}.new`, file);
-    await mkdir(places.home, { mode: 0o700 });
-    return places;
+    await mkdir(paths.home, { mode: 0o700 });
+    return paths;
   }
 
   /** The record, or null when the folder has none that can be read: its maker died before it was written. */
   async read(machineId: MachineId): Promise<Record | null> {
-    const text = await readFile(join(this.places(machineId).folder, "machine.json"), "utf8").catch(() => "");
+    const text = await readFile(join(this.paths(machineId).folder, "machine.json"), "utf8").catch(() => "");
     try {
       return Record.parse(JSON.parse(text));
     } catch {
@@ -78,7 +78,7 @@ export class ProcessFolder {
 
   /** Removes a machine's folder; resolves with what it held. */
   async remove(machineId: MachineId): Promise<{ readonly sockets: number; readonly files: number }> {
-    const { folder, socket } = this.places(machineId);
+    const { folder, socket } = this.paths(machineId);
     const isThere = async (path: string): Promise<boolean> =>
       stat(path).then(
         () => true,

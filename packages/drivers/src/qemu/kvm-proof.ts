@@ -27,12 +27,12 @@ export interface KvmProof {
 export async function proveKvm({ daemon, machinesDir, image, deadlineMs }: KvmProofOptions): Promise<KvmProof> {
   await daemon.hello();
   const id = MachineId.parse(randomBytes(8).toString("hex"));
-  const magic = randomBytes(16).toString("hex");
+  const channelKey = randomBytes(16).toString("hex");
   const started = performance.now();
   try {
     const launch = { machineId: id, image, diskId: null, memoryMib: MEMORY_MIB, cpus: 1, accelerator: "kvm" } as const;
-    await daemon.launch({ ...launch, magic });
-    const machine = new QemuMachine({ id, daemon, folder: join(machinesDir, id), magic });
+    await daemon.launch({ ...launch, magic: channelKey });
+    const machine = new QemuMachine({ id, daemon, folder: join(machinesDir, id), channelKey });
     try {
       await machine.follow();
       await machine.agent({ timeoutMs: deadlineMs });

@@ -26,12 +26,12 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const { daemon, machinesDir, image, accelerator, log } = options;
   /** Those that this process follows, to tell one that is being saved from one that dies. */
   const followed = new Map<MachineId, QemuMachine>();
-  const machineOf = (id: MachineId, magic: string): QemuMachine => {
+  const machineOf = (id: MachineId, channelKey: string): QemuMachine => {
     const machine = new QemuMachine({
       id,
       daemon,
       folder: join(machinesDir, id),
-      magic,
+      channelKey,
       released: () => {
         if (followed.get(id) === machine) followed.delete(id);
       },
@@ -40,7 +40,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     return machine;
   };
 
-  let isSettled = false;
+  let isQuiescent = false;
   /** Of this server's daemon, which `up` replaces together with it. */
   let overhead: Overhead | undefined;
 
@@ -58,10 +58,10 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       magic: randomBytes(16).toString("hex"),
       ...(environmentId === null ? {} : { labels: { environment: environmentId } }),
     };
-    const { magic } = await daemon.launch(args).catch((error: unknown) => {
+    const launched = await daemon.launch(args).catch((error: unknown) => {
       throw launchFailure(error);
     });
-    const machine = machineOf(machineId, magic);
+    const machine = machineOf(machineId, launched.magic);
     try {
       signal?.throwIfAborted();
       await machine.follow(signal);
@@ -99,8 +99,8 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
 
     async list() {
       // Before recovery looks: what a server that died has asked for may still be in the making.
-      if (!isSettled) await daemon.settle();
-      isSettled = true;
+      if (!isQuiescent) await daemon.settle();
+      isQuiescent = true;
       const [{ bootId }, { machines }] = await Promise.all([daemon.hello(), daemon.list()]);
       const found: FoundMachine[] = [];
       for (const machine of machines) {

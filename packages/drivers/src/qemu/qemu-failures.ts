@@ -1,4 +1,4 @@
-import { NeverRan } from "@microterm/core";
+import { GuestNeverRan } from "@microterm/core";
 import { type HostCode, hostCodeOf, systemCode } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
 
@@ -10,7 +10,7 @@ const PASSED = [
   "SNAPSHOT_CORRUPT",
 ];
 
-/** Nobody listens on the monitor's socket, which QEMU alone holds: it is dead. */
+/** No process listens on the monitor's socket, which QEMU alone holds: it is dead. */
 export function isRefused(error: unknown): boolean {
   return systemCode(error) === "ECONNREFUSED" || (error instanceof Error && systemCode(error.cause) === "ECONNREFUSED");
 }
@@ -35,11 +35,11 @@ const BEFORE_RUN: readonly (HostCode | null)[] = [
 /** A launch that was refused, marked where the guest has certainly not gone on. */
 export function launchFailure(error: unknown): PlatformError {
   const failure = bootFailure(error);
-  return BEFORE_RUN.includes(hostCodeOf(error)) ? new NeverRan(failure) : failure;
+  return BEFORE_RUN.includes(hostCodeOf(error)) ? new GuestNeverRan(failure) : failure;
 }
 
 /** What a caller of `saveTemplate` and `pause` may see. */
-export function saveFailure(error: unknown): PlatformError {
+export function snapshotFailure(error: unknown): PlatformError {
   const passed = ["SNAPSHOT_FAILED", "HOST_OUT_OF_DISK", "HOST_DAEMON_UNAVAILABLE"];
   if (error instanceof PlatformError && passed.includes(error.code)) return error;
   const message = error instanceof Error ? error.message : String(error);

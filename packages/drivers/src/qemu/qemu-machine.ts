@@ -12,7 +12,7 @@ export interface QemuMachineOptions {
   /** The machine's folder, with its two sockets. */
   readonly folder: string;
   /** 32 hexadecimal digits. */
-  readonly magic: string;
+  readonly channelKey: string;
   /** Called when the machine is no longer followed. */
   readonly released?: () => void;
 }
@@ -27,7 +27,7 @@ export class QemuMachine implements Machine {
   readonly #stderrLog: string;
   readonly #released: () => void;
 
-  constructor({ id, daemon, folder, magic, released = () => {} }: QemuMachineOptions) {
+  constructor({ id, daemon, folder, channelKey, released = () => {} }: QemuMachineOptions) {
     this.id = id;
     this.#daemon = daemon;
     this.#released = released;
@@ -45,7 +45,7 @@ export class QemuMachine implements Machine {
         resolveEnded(end);
       },
     });
-    const key = Buffer.from(magic, "hex");
+    const key = Buffer.from(channelKey, "hex");
     this.#link = new AgentLink({
       open: (limits) => openResynced(join(folder, "agent.sock"), key, limits),
       onConnected: () => this.#monitor.booted(),

@@ -94,7 +94,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
       await daemon.restart(fault);
       const driver = makeDriver();
       const diskId = randomBytes(6).toString("hex");
-      const saveId = randomBytes(6).toString("hex");
+      const snapshotId = randomBytes(6).toString("hex");
       await driver.createDisk(diskId, { sizeMib: 64 });
       const given = { ...spec(), diskId };
       const machine = await driver.boot(given);
@@ -103,23 +103,23 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
         hasEnded = true;
       });
       const { bootId } = (await machine.agent({ timeoutMs: BOOT_MS })).hello;
-      const failure = await driver.snapshots?.pause(machine.id, saveId).catch((error: unknown) => error);
+      const failure = await driver.snapshots?.pause(machine.id, snapshotId).catch((error: unknown) => error);
       if (failure === undefined) {
         await machine.stop();
-        const resumed = await driver.snapshots?.resume({ ...spec(), diskId, saveId });
+        const resumed = await driver.snapshots?.resume({ ...spec(), diskId, snapshotId });
         expect((await resumed?.agent({ timeoutMs: BOOT_MS }))?.hello.bootId).toBe(bootId);
         await resumed?.stop();
       } else {
         expect(failure).toMatchObject({ code: "HOST_DAEMON_UNAVAILABLE" });
         const agent = await machine.agent({ timeoutMs: BOOT_MS });
         expect((await agent.metrics()).processes).toBeGreaterThan(0);
-        expect(await driver.snapshots?.listSaves()).not.toContain(saveId);
+        expect(await driver.snapshots?.listSnapshots()).not.toContain(snapshotId);
         await machine.stop();
       }
       expect(hasEnded).toBe(false);
-      await driver.snapshots?.removeSave(saveId);
+      await driver.snapshots?.removeSnapshot(snapshotId);
       await driver.removeDisk(diskId);
-      expect(await driver.leftovers([machine.id, diskId, saveId])).toEqual([]);
+      expect(await driver.leftovers([machine.id, diskId, snapshotId])).toEqual([]);
       await daemon.restart();
     },
   );

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Abortable, type Machine, type MachineSpec, NeverRan, type VmSnapshots } from "@microterm/core";
+import { type Abortable, GuestNeverRan, type Machine, type MachineSpec, type VmSnapshots } from "@microterm/core";
 import { type HostDaemonClient, hostCodeOf, type LaunchMemory } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
-import { bootFailure, saveFailure } from "./qemu-failures.ts";
+import { bootFailure, snapshotFailure } from "./qemu-failures.ts";
 import type { QemuMachine } from "./qemu-machine.ts";
 
 /** A daemon that died while it saved is started again, and ends or releases what it was saving. */
@@ -30,7 +30,7 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
       try {
         await daemon.saveTemplate(machineId, key);
       } catch (error) {
-        throw saveFailure(error);
+        throw snapshotFailure(error);
       } finally {
         // Its VMM has ended, or is of no use any more.
         followed.get(machineId)?.release();
@@ -53,15 +53,15 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
 
     restore: (spec, given) => start(spec, { template: spec.template }, given),
 
-    async pause(machineId, saveId) {
+    async pause(machineId, snapshotId) {
       const machine = followed.get(machineId);
       machine?.expectEnd();
       try {
-        await daemon.saveMachine(machineId, saveId);
+        await daemon.saveMachine(machineId, snapshotId);
       } catch (error) {
-        if (!leavesOpen(error) || !(await isSaved(daemon, saveId))) {
+        if (!leavesOpen(error) || !(await isWhole(daemon, snapshotId))) {
           machine?.expectNoEnd();
-          throw saveFailure(error);
+          throw snapshotFailure(error);
         }
       }
       machine?.release();
@@ -70,17 +70,17 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
     async resume(spec, given) {
       // A daemon that is away has launched nothing. One that goes away during the launch leaves that open.
       await daemon.hello().catch((error: unknown) => {
-        throw new NeverRan(bootFailure(error));
+        throw new GuestNeverRan(bootFailure(error));
       });
-      return start(spec, { save: spec.saveId }, given);
+      return start(spec, { save: spec.snapshotId }, given);
     },
-    removeSave: (saveId) => daemon.removeSave(saveId),
-    listSaves: async () => (await daemon.listSaves()).map(({ saveId }) => saveId),
+    removeSnapshot: (snapshotId) => daemon.removeSave(snapshotId),
+    listSnapshots: async () => (await daemon.listSaves()).map(({ saveId }) => saveId),
   };
 }
 
 /**
- * A connection that was lost says nothing: the save may have become whole. Nor does a save or a machine that exists
+ * A connection that was lost says nothing: the snapshot may have become whole. Nor does a snapshot or a machine that exists
  * already: an earlier request for the same may have succeeded, whose answer was lost.
  */
 function leavesOpen(error: unknown): boolean {
@@ -89,11 +89,11 @@ function leavesOpen(error: unknown): boolean {
   return error.code === "HOST_DAEMON_UNAVAILABLE" || hostCode === "exists" || hostCode === "not-found";
 }
 
-/** Asks until the daemon is back. A guest whose save is whole never goes on: the daemon ends its VMM. */
-async function isSaved(daemon: HostDaemonClient, saveId: string): Promise<boolean> {
+/** Asks until the daemon is back. A guest whose snapshot is whole never goes on: the daemon ends its VMM. */
+async function isWhole(daemon: HostDaemonClient, snapshotId: string): Promise<boolean> {
   for (const until = Date.now() + DAEMON_BACK_MS; ; await sleep(ASK_AGAIN_MS)) {
     try {
-      return (await daemon.listSaves()).some((save) => save.saveId === saveId && save.isWhole);
+      return (await daemon.listSaves()).some((save) => save.saveId === snapshotId && save.isWhole);
     } catch {
       if (Date.now() >= until) return false;
     }

@@ -162,7 +162,7 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     machineId: stored.machine_id as MachineId | null,
     diskId: stored.disk_id,
     image: stored.image,
-    saveId: stored.save_id,
+    snapshotId: stored.save_id,
     idleTimeoutSeconds: stored.idle_timeout_seconds,
     expiresAt: stored.expires_at,
     createdAt: stored.created_at,
@@ -187,7 +187,7 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     machine_id: row.machineId,
     disk_id: row.diskId,
     image: row.image,
-    save_id: row.saveId,
+    save_id: row.snapshotId,
     idle_timeout_seconds: row.idleTimeoutSeconds,
     expires_at: row.expiresAt,
     created_at: row.createdAt,
@@ -210,6 +210,6 @@ function fromPatch(patch: EnvironmentPatch): Updateable<EnvironmentsTable> {
     ...(patch.reason === undefined ? {} : { reason: patch.reason }),
     ...(patch.machineId === undefined ? {} : { machine_id: patch.machineId }),
     ...(patch.diskId === undefined ? {} : { disk_id: patch.diskId }),
-    ...(patch.saveId === undefined ? {} : { save_id: patch.saveId }),
+    ...(patch.snapshotId === undefined ? {} : { save_id: patch.snapshotId }),
   };
 }

@@ -4,15 +4,15 @@ import type { Schema } from "../schema.ts";
 
 export function createTemplateRepository(db: Kysely<Schema>): TemplateRepository {
   return {
-    async recipeOf(key) {
+    async buildVersionOf(key) {
       const found = await db.selectFrom("templates").select("recipe").where("key", "=", key).executeTakeFirst();
       return found?.recipe ?? null;
     },
-    async made(key, recipe) {
+    async made(key, buildVersion) {
       await db
         .insertInto("templates")
-        .values({ key, recipe })
-        .onConflict((conflict) => conflict.column("key").doUpdateSet({ recipe }))
+        .values({ key, recipe: buildVersion })
+        .onConflict((conflict) => conflict.column("key").doUpdateSet({ recipe: buildVersion }))
         .execute();
     },
     async forget(key) {

@@ -161,7 +161,7 @@ describe("sqlite", () => {
     const storage = await createSqliteStorage({ path });
     onTestFinished(() => storage.close());
     const found = await storage.environments.list();
-    expect(found.map(({ diskId, size, saveId, image }) => [diskId, size, saveId, image])).toEqual([
+    expect(found.map(({ diskId, size, snapshotId, image }) => [diskId, size, snapshotId, image])).toEqual([
       ["a".repeat(12), "medium", null, null],
       ["b".repeat(12), null, null, null],
     ]);

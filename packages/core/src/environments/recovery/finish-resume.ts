@@ -1,0 +1,74 @@
+import { type MachineId, PlatformError } from "@microterm/protocol";
+import { wakeOf } from "../../machines/identity.ts";
+import { isDead, rejectOnEnd } from "../../machines/machine-end.ts";
+import { releaseMachine } from "../../machines/remove-machine.ts";
+import { describeError } from "../../messages/messages.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { watch } from "../running/watch.ts";
+import { AT_REST } from "../state/at-rest.ts";
+import { dropSnapshot } from "../state/drop-snapshot.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { type LiveMachine, liveMachine } from "../state/live-machine.ts";
+import { retryUntilDone } from "../state/retry.ts";
+
+/**
+ * Takes over a machine that was being resumed when the server stopped, as often as it takes: its guest may have gone on
+ * already, so that its snapshot is used up, and nothing but its own end or a refusal to wake is a reason to give it up.
+ */
+export async function finishResume(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  outer: AbortSignal,
+): Promise<void> {
+  const { rows } = context;
+  const signal = AbortSignal.any([outer, context.closing.signal]);
+  await retryUntilDone(context, signal, "taking over a resumed machine", async () => {
+    try {
+      const live = await wakeUp(context, row, machineId, signal);
+      const now = await rows.transition(row.id, ["creating"], "running", {
+        ...AT_REST,
+        reason: null,
+        snapshotId: null,
+      });
+      if (now === null) return;
+      live.isReady = true;
+      watch(context, row, live);
+      context.lifetimes.began(row.id);
+    } catch (error) {
+      if (signal.aborted) return;
+      const live = context.live.get(row.id);
+      context.live.delete(row.id);
+      if (!isDead(error)) {
+        live?.machine.release();
+        throw error;
+      }
+      const reason = `it could not be resumed after a restart: ${describeError(error)}; 'start' boots it with its disk`;
+      await releaseMachine(context, machineId, live?.machine);
+      await rows.transition(row.id, ["creating"], "failed", { ...AT_REST, reason, snapshotId: null });
+    }
+    dropSnapshot(context, row);
+    changed(context, row);
+  });
+}
+
+/** Rejects as an `adopt` does that finds a machine dead (`isDead`) where it has ended or its guest does not wake. */
+async function wakeUp(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  signal: AbortSignal,
+): Promise<LiveMachine> {
+  const live = liveMachine(await context.driver.adopt(machineId, { signal }));
+  context.live.set(row.id, live);
+  const died = rejectOnEnd(live.machine, "the machine ended");
+  const timeoutMs = context.limits.bootDeadlineMs;
+  const agent = await Promise.race([died, live.machine.agent({ timeoutMs, signal })]);
+  const waking = agent.wake(wakeOf(context), { signal }).catch((error: unknown) => {
+    // Not heard is not refused.
+    if (error instanceof PlatformError && error.code === "GUEST_UNREACHABLE") throw error;
+    throw new PlatformError("MACHINE_BOOT_FAILED", describeError(error), { cause: error });
+  });
+  await Promise.race([died, waking]);
+  return live;
+}

@@ -1,0 +1,95 @@
+import type { MachineId } from "@microterm/protocol";
+import { isDead } from "../../machines/machine-end.ts";
+import { releaseMachine } from "../../machines/remove-machine.ts";
+import { describeError } from "../../messages/messages.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { watch } from "../running/watch.ts";
+import type { RecoveryReport } from "../service/environment-service.ts";
+import { AT_REST } from "../state/at-rest.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { liveMachine } from "../state/live-machine.ts";
+import { retryUntilDone } from "../state/retry.ts";
+import type { RowAction } from "./recovery-plan.ts";
+
+/** An adopted guest that answers nothing for this long is reported in the log, and left running: its work may be saved. */
+const GREETING_MS = 10_000;
+
+export type Tally = { -readonly [Key in keyof RecoveryReport]: number };
+
+export async function reconcile(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  action: Extract<RowAction, { kind: "reconcile" }>,
+  report: Tally,
+): Promise<void> {
+  const { state, reason } = action;
+  const gone = state === "paused" ? { machineId: null } : { snapshotId: null };
+  const patch = { ...AT_REST, ...gone, ...(reason === undefined ? {} : { reason }) };
+  if ((await context.rows.transition(row.id, [row.state], state, patch)) === null) return;
+  report[state]++;
+  context.log.warn("an environment's machine is gone", { environment: row.id, state, reason });
+  changed(context, row);
+}
+
+/** Takes over a running machine; when the driver cannot be asked now, goes on asking in the background. */
+export async function adopt(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  report: Tally,
+): Promise<boolean> {
+  try {
+    return await takeOver(context, row, machineId, report);
+  } catch (error) {
+    context.log.warn("a machine could not be taken over", { machine: machineId, error: describeError(error) });
+    void context.operations.begin(row.id, (signal) =>
+      retryUntilDone(context, signal, "taking over a machine", async () => {
+        await takeOver(context, row, machineId, { ...report });
+      }),
+    );
+    return false;
+  }
+}
+
+/** False when the machine has died meanwhile; the row says so then. Rejects when it cannot be told now. */
+export async function takeOver(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  machineId: MachineId,
+  report: Tally,
+): Promise<boolean> {
+  try {
+    await take(context, row, machineId);
+    return true;
+  } catch (error) {
+    if (!isDead(error)) throw error;
+    const reason = `the VMM died: ${describeError(error)}`;
+    await reconcile(context, row, { kind: "reconcile", state: "failed", reason }, report);
+    await tried(context, () => releaseMachine(context, machineId));
+    return false;
+  }
+}
+
+export async function take(context: EnvironmentContext, row: EnvironmentRow, machineId: MachineId): Promise<void> {
+  const live = liveMachine(await context.driver.adopt(machineId));
+  live.isReady = true;
+  context.live.set(row.id, live);
+  context.lifetimes.began(row.id);
+  watch(context, row, live);
+  changed(context, row);
+  live.machine.agent({ timeoutMs: GREETING_MS, signal: context.closing.signal }).catch((error: unknown) => {
+    if (context.closing.signal.aborted) return;
+    context.log.warn("an adopted guest does not answer", { environment: row.id, error: describeError(error) });
+  });
+}
+
+/** One thing that fails must not keep a server from starting; the next start tries it again. */
+export async function tried(context: EnvironmentContext, run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    context.log.error("a step of the recovery failed", { error: describeError(error) });
+    return false;
+  }
+}

@@ -1,0 +1,48 @@
+import { createLifetimes } from "../../lifetime/lifetimes.ts";
+import { createAdmission } from "../../machines/admission.ts";
+import { NO_FAULTS } from "../../machines/faults.ts";
+import { DEFAULT_LIMITS } from "../../machines/limits.ts";
+import type { MachineContext } from "../../machines/machine-context.ts";
+import { createStartScheduler } from "../../machines/start-scheduler.ts";
+import { createPool } from "../../pool/pool.ts";
+import { createTemplates } from "../../templates/templates.ts";
+import { createChanges } from "../state/changes.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { createOperationQueue } from "../state/operation-queue.ts";
+import type { EnvironmentServiceOptions } from "./environment-service.ts";
+
+/** Puts the parts together, each out of those that are there already. */
+export function createContext(options: EnvironmentServiceOptions): EnvironmentContext {
+  const { driver, network, clock, random, log, storage } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const machines: MachineContext = {
+    driver,
+    snapshots: driver.snapshots,
+    network,
+    clock,
+    random,
+    log,
+    limits,
+    faults: options.faults ?? NO_FAULTS,
+    admission: createAdmission(driver, limits),
+    scheduler: createStartScheduler(clock, limits.parallelRestores),
+    closing: new AbortController(),
+  };
+  const changes = createChanges(log);
+  const templates = createTemplates(machines, {
+    isEnabled: options.templates ?? false,
+    buildVersions: storage.templates,
+  });
+  return {
+    ...machines,
+    rows: storage.environments,
+    changes,
+    operations: createOperationQueue(log),
+    templates,
+    pool: createPool(machines, templates, options.pool ?? 0),
+    lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
+    live: new Map(),
+    destroys: new Map(),
+    consoles: new Map(),
+  };
+}

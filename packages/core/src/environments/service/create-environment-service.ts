@@ -1,0 +1,148 @@
+import type { Environment } from "@microterm/protocol";
+import { watchLifetimes } from "../../lifetime/watch-lifetimes.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { endedWithin } from "../../time/deadline.ts";
+import { recover } from "../recovery/recover.ts";
+import { agentOf } from "../running/guests.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { imageStatus, pruneImages } from "../state/images.ts";
+import { refusal } from "../state/refusal.ts";
+import { destroy } from "../stop/destroy.ts";
+import { endInTime } from "../stop/end-in-time.ts";
+import { createContext } from "./create-context.ts";
+import { createEnvironment, expiryAfter } from "./create-environment.ts";
+import type { EnvironmentService, EnvironmentServiceOptions } from "./environment-service.ts";
+import { requireRow } from "./lookup.ts";
+import { createPowerActions } from "./power-actions.ts";
+import { createTerminalActions } from "./terminals.ts";
+import { toEnvironment } from "./view.ts";
+import { waitFor } from "./wait.ts";
+
+/** How long the end of the server waits for what is under way. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+export function createEnvironmentService(options: EnvironmentServiceOptions): EnvironmentService {
+  const context = createContext(options);
+  return {
+    ...createLifecycle(context),
+    ...createReads(context),
+    ...createChangeActions(context, options),
+    ...createPowerActions(context),
+    ...createTerminalActions(context),
+    ...createGuestAccess(context),
+    templates: () => [...context.templates.status()],
+    pool: () => context.pool.status(),
+    images: () => imageStatus(context),
+    subscribe: (listener) => context.changes.subscribe(listener),
+  };
+}
+
+function createLifecycle(context: EnvironmentContext): Pick<EnvironmentService, "recover" | "close"> {
+  let hasBegun = false;
+  return {
+    async recover() {
+      const report = await recover(context);
+      if (!hasBegun) {
+        hasBegun = true;
+        beginBackground(context);
+      }
+      return report;
+    },
+
+    async close() {
+      const { closing, live, pool, templates, operations, destroys, clock } = context;
+      closing.abort(new Error("the server is shutting down"));
+      for (const { machine } of live.values()) machine.release();
+      pool.close();
+      const underWay = Promise.all([operations.close(), templates.ended(), ...destroys.values()]);
+      await endedWithin(clock, CLOSE_TIMEOUT_MS, underWay);
+      live.clear();
+    },
+  };
+}
+
+function beginBackground(context: EnvironmentContext): void {
+  const { clock, log, lifetimes, rows, changes, templates, pool, closing, snapshots } = context;
+  templates.onRemoved(() => void pruneImages(context));
+  templates.begin();
+  pool.begin();
+  const parts = {
+    clock,
+    log,
+    lifetimes,
+    canPause: () => snapshots !== null,
+    listTimed: () => rows.listTimed(),
+    metrics: async (id: EnvironmentRow["id"]) => (await agentOf(context, id)).metrics(),
+    end: (action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string) =>
+      endInTime(context, action, row, reason),
+    subscribe: (listener: () => void) => changes.subscribe(listener),
+  };
+  watchLifetimes(parts, closing.signal);
+}
+
+function createReads(
+  context: EnvironmentContext,
+): Pick<EnvironmentService, "list" | "get" | "locate" | "wait" | "count"> {
+  const { rows } = context;
+  const view = (row: EnvironmentRow): Promise<Environment> => toEnvironment(context, row);
+  return {
+    list: async (owner) => Promise.all((await rows.list(owner)).map(view)),
+    get: async (owner, reference) => view(await requireRow(context, owner, reference)),
+    locate: async (owner, reference) => (await requireRow(context, owner, reference)).id,
+    count: (owner) => rows.count(owner),
+
+    async wait(owner, reference, waiting) {
+      const row = await rows.find(reference, owner);
+      if (row === null && waiting.states.includes("gone")) return null;
+      const { id } = row ?? (await requireRow(context, owner, reference));
+      const reached = await waitFor(context, id, owner, waiting);
+      return reached === null ? null : view(reached);
+    },
+  };
+}
+
+function createChangeActions(
+  context: EnvironmentContext,
+  options: Pick<EnvironmentServiceOptions, "idleTimeoutSeconds" | "ttlSeconds">,
+): Pick<EnvironmentService, "create" | "update" | "destroy"> {
+  const { rows, clock } = context;
+  const defaults = { idleTimeoutSeconds: options.idleTimeoutSeconds ?? 0, ttlSeconds: options.ttlSeconds ?? 0 };
+  return {
+    create: async (owner, request, { id } = {}) =>
+      toEnvironment(context, await createEnvironment(context, { owner, request, id, defaults })),
+
+    async update(owner, reference, { idleTimeoutSeconds, ttlSeconds }) {
+      const row = await requireRow(context, owner, reference);
+      const updated = await rows.setTimes(row.id, {
+        ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
+        ...(ttlSeconds === undefined ? {} : { expiresAt: expiryAfter(clock.now(), ttlSeconds) }),
+      });
+      if (updated === null) throw refusal({ ...row, state: "destroying" }, "its times cannot be changed");
+      if (idleTimeoutSeconds !== undefined) context.lifetimes.began(row.id);
+      changed(context, row);
+      return toEnvironment(context, updated);
+    },
+
+    async destroy(owner, reference) {
+      const row = await rows.find(reference, owner);
+      if (row !== null) return destroy(context, row);
+      const receipt = await rows.receipt(reference, owner);
+      if (receipt !== null) return receipt;
+      return destroy(context, await requireRow(context, owner, reference));
+    },
+  };
+}
+
+function createGuestAccess(
+  context: EnvironmentContext,
+): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity"> {
+  return {
+    async agent(owner, reference, asked) {
+      const { id } = await requireRow(context, owner, reference);
+      if (asked?.isUse !== false) context.lifetimes.note(id);
+      return agentOf(context, id, asked);
+    },
+    agentOf: (id, asked) => agentOf(context, id, asked),
+    noteActivity: (id) => context.lifetimes.note(id),
+  };
+}

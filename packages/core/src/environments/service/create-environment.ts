@@ -1,0 +1,111 @@
+import {
+  type BootStep,
+  type CreateEnvironment,
+  EnvironmentId,
+  type OwnerId,
+  PlatformError,
+  type Size,
+} from "@microterm/protocol";
+import { reserveEvictingPool } from "../../machines/admission.ts";
+import { randomName } from "../../machines/names.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { startInBackground } from "../start/begin-start.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { type Shape, shapeOf } from "./shape.ts";
+
+/** With their suffix the last names are one of millions. */
+const NAME_TRIES = 12;
+
+/** For creates that don't say. 0: never. */
+export interface DefaultTimes {
+  readonly idleTimeoutSeconds: number;
+  readonly ttlSeconds: number;
+}
+
+export interface Creation {
+  readonly owner: OwnerId;
+  readonly request: CreateEnvironment;
+  /** Undefined: one of the service's own choice. */
+  readonly id: EnvironmentId | undefined;
+  readonly defaults: DefaultTimes;
+}
+
+/** Reserves its room, writes its row and starts it in the background. One of that id that is there already is the answer. */
+export async function createEnvironment(context: EnvironmentContext, creation: Creation): Promise<EnvironmentRow> {
+  const { driver, pool, rows } = context;
+  const { owner, request, id: asked } = creation;
+  const id = asked ?? EnvironmentId.parse(context.random.id(12));
+  // Only an id that was asked for can be there already.
+  const existing = asked === undefined ? null : await rows.get(id, owner);
+  if (existing !== null) return existing;
+  const shape = shapeOf(request);
+  // A machine of the pool has its room already.
+  const isPooled = shape.size !== null && pool.has(shape.size);
+  const diskMib = driver.capabilities.supportsDisk ? shape.diskMib : 0;
+  if (!isPooled) await reserveEvictingPool(context, id, { ...shape, diskMib });
+  let row: EnvironmentRow;
+  try {
+    row = await insertRow(context, creation, { id, shape });
+  } catch (error) {
+    context.admission.release(id);
+    throw error;
+  }
+  context.faults.hit("create.row");
+  startInBackground(context, row, { isFresh: true, hasRoom: !isPooled });
+  changed(context, row);
+  return row;
+}
+
+/** Under the name that was asked for, or else under the first free one of some. */
+async function insertRow(
+  context: EnvironmentContext,
+  { owner, request, defaults }: Creation,
+  { id, shape }: { readonly id: EnvironmentId; readonly shape: Shape },
+): Promise<EnvironmentRow> {
+  const { clock, driver, random, rows } = context;
+  const now = clock.now();
+  const idleTimeoutSeconds = request.idleTimeoutSeconds ?? defaults.idleTimeoutSeconds;
+  for (let tries = 0; ; tries++) {
+    const row: EnvironmentRow = {
+      id,
+      name: request.name ?? (tries === 0 ? offeredName(context, shape.size) : null) ?? randomName(random, tries),
+      owner,
+      state: "creating",
+      operation: "start",
+      step: firstStep(context, shape.size),
+      interruptions: 0,
+      reason: null,
+      driver: driver.name,
+      ...shape,
+      machineId: null,
+      diskId: id,
+      image: driver.images?.current ?? null,
+      snapshotId: null,
+      idleTimeoutSeconds: idleTimeoutSeconds === 0 ? null : idleTimeoutSeconds,
+      expiresAt: expiryAfter(now, request.ttlSeconds ?? defaults.ttlSeconds),
+      createdAt: new Date(now).toISOString(),
+    };
+    try {
+      await rows.insert(row);
+      return row;
+    } catch (error) {
+      const isTaken = error instanceof PlatformError && error.code === "NAME_TAKEN";
+      if (!isTaken || request.name !== undefined || tries >= NAME_TRIES) throw error;
+    }
+  }
+}
+
+/** A machine of the pool has its name, and a prompt that shows it. */
+function offeredName({ pool }: EnvironmentContext, size: Size | null): string | null {
+  return size === null ? null : pool.offerName(size);
+}
+
+/** What it begins with, as far as one can tell now. */
+function firstStep({ pool, templates }: EnvironmentContext, size: Size | null): BootStep {
+  if (size !== null && pool.has(size)) return "claim";
+  return size !== null && templates.keyOf(size) !== null ? "restore" : "disk";
+}
+
+/** 0: never. */
+export const expiryAfter = (now: number, ttlSeconds: number): string | null =>
+  ttlSeconds === 0 ? null : new Date(now + ttlSeconds * 1000).toISOString();

@@ -1,0 +1,169 @@
+import type {
+  CreateEnvironment,
+  CreateTerminal,
+  Environment,
+  EnvironmentId,
+  EnvironmentState,
+  HostStatus,
+  OwnerId,
+  Receipt,
+  Terminal,
+  TerminalId,
+  UpdateEnvironment,
+} from "@microterm/protocol";
+import type { Faults } from "../../machines/faults.ts";
+import type { EnvironmentLimits } from "../../machines/limits.ts";
+import type { Abortable } from "../../ports/abortable.ts";
+import type { Clock, Log, Randomness } from "../../ports/clock.ts";
+import type { GuestAgent } from "../../ports/guest-agent.ts";
+import type { NetworkProvider } from "../../ports/network.ts";
+import type { Storage } from "../../ports/repository.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
+import type { ChangeListener } from "../state/changes.ts";
+
+/**
+ * Environments as their owners see them.
+ *
+ *   `reference`  an id, an exact name, or a unique id prefix of at least 4 characters; an exact name wins
+ *   `start`      what `create` and `start` leave running in the background; its `step` says how far it is
+ *
+ * Every method that takes an owner rejects with `ENVIRONMENT_NOT_FOUND` for another owner's environment. The service
+ * is crash-only: what a process leaves when it dies, at any point, is repaired by the next one's `recover`.
+ */
+export interface EnvironmentService {
+  /**
+   * Compares the rows with what exists on the host: adopts, finishes, resumes or removes. Once, before anything else.
+   * Resolves when every row has been decided on; starts that are begun again go on in the background. Rejects when the host cannot
+   * be asked (`HOST_DAEMON_UNAVAILABLE`): call it again.
+   */
+  recover(): Promise<RecoveryReport>;
+
+  /**
+   * Resolves with the environment in `creating`; the start goes on in the background and ends in `running` or `failed`.
+   *
+   * Rejects before anything is made with `NAME_TAKEN`, `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`. With `id`, an
+   * environment of that id and owner that is there already is the answer: how a repeated request finds its first.
+   */
+  create(owner: OwnerId, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
+
+  /**
+   * Changes when it ends by itself: the idle time-out and the time to live, both counted from now. What is not said stays. Rejects with
+   * `ENVIRONMENT_STATE` while it is being destroyed.
+   */
+  update(owner: OwnerId, reference: string, request: UpdateEnvironment): Promise<Environment>;
+
+  list(owner: OwnerId): Promise<readonly Environment[]>;
+  get(owner: OwnerId, reference: string): Promise<Environment>;
+  /** The id a reference stands for. */
+  locate(owner: OwnerId, reference: string): Promise<EnvironmentId>;
+
+  /**
+   * `stopped` or `failed` → `creating` over the same disk; a `paused` one is resumed. No effect while `creating` or
+   * `running`.
+   */
+  start(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with the
+   * `operation` `stop` while the state is still `running`. A `paused` one loses its memory and keeps its disk; one that is
+   * being paused does so when that has ended. No effect on a `stopped` or `failed` one.
+   */
+  stop(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * `running` → `paused`: saves its memory on the host's disk and ends its machine. Resolves at once, with the
+   * `operation` `pause`; when it cannot be saved it goes on, with a notice. Rejects with `UNSUPPORTED` where the driver has no
+   * snapshots.
+   */
+  pause(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * `paused` → `creating` → `running`, its programs and terminals where they were. It ends in `failed`, startable, when
+   * the snapshot is damaged, and in `paused` again when the host cannot take it now. No effect while `creating` or `running`.
+   */
+  resume(owner: OwnerId, reference: string): Promise<Environment>;
+  /**
+   * Resolves when nothing is left of it. Repeated calls, and calls at the same time, get the same receipt. When it
+   * rejects the row stays `destroying`, and the service goes on trying.
+   */
+  destroy(owner: OwnerId, reference: string): Promise<Receipt>;
+
+  /**
+   * Resolves with the environment once its state is one of `states`, or with null once it is gone and `gone` is one of
+   * them. Rejects with `ENVIRONMENT_STATE` when it can no longer get there, `WAIT_TIMEOUT`, or the signal's reason.
+   */
+  wait(owner: OwnerId, reference: string, options: WaitOptions): Promise<Environment | null>;
+
+  /** The agent of a running environment. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
+  agent(owner: OwnerId, reference: string, options?: AgentOptions): Promise<GuestAgent>;
+  /** The same by id, for a caller that has checked the owner already. */
+  agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
+
+  /** An environment was used, for its idle time-out. Cheap enough for every key. */
+  noteActivity(id: EnvironmentId): void;
+
+  count(owner: OwnerId): Promise<number>;
+  /** Each size's template, and the machines that wait to be claimed. From memory. */
+  templates(): HostStatus["templates"];
+  pool(): HostStatus["pool"];
+  /** Images on the host, and how many environments, of any owner, need each. */
+  images(): Promise<HostStatus["images"]>;
+
+  /** As the guest says now. Rejects like `agent`. */
+  terminals(owner: OwnerId, reference: string): Promise<readonly Terminal[]>;
+  openTerminal(owner: OwnerId, reference: string, request: CreateTerminal): Promise<Terminal>;
+  closeTerminal(owner: OwnerId, reference: string, terminal: TerminalId): Promise<void>;
+
+  /** The serial console's tail, at most 64 KiB of a hostile guest's bytes; of the last machine when there is none now. */
+  console(owner: OwnerId, reference: string): Promise<Uint8Array>;
+
+  /** Notifies of every change of every owner's environments. Returns what ends it. */
+  subscribe(listener: ChangeListener): () => void;
+
+  /**
+   * Disconnects from every machine and leaves it running, but for one that a template was being made of, which is removed. Starts under way
+   * are left for the next `recover`.
+   */
+  close(): Promise<void>;
+}
+
+export type WaitState = EnvironmentState | "gone";
+
+export interface WaitOptions extends Abortable {
+  readonly states: readonly WaitState[];
+  readonly timeoutMs: number;
+}
+
+export interface AgentOptions extends Abortable {
+  /** Until connected; 5,000 by default. */
+  readonly timeoutMs?: number;
+  /** False: not asked by a user, and so no use of the environment. True by default. */
+  readonly isUse?: boolean;
+}
+
+export interface RecoveryReport {
+  readonly adopted: number;
+  readonly resumed: number;
+  readonly stopped: number;
+  readonly paused: number;
+  readonly failed: number;
+  readonly destroyed: number;
+  readonly machinesRemoved: number;
+  readonly disksRemoved: number;
+  readonly snapshotsRemoved: number;
+}
+
+export interface EnvironmentServiceOptions {
+  readonly storage: Storage;
+  readonly driver: VmDriver;
+  readonly network: NetworkProvider;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly log: Log;
+  readonly limits?: Partial<EnvironmentLimits>;
+  /** For creates that don't say. Null and 0: never. */
+  readonly idleTimeoutSeconds?: number | null;
+  readonly ttlSeconds?: number | null;
+  /** Builds each size's template in the background, where the driver has snapshots; not by default. */
+  readonly templates?: boolean;
+  /** Machines of the default size kept ready, where the driver has snapshots; 0 by default. */
+  readonly pool?: number;
+  readonly faults?: Faults;
+}

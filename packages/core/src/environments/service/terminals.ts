@@ -1,0 +1,70 @@
+import { type EnvironmentId, type OwnerId, PlatformError, TerminalId } from "@microterm/protocol";
+import { toTerminal } from "../../machines/first-terminal.ts";
+import type { GuestAgent } from "../../ports/guest-agent.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { withDeadline } from "../../time/deadline.ts";
+import { AGENT_TIMEOUT_MS, agentOf, readyMachine } from "../running/guests.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import type { EnvironmentService } from "./environment-service.ts";
+import { requireRow } from "./lookup.ts";
+import { askTerminals } from "./view.ts";
+
+const CONSOLE_TIMEOUT_MS = 5_000;
+
+/** What is asked of a guest, and told to it, about its terminals and its console. */
+export function createTerminalActions(
+  context: EnvironmentContext,
+): Pick<EnvironmentService, "terminals" | "openTerminal" | "closeTerminal" | "console"> {
+  const { clock } = context;
+
+  /** The next request that needs its terminals asks the guest. */
+  function forgetTerminals(id: EnvironmentId): void {
+    const live = context.live.get(id);
+    if (live !== undefined) live.knownUntil = 0;
+    context.lifetimes.note(id);
+  }
+
+  async function change<T>(
+    row: EnvironmentRow,
+    what: string,
+    run: (agent: GuestAgent, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const error = () => new PlatformError("GUEST_UNREACHABLE", `the guest did not ${what} in time`);
+    const done = await withDeadline({ clock, timeoutMs: AGENT_TIMEOUT_MS, error }, async (signal) =>
+      run(await agentOf(context, row.id, { signal }), signal),
+    );
+    forgetTerminals(row.id);
+    changed(context, row);
+    return done;
+  }
+
+  return {
+    async terminals(owner: OwnerId, reference: string) {
+      const { id } = await requireRow(context, owner, reference);
+      return askTerminals(context, await readyMachine(context, id), AGENT_TIMEOUT_MS);
+    },
+
+    async openTerminal(owner, reference, { cols, rows, command, cwd }) {
+      const row = await requireRow(context, owner, reference);
+      const id = TerminalId.parse(context.random.id(8));
+      const program = { ...(command === undefined ? {} : { command }), ...(cwd === undefined ? {} : { cwd }) };
+      const opened = await change(row, "open a terminal", (agent, signal) =>
+        agent.openTerminal({ id, cols, rows, ...program }, { signal }),
+      );
+      return toTerminal(opened);
+    },
+
+    async closeTerminal(owner, reference, terminal) {
+      const row = await requireRow(context, owner, reference);
+      await change(row, "close the terminal", (agent, signal) => agent.closeTerminal(terminal, { signal }));
+    },
+
+    async console(owner, reference) {
+      const { id } = await requireRow(context, owner, reference);
+      const live = context.live.get(id);
+      if (live === undefined) return context.consoles.get(id) ?? new Uint8Array();
+      const error = () => new PlatformError("GUEST_UNREACHABLE", "the console could not be read in time");
+      return withDeadline({ clock, timeoutMs: CONSOLE_TIMEOUT_MS, error }, () => live.machine.console());
+    },
+  };
+}

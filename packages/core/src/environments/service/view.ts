@@ -1,0 +1,62 @@
+import { type Environment, PlatformError, type Terminal } from "@microterm/protocol";
+import { toTerminal } from "../../machines/first-terminal.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { endedWithin, withDeadline } from "../../time/deadline.ts";
+import type { EnvironmentContext } from "../state/environment-context.ts";
+import type { LiveMachine } from "../state/live-machine.ts";
+
+/** A list of environments waits this long for the slowest guest, and no longer. */
+const LIST_TIMEOUT_MS = 1_000;
+/** A guest that did not answer is spared by lists for this long. */
+const QUIET_MS = 5_000;
+
+/** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
+export async function toEnvironment(context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> {
+  const { accelerator, isolation } = context.driver.capabilities;
+  const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, interruptions: _interruptions, ...shown } = row;
+  const live = context.live.get(row.id);
+  const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
+  const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;
+  const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
+  return {
+    ...shown,
+    unresponsiveSince,
+    accelerator,
+    isolation,
+    notice: context.lifetimes.noticeOf(row.id),
+    terminals: [...terminals],
+  };
+}
+
+async function knownTerminals(context: EnvironmentContext, live: LiveMachine): Promise<readonly Terminal[]> {
+  const { clock } = context;
+  if (clock.now() < Math.max(live.quietUntil, live.knownUntil)) return live.terminals;
+  live.asking ??= askTerminals(context, live, LIST_TIMEOUT_MS)
+    .then(
+      () => {},
+      () => {
+        live.quietUntil = clock.now() + QUIET_MS;
+      },
+    )
+    .finally(() => {
+      live.asking = null;
+    });
+  await endedWithin(clock, LIST_TIMEOUT_MS, live.asking);
+  return live.terminals;
+}
+
+/** Asks the guest. Rejects with `GUEST_UNREACHABLE` or `GUEST_PROTOCOL`. */
+export async function askTerminals(
+  context: EnvironmentContext,
+  live: LiveMachine,
+  timeoutMs: number,
+): Promise<readonly Terminal[]> {
+  const error = () => new PlatformError("GUEST_UNREACHABLE", `the guest did not answer within ${timeoutMs / 1000} s`);
+  const reported = await withDeadline({ clock: context.clock, timeoutMs, error }, async (signal) => {
+    const agent = await live.machine.agent({ timeoutMs, signal });
+    return agent.terminals({ signal });
+  });
+  live.quietUntil = 0;
+  live.terminals = reported.map(toTerminal);
+  return live.terminals;
+}

@@ -1,0 +1,54 @@
+import { type EnvironmentId, type OwnerId, PlatformError } from "@microterm/protocol";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { withDeadline } from "../../time/deadline.ts";
+import { createWakeup } from "../../time/wakeup.ts";
+import type { EnvironmentContext } from "../state/environment-context.ts";
+import type { WaitOptions, WaitState } from "./environment-service.ts";
+
+/** Resolves with the row once it is in one of the states, with null once it is gone and that was waited for. */
+export async function waitFor(
+  context: EnvironmentContext,
+  id: EnvironmentId,
+  owner: OwnerId,
+  { states, timeoutMs, signal }: WaitOptions,
+): Promise<EnvironmentRow | null> {
+  const wakeup = createWakeup();
+  const unsubscribe = context.changes.subscribe((change) => {
+    if (change.id === id) wakeup.wake();
+  });
+  const wanted = states.join(" or ");
+  const error = () => new PlatformError("WAIT_TIMEOUT", `the environment was not ${wanted} within ${timeoutMs} ms`);
+  try {
+    return await withDeadline({ clock: context.clock, timeoutMs, error, signal }, async (bounded) => {
+      for (;;) {
+        bounded.throwIfAborted();
+        // Listening before looking, or a change in between would be missed.
+        const next = wakeup.next();
+        const row = await context.rows.get(id, owner);
+        if (reached(row, states)) return row;
+        await next;
+      }
+    });
+  } finally {
+    unsubscribe();
+  }
+}
+
+/** True when it is there; throws when it can no longer get there. */
+export function reached(row: EnvironmentRow | null, states: readonly WaitState[]): boolean {
+  if (row === null) {
+    if (states.includes("gone")) return true;
+    throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed meanwhile");
+  }
+  if (states.includes(row.state)) return true;
+  // A caller that waits for its end waits through every other state.
+  if (states.includes("gone") || states.includes("destroying")) return false;
+  if (row.state === "failed" || row.state === "destroying") {
+    throw new PlatformError(
+      "ENVIRONMENT_STATE",
+      `the environment is ${row.state}${row.reason === null ? "" : `: ${row.reason}`}`,
+      { details: { name: row.name, state: row.state } },
+    );
+  }
+  return false;
+}

@@ -1,0 +1,39 @@
+import { reserveEvictingPool } from "../../machines/admission.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { type StartOptions, start } from "./start.ts";
+
+/** Starts a `creating` environment in the background; the room that was reserved for it is its machine's afterwards. */
+export function startInBackground(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  how: Pick<StartOptions, "isFresh" | "hasRoom">,
+): void {
+  void context.operations
+    .begin(row.id, (signal) => start(context, row, { isInterrupted: false, ...how, signal }))
+    .finally(() => context.admission.release(row.id));
+}
+
+/** Of one that is `stopped`, `failed` or `paused`. Null where another request was faster: what it made of it is the answer. */
+export async function beginStart(context: EnvironmentContext, row: EnvironmentRow): Promise<EnvironmentRow | null> {
+  const { rows, driver, admission } = context;
+  const isPaused = row.state === "paused";
+  const needsDisk = !isPaused && driver.capabilities.supportsDisk;
+  const diskMib = needsDisk && !(await driver.listDisks()).includes(row.diskId) ? row.diskMib : 0;
+  await reserveEvictingPool(context, row.id, { memoryMib: row.memoryMib, cpus: row.cpus, diskMib });
+  let started: EnvironmentRow | null = null;
+  try {
+    const from = isPaused ? (["paused"] as const) : (["stopped", "failed"] as const);
+    const begun = isPaused
+      ? ({ operation: "resume", step: "resume", reason: null } as const)
+      : ({ operation: "start", step: "disk", reason: null } as const);
+    started = await rows.transition(row.id, from, "creating", begun);
+    if (started === null) return null;
+    context.faults.hit("start.row");
+    changed(context, started);
+    startInBackground(context, started, { isFresh: false, hasRoom: true });
+    return started;
+  } finally {
+    if (started === null && !context.operations.isBusy(row.id)) admission.release(row.id);
+  }
+}

@@ -1,0 +1,80 @@
+import type { Terminal } from "@microterm/protocol";
+import { openFirstTerminal, toTerminal } from "../../machines/first-terminal.ts";
+import { describeError } from "../../messages/messages.ts";
+import type { PooledMachine } from "../../pool/make.ts";
+import type { GuestAgent } from "../../ports/guest-agent.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { withDeadline } from "../../time/deadline.ts";
+import { watch } from "../running/watch.ts";
+import { AT_REST } from "../state/at-rest.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { liveMachine } from "../state/live-machine.ts";
+
+/** A machine of the pool has nothing to do but to answer: one that takes longer is not worth waiting for. */
+const CLAIM_TIMEOUT_MS = 3_000;
+/** What a machine of the pool has reported of its terminals is true until input arrives. */
+const KNOWN_MS = 2_000;
+
+/** bash reads the host name when it starts: the one that waits would show another one. */
+async function namedTerminal(
+  context: EnvironmentContext,
+  agent: GuestAgent,
+  { terminals }: PooledMachine,
+  signal: AbortSignal,
+): Promise<Terminal> {
+  for (const { id } of terminals) await agent.closeTerminal(id, { signal });
+  return toTerminal(await openFirstTerminal(context, agent, signal));
+}
+
+/**
+ * Makes a machine of the pool an environment's. True when the row is no longer `creating`: it runs, or another request
+ * has taken over. False when the machine would not have it; it is removed then, and the row as it was.
+ */
+export async function claim(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  pooled: PooledMachine,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { rows, faults, clock } = context;
+  const { machine, diskId } = pooled;
+  const named = await rows.transition(row.id, ["creating"], "creating", { machineId: machine.id, diskId });
+  if (named === null) {
+    await context.pool.discard(pooled, "its environment was removed");
+    return true;
+  }
+  faults.hit("claim.row");
+  const live = liveMachine(machine);
+  live.terminals = pooled.terminals;
+  context.live.set(row.id, live);
+  try {
+    const error = () => new Error(`it did not answer within ${CLAIM_TIMEOUT_MS / 1000} s`);
+    await withDeadline({ clock, timeoutMs: CLAIM_TIMEOUT_MS, error, signal }, async (bounded) => {
+      const agent = await machine.agent({ timeoutMs: CLAIM_TIMEOUT_MS, signal: bounded });
+      await agent.claim(row.name, { signal: bounded });
+      if (pooled.name !== row.name) live.terminals = [await namedTerminal(context, agent, pooled, bounded)];
+    });
+  } catch (error) {
+    context.live.delete(row.id);
+    if (signal.aborted) {
+      machine.release();
+      return true;
+    }
+    await context.pool.discard(pooled, describeError(error));
+    const back = await rows.transition(row.id, ["creating"], "creating", { machineId: null, diskId: row.diskId });
+    return back === null;
+  }
+  faults.hit("claim.agent");
+  live.isReady = true;
+  live.knownUntil = clock.now() + KNOWN_MS;
+  if ((await rows.transition(row.id, ["creating"], "running", { ...AT_REST, reason: null })) === null) {
+    context.live.delete(row.id);
+    machine.release();
+    return true;
+  }
+  watch(context, row, live);
+  context.scheduler.claimed(row.id);
+  context.lifetimes.began(row.id);
+  changed(context, row);
+  return true;
+}

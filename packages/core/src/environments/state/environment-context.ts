@@ -1,0 +1,31 @@
+import type { EnvironmentId, OwnerId, Receipt } from "@microterm/protocol";
+import type { Lifetimes } from "../../lifetime/lifetimes.ts";
+import type { MachineContext } from "../../machines/machine-context.ts";
+import type { Pool } from "../../pool/pool.ts";
+import type { EnvironmentRepository } from "../../ports/repository.ts";
+import type { Templates } from "../../templates/templates.ts";
+import type { Changes } from "./changes.ts";
+import type { LiveMachine } from "./live-machine.ts";
+import type { OperationQueue } from "./operation-queue.ts";
+
+/** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
+export interface EnvironmentContext extends MachineContext {
+  readonly rows: EnvironmentRepository;
+  readonly changes: Changes;
+  readonly operations: OperationQueue;
+  readonly templates: Templates;
+  readonly pool: Pool;
+  readonly lifetimes: Lifetimes;
+  /** Machines this process holds. An environment's entry goes before its machine does. */
+  readonly live: Map<EnvironmentId, LiveMachine>;
+  readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
+  /** Consoles of machines that are gone, newest last. */
+  readonly consoles: Map<EnvironmentId, Uint8Array>;
+}
+
+export function changed(
+  { changes }: Pick<EnvironmentContext, "changes">,
+  row: { readonly id: EnvironmentId; readonly owner: OwnerId },
+): void {
+  changes.emit({ kind: "changed", id: row.id, owner: row.owner });
+}

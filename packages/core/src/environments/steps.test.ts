@@ -1,7 +1,0 @@
-import { expect, it } from "vitest";
-import { remarkOn } from "./steps.ts";
-
-it("tells of a start only what is out of the ordinary: a second attempt, a restart of the server", () => {
-  expect(remarkOn({ isResumed: false, retry: null })).toBeNull();
-  expect(remarkOn({ isResumed: true, retry: "no answer" })).toBe("resumed after a restart; second attempt: no answer");
-});

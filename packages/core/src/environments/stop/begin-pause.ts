@@ -1,0 +1,34 @@
+import { PlatformError } from "@microterm/protocol";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { pause } from "./pause.ts";
+
+/** Null where it is another's turn: a pause, or a stop, has begun since the row was read. */
+export async function beginPause(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  reason: string | null,
+): Promise<EnvironmentRow | null> {
+  const { snapshots, driver } = context;
+  if (snapshots === null) {
+    throw new PlatformError(
+      "UNSUPPORTED",
+      `'${row.name}' cannot be paused, because the driver '${driver.name}' keeps no memory: stop it instead`,
+    );
+  }
+  const { machineId } = row;
+  if (machineId === null || !context.live.has(row.id)) {
+    throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is not connected: try again in a moment`);
+  }
+  const snapshotId = context.random.id(16);
+  // A second request must not rename what the first is saving.
+  const free = { operation: null, machineId, snapshotId: null };
+  const patch = { operation: "pause", reason, snapshotId } as const;
+  const asked = await context.rows.transition(row.id, ["running"], "running", patch, free);
+  if (asked === null) return null;
+  context.faults.hit("pause.row");
+  changed(context, row);
+  const pausing = { ...asked, machineId, snapshotId };
+  void context.operations.begin(row.id, (signal) => pause(context, { row: pausing, snapshots, signal }));
+  return asked;
+}

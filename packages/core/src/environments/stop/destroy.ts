@@ -1,0 +1,145 @@
+import { type MachineId, PlatformError, type Receipt } from "@microterm/protocol";
+import { removeMachine } from "../../machines/remove-machine.ts";
+import { describeError } from "../../messages/messages.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import type { Removed } from "../../ports/vm-driver.ts";
+import { AT_REST } from "../state/at-rest.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { pruneImages } from "../state/images.ts";
+import { retryUntilDone } from "../state/retry.ts";
+
+const NOTHING_REMOVED: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
+
+/** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
+const SCANS = 4;
+const SCAN_PAUSE_MS = 250;
+/** States that a destroy begins in. */
+const LIVING = ["creating", "running", "paused", "stopped", "failed"] as const;
+
+/**
+ * Destroys an environment: row, machine, network, disk, in that order, then a search of the host for anything that bears
+ * one of its ids, then the receipt. Each step is safe to repeat, so a process that dies in the middle is followed by one
+ * that begins again; a receipt counts what the process that finished has removed.
+ *
+ * Those that ask while it is under way share it. When it rejects, it goes on in the background until it is done.
+ */
+export function destroy(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  const known = context.destroys.get(row.id);
+  if (known !== undefined) return known;
+  const own = run(context, row).finally(() => context.destroys.delete(row.id));
+  context.destroys.set(row.id, own);
+  own.catch((error: unknown) => {
+    if (context.closing.signal.aborted) return;
+    context.log.error("a destroy failed and goes on in the background", {
+      environment: row.id,
+      error: describeError(error),
+    });
+    void context.operations.begin(row.id, (signal) => again(context, row, signal));
+  });
+  return own;
+}
+
+/** Destroys one whose time to live is over, unless it was given more since the row was read. */
+export async function destroyExpired(context: EnvironmentContext, row: EnvironmentRow): Promise<void> {
+  const { id, expiresAt } = row;
+  const claimed = await context.rows.transition(id, LIVING, "destroying", begun("expire"), { expiresAt });
+  if (claimed !== null) await destroy(context, claimed);
+}
+
+const begun = (operation: "destroy" | "expire") => ({ ...AT_REST, operation, reason: null });
+
+async function again(context: EnvironmentContext, row: EnvironmentRow, signal: AbortSignal): Promise<void> {
+  await retryUntilDone(context, signal, "destroying an environment", async () => {
+    const now = await context.rows.get(row.id);
+    if (now?.state !== "destroying" || context.destroys.has(row.id)) return;
+    const own = finish(context, now).finally(() => context.destroys.delete(row.id));
+    context.destroys.set(row.id, own);
+    await own;
+  });
+}
+
+async function run(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  const { rows, faults } = context;
+  const claimed = (await rows.transition(row.id, LIVING, "destroying", begun("destroy"))) ?? (await rows.get(row.id));
+  if (claimed === null) return receiptOf(context, row);
+  faults.hit("destroy.row");
+  changed(context, row);
+  await context.operations.abort(row.id);
+  return finish(context, claimed);
+}
+
+async function receiptOf(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  const receipt = await context.rows.receipt(row.id, row.owner);
+  if (receipt === null) throw new PlatformError("ENVIRONMENT_NOT_FOUND", `the environment '${row.name}' is gone`);
+  return receipt;
+}
+
+/** From a row in `destroying` to the receipt. */
+async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  const { rows, driver, faults, clock } = context;
+  const live = context.live.get(row.id);
+  context.live.delete(row.id);
+
+  // The row names its last machine; one that an earlier attempt to boot left behind bears the environment's label.
+  const labelled = (await driver.list()).filter((found) => found.environmentId === row.id);
+  const machines = new Set<MachineId>(labelled.map((found) => found.machineId));
+  if (row.machineId !== null) machines.add(row.machineId);
+  if (live !== undefined) machines.add(live.machine.id);
+
+  const counts: Removed[] = [];
+  for (const id of machines) {
+    counts.push(await removeMachine(context, id, live?.machine.id === id ? live.machine : undefined));
+  }
+  faults.hit("destroy.machine");
+  for (const id of machines) await context.network.detach(id);
+  faults.hit("destroy.network");
+  let disk = await driver.removeDisk(row.diskId);
+  const saved = row.snapshotId === null ? null : await context.snapshots?.removeSnapshot(row.snapshotId);
+  if (saved != null) disk = { files: disk.files + saved.files, bytes: disk.bytes + saved.bytes };
+  faults.hit("destroy.disk");
+
+  const ids = [...new Set([...machines, row.id, row.diskId, ...(row.snapshotId === null ? [] : [row.snapshotId])])];
+  let left = await driver.leftovers(ids);
+  for (let scans = 1; left.length > 0 && scans < SCANS; scans++) {
+    context.log.warn("something is left of a destroyed environment", { environment: row.id, left: left.join(", ") });
+    await clock.sleep(SCAN_PAUSE_MS, context.closing.signal);
+    for (const id of machines) counts.push(await driver.remove(id));
+    const more = await driver.removeDisk(row.diskId);
+    disk = { files: disk.files + more.files, bytes: disk.bytes + more.bytes };
+    left = await driver.leftovers(ids);
+  }
+  if (left.length > 0) {
+    context.log.error("an environment was destroyed but something is left of it", {
+      environment: row.id,
+      left: left.join(", "),
+    });
+  }
+  faults.hit("destroy.scan");
+
+  const total = counts.reduce(add, NOTHING_REMOVED);
+  await rows.finish(row.id, row.owner, {
+    environment: row.id,
+    name: row.name,
+    destroyedAt: new Date(clock.now()).toISOString(),
+    cause: row.operation === "expire" ? "expiry" : "request",
+    removed: { ...total, files: total.files + disk.files, diskBytes: disk.bytes },
+    left: [...left],
+  });
+  faults.hit("destroy.receipt");
+  void pruneImages(context);
+  context.consoles.delete(row.id);
+  context.lifetimes.forget(row.id);
+  context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });
+  // Read back: where another process finished first, its receipt is the one.
+  return receiptOf(context, row);
+}
+
+function add(one: Removed, other: Removed): Removed {
+  return {
+    processes: one.processes + other.processes,
+    cgroups: one.cgroups + other.cgroups,
+    sockets: one.sockets + other.sockets,
+    files: one.files + other.files,
+    uids: one.uids + other.uids,
+  };
+}

@@ -1,0 +1,32 @@
+import type { EnvironmentId } from "@microterm/protocol";
+import { releaseMachine } from "../../machines/remove-machine.ts";
+import { AT_REST } from "../state/at-rest.ts";
+import { keepConsole } from "../state/console.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { retryUntilDone } from "../state/retry.ts";
+import { powerOff } from "./power-off.ts";
+
+/**
+ * Ends a running environment's machine and keeps its disk. The row names the operation, and why, so that a server that dies
+ * in here leaves the intention behind. When `signal` aborts, the request that took over ends the machine.
+ */
+export async function stop(context: EnvironmentContext, id: EnvironmentId, signal: AbortSignal): Promise<void> {
+  const { rows, driver, faults } = context;
+  const row = await rows.get(id);
+  if (row?.state !== "running") return;
+  const live = context.live.get(id);
+  if (live !== undefined) {
+    if (driver.capabilities.supportsPowerOff) await powerOff(context, live.machine, signal);
+    if (signal.aborted || context.closing.signal.aborted) return;
+    await keepConsole(context, id, live.machine);
+    context.live.delete(id);
+  }
+  faults.hit("stop.poweroff");
+  await retryUntilDone(context, signal, "stopping an environment", async () => {
+    if (row.machineId !== null) await releaseMachine(context, row.machineId, live?.machine);
+    faults.hit("stop.machine");
+    await rows.transition(id, ["running"], "stopped", { ...AT_REST, machineId: null, snapshotId: null });
+    faults.hit("stop.stopped");
+    changed(context, row);
+  });
+}

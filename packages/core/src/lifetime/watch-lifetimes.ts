@@ -1,0 +1,145 @@
+import type { EnvironmentId } from "@microterm/protocol";
+import { describeError } from "../messages/messages.ts";
+import type { Clock, Log } from "../ports/clock.ts";
+import type { GuestMetrics } from "../ports/guest-agent.ts";
+import type { EnvironmentRow } from "../ports/repository.ts";
+import { nap } from "../time/nap.ts";
+import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
+import type { Lifetimes } from "./lifetimes.ts";
+
+/** Above this share of one CPU a guest is at work, with or without clients. An idle one uses well below 1 %. */
+const BUSY_SHARE = 0.05;
+/** A guest is asked what it uses so often at most; a time-out shorter than three of these is looked at more often. */
+const SAMPLE_MS = 20_000;
+const SHORTEST_SAMPLE_MS = 1_000;
+/** Several changes at once are handled together, after the callers that wait for them. */
+const BATCH_MS = 200;
+const LONGEST_SLEEP_MS = 60_000;
+
+export interface LifetimeParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lifetimes: Lifetimes;
+  canPause(row: EnvironmentRow): boolean;
+  listTimed(): Promise<readonly EnvironmentRow[]>;
+  /** Rejects when the guest does not answer. */
+  metrics(id: EnvironmentId): Promise<GuestMetrics>;
+  /** For a person, why: `idle for 30 minutes`. */
+  end(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<unknown>;
+  /** Returns what ends it. */
+  subscribe(listener: () => void): () => void;
+}
+
+/** Pauses, stops and removes environments in their time until `signal` aborts. Once, after the recovery. */
+export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void {
+  const { clock, log, lifetimes } = parts;
+  const { samples, sampledAt, wakeup } = lifetimes;
+  /** What is being ended now. */
+  const ending = new Set<EnvironmentId>();
+
+  const planOf = (row: EnvironmentRow): LifetimePlan =>
+    planLifetime({
+      now: clock.now(),
+      state: row.state,
+      createdAt: Date.parse(row.createdAt),
+      expiresAt: row.expiresAt === null ? null : Date.parse(row.expiresAt),
+      idleTimeoutMs: row.idleTimeoutSeconds === null || isLeaving(row) ? null : row.idleTimeoutSeconds * 1000,
+      usedAt: lifetimes.usedAt(row.id),
+      canPause: parts.canPause(row),
+    });
+
+  /** Counts a guest's work as use. A guest says what it likes: at worst it keeps itself awake, as any program in it can. */
+  async function sample(row: EnvironmentRow): Promise<void> {
+    sampledAt.set(row.id, clock.now());
+    try {
+      const { cpu } = await parts.metrics(row.id);
+      const now = { at: clock.now(), busyMs: cpu.userMs + cpu.systemMs };
+      const before = samples.get(row.id);
+      samples.set(row.id, now);
+      if (before === undefined) return;
+      const share = (now.busyMs - before.busyMs) / Math.max(1, now.at - before.at);
+      if (share > BUSY_SHARE) lifetimes.note(row.id);
+    } catch (error) {
+      samples.delete(row.id);
+      log.info("an environment's use could not be read", { environment: row.id, error: describeError(error) });
+    }
+  }
+
+  /** Resolves with the time at which it wants to be looked at again; null: never. */
+  async function look(row: EnvironmentRow): Promise<number | null> {
+    if (ending.has(row.id)) return null;
+    const isWatched = row.state === "running" && row.idleTimeoutSeconds !== null && !isLeaving(row);
+    if (isWatched && clock.now() >= (sampledAt.get(row.id) ?? 0) + sampleEveryMs(row)) await sample(row);
+    let plan = planOf(row);
+    if (plan.action === "pause" || plan.action === "stop") {
+      // Once more before it loses its CPU: it may have begun to compute since.
+      await sample(row);
+      plan = planOf(row);
+    }
+    if (plan.action !== "none") {
+      // Not waited for: a whole destroy is in it, and the time of other environments goes on meanwhile.
+      ending.add(row.id);
+      void end(row, plan.action).finally(() => ending.delete(row.id));
+      return null;
+    }
+    lifetimes.setNotice(row, plan.notice);
+    if (!isWatched || plan.nextAt === null) return plan.nextAt;
+    return Math.min(plan.nextAt, (sampledAt.get(row.id) ?? clock.now()) + sampleEveryMs(row));
+  }
+
+  async function end(row: EnvironmentRow, action: "pause" | "stop" | "destroy"): Promise<void> {
+    const reason =
+      action === "destroy" ? "its time to live is over" : `idle for ${duration(row.idleTimeoutSeconds ?? 0)}`;
+    log.info("an environment's time has come", { environment: row.id, action, reason });
+    // Whatever becomes of it, it is not tried again before its time has passed once more.
+    lifetimes.ending(row.id);
+    try {
+      await parts.end(action, row, reason);
+    } catch (error) {
+      log.warn("an environment could not be ended in its time", { environment: row.id, error: describeError(error) });
+    }
+  }
+
+  async function work(): Promise<void> {
+    while (!signal.aborted) {
+      // Before they are listed: what changes while they are looked at is looked at again.
+      const woken = wakeup.next();
+      const rows = await parts.listTimed();
+      lifetimes.dropNoticesBut(rows);
+      // Each by itself: one guest that does not answer delays no other environment.
+      const looks = await Promise.all(rows.map(look));
+      const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
+      const hasChanged = await nap({ clock, ms: Math.max(1, nextAt - clock.now()), woken, signal });
+      if (hasChanged) await clock.sleep(BATCH_MS, signal);
+    }
+  }
+
+  const unsubscribe = parts.subscribe(() => wakeup.wake());
+  signal.addEventListener("abort", unsubscribe, { once: true });
+  void (async () => {
+    while (!signal.aborted) {
+      try {
+        await work();
+      } catch (error) {
+        if (signal.aborted) return;
+        log.error("lifetimes could not be looked after", { error: describeError(error) });
+        await clock.sleep(LONGEST_SLEEP_MS, signal).catch(() => {});
+      }
+    }
+  })();
+}
+
+const sampleEveryMs = (row: EnvironmentRow): number =>
+  Math.max(SHORTEST_SAMPLE_MS, Math.min(SAMPLE_MS, ((row.idleTimeoutSeconds ?? 0) * 1000) / 3));
+
+/** It is being paused or stopped already: there is nothing left to be idle for, and its guest may be frozen. */
+function isLeaving({ operation }: EnvironmentRow): boolean {
+  return operation === "pause" || operation === "stop";
+}
+
+/** `90 s`, `30 minutes`, `8 hours`. */
+function duration(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600} hour${seconds === 3600 ? "" : "s"}`;
+  if (seconds % 60 === 0) return `${seconds / 60} minute${seconds === 60 ? "" : "s"}`;
+  return `${seconds} s`;
+}

@@ -1,0 +1,80 @@
+import { PlatformError } from "@microterm/protocol";
+import type { VmDriver } from "../ports/vm-driver.ts";
+import type { EnvironmentLimits } from "./limits.ts";
+
+/** What a boot is about to take. */
+export interface Demand {
+  readonly memoryMib: number;
+  readonly cpus: number;
+  /** 0 when the disk is there already or the driver has none. */
+  readonly diskMib: number;
+}
+
+/** Keeps boots from being begun that the host has no room for. */
+export interface Admission {
+  /**
+   * Resolves when the host has room beside all else that is being booted now, and holds the room until `release`. `id`
+   * is an environment's, or whatever else names who asks. Rejects with `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`.
+   */
+  reserve(id: string, demand: Demand): Promise<void>;
+  /** Safe to repeat. Once a machine runs, or has failed, what it takes shows in the host's own figures. */
+  release(id: string): void;
+}
+
+export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Admission {
+  const reserved = new Map<string, number>();
+  let turn: Promise<unknown> = Promise.resolve();
+
+  async function decide(id: string, demand: Demand): Promise<void> {
+    const { memory, disk } = await driver.resources();
+    const needed = demand.memoryMib + driver.capabilities.overheadMib(demand);
+    // Asked for again, it takes the place of what it holds already.
+    const booting = [...reserved].reduce((sum, [holder, mib]) => (holder === id ? sum : sum + mib), 0);
+    const free = memory.availableMib - limits.memoryReserveMib - booting;
+    if (needed > free) {
+      throw new PlatformError(
+        "HOST_OUT_OF_MEMORY",
+        `${needed} MiB of memory are needed and the host has ${Math.max(0, Math.floor(free))} MiB to give`,
+        { details: { neededMib: needed, freeMib: Math.max(0, Math.floor(free)) } },
+      );
+    }
+    // Disks are sparse: each must fit by itself, and together they may be larger than what is free.
+    const room = disk.freeMib - limits.diskReserveMib;
+    if (demand.diskMib > room) {
+      throw new PlatformError(
+        "HOST_OUT_OF_DISK",
+        `a disk of ${demand.diskMib} MiB was asked for and the host has ${Math.max(0, Math.floor(room))} MiB to give`,
+        { details: { neededMib: demand.diskMib, freeMib: Math.max(0, Math.floor(room)) } },
+      );
+    }
+    reserved.set(id, needed);
+  }
+
+  return {
+    reserve(id, demand) {
+      // One at a time: two that are asked at once must not both be given the last room.
+      const decided = turn.then(() => decide(id, demand));
+      turn = decided.catch(() => {});
+      return decided;
+    },
+    release(id) {
+      reserved.delete(id);
+    },
+  };
+}
+
+/** Room on the host for what a user waits for; machines of the pool are evicted for it, one after another. */
+export async function reserveEvictingPool(
+  { admission, pool }: { readonly admission: Admission; readonly pool: { evict(): Promise<boolean> } },
+  id: string,
+  demand: Demand,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await admission.reserve(id, demand);
+    } catch (error) {
+      const isShort = error instanceof PlatformError && error.code === "HOST_OUT_OF_MEMORY";
+      if (!isShort || !(await pool.evict())) throw error;
+    }
+  }
+}
