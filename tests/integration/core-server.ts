@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import {
+  createDriverRegistry,
   createEnvironmentService,
+  type DriverRegistryOptions,
   type EnvironmentLimits,
   type EnvironmentService,
   type Faults,
@@ -28,6 +30,8 @@ export interface Parts {
 export interface ServerOptions {
   readonly faults?: Faults;
   readonly limits?: Partial<EnvironmentLimits>;
+  /** What the server has beside or instead of its own process driver; that alone by default. */
+  readonly registry?: (own: VmDriver) => DriverRegistryOptions;
 }
 
 /** What one server process holds; several after each other stand for restarts. */
@@ -50,12 +54,13 @@ export async function openServer({ folder, agentBinary }: Parts, options: Server
   const driver = createProcessDriver({ agentBinary, directory: machinesOf(folder), log });
   const service = createEnvironmentService({
     storage,
-    driver,
+    drivers: createDriverRegistry(options.registry?.(driver) ?? { default: driver }),
     network: createLoopbackNetwork(),
     clock: systemClock,
     random: systemRandom,
     log,
-    ...options,
+    ...(options.faults === undefined ? {} : { faults: options.faults }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   return {
     service,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createEnvironmentService, type EnvironmentService } from "@microterm/core";
+import { createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
 import { systemClock, systemRandom } from "@microterm/core/testing";
 import { createQemuDriver, proveKvm } from "@microterm/drivers";
 import { createLoopbackNetwork } from "@microterm/networks";
@@ -33,7 +33,7 @@ beforeAll(async () => {
   const driver = createQemuDriver({ ...qemuOptions(daemon), log });
   service = createEnvironmentService({
     storage,
-    driver,
+    drivers: createDriverRegistry({ default: driver }),
     network: createLoopbackNetwork(),
     clock: systemClock,
     random: systemRandom,

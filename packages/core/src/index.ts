@@ -10,6 +10,11 @@ export {
   type IdempotentRequest,
   idempotent,
 } from "./idempotency/idempotent.ts";
+export {
+  createDriverRegistry,
+  type DriverRegistry,
+  type DriverRegistryOptions,
+} from "./machines/driver-registry.ts";
 export * from "./machines/faults.ts";
 export type { EnvironmentLimits } from "./machines/limits.ts";
 export type * from "./ports/abortable.ts";

@@ -1,16 +1,24 @@
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import type { Log, NetworkProvider, Storage, VmDriver } from "@microterm/core";
+import {
+  createDriverRegistry,
+  type DriverRegistry,
+  type Log,
+  type NetworkProvider,
+  type Storage,
+  type VmDriver,
+} from "@microterm/core";
 import { createProcessDriver, createQemuDriver } from "@microterm/drivers";
 import { createHostDaemonClient } from "@microterm/host";
 import { createLoopbackNetwork } from "@microterm/networks";
 import { acquireServerLock, createSqliteStorage, type ServerLock } from "@microterm/storage";
-import type { Config } from "./config.ts";
+import type { Config, DriverConfig } from "./config.ts";
+import { openKnownDrivers } from "./process/known-drivers.ts";
 
 /** What core needs of the world outside. */
 export interface Adapters {
   readonly storage: Storage;
-  readonly driver: VmDriver;
+  readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
 }
 
@@ -25,10 +33,36 @@ export function lockData(folder: string): ServerLock {
 /** The one place that picks adapters. `folder` is the server's own, below the data folder. */
 export async function compose(config: Config, folder: string, log: Log): Promise<Adapters> {
   const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
-  return { storage, driver: createDriver(config, folder, log), network: createLoopbackNetwork() };
+  const drivers = await createDrivers(config, { folder, log, storage });
+  return { storage, drivers, network: createLoopbackNetwork() };
 }
 
-function createDriver(config: Config, folder: string, log: Log): VmDriver {
+interface Place {
+  readonly folder: string;
+  readonly log: Log;
+  readonly storage: Storage;
+}
+
+/**
+ * The driver that the server was started with, and each other one that an environment of this data folder runs on: made
+ * as it was by the last server that was started with it.
+ */
+async function createDrivers(config: Config, place: Place): Promise<DriverRegistry> {
+  const known = openKnownDrivers(join(place.folder, "drivers.json"));
+  known.remember(config);
+  const others: VmDriver[] = [];
+  const absent = new Map<string, string>();
+  const rows = await place.storage.environments.list();
+  for (const name of new Set(rows.map((row) => row.driver))) {
+    if (name === config.driver) continue;
+    const found = known.find(name);
+    if ("absence" in found) absent.set(name, found.absence);
+    else others.push(createDriver(found, config.data, place));
+  }
+  return createDriverRegistry({ default: createDriver(config, config.data, place), others, absent });
+}
+
+function createDriver(config: DriverConfig, data: string, { folder, log }: Place): VmDriver {
   switch (config.driver) {
     case "process": {
       const directory = join(folder, "process");
@@ -37,8 +71,8 @@ function createDriver(config: Config, folder: string, log: Log): VmDriver {
     }
     case "qemu":
       return createQemuDriver({
-        daemon: createHostDaemonClient({ socketPath: join(config.data, "host/run/host.sock") }),
-        machinesDir: join(config.data, "host/machines"),
+        daemon: createHostDaemonClient({ socketPath: join(data, "host/run/host.sock") }),
+        machinesDir: join(data, "host/machines"),
         image: config.image,
         accelerator: config.accelerator,
         acceleratorReason: config.acceleratorReason,

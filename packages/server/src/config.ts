@@ -60,24 +60,29 @@ const shared = {
   fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),
 } as const;
 
-const ProcessConfig = z.strictObject({
-  ...shared,
+const processDriver = {
   driver: z.literal("process"),
   /** The agent's binary, run on the host as the server's own user. */
   agent: existing,
-});
+} as const;
 
-const QemuConfig = z.strictObject({
-  ...shared,
+const qemuDriver = {
   driver: z.literal("qemu"),
   /** Key of an image that the daemon has. */
   image: z.string().regex(/^[a-z0-9-]{8,64}$/, "must be an image's key"),
   accelerator: Accelerator.exclude(["none"]),
   /** How the accelerator was proven or refuted, for a person. */
   acceleratorReason: z.string().min(1).default("not examined"),
-});
+} as const;
 
-const Config = z.discriminatedUnion("driver", [ProcessConfig, QemuConfig]);
+/** What a driver is made with. */
+export const DriverConfig = z.discriminatedUnion("driver", [z.object(processDriver), z.object(qemuDriver)]);
+export type DriverConfig = Readonly<z.infer<typeof DriverConfig>>;
+
+const Config = z.discriminatedUnion("driver", [
+  z.strictObject({ ...shared, ...processDriver }),
+  z.strictObject({ ...shared, ...qemuDriver }),
+]);
 export type Config = Readonly<z.infer<typeof Config>>;
 
 /** Every fault of a configuration at once, one a line. */

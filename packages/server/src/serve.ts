@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createCredentialService, createEnvironmentService, type Storage } from "@microterm/core";
+import { createCredentialService, createEnvironmentService } from "@microterm/core";
 import { OwnerId } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -52,8 +52,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const log = createLogger(config, folder);
   exitOnBugs(log);
   const adapters = await compose(config, folder, coreLog(log));
-  const { storage, driver, network } = adapters;
-  await refuseOtherDrivers(storage, driver.name);
+  const { storage, drivers, network } = adapters;
   const core = { storage, clock: systemClock, random: systemRandomness };
   const credentials = createCredentialService({
     ...core,
@@ -77,13 +76,13 @@ export async function serve(config: Config): Promise<RunningServer> {
     environments,
     credentials,
     storage,
-    driver,
+    drivers,
     network,
     addresses,
     authenticator: createAuthenticator({ credentials, addresses, access }),
     connections: createLiveConnections(credentials),
     connectionLimit: createConnectionLimit(),
-    readiness: createReadiness(storage, driver),
+    readiness: createReadiness(storage, drivers.default),
     terminals: createTerminalHubs({
       environments,
       folder,
@@ -104,7 +103,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const url = `http://${LISTEN_ADDRESS}:${port}`;
   const whereabouts = join(folder, "server.json");
   writeFileAtomic(whereabouts, JSON.stringify({ url, pid: process.pid, startedAt: new Date().toISOString() }));
-  log.info({ url, driver: driver.name, version: VERSION }, "listening");
+  log.info({ url, driver: drivers.default.name, version: VERSION }, "listening");
   const stopping = new AbortController();
   const recovering = recover(environments, services.readiness, { log, signal: stopping.signal });
   const sweeper = setInterval(() => {
@@ -132,17 +131,6 @@ export async function serve(config: Config): Promise<RunningServer> {
       log.info("stopped");
     },
   };
-}
-
-/** Another driver could neither find an environment's machine nor keep its promise of isolation. */
-async function refuseOtherDrivers(storage: Storage, driver: string): Promise<void> {
-  const other = (await storage.environments.list()).find((row) => row.driver !== driver);
-  if (other === undefined) return;
-  await storage.close();
-  throw new StartError(
-    `The environment '${other.name}' in this data folder is of the driver ${other.driver}, and ${driver} was asked for. ` +
-      `Try: ./microterm up --driver ${other.driver}, or --data with another folder`,
-  );
 }
 
 function lockFolder(folder: string): ReturnType<typeof lockData> {

@@ -1,4 +1,4 @@
-import type { CredentialService, EnvironmentService, NetworkProvider, Storage, VmDriver } from "@microterm/core";
+import type { CredentialService, DriverRegistry, EnvironmentService, NetworkProvider, Storage } from "@microterm/core";
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -19,7 +19,7 @@ export interface Services {
   readonly environments: EnvironmentService;
   readonly credentials: CredentialService;
   readonly storage: Storage;
-  readonly driver: VmDriver;
+  readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
   readonly authenticator: Authenticator;
   readonly addresses: Addresses;

@@ -20,12 +20,12 @@ function admissionOn(memoryMib: number, freeMib: number) {
       cpus: 2,
     }),
   } as unknown as VmDriver;
-  return createAdmission(driver, { ...DEFAULT_LIMITS, memoryReserveMib: 100, diskReserveMib: 100 });
+  return { driver, ...createAdmission({ ...DEFAULT_LIMITS, memoryReserveMib: 100, diskReserveMib: 100 }) };
 }
 
 it("gives the last room to one of many that ask at once", async () => {
   const admission = admissionOn(1300, 5000);
-  const asked = ids.map((id) => admission.reserve(id, { memoryMib: 500, cpus: 1, diskMib: 2048 }));
+  const asked = ids.map((id) => admission.reserve(admission.driver, id, { memoryMib: 500, cpus: 1, diskMib: 2048 }));
   const answers = await Promise.allSettled(asked);
   expect(answers.map((one) => one.status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
   expect(answers[2]).toMatchObject({ reason: { code: "HOST_OUT_OF_MEMORY", details: { neededMib: 600, freeMib: 0 } } });
@@ -33,30 +33,32 @@ it("gives the last room to one of many that ask at once", async () => {
 
 it("has room again once a boot has ended, and holds nothing for a refusal", async () => {
   const admission = admissionOn(800, 5000);
-  await expect(admission.reserve(ids[0], { memoryMib: 601, cpus: 1, diskMib: 0 })).rejects.toThrow(
+  await expect(admission.reserve(admission.driver, ids[0], { memoryMib: 601, cpus: 1, diskMib: 0 })).rejects.toThrow(
     /701 MiB .* 700 MiB/,
   );
-  await admission.reserve(ids[1], { memoryMib: 600, cpus: 1, diskMib: 0 });
-  await expect(admission.reserve(ids[2], { memoryMib: 1, cpus: 1, diskMib: 0 })).rejects.toThrow();
+  await admission.reserve(admission.driver, ids[1], { memoryMib: 600, cpus: 1, diskMib: 0 });
+  await expect(admission.reserve(admission.driver, ids[2], { memoryMib: 1, cpus: 1, diskMib: 0 })).rejects.toThrow();
   admission.release(ids[1]);
   admission.release(ids[1]);
-  await admission.reserve(ids[2], { memoryMib: 600, cpus: 1, diskMib: 0 });
+  await admission.reserve(admission.driver, ids[2], { memoryMib: 600, cpus: 1, diskMib: 0 });
 });
 
 it("refuses a disk that alone is more than what is free", async () => {
   const admission = admissionOn(8000, 2148);
-  await expect(admission.reserve(ids[0], { memoryMib: 128, cpus: 1, diskMib: 2049 })).rejects.toMatchObject({
+  await expect(
+    admission.reserve(admission.driver, ids[0], { memoryMib: 128, cpus: 1, diskMib: 2049 }),
+  ).rejects.toMatchObject({
     code: "HOST_OUT_OF_DISK",
   });
-  await admission.reserve(ids[1], { memoryMib: 128, cpus: 1, diskMib: 2048 });
-  await admission.reserve(ids[2], { memoryMib: 128, cpus: 1, diskMib: 2048 });
+  await admission.reserve(admission.driver, ids[1], { memoryMib: 128, cpus: 1, diskMib: 2048 });
+  await admission.reserve(admission.driver, ids[2], { memoryMib: 128, cpus: 1, diskMib: 2048 });
 });
 
 it("counts what an environment holds already once when it asks again", async () => {
   const admission = admissionOn(800, 5000);
-  await admission.reserve(ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
-  await admission.reserve(ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
-  await expect(admission.reserve(ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 })).rejects.toThrow();
+  await admission.reserve(admission.driver, ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  await admission.reserve(admission.driver, ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  await expect(admission.reserve(admission.driver, ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 })).rejects.toThrow();
 });
 
 it("evicts one machine of the pool after another, and refuses once it has none left", async () => {
@@ -69,7 +71,7 @@ it("evicts one machine of the pool after another, and refuses once it has none l
       cpus: 2,
     }),
   } as unknown as VmDriver;
-  const admission = createAdmission(driver, { ...DEFAULT_LIMITS, memoryReserveMib: 100 });
+  const admission = createAdmission({ ...DEFAULT_LIMITS, memoryReserveMib: 100 });
   let waiting = 3;
   const pool = {
     evict: async () => {
@@ -79,9 +81,9 @@ it("evicts one machine of the pool after another, and refuses once it has none l
       return true;
     },
   };
-  await reserveEvictingPool({ admission, pool }, ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  await reserveEvictingPool({ admission, pool }, driver, ids[0], { memoryMib: 500, cpus: 1, diskMib: 0 });
   expect(waiting).toBe(1);
-  const more = reserveEvictingPool({ admission, pool }, ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 });
+  const more = reserveEvictingPool({ admission, pool }, driver, ids[1], { memoryMib: 500, cpus: 1, diskMib: 0 });
   await expect(more).rejects.toMatchObject({ code: "HOST_OUT_OF_MEMORY" });
   expect(waiting).toBe(0);
 });

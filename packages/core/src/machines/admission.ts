@@ -16,16 +16,16 @@ export interface Admission {
    * Resolves when the host has room beside all else that is being booted now, and holds the room until `release`. `id`
    * is an environment's, or whatever else names who asks. Rejects with `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`.
    */
-  reserve(id: string, demand: Demand): Promise<void>;
+  reserve(driver: VmDriver, id: string, demand: Demand): Promise<void>;
   /** Safe to repeat. Once a machine runs, or has failed, what it takes shows in the host's own figures. */
   release(id: string): void;
 }
 
-export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Admission {
+export function createAdmission(limits: EnvironmentLimits): Admission {
   const reserved = new Map<string, number>();
   let turn: Promise<unknown> = Promise.resolve();
 
-  async function decide(id: string, demand: Demand): Promise<void> {
+  async function decide(driver: VmDriver, id: string, demand: Demand): Promise<void> {
     const { memory, disk } = await driver.resources();
     const needed = demand.memoryMib + driver.capabilities.overheadMib(demand);
     // Asked for again, it takes the place of what it holds already.
@@ -51,9 +51,9 @@ export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Ad
   }
 
   return {
-    reserve(id, demand) {
+    reserve(driver, id, demand) {
       // One at a time: two that are asked at once must not both be given the last room.
-      const decided = turn.then(() => decide(id, demand));
+      const decided = turn.then(() => decide(driver, id, demand));
       turn = decided.catch(() => {});
       return decided;
     },
@@ -66,12 +66,13 @@ export function createAdmission(driver: VmDriver, limits: EnvironmentLimits): Ad
 /** Room on the host for what a user waits for; machines of the pool are evicted for it, one after another. */
 export async function reserveEvictingPool(
   { admission, pool }: { readonly admission: Admission; readonly pool: { evict(): Promise<boolean> } },
+  driver: VmDriver,
   id: string,
   demand: Demand,
 ): Promise<void> {
   for (;;) {
     try {
-      return await admission.reserve(id, demand);
+      return await admission.reserve(driver, id, demand);
     } catch (error) {
       const isShort = error instanceof PlatformError && error.code === "HOST_OUT_OF_MEMORY";
       if (!isShort || !(await pool.evict())) throw error;

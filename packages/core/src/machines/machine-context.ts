@@ -1,16 +1,14 @@
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
 import type { NetworkProvider } from "../ports/network.ts";
-import type { VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import type { Admission } from "./admission.ts";
+import type { DriverRegistry } from "./driver-registry.ts";
 import type { Faults } from "./faults.ts";
 import type { EnvironmentLimits } from "./limits.ts";
 import type { StartScheduler } from "./start-scheduler.ts";
 
 /** What environments, templates and the pool share: all that is needed to make a machine and to remove it. */
 export interface MachineContext {
-  readonly driver: VmDriver;
-  /** The driver's; null where it has none. */
-  readonly snapshots: VmSnapshots | null;
+  readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
   readonly clock: Clock;
   readonly random: Randomness;

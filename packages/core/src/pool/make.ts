@@ -5,7 +5,7 @@ import type { MachineContext } from "../machines/machine-context.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
 import { describeError } from "../messages/messages.ts";
-import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
+import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../time/deadline.ts";
 
 const MAKE_MS = 60_000;
@@ -22,6 +22,7 @@ export interface PooledMachine {
 
 export interface MakePooled {
   readonly name: string;
+  readonly driver: VmDriver;
   readonly snapshots: VmSnapshots;
   readonly size: Size;
   readonly template: string;
@@ -40,8 +41,8 @@ interface Made {
  * its name. When it rejects nothing is left; when `signal` aborts, all is left as it stands.
  */
 export async function makePooled(context: MachineContext, wish: MakePooled): Promise<PooledMachine> {
-  const { driver, network, clock, faults } = context;
-  const { name, snapshots, template, machineId } = wish;
+  const { network, clock, faults } = context;
+  const { name, driver, snapshots, template, machineId } = wish;
   const { memoryMib, cpus } = SIZES[wish.size];
   const diskId = machineId as string;
   const made: Made = { restoring: null, machine: null };
@@ -67,7 +68,7 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
     if (made.restoring !== null) await endedWithin(clock, RELEASE_TIMEOUT_MS, made.restoring);
     if (wish.signal.aborted) made.machine?.release();
     else {
-      await releaseMachine(context, machineId, made.machine ?? undefined)
+      await releaseMachine(context, driver, { id: machineId, held: made.machine })
         .then(() => driver.removeDisk(diskId))
         .catch((left: unknown) => {
           context.log.error("a machine of the pool is left behind", {

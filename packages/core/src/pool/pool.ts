@@ -3,6 +3,7 @@ import type { MachineContext } from "../machines/machine-context.ts";
 import { randomName } from "../machines/names.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
 import { describeError } from "../messages/messages.ts";
+import type { VmDriver } from "../ports/vm-driver.ts";
 import type { Templates } from "../templates/templates.ts";
 import { nap } from "../time/nap.ts";
 import { createWakeup } from "../time/wakeup.ts";
@@ -41,8 +42,15 @@ const LOW_MEMORY_MS = 30_000;
 /** How often the host's memory is looked at while machines wait. */
 const WATCH_MS = 15_000;
 
-export function createPool(context: MachineContext, templates: Templates, wanted: number): Pool {
-  const { driver, snapshots, clock, log, scheduler, closing, limits } = context;
+export interface PoolOptions {
+  readonly driver: VmDriver;
+  readonly templates: Templates;
+  readonly wanted: number;
+}
+
+export function createPool(context: MachineContext, { driver, templates, wanted }: PoolOptions): Pool {
+  const { snapshots } = driver;
+  const { clock, log, scheduler, closing, limits } = context;
   const { signal } = closing;
   const size = DEFAULT_SIZE;
   const ready: PooledMachine[] = [];
@@ -67,7 +75,7 @@ export function createPool(context: MachineContext, templates: Templates, wanted
     offered.delete(name);
     log.info("a machine of the pool is removed", { machine: machine.id, reason: why });
     try {
-      await releaseMachine(context, machine.id, machine);
+      await releaseMachine(context, driver, { id: machine.id, held: machine });
       await driver.removeDisk(diskId);
     } catch (error) {
       log.error("a machine of the pool is left behind", { machine: machine.id, error: describeError(error) });
@@ -94,8 +102,8 @@ export function createPool(context: MachineContext, templates: Templates, wanted
     const machineId = MachineId.parse(context.random.id(16));
     const name = randomName(context.random, 0);
     try {
-      await context.admission.reserve(machineId, SIZES[size]);
-      keep(await makePooled(context, { name, snapshots, size, template, machineId, signal }));
+      await context.admission.reserve(driver, machineId, SIZES[size]);
+      keep(await makePooled(context, { name, driver, snapshots, size, template, machineId, signal }));
       failures = 0;
       reason = null;
     } catch (error) {

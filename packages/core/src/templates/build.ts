@@ -3,7 +3,7 @@ import { bootIdentity } from "../machines/identity.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
-import type { Machine, VmSnapshots } from "../ports/vm-driver.ts";
+import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../time/deadline.ts";
 import { runToEnd } from "./run-to-end.ts";
 
@@ -29,6 +29,7 @@ const WARMING: readonly (readonly string[])[] = [
 export const BUILD_VERSION = JSON.stringify({ version: 1, warming: WARMING });
 
 export interface Build {
+  readonly driver: VmDriver;
   readonly snapshots: VmSnapshots;
   readonly size: Size;
   readonly key: string;
@@ -41,11 +42,11 @@ export interface Build {
  * stays; what cannot be removed is left to the next start's recovery.
  */
 export async function buildTemplate(context: MachineContext, build: Build): Promise<void> {
-  const { driver, clock, admission, log } = context;
-  const { size, signal } = build;
+  const { clock, admission, log } = context;
+  const { driver, size, signal } = build;
   // Its disk has its name: both are unowned, and a recovery removes them together.
   const machineId = MachineId.parse(context.random.id(16));
-  await admission.reserve(machineId, SIZES[size]);
+  await admission.reserve(driver, machineId, SIZES[size]);
   const made: Made = { machine: null, making: null };
   let step: TemplateStep = "disk";
   const error = () => new Error(`no end of step '${step}' ${BUILD_MS / 1000} s after the start`);
@@ -63,7 +64,7 @@ export async function buildTemplate(context: MachineContext, build: Build): Prom
       await endedWithin(clock, signal.aborted ? LAST_RELEASE_TIMEOUT_MS : RELEASE_TIMEOUT_MS, made.making);
     // The template is there or is not: what is left of its making must not decide about that.
     try {
-      await releaseMachine(context, machineId, made.machine ?? undefined);
+      await releaseMachine(context, driver, { id: machineId, held: made.machine });
       await driver.removeDisk(machineId);
     } catch (cause) {
       log.error("what a template was made of is left behind", { machine: machineId, error: String(cause) });
@@ -78,8 +79,8 @@ interface Made {
 }
 
 async function run(context: MachineContext, build: Build, machineId: MachineId, made: Made): Promise<void> {
-  const { driver, network, faults } = context;
-  const { snapshots, key, onStep, signal } = build;
+  const { network, faults } = context;
+  const { driver, snapshots, key, onStep, signal } = build;
   const { memoryMib, cpus, diskMib } = SIZES[build.size];
   const diskId = machineId as string;
   onStep("disk");

@@ -2,7 +2,7 @@ import { type HostStatus, PlatformError, SIZES, Size, type TemplateStep } from "
 import type { MachineContext } from "../machines/machine-context.ts";
 import { describeError } from "../messages/messages.ts";
 import type { TemplateRepository } from "../ports/repository.ts";
-import type { VmSnapshots } from "../ports/vm-driver.ts";
+import type { VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import { nap } from "../time/nap.ts";
 import { createWakeup } from "../time/wakeup.ts";
 import { BUILD_VERSION, buildTemplate } from "./build.ts";
@@ -44,13 +44,18 @@ interface Entry {
 }
 
 export interface TemplatesOptions {
+  readonly driver: VmDriver;
   readonly isEnabled: boolean;
   /** What the templates were built by. */
   readonly buildVersions: TemplateRepository;
 }
 
-export function createTemplates(context: MachineContext, { isEnabled, buildVersions }: TemplatesOptions): Templates {
-  const { snapshots, clock, log, scheduler, closing } = context;
+export function createTemplates(
+  context: MachineContext,
+  { driver, isEnabled, buildVersions }: TemplatesOptions,
+): Templates {
+  const { snapshots } = driver;
+  const { clock, log, scheduler, closing } = context;
   const { signal } = closing;
   const state = snapshots === null ? "unsupported" : "waiting";
   const off = snapshots === null || isEnabled ? null : "the server was started without templates";
@@ -109,7 +114,7 @@ export function createTemplates(context: MachineContext, { isEnabled, buildVersi
           // A build that was cut off, a damaged one, or an older server's may lie in its place.
           await buildVersions.forget(key);
           await snapshots.removeTemplate(key);
-          const built = buildTemplate(context, { snapshots, size, key, onStep, signal });
+          const built = buildTemplate(context, { driver, snapshots, size, key, onStep, signal });
           building = built.catch(() => {});
           await built;
           await buildVersions.made(key, BUILD_VERSION);

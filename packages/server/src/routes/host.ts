@@ -2,7 +2,7 @@ import { HostStatus } from "@microterm/protocol";
 import type { App, Services } from "../services.ts";
 import { problems } from "./schemas.ts";
 
-export function hostRoutes(app: App, { driver, network, environments, version }: Services): void {
+export function hostRoutes(app: App, { drivers, network, environments, version }: Services): void {
   app.get(
     "/v1/host",
     {
@@ -13,6 +13,7 @@ export function hostRoutes(app: App, { driver, network, environments, version }:
       },
     },
     async (request) => {
+      const driver = drivers.default;
       const { accelerator, acceleratorReason, isolation } = driver.capabilities;
       const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.owner)]);
       return {

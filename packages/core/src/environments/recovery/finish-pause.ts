@@ -15,7 +15,7 @@ export async function finishPause(
   machineId: MachineId,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { snapshots } = context;
+  const { snapshots } = context.drivers.of(row);
   const { snapshotId } = row;
   let goesOn = false;
   await retryUntilDone(context, signal, "finishing a pause", async () => {

@@ -44,7 +44,7 @@ export async function finishResume(
         throw error;
       }
       const reason = `it could not be resumed after a restart: ${describeError(error)}; 'start' boots it with its disk`;
-      await releaseMachine(context, machineId, live?.machine);
+      await releaseMachine(context, context.drivers.of(row), { id: machineId, held: live?.machine });
       await rows.transition(row.id, ["creating"], "failed", { ...AT_REST, reason, snapshotId: null });
     }
     dropSnapshot(context, row);
@@ -59,7 +59,8 @@ async function wakeUp(
   machineId: MachineId,
   signal: AbortSignal,
 ): Promise<LiveMachine> {
-  const live = liveMachine(await context.driver.adopt(machineId, { signal }));
+  const driver = context.drivers.of(row);
+  const live = liveMachine(driver, await driver.adopt(machineId, { signal }));
   context.live.set(row.id, live);
   const died = rejectOnEnd(live.machine, "the machine ended");
   const timeoutMs = context.limits.bootDeadlineMs;

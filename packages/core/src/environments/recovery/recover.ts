@@ -2,6 +2,7 @@ import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/messages.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";
 import { start } from "../start/start.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -15,38 +16,91 @@ import { finishResume } from "./finish-resume.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
 import { adopt, reconcile, type Tally, take, takeOver, tried } from "./take-over.ts";
 
-/** Carries out a {@link planRecovery}: first the rows' states, then the host, so that a crash at any point in here is repaired by the next recovery. */
+/** A driver whose host cannot be asked while others can is asked again so often. */
+const AGAIN_MS = 10_000;
+
+/**
+ * Compares the rows with what exists on the hosts, driver by driver. What runs on a driver that this server does not have
+ * stays as it is. Rejects when the default driver's host cannot be asked; another's is asked again in the background.
+ */
 export async function recover(context: EnvironmentContext): Promise<RecoveryReport> {
-  const { rows, driver, network, log } = context;
-  await adoptImages(context);
-  // The host before the rows: what is made meanwhile has its row already, and is not taken for unowned. The machines
-  // before the snapshots: one that ended because it was paused has its snapshot.
+  const { drivers, network, rows, log } = context;
+  const report = emptyReport();
+  // Before the rows: what is made meanwhile has its row already, and is not taken for unowned.
+  const networks = await network.list();
+  for (const driver of drivers.all) {
+    if (driver === drivers.default) await recoverDriver(context, driver, report);
+    else {
+      await recoverDriver(context, driver, report).catch((error: unknown) => {
+        log.error("a driver's machines cannot be looked after now", {
+          driver: driver.name,
+          error: describeError(error),
+        });
+        void recoverLater(context, driver);
+      });
+    }
+  }
+  const used = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
+  for (const row of await rows.list()) if (row.machineId !== null) used.add(row.machineId);
+  for (const machineId of networks) {
+    if (!used.has(machineId)) await tried(context, () => network.detach(machineId));
+  }
+  for (const row of await rows.list()) {
+    const absence = drivers.absenceOf(row);
+    if (absence !== null) log.warn("an environment is left alone", { environment: row.id, reason: absence });
+  }
+  log.info("recovered", { ...report });
+  return report;
+}
+
+/** Until it succeeds: a daemon may come up after the server. */
+async function recoverLater(context: EnvironmentContext, driver: VmDriver): Promise<void> {
+  const { clock, closing, log } = context;
+  for (;;) {
+    try {
+      await clock.sleep(AGAIN_MS, closing.signal);
+      const report = emptyReport();
+      await recoverDriver(context, driver, report);
+      return log.info("recovered", { driver: driver.name, ...report });
+    } catch {
+      if (closing.signal.aborted) return;
+    }
+  }
+}
+
+/**
+ * Carries out a {@link planRecovery} for what runs on one driver: first the rows' states, then the host, so that a crash at
+ * any point in here is repaired by the next recovery.
+ */
+async function recoverDriver(context: EnvironmentContext, driver: VmDriver, report: Tally): Promise<void> {
+  const { rows, log } = context;
+  await adoptImages({ ...context, driver });
+  // The host before the rows, as above. The machines before the snapshots: one that ended because it was paused has its
+  // snapshot.
   const machines = await driver.list();
-  const [disks, snapshots, networks] = await Promise.all([driver.listDisks(), listSnapshots(context), network.list()]);
+  const [disks, snapshots] = await Promise.all([driver.listDisks(), listSnapshots(context, driver)]);
   const all = await rows.list();
-  const idle = all.filter((row) => !isHandled(context, row.id));
+  const idle = all.filter((row) => row.driver === driver.name && !isHandled(context, row.id));
   const plan = planRecovery({
     rows: idle,
     machines,
     disks,
     snapshots: snapshots ?? all.flatMap((row) => row.snapshotId ?? []),
   });
-  const report: Tally = {
-    ...{ adopted: 0, resumed: 0, stopped: 0, paused: 0, failed: 0, destroyed: 0 },
-    ...{ machinesRemoved: 0, disksRemoved: 0, snapshotsRemoved: 0 },
-  };
 
   for (const row of idle) {
     const action = plan.rows.get(row.id);
     if (action?.kind === "reconcile") await reconcile(context, row, action, report);
   }
 
-  const inUse = new Set([...context.live.values()].map((live) => live.machine.id));
-  for (const row of all) if (isHandled(context, row.id) && row.machineId !== null) inUse.add(row.machineId);
-  for (const machineId of plan.removeMachines) {
-    if (inUse.has(machineId)) continue;
-    log.warn("an unowned machine is removed", { machine: machineId });
-    if (await tried(context, () => releaseMachine(context, machineId))) report.machinesRemoved++;
+  // Rows that another driver or another request looks after keep what they name.
+  const others = all.filter((row) => row.driver !== driver.name || isHandled(context, row.id));
+  const inUse = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
+  for (const row of others) if (row.machineId !== null) inUse.add(row.machineId);
+  for (const id of plan.removeMachines) {
+    if (inUse.has(id)) continue;
+    log.warn("an unowned machine is removed", { machine: id });
+    if (await tried(context, () => releaseMachine(context, driver, { id }))) report.machinesRemoved++;
   }
   const owned = new Set<string>(all.map((row) => row.diskId));
   for (const disk of plan.removeDisks) {
@@ -54,34 +108,32 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
     log.warn("a disk of no environment is removed", { disk });
     if (await tried(context, () => driver.removeDisk(disk))) report.disksRemoved++;
   }
-  const kept = new Set(all.filter((row) => isHandled(context, row.id)).map((row) => row.snapshotId));
+  const kept = new Set(others.map((row) => row.snapshotId));
   for (const snapshot of plan.removeSnapshots) {
     if (kept.has(snapshot)) continue;
     log.warn("saved memory of no use is removed", { snapshot });
-    if (await tried(context, async () => context.snapshots?.removeSnapshot(snapshot))) report.snapshotsRemoved++;
+    if (await tried(context, async () => driver.snapshots?.removeSnapshot(snapshot))) report.snapshotsRemoved++;
   }
 
   for (const row of idle) {
     const action = plan.rows.get(row.id);
     if (action !== undefined) await carryOut(context, row, action, report);
   }
-  const used = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
-  for (const row of await rows.list()) if (row.machineId !== null) used.add(row.machineId);
-  for (const machineId of networks) {
-    if (!used.has(machineId)) await tried(context, () => network.detach(machineId));
-  }
-  await pruneImages(context);
-  log.info("recovered", { ...report });
-  return report;
+  await pruneImages({ ...context, driver });
 }
 
+const emptyReport = (): Tally => ({
+  ...{ adopted: 0, resumed: 0, stopped: 0, paused: 0, failed: 0, destroyed: 0 },
+  ...{ machinesRemoved: 0, disksRemoved: 0, snapshotsRemoved: 0 },
+});
+
 /** Null where they cannot be listed: then each is taken to be there, nothing is removed, and a resume finds out. */
-async function listSnapshots(context: EnvironmentContext): Promise<readonly string[] | null> {
-  if (context.snapshots === null) return [];
+async function listSnapshots({ log }: EnvironmentContext, { snapshots }: VmDriver): Promise<readonly string[] | null> {
+  if (snapshots === null) return [];
   try {
-    return await context.snapshots.listSnapshots();
+    return await snapshots.listSnapshots();
   } catch (error) {
-    context.log.warn("saved memory could not be listed", { error: describeError(error) });
+    log.warn("saved memory could not be listed", { error: describeError(error) });
     return null;
   }
 }

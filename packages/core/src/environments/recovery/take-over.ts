@@ -65,13 +65,14 @@ export async function takeOver(
     if (!isDead(error)) throw error;
     const reason = `the VMM died: ${describeError(error)}`;
     await reconcile(context, row, { kind: "reconcile", state: "failed", reason }, report);
-    await tried(context, () => releaseMachine(context, machineId));
+    await tried(context, () => releaseMachine(context, context.drivers.of(row), { id: machineId }));
     return false;
   }
 }
 
 export async function take(context: EnvironmentContext, row: EnvironmentRow, machineId: MachineId): Promise<void> {
-  const live = liveMachine(await context.driver.adopt(machineId));
+  const driver = context.drivers.of(row);
+  const live = liveMachine(driver, await driver.adopt(machineId));
   live.isReady = true;
   context.live.set(row.id, live);
   context.lifetimes.began(row.id);

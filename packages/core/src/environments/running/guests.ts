@@ -9,12 +9,16 @@ import { requireAnswer } from "./liveness.ts";
 export const AGENT_TIMEOUT_MS = 5_000;
 
 /** A live machine whose agent callers may use. */
-export async function readyMachine({ live, rows }: EnvironmentContext, id: EnvironmentId): Promise<LiveMachine> {
+export async function readyMachine(
+  { live, rows, drivers }: EnvironmentContext,
+  id: EnvironmentId,
+): Promise<LiveMachine> {
   const found = live.get(id);
   if (found?.isReady === true) return found;
   const row = await rows.get(id);
   if (row === null) throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed");
   if (row.state === "running") {
+    drivers.of(row);
     throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is not connected: its machine is starting or stopping`);
   }
   throw refusal(row, "its guest can only be reached while it is running");

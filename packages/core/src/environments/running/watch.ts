@@ -44,7 +44,7 @@ async function onEnded(
   // A stop or a destroy that was under way has dealt with it.
   if (context.live.get(row.id) !== live) return;
   const to = end.kind === "powered-off" ? "stopped" : "failed";
-  const line = await keepConsole(context, row.id, live.machine);
+  const line = await keepConsole(context, row.id, live);
   const reason = reasonOf(end, line);
   context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
   // The row first: a machine that no running row names is swept by the next start, whatever happens now.
@@ -55,7 +55,7 @@ async function onEnded(
   context.faults.hit("ended.row");
   changed(context, row);
   await retryUntilDone(context, signal, "removing an ended machine", async () => {
-    await releaseMachine(context, live.machine.id, live.machine);
+    await releaseMachine(context, live.driver, { id: live.machine.id, held: live.machine });
   });
   context.faults.hit("ended.machine");
 }

@@ -13,23 +13,23 @@ import type { EnvironmentServiceOptions } from "./environment-service.ts";
 
 /** Puts the parts together, each out of those that are there already. */
 export function createContext(options: EnvironmentServiceOptions): EnvironmentContext {
-  const { driver, network, clock, random, log, storage } = options;
+  const { drivers, network, clock, random, log, storage } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const machines: MachineContext = {
-    driver,
-    snapshots: driver.snapshots,
+    drivers,
     network,
     clock,
     random,
     log,
     limits,
     faults: options.faults ?? NO_FAULTS,
-    admission: createAdmission(driver, limits),
+    admission: createAdmission(limits),
     scheduler: createStartScheduler(clock, limits.parallelRestores),
     closing: new AbortController(),
   };
   const changes = createChanges(log);
   const templates = createTemplates(machines, {
+    driver: drivers.default,
     isEnabled: options.templates ?? false,
     buildVersions: storage.templates,
   });
@@ -39,7 +39,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     changes,
     operations: createOperationQueue(log),
     templates,
-    pool: createPool(machines, templates, options.pool ?? 0),
+    pool: createPool(machines, { driver: drivers.default, templates, wanted: options.pool ?? 0 }),
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
     live: new Map(),
     destroys: new Map(),

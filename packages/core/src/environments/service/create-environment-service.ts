@@ -32,7 +32,8 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createGuestAccess(context),
     templates: () => [...context.templates.status()],
     pool: () => context.pool.status(),
-    images: () => imageStatus(context),
+    images: async () =>
+      (await Promise.all(context.drivers.all.map((driver) => imageStatus({ ...context, driver })))).flat(),
     subscribe: (listener) => context.changes.subscribe(listener),
   };
 }
@@ -62,16 +63,17 @@ function createLifecycle(context: EnvironmentContext): Pick<EnvironmentService, 
 }
 
 function beginBackground(context: EnvironmentContext): void {
-  const { clock, log, lifetimes, rows, changes, templates, pool, closing, snapshots } = context;
-  templates.onRemoved(() => void pruneImages(context));
+  const { clock, log, lifetimes, rows, changes, templates, pool, closing, drivers } = context;
+  templates.onRemoved(() => void pruneImages({ ...context, driver: drivers.default }));
   templates.begin();
   pool.begin();
   const parts = {
     clock,
     log,
     lifetimes,
-    canPause: () => snapshots !== null,
-    listTimed: () => rows.listTimed(),
+    canPause: (row: EnvironmentRow) => drivers.find(row.driver)?.snapshots != null,
+    // What runs on a driver that is not there cannot be ended, and waits for a server that has it.
+    listTimed: async () => (await rows.listTimed()).filter((row) => drivers.find(row.driver) !== null),
     metrics: async (id: EnvironmentRow["id"]) => (await agentOf(context, id)).metrics(),
     end: (action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string) =>
       endInTime(context, action, row, reason),

@@ -32,7 +32,7 @@ export interface Creation {
 
 /** Reserves its room, writes its row and starts it in the background. One of that id that is there already is the answer. */
 export async function createEnvironment(context: EnvironmentContext, creation: Creation): Promise<EnvironmentRow> {
-  const { driver, pool, rows } = context;
+  const { drivers, pool, rows } = context;
   const { owner, request, id: asked } = creation;
   const id = asked ?? EnvironmentId.parse(context.random.id(12));
   // Only an id that was asked for can be there already.
@@ -41,8 +41,8 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
   const shape = shapeOf(request);
   // A machine of the pool has its room already.
   const isPooled = shape.size !== null && pool.has(shape.size);
-  const diskMib = driver.capabilities.supportsDisk ? shape.diskMib : 0;
-  if (!isPooled) await reserveEvictingPool(context, id, { ...shape, diskMib });
+  const diskMib = drivers.default.capabilities.supportsDisk ? shape.diskMib : 0;
+  if (!isPooled) await reserveEvictingPool(context, drivers.default, id, { ...shape, diskMib });
   let row: EnvironmentRow;
   try {
     row = await insertRow(context, creation, { id, shape });
@@ -62,7 +62,8 @@ async function insertRow(
   { owner, request, defaults }: Creation,
   { id, shape }: { readonly id: EnvironmentId; readonly shape: Shape },
 ): Promise<EnvironmentRow> {
-  const { clock, driver, random, rows } = context;
+  const { clock, drivers, random, rows } = context;
+  const driver = drivers.default;
   const now = clock.now();
   const idleTimeoutSeconds = request.idleTimeoutSeconds ?? defaults.idleTimeoutSeconds;
   for (let tries = 0; ; tries++) {

@@ -11,6 +11,7 @@ import type {
   TerminalId,
   UpdateEnvironment,
 } from "@microterm/protocol";
+import type { DriverRegistry } from "../../machines/driver-registry.ts";
 import type { Faults } from "../../machines/faults.ts";
 import type { EnvironmentLimits } from "../../machines/limits.ts";
 import type { Abortable } from "../../ports/abortable.ts";
@@ -18,7 +19,6 @@ import type { Clock, Log, Randomness } from "../../ports/clock.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { NetworkProvider } from "../../ports/network.ts";
 import type { Storage } from "../../ports/repository.ts";
-import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { ChangeListener } from "../state/changes.ts";
 
 /**
@@ -152,7 +152,7 @@ export interface RecoveryReport {
 
 export interface EnvironmentServiceOptions {
   readonly storage: Storage;
-  readonly driver: VmDriver;
+  readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
   readonly clock: Clock;
   readonly random: Randomness;

@@ -10,9 +10,12 @@ const LIST_TIMEOUT_MS = 1_000;
 /** A guest that did not answer is spared by lists for this long. */
 const QUIET_MS = 5_000;
 
+/** Nothing is promised of a driver that is not there. */
+const UNKNOWN_DRIVER = { accelerator: "none", isolation: "none" } as const;
+
 /** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
 export async function toEnvironment(context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> {
-  const { accelerator, isolation } = context.driver.capabilities;
+  const { accelerator, isolation } = context.drivers.find(row.driver)?.capabilities ?? UNKNOWN_DRIVER;
   const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, interruptions: _interruptions, ...shown } = row;
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
@@ -20,6 +23,7 @@ export async function toEnvironment(context: EnvironmentContext, row: Environmen
   const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
   return {
     ...shown,
+    reason: context.drivers.absenceOf(row) ?? row.reason,
     unresponsiveSince,
     accelerator,
     isolation,

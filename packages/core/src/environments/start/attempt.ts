@@ -52,7 +52,8 @@ export async function attempt(
   all: Omit<Attempt, "progress"> & { progress: Progress },
 ): Promise<void> {
   const { row, method, notes, progress, signal } = all;
-  const { rows, driver, clock, limits } = context;
+  const { rows, clock, limits } = context;
+  const driver = context.drivers.of(row);
   const machineId = MachineId.parse(context.random.id(16));
   progress.step = FIRST_STEPS[method.kind];
   // In the row before anything bears it, so that whatever a crash leaves on the host has an owner to ask.
@@ -78,13 +79,13 @@ export async function attempt(
       held?.machine.release();
       throw error;
     }
-    const line = held === undefined ? null : await keepConsole(context, row.id, held.machine);
+    const line = held === undefined ? null : await keepConsole(context, row.id, held);
     // A panic is the console's last line already.
     const hasPanicked = error instanceof MachineEnded && error.kind === "panicked";
     const why = describeError(error);
     const said = line === null || hasPanicked ? why : `${why}; the console ended with: ${line}`;
     // The driver releases what it had taken; one that was cut off in the middle may not have.
-    await releaseMachine(context, machineId, held?.machine).catch((cause: unknown) => {
+    await releaseMachine(context, driver, { id: machineId, held: held?.machine }).catch((cause: unknown) => {
       context.log.error("a machine that failed to start is left behind", {
         machine: machineId,
         error: describeError(cause),
@@ -105,7 +106,7 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
     changed(context, row);
   };
 
-  const live = liveMachine(await make(context, one, { machineId, enter }));
+  const live = liveMachine(context.drivers.of(row), await make(context, one, { machineId, enter }));
   const { machine } = live;
   context.live.set(row.id, live);
   faults.hit(method.kind === "resume" ? "resume.machine" : "create.machine");
@@ -129,7 +130,8 @@ async function make(
   { row, method, progress, signal }: Attempt,
   { machineId, enter }: { readonly machineId: MachineId; readonly enter: Enter },
 ): Promise<Machine> {
-  const { driver, faults } = context;
+  const { faults } = context;
+  const driver = context.drivers.of(row);
   const hasDisk = driver.capabilities.supportsDisk;
   if (method.kind === "restore") await method.snapshots.createDiskFrom(method.template, row.diskId);
   if (method.kind === "boot" && hasDisk) await driver.createDisk(row.diskId, { sizeMib: row.diskMib });

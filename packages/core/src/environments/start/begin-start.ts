@@ -16,11 +16,12 @@ export function startInBackground(
 
 /** Of one that is `stopped`, `failed` or `paused`. Null where another request was faster: what it made of it is the answer. */
 export async function beginStart(context: EnvironmentContext, row: EnvironmentRow): Promise<EnvironmentRow | null> {
-  const { rows, driver, admission } = context;
+  const { rows, admission } = context;
+  const driver = context.drivers.of(row);
   const isPaused = row.state === "paused";
   const needsDisk = !isPaused && driver.capabilities.supportsDisk;
   const diskMib = needsDisk && !(await driver.listDisks()).includes(row.diskId) ? row.diskMib : 0;
-  await reserveEvictingPool(context, row.id, { memoryMib: row.memoryMib, cpus: row.cpus, diskMib });
+  await reserveEvictingPool(context, driver, row.id, { memoryMib: row.memoryMib, cpus: row.cpus, diskMib });
   let started: EnvironmentRow | null = null;
   try {
     const from = isPaused ? (["paused"] as const) : (["stopped", "failed"] as const);

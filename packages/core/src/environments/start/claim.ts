@@ -44,7 +44,7 @@ export async function claim(
     return true;
   }
   faults.hit("claim.row");
-  const live = liveMachine(machine);
+  const live = liveMachine(context.drivers.of(row), machine);
   live.terminals = pooled.terminals;
   context.live.set(row.id, live);
   try {

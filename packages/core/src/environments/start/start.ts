@@ -54,7 +54,7 @@ async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, opt
   try {
     if (!options.hasRoom) {
       const { memoryMib, cpus, diskMib } = row;
-      await reserveEvictingPool(context, row.id, { memoryMib, cpus, diskMib });
+      await reserveEvictingPool(context, context.drivers.of(row), row.id, { memoryMib, cpus, diskMib });
     }
     if (methodFor(context, row, options.isFresh).method.kind !== "boot") {
       endTurn = await context.scheduler.restoreTurn(options.signal);
@@ -96,7 +96,10 @@ async function startTwice(
       if (method.kind === "restore") {
         if (isCorrupt) await context.templates.broken(method.size, method.template, reason);
         // Whatever it is, a boot needs none of it; and the disk goes with the memory it was saved with.
-        await context.driver.removeDisk(row.diskId).catch(() => {});
+        await context.drivers
+          .of(row)
+          .removeDisk(row.diskId)
+          .catch(() => {});
         method = { kind: "boot" };
         endTurn();
       }
@@ -114,12 +117,13 @@ function methodFor(
   row: EnvironmentRow,
   isFresh: boolean,
 ): { method: StartMethod; remark: string | null } {
-  const { snapshots } = context;
+  const driver = context.drivers.of(row);
+  const { snapshots } = driver;
   if (snapshots === null) return { method: { kind: "boot" }, remark: null };
   if (row.snapshotId !== null)
     return { method: { kind: "resume", snapshotId: row.snapshotId, snapshots }, remark: null };
-  // Templates are of the current image; one that a server of another image was asked for is not.
-  const isCurrent = row.image === (context.driver.images?.current ?? null);
+  // Templates are of the default driver and of the current image; one that a server of another image was asked for is not.
+  const isCurrent = driver === context.drivers.default && row.image === (driver.images?.current ?? null);
   if (!isFresh || row.size === null || !isCurrent) return { method: { kind: "boot" }, remark: null };
   const template = context.templates.keyOf(row.size);
   if (template === null) return { method: { kind: "boot" }, remark: "its size has no template yet" };
@@ -128,8 +132,10 @@ function methodFor(
 
 /** Whatever earlier starts have left behind: it would hold the disk. */
 async function removeEarlier(context: EnvironmentContext, row: EnvironmentRow): Promise<void> {
-  for (const { machineId, environmentId } of await context.driver.list()) {
-    if (machineId === row.machineId || environmentId === row.id) await releaseMachine(context, machineId);
+  const driver = context.drivers.of(row);
+  for (const { machineId, environmentId } of await driver.list()) {
+    if (machineId !== row.machineId && environmentId !== row.id) continue;
+    await releaseMachine(context, driver, { id: machineId });
   }
 }
 

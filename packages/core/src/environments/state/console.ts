@@ -1,8 +1,8 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import { causeOf } from "../../messages/console.ts";
-import type { Machine } from "../../ports/vm-driver.ts";
 import { endedWithin } from "../../time/deadline.ts";
 import type { EnvironmentContext } from "./environment-context.ts";
+import type { LiveMachine } from "./live-machine.ts";
 
 const CONSOLE_TIMEOUT_MS = 1_000;
 /** 64 KiB each at most. */
@@ -10,9 +10,9 @@ const CONSOLES_KEPT = 32;
 
 /** Keeps a machine's last console for `logs`, and resolves with the line that says why it ended. Never rejects, never waits long. */
 export async function keepConsole(
-  { driver, consoles, clock }: Pick<EnvironmentContext, "driver" | "consoles" | "clock">,
+  { consoles, clock }: Pick<EnvironmentContext, "consoles" | "clock">,
   id: EnvironmentId,
-  machine: Machine,
+  { driver, machine }: LiveMachine,
 ): Promise<string | null> {
   if (!driver.capabilities.supportsConsole) return null;
   let line: string | null = null;

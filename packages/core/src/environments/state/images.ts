@@ -1,8 +1,10 @@
 import type { HostStatus } from "@microterm/protocol";
 import { describeError } from "../../messages/messages.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { EnvironmentContext } from "./environment-context.ts";
 
-type Images = Pick<EnvironmentContext, "driver" | "rows" | "log">;
+/** One driver's images, and the rows that may need them. */
+type Images = Pick<EnvironmentContext, "rows" | "log"> & { readonly driver: VmDriver };
 
 /**
  * Gives environments of before images were noted the one that they were made with: their machine's or their snapshot's where there is
@@ -30,8 +32,10 @@ export async function pruneImages({ driver, rows, log }: Images): Promise<void> 
   try {
     // The images first: a row that comes meanwhile is of the current one.
     const found = await images.list();
-    const needed = new Set<string | null>((await rows.list()).map((row) => row.image));
-    if (needed.has(null)) return;
+    const all = await rows.list();
+    if (all.some((row) => row.driver === driver.name && row.image === null)) return;
+    // Of any driver: two may make their machines of the same images.
+    const needed = new Set<string | null>(all.map((row) => row.image));
     for (const { image, isUsed } of found) {
       if (image === images.current || isUsed || needed.has(image)) continue;
       log.info("an image that nothing needs any more is removed", { image });

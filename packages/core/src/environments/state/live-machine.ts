@@ -1,9 +1,10 @@
 import type { Terminal } from "@microterm/protocol";
-import type { Machine } from "../../ports/vm-driver.ts";
+import type { Machine, VmDriver } from "../../ports/vm-driver.ts";
 
 /** A machine that this process holds for an environment. */
 export interface LiveMachine {
   readonly machine: Machine;
+  readonly driver: VmDriver;
   /** False while it boots: its console can be read, its agent is not for callers yet. */
   isReady: boolean;
   /** As the guest last reported. */
@@ -18,6 +19,15 @@ export interface LiveMachine {
   silentSince: number | null;
 }
 
-export function liveMachine(machine: Machine): LiveMachine {
-  return { machine, isReady: false, terminals: [], knownUntil: 0, asking: null, quietUntil: 0, silentSince: null };
+export function liveMachine(driver: VmDriver, machine: Machine): LiveMachine {
+  return {
+    driver,
+    machine,
+    isReady: false,
+    terminals: [],
+    knownUntil: 0,
+    asking: null,
+    quietUntil: 0,
+    silentSince: null,
+  };
 }

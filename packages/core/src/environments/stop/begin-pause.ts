@@ -9,7 +9,8 @@ export async function beginPause(
   row: EnvironmentRow,
   reason: string | null,
 ): Promise<EnvironmentRow | null> {
-  const { snapshots, driver } = context;
+  const driver = context.drivers.of(row);
+  const { snapshots } = driver;
   if (snapshots === null) {
     throw new PlatformError(
       "UNSUPPORTED",

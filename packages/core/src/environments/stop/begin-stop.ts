@@ -9,6 +9,7 @@ export async function beginStop(
   row: EnvironmentRow,
   reason: string | null,
 ): Promise<EnvironmentRow | null> {
+  context.drivers.of(row);
   const stopping = { operation: "stop", reason } as const;
   const asked = await context.rows.transition(row.id, ["running"], "running", stopping, { operation: row.operation });
   if (asked === null) return null;
@@ -21,10 +22,9 @@ export async function beginStop(
 }
 
 /** A pause cannot be called back: whatever comes of it is stopped when it has ended. Null when it has ended already. */
-export async function stopAfterPause(
-  context: EnvironmentContext,
-  { id, snapshotId }: EnvironmentRow,
-): Promise<EnvironmentRow | null> {
+export async function stopAfterPause(context: EnvironmentContext, row: EnvironmentRow): Promise<EnvironmentRow | null> {
+  context.drivers.of(row);
+  const { id, snapshotId } = row;
   const stopping = { operation: "stop", reason: null } as const;
   const pausing = { operation: "pause", snapshotId } as const;
   const asked = await context.rows.transition(id, ["running"], "running", stopping, pausing);
@@ -38,6 +38,7 @@ export async function stopAfterPause(
 
 /** A `paused` one loses its memory. No effect when it is not paused any more. */
 export async function stopPaused(context: EnvironmentContext, row: EnvironmentRow): Promise<void> {
+  context.drivers.of(row);
   const patch = { reason: null, snapshotId: null };
   const only = { snapshotId: row.snapshotId };
   if ((await context.rows.transition(row.id, ["paused"], "stopped", patch, only)) === null) return;

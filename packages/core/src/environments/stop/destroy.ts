@@ -21,9 +21,11 @@ const LIVING = ["creating", "running", "paused", "stopped", "failed"] as const;
  * one of its ids, then the receipt. Each step is safe to repeat, so a process that dies in the middle is followed by one
  * that begins again; a receipt counts what the process that finished has removed.
  *
- * Those that ask while it is under way share it. When it rejects, it goes on in the background until it is done.
+ * Those that ask while it is under way share it. When it rejects, it goes on in the background until it is done; with
+ * `UNSUPPORTED`, nothing was begun: the server does not have its driver, and what is on the host would be lost sight of.
  */
-export function destroy(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+export async function destroy(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  context.drivers.of(row);
   const known = context.destroys.get(row.id);
   if (known !== undefined) return known;
   const own = run(context, row).finally(() => context.destroys.delete(row.id));
@@ -41,6 +43,7 @@ export function destroy(context: EnvironmentContext, row: EnvironmentRow): Promi
 
 /** Destroys one whose time to live is over, unless it was given more since the row was read. */
 export async function destroyExpired(context: EnvironmentContext, row: EnvironmentRow): Promise<void> {
+  context.drivers.of(row);
   const { id, expiresAt } = row;
   const claimed = await context.rows.transition(id, LIVING, "destroying", begun("expire"), { expiresAt });
   if (claimed !== null) await destroy(context, claimed);
@@ -76,7 +79,8 @@ async function receiptOf(context: EnvironmentContext, row: EnvironmentRow): Prom
 
 /** From a row in `destroying` to the receipt. */
 async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
-  const { rows, driver, faults, clock } = context;
+  const { rows, faults, clock } = context;
+  const driver = context.drivers.of(row);
   const live = context.live.get(row.id);
   context.live.delete(row.id);
 
@@ -88,13 +92,13 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
 
   const counts: Removed[] = [];
   for (const id of machines) {
-    counts.push(await removeMachine(context, id, live?.machine.id === id ? live.machine : undefined));
+    counts.push(await removeMachine(context, driver, { id, held: live?.machine.id === id ? live.machine : null }));
   }
   faults.hit("destroy.machine");
   for (const id of machines) await context.network.detach(id);
   faults.hit("destroy.network");
   let disk = await driver.removeDisk(row.diskId);
-  const saved = row.snapshotId === null ? null : await context.snapshots?.removeSnapshot(row.snapshotId);
+  const saved = row.snapshotId === null ? null : await driver.snapshots?.removeSnapshot(row.snapshotId);
   if (saved != null) disk = { files: disk.files + saved.files, bytes: disk.bytes + saved.bytes };
   faults.hit("destroy.disk");
 
@@ -126,7 +130,7 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
     left: [...left],
   });
   faults.hit("destroy.receipt");
-  void pruneImages(context);
+  void pruneImages({ ...context, driver });
   context.consoles.delete(row.id);
   context.lifetimes.forget(row.id);
   context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });

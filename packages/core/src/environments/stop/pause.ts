@@ -48,7 +48,7 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   faults.hit("pause.saved");
   // A destroy that took over removes the machine and the snapshot; a server that goes away leaves both to the next.
   if (signal.aborted || context.closing.signal.aborted) return;
-  await keepConsole(context, row.id, live.machine);
+  await keepConsole(context, row.id, live);
   context.live.delete(row.id);
   await retryUntilDone(context, signal, "pausing an environment", () => completePause(context, row, live.machine));
 }
@@ -64,7 +64,7 @@ export async function completePause(context: EnvironmentContext, row: Pausing, m
     if (isStopped !== null) dropSnapshot(context, row);
   }
   changed(context, row);
-  await releaseMachine(context, row.machineId, machine);
+  await releaseMachine(context, context.drivers.of(row), { id: row.machineId, held: machine });
   for (const state of ["paused", "stopped"] as const) {
     await rows.transition(id, [state], state, { machineId: null }, { machineId: row.machineId });
   }

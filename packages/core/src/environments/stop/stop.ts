@@ -11,19 +11,20 @@ import { powerOff } from "./power-off.ts";
  * in here leaves the intention behind. When `signal` aborts, the request that took over ends the machine.
  */
 export async function stop(context: EnvironmentContext, id: EnvironmentId, signal: AbortSignal): Promise<void> {
-  const { rows, driver, faults } = context;
+  const { rows, faults } = context;
   const row = await rows.get(id);
   if (row?.state !== "running") return;
+  const driver = context.drivers.of(row);
   const live = context.live.get(id);
   if (live !== undefined) {
     if (driver.capabilities.supportsPowerOff) await powerOff(context, live.machine, signal);
     if (signal.aborted || context.closing.signal.aborted) return;
-    await keepConsole(context, id, live.machine);
+    await keepConsole(context, id, live);
     context.live.delete(id);
   }
   faults.hit("stop.poweroff");
   await retryUntilDone(context, signal, "stopping an environment", async () => {
-    if (row.machineId !== null) await releaseMachine(context, row.machineId, live?.machine);
+    if (row.machineId !== null) await releaseMachine(context, driver, { id: row.machineId, held: live?.machine });
     faults.hit("stop.machine");
     await rows.transition(id, ["running"], "stopped", { ...AT_REST, machineId: null, snapshotId: null });
     faults.hit("stop.stopped");
