@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { createCredentialService } from "@microterm/core";
+import { actorOf, createCredentialService } from "@microterm/core";
 import type { OwnerId } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
 import { systemClock, systemRandomness } from "../packages/server/src/process/system-clock.ts";
@@ -19,7 +19,7 @@ export async function addOwner(data: string, owner: string): Promise<{ readonly 
   });
   try {
     await storage.owners.insert(owner as OwnerId, new Date().toISOString());
-    return { token: (await credentials.createToken(owner as OwnerId)).secret };
+    return { token: (await credentials.createToken(actorOf({ owner: owner as OwnerId }))).secret };
   } finally {
     await storage.close();
   }

@@ -1,5 +1,6 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Actor } from "@microterm/core";
 import type { Environment, EnvironmentId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ANN, BOB, type Server } from "./core-server.ts";
@@ -32,7 +33,13 @@ describe("a create", () => {
       );
     });
     const created = await server.service.create(ANN, SMALL);
-    expect(created).toMatchObject({ state: "creating", operation: "start", step: "disk", reason: null, owner: ANN });
+    expect(created).toMatchObject({
+      state: "creating",
+      operation: "start",
+      step: "disk",
+      reason: null,
+      owner: ANN.owner,
+    });
     expect(created).toMatchObject({ terminals: [], isolation: "none" });
     expect(created.name).toMatch(/^[a-z]+-[a-z]+$/);
     const there = await server.service.wait(ANN, created.id, { states: ["running"], ...PATIENCE });
@@ -97,6 +104,36 @@ describe("a create", () => {
     expect(failed?.reason).toMatch(/no end of step 'kernel' 0.3 s after the start|did not answer within/);
     expect(server.log.lines.filter((line) => line.includes("tried once more"))).toHaveLength(1);
     expect(await server.driver.list()).toEqual([]);
+  });
+});
+
+describe("an actor that may only look", () => {
+  it("sees what its owner has, is a viewer at terminals whatever it asks for, and changes nothing", async () => {
+    const server = await (await makeWorld()).start();
+    const { service } = server;
+    const { id } = await running(server, { name: "shown" });
+    const looking: Actor = { ...ANN, role: "viewer" };
+    expect((await service.list(looking)).map((one) => one.name)).toEqual(["shown"]);
+    expect(await service.terminals(looking, id)).toHaveLength(1);
+    expect(await service.locateTerminal(looking, id, "owner")).toEqual({ id, role: "viewer" });
+    expect(await service.locateTerminal(ANN, id, "owner")).toEqual({ id, role: "owner" });
+    expect(await service.locateTerminal(ANN, id, "viewer")).toEqual({ id, role: "viewer" });
+    await expect(service.locateTerminal(BOB, id, "viewer")).rejects.toMatchObject({ code: "ENVIRONMENT_NOT_FOUND" });
+    for (const refused of [
+      service.create(looking, SMALL),
+      service.update(looking, id, { ttlSeconds: 60 }),
+      service.start(looking, id),
+      service.stop(looking, id),
+      service.pause(looking, id),
+      service.resume(looking, id),
+      service.destroy(looking, id),
+      service.agent(looking, id),
+      service.locate(looking, id, "guest.use"),
+      service.openTerminal(looking, id, { cols: 80, rows: 24 }),
+    ]) {
+      await expect(refused).rejects.toMatchObject({ code: "FORBIDDEN" });
+    }
+    expect(await service.get(ANN, id)).toMatchObject({ state: "running", operation: null, expiresAt: null });
   });
 });
 

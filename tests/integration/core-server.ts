@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import {
+  actorOf,
   createDriverRegistry,
   createEnvironmentService,
   type DriverRegistryOptions,
@@ -17,8 +18,8 @@ import { OwnerId } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
 import { createQuietLog } from "../../support/quiet-log.ts";
 
-export const ANN = OwnerId.parse("annannann");
-export const BOB = OwnerId.parse("bobbobbob");
+export const ANN = actorOf({ owner: OwnerId.parse("annannann") });
+export const BOB = actorOf({ owner: OwnerId.parse("bobbobbob") });
 
 export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
@@ -49,8 +50,8 @@ export const machinesOf = (folder: string) => join(folder, "machines");
 export async function openServer({ folder, agentBinary }: Parts, options: ServerOptions = {}): Promise<Server> {
   const log = createQuietLog();
   const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
-  await storage.owners.insert(ANN, "2026-11-22T10:00:00.000Z");
-  await storage.owners.insert(BOB, "2026-11-22T10:00:01.000Z");
+  await storage.owners.insert(ANN.owner, "2026-11-22T10:00:00.000Z");
+  await storage.owners.insert(BOB.owner, "2026-11-22T10:00:01.000Z");
   const driver = createProcessDriver({ agentBinary, directory: machinesOf(folder), log });
   const service = createEnvironmentService({
     storage,

@@ -40,9 +40,9 @@ export async function makeWorld(options: { readonly agentBinary?: string } = {})
     for (const server of open) await server.close().catch(() => {});
     const last = await openServer(world);
     await last.service.recover();
-    for (const owner of [ANN, BOB]) {
-      for (const { id } of await last.service.list(owner)) {
-        expect((await last.service.destroy(owner, id)).left).toEqual([]);
+    for (const actor of [ANN, BOB]) {
+      for (const { id } of await last.service.list(actor)) {
+        expect((await last.service.destroy(actor, id)).left).toEqual([]);
       }
     }
     expect(await last.driver.list()).toEqual([]);

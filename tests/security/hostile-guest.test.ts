@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
+import { actorOf, createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
 import { systemClock, systemRandom } from "@microterm/core/testing";
 import { createQemuDriver, proveKvm } from "@microterm/drivers";
 import { createLoopbackNetwork } from "@microterm/networks";
@@ -12,7 +12,7 @@ import { qemuOptions } from "../../support/qemu-harness.ts";
 import { createQuietLog } from "../../support/quiet-log.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
 
-const OWNER = OwnerId.parse("annannann");
+const OWNER = actorOf({ owner: OwnerId.parse("annannann") });
 /** Passes in vain, twice: long enough for a busy host to bring each of them up to its first line. */
 const BOOT_DEADLINE_MS = 25_000;
 /** Removing both machines of three environments, on a busy host. */
@@ -29,7 +29,7 @@ beforeAll(async () => {
   image = await buildHostileImage();
   daemon = await startTestDaemon({ image });
   const storage = await createSqliteStorage({ path: join(daemon.data, "microterm.db") });
-  await storage.owners.insert(OWNER, "2026-11-22T10:00:00.000Z");
+  await storage.owners.insert(OWNER.owner, "2026-11-22T10:00:00.000Z");
   const driver = createQemuDriver({ ...qemuOptions(daemon), log });
   service = createEnvironmentService({
     storage,

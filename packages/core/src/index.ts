@@ -1,3 +1,5 @@
+export { type Actor, type ActorRole, actorOf } from "./access/actor.ts";
+export { type Action, authorize, type TerminalRole } from "./access/authorize.ts";
 export { createCredentialService } from "./credentials/create-credential-service.ts";
 export * from "./credentials/credential-service.ts";
 export { createEnvironmentService } from "./environments/service/create-environment-service.ts";

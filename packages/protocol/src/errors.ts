@@ -14,6 +14,7 @@ export const ERRORS = {
     retryable: false,
     hint: "Links work once and for 10 minutes: run './microterm open' for a new one.",
   },
+  FORBIDDEN: { status: 403, retryable: false, hint: "Ask the owner of the environment: this sign-in may look only." },
   FORBIDDEN_ORIGIN: {
     status: 403,
     retryable: false,

@@ -41,6 +41,7 @@ export type RunResult = z.infer<typeof RunResult>;
 /** Errors after which trying again cannot help an attachment. */
 const FINAL = new Set<string>([
   "UNAUTHENTICATED",
+  "FORBIDDEN",
   "FORBIDDEN_ORIGIN",
   "FORBIDDEN_HOST",
   "ENVIRONMENT_NOT_FOUND",

@@ -1,4 +1,5 @@
 import { type OwnerId, PlatformError } from "@microterm/protocol";
+import { assertAllowed } from "../access/authorize.ts";
 import type { Credential } from "../ports/repository.ts";
 import {
   type CredentialService,
@@ -37,8 +38,14 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
   }
 
   return {
-    createLink: (owner) => issue("link", owner, LINK_LIFETIME_MS),
-    createToken: (owner, { lifetimeMs } = {}) => issue("token", owner, lifetimeMs),
+    async createLink(actor) {
+      assertAllowed(actor, "credential.create", actor);
+      return issue("link", actor.owner, LINK_LIFETIME_MS);
+    },
+    async createToken(actor, { lifetimeMs } = {}) {
+      assertAllowed(actor, "credential.create", actor);
+      return issue("token", actor.owner, lifetimeMs);
+    },
 
     async exchange(linkSecret) {
       const link =

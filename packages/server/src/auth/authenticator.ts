@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import cookies from "@fastify/cookie";
-import type { Credential, CredentialService } from "@microterm/core";
+import { type Actor, actorOf, type Credential, type CredentialService } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Addresses } from "../http/addresses.ts";
 import type { AccessToken } from "../process/access-token.ts";
@@ -9,7 +9,8 @@ import { sessionSecretOf } from "./session-secret.ts";
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Who asks, and with what. */
-export interface Identity extends Pick<Credential, "hash" | "owner" | "expiresAt"> {
+export interface Identity extends Pick<Credential, "hash" | "expiresAt"> {
+  readonly actor: Actor;
   readonly via: "bearer" | "cookie";
 }
 
@@ -39,7 +40,7 @@ export function createAuthenticator({ credentials, addresses, access }: Authenti
         required: cookie !== undefined && (upgrade || !SAFE_METHODS.has(request.method ?? "GET")),
       });
       const own = bearer === undefined ? null : access.matches(bearer);
-      if (own !== null) return { ...own, via: "bearer" };
+      if (own !== null) return identityOf(own, "bearer");
       const secret = bearer ?? (cookie === undefined ? null : sessionSecretOf(cookie, request));
       const credential = secret === null ? null : await credentials.authenticate(secret);
       // Each kind in its own place: cookies go to every port of a host, and what a session may not do, a token may.
@@ -47,8 +48,12 @@ export function createAuthenticator({ credentials, addresses, access }: Authenti
         const reason = secret === null ? "No credential was sent." : "The credential is unknown, spent or expired.";
         throw new PlatformError("UNAUTHENTICATED", reason);
       }
-      const { hash, owner, expiresAt } = credential;
-      return { hash, owner, expiresAt, via: bearer === undefined ? "cookie" : "bearer" };
+      return identityOf(credential, bearer === undefined ? "cookie" : "bearer");
     },
   };
+}
+
+function identityOf(credential: Pick<Credential, "hash" | "owner" | "expiresAt">, via: Identity["via"]): Identity {
+  const { hash, expiresAt } = credential;
+  return { hash, expiresAt, via, actor: actorOf(credential) };
 }

@@ -1,4 +1,5 @@
-import { type EnvironmentId, type OwnerId, PlatformError } from "@microterm/protocol";
+import { type Actor, authorize } from "@microterm/core";
+import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 import type { Services } from "../services.ts";
 
 /** Where a client's events go. */
@@ -8,24 +9,24 @@ export interface EventSink {
 }
 
 /**
- * One client's events: all environments of an owner, then changes. It remembers which have changed, not the changes, so
+ * One client's events: all environments that an actor may see, then changes. It remembers which have changed, not the changes, so
  * that a client that reads slowly skips states instead of filling the server's memory.
  */
 export class EnvironmentEvents {
   readonly #services: Services;
-  readonly #owner: OwnerId;
+  readonly #actor: Actor;
   readonly #sink: EventSink;
   readonly #dirty = new Set<EnvironmentId>();
   readonly #unsubscribe: () => void;
   #wake: () => void = () => undefined;
   #isOver = false;
 
-  constructor(services: Services, owner: OwnerId, sink: EventSink) {
+  constructor(services: Services, actor: Actor, sink: EventSink) {
     this.#services = services;
-    this.#owner = owner;
+    this.#actor = actor;
     this.#sink = sink;
     this.#unsubscribe = services.environments.subscribe((change) => {
-      if (change.owner !== owner) return;
+      if (authorize(actor, "environment.read", change) !== "allowed") return;
       this.#dirty.add(change.id);
       this.#wake();
     });
@@ -33,7 +34,7 @@ export class EnvironmentEvents {
 
   /** Resolves once disposed of. Rejects when environments cannot be read. */
   async run(): Promise<void> {
-    for (const environment of await this.#services.environments.list(this.#owner)) {
+    for (const environment of await this.#services.environments.list(this.#actor)) {
       await this.#sink.send("environment", environment);
     }
     while (!this.#isOver) {
@@ -56,7 +57,7 @@ export class EnvironmentEvents {
 
   async #tell(id: EnvironmentId): Promise<void> {
     try {
-      await this.#sink.send("environment", await this.#services.environments.get(this.#owner, id));
+      await this.#sink.send("environment", await this.#services.environments.get(this.#actor, id));
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== "ENVIRONMENT_NOT_FOUND") throw error;
       await this.#sink.send("removed", { id });

@@ -11,12 +11,12 @@ const ALIVE_EVERY_MS = 3000;
 /** `GET /v1/events` as a WebSocket (microterm.events.v1): a browser has six HTTP connections to a server, and as many of these as it likes. */
 export function serveEvents(
   socket: ClientSocket,
-  { owner }: Pick<Identity, "owner">,
+  { actor }: Pick<Identity, "actor">,
   services: Services,
   log: FastifyBaseLogger,
 ): void {
   let resume = (): void => undefined;
-  const events = new EnvironmentEvents(services, owner, {
+  const events = new EnvironmentEvents(services, actor, {
     async send(event, data) {
       socket.sendText(JSON.stringify({ event, data }));
       if (!socket.isOpen || !socket.isCongested) return;

@@ -40,28 +40,29 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
       },
     },
     async (request, reply) => {
-      const { owner } = request.identity;
+      const { actor } = request.identity;
+      const { owner } = actor;
       const wanted = request.body ?? {};
       const key = request.headers["idempotency-key"];
       reply.code(201);
-      if (key === undefined) return environments.create(owner, wanted);
+      if (key === undefined) return environments.create(actor, wanted);
       const fingerprint = sha256(`POST /v1/environments\n${JSON.stringify(Object.entries(wanted).sort())}`);
       const idempotency = { repository: storage.idempotency, clock: systemClock };
       const id = environmentIdOfKey(owner, key, sha256);
       const answer = await idempotent(idempotency, { owner, key, fingerprint }, async () => {
-        const created = await environments.create(owner, wanted, { id });
+        const created = await environments.create(actor, wanted, { id });
         return { status: 201, body: JSON.stringify(created) };
       });
       // What an older version answered may lack a field of today: then the environment as it is now.
       const parsed = Environment.safeParse(JSON.parse(answer.body));
-      return parsed.success ? parsed.data : environments.get(owner, id);
+      return parsed.success ? parsed.data : environments.get(actor, id);
     },
   );
 
   app.get(
     "/v1/environments",
     { schema: { tags, summary: "List environments", response: { 200: EnvironmentList, ...problems } } },
-    async (request) => ({ environments: [...(await environments.list(request.identity.owner))] }),
+    async (request) => ({ environments: [...(await environments.list(request.identity.actor))] }),
   );
 
   app.get(
@@ -74,7 +75,7 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
         response: { 200: Environment, ...problems },
       },
     },
-    (request) => environments.get(request.identity.owner, request.params.env),
+    (request) => environments.get(request.identity.actor, request.params.env),
   );
 
   app.get(
@@ -92,7 +93,7 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
       const { state, timeoutMs } = request.query;
       const states: WaitState[] = Array.isArray(state) ? state : [state];
       const options = { states, timeoutMs, signal: requestSignal(reply) };
-      const reached = await environments.wait(request.identity.owner, request.params.env, options);
+      const reached = await environments.wait(request.identity.actor, request.params.env, options);
       return reached ?? reply.code(204).send(null);
     },
   );
@@ -108,7 +109,7 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
         response: { 200: Environment, ...problems },
       },
     },
-    (request) => environments.update(request.identity.owner, request.params.env, request.body),
+    (request) => environments.update(request.identity.actor, request.params.env, request.body),
   );
 
   for (const [action, summary] of ACTIONS) {
@@ -124,7 +125,7 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
       },
       async (request, reply) => {
         reply.code(202);
-        return environments[action](request.identity.owner, request.params.env);
+        return environments[action](request.identity.actor, request.params.env);
       },
     );
   }
@@ -139,6 +140,6 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
         response: { 200: Receipt, ...problems },
       },
     },
-    (request) => environments.destroy(request.identity.owner, request.params.env),
+    (request) => environments.destroy(request.identity.actor, request.params.env),
   );
 }

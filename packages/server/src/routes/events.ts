@@ -23,7 +23,7 @@ export function eventRoutes(app: App, services: Services): void {
       const out = new PassThrough();
       // With the first bytes go the headers: a client without environments is to know that it listens.
       out.write(": connected\n\n");
-      const events = new EnvironmentEvents(services, identity.owner, sinkOf(out));
+      const events = new EnvironmentEvents(services, identity.actor, sinkOf(out));
       const comment = setInterval(() => {
         if (!out.writableNeedDrain) out.write(": still here\n\n");
       }, COMMENT_EVERY_MS);

@@ -53,9 +53,9 @@ export function execRoutes(app: App, { environments }: Services): void {
       },
     },
     async (request, reply) => {
-      const { owner } = request.identity;
-      const id = await environments.locate(owner, request.params.env);
-      const agent = await environments.agent(owner, id);
+      const { actor } = request.identity;
+      const id = await environments.locate(actor, request.params.env, "guest.use");
+      const agent = await environments.agent(actor, id);
       // What ran until now was a use until now, however little it computed.
       return runToEnd(agent, request.body, requestSignal(reply)).finally(() => environments.noteActivity(id));
     },

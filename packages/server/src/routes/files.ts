@@ -39,7 +39,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       return agent.stat(request.query.path, { signal: requestSignal(reply) });
     },
   );
@@ -56,7 +56,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       const { entries, truncated } = await agent.list(request.query.path, { signal: requestSignal(reply) });
       return { entries: [...entries], truncated };
     },
@@ -74,7 +74,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       reply.code(201);
       return agent.makeDirectory(request.query.path, { signal: requestSignal(reply) });
     },
@@ -92,7 +92,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       const { path, recursive } = request.query;
       await agent.removeFile(path, { recursive, signal: requestSignal(reply) });
       return reply.code(204).send(null);
@@ -112,7 +112,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       const { size, body } = await agent.read(request.query.path, { signal: requestSignal(reply) });
       if (size !== null) {
         reply.header("content-length", size);
@@ -136,7 +136,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       const body = await agent.readTar(request.query.path, { signal: requestSignal(reply) });
       return reply.headers(GUEST_FILE_HEADERS).type("application/x-tar").send(stream(body));
     },
@@ -166,7 +166,7 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       const { path, mode, modifiedAt } = request.query;
       reply.code(201);
       return agent.write(path, bodyOf(request.raw), {
@@ -191,7 +191,7 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env);
+      const agent = await environments.agent(request.identity.actor, request.params.env);
       return agent.writeTar(request.query.path, bodyOf(request.raw), { signal: requestSignal(reply) });
     },
   );

@@ -15,7 +15,7 @@ export function hostRoutes(app: App, { drivers, network, environments, version }
     async (request) => {
       const driver = drivers.default;
       const { accelerator, acceleratorReason, isolation } = driver.capabilities;
-      const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.owner)]);
+      const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.actor)]);
       return {
         version,
         driver: driver.name,

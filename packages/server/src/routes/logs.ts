@@ -29,8 +29,8 @@ export function logRoutes(app: App, { environments, connections }: Services): vo
     },
     async (request, reply) => {
       const { identity } = request;
-      const id = await environments.locate(identity.owner, request.params.env);
-      const read = () => environments.console(identity.owner, id);
+      const id = await environments.locate(identity.actor, request.params.env, "environment.read");
+      const read = () => environments.console(identity.actor, id);
       const first = Buffer.from(await read());
       reply.headers({ ...GUEST_FILE_HEADERS, "content-disposition": "inline" }).type("text/plain; charset=utf-8");
       if (!request.query.follow) return reply.send(first);

@@ -27,7 +27,10 @@ export function metricsRoutes(app: App, { environments }: Services): void {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.owner, request.params.env, { isUse: false });
+      const agent = await environments.agent(request.identity.actor, request.params.env, {
+        action: "environment.read",
+        isUse: false,
+      });
       return { guest: await agent.metrics({ signal: requestSignal(reply) }) };
     },
   );

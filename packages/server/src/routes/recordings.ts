@@ -13,7 +13,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     base,
     { schema: { tags, summary: "A terminal's recording", params, response: { 200: Recording, ...problems } } },
     async (request) => {
-      const id = await environments.locate(request.identity.owner, request.params.env);
+      const id = await environments.locate(request.identity.actor, request.params.env, "terminal.view");
       const { terminal } = request.params;
       return terminals.recordings.status(id, terminal, await terminals.find(id, terminal));
     },
@@ -31,7 +31,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
       },
     },
     async (request) => {
-      const id = await environments.locate(request.identity.owner, request.params.env);
+      const id = await environments.locate(request.identity.actor, request.params.env, "terminal.use");
       const { terminal } = request.params;
       if (request.body.enabled) await terminals.recordings.enable(id, terminal, await terminals.open(id, terminal));
       else await terminals.recordings.disable(id, terminal, await terminals.find(id, terminal));
@@ -52,7 +52,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     },
     async (request, reply) => {
       const { env, terminal } = request.params;
-      const id = await environments.locate(request.identity.owner, env);
+      const id = await environments.locate(request.identity.actor, env, "terminal.view");
       const path = await terminals.recordings.content(id, terminal);
       // What is written in the meantime is left out, so that the length is true.
       const { size } = await stat(path);
@@ -68,7 +68,7 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     { schema: { tags, summary: "Remove a recording", params, response: { 204: NoContent, ...problems } } },
     async (request, reply) => {
       const { env, terminal } = request.params;
-      const id = await environments.locate(request.identity.owner, env);
+      const id = await environments.locate(request.identity.actor, env, "terminal.use");
       await terminals.recordings.remove(id, terminal, await terminals.find(id, terminal));
       return reply.code(204).send(null);
     },

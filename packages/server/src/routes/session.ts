@@ -47,7 +47,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
   app.get(
     "/v1/session",
     { schema: { tags, summary: "Who is signed in", response: { 200: Session, ...problems } } },
-    (request) => ({ owner: request.identity.owner, version }),
+    (request) => ({ owner: request.identity.actor.owner, version }),
   );
 
   app.delete(
@@ -81,7 +81,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
       if (request.identity.via !== "bearer") {
         throw new PlatformError("UNAUTHENTICATED", "A sign-in link is made with a bearer token, not with a session.");
       }
-      const { secret, credential } = await credentials.createLink(request.identity.owner);
+      const { secret, credential } = await credentials.createLink(request.identity.actor);
       return reply.code(201).send({ token: secret, expiresAt: credential.expiresAt ?? "" });
     },
   );

@@ -19,7 +19,7 @@ export function terminalRoutes(app: App, { environments, terminals }: Services):
       },
     },
     async (request) => ({
-      terminals: [...(await environments.terminals(request.identity.owner, request.params.env))],
+      terminals: [...(await environments.terminals(request.identity.actor, request.params.env))],
     }),
   );
 
@@ -37,7 +37,7 @@ export function terminalRoutes(app: App, { environments, terminals }: Services):
     async (request, reply) => {
       reply.code(201);
       const wanted = request.body ?? CreateTerminal.parse({});
-      return environments.openTerminal(request.identity.owner, request.params.env, wanted);
+      return environments.openTerminal(request.identity.actor, request.params.env, wanted);
     },
   );
 
@@ -53,9 +53,9 @@ export function terminalRoutes(app: App, { environments, terminals }: Services):
     },
     async (request, reply) => {
       const { env, terminal } = request.params;
-      const { owner } = request.identity;
-      const id = await environments.locate(owner, env);
-      await environments.closeTerminal(owner, env, terminal);
+      const { actor } = request.identity;
+      const id = await environments.locate(actor, env, "terminal.use");
+      await environments.closeTerminal(actor, env, terminal);
       terminals.forget(id, terminal);
       return reply.code(204).send(null);
     },

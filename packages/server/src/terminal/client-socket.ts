@@ -19,7 +19,7 @@ export interface ClientSocketOptions {
   readonly socket: WebSocket;
   /** The TCP connection below `socket`. */
   readonly transport: Socket;
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, "hash" | "expiresAt">;
   readonly connections: LiveConnections;
 }
 

@@ -85,11 +85,11 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
   }
 
-  async function openAttachment(identity: Identity, url: URL, match: RegExpExecArray): Promise<Session> {
+  async function openAttachment({ actor }: Identity, url: URL, match: RegExpExecArray): Promise<Session> {
     const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
     const wanted = parseOrBadRequest(TerminalId, decode(match[2]));
-    const { from, role, input } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
-    const id = await services.environments.locate(identity.owner, env);
+    const { from, role: asked, input } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
+    const { id, role } = await services.environments.locateTerminal(actor, env, asked);
     const agent = () => services.environments.agentOf(id);
     const terminal = (await terminalsOf(id, agent)).find((candidate) => candidate.id === wanted);
     if (terminal === undefined) {
@@ -121,9 +121,9 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     return answer;
   }
 
-  async function openExec(identity: Identity, match: RegExpExecArray): Promise<Session> {
+  async function openExec({ actor }: Identity, match: RegExpExecArray): Promise<Session> {
     const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
-    const id = await services.environments.locate(identity.owner, env);
+    const id = await services.environments.locate(actor, env, "guest.use");
     const agent = () => services.environments.agentOf(id);
     await agent();
     return (client) => {

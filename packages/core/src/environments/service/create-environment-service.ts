@@ -1,4 +1,6 @@
 import type { Environment } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
+import { assertAllowed, terminalRoleOf } from "../../access/authorize.ts";
 import { watchLifetimes } from "../../lifetime/watch-lifetimes.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { endedWithin } from "../../time/deadline.ts";
@@ -84,20 +86,33 @@ function beginBackground(context: EnvironmentContext): void {
 
 function createReads(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "list" | "get" | "locate" | "wait" | "count"> {
+): Pick<EnvironmentService, "list" | "get" | "locate" | "locateTerminal" | "wait" | "count"> {
   const { rows } = context;
   const view = (row: EnvironmentRow): Promise<Environment> => toEnvironment(context, row);
+  const read = (actor: Actor, reference: string): Promise<EnvironmentRow> =>
+    requireRow(context, { actor, action: "environment.read", reference });
   return {
-    list: async (owner) => Promise.all((await rows.list(owner)).map(view)),
-    get: async (owner, reference) => view(await requireRow(context, owner, reference)),
-    locate: async (owner, reference) => (await requireRow(context, owner, reference)).id,
-    count: (owner) => rows.count(owner),
+    async list(actor) {
+      assertAllowed(actor, "environment.read", actor);
+      return Promise.all((await rows.list(actor.owner)).map(view));
+    },
+    get: async (actor, reference) => view(await read(actor, reference)),
+    locate: async (actor, reference, action) => (await requireRow(context, { actor, action, reference })).id,
+    async locateTerminal(actor, reference, asked) {
+      const row = await requireRow(context, { actor, action: "terminal.view", reference });
+      return { id: row.id, role: terminalRoleOf(actor, row, asked) };
+    },
+    async count(actor) {
+      assertAllowed(actor, "environment.read", actor);
+      return rows.count(actor.owner);
+    },
 
-    async wait(owner, reference, waiting) {
-      const row = await rows.find(reference, owner);
+    async wait(actor, reference, waiting) {
+      assertAllowed(actor, "environment.read", actor);
+      const row = await rows.find(reference, actor.owner);
       if (row === null && waiting.states.includes("gone")) return null;
-      const { id } = row ?? (await requireRow(context, owner, reference));
-      const reached = await waitFor(context, id, owner, waiting);
+      const { id } = row ?? (await read(actor, reference));
+      const reached = await waitFor(context, id, actor.owner, waiting);
       return reached === null ? null : view(reached);
     },
   };
@@ -110,11 +125,11 @@ function createChangeActions(
   const { rows, clock } = context;
   const defaults = { idleTimeoutSeconds: options.idleTimeoutSeconds ?? 0, ttlSeconds: options.ttlSeconds ?? 0 };
   return {
-    create: async (owner, request, { id } = {}) =>
-      toEnvironment(context, await createEnvironment(context, { owner, request, id, defaults })),
+    create: async (actor, request, { id } = {}) =>
+      toEnvironment(context, await createEnvironment(context, { actor, request, id, defaults })),
 
-    async update(owner, reference, { idleTimeoutSeconds, ttlSeconds }) {
-      const row = await requireRow(context, owner, reference);
+    async update(actor, reference, { idleTimeoutSeconds, ttlSeconds }) {
+      const row = await requireRow(context, { actor, action: "environment.change", reference });
       const updated = await rows.setTimes(row.id, {
         ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
         ...(ttlSeconds === undefined ? {} : { expiresAt: expiryAfter(clock.now(), ttlSeconds) }),
@@ -125,12 +140,13 @@ function createChangeActions(
       return toEnvironment(context, updated);
     },
 
-    async destroy(owner, reference) {
-      const row = await rows.find(reference, owner);
+    async destroy(actor, reference) {
+      const asked = { actor, action: "environment.destroy", reference } as const;
+      assertAllowed(actor, asked.action, actor);
+      const row = await rows.find(reference, actor.owner);
       if (row !== null) return destroy(context, row);
-      const receipt = await rows.receipt(reference, owner);
-      if (receipt !== null) return receipt;
-      return destroy(context, await requireRow(context, owner, reference));
+      const receipt = await rows.receipt(reference, actor.owner);
+      return receipt ?? destroy(context, await requireRow(context, asked));
     },
   };
 }
@@ -139,8 +155,9 @@ function createGuestAccess(
   context: EnvironmentContext,
 ): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity"> {
   return {
-    async agent(owner, reference, asked) {
-      const { id } = await requireRow(context, owner, reference);
+    async agent(actor, reference, asked) {
+      const action = asked?.action ?? "guest.use";
+      const { id } = await requireRow(context, { actor, action, reference });
       if (asked?.isUse !== false) context.lifetimes.note(id);
       return agentOf(context, id, asked);
     },

@@ -1,11 +1,6 @@
-import {
-  type BootStep,
-  type CreateEnvironment,
-  EnvironmentId,
-  type OwnerId,
-  PlatformError,
-  type Size,
-} from "@microterm/protocol";
+import { type BootStep, type CreateEnvironment, EnvironmentId, PlatformError, type Size } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
+import { assertAllowed } from "../../access/authorize.ts";
 import { reserveEvictingPool } from "../../machines/admission.ts";
 import { randomName } from "../../machines/names.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -23,7 +18,7 @@ export interface DefaultTimes {
 }
 
 export interface Creation {
-  readonly owner: OwnerId;
+  readonly actor: Actor;
   readonly request: CreateEnvironment;
   /** Undefined: one of the service's own choice. */
   readonly id: EnvironmentId | undefined;
@@ -33,10 +28,11 @@ export interface Creation {
 /** Reserves its room, writes its row and starts it in the background. One of that id that is there already is the answer. */
 export async function createEnvironment(context: EnvironmentContext, creation: Creation): Promise<EnvironmentRow> {
   const { drivers, pool, rows } = context;
-  const { owner, request, id: asked } = creation;
+  const { actor, request, id: asked } = creation;
+  assertAllowed(actor, "environment.create", actor);
   const id = asked ?? EnvironmentId.parse(context.random.id(12));
   // Only an id that was asked for can be there already.
-  const existing = asked === undefined ? null : await rows.get(id, owner);
+  const existing = asked === undefined ? null : await rows.get(id, actor.owner);
   if (existing !== null) return existing;
   const shape = shapeOf(request);
   // A machine of the pool has its room already.
@@ -59,7 +55,7 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
 /** Under the name that was asked for, or else under the first free one of some. */
 async function insertRow(
   context: EnvironmentContext,
-  { owner, request, defaults }: Creation,
+  { actor, request, defaults }: Creation,
   { id, shape }: { readonly id: EnvironmentId; readonly shape: Shape },
 ): Promise<EnvironmentRow> {
   const { clock, drivers, random, rows } = context;
@@ -70,7 +66,7 @@ async function insertRow(
     const row: EnvironmentRow = {
       id,
       name: request.name ?? (tries === 0 ? offeredName(context, shape.size) : null) ?? randomName(random, tries),
-      owner,
+      owner: actor.owner,
       state: "creating",
       operation: "start",
       step: firstStep(context, shape.size),

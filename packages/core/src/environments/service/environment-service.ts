@@ -5,12 +5,13 @@ import type {
   EnvironmentId,
   EnvironmentState,
   HostStatus,
-  OwnerId,
   Receipt,
   Terminal,
   TerminalId,
   UpdateEnvironment,
 } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
+import type { Action, TerminalRole } from "../../access/authorize.ts";
 import type { DriverRegistry } from "../../machines/driver-registry.ts";
 import type { Faults } from "../../machines/faults.ts";
 import type { EnvironmentLimits } from "../../machines/limits.ts";
@@ -27,7 +28,8 @@ import type { ChangeListener } from "../state/changes.ts";
  *   `reference`  an id, an exact name, or a unique id prefix of at least 4 characters; an exact name wins
  *   `start`      what `create` and `start` leave running in the background; its `step` says how far it is
  *
- * Every method that takes an owner rejects with `ENVIRONMENT_NOT_FOUND` for another owner's environment. The service
+ * Every method that takes an actor asks `authorize`: it rejects with `ENVIRONMENT_NOT_FOUND` for what the actor must not
+ * know of, such as another owner's environment, and with `FORBIDDEN` for what it may know and not do. The service
  * is crash-only: what a process leaves when it dies, at any point, is repaired by the next one's `recover`.
  */
 export interface EnvironmentService {
@@ -44,62 +46,68 @@ export interface EnvironmentService {
    * Rejects before anything is made with `NAME_TAKEN`, `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`. With `id`, an
    * environment of that id and owner that is there already is the answer: how a repeated request finds its first.
    */
-  create(owner: OwnerId, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
+  create(actor: Actor, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
 
   /**
    * Changes when it ends by itself: the idle time-out and the time to live, both counted from now. What is not said stays. Rejects with
    * `ENVIRONMENT_STATE` while it is being destroyed.
    */
-  update(owner: OwnerId, reference: string, request: UpdateEnvironment): Promise<Environment>;
+  update(actor: Actor, reference: string, request: UpdateEnvironment): Promise<Environment>;
 
-  list(owner: OwnerId): Promise<readonly Environment[]>;
-  get(owner: OwnerId, reference: string): Promise<Environment>;
-  /** The id a reference stands for. */
-  locate(owner: OwnerId, reference: string): Promise<EnvironmentId>;
+  list(actor: Actor): Promise<readonly Environment[]>;
+  get(actor: Actor, reference: string): Promise<Environment>;
+  /** The id a reference stands for, for a caller that is about to do `action` with it. */
+  locate(actor: Actor, reference: string, action: Action): Promise<EnvironmentId>;
+  /** The same for a client of its terminals, with what it may be there: at most what it asks for. */
+  locateTerminal(
+    actor: Actor,
+    reference: string,
+    asked: TerminalRole,
+  ): Promise<{ readonly id: EnvironmentId; readonly role: TerminalRole }>;
 
   /**
    * `stopped` or `failed` → `creating` over the same disk; a `paused` one is resumed. No effect while `creating` or
    * `running`.
    */
-  start(owner: OwnerId, reference: string): Promise<Environment>;
+  start(actor: Actor, reference: string): Promise<Environment>;
   /**
    * Powers the guest off, or kills it at the deadline; the disk stays. Resolves at once, with the
    * `operation` `stop` while the state is still `running`. A `paused` one loses its memory and keeps its disk; one that is
    * being paused does so when that has ended. No effect on a `stopped` or `failed` one.
    */
-  stop(owner: OwnerId, reference: string): Promise<Environment>;
+  stop(actor: Actor, reference: string): Promise<Environment>;
   /**
    * `running` → `paused`: saves its memory on the host's disk and ends its machine. Resolves at once, with the
    * `operation` `pause`; when it cannot be saved it goes on, with a notice. Rejects with `UNSUPPORTED` where the driver has no
    * snapshots.
    */
-  pause(owner: OwnerId, reference: string): Promise<Environment>;
+  pause(actor: Actor, reference: string): Promise<Environment>;
   /**
    * `paused` → `creating` → `running`, its programs and terminals where they were. It ends in `failed`, startable, when
    * the snapshot is damaged, and in `paused` again when the host cannot take it now. No effect while `creating` or `running`.
    */
-  resume(owner: OwnerId, reference: string): Promise<Environment>;
+  resume(actor: Actor, reference: string): Promise<Environment>;
   /**
    * Resolves when nothing is left of it. Repeated calls, and calls at the same time, get the same receipt. When it
    * rejects the row stays `destroying`, and the service goes on trying.
    */
-  destroy(owner: OwnerId, reference: string): Promise<Receipt>;
+  destroy(actor: Actor, reference: string): Promise<Receipt>;
 
   /**
    * Resolves with the environment once its state is one of `states`, or with null once it is gone and `gone` is one of
    * them. Rejects with `ENVIRONMENT_STATE` when it can no longer get there, `WAIT_TIMEOUT`, or the signal's reason.
    */
-  wait(owner: OwnerId, reference: string, options: WaitOptions): Promise<Environment | null>;
+  wait(actor: Actor, reference: string, options: WaitOptions): Promise<Environment | null>;
 
-  /** The agent of a running environment. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
-  agent(owner: OwnerId, reference: string, options?: AgentOptions): Promise<GuestAgent>;
-  /** The same by id, for a caller that has checked the owner already. */
+  /** The agent of a running environment, for `guest.use` unless `action` says otherwise. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
+  agent(actor: Actor, reference: string, options?: AgentOptions): Promise<GuestAgent>;
+  /** The same by id, for the server itself and for a caller that was allowed already. */
   agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
 
   /** An environment was used, for its idle time-out. Cheap enough for every key. */
   noteActivity(id: EnvironmentId): void;
 
-  count(owner: OwnerId): Promise<number>;
+  count(actor: Actor): Promise<number>;
   /** Each size's template, and the machines that wait to be claimed. From memory. */
   templates(): HostStatus["templates"];
   pool(): HostStatus["pool"];
@@ -107,12 +115,12 @@ export interface EnvironmentService {
   images(): Promise<HostStatus["images"]>;
 
   /** As the guest says now. Rejects like `agent`. */
-  terminals(owner: OwnerId, reference: string): Promise<readonly Terminal[]>;
-  openTerminal(owner: OwnerId, reference: string, request: CreateTerminal): Promise<Terminal>;
-  closeTerminal(owner: OwnerId, reference: string, terminal: TerminalId): Promise<void>;
+  terminals(actor: Actor, reference: string): Promise<readonly Terminal[]>;
+  openTerminal(actor: Actor, reference: string, request: CreateTerminal): Promise<Terminal>;
+  closeTerminal(actor: Actor, reference: string, terminal: TerminalId): Promise<void>;
 
   /** The serial console's tail, at most 64 KiB of a hostile guest's bytes; of the last machine when there is none now. */
-  console(owner: OwnerId, reference: string): Promise<Uint8Array>;
+  console(actor: Actor, reference: string): Promise<Uint8Array>;
 
   /** Notifies of every change of every owner's environments. Returns what ends it. */
   subscribe(listener: ChangeListener): () => void;
@@ -134,6 +142,7 @@ export interface WaitOptions extends Abortable {
 export interface AgentOptions extends Abortable {
   /** Until connected; 5,000 by default. */
   readonly timeoutMs?: number;
+  readonly action?: Action;
   /** False: not asked by a user, and so no use of the environment. True by default. */
   readonly isUse?: boolean;
 }

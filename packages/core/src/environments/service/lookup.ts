@@ -1,17 +1,30 @@
-import { type OwnerId, PlatformError, type Receipt } from "@microterm/protocol";
+import { PlatformError, type Receipt } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
+import { type Action, assertAllowed, authorize } from "../../access/authorize.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 
-/** The environment that a reference stands for. Rejects with `ENVIRONMENT_NOT_FOUND`, which names a removal that is known. */
+export interface Asked {
+  readonly actor: Actor;
+  readonly action: Action;
+  readonly reference: string;
+}
+
+/**
+ * The environment that a reference stands for, among what the actor may do `action` with. Rejects with
+ * `ENVIRONMENT_NOT_FOUND`, which names a removal that is known, and `FORBIDDEN`.
+ */
 export async function requireRow(
   { rows }: Pick<EnvironmentContext, "rows">,
-  owner: OwnerId,
-  reference: string,
+  { actor, action, reference }: Asked,
 ): Promise<EnvironmentRow> {
-  const row = await rows.find(reference, owner);
-  if (row !== null) return row;
-  const receipt = await rows.receipt(reference, owner);
-  if (receipt !== null) throw removed(receipt);
+  const row = await rows.find(reference, actor.owner);
+  if (row !== null) {
+    assertAllowed(actor, action, row);
+    return row;
+  }
+  const receipt = await rows.receipt(reference, actor.owner);
+  if (receipt !== null && authorize(actor, "environment.read", actor) === "allowed") throw removed(receipt);
   throw new PlatformError(
     "ENVIRONMENT_NOT_FOUND",
     `no environment, or more than one, answers to '${reference.slice(0, 64)}': ` +

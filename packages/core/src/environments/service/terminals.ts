@@ -1,4 +1,4 @@
-import { type EnvironmentId, type OwnerId, PlatformError, TerminalId } from "@microterm/protocol";
+import { type EnvironmentId, PlatformError, TerminalId } from "@microterm/protocol";
 import { toTerminal } from "../../machines/first-terminal.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -39,13 +39,13 @@ export function createTerminalActions(
   }
 
   return {
-    async terminals(owner: OwnerId, reference: string) {
-      const { id } = await requireRow(context, owner, reference);
+    async terminals(actor, reference) {
+      const { id } = await requireRow(context, { actor, action: "environment.read", reference });
       return askTerminals(context, await readyMachine(context, id), AGENT_TIMEOUT_MS);
     },
 
-    async openTerminal(owner, reference, { cols, rows, command, cwd }) {
-      const row = await requireRow(context, owner, reference);
+    async openTerminal(actor, reference, { cols, rows, command, cwd }) {
+      const row = await requireRow(context, { actor, action: "terminal.use", reference });
       const id = TerminalId.parse(context.random.id(8));
       const program = { ...(command === undefined ? {} : { command }), ...(cwd === undefined ? {} : { cwd }) };
       const opened = await change(row, "open a terminal", (agent, signal) =>
@@ -54,13 +54,13 @@ export function createTerminalActions(
       return toTerminal(opened);
     },
 
-    async closeTerminal(owner, reference, terminal) {
-      const row = await requireRow(context, owner, reference);
+    async closeTerminal(actor, reference, terminal) {
+      const row = await requireRow(context, { actor, action: "terminal.use", reference });
       await change(row, "close the terminal", (agent, signal) => agent.closeTerminal(terminal, { signal }));
     },
 
-    async console(owner, reference) {
-      const { id } = await requireRow(context, owner, reference);
+    async console(actor, reference) {
+      const { id } = await requireRow(context, { actor, action: "environment.read", reference });
       const live = context.live.get(id);
       if (live === undefined) return context.consoles.get(id) ?? new Uint8Array();
       const error = () => new PlatformError("GUEST_UNREACHABLE", "the console could not be read in time");
