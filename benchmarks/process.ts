@@ -69,7 +69,14 @@ async function openThrough(): Promise<Through> {
   mkdirSync(directory);
   const driver = createProcessDriver({ agentBinary, directory, log: createQuietLog() });
   const machineId = MachineId.parse("benchmark0000000");
-  const machine = await driver.boot({ machineId, memoryMib: 128, cpus: 1, diskId: null, environmentId: "b" });
+  const machine = await driver.boot({
+    machineId,
+    memoryMib: 128,
+    cpus: 1,
+    diskId: null,
+    environmentId: "b",
+    network: null,
+  });
   const agent = await machine.agent({ timeoutMs: 5000 });
   const delays = join(folder.path, "delays.json");
   const server = await startServer({

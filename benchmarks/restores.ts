@@ -57,7 +57,14 @@ async function untilTemplate(world: QemuServer): Promise<void> {
 async function revive(agent: GuestAgent): Promise<void> {
   const machineId = randomBytes(16).toString("hex");
   const seed = randomBytes(64);
-  await agent.identify({ hostname: "microterm", machineId, timeUnixMs: Date.now(), seed, environment: "bare" });
+  await agent.identify({
+    hostname: "microterm",
+    machineId,
+    timeUnixMs: Date.now(),
+    seed,
+    environment: "bare",
+    interface: null,
+  });
 }
 
 /** Until a shell's first byte. */

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const agentBinary = await rustBinary("microterm-agent");
   const driver = createProcessDriver({ agentBinary, directory: folder.path, log: createQuietLog() });
   const machineId = MachineId.parse("reattach00000000");
-  machine = await driver.boot({ machineId, memoryMib: 128, cpus: 1, diskId: null, environmentId: "e" });
+  machine = await driver.boot({ machineId, memoryMib: 128, cpus: 1, diskId: null, environmentId: "e", network: null });
 });
 afterAll(async () => {
   await machine.stop();

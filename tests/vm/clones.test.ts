@@ -76,6 +76,7 @@ describe("guests that were restored from one template", { timeout: 900_000 }, ()
     timeUnixMs: Date.now(),
     seed: randomBytes(64),
     environment: "",
+    interface: null,
   });
   const specOf = (diskId: string): MachineSpec => ({
     machineId: MachineId.parse(newId()),
@@ -83,6 +84,7 @@ describe("guests that were restored from one template", { timeout: 900_000 }, ()
     cpus: 1,
     diskId,
     environmentId: null,
+    network: null,
   });
 
   /** Boots a guest, has it made ready, and saves it under the key. */

@@ -33,6 +33,7 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
     cpus: SHAPE.cpus,
     diskId: null,
     environmentId: null,
+    network: null,
     ...over,
   });
   const newDisk = async (make: (diskId: string) => Promise<void>): Promise<string> => {
@@ -55,6 +56,7 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
     timeUnixMs: Date.now(),
     seed: randomBytes(64),
     environment: "",
+    interface: null,
   });
   const answers = async (machine: Machine) => {
     const agent = await machine.agent({ timeoutMs: BOOT_MS });

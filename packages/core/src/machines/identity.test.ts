@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { systemClock, systemRandom } from "../testing/system.ts";
 import { bootIdentity, guestMachineId } from "./identity.ts";
 
-const row = { diskId: "abcdefghij09", name: "calm-otter" };
+const row = { diskId: "abcdefghij09", name: "calm-otter", network: { interface: null } };
 const ports = { clock: systemClock, random: systemRandom };
 
 it("gives each boot another seed and each environment one machine-id", () => {

@@ -1,10 +1,10 @@
 import type { Clock, Randomness } from "../ports/clock.ts";
-import type { GuestIdentity, GuestWake } from "../ports/guest-agent.ts";
+import type { GuestIdentity, GuestNetwork, GuestWake } from "../ports/guest-agent.ts";
 
 /** What a guest is told to be, once for each boot, before anything of its owner's runs. */
 export function bootIdentity(
   { clock, random }: { readonly clock: Clock; readonly random: Randomness },
-  { diskId, name }: { readonly diskId: string; readonly name: string },
+  { diskId, name, network }: { readonly diskId: string; readonly name: string; readonly network: GuestNetwork },
 ): GuestIdentity {
   return {
     // A template's machine has no name yet.
@@ -13,12 +13,16 @@ export function bootIdentity(
     timeUnixMs: clock.now(),
     seed: random.bytes(64),
     environment: name,
+    interface: network.interface,
   };
 }
 
 /** What a guest is told after a pause, however long it was. */
-export function wakeOf({ clock, random }: { readonly clock: Clock; readonly random: Randomness }): GuestWake {
-  return { timeUnixMs: clock.now(), seed: random.bytes(64) };
+export function wakeOf(
+  { clock, random }: { readonly clock: Clock; readonly random: Randomness },
+  network: GuestNetwork,
+): GuestWake {
+  return { timeUnixMs: clock.now(), seed: random.bytes(64), interface: network.interface };
 }
 
 /**

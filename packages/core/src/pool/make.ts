@@ -1,10 +1,12 @@
 import { type MachineId, SIZES, type Size, type Terminal } from "@microterm/protocol";
+import { attachNetwork } from "../machines/attach-network.ts";
 import { toTerminal } from "../machines/first-terminal.ts";
 import { bootIdentity } from "../machines/identity.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
 import { describeError } from "../messages/messages.ts";
+import type { NetworkAttachment } from "../ports/network.ts";
 import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../time/deadline.ts";
 
@@ -17,6 +19,7 @@ export interface PooledMachine {
   readonly name: string;
   readonly machine: Machine;
   readonly diskId: string;
+  readonly attachment: NetworkAttachment;
   readonly terminals: readonly Terminal[];
 }
 
@@ -41,7 +44,7 @@ interface Made {
  * its name. When it rejects nothing is left; when `signal` aborts, all is left as it stands.
  */
 export async function makePooled(context: MachineContext, wish: MakePooled): Promise<PooledMachine> {
-  const { network, clock, faults } = context;
+  const { clock, faults } = context;
   const { name, driver, snapshots, template, machineId } = wish;
   const { memoryMib, cpus } = SIZES[wish.size];
   const diskId = machineId as string;
@@ -50,10 +53,10 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
   try {
     return await withDeadline({ clock, timeoutMs: MAKE_MS, error, signal: wish.signal }, async (signal) => {
       await snapshots.createDiskFrom(template, diskId);
-      await network.attach(machineId);
+      const attachment = await attachNetwork(context, driver, machineId);
       signal.throwIfAborted();
       made.restoring = snapshots.restore(
-        { machineId, memoryMib, cpus, diskId, environmentId: null, template },
+        { machineId, memoryMib, cpus, diskId, environmentId: null, network: attachment.link, template },
         { signal },
       );
       const machine = await made.restoring;
@@ -61,8 +64,8 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
       signal.throwIfAborted();
       faults.hit("pool.machine");
       const agent = await machine.agent({ timeoutMs: MAKE_MS, signal });
-      await agent.identify(bootIdentity(context, { diskId, name }), { signal });
-      return { name, machine, diskId, terminals: [toTerminal(await openPrompt(context, agent, signal))] };
+      await agent.identify(bootIdentity(context, { diskId, name, network: attachment }), { signal });
+      return { name, machine, diskId, attachment, terminals: [toTerminal(await openPrompt(context, agent, signal))] };
     });
   } catch (cause) {
     if (made.restoring !== null) await endedWithin(clock, RELEASE_TIMEOUT_MS, made.restoring);

@@ -1,5 +1,6 @@
 import type { ExecFailure, ExecRequest, ExtractedTar, FileEntry, TerminalExit, TerminalId } from "@microterm/protocol";
 import type { Abortable } from "./abortable.ts";
+import type { GuestInterface } from "./network.ts";
 
 /**
  * The agent in one guest, spoken to over the guest channel (docs/reference/agent-protocol.md). The guest is hostile:
@@ -14,6 +15,9 @@ export interface GuestAgent {
   /**
    * Makes the guest itself: randomness, clock, machine-id, boot_id, hostname. Before any tenant's program runs. A sealed
    * guest serves from then on, and refuses service for good when a step fails. Resolves with its new boot_id.
+   *
+   * An agent that cannot set up an interface is given none: this, `claim` and `wake` reject with `UNSUPPORTED` instead of
+   * leaving it out. No protocol yet has one.
    */
   identify(identity: GuestIdentity, options?: Abortable): Promise<{ readonly bootId: string }>;
   /**
@@ -21,10 +25,10 @@ export interface GuestAgent {
    * alone. Only by an agent of protocol 2; `UNSUPPORTED` otherwise.
    */
   seal(options?: Abortable): Promise<void>;
-  /** After a pause: sets the clock and stirs the random pool. Rejects when a step fails. Protocol 2. */
+  /** After a pause: sets the clock, stirs the random pool and sets the interface up anew. Rejects when a step fails. Protocol 2. */
   wake(wake: GuestWake, options?: Abortable): Promise<void>;
   /** When a guest of the pool is claimed: names the environment for later shells. Protocol 2. */
-  claim(environment: string, options?: Abortable): Promise<void>;
+  claim(claim: GuestClaim, options?: Abortable): Promise<void>;
 
   terminals(options?: Abortable): Promise<readonly GuestTerminal[]>;
   /** Rejects with `TOO_MANY` past the guest's limit. */
@@ -85,13 +89,23 @@ export interface AgentHello {
   readonly isSealed: boolean;
 }
 
-export interface GuestWake {
+/** What a guest is told of its network: what it has from now on. Null: no interface but its loopback. */
+export interface GuestNetwork {
+  readonly interface: GuestInterface | null;
+}
+
+export interface GuestClaim extends GuestNetwork {
+  /** The environment's name. */
+  readonly environment: string;
+}
+
+export interface GuestWake extends GuestNetwork {
   readonly timeUnixMs: number;
   /** 64 random bytes from the host. */
   readonly seed: Uint8Array;
 }
 
-export interface GuestIdentity {
+export interface GuestIdentity extends GuestNetwork {
   readonly hostname: string;
   /** 32 hexadecimal digits, machine-id(5). */
   readonly machineId: string;

@@ -4,12 +4,18 @@ import type { MachineId } from "@microterm/protocol";
  * The network of a machine. Until networks come, the one adapter is `loopback`: a guest has no interface but its own
  * loopback, and the page says so.
  *
- *   `attachment`  what a machine gets before it boots, and gives back after it is gone
+ *   `attachment`  what a machine gets before it starts, and gives back after it is gone
+ *   `link`        its host's side: what the driver plugs the machine's network device into
+ *   `interface`   its guest's side: how the agent sets that device up, once it is told who it is
+ *
+ * The two sides come at different times. A machine has its link from its start on, also one that becomes a template: a
+ * device that was not there when memory was saved cannot be there when it is restored. The interface is told with the
+ * identity, again with a claim, and again after a pause; a template's guest is told of none.
  */
 export interface NetworkProvider {
   readonly name: string;
   readonly capabilities: NetworkCapabilities;
-  /** Before boot. Rejects having released all it had taken. Safe to repeat for one machine: same answer. */
+  /** Before the start. Rejects having released all it had taken. Safe to repeat for one machine: same answer. */
   attach(machineId: MachineId): Promise<NetworkAttachment>;
   /** After the machine is gone. Safe to repeat. */
   detach(machineId: MachineId): Promise<void>;
@@ -25,5 +31,35 @@ export interface NetworkCapabilities {
 export interface NetworkAttachment {
   readonly machineId: MachineId;
   /** For a person: what the guest can reach. */
-  readonly reach: "loopback";
+  readonly reach: "loopback" | "outbound";
+  /** Null: the machine gets no network device, or the back end gives it one unasked. */
+  readonly link: NetworkLink | null;
+  /** Null: the guest has its loopback alone, or was set up by its back end. */
+  readonly interface: GuestInterface | null;
+}
+
+/** What a driver plugs a machine's one network device into; `VmCapabilities.networkLinks` says which kinds it can. */
+export type NetworkLink =
+  /** A tap in a namespace that the host's daemon made ahead: the driver names the slot, and the VMM inherits the tap. */
+  | { readonly kind: "slot"; readonly slot: string; readonly macAddress: string }
+  /** Whatever provider and driver of one back end have agreed upon, such as the name of a policy. Core never looks at it. */
+  | { readonly kind: "managed"; readonly handle: string };
+
+/** IPv4 alone, until IPv6 is done as well. */
+export interface GuestInterface {
+  /** As the guest's kernel names it, `eth0`. */
+  readonly name: string;
+  /** Six pairs of lower-case hexadecimal digits with colons: by this the agent finds the device. */
+  readonly macAddress: string;
+  /** Dotted. */
+  readonly address: string;
+  readonly prefixLength: number;
+  /** Null: nothing beyond its own subnet. */
+  readonly gateway: string | null;
+  /** Dotted, the first one asked first; empty: no names. */
+  readonly resolvers: readonly string[];
+  /** Bytes. */
+  readonly mtu: number;
+  /** Further lines of /etc/hosts: those that it shares a network with. */
+  readonly hosts: readonly { readonly name: string; readonly address: string }[];
 }

@@ -1,6 +1,7 @@
 import type { Accelerator, Isolation, MachineId } from "@microterm/protocol";
 import type { Abortable } from "./abortable.ts";
 import type { GuestAgent } from "./guest-agent.ts";
+import type { NetworkLink } from "./network.ts";
 
 /**
  * Boots and controls machines with one VMM.
@@ -149,6 +150,8 @@ export interface VmCapabilities {
   readonly supportsPowerOff: boolean;
   /** There is a serial console. When false, `console` resolves with an explanation. */
   readonly supportsConsole: boolean;
+  /** What it can plug a machine's network device into; core asks for no other. Empty: machines have none. */
+  readonly networkLinks: readonly NetworkLink["kind"][];
   /** Memory a machine may need beyond its guest's, MiB: counted when the host's free memory is checked. */
   overheadMib(spec: { readonly memoryMib: number; readonly cpus: number }): number;
 }
@@ -161,6 +164,8 @@ export interface MachineSpec {
   readonly diskId: string | null;
   /** Whose it is, for `list`; null while it waits in the pool or becomes a template. */
   readonly environmentId: string | null;
+  /** What its network device is plugged into, of a kind that `networkLinks` has; null: it has none. */
+  readonly network: NetworkLink | null;
   /** What it is made of: its disk's. The driver's current one when absent. */
   readonly image?: string | null;
   /** Its memory can be saved as a template. With `snapshots` only. */

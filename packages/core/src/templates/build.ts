@@ -1,4 +1,5 @@
 import { MachineId, SIZES, type Size, type TemplateStep } from "@microterm/protocol";
+import { attachNetwork } from "../machines/attach-network.ts";
 import { bootIdentity } from "../machines/identity.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
 import { openPrompt } from "../machines/prompt.ts";
@@ -79,7 +80,7 @@ interface Made {
 }
 
 async function run(context: MachineContext, build: Build, machineId: MachineId, made: Made): Promise<void> {
-  const { network, faults } = context;
+  const { faults } = context;
   const { driver, snapshots, key, onStep, signal } = build;
   const { memoryMib, cpus, diskMib } = SIZES[build.size];
   const diskId = machineId as string;
@@ -87,9 +88,9 @@ async function run(context: MachineContext, build: Build, machineId: MachineId, 
   made.making = driver.createDisk(diskId, { sizeMib: diskMib });
   await made.making;
   onStep("machine");
-  await network.attach(machineId);
+  const { link } = await attachNetwork(context, driver, machineId);
   signal.throwIfAborted();
-  const spec = { machineId, memoryMib, cpus, diskId, environmentId: null, isTemplateSource: true };
+  const spec = { machineId, memoryMib, cpus, diskId, environmentId: null, network: link, isTemplateSource: true };
   const booting = driver.boot(spec, { signal });
   made.making = booting;
   made.machine = await booting;
@@ -97,8 +98,8 @@ async function run(context: MachineContext, build: Build, machineId: MachineId, 
   onStep("kernel");
   const agent = await made.machine.agent({ timeoutMs: BUILD_MS, signal });
   onStep("agent");
-  // An identity of no environment, thrown away: each guest that is restored from this gets its own.
-  await agent.identify(bootIdentity(context, { diskId, name: "" }), { signal });
+  // An identity of no environment and of no network, thrown away: each guest that is restored from this gets its own.
+  await agent.identify(bootIdentity(context, { diskId, name: "", network: { interface: null } }), { signal });
   onStep("warm");
   for (const command of WARMING) await runToEnd(agent, command, signal);
   const { id } = await openPrompt(context, agent, signal);

@@ -4,6 +4,8 @@ import type { GuestAgent, TerminalSpec } from "../ports/guest-agent.ts";
 import type { Check } from "./contract-checks.ts";
 import { attachTo, type OpenedTerminal, readAll, runInGuest } from "./guest-recorder.ts";
 
+/** Of the agent protocol: with it, this check becomes one of what the guest then has. */
+const FIRST_WITH_INTERFACES = 4;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 /** A shell under emulation on a busy host needs seconds to say its first word. */
@@ -195,11 +197,27 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
 
   check("a claim names the environment for later programs, and a wake harms nothing", async () => {
     const guest = await agent();
-    await guest.claim("some name");
+    await guest.claim({ environment: "some name", interface: null });
     expect((await runInGuest(guest, ["sh", "-c", "echo $MICROTERM_NAME"])).stdout).toBe("some name\n");
-    await guest.wake({ timeUnixMs: Date.now(), seed: crypto.getRandomValues(new Uint8Array(64)) });
+    await guest.wake({ timeUnixMs: Date.now(), seed: crypto.getRandomValues(new Uint8Array(64)), interface: null });
     expect((await runInGuest(guest, ["echo", "awake"])).stdout).toBe("awake\n");
-    await expect(guest.claim("two\nlines")).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    await expect(guest.claim({ environment: "two\nlines", interface: null })).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+    });
+  });
+
+  check("an interface that the agent cannot set up is refused, not left out", async () => {
+    const guest = await agent();
+    expect(guest.hello.protocol).toBeLessThan(FIRST_WITH_INTERFACES);
+    const eth0 = { name: "eth0", macAddress: "02:00:00:00:00:01", address: "10.0.0.1", prefixLength: 24 };
+    const given = { ...eth0, gateway: null, resolvers: [], mtu: 1500, hosts: [] };
+    const refused = { code: "UNSUPPORTED" };
+    await expect(guest.claim({ environment: "other", interface: given })).rejects.toMatchObject(refused);
+    const wake = { timeUnixMs: Date.now(), seed: crypto.getRandomValues(new Uint8Array(64)), interface: given };
+    await expect(guest.wake(wake)).rejects.toMatchObject(refused);
+    const identity = { ...wake, hostname: "other", machineId: "0".repeat(32), environment: "other" };
+    await expect(guest.identify(identity)).rejects.toMatchObject(refused);
+    expect((await runInGuest(guest, ["sh", "-c", "echo $MICROTERM_NAME"])).stdout).not.toBe("other\n");
   });
 
   check("metrics are plausible", async () => {

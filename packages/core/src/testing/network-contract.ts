@@ -21,6 +21,20 @@ export function networkContract(
       await network.detach(ONE);
     });
 
+    check("an interface is one that a guest can be given", async () => {
+      const network = await makeProvider();
+      const { link, interface: given } = await network.attach(ONE);
+      if (given !== null) {
+        expect(given.macAddress).toMatch(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
+        for (const address of [given.address, given.gateway ?? given.address, ...given.resolvers]) {
+          expect(address).toMatch(/^\d{1,3}(\.\d{1,3}){3}$/);
+        }
+        // The device that the agent looks for is the one that the machine has.
+        if (link?.kind === "slot") expect(link.macAddress).toBe(given.macAddress);
+      }
+      await network.detach(ONE);
+    });
+
     check("detach is safe to repeat, and without an attach", async () => {
       const network = await makeProvider();
       await network.attach(ONE);
@@ -44,8 +58,9 @@ export function networkContract(
 
     check("what a guest can reach fits the capabilities", async () => {
       const network = await makeProvider();
-      const { reach } = await network.attach(ONE);
+      const { reach, link, interface: given } = await network.attach(ONE);
       expect(reach === "loopback").toBe(!network.capabilities.supportsOutbound);
+      if (reach === "loopback") expect({ link, given }).toEqual({ link: null, given: null });
       await network.detach(ONE);
     });
   });

@@ -33,6 +33,7 @@ const identity = (): GuestIdentity => ({
   timeUnixMs: Date.now(),
   seed: seed(),
   environment: "",
+  interface: null,
 });
 async function* once(text: string): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(text);
@@ -203,7 +204,7 @@ export function snapshotChecks(check: Check, world: SnapshotWorld): void {
       const resumed = stopAfter(await snapshots().resume({ ...spec({ diskId }), snapshotId }));
       const again = await agentOf(resumed);
       expect(again.hello).toMatchObject({ bootId: agent.hello.bootId, isSealed: false });
-      await again.wake({ timeUnixMs: Date.now(), seed: seed() });
+      await again.wake({ timeUnixMs: Date.now(), seed: seed(), interface: null });
       await expectRightClock(again);
       const after = await attachTo(again, id, before.seen.end);
       await vi.waitFor(() => expect(after.seen.end - before.seen.end).toBeGreaterThan(100_000n), WAIT);

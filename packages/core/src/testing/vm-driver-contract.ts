@@ -42,7 +42,8 @@ export function vmDriverContract(
     const spec = (over: Partial<MachineSpec> = {}): MachineSpec => {
       const machineId = MachineId.parse(newId(16));
       made.push(machineId);
-      return { machineId, memoryMib: harness.memoryMib, cpus: 1, diskId: null, environmentId: newId(12), ...over };
+      const size = { memoryMib: harness.memoryMib, cpus: 1 };
+      return { machineId, ...size, diskId: null, environmentId: newId(12), network: null, ...over };
     };
     const agentOf = (machine: Machine): Promise<GuestAgent> => machine.agent({ timeoutMs: harness.bootMs });
     const boot = async (over: Partial<MachineSpec> = {}): Promise<Machine> => {

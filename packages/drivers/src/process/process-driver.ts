@@ -23,6 +23,7 @@ const CAPABILITIES: VmCapabilities = {
   supportsDisk: false,
   supportsPowerOff: false,
   supportsConsole: false,
+  networkLinks: [],
   overheadMib: () => 16,
 };
 

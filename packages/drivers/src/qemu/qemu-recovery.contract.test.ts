@@ -24,6 +24,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
     cpus: 1,
     diskId: null,
     environmentId: randomBytes(6).toString("hex"),
+    network: null,
   });
   const boot = async () => {
     const driver = makeDriver();

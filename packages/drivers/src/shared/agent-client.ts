@@ -5,6 +5,7 @@ import type {
   ExecEvents,
   ExecStream,
   GuestAgent,
+  GuestNetwork,
   GuestTerminal,
   InputEvents,
   InputStream,
@@ -99,7 +100,8 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     closed: session.closed,
     ...createAgentFiles(session, hello.protocol),
     terminals,
-    async identify(identity, options) {
+    async identify({ interface: given, ...identity }, options) {
+      refuseInterface(given);
       const json = { ...identity, seed: Buffer.from(identity.seed).toString("base64") };
       const call = { method: "POST", path: "/v1/identity", json, signal: options?.signal } as const;
       const { bootId } = await ask("guest", call, Identified);
@@ -110,9 +112,14 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
       await post("/v1/seal", undefined, options, SEAL_MS);
       hello = { ...hello, isSealed: true };
     },
-    wake: ({ timeUnixMs, seed }, options) =>
-      post("/v1/wake", { timeUnixMs, seed: Buffer.from(seed).toString("base64") }, options),
-    claim: (environment, options) => post("/v1/claim", { environment }, options),
+    async wake({ timeUnixMs, seed, interface: given }, options) {
+      refuseInterface(given);
+      await post("/v1/wake", { timeUnixMs, seed: Buffer.from(seed).toString("base64") }, options);
+    },
+    async claim({ environment, interface: given }, options) {
+      refuseInterface(given);
+      await post("/v1/claim", { environment }, options);
+    },
     async openTerminal(spec, options) {
       const call = { method: "POST", path: "/v1/terminals", json: spec, signal: options?.signal } as const;
       return toTerminal(await ask("terminal", call, AgentTerminal));
@@ -146,6 +153,12 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     },
     close: () => session.destroy(),
   };
+}
+
+/** Up to protocol 3 a guest has its loopback alone, and its agent refuses keys that it does not know. */
+function refuseInterface(given: GuestNetwork["interface"]): void {
+  if (given === null) return;
+  throw new PlatformError("UNSUPPORTED", `the guest's agent cannot set up the interface ${given.name}`);
 }
 
 async function attach(session: GuestSession, id: TerminalId, options: AttachOptions): Promise<TerminalStream> {

@@ -8,7 +8,7 @@ export function createLoopbackNetwork(): NetworkProvider {
   return {
     name: "loopback",
     capabilities: { supportsOutbound: false },
-    attach: (machineId) => Promise.resolve({ machineId, reach: "loopback" }),
+    attach: (machineId) => Promise.resolve({ machineId, reach: "loopback", link: null, interface: null }),
     detach: () => Promise.resolve(),
     list: () => Promise.resolve([]),
   };

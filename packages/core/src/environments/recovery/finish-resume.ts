@@ -65,7 +65,8 @@ async function wakeUp(
   const died = rejectOnEnd(live.machine, "the machine ended");
   const timeoutMs = context.limits.bootDeadlineMs;
   const agent = await Promise.race([died, live.machine.agent({ timeoutMs, signal })]);
-  const waking = agent.wake(wakeOf(context), { signal }).catch((error: unknown) => {
+  const attachment = await context.network.attach(machineId);
+  const waking = agent.wake(wakeOf(context, attachment), { signal }).catch((error: unknown) => {
     // Not heard is not refused.
     if (error instanceof PlatformError && error.code === "GUEST_UNREACHABLE") throw error;
     throw new PlatformError("MACHINE_BOOT_FAILED", describeError(error), { cause: error });

@@ -1,4 +1,5 @@
 import { type BootStep, MachineId, PlatformError } from "@microterm/protocol";
+import { attachNetwork } from "../../machines/attach-network.ts";
 import { openFirstTerminal, toTerminal } from "../../machines/first-terminal.ts";
 import { bootIdentity, wakeOf } from "../../machines/identity.ts";
 import { MachineEnded, rejectOnEnd } from "../../machines/machine-end.ts";
@@ -6,6 +7,7 @@ import { releaseMachine } from "../../machines/remove-machine.ts";
 import { type StartMethod, startMachine } from "../../machines/start-method.ts";
 import { describeError } from "../../messages/messages.ts";
 import { GuestNeverRan } from "../../ports/guest-never-ran.ts";
+import type { NetworkAttachment } from "../../ports/network.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, MachineSpec } from "../../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../../time/deadline.ts";
@@ -106,12 +108,15 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
     changed(context, row);
   };
 
-  const live = liveMachine(context.drivers.of(row), await make(context, one, { machineId, enter }));
-  const { machine } = live;
+  const { machine, attachment } = await make(context, one, { machineId, enter });
+  const live = liveMachine(context.drivers.of(row), machine);
   context.live.set(row.id, live);
   faults.hit(method.kind === "resume" ? "resume.machine" : "create.machine");
 
-  await Promise.race([rejectOnEnd(machine, "the machine ended while it booted"), talk(context, one, { live, enter })]);
+  await Promise.race([
+    rejectOnEnd(machine, "the machine ended while it booted"),
+    talk(context, one, { live, attachment, enter }),
+  ]);
 
   live.isReady = true;
   const done = { ...AT_REST, reason: null, snapshotId: null };
@@ -122,6 +127,11 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
   changed(context, row);
 }
 
+interface Started {
+  readonly machine: Machine;
+  readonly attachment: NetworkAttachment;
+}
+
 type Enter = (step: BootStep) => Promise<void>;
 
 /** From the disk to a VMM that runs. */
@@ -129,7 +139,7 @@ async function make(
   context: EnvironmentContext,
   { row, method, progress, signal }: Attempt,
   { machineId, enter }: { readonly machineId: MachineId; readonly enter: Enter },
-): Promise<Machine> {
+): Promise<Started> {
   const { faults } = context;
   const driver = context.drivers.of(row);
   const hasDisk = driver.capabilities.supportsDisk;
@@ -138,12 +148,20 @@ async function make(
   faults.hit("create.disk");
 
   if (method.kind === "boot") await enter("machine");
-  await context.network.attach(machineId);
+  const attachment = await attachNetwork(context, driver, machineId);
   faults.hit("create.network");
   signal.throwIfAborted();
   const { memoryMib, cpus } = row;
   const diskId = hasDisk ? row.diskId : null;
-  const spec: MachineSpec = { machineId, memoryMib, cpus, diskId, environmentId: row.id, image: row.image };
+  const spec: MachineSpec = {
+    machineId,
+    memoryMib,
+    cpus,
+    diskId,
+    environmentId: row.id,
+    network: attachment.link,
+    image: row.image,
+  };
   // A guest runs before its host can say so: from here on only the host's word can tell that it has not.
   progress.hasRun = true;
   progress.making = startMachine(driver, method, spec, signal);
@@ -156,21 +174,21 @@ async function make(
     machine.release();
     signal.throwIfAborted();
   }
-  return machine;
+  return { machine, attachment };
 }
 
 /** From a VMM that runs to a guest that is itself and has a terminal. */
 async function talk(
   context: EnvironmentContext,
   { row, method, signal }: Attempt,
-  { live, enter }: { readonly live: LiveMachine; readonly enter: Enter },
+  { live, attachment, enter }: { readonly live: LiveMachine; readonly enter: Enter } & Pick<Started, "attachment">,
 ): Promise<void> {
   const { faults, clock, random, limits } = context;
   if (method.kind === "boot") await enter("kernel");
   const agent = await live.machine.agent({ timeoutMs: limits.bootDeadlineMs, signal });
   await enter("agent");
-  if (method.kind === "resume") return agent.wake(wakeOf(context), { signal });
-  await agent.identify(bootIdentity({ clock, random }, row), { signal });
+  if (method.kind === "resume") return agent.wake(wakeOf(context, attachment), { signal });
+  await agent.identify(bootIdentity({ clock, random }, { ...row, network: attachment }), { signal });
   faults.hit("create.agent");
   await enter("terminal");
   live.terminals = [toTerminal(await openFirstTerminal(context, agent, signal))];

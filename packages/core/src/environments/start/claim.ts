@@ -51,7 +51,7 @@ export async function claim(
     const error = () => new Error(`it did not answer within ${CLAIM_TIMEOUT_MS / 1000} s`);
     await withDeadline({ clock, timeoutMs: CLAIM_TIMEOUT_MS, error, signal }, async (bounded) => {
       const agent = await machine.agent({ timeoutMs: CLAIM_TIMEOUT_MS, signal: bounded });
-      await agent.claim(row.name, { signal: bounded });
+      await agent.claim({ environment: row.name, interface: pooled.attachment.interface }, { signal: bounded });
       if (pooled.name !== row.name) live.terminals = [await namedTerminal(context, agent, pooled, bounded)];
     });
   } catch (error) {

@@ -1,0 +1,129 @@
+import type { MachineId } from "@microterm/protocol";
+import type { NetworkLink } from "../ports/network.ts";
+import type { Machine, MachineSpec, Removed, TemplateShape, VmCapabilities, VmDriver } from "../ports/vm-driver.ts";
+import { createRecordingAgent, type Told } from "./recording-agent.ts";
+
+/** A machine as it was asked for, and what its guest was told since. */
+export interface RecordedMachine {
+  readonly start: "boot" | "restore" | "resume";
+  readonly spec: MachineSpec;
+  readonly told: readonly Told[];
+}
+
+export interface RecordingDriver extends VmDriver {
+  /** Every machine there ever was, by its id. */
+  readonly machines: ReadonlyMap<MachineId, RecordedMachine>;
+}
+
+export interface RecordingDriverOptions {
+  readonly name?: string;
+  readonly networkLinks?: readonly NetworkLink["kind"][];
+}
+
+const NOTHING: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
+const nothing = { files: 0, bytes: 0 };
+
+/**
+ * A driver whose machines are entries in a map, for what no real one can be asked on any host: with templates, snapshots
+ * and networks. What a guest does is not its subject.
+ */
+export function createRecordingDriver(options: RecordingDriverOptions = {}): RecordingDriver {
+  const machines = new Map<MachineId, RecordedMachine>();
+  const alive = new Map<MachineId, MachineSpec>();
+  const disks = new Set<string>();
+  const templates = new Set<string>();
+  const snapshots = new Set<string>();
+  const capabilities: VmCapabilities = {
+    accelerator: "none",
+    acceleratorReason: "machines are made up",
+    isolation: "none",
+    supportsDisk: true,
+    supportsPowerOff: false,
+    supportsConsole: false,
+    networkLinks: options.networkLinks ?? [],
+    overheadMib: () => 0,
+  };
+
+  const remove = async (id: MachineId): Promise<Removed> => {
+    alive.delete(id);
+    return NOTHING;
+  };
+
+  function start(how: RecordedMachine["start"], spec: MachineSpec): Machine {
+    const told: Told[] = [];
+    machines.set(spec.machineId, { start: how, spec, told });
+    alive.set(spec.machineId, spec);
+    const agent = createRecordingAgent(told);
+    return {
+      id: spec.machineId,
+      ended: new Promise(() => {}),
+      agent: async () => agent,
+      examine: () => Promise.resolve(),
+      console: async () => new Uint8Array(),
+      stop: () => remove(spec.machineId),
+      release() {},
+    };
+  }
+
+  const keyOf = ({ memoryMib, cpus, diskMib }: TemplateShape): string => `${memoryMib}-${cpus}-${diskMib}`;
+
+  return {
+    machines,
+    name: options.name ?? "recording",
+    capabilities,
+    boot: async (spec) => start("boot", spec),
+    list: async () =>
+      [...alive].map(([machineId, { environmentId }]) => ({
+        machineId,
+        alive: true,
+        environmentId,
+        hostRebooted: false,
+      })),
+    adopt: async (machineId) => {
+      const spec = alive.get(machineId);
+      if (spec === undefined) throw new Error(`no machine ${machineId}`);
+      return start("boot", spec);
+    },
+    remove,
+    async createDisk(diskId) {
+      disks.add(diskId);
+    },
+    async removeDisk(diskId) {
+      disks.delete(diskId);
+      return nothing;
+    },
+    listDisks: async () => [...disks],
+    leftovers: async () => [],
+    resources: async () => ({
+      memory: { totalMib: 65_536, availableMib: 65_536 },
+      disk: { totalMib: 65_536, freeMib: 65_536 },
+      cpus: 4,
+    }),
+    images: null,
+    snapshots: {
+      findTemplate: async (shape) => ({ key: keyOf(shape), isBuilt: templates.has(keyOf(shape)) }),
+      async saveTemplate(machineId, key) {
+        alive.delete(machineId);
+        templates.add(key);
+      },
+      listTemplates: async () => [...templates],
+      async removeTemplate(key) {
+        templates.delete(key);
+      },
+      async createDiskFrom(_key, diskId) {
+        disks.add(diskId);
+      },
+      restore: async (spec) => start("restore", spec),
+      async pause(machineId, snapshotId) {
+        alive.delete(machineId);
+        snapshots.add(snapshotId);
+      },
+      resume: async (spec) => start("resume", spec),
+      async removeSnapshot(snapshotId) {
+        snapshots.delete(snapshotId);
+        return nothing;
+      },
+      listSnapshots: async () => [...snapshots],
+    },
+  };
+}
