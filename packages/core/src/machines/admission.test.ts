@@ -87,3 +87,13 @@ it("evicts one machine of the pool after another, and refuses once it has none l
   await expect(more).rejects.toMatchObject({ code: "HOST_OUT_OF_MEMORY" });
   expect(waiting).toBe(0);
 });
+
+it("refuses and holds nothing where a driver's machines are placed elsewhere", async () => {
+  const local = admissionOn(800, 5000);
+  const remote = {
+    capabilities: { overheadMib: () => 100 },
+    resources: async () => ({ memory: null, disk: null, cpus: null }),
+  } as unknown as VmDriver;
+  await local.reserve(remote, ids[0], { memoryMib: 1_000_000, cpus: 64, diskMib: 1_000_000 });
+  await local.reserve(local.driver, ids[1], { memoryMib: 600, cpus: 1, diskMib: 0 });
+});

@@ -27,27 +27,20 @@ export function createAdmission(limits: EnvironmentLimits): Admission {
 
   async function decide(driver: VmDriver, id: string, demand: Demand): Promise<void> {
     const { memory, disk } = await driver.resources();
-    const needed = demand.memoryMib + driver.capabilities.overheadMib(demand);
-    // Asked for again, it takes the place of what it holds already.
-    const booting = [...reserved].reduce((sum, [holder, mib]) => (holder === id ? sum : sum + mib), 0);
-    const free = memory.availableMib - limits.memoryReserveMib - booting;
-    if (needed > free) {
-      throw new PlatformError(
-        "HOST_OUT_OF_MEMORY",
-        `${needed} MiB of memory are needed and the host has ${Math.max(0, Math.floor(free))} MiB to give`,
-        { details: { neededMib: needed, freeMib: Math.max(0, Math.floor(free)) } },
-      );
+    const neededMib = demand.memoryMib + driver.capabilities.overheadMib(demand);
+    if (memory !== null) {
+      // Asked for again, it takes the place of what it holds already.
+      const starting = [...reserved].reduce((sum, [holder, mib]) => (holder === id ? sum : sum + mib), 0);
+      const freeMib = memory.availableMib - limits.memoryReserveMib - starting;
+      if (neededMib > freeMib) throw shortage("HOST_OUT_OF_MEMORY", neededMib, freeMib);
     }
-    // Disks are sparse: each must fit by itself, and together they may be larger than what is free.
-    const room = disk.freeMib - limits.diskReserveMib;
-    if (demand.diskMib > room) {
-      throw new PlatformError(
-        "HOST_OUT_OF_DISK",
-        `a disk of ${demand.diskMib} MiB was asked for and the host has ${Math.max(0, Math.floor(room))} MiB to give`,
-        { details: { neededMib: demand.diskMib, freeMib: Math.max(0, Math.floor(room)) } },
-      );
+    if (disk !== null) {
+      // Disks are sparse: each must fit by itself, and together they may be larger than what is free.
+      const freeMib = disk.freeMib - limits.diskReserveMib;
+      if (demand.diskMib > freeMib) throw shortage("HOST_OUT_OF_DISK", demand.diskMib, freeMib);
     }
-    reserved.set(id, needed);
+    // What is placed elsewhere takes nothing from those that are placed here.
+    if (memory !== null) reserved.set(id, neededMib);
   }
 
   return {
@@ -61,6 +54,17 @@ export function createAdmission(limits: EnvironmentLimits): Admission {
       reserved.delete(id);
     },
   };
+}
+
+function shortage(code: "HOST_OUT_OF_MEMORY" | "HOST_OUT_OF_DISK", neededMib: number, free: number): PlatformError {
+  const freeMib = Math.max(0, Math.floor(free));
+  const needs =
+    code === "HOST_OUT_OF_MEMORY"
+      ? `${neededMib} MiB of memory are needed`
+      : `a disk of ${neededMib} MiB was asked for`;
+  return new PlatformError(code, `${needs} and the host has ${freeMib} MiB to give`, {
+    details: { neededMib, freeMib },
+  });
 }
 
 /** Room on the host for what a user waits for; machines of the pool are evicted for it, one after another. */

@@ -131,7 +131,7 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     if (ready.length === 0 || clock.now() < watchedAt + WATCH_MS) return;
     watchedAt = clock.now();
     const { memory } = await driver.resources();
-    if (memory.availableMib < limits.memoryReserveMib) await evict();
+    if (memory !== null && memory.availableMib < limits.memoryReserveMib) await evict();
   }
 
   async function sleep(ms: number): Promise<void> {

@@ -14,6 +14,11 @@ import type { NetworkLink } from "./network.ts";
  * Machines outlive the caller's process: a restarted caller asks `list` and then `adopt`s or `remove`s each.
  * Drivers hold no policy: names, owners and limits belong to the caller.
  *
+ * `host` is wherever machines run. A driver of a VMM beside the server answers every question about it. One whose machines
+ * run elsewhere, such as pods that a cluster's scheduler has placed, answers null to those that it cannot answer: what it
+ * removed (`Removed`), what there is room for (`HostResources`), whether the host was rebooted (`FoundMachine`), how a
+ * guest's code runs (`VmCapabilities`). Null is never a guess, and never zero: callers then neither count nor refuse.
+ *
  * Worked example: `createDisk(d, {sizeMib: 2048})`, `boot({machineId: m, diskId: d, …})`, `machine.agent()`, …,
  * `machine.stop()`, `removeDisk(d)`, `leftovers([m, d])` → `[]`.
  */
@@ -54,7 +59,7 @@ export interface VmDriver {
   /** Searches the host for anything that bears one of these ids, by other means than `remove` used. `kind name` each. */
   leftovers(ids: readonly string[]): Promise<readonly string[]>;
 
-  /** Memory and disk space that the host can give now. */
+  /** Memory and disk space that the host can give now. Rejects with `HOST_DAEMON_UNAVAILABLE` where it does not answer. */
   resources(): Promise<HostResources>;
 
   /** Null: there is nothing that machines are made of, or nothing that would change. */
@@ -140,9 +145,11 @@ export interface TemplateShape {
 }
 
 export interface VmCapabilities {
-  readonly accelerator: Accelerator;
+  /** How a guest's code runs. Null: it cannot be looked at from here; what it is worth is said by `isolation` alone. */
+  readonly accelerator: Accelerator | null;
   /** How it was proven or refuted, for a person. */
   readonly acceleratorReason: string;
+  /** What stands between two guests. Where it cannot be proven, what the back end's own configuration promises, or `none`. */
   readonly isolation: Isolation;
   /** A disk survives its machines. When false, `stop` loses all files and `start` begins with an empty disk. */
   readonly supportsDisk: boolean;
@@ -176,23 +183,30 @@ export interface FoundMachine {
   readonly machineId: MachineId;
   readonly alive: boolean;
   readonly environmentId: string | null;
-  /** The host has been rebooted since it was made: its death says nothing about it. */
-  readonly hostRebooted: boolean;
+  /**
+   * The host has been rebooted since it was made: its death says nothing about it. Null: it cannot be told; a death is
+   * then taken for the machine's own. A pod that was evicted with its node is true.
+   */
+  readonly hostRebooted: boolean | null;
 }
 
-/** Counts of what was removed from the host. */
+/**
+ * Counts of what was removed from the host; nothing was left of the machine, whatever they say. Null: there is no such thing
+ * here, or it was removed by others who did not count. A receipt then shows 0.
+ */
 export interface Removed {
-  readonly processes: number;
-  readonly cgroups: number;
-  readonly sockets: number;
-  readonly files: number;
-  readonly uids: number;
+  readonly processes: number | null;
+  readonly cgroups: number | null;
+  readonly sockets: number | null;
+  readonly files: number | null;
+  readonly uids: number | null;
 }
 
+/** Null: there is no one host, or whoever places machines knows alone. Nothing is refused or reserved for it beforehand then. */
 export interface HostResources {
-  readonly memory: { readonly totalMib: number; readonly availableMib: number };
-  readonly disk: { readonly totalMib: number; readonly freeMib: number };
-  readonly cpus: number;
+  readonly memory: { readonly totalMib: number; readonly availableMib: number } | null;
+  readonly disk: { readonly totalMib: number; readonly freeMib: number } | null;
+  readonly cpus: number | null;
 }
 
 export interface Machine {

@@ -1,8 +1,8 @@
 export { type ContractSkip, contractSuite } from "./contract-checks.ts";
 export { runInGuest } from "./guest-recorder.ts";
 export { networkContract } from "./network-contract.ts";
-export { createRecordingDriver, type RecordedMachine } from "./recording-driver.ts";
-export { createRecordingNetwork } from "./recording-network.ts";
+export { createRecordingDriver, type RecordedMachine } from "./recording/recording-driver.ts";
+export { createRecordingNetwork } from "./recording/recording-network.ts";
 export { storageContract } from "./storage-contract.ts";
 export { silentLog, systemClock, systemRandom } from "./system.ts";
 export { type VmDriverHarness, vmDriverContract } from "./vm-driver-contract.ts";

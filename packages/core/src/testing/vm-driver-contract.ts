@@ -5,6 +5,7 @@ import type { Machine, MachineSpec, VmDriver } from "../ports/vm-driver.ts";
 import { type ContractSkip, contractSuite } from "./contract-checks.ts";
 import { guestAgentChecks } from "./guest-agent-checks.ts";
 import { attachTo, readAll, runInGuest } from "./guest-recorder.ts";
+import { expectFoundAlive, expectNothingRemoved, expectRemoved, expectResources } from "./host-answers.ts";
 import { snapshotChecks } from "./snapshot-checks.ts";
 
 /** What a back end's test file provides. */
@@ -116,12 +117,7 @@ export function vmDriverContract(
 
         const restarted = await harness.makeDriver();
         const found = (await restarted.list()).find(({ machineId }) => machineId === given.machineId);
-        expect(found).toEqual({
-          machineId: given.machineId,
-          alive: true,
-          environmentId: given.environmentId,
-          hostRebooted: false,
-        });
+        expectFoundAlive(found, { machineId: given.machineId, environmentId: given.environmentId });
         const adopted = await restarted.adopt(given.machineId);
         onTestFinished(async () => {
           await adopted.stop();
@@ -220,10 +216,9 @@ export function vmDriverContract(
         void machine.ended.then(() => {
           hasEnded = true;
         });
-        expect((await machine.stop()).processes).toBeGreaterThan(0);
-        const nothing = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
-        expect(await machine.stop()).toEqual(nothing);
-        expect(await driver.remove(machine.id)).toEqual(nothing);
+        expectRemoved(await machine.stop());
+        expectNothingRemoved(await machine.stop());
+        expectNothingRemoved(await driver.remove(machine.id));
         expect(await driver.leftovers([machine.id])).toEqual([]);
         expect(hasEnded).toBe(false);
       },
@@ -247,11 +242,8 @@ export function vmDriverContract(
       expect((await shared.console()).length).toBeGreaterThan(0);
     });
 
-    check("resources tell what the host can give", async () => {
-      const { memory, disk, cpus } = await driver.resources();
-      expect(memory.totalMib).toBeGreaterThanOrEqual(memory.availableMib);
-      expect(disk.freeMib).toBeGreaterThan(0);
-      expect(cpus).toBeGreaterThan(0);
+    check("resources tell what the host can give, or that it cannot be told", async () => {
+      expectResources(await driver.resources());
     });
   });
 }

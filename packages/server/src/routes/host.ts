@@ -13,17 +13,20 @@ export function hostRoutes(app: App, { drivers, network, environments, version }
       },
     },
     async (request) => {
+      // What a driver cannot tell is 0, and `none`.
       const driver = drivers.default;
       const { accelerator, acceleratorReason, isolation } = driver.capabilities;
       const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.actor)]);
       return {
         version,
         driver: driver.name,
-        accelerator,
+        accelerator: accelerator ?? "none",
         acceleratorReason,
         isolation,
         network: network.name,
-        ...resources,
+        memory: resources.memory ?? { totalMib: 0, availableMib: 0 },
+        disk: resources.disk ?? { totalMib: 0, freeMib: 0 },
+        cpus: resources.cpus ?? 0,
         environments: own,
         templates: environments.templates(),
         images: await environments.images(),

@@ -25,7 +25,7 @@ export async function toEnvironment(context: EnvironmentContext, row: Environmen
     ...shown,
     reason: context.drivers.absenceOf(row) ?? row.reason,
     unresponsiveSince,
-    accelerator,
+    accelerator: accelerator ?? "none",
     isolation,
     notice: context.lifetimes.noticeOf(row.id),
     terminals: [...terminals],

@@ -8,7 +8,7 @@ import { changed, type EnvironmentContext } from "../state/environment-context.t
 import { pruneImages } from "../state/images.ts";
 import { retryUntilDone } from "../state/retry.ts";
 
-const NOTHING_REMOVED: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
+const KINDS = ["processes", "cgroups", "sockets", "files", "uids"] as const;
 
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;
@@ -120,7 +120,7 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
   }
   faults.hit("destroy.scan");
 
-  const total = counts.reduce(add, NOTHING_REMOVED);
+  const total = totalOf(counts);
   await rows.finish(row.id, row.owner, {
     environment: row.id,
     name: row.name,
@@ -138,12 +138,9 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
   return receiptOf(context, row);
 }
 
-function add(one: Removed, other: Removed): Removed {
-  return {
-    processes: one.processes + other.processes,
-    cgroups: one.cgroups + other.cgroups,
-    sockets: one.sockets + other.sockets,
-    files: one.files + other.files,
-    uids: one.uids + other.uids,
-  };
+/** What is not counted counts as nothing: a receipt has numbers. */
+function totalOf(counts: readonly Removed[]): Record<(typeof KINDS)[number], number> {
+  const total = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
+  for (const one of counts) for (const kind of KINDS) total[kind] += one[kind] ?? 0;
+  return total;
 }

@@ -1,5 +1,5 @@
 import type { MachineId } from "@microterm/protocol";
-import type { GuestInterface, NetworkAttachment, NetworkProvider } from "../ports/network.ts";
+import type { GuestInterface, NetworkAttachment, NetworkProvider } from "../../ports/network.ts";
 
 export interface RecordingNetwork extends NetworkProvider {
   /** What each machine was given, also after it gave it back. */

@@ -6,7 +6,7 @@ import type {
   GuestMetrics,
   GuestTerminal,
   GuestWake,
-} from "../ports/guest-agent.ts";
+} from "../../ports/guest-agent.ts";
 
 /** What a guest was told to be. */
 export type Told =

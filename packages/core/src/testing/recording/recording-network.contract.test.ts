@@ -1,4 +1,4 @@
-import { networkContract } from "./network-contract.ts";
+import { networkContract } from "../network-contract.ts";
 import { createRecordingNetwork } from "./recording-network.ts";
 
 networkContract("recording", () => Promise.resolve(createRecordingNetwork()));

@@ -1,6 +1,6 @@
 import type { MachineId } from "@microterm/protocol";
-import type { NetworkLink } from "../ports/network.ts";
-import type { Machine, MachineSpec, Removed, TemplateShape, VmCapabilities, VmDriver } from "../ports/vm-driver.ts";
+import type { NetworkLink } from "../../ports/network.ts";
+import type { Machine, MachineSpec, Removed, TemplateShape, VmCapabilities, VmDriver } from "../../ports/vm-driver.ts";
 import { createRecordingAgent, type Told } from "./recording-agent.ts";
 
 /** A machine as it was asked for, and what its guest was told since. */
