@@ -5,10 +5,10 @@ import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import { TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
 import { onTestFinished } from "vitest";
 import { type WebSocket, WebSocketServer } from "ws";
-import { ClientSocket } from "../packages/server/src/terminal/client-socket.ts";
-import { TerminalHub } from "../packages/server/src/terminal/hub.ts";
-import { HubClient } from "../packages/server/src/terminal/hub-client.ts";
-import { createModelHost } from "../packages/server/src/terminal/model-host.ts";
+import { ClientSocket } from "../packages/server/src/terminal/clients/client-socket.ts";
+import { HubClient } from "../packages/server/src/terminal/clients/hub-client.ts";
+import { TerminalHub } from "../packages/server/src/terminal/hub/hub.ts";
+import { createModelHost } from "../packages/server/src/terminal/screen/model-host.ts";
 import { makeTempFolder } from "./temp-folder.ts";
 
 /** A server of nothing but one terminal, in this process, whose connection to the guest the test can break. */

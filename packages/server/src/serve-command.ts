@@ -8,7 +8,7 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
   await becomeLean(
     join(config.data, "server/code-cache"),
     () => import("./serve.ts"),
-    () => import("./terminal/model-worker.ts"),
+    () => import("./terminal/screen/model-worker.ts"),
   );
   const { serve, StartError } = await import("./serve.ts");
   const server = await serve(config).catch((error: unknown) => {

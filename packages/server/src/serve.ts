@@ -21,8 +21,8 @@ import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
 import { recover } from "./process/recovery.ts";
 import { systemClock, systemRandomness } from "./process/system-clock.ts";
-import { createTerminalHubs } from "./terminal/hubs.ts";
-import { serveWebSockets } from "./terminal/upgrade.ts";
+import { serveWebSockets } from "./terminal/clients/upgrade.ts";
+import { createTerminalHubs } from "./terminal/hub/hubs.ts";
 import { VERSION } from "./version.ts";
 
 /** The server is reached from this host alone; from others through `ssh -L`. */

@@ -12,7 +12,7 @@ import type { LiveConnections } from "./auth/live-connections.ts";
 import type { Addresses } from "./http/addresses.ts";
 import type { ConnectionLimit } from "./http/connection-limit.ts";
 import type { Readiness } from "./process/readiness.ts";
-import type { TerminalHubs } from "./terminal/hubs.ts";
+import type { TerminalHubs } from "./terminal/hub/hubs.ts";
 
 /** What routes and sockets act upon. Made in serve.ts out of what compose.ts has chosen. */
 export interface Services {

@@ -24,5 +24,5 @@ test("page and server draw with one version of xterm.js, the one whose faults ar
   }
   const read = (path: string): string => readFileSync(join(packages, path), "utf8");
   expect(read("screen/src/upstream/index.ts")).toContain(`as of ${version}`);
-  expect(read("server/src/terminal/query-answers.ts")).toContain(`xterm.js(${version})`);
+  expect(read("server/src/terminal/screen/xterm/query-answers.ts")).toContain(`xterm.js(${version})`);
 });

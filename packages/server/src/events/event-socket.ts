@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { Identity } from "../auth/authenticator.ts";
 import { CLOSE } from "../auth/live-connections.ts";
 import type { Services } from "../services.ts";
-import type { ClientSocket } from "../terminal/client-socket.ts";
+import type { ClientSocket } from "../terminal/clients/client-socket.ts";
 import { EnvironmentEvents } from "./environment-events.ts";
 
 /** A client that has heard nothing for three of these looks for another connection. */

@@ -14,7 +14,7 @@ import { sessionRoutes } from "./session.ts";
 import { terminalRoutes } from "./terminals.ts";
 import { webSocketRoutes } from "./web-sockets.ts";
 
-/** Every address of the server but the WebSockets, which terminal/upgrade.ts has. */
+/** Every address of the server but the WebSockets, which terminal/clients/upgrade.ts has. */
 export async function registerRoutes(app: App, services: Services): Promise<void> {
   healthRoutes(app, services);
   openApiRoutes(app, services);

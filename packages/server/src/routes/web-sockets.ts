@@ -2,7 +2,7 @@ import { PlatformError } from "@microterm/protocol";
 import type { App } from "../services.ts";
 import { EnvironmentParams, problems, TerminalParams } from "./schemas.ts";
 
-/** The WebSockets' addresses for requests without an upgrade; terminal/upgrade.ts has the rest. */
+/** The WebSockets' addresses for requests without an upgrade; terminal/clients/upgrade.ts has the rest. */
 export function webSocketRoutes(app: App): void {
   app.get(
     "/v1/environments/:env/terminals/:terminal/attach",

@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EnvironmentService, GuestTerminal } from "@microterm/core";
 import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
-import { CLOSE } from "../auth/live-connections.ts";
+import { CLOSE } from "../../auth/live-connections.ts";
+import { createRecordings, type Recordings } from "../recording/recordings.ts";
+import { createKeptScreens } from "../screen/kept-screens.ts";
+import { createModelHost } from "../screen/model-host.ts";
 import { TerminalHub } from "./hub.ts";
-import { createKeptScreens } from "./kept-screens.ts";
-import { createModelHost } from "./model-host.ts";
-import { createRecordings, type Recordings } from "./recordings.ts";
 
 /** Recordings of an environment that is not there yet after a start are looked after this often, for so long. */
 const RESUME_EVERY_MS = 1000;

@@ -1,6 +1,6 @@
-import { encodeKeyframe } from "./frames.ts";
+import { encodeKeyframe } from "../clients/frames.ts";
+import type { OutputLog } from "../hub/output-log.ts";
 import type { ModelFeed } from "./model-feed.ts";
-import type { OutputLog } from "./output-log.ts";
 
 export interface Keyframe {
   readonly frame: Buffer;

@@ -1,6 +1,6 @@
 import type { TerminalExit } from "@microterm/protocol";
-import { encodeExit, encodeGap, encodeOutput, encodeResized } from "./frames.ts";
-import type { TerminalSize } from "./terminal-sizes.ts";
+import { encodeExit, encodeGap, encodeOutput, encodeResized } from "../clients/frames.ts";
+import type { TerminalSize } from "../clients/terminal-sizes.ts";
 
 /** Kept for a client that comes back in a moment, though none needs it now, while there is output. */
 export const RECENT_BYTES = 256 * 1024;

@@ -1,8 +1,8 @@
 import { createUtf8Aligner } from "@microterm/screen";
-import { contained } from "./contained.ts";
-import { exitStatusOf, outputOf } from "./frames.ts";
-import { LogConsumer, type Source } from "./log-consumer.ts";
-import type { LogItem } from "./output-log.ts";
+import { exitStatusOf, outputOf } from "../clients/frames.ts";
+import { contained } from "../hub/contained.ts";
+import { LogConsumer, type Source } from "../hub/log-consumer.ts";
+import type { LogItem } from "../hub/output-log.ts";
 import { markLine, type RecordingFile } from "./recording-file.ts";
 
 /** Then it says so and ends. */

@@ -1,9 +1,9 @@
 import type { Appearance, TerminalNews } from "@microterm/protocol";
-import { outputOf } from "./frames.ts";
-import { LogConsumer, type Source } from "./log-consumer.ts";
+import { outputOf } from "../clients/frames.ts";
+import type { TerminalSize } from "../clients/terminal-sizes.ts";
+import { LogConsumer, type Source } from "../hub/log-consumer.ts";
+import type { LogItem } from "../hub/output-log.ts";
 import type { Captured, Model, ModelHost } from "./model-host.ts";
-import type { LogItem } from "./output-log.ts";
-import type { TerminalSize } from "./terminal-sizes.ts";
 
 /** Given to the worker and not parsed: more waits in the log, and holds the guest back in the end. */
 const MAX_UNPARSED = 1024 * 1024;

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import type { Identity } from "../auth/authenticator.ts";
-import { CLOSE, type LiveConnections } from "../auth/live-connections.ts";
+import type { Identity } from "../../auth/authenticator.ts";
+import { CLOSE, type LiveConnections } from "../../auth/live-connections.ts";
 
 /** Bytes that may wait in a socket before its source is held back. The kernel has buffers of its own below it. */
 const HIGH_WATER = 512 * 1024;

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { TerminalId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { makeTempFolder } from "../../../../support/temp-folder.ts";
+import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import { createKeptScreens } from "./kept-screens.ts";
 
 it("keeps no screen of a terminal that the guest lists no more and nobody looks at, however many there were", async () => {

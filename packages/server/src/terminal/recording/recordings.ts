@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { EnvironmentId, Recording } from "@microterm/protocol";
 import { PlatformError } from "@microterm/protocol";
-import type { TerminalHub } from "./hub.ts";
+import type { TerminalHub } from "../hub/hub.ts";
 import { MAX_RECORDING_BYTES } from "./recorder.ts";
 import { RecordingFile } from "./recording-file.ts";
 

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { OutputLog } from "../hub/output-log.ts";
 import { ModelFeed } from "./model-feed.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
-import { OutputLog } from "./output-log.ts";
 
 const TIME = { timeout: 240_000 };
 const SMALL = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 };

@@ -1,5 +1,5 @@
 import type { GuestAgent, GuestTerminal } from "@microterm/core";
-import type { ModelHost } from "./model-host.ts";
+import type { ModelHost } from "../screen/model-host.ts";
 
 export interface HubOptions {
   readonly terminal: GuestTerminal;

@@ -2,8 +2,8 @@ import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EnvironmentId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { makeTempFolder } from "../../../../support/temp-folder.ts";
-import type { TerminalHub } from "./hub.ts";
+import { makeTempFolder } from "../../../../../support/temp-folder.ts";
+import type { TerminalHub } from "../hub/hub.ts";
 import { MAX_RECORDING_BYTES } from "./recorder.ts";
 import { createRecordings } from "./recordings.ts";
 

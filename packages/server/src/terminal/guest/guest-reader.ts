@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { GuestAgent, InputEvents, InputStream, TerminalEvents, TerminalStream } from "@microterm/core";
 import { PlatformError, type TerminalExit, type TerminalId } from "@microterm/protocol";
-import { CLOSE } from "../auth/live-connections.ts";
+import { CLOSE } from "../../auth/live-connections.ts";
+import type { TerminalSize } from "../clients/terminal-sizes.ts";
 import { GuestInput, type Settled } from "./guest-input.ts";
-import type { TerminalSize } from "./terminal-sizes.ts";
 
 /** How long a broken channel to a living guest is tried again before the clients are sent away to come back. */
 const REATTACH_DEADLINE_MS = 30_000;

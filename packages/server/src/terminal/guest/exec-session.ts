@@ -7,10 +7,10 @@ import {
   PlatformError,
   tooLongToRun,
 } from "@microterm/protocol";
-import { CLOSE } from "../auth/live-connections.ts";
-import { parseOrBadRequest } from "../http/problem.ts";
-import type { ClientSocket } from "./client-socket.ts";
-import { ClientFrameError, encodeExitStatus, encodeJson, parseSize } from "./frames.ts";
+import { CLOSE } from "../../auth/live-connections.ts";
+import { parseOrBadRequest } from "../../http/problem.ts";
+import type { ClientSocket } from "../clients/client-socket.ts";
+import { ClientFrameError, encodeExitStatus, encodeJson, parseSize } from "../clients/frames.ts";
 
 /** A client that has connected says what to run at once. */
 const START_DEADLINE_MS = 10_000;

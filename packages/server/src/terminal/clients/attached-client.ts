@@ -1,7 +1,7 @@
-import type { CloseReason } from "./guest-reader.ts";
+import type { CloseReason } from "../guest/guest-reader.ts";
 
 /** A client, as its hub sees it. */
-export interface HubMember {
+export interface AttachedClient {
   /** The number of the log's item that it needs next; null when it needs none. */
   readonly needs: number | null;
   /** Bytes of the log that wait for it. */

@@ -1,8 +1,8 @@
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Appearance, TerminalNews } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
-import { threadEnvironment } from "../process/lean-process.ts";
-import { contained } from "./contained.ts";
+import { threadEnvironment } from "../../process/lean-process.ts";
+import { contained } from "../hub/contained.ts";
 import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
 
 /** A worker that has taken no step for so long hangs. */

@@ -1,15 +1,15 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
-import { createPrintingAgent } from "../../../../support/printing-agent.ts";
-import { makeTempFolder } from "../../../../support/temp-folder.ts";
-import { contentOf } from "./frames.ts";
+import { createPrintingAgent } from "../../../../../support/printing-agent.ts";
+import { makeTempFolder } from "../../../../../support/temp-folder.ts";
+import type { AttachedClient } from "../clients/attached-client.ts";
+import { contentOf } from "../clients/frames.ts";
+import { createModelHost } from "../screen/model-host.ts";
 import { TerminalHub } from "./hub.ts";
-import type { HubMember } from "./hub-member.ts";
-import { createModelHost } from "./model-host.ts";
 
 const TIME = { timeout: 60_000 };
 
-const silent: HubMember = {
+const silent: AttachedClient = {
   needs: null,
   behind: 0,
   isWaitedFor: false,
@@ -54,7 +54,7 @@ afterAll(async () => {
 
 describe("what is thrown over a terminal costs that terminal alone, when it comes from", () => {
   type Served = Awaited<ReturnType<typeof serve>>;
-  const sources: [string, Partial<HubMember>, (served: Served) => unknown][] = [
+  const sources: [string, Partial<AttachedClient>, (served: Served) => unknown][] = [
     ["the guest's output", { pump: throwing }, ({ print }) => print("x")],
     ["the guest's size", { pump: throwing }, ({ events }) => events().resized(0n, 90, 30)],
     ["a hole in the output", { pump: throwing }, ({ events }) => events().gap(0n, 5n)],

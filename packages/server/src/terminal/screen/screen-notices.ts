@@ -1,6 +1,7 @@
 /** What clients are told of a screen that is not all it could be: docs/reference/terminal-protocol.md. */
-import { encodeNotice } from "./frames.ts";
-import type { HubMember } from "./hub-member.ts";
+
+import type { AttachedClient } from "../clients/attached-client.ts";
+import { encodeNotice } from "../clients/frames.ts";
 
 const CUT_SCREEN = encodeNotice(
   "screen-cut",
@@ -16,12 +17,12 @@ export class ScreenNotices {
   #isCutUntold = false;
 
   /** After a restart of the server no client is there yet. */
-  cut(clients: ReadonlySet<Pick<HubMember, "tell">>): void {
+  cut(clients: ReadonlySet<Pick<AttachedClient, "tell">>): void {
     this.#isCutUntold = clients.size === 0;
     for (const client of clients) client.tell(CUT_SCREEN);
   }
 
-  emptied(clients: ReadonlySet<Pick<HubMember, "tell">>): void {
+  emptied(clients: ReadonlySet<Pick<AttachedClient, "tell">>): void {
     for (const client of clients) client.tell(EMPTY_SCREEN);
   }
 

@@ -1,9 +1,9 @@
 import type { GuestAgent, TerminalStream } from "@microterm/core";
 import type { TerminalId } from "@microterm/protocol";
+import { encodeOutput, encodeResized, outputOf } from "../clients/frames.ts";
+import type { TerminalSize } from "../clients/terminal-sizes.ts";
 import { containedAll } from "./contained.ts";
-import { encodeOutput, encodeResized, outputOf } from "./frames.ts";
 import type { LogItem, OutputLog } from "./output-log.ts";
-import type { TerminalSize } from "./terminal-sizes.ts";
 
 export interface Source {
   readonly log: OutputLog;

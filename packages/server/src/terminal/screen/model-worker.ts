@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CellBudget } from "./cell-budget.ts";
 import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
 import { ModelTurns, type Step } from "./model-turns.ts";
-import { ScreenModel, spentMs } from "./screen-model.ts";
+import { ScreenModel, spentMs } from "./xterm/xterm-screen-model.ts";
 
 /** How long after a model came to rest its garbage is collected: others may follow it. */
 const COLLECT_AFTER_MS = 1000;

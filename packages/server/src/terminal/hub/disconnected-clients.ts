@@ -1,4 +1,4 @@
-import type { HubMember } from "./hub-member.ts";
+import type { AttachedClient } from "../clients/attached-client.ts";
 
 /** While others look: it is they who wait. */
 const AMONG_OTHERS_MS = 4000;
@@ -8,11 +8,11 @@ const ALONE_MS = 25_000;
 interface Gone {
   readonly offset: bigint;
   since: number;
-  back: HubMember | null;
+  back: AttachedClient | null;
 }
 
 /** Clients whose connection has ended, and who may be back in a moment: the guest is held for them. */
-export class GoneClients {
+export class DisconnectedClients {
   #gone: Gone[] = [];
   /** When one that goes on came: others that went with it, on the same line, may be right behind. */
   #cameAt = Number.NEGATIVE_INFINITY;
@@ -23,7 +23,7 @@ export class GoneClients {
   }
 
   /** One that goes on at `from` is taken for one that went: the guest stays held until it has come so far that it is waited for itself. */
-  came(client: HubMember, from: bigint): void {
+  came(client: AttachedClient, from: bigint): void {
     this.#cameAt = performance.now();
     const candidates = this.#gone.filter(({ offset, back }) => back === null && offset <= from);
     const [nearest] = candidates.sort((one, other) => Number(other.offset - one.offset));
@@ -38,7 +38,7 @@ export class GoneClients {
   }
 
   /** Where those go on that are still waited for. */
-  waiting(clients: ReadonlySet<HubMember>): readonly bigint[] {
+  waiting(clients: ReadonlySet<AttachedClient>): readonly bigint[] {
     const now = performance.now();
     const isAlone = clients.size === 0 || now - this.#cameAt < AMONG_OTHERS_MS;
     const latest = now - (isAlone ? ALONE_MS : AMONG_OTHERS_MS);

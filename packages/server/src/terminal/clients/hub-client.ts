@@ -1,15 +1,15 @@
 import type { TerminalId } from "@microterm/protocol";
 import { type Appearance, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
-import { CLOSE } from "../auth/live-connections.ts";
+import { CLOSE } from "../../auth/live-connections.ts";
+import type { CloseReason } from "../guest/guest-reader.ts";
+import { contained } from "../hub/contained.ts";
+import type { TerminalHub } from "../hub/hub.ts";
+import { LogConsumer, type Source } from "../hub/log-consumer.ts";
+import type { LogItem } from "../hub/output-log.ts";
+import type { AttachedClient } from "./attached-client.ts";
 import type { ClientSocket } from "./client-socket.ts";
-import { contained } from "./contained.ts";
 import { encodeInputAck, encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
-import type { CloseReason } from "./guest-reader.ts";
-import type { TerminalHub } from "./hub.ts";
-import type { HubMember } from "./hub-member.ts";
 import { TypedInput } from "./input-ledger.ts";
-import { LogConsumer, type Source } from "./log-consumer.ts";
-import type { LogItem } from "./output-log.ts";
 import { later, OutputWindow } from "./output-window.ts";
 import type { SizeSeat } from "./terminal-sizes.ts";
 
@@ -45,7 +45,7 @@ export interface HubClientOptions {
 }
 
 /** One client looking at a terminal: docs/reference/terminal-protocol.md. */
-export class HubClient extends LogConsumer implements HubMember {
+export class HubClient extends LogConsumer implements AttachedClient {
   readonly #socket: ClientSocket;
   readonly #hub: TerminalHub;
   readonly #role: Role;

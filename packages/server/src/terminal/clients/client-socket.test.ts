@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import WebSocket, { WebSocketServer } from "ws";
-import type { LiveConnections } from "../auth/live-connections.ts";
+import type { LiveConnections } from "../../auth/live-connections.ts";
 import { ClientSocket } from "./client-socket.ts";
 
 type Connection = Parameters<LiveConnections["add"]>[0];

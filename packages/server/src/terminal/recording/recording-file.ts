@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { writeFileAtomic } from "../process/atomic-file.ts";
+import { writeFileAtomic } from "../../process/atomic-file.ts";
 
 /** Beside each recording: whose terminal it is of, and whether it is to go on. */
 export const RecordingNote = z.strictObject({

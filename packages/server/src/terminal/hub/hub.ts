@@ -1,20 +1,20 @@
 import type { Appearance, TerminalExit, TerminalNews } from "@microterm/protocol";
-import { CLOSE } from "../auth/live-connections.ts";
+import { CLOSE } from "../../auth/live-connections.ts";
+import type { AttachedClient } from "../clients/attached-client.ts";
+import { contentOf, encodeNews } from "../clients/frames.ts";
+import { InputLedger } from "../clients/input-ledger.ts";
+import { createTerminalSizes, type SizeSeat } from "../clients/terminal-sizes.ts";
+import type { Settled } from "../guest/guest-input.ts";
+import { type CloseReason, GuestReader } from "../guest/guest-reader.ts";
+import { Recorder } from "../recording/recorder.ts";
+import type { RecordingFile } from "../recording/recording-file.ts";
+import { HubKeyframes, type Keyframe } from "../screen/keyframes.ts";
+import { ModelFeed } from "../screen/model-feed.ts";
+import { EMPTY_SCREEN, ScreenNotices } from "../screen/screen-notices.ts";
 import { contained, containedAll } from "./contained.ts";
-import { contentOf, encodeNews } from "./frames.ts";
-import { GoneClients } from "./gone-clients.ts";
-import type { Settled } from "./guest-input.ts";
-import { type CloseReason, GuestReader } from "./guest-reader.ts";
-import { HubKeyframes, type Keyframe } from "./hub-keyframes.ts";
-import type { HubMember } from "./hub-member.ts";
+import { DisconnectedClients } from "./disconnected-clients.ts";
 import type { HubOptions } from "./hub-options.ts";
-import { InputLedger } from "./input-ledger.ts";
-import { ModelFeed } from "./model-feed.ts";
 import { OutputLog, RECENT_BYTES } from "./output-log.ts";
-import { Recorder } from "./recorder.ts";
-import type { RecordingFile } from "./recording-file.ts";
-import { EMPTY_SCREEN, ScreenNotices } from "./screen-notices.ts";
-import { createTerminalSizes, type SizeSeat } from "./terminal-sizes.ts";
 
 /** A consumer that is waited for may be so far behind; then the guest is read no further. */
 const HOLD_BEHIND_BYTES = 512 * 1024;
@@ -50,7 +50,7 @@ const BROKEN: CloseReason = { code: CLOSE.serverShutdown, reason: "the server co
 /** One terminal: one reader of the guest, one screen model, any number of clients. */
 export class TerminalHub {
   readonly #options: HubOptions;
-  readonly #clients = new Set<HubMember>();
+  readonly #clients = new Set<AttachedClient>();
   readonly #sizes = createTerminalSizes();
   readonly #feed: ModelFeed;
   readonly #log: OutputLog;
@@ -62,13 +62,13 @@ export class TerminalHub {
   readonly notices = new ScreenNotices();
   readonly inputs = new InputLedger();
   #printedAt = performance.now();
-  readonly #gone = new GoneClients();
+  readonly #gone = new DisconnectedClients();
   readonly #keyframes: HubKeyframes;
   #isOver = false;
   #hasExited = false;
   #recorder: Recorder | null = null;
   #ending: Promise<void> = Promise.resolve();
-  #appearanceOf: HubMember | null = null;
+  #appearanceOf: AttachedClient | null = null;
   #askedSize: { cols: number; rows: number } | null = null;
 
   private constructor(options: HubOptions, feed: ModelFeed, log: OutputLog) {
@@ -174,7 +174,7 @@ export class TerminalHub {
   }
 
   /** `from`: where it goes on; undefined for one that is new, or looks on. */
-  join(client: HubMember, from: bigint | undefined): SizeSeat {
+  join(client: AttachedClient, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
     if (from !== undefined) {
       this.#gone.came(client, from);
@@ -183,7 +183,7 @@ export class TerminalHub {
     return this.#sizes.join();
   }
 
-  leave(client: HubMember): void {
+  leave(client: AttachedClient): void {
     if (!this.#clients.delete(client)) return;
     const { returnsAt } = client;
     if (returnsAt !== null) this.#gone.left(returnsAt);
@@ -230,12 +230,12 @@ export class TerminalHub {
   }
 
   /** These are the colours that programs are told of. */
-  useAppearance(client: HubMember, appearance: Appearance): void {
+  useAppearance(client: AttachedClient, appearance: Appearance): void {
     this.#appearanceOf = client;
     this.#feed.setAppearance(appearance);
   }
 
-  get appearanceOf(): HubMember | null {
+  get appearanceOf(): AttachedClient | null {
     return this.#appearanceOf;
   }
 

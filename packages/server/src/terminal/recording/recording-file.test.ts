@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { makeTempFolder } from "../../../../support/temp-folder.ts";
+import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import { markLine, RecordingFile } from "./recording-file.ts";
 
 const HEADER = '{"version":3}\n';

@@ -14,10 +14,10 @@ import {
 } from "@microterm/screen";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
-import { dropKeptScreen, keepScreen, readKeptScreen } from "./kept-screen.ts";
-import type { FromWorker, ToWorker } from "./model-messages.ts";
-import type { Step } from "./model-turns.ts";
-import { type NewsWatch, watchNews } from "./news-watch.ts";
+import { dropKeptScreen, keepScreen, readKeptScreen } from "../kept-screen.ts";
+import type { FromWorker, ToWorker } from "../model-messages.ts";
+import type { Step } from "../model-turns.ts";
+import { type NewsWatch, watchNews } from "./event-watch.ts";
 import { answerQueries, type QueryAnswers } from "./query-answers.ts";
 
 /** The screen is kept after this much output, or once output has stopped for so long. */
