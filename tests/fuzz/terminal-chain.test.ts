@@ -3,14 +3,13 @@ import { createServer, type Http2Server, type ServerHttp2Session, type ServerHtt
 import { join } from "node:path";
 import type { GuestTerminal } from "@microterm/core";
 import type { TerminalId } from "@microterm/protocol";
-import { FRAME } from "@microterm/protocol";
+import { contentOf, FRAME } from "@microterm/protocol";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
 import { AgentLink } from "../../packages/drivers/src/shared/agent-link.ts";
 import { encodeFrame } from "../../packages/host/src/channel/frame-encoder.ts";
 import { connectUnix } from "../../packages/host/src/unix-socket.ts";
 import type { ClientSocket } from "../../packages/server/src/terminal/clients/client-socket.ts";
-import { contentOf } from "../../packages/server/src/terminal/clients/frames.ts";
 import { HubClient } from "../../packages/server/src/terminal/clients/hub-client.ts";
 import { TerminalHub } from "../../packages/server/src/terminal/hub/hub.ts";
 import { createModelHost, type ModelHost } from "../../packages/server/src/terminal/screen/model-host.ts";

@@ -63,7 +63,7 @@ export const Appearance = z.strictObject({
 export type Appearance = z.infer<typeof Appearance>;
 
 /** The payload of EVENT, behind its offset. */
-export const TerminalNews = z.discriminatedUnion("kind", [
+export const TerminalEvent = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("title"), title: z.string().max(256) }),
   z.strictObject({ kind: z.literal("bell") }),
   z.strictObject({ kind: z.literal("cwd"), path: z.string().max(4096) }),
@@ -74,4 +74,4 @@ export const TerminalNews = z.discriminatedUnion("kind", [
     exit: z.number().int().optional(),
   }),
 ]);
-export type TerminalNews = z.infer<typeof TerminalNews>;
+export type TerminalEvent = z.infer<typeof TerminalEvent>;

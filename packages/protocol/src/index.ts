@@ -1,3 +1,4 @@
+export * from "./codec/index.ts";
 export * from "./duration.ts";
 export * from "./environment.ts";
 export * from "./errors.ts";

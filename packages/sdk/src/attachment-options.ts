@@ -1,6 +1,5 @@
-import type { Appearance, TerminalNews } from "@microterm/protocol";
+import type { Appearance, Keyframe, Ready, TerminalEvent, TerminalExit } from "@microterm/protocol";
 import type { Timing } from "./backoff.ts";
-import type { Exit, Keyframe, Ready } from "./frames.ts";
 import type { OpenSocket } from "./socket.ts";
 
 export type AttachmentState =
@@ -9,7 +8,7 @@ export type AttachmentState =
   /** Disconnected; the next try comes in `delayMs`. */
   | { readonly kind: "waiting"; readonly attempt: number; readonly delayMs: number; readonly reason: string }
   /** The program ended; nothing follows. */
-  | { readonly kind: "exited"; readonly exit: Exit }
+  | { readonly kind: "exited"; readonly exit: TerminalExit }
   /** Given up for good: removed, stopped, signed out, or refused. `error` is the server's, where it said why. */
   | { readonly kind: "ended"; readonly code: number; readonly reason: string; readonly error: Error | null }
   /** By Attachment.close(). */
@@ -27,9 +26,9 @@ export interface AttachmentHandlers {
   /** Replaces all that was drawn; the bytes that follow go on from it. Call `acknowledge(keyframe.offset)` when it is drawn. */
   onKeyframe?(keyframe: Keyframe): void;
   /** A title, a bell, a working directory, a prompt; of bytes that were new when the server read them. */
-  onEvent?(event: TerminalNews, offset: bigint): void;
+  onEvent?(event: TerminalEvent, offset: bigint): void;
   onResize?(cols: number, rows: number, offset: bigint): void;
-  onExit?(exit: Exit, offset: bigint): void;
+  onExit?(exit: TerminalExit, offset: bigint): void;
   /** So many bytes were typed right before a connection broke, and the server that is there now can't say whether they arrived. */
   onInputLost?(bytes: number): void;
   onNotice?(code: string, message: string): void;

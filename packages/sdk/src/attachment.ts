@@ -1,8 +1,6 @@
-import { type Appearance, TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
-import type { AttachmentState, AttachOptions, Size } from "./attachment-options.ts";
-import { backoffMs, realTiming, type Timing } from "./backoff.ts";
 import {
-  decodeTerminalFrame,
+  type Appearance,
+  decodeServerFrame,
   encodeAck,
   encodeAppearance,
   encodeInput,
@@ -11,8 +9,11 @@ import {
   encodeResize,
   FrameError,
   type Ready,
-  type TerminalFrame,
-} from "./frames.ts";
+  type ServerFrame,
+  TERMINAL_SUBPROTOCOL,
+} from "@microterm/protocol";
+import type { AttachmentState, AttachOptions, Size } from "./attachment-options.ts";
+import { backoffMs, realTiming, type Timing } from "./backoff.ts";
 import { InputQueue } from "./input-queue.ts";
 import { Position } from "./position.ts";
 import { listen, SOCKET_OPEN, type SocketLike } from "./socket.ts";
@@ -181,9 +182,9 @@ export class Attachment {
 
   #receive(data: ArrayBuffer): void {
     this.#heardAt = this.#timing.now();
-    let frame: TerminalFrame;
+    let frame: ServerFrame;
     try {
-      frame = decodeTerminalFrame(data);
+      frame = decodeServerFrame(data);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.#fail(`the server sent ${error.message}`);
@@ -194,7 +195,7 @@ export class Attachment {
     else this.#handle(frame);
   }
 
-  #handle(frame: TerminalFrame): void {
+  #handle(frame: ServerFrame): void {
     const on = this.#options;
     switch (frame.type) {
       case "ready":
@@ -225,7 +226,7 @@ export class Attachment {
         if (frame.event !== null) on.onEvent?.(frame.event, frame.offset);
         break;
       case "inputAck":
-        if (!this.#queue.settle(frame.count)) this.#fail("the server acknowledged input that was not sent");
+        if (!this.#queue.acknowledge(frame.count)) this.#fail("the server acknowledged input that was not sent");
         break;
       case "notice":
         on.onNotice?.(frame.code, frame.message);
@@ -273,7 +274,7 @@ export class Attachment {
       const piece = this.#queue.next();
       if (piece === undefined) return;
       this.#socket.send(encodeInput(piece));
-      if (!this.#isAcknowledged) this.#queue.settleSent();
+      if (!this.#isAcknowledged) this.#queue.acknowledgeSent();
     }
     // WebSockets have no drain event.
     this.#cancelDrain = this.#timing.after(DRAIN_CHECK_MS, () => {

@@ -1,23 +1,21 @@
 import {
+  decodeExecServerFrame,
   type ErrorCode,
   EXEC_SUBPROTOCOL,
   ExecFailure,
   type ExecRequest,
-  PlatformError,
-  tooLongToRun,
-} from "@microterm/protocol";
-import { realTiming, type Timing } from "./backoff.ts";
-import { ConnectionError } from "./errors.ts";
-import {
-  decodeExecFrame,
-  type ExecFrame,
-  type Exit,
+  type ExecServerFrame,
   encodeInput,
   encodeResize,
   encodeSignal,
   encodeStart,
   encodeStdinEof,
-} from "./frames.ts";
+  PlatformError,
+  type TerminalExit,
+  tooLongToRun,
+} from "@microterm/protocol";
+import { realTiming, type Timing } from "./backoff.ts";
+import { ConnectionError } from "./errors.ts";
 import { listen, type OpenSocket, SOCKET_OPEN } from "./socket.ts";
 
 const CHUNK_BYTES = 32 * 1024;
@@ -28,7 +26,7 @@ const DRAIN_CHECK_MS = 5;
 const CONNECT_MS = 15_000;
 
 export type ExecResult =
-  | { readonly kind: "exited"; readonly exit: Exit }
+  | { readonly kind: "exited"; readonly exit: TerminalExit }
   /** The command was not started. */
   | { readonly kind: "failed"; readonly failure: ExecFailure };
 
@@ -96,17 +94,17 @@ function connectExec(options: ExecOptions): ExecSession {
   let isOpen = false;
   let isOver = false;
   let waiting: Promise<void> | null = null;
-  const frames: ExecFrame[] = [];
+  const frames: ExecServerFrame[] = [];
   const opened = Promise.withResolvers<void>();
 
-  const finish = (settle: () => void) => {
+  const finish = (complete: () => void) => {
     if (isOver) return;
     isOver = true;
     cancelTimeout();
     unlisten();
     socket.close(1000, "");
     opened.resolve();
-    settle();
+    complete();
   };
   const broke = (message: string, cause?: unknown) =>
     finish(() => reject(new ConnectionError(options.url, message, { cause })));
@@ -114,7 +112,7 @@ function connectExec(options: ExecOptions): ExecSession {
     if (!isOpen) broke("The server did not accept the connection in time.");
   });
 
-  const handle = (frame: ExecFrame): undefined | Promise<void> => {
+  const handle = (frame: ExecServerFrame): undefined | Promise<void> => {
     switch (frame.type) {
       case "started":
         options.onStarted?.(frame.pid);
@@ -136,7 +134,7 @@ function connectExec(options: ExecOptions): ExecSession {
   const pump = async () => {
     for (let frame = frames.shift(); frame !== undefined && !isOver; frame = frames.shift()) await handle(frame);
   };
-  const receive = (frame: ExecFrame) => {
+  const receive = (frame: ExecServerFrame) => {
     if (waiting === null) {
       const wait = handle(frame);
       if (wait === undefined) return;
@@ -181,7 +179,7 @@ function connectExec(options: ExecOptions): ExecSession {
     },
     message: (data) => {
       try {
-        receive(decodeExecFrame(data));
+        receive(decodeExecServerFrame(data));
       } catch (error) {
         broke(`The server sent what the protocol does not have: ${String(error)}`, error);
       }

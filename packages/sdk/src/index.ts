@@ -1,3 +1,4 @@
+export type { Keyframe, Ready, TerminalExit as Exit } from "@microterm/protocol";
 export type { Attachment } from "./attachment.ts";
 export type { AttachmentHandlers, AttachmentState } from "./attachment-options.ts";
 export type { Timing } from "./backoff.ts";
@@ -7,6 +8,5 @@ export { AnswerError, ConnectionError, RequestError, readProblem } from "./error
 export type { EventHandlers, Subscription } from "./events.ts";
 export type { ExecResult, ExecSession } from "./exec.ts";
 export type { Files } from "./files.ts";
-export type { Exit, Keyframe, Ready } from "./frames.ts";
 export type { OpenSocket, SocketLike } from "./socket.ts";
 export type { Fetch } from "./transport.ts";

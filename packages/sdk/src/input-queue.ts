@@ -48,14 +48,14 @@ export class InputQueue {
   }
 
   /** All before `offset` was taken, or is known to be lost. False: so much was never sent. */
-  settle(offset: bigint): boolean {
+  acknowledge(offset: bigint): boolean {
     while (this.#sent > 0 && this.#end(1) <= offset) this.#shift();
     return offset <= this.#end(this.#sent);
   }
 
-  /** The fate of what was sent will not be reported. */
-  settleSent(): void {
-    this.settle(this.#end(this.#sent));
+  /** The fate of what was sent will not be reported: it counts as taken. */
+  acknowledgeSent(): void {
+    this.acknowledge(this.#end(this.#sent));
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Ready } from "./frames.ts";
+import type { Ready } from "@microterm/protocol";
 
 /** Acknowledged in steps of this many bytes: an eighth of what a server sends unacknowledged (MAX_UNACKNOWLEDGED). */
 const ACK_STEP = 64n * 1024n;

@@ -1,5 +1,5 @@
 import type { TerminalId } from "@microterm/protocol";
-import { type Appearance, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
+import { type Appearance, decodeClientFrame, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
 import type { CloseReason } from "../guest/guest-reader.ts";
 import { contained } from "../hub/contained.ts";
@@ -8,10 +8,13 @@ import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
 import type { AttachedClient } from "./attached-client.ts";
 import type { ClientSocket } from "./client-socket.ts";
-import { encodeInputAck, encodeNotice, encodePong, encodeReady, parseClientFrame, type Role } from "./frames.ts";
+import { serverFrames } from "./frames.ts";
 import { TypedInput } from "./input-ledger.ts";
 import { later, OutputWindow } from "./output-window.ts";
 import type { SizeSeat } from "./terminal-sizes.ts";
+
+/** A viewer's input and sizes are refused. */
+export type Role = "owner" | "viewer";
 
 /** Held back one frame early, so that the frame under way stays within what the protocol promises. */
 const WINDOW = MAX_UNACKNOWLEDGED - MAX_FRAME_PAYLOAD;
@@ -92,13 +95,13 @@ export class HubClient extends LogConsumer implements AttachedClient {
     if (isFuture) this.#window = new OutputWindow(end);
     const { title, cwd } = hub;
     const received = isKnown ? typed.received : null;
-    socket.send(encodeReady({ terminal, start, end, from: shown, role, title, cwd, input: received }));
+    socket.send(serverFrames.ready({ terminal, start, end, from: shown, role, title, cwd, input: received }));
     // It may not have heard how far that went.
     if (isKnown) this.moved();
     if (hub.warning !== null) socket.send(hub.warning);
     if (isFuture) {
       const text = `This terminal has not printed ${from} bytes: it is shown as it is now.`;
-      socket.send(encodeNotice("offset-unknown", text));
+      socket.send(serverFrames.notice("offset-unknown", text));
     }
     if (from === undefined || isFuture || from < start) this.#ask();
     else {
@@ -164,7 +167,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
       this.pump();
       return;
     }
-    if (this.#pong !== null) this.#socket.send(encodePong(this.#pong));
+    if (this.#pong !== null) this.#socket.send(serverFrames.pong(this.#pong));
     this.#pong = null;
     if (this.#isDue) this.#ask();
     else this.pump();
@@ -199,7 +202,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
   }
 
   #message(message: Buffer): void {
-    const frame = parseClientFrame(message);
+    const frame = decodeClientFrame(message);
     switch (frame.type) {
       case "input":
         this.#input(frame.bytes);
@@ -224,7 +227,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
       case "ping":
         // Of those that are not read only the latest waits.
         if (this.#socket.isCongested) this.#pong = frame.nonce;
-        else this.#socket.send(encodePong(frame.nonce));
+        else this.#socket.send(serverFrames.pong(frame.nonce));
         break;
     }
   }
@@ -235,14 +238,14 @@ export class HubClient extends LogConsumer implements AttachedClient {
       settle();
       if (this.#wasRefused) return;
       this.#wasRefused = true;
-      this.#socket.send(encodeNotice("read-only", "You are looking on: what you type goes nowhere."));
+      this.#socket.send(serverFrames.notice("read-only", "You are looking on: what you type goes nowhere."));
       return;
     }
     if (this.#hub.isAsleep) {
       settle();
       if (this.#wasToldAsleep) return;
       this.#wasToldAsleep = true;
-      this.#socket.send(encodeNotice("paused", "The environment is paused: what you type goes nowhere."));
+      this.#socket.send(serverFrames.notice("paused", "The environment is paused: what you type goes nowhere."));
       return;
     }
     this.#wasToldAsleep = false;
@@ -262,7 +265,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
   #tellLost(): void {
     if (this.#wasToldLost || this.#isOver) return;
     this.#wasToldLost = true;
-    this.#socket.send(encodeNotice("input-lost", "What you typed last did not reach the terminal and is lost."));
+    this.#socket.send(serverFrames.notice("input-lost", "What you typed last did not reach the terminal and is lost."));
   }
 
   /** Of the client's name: the terminal has taken more. Many pieces are reported at once. */
@@ -272,7 +275,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
     queueMicrotask(
       contained(this.#hub.broke, () => {
         this.#isAckDue = false;
-        if (!this.#isOver) this.#socket.send(encodeInputAck(this.#typed.settled));
+        if (!this.#isOver) this.#socket.send(serverFrames.inputAck(this.#typed.settled));
       }),
     );
   }

@@ -7,6 +7,7 @@ import {
   ERRORS,
   EVENTS_SUBPROTOCOL,
   EXEC_SUBPROTOCOL,
+  MAX_CLIENT_MESSAGE,
   PlatformError,
   TERMINAL_SUBPROTOCOL,
   TerminalId,
@@ -23,7 +24,6 @@ import { EnvironmentParams } from "../../routes/schemas.ts";
 import type { Services } from "../../services.ts";
 import { ExecSession } from "../guest/exec-session.ts";
 import { ClientSocket } from "./client-socket.ts";
-import { MAX_CLIENT_MESSAGE } from "./frames.ts";
 import { HubClient } from "./hub-client.ts";
 import { later } from "./output-window.ts";
 

@@ -1,7 +1,9 @@
 import type { ExecEvents, ExecStream, GuestAgent } from "@microterm/core";
 import {
+  decodeExecClientFrame,
+  decodeStartPiece,
   ExecRequest,
-  FRAME,
+  FrameError,
   MAX_FRAME_PAYLOAD,
   MAX_START_BYTES,
   PlatformError,
@@ -10,7 +12,7 @@ import {
 import { CLOSE } from "../../auth/live-connections.ts";
 import { parseOrBadRequest } from "../../http/problem.ts";
 import type { ClientSocket } from "../clients/client-socket.ts";
-import { ClientFrameError, encodeExitStatus, encodeJson, parseSize } from "../clients/frames.ts";
+import { execFrames } from "../clients/frames.ts";
 
 /** A client that has connected says what to run at once. */
 const START_DEADLINE_MS = 10_000;
@@ -32,7 +34,7 @@ export class ExecSession {
   #state: "idle" | "starting" | "running" | "over" = "idle";
   #stream: ExecStream | null = null;
   #waiting: Buffer[] = [];
-  #startPieces: Buffer[] = [];
+  #startPieces: Uint8Array[] = [];
   #startBytes = 0;
 
   constructor({ client, agent }: ExecSessionOptions) {
@@ -49,8 +51,7 @@ export class ExecSession {
 
   #message(message: Buffer): void {
     if (this.#state === "idle") {
-      if (message[0] !== FRAME.start) throw new ClientFrameError("the first frame must be START");
-      this.#startPiece(message.subarray(1));
+      this.#startPiece(decodeStartPiece(message));
     } else if (this.#stream === null) {
       this.#waiting.push(message);
       this.#client.pause();
@@ -60,10 +61,10 @@ export class ExecSession {
   }
 
   /** A full frame is continued by the next one. */
-  #startPiece(piece: Buffer): void {
+  #startPiece(piece: Uint8Array): void {
     this.#startPieces.push(piece);
     this.#startBytes += piece.length;
-    if (this.#startBytes > MAX_START_BYTES) throw new ClientFrameError(`START is larger than ${MAX_START_BYTES} bytes`);
+    if (this.#startBytes > MAX_START_BYTES) throw new FrameError(`START is larger than ${MAX_START_BYTES} bytes`);
     this.#deadline.refresh();
     if (piece.length === MAX_FRAME_PAYLOAD) return;
     this.#state = "starting";
@@ -72,7 +73,7 @@ export class ExecSession {
     this.#startPieces = [];
     const request = parseOrBadRequest(ExecRequest, parseJson(json));
     const tooLong = tooLongToRun(request);
-    if (tooLong !== null) this.#finish(encodeJson(FRAME.failed, tooLong));
+    if (tooLong !== null) this.#finish(execFrames.failed(tooLong));
     else this.#start(request).catch((error: unknown) => this.#broke(error));
   }
 
@@ -97,56 +98,35 @@ export class ExecSession {
   }
 
   #forward(stream: ExecStream, message: Buffer): void {
-    switch (message[0]) {
-      case FRAME.input:
-        if (stream.write(message.subarray(1))) return;
+    const frame = decodeExecClientFrame(message);
+    switch (frame.type) {
+      case "input":
+        if (stream.write(frame.bytes)) return;
         this.#client.pause();
         void stream.drained().finally(() => this.#client.resume());
         return;
-      case FRAME.stdinEof:
+      case "stdinEof":
         stream.endInput();
         return;
-      case FRAME.signal: {
-        const number = message[1] ?? 0;
-        if (message.length !== 2 || number < 1 || number > 64)
-          throw new ClientFrameError("a signal outside of 1 to 64");
-        stream.signal(number);
+      case "signal":
+        stream.signal(frame.signal);
         return;
-      }
-      case FRAME.resize: {
-        const { cols, rows } = parseSize(message);
-        stream.resize(cols, rows);
-        return;
-      }
-      default:
-        throw new ClientFrameError(`unknown frame type ${message[0]}`);
+      case "resize":
+        stream.resize(frame.cols, frame.rows);
     }
   }
 
   #events(): ExecEvents {
-    const output = (type: number) => (bytes: Uint8Array) => {
-      const frame = Buffer.allocUnsafe(1 + bytes.length);
-      frame[0] = type;
-      frame.set(bytes, 1);
-      this.#client.send(frame);
+    const output = (encode: (bytes: Uint8Array) => Buffer) => (bytes: Uint8Array) => {
+      this.#client.send(encode(bytes));
       if (this.#client.isCongested) this.#stream?.pause();
     };
     return {
-      started: (pid) => {
-        const frame = Buffer.allocUnsafe(5);
-        frame[0] = FRAME.started;
-        frame.writeUInt32BE(pid, 1);
-        this.#client.send(frame);
-      },
-      stdout: output(FRAME.stdout),
-      stderr: output(FRAME.stderr),
-      exited: (exit) => {
-        const frame = Buffer.allocUnsafe(6);
-        frame[0] = FRAME.exited;
-        encodeExitStatus(frame, 1, exit);
-        this.#finish(frame);
-      },
-      failed: (failure) => this.#finish(encodeJson(FRAME.failed, failure)),
+      started: (pid) => this.#client.send(execFrames.started(pid)),
+      stdout: output(execFrames.stdout),
+      stderr: output(execFrames.stderr),
+      exited: (exit) => this.#finish(execFrames.exited(exit)),
+      failed: (failure) => this.#finish(execFrames.failed(failure)),
       closed: (error) => this.#broke(error),
     };
   }
@@ -179,6 +159,6 @@ function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch {
-    throw new ClientFrameError("START is not JSON");
+    throw new FrameError("START is not JSON");
   }
 }

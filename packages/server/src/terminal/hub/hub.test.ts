@@ -1,9 +1,9 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { contentOf } from "@microterm/protocol";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { createPrintingAgent } from "../../../../../support/printing-agent.ts";
 import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import type { AttachedClient } from "../clients/attached-client.ts";
-import { contentOf } from "../clients/frames.ts";
 import { createModelHost } from "../screen/model-host.ts";
 import { TerminalHub } from "./hub.ts";
 

@@ -1,7 +1,8 @@
-import type { Appearance, TerminalExit, TerminalNews } from "@microterm/protocol";
+import type { Appearance, TerminalEvent, TerminalExit } from "@microterm/protocol";
+import { contentOf } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
 import type { AttachedClient } from "../clients/attached-client.ts";
-import { contentOf, encodeNews } from "../clients/frames.ts";
+import { serverFrames } from "../clients/frames.ts";
 import { InputLedger } from "../clients/input-ledger.ts";
 import { createTerminalSizes, type SizeSeat } from "../clients/terminal-sizes.ts";
 import type { Settled } from "../guest/guest-input.ts";
@@ -244,9 +245,9 @@ export class TerminalHub {
     if (!this.#reader.isFull) this.#reader.write(Buffer.from(text, "latin1"), () => undefined);
   }
 
-  tell(offset: bigint, news: readonly TerminalNews[]): void {
+  tell(offset: bigint, news: readonly TerminalEvent[]): void {
     for (const one of news) {
-      const frame = encodeNews(offset, one);
+      const frame = serverFrames.event(offset, one);
       for (const client of this.#clients) client.tell(frame);
     }
   }

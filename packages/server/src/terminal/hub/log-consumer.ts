@@ -1,6 +1,7 @@
 import type { GuestAgent, TerminalStream } from "@microterm/core";
 import type { TerminalId } from "@microterm/protocol";
-import { encodeOutput, encodeResized, outputOf } from "../clients/frames.ts";
+import { outputOf } from "@microterm/protocol";
+import { serverFrames } from "../clients/frames.ts";
 import type { TerminalSize } from "../clients/terminal-sizes.ts";
 import { containedAll } from "./contained.ts";
 import type { LogItem, OutputLog } from "./output-log.ts";
@@ -103,7 +104,7 @@ export abstract class LogConsumer {
   #resize(size: TerminalSize): void {
     if (this.#size?.cols === size.cols && this.#size.rows === size.rows) return;
     const { position } = this;
-    const frame = encodeResized(position, size.cols, size.rows);
+    const frame = serverFrames.resized(position, size.cols, size.rows);
     this.#size = size;
     this.take({ kind: "resized", offset: position, end: position, frame, size, newSize: size, costBefore: 0 });
   }
@@ -123,7 +124,7 @@ export abstract class LogConsumer {
       const bytes = outputOf(item.frame).subarray(Number(this.position - item.offset));
       const { position } = this;
       this.position = item.end;
-      this.take({ ...item, offset: position, frame: encodeOutput(position, bytes) });
+      this.take({ ...item, offset: position, frame: serverFrames.output(position, bytes) });
       return;
     }
     this.position = item.end;
@@ -156,7 +157,12 @@ export abstract class LogConsumer {
         from: this.position,
         events: containedAll(this.source.broke, {
           output: (offset: bigint, bytes: Uint8Array) =>
-            own({ kind: "output", offset, end: offset + BigInt(bytes.length), frame: encodeOutput(offset, bytes) }),
+            own({
+              kind: "output",
+              offset,
+              end: offset + BigInt(bytes.length),
+              frame: serverFrames.output(offset, bytes),
+            }),
           gap: fail,
           resized: (_: bigint, cols: number, rows: number) => {
             if (!helper.isClosed && !meet()) this.#resize({ cols, rows });

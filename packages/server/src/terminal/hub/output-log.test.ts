@@ -1,6 +1,6 @@
+import { outputOf } from "@microterm/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { outputOf } from "../clients/frames.ts";
 import { type LogItem, OutputLog } from "./output-log.ts";
 
 const SIZE = { cols: 80, rows: 24 };

@@ -1,5 +1,5 @@
 import type { TerminalExit } from "@microterm/protocol";
-import { encodeExit, encodeGap, encodeOutput, encodeResized } from "../clients/frames.ts";
+import { serverFrames } from "../clients/frames.ts";
 import type { TerminalSize } from "../clients/terminal-sizes.ts";
 
 /** Kept for a client that comes back in a moment, though none needs it now, while there is output. */
@@ -87,21 +87,21 @@ export class OutputLog {
   }
 
   output(offset: bigint, bytes: Uint8Array): void {
-    this.#push("output", { offset, end: offset + BigInt(bytes.length), frame: encodeOutput(offset, bytes) });
+    this.#push("output", { offset, end: offset + BigInt(bytes.length), frame: serverFrames.output(offset, bytes) });
   }
 
   gap(from: bigint, to: bigint): void {
-    this.#push("gap", { offset: from, end: to, frame: encodeGap(from, to) });
+    this.#push("gap", { offset: from, end: to, frame: serverFrames.gap(from, to) });
   }
 
   resized(offset: bigint, size: TerminalSize): void {
     if (size.cols === this.#size.cols && size.rows === this.#size.rows) return;
-    this.#push("resized", { offset, end: offset, frame: encodeResized(offset, size.cols, size.rows) }, size);
+    this.#push("resized", { offset, end: offset, frame: serverFrames.resized(offset, size.cols, size.rows) }, size);
     this.#size = size;
   }
 
   exit(offset: bigint, exit: TerminalExit): void {
-    this.#push("exit", { offset, end: offset, frame: encodeExit(offset, exit) });
+    this.#push("exit", { offset, end: offset, frame: serverFrames.exit(offset, exit) });
   }
 
   /** Releases what is older than `needed`, but for the latest `recent` bytes. */

@@ -1,5 +1,5 @@
+import { exitStatusOf, outputOf } from "@microterm/protocol";
 import { createUtf8Aligner } from "@microterm/screen";
-import { exitStatusOf, outputOf } from "../clients/frames.ts";
 import { contained } from "../hub/contained.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";

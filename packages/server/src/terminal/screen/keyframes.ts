@@ -1,4 +1,4 @@
-import { encodeKeyframe } from "../clients/frames.ts";
+import { serverFrames } from "../clients/frames.ts";
 import type { OutputLog } from "../hub/output-log.ts";
 import type { ModelFeed } from "./model-feed.ts";
 
@@ -43,9 +43,9 @@ export class HubKeyframes {
 
   async #capture(least: bigint): Promise<Keyframe> {
     const { offset, item, screen } = await this.#feed.capture(least);
-    const { cols, rows } = screen;
+    const { cols, rows, state: modes, content: bytes } = screen;
     this.#made();
-    this.#latest = { frame: encodeKeyframe(offset, screen), offset, item, cols, rows };
+    this.#latest = { frame: serverFrames.keyframe({ offset, cols, rows, modes, bytes }), offset, item, cols, rows };
     return this.#latest;
   }
 }

@@ -1,5 +1,5 @@
-import type { Appearance, TerminalNews } from "@microterm/protocol";
-import { outputOf } from "../clients/frames.ts";
+import type { Appearance, TerminalEvent } from "@microterm/protocol";
+import { outputOf } from "@microterm/protocol";
 import type { TerminalSize } from "../clients/terminal-sizes.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
@@ -16,7 +16,7 @@ export interface ModelFeedOptions extends Source {
   readonly scrollback: number;
   readonly createdUnixMs: number;
   readonly ring: { readonly start: bigint; readonly end: bigint };
-  news(offset: bigint, news: readonly TerminalNews[]): void;
+  news(offset: bigint, news: readonly TerminalEvent[]): void;
   reply(text: string): void;
   /** Some room was made. */
   moved(): void;

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TerminalNews } from "@microterm/protocol";
+import type { TerminalEvent } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { createModelHost, type Model, type ModelHost, type ModelOptions } from "./model-host.ts";
 
@@ -22,14 +22,14 @@ function hostOf(limits?: Parameters<typeof createModelHost>[1]): ModelHost {
 interface Opened {
   readonly model: Model;
   readonly replies: string[];
-  readonly news: TerminalNews[];
+  readonly news: TerminalEvent[];
   readonly opened: Promise<{ readonly from: bigint; readonly isFresh: boolean; readonly title: string }>;
   readonly lost: Promise<void>;
 }
 
 function open(host: ModelHost, path: string, options: Partial<ModelOptions> = {}): Opened {
   const replies: string[] = [];
-  const news: TerminalNews[] = [];
+  const news: TerminalEvent[] = [];
   const opened = Promise.withResolvers<{ from: bigint; isFresh: boolean; title: string }>();
   const lost = Promise.withResolvers<void>();
   const model = host.open({

@@ -1,5 +1,5 @@
 import { type ResourceLimits, Worker } from "node:worker_threads";
-import type { Appearance, TerminalNews } from "@microterm/protocol";
+import type { Appearance, TerminalEvent } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 import { threadEnvironment } from "../../process/lean-process.ts";
 import { contained } from "../hub/contained.ts";
@@ -29,7 +29,7 @@ export interface Captured {
 export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key" | "isEmpty"> {
   opened(opened: Omit<Extract<FromWorker, { kind: "opened" }>, "kind" | "key">): void;
   parsed(): void;
-  news(offset: bigint, news: readonly TerminalNews[]): void;
+  news(offset: bigint, news: readonly TerminalEvent[]): void;
   reply(text: string): void;
   /** The worker died with this model in it, perhaps of what it was just dealing with: nothing more comes of it. */
   lost(isCulprit: boolean): void;

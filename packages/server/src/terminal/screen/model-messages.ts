@@ -1,4 +1,4 @@
-import type { Appearance, TerminalNews } from "@microterm/protocol";
+import type { Appearance, TerminalEvent } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 
 /** Places in memory that both share: the key of the model that the worker is at (0 between two), and how many steps it has taken. */
@@ -53,7 +53,7 @@ export type FromWorker =
     }
   /** One of the messages `output`, `resized` and `gap` was dealt with, in their order. */
   | { readonly kind: "parsed"; readonly key: number; readonly buffer: ArrayBuffer | null }
-  | { readonly kind: "news"; readonly key: number; readonly offset: bigint; readonly news: readonly TerminalNews[] }
+  | { readonly kind: "news"; readonly key: number; readonly offset: bigint; readonly news: readonly TerminalEvent[] }
   | { readonly kind: "reply"; readonly key: number; readonly text: string }
   | {
       readonly kind: "screen";

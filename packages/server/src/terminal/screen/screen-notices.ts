@@ -1,14 +1,14 @@
 /** What clients are told of a screen that is not all it could be: docs/reference/terminal-protocol.md. */
 
 import type { AttachedClient } from "../clients/attached-client.ts";
-import { encodeNotice } from "../clients/frames.ts";
+import { serverFrames } from "../clients/frames.ts";
 
-const CUT_SCREEN = encodeNotice(
+const CUT_SCREEN = serverFrames.notice(
   "screen-cut",
   "Output from before was not there any more, so the screen begins in its middle.",
 );
 
-export const EMPTY_SCREEN = encodeNotice(
+export const EMPTY_SCREEN = serverFrames.notice(
   "screen-empty",
   "The server can't follow this terminal's output: clients that connect from now on begin with an empty screen.",
 );

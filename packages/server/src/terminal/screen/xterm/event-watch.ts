@@ -1,4 +1,4 @@
-import type { TerminalNews } from "@microterm/protocol";
+import type { TerminalEvent } from "@microterm/protocol";
 import { printable, type ScreenFollower, type ScreenTerminal } from "@microterm/screen";
 
 /** Of one piece of output; more than this is noise. */
@@ -11,14 +11,14 @@ interface BellingTerminal extends ScreenTerminal {
 /** Collects what a terminal's output tells besides what it draws. */
 export interface NewsWatch {
   /** What there was since the last call, each kind's latest; of prompt marks all, up to a bound. */
-  take(): readonly TerminalNews[];
+  take(): readonly TerminalEvent[];
 }
 
 export const watchNews = (terminal: BellingTerminal, screen: ScreenFollower): NewsWatch => {
   let title: string | null = null;
   let cwd = screen.cwd;
   let isRung = false;
-  let marks: TerminalNews[] = [];
+  let marks: TerminalEvent[] = [];
   terminal.onTitleChange((text) => {
     title = printable(text, 256);
   });
@@ -34,7 +34,7 @@ export const watchNews = (terminal: BellingTerminal, screen: ScreenFollower): Ne
   });
   return {
     take() {
-      const news: TerminalNews[] = marks;
+      const news: TerminalEvent[] = marks;
       marks = [];
       if (title !== null) news.push({ kind: "title", title });
       if (screen.cwd !== null && screen.cwd !== cwd) news.push({ kind: "cwd", path: screen.cwd });
