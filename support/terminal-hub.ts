@@ -31,7 +31,7 @@ export async function serveTerminal(
     terminal,
     agent,
     models,
-    isAsleep: async () => false,
+    isEnvironmentPaused: async () => false,
     onChange: () => () => undefined,
     path: join(folder.path, "screen.json"),
     onInput: () => undefined,

@@ -188,7 +188,7 @@ async function opened(models: ModelHost, path: string, agent: HubSource["agent"]
     agent,
     models,
     path,
-    isAsleep: async () => false,
+    isEnvironmentPaused: async () => false,
     onChange: () => () => undefined,
     onInput: () => undefined,
     broke: (error) => faults.push(error),

@@ -10,6 +10,12 @@ export const CLOSE = {
   environmentGone: 4404,
 } as const;
 
+/** What a client is told when its connection is closed. */
+export interface CloseReason {
+  readonly code: number;
+  readonly reason: string;
+}
+
 /** A WebSocket or event stream that lives on after its request was let in. */
 interface LiveConnection {
   readonly credentialHash: string;

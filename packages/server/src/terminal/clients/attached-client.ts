@@ -1,17 +1,13 @@
-import type { CloseReason } from "../guest/guest-reader.ts";
+import type { CloseReason } from "../../auth/live-connections.ts";
+import type { FlowClient } from "../hub/flow-plan.ts";
 
 /** A client, as its hub sees it. */
-export interface AttachedClient {
-  /** The number of the log's item that it needs next; null when it needs none. */
-  readonly needs: number | null;
-  /** Bytes of the log that wait for it. */
-  readonly behind: number;
-  /** May the guest be held back for it? */
-  readonly isWaitedFor: boolean;
-  /** Where it would go on if its connection broke now; null when nothing would wait for that. */
-  readonly returnsAt: bigint | null;
+export interface AttachedClient extends FlowClient {
+  /** There is output. */
   pump(): void;
-  giveUp(): void;
-  tell(frame: Buffer): void;
-  dismiss(closeReason: CloseReason): void;
+  /** The others wait for it no longer: it gets a keyframe, once it takes something again. */
+  evict(): void;
+  /** Sends it a frame that is of no use later. */
+  notify(frame: Buffer): void;
+  disconnect(closeReason: CloseReason): void;
 }

@@ -2,9 +2,8 @@ import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { Identity } from "../../auth/authenticator.ts";
 import { CLOSE, type LiveConnections } from "../../auth/live-connections.ts";
+import { SOCKET_HIGH_WATER_BYTES } from "../hub/flow-limits.ts";
 
-/** Bytes that may wait in a socket before its source is held back. The kernel has buffers of its own below it. */
-const HIGH_WATER = 512 * 1024;
 /** A peer that does not answer a close frame by then is cut off. */
 const CLOSE_DEADLINE_MS = 2000;
 /**
@@ -33,7 +32,7 @@ export class ClientSocket {
   /** Bytes, and how many of them stood before a ping that was answered. */
   #sentBytes = 0;
   #arrivedBytes = 0;
-  #isHeldBack = false;
+  #awaitsDrain = false;
   #onDrain: () => void = () => undefined;
 
   constructor({ socket, transport, identity, connections }: ClientSocketOptions) {
@@ -51,7 +50,7 @@ export class ClientSocket {
     socket.once("close", () => this.#forget());
   }
 
-  /** `message` gets every binary message; a text message, or whatever it throws, closes with 1002. */
+  /** `message` gets every binary message; a text message, or anything that it throws, closes with 1002. */
   receive(handlers: { message(message: Buffer): void; drained(): void; closed(): void }): void {
     this.#onDrain = handlers.drained;
     this.#socket.on("message", (data, isBinary) => {
@@ -74,8 +73,8 @@ export class ClientSocket {
 
   /** So much waits in this process that nothing more should be sent until `drained`. */
   get isCongested(): boolean {
-    this.#isHeldBack = this.#transport.writableLength > HIGH_WATER;
-    return this.#isHeldBack;
+    this.#awaitsDrain = this.#transport.writableLength > SOCKET_HIGH_WATER_BYTES;
+    return this.#awaitsDrain;
   }
 
   /** Takes over `message`. */
@@ -94,8 +93,8 @@ export class ClientSocket {
   }
 
   readonly #sent = (): void => {
-    if (!this.#isHeldBack || this.#transport.writableLength > HIGH_WATER / 2) return;
-    this.#isHeldBack = false;
+    if (!this.#awaitsDrain || this.#transport.writableLength > SOCKET_HIGH_WATER_BYTES / 2) return;
+    this.#awaitsDrain = false;
     this.#onDrain();
   };
 

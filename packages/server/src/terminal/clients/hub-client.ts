@@ -1,34 +1,26 @@
-import type { TerminalId } from "@microterm/protocol";
-import { type Appearance, decodeClientFrame, MAX_FRAME_PAYLOAD, MAX_UNACKNOWLEDGED } from "@microterm/protocol";
-import { CLOSE } from "../../auth/live-connections.ts";
-import type { CloseReason } from "../guest/guest-reader.ts";
+import { type Appearance, decodeClientFrame, type TerminalId } from "@microterm/protocol";
+import { CLOSE, type CloseReason } from "../../auth/live-connections.ts";
 import { contained } from "../hub/contained.ts";
+import {
+  CLIENT_GRACE_MS,
+  CLIENT_WINDOW_BYTES,
+  CLIENT_WINDOW_WHILE_INPUT_WAITS_BYTES,
+  EVICTED_MS,
+  MAX_CLIENT_GAPS,
+} from "../hub/flow-limits.ts";
 import type { TerminalHub } from "../hub/hub.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
 import type { AttachedClient } from "./attached-client.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { serverFrames } from "./frames.ts";
-import { TypedInput } from "./input-ledger.ts";
+import { TypedInput, type TypingConnection } from "./input-ledger.ts";
 import { later, OutputWindow } from "./output-window.ts";
-import type { SizeSeat } from "./terminal-sizes.ts";
+import type { SizeSeat, TerminalSize } from "./terminal-sizes.ts";
 
 /** A viewer's input and sizes are refused. */
 export type Role = "owner" | "viewer";
 
-/** Held back one frame early, so that the frame under way stays within what the protocol promises. */
-const WINDOW = MAX_UNACKNOWLEDGED - MAX_FRAME_PAYLOAD;
-/**
- * While input waits for the guest the client is not read, so its acknowledgements stand in line behind that input. A
- * program that echoes a large paste would then wait for itself; so meanwhile the socket's own backpressure counts.
- */
-const WINDOW_WHILE_INPUT_WAITS = 8 * 1024 * 1024;
-/** Gaps that a client has not acknowledged: they cost no bytes of its window, and a guest may send as many as it likes. */
-const MAX_GAPS = 256;
-/** One that continues at an offset is waited for from the beginning, until it has had the time to acknowledge something. */
-const GRACE_MS = 5_000;
-/** A client that was given up is waited for again once it has kept up this long. */
-const TRUST_AGAIN_MS = 10_000;
 /** What a terminal sends when its window gains or loses the focus (DECSET 1004): the one report that only a client can make. */
 const FOCUS = new Set(["\x1b[I", "\x1b[O"]);
 
@@ -48,7 +40,7 @@ export interface HubClientOptions {
 }
 
 /** One client looking at a terminal: docs/reference/terminal-protocol.md. */
-export class HubClient extends LogConsumer implements AttachedClient {
+export class HubClient extends LogConsumer implements AttachedClient, TypingConnection {
   readonly #socket: ClientSocket;
   readonly #hub: TerminalHub;
   readonly #role: Role;
@@ -56,17 +48,17 @@ export class HubClient extends LogConsumer implements AttachedClient {
   readonly #window: OutputWindow;
   readonly #end: bigint;
   #appearance: Appearance | null = null;
-  #isInputHeld = false;
+  #isReadPaused = false;
   #isOver = false;
   #pong: number | null = null;
   #isDue = false;
   #isAsking = false;
   #hasAcknowledged = false;
   #graceEndsAt = 0;
-  #trustAt = 0;
+  #evictedUntil = 0;
   #wasRefused = false;
-  #wasToldAsleep = false;
-  #wasToldLost = false;
+  #wasNotifiedOfPause = false;
+  #wasNotifiedOfLoss = false;
   readonly #typed: TypedInput;
   #isAckDue = false;
 
@@ -84,7 +76,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
     const { typed, isKnown } = input === undefined ? { typed: new TypedInput(), isKnown: false } : hub.inputs.of(input);
     this.#typed = typed;
     // Others don't know what an INPUT_ACK is.
-    if (input !== undefined) typed.hold(this);
+    if (input !== undefined) typed.connect(this);
     socket.receive({
       message: (message) => this.#message(message),
       drained: contained(hub.broke, () => this.#resume()),
@@ -97,7 +89,7 @@ export class HubClient extends LogConsumer implements AttachedClient {
     const received = isKnown ? typed.received : null;
     socket.send(serverFrames.ready({ terminal, start, end, from: shown, role, title, cwd, input: received }));
     // It may not have heard how far that went.
-    if (isKnown) this.moved();
+    if (isKnown) this.inputDone();
     if (hub.warning !== null) socket.send(hub.warning);
     if (isFuture) {
       const text = `This terminal has not printed ${from} bytes: it is shown as it is now.`;
@@ -105,44 +97,49 @@ export class HubClient extends LogConsumer implements AttachedClient {
     }
     if (from === undefined || isFuture || from < start) this.#ask();
     else {
-      if (role !== "viewer") this.#graceEndsAt = performance.now() + GRACE_MS;
+      if (role !== "viewer") this.#graceEndsAt = performance.now() + CLIENT_GRACE_MS;
       this.startAt(from, null);
     }
   }
 
-  /** May the guest be held back for it? Only while it acknowledges, and not soon after it was too slow. */
-  get isWaitedFor(): boolean {
-    const now = performance.now();
-    return (this.#hasAcknowledged || now < this.#graceEndsAt) && now >= this.#trustAt;
+  get hasAcknowledged(): boolean {
+    return this.#hasAcknowledged;
   }
 
-  get returnsAt(): bigint | null {
+  get graceEndsAt(): number {
+    return this.#graceEndsAt;
+  }
+
+  get evictedUntil(): number {
+    return this.#evictedUntil;
+  }
+
+  get acknowledged(): bigint | null {
     const { position, unacknowledged } = this.#window;
-    return this.#role !== "viewer" && !this.#isOver && this.isWaitedFor ? position - BigInt(unacknowledged) : null;
+    return this.#role !== "viewer" && !this.#isOver ? position - BigInt(unacknowledged) : null;
   }
 
-  /** It is too far behind: a keyframe, once it takes something again. */
-  giveUp(): void {
-    this.#trustAt = performance.now() + TRUST_AGAIN_MS;
+  evict(): void {
+    this.#evictedUntil = performance.now() + EVICTED_MS;
     this.stop();
     // Its window may have room; only what it acknowledges tells that it takes something.
     this.#isDue = true;
   }
 
-  /** News are of no use later: a client that takes nothing misses them. Title and directory are in its next KEYFRAME. */
-  tell(frame: Buffer): void {
+  /** A client that takes nothing misses it. Title and directory are in its next KEYFRAME. */
+  notify(frame: Buffer): void {
     if (!this.isBlocked) this.#socket.send(frame);
   }
 
-  dismiss({ code, reason }: CloseReason): void {
+  disconnect({ code, reason }: CloseReason): void {
     this.#isOver = true;
     this.stop();
     this.#socket.close(code, reason);
   }
 
   protected override get isBlocked(): boolean {
-    const window = this.#isInputHeld ? WINDOW_WHILE_INPUT_WAITS : WINDOW;
-    return this.#socket.isCongested || this.#window.unacknowledged > window || this.#window.gaps > MAX_GAPS;
+    const window = this.#isReadPaused ? CLIENT_WINDOW_WHILE_INPUT_WAITS_BYTES : CLIENT_WINDOW_BYTES;
+    return this.#socket.isCongested || this.#window.unacknowledged > window || this.#window.gaps > MAX_CLIENT_GAPS;
   }
 
   protected override take(item: LogItem): void {
@@ -183,14 +180,14 @@ export class HubClient extends LogConsumer implements AttachedClient {
       (keyframe) => {
         this.#isAsking = false;
         if (this.#isOver) return;
-        // The log has gone past it in the meantime, or it was asked for by somebody who knew less.
+        // The log has gone past it in the meantime, or a client asked for it that knew less.
         if (keyframe.item < this.source.log.first || keyframe.offset < least) {
           this.lost();
           return;
         }
         this.#socket.send(keyframe.frame);
-        const untold = this.#hub.notices.takeUntold();
-        if (untold !== null) this.#socket.send(untold);
+        const notice = this.#hub.notices.takePending();
+        if (notice !== null) this.#socket.send(notice);
         if (keyframe.offset > this.#window.position) this.#window.skipped(keyframe.offset);
         this.startAt(keyframe.offset, { cols: keyframe.cols, rows: keyframe.rows });
       },
@@ -233,56 +230,55 @@ export class HubClient extends LogConsumer implements AttachedClient {
   }
 
   #input(bytes: Uint8Array): void {
-    const settle = this.#typed.receive(bytes.length);
+    const finish = this.#typed.receive(bytes.length);
     if (this.#role === "viewer") {
-      settle();
+      finish();
       if (this.#wasRefused) return;
       this.#wasRefused = true;
       this.#socket.send(serverFrames.notice("read-only", "You are looking on: what you type goes nowhere."));
       return;
     }
-    if (this.#hub.isAsleep) {
-      settle();
-      if (this.#wasToldAsleep) return;
-      this.#wasToldAsleep = true;
+    if (this.#hub.isEnvironmentPaused) {
+      finish();
+      if (this.#wasNotifiedOfPause) return;
+      this.#wasNotifiedOfPause = true;
       this.#socket.send(serverFrames.notice("paused", "The environment is paused: what you type goes nowhere."));
       return;
     }
-    this.#wasToldAsleep = false;
+    this.#wasNotifiedOfPause = false;
     this.#hub.noteInput();
     this.#askSize(this.#size.typed());
     if (this.#appearance !== null && this.#hub.appearanceOf !== this) this.#hub.useAppearance(this, this.#appearance);
-    const settled = contained(this.#hub.broke, (isTaken: boolean): void => {
-      settle();
-      if (isTaken) this.#wasToldLost = false;
-      else this.#tellLost();
+    const done = contained(this.#hub.broke, (isTaken: boolean): void => {
+      finish();
+      if (isTaken) this.#wasNotifiedOfLoss = false;
+      else this.#notifyOfLoss();
     });
-    if (this.#hub.write(bytes, settled)) this.#holdWhileFull();
-    else settled(false);
+    if (this.#hub.write(bytes, done)) this.#pauseWhileFull();
+    else done(false);
   }
 
   /** Once for each time that the terminal takes nothing. */
-  #tellLost(): void {
-    if (this.#wasToldLost || this.#isOver) return;
-    this.#wasToldLost = true;
+  #notifyOfLoss(): void {
+    if (this.#wasNotifiedOfLoss || this.#isOver) return;
+    this.#wasNotifiedOfLoss = true;
     this.#socket.send(serverFrames.notice("input-lost", "What you typed last did not reach the terminal and is lost."));
   }
 
-  /** Of the client's name: the terminal has taken more. Many pieces are reported at once. */
-  moved(): void {
+  /** Many pieces are reported at once. */
+  inputDone(): void {
     if (this.#isAckDue) return;
     this.#isAckDue = true;
     queueMicrotask(
       contained(this.#hub.broke, () => {
         this.#isAckDue = false;
-        if (!this.#isOver) this.#socket.send(serverFrames.inputAck(this.#typed.settled));
+        if (!this.#isOver) this.#socket.send(serverFrames.inputAck(this.#typed.done));
       }),
     );
   }
 
-  /** The client is back on another connection. */
   replaced(): void {
-    this.dismiss({ code: CLOSE.normal, reason: "this client has another connection now" });
+    this.disconnect({ code: CLOSE.normal, reason: "this client has another connection now" });
   }
 
   #acknowledge(offset: bigint): void {
@@ -290,33 +286,33 @@ export class HubClient extends LogConsumer implements AttachedClient {
     if (!this.#window.acknowledge(offset)) throw new Error("ACK of bytes that were not sent");
     if (this.#window.unacknowledged < before) this.#hasAcknowledged = true;
     this.#resume();
-    this.#hub.moved();
+    this.#hub.progressed();
   }
 
-  #askSize(size: { cols: number; rows: number } | null): void {
+  #askSize(size: TerminalSize | null): void {
     if (size !== null) this.#hub.resize(size);
   }
 
-  #holdWhileFull(): void {
-    if (!this.#hub.isInputFull || this.#isInputHeld) return;
-    this.#holdInput(true);
+  #pauseWhileFull(): void {
+    if (!this.#hub.isInputFull || this.#isReadPaused) return;
+    this.#pauseReading(true);
     this.#hub
       .drained()
-      .then(() => this.#holdInput(false))
+      .then(() => this.#pauseReading(false))
       .catch(this.#hub.broke);
   }
 
-  #holdInput(held: boolean): void {
-    if (held === this.#isInputHeld || this.#isOver) return;
-    this.#isInputHeld = held;
-    if (held) this.#socket.pause();
+  #pauseReading(isPaused: boolean): void {
+    if (isPaused === this.#isReadPaused || this.#isOver) return;
+    this.#isReadPaused = isPaused;
+    if (isPaused) this.#socket.pause();
     else this.#socket.resume();
     this.#resume();
   }
 
   #closed(): void {
     this.#hub.leave(this);
-    this.#typed.leave(this);
+    this.#typed.disconnect(this);
     this.#isOver = true;
     this.stop();
     this.#size.leave();

@@ -1,43 +1,51 @@
 /** Clients that are remembered without a connection. One is forgotten for those that left later. */
-const MOST_GONE = 64;
+const MAX_DISCONNECTED = 64;
+
+/** A connection on which a client types. */
+export interface TypingConnection {
+  /** More of its input is done with. */
+  inputDone(): void;
+  /** The client is back on another connection. */
+  replaced(): void;
+}
 
 /** What one client has typed, over all of its connections. */
 export class TypedInput {
   /** Bytes that came from it. */
   received = 0n;
   /** So many of them, from the first on, were taken by the terminal, or are known to be lost. */
-  settled = 0n;
-  readonly #pieces: { readonly length: number; isSettled: boolean }[] = [];
-  /** The connection that it has now. */
-  #holder: { moved(): void; replaced(): void } | null = null;
+  done = 0n;
+  readonly #pieces: { readonly length: number; isDone: boolean }[] = [];
+  /** The one that it has now. */
+  #connection: TypingConnection | null = null;
 
-  get isHeld(): boolean {
-    return this.#holder !== null;
+  get isConnected(): boolean {
+    return this.#connection !== null;
   }
 
   /** The connection before may still bring what was sent on it: it is not heard any more. */
-  hold(holder: { moved(): void; replaced(): void }): void {
-    const before = this.#holder;
-    this.#holder = holder;
+  connect(connection: TypingConnection): void {
+    const before = this.#connection;
+    this.#connection = connection;
     before?.replaced();
   }
 
-  leave(holder: object): void {
-    if (this.#holder === holder) this.#holder = null;
+  disconnect(connection: TypingConnection): void {
+    if (this.#connection === connection) this.#connection = null;
   }
 
   /** A piece came; the answer is to be called when nothing more will become of it. */
   receive(length: number): () => void {
-    const piece = { length, isSettled: false };
+    const piece = { length, isDone: false };
     this.received += BigInt(length);
     this.#pieces.push(piece);
     return () => {
-      piece.isSettled = true;
-      for (let head = this.#pieces[0]; head?.isSettled === true; head = this.#pieces[0]) {
-        this.settled += BigInt(head.length);
+      piece.isDone = true;
+      for (let head = this.#pieces[0]; head?.isDone === true; head = this.#pieces[0]) {
+        this.done += BigInt(head.length);
         this.#pieces.shift();
       }
-      this.#holder?.moved();
+      this.#connection?.inputDone();
     };
   }
 }
@@ -53,12 +61,12 @@ export class InputLedger {
     // The latest is the last to be forgotten.
     this.#clients.delete(name);
     this.#clients.set(name, typed);
-    let gone = [...this.#clients.values()].filter(({ isHeld }) => !isHeld).length;
-    for (const [other, { isHeld }] of this.#clients) {
-      if (gone <= MOST_GONE) break;
-      if (isHeld || other === name) continue;
+    let disconnected = [...this.#clients.values()].filter(({ isConnected }) => !isConnected).length;
+    for (const [other, { isConnected }] of this.#clients) {
+      if (disconnected <= MAX_DISCONNECTED) break;
+      if (isConnected || other === name) continue;
       this.#clients.delete(other);
-      gone -= 1;
+      disconnected -= 1;
     }
     return { typed, isKnown: known !== undefined };
   }

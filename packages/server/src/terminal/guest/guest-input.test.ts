@@ -44,7 +44,7 @@ class Terminal {
   }
 }
 
-const settle = () => new Promise((resolve) => setImmediate(resolve));
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("a terminal's input", () => {
   it("is taken once, in order, however streams break, and each piece is reported once", async () => {
@@ -63,13 +63,13 @@ describe("a terminal's input", () => {
         const terminal = new Terminal();
         const input = new GuestInput({ open: terminal.open });
         let typed = 0;
-        const settled: [number, boolean][] = [];
+        const reported: [number, boolean][] = [];
         for (const one of actions) {
           if (one.kind === "write") {
             const end = typed + one.length;
             input.write(
               Uint8Array.from({ length: one.length }, (_, at) => (typed + at) & 255),
-              (isTaken) => settled.push([end, isTaken]),
+              (isTaken) => reported.push([end, isTaken]),
             );
             typed = end;
           } else if (one.kind === "take") terminal.take(one.length);
@@ -78,21 +78,21 @@ describe("a terminal's input", () => {
           else if (one.kind === "prepare") input.prepare();
           else terminal.isRefusing = !terminal.isRefusing;
           input.retry();
-          await settle();
+          await turn();
         }
         terminal.isRefusing = false;
-        for (let turn = 0; turn < 60 && (settled.at(-1)?.[0] ?? 0) < typed; turn++) {
+        for (let round = 0; round < 60 && (reported.at(-1)?.[0] ?? 0) < typed; round++) {
           input.retry();
-          await settle();
+          await turn();
           terminal.take(1000);
           terminal.tell();
-          await settle();
+          await turn();
         }
         terminal.tell();
         expect(terminal.taken).toEqual(Array.from({ length: typed }, (_, at) => at & 255));
-        expect(settled.every(([, isTaken]) => isTaken)).toBe(true);
-        expect(settled.map(([end]) => end)).toEqual([...settled.map(([end]) => end)].sort((a, b) => a - b));
-        expect(settled.at(-1)?.[0] ?? 0).toBe(typed);
+        expect(reported.every(([, isTaken]) => isTaken)).toBe(true);
+        expect(reported.map(([end]) => end)).toEqual([...reported.map(([end]) => end)].sort((a, b) => a - b));
+        expect(reported.at(-1)?.[0] ?? 0).toBe(typed);
         input.close();
       }),
     );
@@ -103,12 +103,12 @@ describe("a terminal's input", () => {
     const input = new GuestInput({ open: terminal.open });
     input.prepare();
     input.prepare();
-    await settle();
-    const settled: boolean[] = [];
-    input.write(Uint8Array.of(3), (isTaken) => settled.push(isTaken));
+    await turn();
+    const reported: boolean[] = [];
+    input.write(Uint8Array.of(3), (isTaken) => reported.push(isTaken));
     terminal.take(1);
     terminal.tell();
-    expect([terminal.opened, terminal.taken, settled]).toEqual([1, [3], [true]]);
+    expect([terminal.opened, terminal.taken, reported]).toEqual([1, [3], [true]]);
     input.close();
   });
 
@@ -116,19 +116,19 @@ describe("a terminal's input", () => {
     const terminal = new Terminal();
     terminal.isRefusing = true;
     const input = new GuestInput({ open: terminal.open });
-    const settled: boolean[] = [];
+    const reported: boolean[] = [];
     let taken = 0;
-    while (input.write(new Uint8Array(65_536), (isTaken) => settled.push(isTaken))) taken += 1;
+    while (input.write(new Uint8Array(65_536), (isTaken) => reported.push(isTaken))) taken += 1;
     expect([taken, input.isFull]).toEqual([16, true]);
     let isDrained = false;
     const drained = input.drained().then(() => {
       isDrained = true;
     });
-    await settle();
-    expect([isDrained, settled]).toEqual([false, []]);
+    await turn();
+    expect([isDrained, reported]).toEqual([false, []]);
     input.drop();
     await drained;
-    expect(settled).toEqual(Array.from({ length: 16 }, () => false));
+    expect(reported).toEqual(Array.from({ length: 16 }, () => false));
     input.close();
   });
 
@@ -145,7 +145,7 @@ describe("a terminal's input", () => {
       },
     });
     input.write(Uint8Array.of(1), () => {});
-    for (let turn = 0; turn < 200; turn++) await settle();
+    for (let round = 0; round < 200; round++) await turn();
     expect(opened).toBeLessThan(4);
     input.close();
   });

@@ -1,21 +1,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { InputEvents, InputStream } from "@microterm/core";
-
-/** Kept until the terminal has taken it; what would be more is refused. */
-const MAX_KEPT_BYTES = 1024 * 1024;
-/** The typing client is not read while more than this is kept. */
-const HIGH_WATER = 256 * 1024;
-/** A guest has 128 streams: one that nobody has typed on for so long is closed. */
-const IDLE_MS = 60_000;
-const RETRY_MS = 100;
-const MAX_RETRY_MS = 2000;
+import {
+  INPUT_HIGH_WATER_BYTES,
+  INPUT_IDLE_MS,
+  INPUT_RETRY_MS,
+  MAX_INPUT_BYTES,
+  MAX_INPUT_RETRY_MS,
+} from "../hub/flow-limits.ts";
 
 /** What became of a piece of input: true once the terminal has taken all of it, false when it never will. */
-export type Settled = (isTaken: boolean) => void;
+export type InputDone = (isTaken: boolean) => void;
 
 interface Piece {
   bytes: Uint8Array;
-  readonly settled: Settled;
+  readonly done: InputDone;
 }
 
 export interface GuestInputOptions {
@@ -55,17 +53,17 @@ export class GuestInput {
 
   /** The caller should wait for {@link drained}. */
   get isFull(): boolean {
-    return this.#keptBytes > HIGH_WATER;
+    return this.#keptBytes > INPUT_HIGH_WATER_BYTES;
   }
 
-  /** `settled` is called once, in the order of the writes, unless this is closed before. False: too much is kept, and nothing was taken. */
-  write(bytes: Uint8Array, settled: Settled): boolean {
-    if (this.#isOver || this.#keptBytes + bytes.length > MAX_KEPT_BYTES) return false;
+  /** `done` is called once, in the order of the writes, unless this is closed before. False: too much is kept, and nothing was taken. */
+  write(bytes: Uint8Array, done: InputDone): boolean {
+    if (this.#isOver || this.#keptBytes + bytes.length > MAX_INPUT_BYTES) return false;
     if (bytes.length === 0) {
-      settled(true);
+      done(true);
       return true;
     }
-    this.#kept.push({ bytes, settled });
+    this.#kept.push({ bytes, done });
     this.#keptBytes += bytes.length;
     this.#pump();
     return true;
@@ -95,7 +93,7 @@ export class GuestInput {
     this.#kept = [];
     this.#keptBytes = 0;
     this.#closeStream();
-    for (const { settled } of dropped) settled(false);
+    for (const { done } of dropped) done(false);
     this.#release();
   }
 
@@ -126,7 +124,7 @@ export class GuestInput {
       if (!this.#isOpening) void this.#open();
       return;
     }
-    // Before its first acknowledgement nobody knows what of an earlier stream was taken.
+    // Before its first acknowledgement it is unknown what of an earlier stream was taken.
     if (this.#base === null || this.#full === stream) return;
     for (let next = this.#kept[this.#sent]; next !== undefined; next = this.#kept[this.#sent]) {
       this.#sent += 1;
@@ -149,7 +147,7 @@ export class GuestInput {
       if (this.#failures > 0) {
         const again = Promise.withResolvers<void>();
         this.#tryNow = again.resolve;
-        const ms = Math.min(RETRY_MS * 2 ** (this.#failures - 1), MAX_RETRY_MS);
+        const ms = Math.min(INPUT_RETRY_MS * 2 ** (this.#failures - 1), MAX_INPUT_RETRY_MS);
         await Promise.race([again.promise, delay(ms, undefined, { ref: false })]);
       }
       await this.#openOnce().catch(() => {
@@ -206,27 +204,27 @@ export class GuestInput {
 
   #closeWhenIdle(): void {
     clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.#closeStream(), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#closeStream(), INPUT_IDLE_MS).unref();
   }
 
   /** All before `count` was taken. */
   #take(count: bigint): void {
     if (this.#base === null || count <= this.#base) return;
-    let taken = Number(count - this.#base);
+    let left = Number(count - this.#base);
     this.#failures = 0;
     this.#base = count;
-    const settled: Settled[] = [];
-    for (let head = this.#kept[0]; head !== undefined && taken > 0; head = this.#kept[0]) {
-      const length = Math.min(taken, head.bytes.length);
-      taken -= length;
+    const taken: InputDone[] = [];
+    for (let head = this.#kept[0]; head !== undefined && left > 0; head = this.#kept[0]) {
+      const length = Math.min(left, head.bytes.length);
+      left -= length;
       this.#keptBytes -= length;
       head.bytes = head.bytes.subarray(length);
       if (head.bytes.length > 0) break;
       this.#kept.shift();
       this.#sent = Math.max(0, this.#sent - 1);
-      settled.push(head.settled);
+      taken.push(head.done);
     }
-    for (const tell of settled) tell(true);
+    for (const done of taken) done(true);
     if (!this.isFull) this.#release();
   }
 

@@ -1,25 +1,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { GuestAgent, InputEvents, InputStream, TerminalEvents, TerminalStream } from "@microterm/core";
 import { PlatformError, type TerminalExit, type TerminalId } from "@microterm/protocol";
-import { CLOSE } from "../../auth/live-connections.ts";
+import { CLOSE, type CloseReason } from "../../auth/live-connections.ts";
 import type { TerminalSize } from "../clients/terminal-sizes.ts";
-import { GuestInput, type Settled } from "./guest-input.ts";
+import {
+  ENVIRONMENT_CHECK_MS,
+  MAX_EMPTY_STREAMS,
+  MAX_REATTACH_DELAY_MS,
+  REATTACH_DELAY_MS,
+  REATTACH_TIMEOUT_MS,
+} from "../hub/flow-limits.ts";
+import { GuestInput, type InputDone } from "./guest-input.ts";
 
-/** How long a broken channel to a living guest is tried again before the clients are sent away to come back. */
-const REATTACH_DEADLINE_MS = 30_000;
-const REATTACH_EVERY_MS = 100;
-/** An environment that sleeps says when it has changed; this is for what is missed. */
-const ASLEEP_EVERY_MS = 3000;
-/** So many streams in a row may end before they brought anything, and the next one is opened at once. */
-const EMPTY_STREAMS = 3;
-const MAX_REATTACH_MS = 1000;
 /** The first version of the agent's protocol whose input is acknowledged. */
 const ACKNOWLEDGES = 3;
-
-export interface CloseReason {
-  readonly code: number;
-  readonly reason: string;
-}
 
 export interface GuestReaderOptions {
   readonly terminal: TerminalId;
@@ -29,7 +23,7 @@ export interface GuestReaderOptions {
   /** The guest's agent as it is now; rejects when the environment does not run. */
   readonly agent: () => Promise<GuestAgent>;
   /** The environment's memory is kept, or on its way back: the terminal goes on later. */
-  readonly isAsleep: () => Promise<boolean>;
+  readonly isEnvironmentPaused: () => Promise<boolean>;
   /** Calls whenever the environment has changed, until the answer is called. */
   readonly onChange: (listener: () => void) => () => void;
   readonly events: Omit<TerminalEvents, "closed" | "exited"> & {
@@ -59,7 +53,7 @@ export class GuestReader {
   #isPaused = false;
   /** The stream in use, or on its way. */
   #link: Link | null = null;
-  #isAsleep = false;
+  #isEnvironmentPaused = false;
   #hasAttached = false;
   #isOver = false;
 
@@ -74,9 +68,9 @@ export class GuestReader {
     return this.#isPaused;
   }
 
-  /** The environment is paused: input is dropped. */
-  get isAsleep(): boolean {
-    return this.#isAsleep;
+  /** Input is dropped meanwhile. */
+  get isEnvironmentPaused(): boolean {
+    return this.#isEnvironmentPaused;
   }
 
   /** A paused reader may release its stream: input has one of its own. */
@@ -85,7 +79,7 @@ export class GuestReader {
   }
 
   /** The caller should wait for {@link drained}. */
-  get isFull(): boolean {
+  get isInputFull(): boolean {
     return this.#input.isFull;
   }
 
@@ -114,14 +108,14 @@ export class GuestReader {
     stream.close();
   }
 
-  /** False: it was not taken, because too much waits already. `settled` tells what became of it otherwise. */
-  write(bytes: Uint8Array, settled: Settled): boolean {
-    return !this.#isOver && !this.#isAsleep && this.#input.write(bytes, settled);
+  /** False: it was not taken, because too much waits already. `done` tells what became of it otherwise. */
+  write(bytes: Uint8Array, done: InputDone): boolean {
+    return !this.#isOver && !this.#isEnvironmentPaused && this.#input.write(bytes, done);
   }
 
-  /** Somebody may type soon. */
+  /** A client may type soon. */
   prepareInput(): void {
-    if (!this.#isOver && !this.#isAsleep) this.#input.prepare();
+    if (!this.#isOver && !this.#isEnvironmentPaused) this.#input.prepare();
   }
 
   /** Resolves when the guest takes input again, or never will. */
@@ -156,9 +150,9 @@ export class GuestReader {
 
   async #attach(): Promise<void> {
     // An agent that accepts and closes at once, without end, must not keep the server busy.
-    const tooMany = this.#empty - EMPTY_STREAMS;
-    if (tooMany >= 0) await delay(Math.min(REATTACH_EVERY_MS * 2 ** tooMany, MAX_REATTACH_MS));
-    let deadline = Date.now() + REATTACH_DEADLINE_MS;
+    const tooMany = this.#empty - MAX_EMPTY_STREAMS;
+    if (tooMany >= 0) await delay(Math.min(REATTACH_DELAY_MS * 2 ** tooMany, MAX_REATTACH_DELAY_MS));
+    let deadline = Date.now() + REATTACH_TIMEOUT_MS;
     while (!this.#isOver) {
       // From before it is looked at, so that no change is missed.
       const change = Promise.withResolvers<void>();
@@ -174,27 +168,27 @@ export class GuestReader {
         // It may have broken between its opening and this line.
         if (link.state === "opening") return this.#attached(stream, link);
       } catch (error) {
-        const isAsleep = isState(error) && (await this.#options.isAsleep().catch(() => false));
-        const closeReason = isAsleep ? null : closeReasonOf(error, Date.now() >= deadline);
+        const isPaused = isState(error) && (await this.#options.isEnvironmentPaused().catch(() => false));
+        const closeReason = isPaused ? null : closeReasonOf(error, Date.now() >= deadline);
         if (closeReason !== null && !this.#isOver) return this.#end(closeReason);
-        if (isAsleep && !this.#isOver) {
-          deadline = Date.now() + REATTACH_DEADLINE_MS;
-          this.#fallAsleep();
-          await Promise.race([change.promise, delay(ASLEEP_EVERY_MS, undefined, { ref: false })]);
+        if (isPaused && !this.#isOver) {
+          deadline = Date.now() + REATTACH_TIMEOUT_MS;
+          this.#dropInput();
+          await Promise.race([change.promise, delay(ENVIRONMENT_CHECK_MS, undefined, { ref: false })]);
           // It may run now: what is typed from here on waits.
-          this.#isAsleep = false;
+          this.#isEnvironmentPaused = false;
           continue;
         }
       } finally {
         unsubscribe();
       }
-      await delay(REATTACH_EVERY_MS);
+      await delay(REATTACH_DELAY_MS);
     }
   }
 
   /** What was typed is stale when the environment goes on, and the client that typed must be read meanwhile. */
-  #fallAsleep(): void {
-    this.#isAsleep = true;
+  #dropInput(): void {
+    this.#isEnvironmentPaused = true;
     this.#input.drop();
   }
 

@@ -1,50 +1,34 @@
-import type { AttachedClient } from "../clients/attached-client.ts";
+import { type DisconnectedClient, type FlowClient, returnOffset } from "./flow-plan.ts";
 
-/** While others look: it is they who wait. */
-const AMONG_OTHERS_MS = 4000;
-/** Where nobody else does; shorter than the 30 s for which the guest holds a program that nobody reads. */
-const ALONE_MS = 25_000;
-
-interface Gone {
-  readonly offset: bigint;
-  since: number;
-  back: AttachedClient | null;
-}
-
-/** Clients whose connection has ended, and who may be back in a moment: the guest is held for them. */
+/** Clients whose connection has ended, and that may be back in a moment. How long the guest waits for them is the plan's to say. */
 export class DisconnectedClients {
-  #gone: Gone[] = [];
-  /** When one that goes on came: others that went with it, on the same line, may be right behind. */
-  #cameAt = Number.NEGATIVE_INFINITY;
+  #all: readonly DisconnectedClient[] = [];
+  #returnedAt = Number.NEGATIVE_INFINITY;
 
-  /** One went, that will go on at `offset`. */
-  left(offset: bigint): void {
-    this.#gone.push({ offset, since: performance.now(), back: null });
+  get all(): readonly DisconnectedClient[] {
+    return this.#all;
   }
 
-  /** One that goes on at `from` is taken for one that went: the guest stays held until it has come so far that it is waited for itself. */
-  came(client: AttachedClient, from: bigint): void {
-    this.#cameAt = performance.now();
-    const candidates = this.#gone.filter(({ offset, back }) => back === null && offset <= from);
+  /** When one that goes on came; before all times where none has. */
+  get returnedAt(): number {
+    return this.#returnedAt;
+  }
+
+  left(client: FlowClient, now: number): void {
+    const offset = returnOffset(client, now);
+    if (offset !== null) this.#all = [...this.#all, { offset, since: now, back: null }];
+  }
+
+  /** One that goes on at `from` is taken for the nearest of those that left before that byte. */
+  returned(client: FlowClient, from: bigint, now: number): void {
+    this.#returnedAt = now;
+    const candidates = this.#all.filter(({ offset, back }) => back === null && offset <= from);
     const [nearest] = candidates.sort((one, other) => Number(other.offset - one.offset));
-    if (nearest === undefined) return;
-    nearest.back = client;
-    nearest.since = performance.now();
+    this.#all = this.#all.map((one) => (one === nearest ? { ...one, since: now, back: client } : one));
   }
 
-  /** They were waited for long enough. */
-  forget(): void {
-    this.#gone = [];
-  }
-
-  /** Where those go on that are still waited for. */
-  waiting(clients: ReadonlySet<AttachedClient>): readonly bigint[] {
-    const now = performance.now();
-    const isAlone = clients.size === 0 || now - this.#cameAt < AMONG_OTHERS_MS;
-    const latest = now - (isAlone ? ALONE_MS : AMONG_OTHERS_MS);
-    this.#gone = this.#gone.filter(
-      ({ since, back }) => since > latest && (back === null || (clients.has(back) && back.needs === null)),
-    );
-    return this.#gone.map(({ offset, back }) => back?.returnsAt ?? offset);
+  /** Only these are still waited for. */
+  keep(waitedFor: readonly DisconnectedClient[]): void {
+    this.#all = waitedFor;
   }
 }

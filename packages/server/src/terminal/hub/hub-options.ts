@@ -4,17 +4,17 @@ import type { ModelHost } from "../screen/model-host.ts";
 export interface HubOptions {
   readonly terminal: GuestTerminal;
   readonly agent: () => Promise<GuestAgent>;
-  readonly isAsleep: () => Promise<boolean>;
+  readonly isEnvironmentPaused: () => Promise<boolean>;
   readonly onChange: (listener: () => void) => () => void;
   readonly models: ModelHost;
   /** Rows that the terminal keeps above its screen. */
   readonly scrollback: number;
   /** Where the screen is kept. */
   readonly path: string;
-  /** Somebody typed. */
+  /** A client typed. */
   onInput(): void;
   /** Something was thrown in what deals with this terminal. */
   broke(error: unknown): void;
-  /** The hub is of no use any more; its clients were sent away. */
+  /** The hub is of no use any more; its clients were disconnected. */
   onOver(): void;
 }

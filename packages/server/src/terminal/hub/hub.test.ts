@@ -12,12 +12,14 @@ const TIME = { timeout: 60_000 };
 const silent: AttachedClient = {
   needs: null,
   behind: 0,
-  isWaitedFor: false,
-  returnsAt: null,
+  hasAcknowledged: false,
+  graceEndsAt: 0,
+  evictedUntil: 0,
+  acknowledged: null,
   pump: () => undefined,
-  giveUp: () => undefined,
-  tell: () => undefined,
-  dismiss: () => undefined,
+  evict: () => undefined,
+  notify: () => undefined,
+  disconnect: () => undefined,
 };
 const throwing = (): never => {
   throw new Error("a bug");
@@ -32,7 +34,7 @@ async function serve(name: string) {
     terminal,
     agent,
     models,
-    isAsleep: async () => false,
+    isEnvironmentPaused: async () => false,
     onChange: () => () => undefined,
     path: `${folder.path}/${name}.json`,
     onInput: () => undefined,
@@ -59,17 +61,17 @@ describe("what is thrown over a terminal costs that terminal alone, when it come
     ["the guest's size", { pump: throwing }, ({ events }) => events().resized(0n, 90, 30)],
     ["a hole in the output", { pump: throwing }, ({ events }) => events().gap(0n, 5n)],
     ["the end of the program", { pump: throwing }, ({ events }) => events().exited(0n, { code: 0, signal: null })],
-    ["what the screen tells", { tell: throwing }, ({ print }) => print("\x07")],
+    ["what the screen reports", { notify: throwing }, ({ print }) => print("\x07")],
     [
       "the look at who is behind",
       {
-        get isWaitedFor() {
+        get needs() {
           return throwing();
         },
       },
       ({ print }) => print("y"),
     ],
-    ["a client that is sent away", { pump: throwing, dismiss: throwing }, ({ print }) => print("z")],
+    ["a client that is disconnected", { pump: throwing, disconnect: throwing }, ({ print }) => print("z")],
   ];
 
   it.each(sources)("%s", TIME, async (_name, client, act) => {

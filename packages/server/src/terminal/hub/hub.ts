@@ -1,49 +1,25 @@
 import type { Appearance, TerminalEvent, TerminalExit } from "@microterm/protocol";
 import { contentOf } from "@microterm/protocol";
-import { CLOSE } from "../../auth/live-connections.ts";
+import { CLOSE, type CloseReason } from "../../auth/live-connections.ts";
 import type { AttachedClient } from "../clients/attached-client.ts";
 import { serverFrames } from "../clients/frames.ts";
 import { InputLedger } from "../clients/input-ledger.ts";
-import { createTerminalSizes, type SizeSeat } from "../clients/terminal-sizes.ts";
-import type { Settled } from "../guest/guest-input.ts";
-import { type CloseReason, GuestReader } from "../guest/guest-reader.ts";
+import { createTerminalSizes, type SizeSeat, type TerminalSize } from "../clients/terminal-sizes.ts";
+import type { InputDone } from "../guest/guest-input.ts";
+import { GuestReader } from "../guest/guest-reader.ts";
 import { Recorder } from "../recording/recorder.ts";
 import type { RecordingFile } from "../recording/recording-file.ts";
-import { HubKeyframes, type Keyframe } from "../screen/keyframes.ts";
+import { type Keyframe, Keyframes } from "../screen/keyframes.ts";
 import { ModelFeed } from "../screen/model-feed.ts";
-import { EMPTY_SCREEN, ScreenNotices } from "../screen/screen-notices.ts";
+import type { ModelRequest } from "../screen/model-host.ts";
+import { type OpenedModel, openModel } from "../screen/open-model.ts";
+import { BLANK_SCREEN, ScreenNotices } from "../screen/screen-notices.ts";
 import { contained, containedAll } from "./contained.ts";
 import { DisconnectedClients } from "./disconnected-clients.ts";
+import { CHECK_MS } from "./flow-limits.ts";
+import { type FlowPlan, planFlow } from "./flow-plan.ts";
 import type { HubOptions } from "./hub-options.ts";
-import { OutputLog, RECENT_BYTES } from "./output-log.ts";
-
-/** A consumer that is waited for may be so far behind; then the guest is read no further. */
-const HOLD_BEHIND_BYTES = 512 * 1024;
-const GO_ON_BEHIND_BYTES = 256 * 1024;
-/**
- * The guest's agent holds its program for 5 s for a reader that does not move, and gives bytes up then. Before that the
- * clients that are behind are given up instead, and get a keyframe when they are back; where the guest has to be held longer it is left
- * by its reader, for whose return the agent waits 30 s.
- */
-const HOLD_MS = 4000;
-/**
- * In all, for whichever clients: one on a bad line that comes and goes without end would hold all others up, and the guest's agent gives
- * bytes up 30 s after the reader has left.
- */
-const MOST_HOLD_MS = 30_000;
-const CHECK_MS = 250;
-/**
- * A client that goes (a refresh, a cut cable), and each of them when this server dies, comes back for the byte after the last that it
- * has acknowledged. The agent keeps 640 KiB before what was read of it (docs/reference/agent-protocol.md, The ring), of which a stream's
- * window and what is on its way take some, so this is as far as the guest is read beyond that byte.
- */
-const RETURN_BYTES = 384n * 1024n;
-/** What a held guest goes on at. */
-const RETURN_GO_ON_BYTES = 256n * 1024n;
-/** A terminal that has ended and that nobody looks at is closed after so long: a client may be on its way. */
-const ENDED_MS = 2000;
-/** A terminal that has printed nothing for so long keeps nothing in memory that the guest or its model has as well. */
-const IDLE_MS = 10_000;
+import { OutputLog } from "./output-log.ts";
 
 const ENDED: CloseReason = { code: CLOSE.normal, reason: "the program ended" };
 const BROKEN: CloseReason = { code: CLOSE.serverShutdown, reason: "the server could not go on with this terminal" };
@@ -52,56 +28,69 @@ const BROKEN: CloseReason = { code: CLOSE.serverShutdown, reason: "the server co
 export class TerminalHub {
   readonly #options: HubOptions;
   readonly #clients = new Set<AttachedClient>();
+  readonly #disconnected = new DisconnectedClients();
   readonly #sizes = createTerminalSizes();
-  readonly #feed: ModelFeed;
   readonly #log: OutputLog;
+  readonly #feed: ModelFeed;
+  readonly #keyframes: Keyframes;
   readonly #reader: GuestReader;
-  #check: NodeJS.Timeout | undefined;
-  #heldSince = 0;
-  /** When a client came that goes on: it has its time to catch up, however long the guest was held for it before. */
-  #backAt = 0;
   readonly notices = new ScreenNotices();
   readonly inputs = new InputLedger();
+  #check: NodeJS.Timeout | undefined;
+  #pausedAt = 0;
   #printedAt = performance.now();
-  readonly #gone = new DisconnectedClients();
-  readonly #keyframes: HubKeyframes;
   #isOver = false;
   #hasExited = false;
   #recorder: Recorder | null = null;
   #ending: Promise<void> = Promise.resolve();
   #appearanceOf: AttachedClient | null = null;
-  #askedSize: { cols: number; rows: number } | null = null;
+  #askedSize: TerminalSize | null = null;
 
-  private constructor(options: HubOptions, feed: ModelFeed, log: OutputLog) {
+  private constructor(options: HubOptions, request: ModelRequest, opened: OpenedModel) {
     this.#options = options;
-    this.#feed = feed;
-    this.#log = log;
-    const { terminal, agent, isAsleep, onChange } = options;
+    const { terminal, agent, models, isEnvironmentPaused, onChange } = options;
+    const { from, size } = opened.start;
+    // The guest tells the size at that byte; until then it is that of the screen that was kept there.
+    this.#log = new OutputLog(from, size ?? { cols: terminal.cols, rows: terminal.rows });
+    this.#feed = new ModelFeed({
+      log: this.#log,
+      terminal: terminal.id,
+      agent,
+      host: models,
+      request,
+      opened,
+      notified: (offset, events) => this.#notify(offset, events),
+      replied: (text) => this.#answer(text),
+      progressed: () => this.progressed(),
+      cut: () => this.notices.cut(this.#clients),
+      blanked: () => this.notices.blanked(this.#clients),
+      broke: this.broke,
+    });
     // Released when the terminal is looked at next.
-    this.#keyframes = new HubKeyframes(feed, log, () => this.#lookAgain(!this.#isOver));
+    this.#keyframes = new Keyframes(this.#feed, this.#log, () => this.#planAgain(!this.#isOver));
     this.#reader = new GuestReader({
       terminal: terminal.id,
       createdUnixMs: terminal.createdUnixMs,
-      from: log.end,
+      from,
       agent,
-      isAsleep,
+      isEnvironmentPaused,
       onChange,
       events: containedAll(this.broke, {
         output: (offset: bigint, bytes: Uint8Array) => {
-          log.output(offset, bytes);
+          this.#log.output(offset, bytes);
           this.#spread();
         },
-        gap: (from: bigint, to: bigint) => {
-          log.gap(from, to);
+        gap: (gapFrom: bigint, to: bigint) => {
+          this.#log.gap(gapFrom, to);
           this.#spread();
         },
         resized: (offset: bigint, cols: number, rows: number) => {
-          log.resized(offset, { cols, rows });
+          this.#log.resized(offset, { cols, rows });
           this.#spread();
         },
         exited: (offset: bigint, exit: TerminalExit) => {
           this.#hasExited = true;
-          log.exit(offset, exit);
+          this.#log.exit(offset, exit);
           this.#spread();
         },
         attached: () => {
@@ -111,42 +100,24 @@ export class TerminalHub {
         ended: (closeReason: CloseReason) => this.close(closeReason, closeReason.code !== CLOSE.environmentGone),
       }),
     });
-    this.#lookAgain(true);
+    this.#planAgain(true);
+    this.#feed.begin();
   }
 
+  /** The log begins where the screen model does, so that is opened first. */
   static async open(options: HubOptions): Promise<TerminalHub> {
-    const { terminal, agent, models, path } = options;
-    let hub: TerminalHub | null = null;
-    let log: OutputLog | null = null;
-    let isCut = false;
-    const feed = await ModelFeed.open(
-      {
-        host: models,
-        path,
-        scrollback: options.scrollback,
-        createdUnixMs: terminal.createdUnixMs,
-        terminal: terminal.id,
-        agent,
-        ring: { start: terminal.startOffset, end: terminal.endOffset },
-        news: (offset, news) => hub?.tell(offset, news),
-        reply: (text) => hub?.answer(text),
-        moved: () => hub?.moved(),
-        restarted: () => {
-          isCut = true;
-          hub?.restarted();
-        },
-        emptied: () => hub?.emptied(),
-        broke: (error) => (hub === null ? options.broke(error) : hub.broke(error)),
-      },
-      (from, size) => {
-        // The guest tells the size at that byte; until then it is that of the screen that was kept there.
-        log = new OutputLog(from, size ?? { cols: terminal.cols, rows: terminal.rows });
-        return log;
-      },
-    );
-    hub = new TerminalHub(options, feed, log as unknown as OutputLog);
-    if (isCut) hub.restarted();
-    return hub;
+    const { terminal, models, path, scrollback } = options;
+    const request: ModelRequest = {
+      path,
+      scrollback,
+      cols: 80,
+      rows: 24,
+      createdUnixMs: terminal.createdUnixMs,
+      start: terminal.startOffset,
+      end: terminal.endOffset,
+      liveFrom: terminal.endOffset,
+    };
+    return new TerminalHub(options, request, await openModel(models, request));
   }
 
   get log(): OutputLog {
@@ -177,21 +148,17 @@ export class TerminalHub {
   /** `from`: where it goes on; undefined for one that is new, or looks on. */
   join(client: AttachedClient, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
-    if (from !== undefined) {
-      this.#gone.came(client, from);
-      this.#backAt = performance.now();
-    }
+    if (from !== undefined) this.#disconnected.returned(client, from, performance.now());
     return this.#sizes.join();
   }
 
   leave(client: AttachedClient): void {
     if (!this.#clients.delete(client)) return;
-    const { returnsAt } = client;
-    if (returnsAt !== null) this.#gone.left(returnsAt);
+    this.#disconnected.left(client, performance.now());
     if (this.#appearanceOf === client) this.#appearanceOf = null;
     // What an ended program printed is in the guest, and its screen is kept.
     if (this.#hasExited && this.#clients.size === 0) this.close(ENDED, true);
-    else this.moved();
+    else this.progressed();
   }
 
   /** The screen with all output up to `offset` at least. */
@@ -199,19 +166,19 @@ export class TerminalHub {
     return this.#keyframes.take(offset);
   }
 
-  /** False: nothing was taken, because too much waits. `settled` tells what became of it otherwise. */
-  write(bytes: Uint8Array, settled: Settled): boolean {
-    return this.#reader.write(bytes, settled);
+  /** False: nothing was taken, because too much waits. `done` tells what became of it otherwise. */
+  write(bytes: Uint8Array, done: InputDone): boolean {
+    return this.#reader.write(bytes, done);
   }
 
   /** So much waits for the terminal that no client is read until `drained`. */
   get isInputFull(): boolean {
-    return this.#reader.isFull;
+    return this.#reader.isInputFull;
   }
 
-  /** Its environment is paused, so what is written goes nowhere. */
-  get isAsleep(): boolean {
-    return this.#reader.isAsleep;
+  /** What is written goes nowhere. */
+  get isEnvironmentPaused(): boolean {
+    return this.#reader.isEnvironmentPaused;
   }
 
   drained(): Promise<void> {
@@ -225,7 +192,7 @@ export class TerminalHub {
     this.#options.onInput();
   }
 
-  resize(size: { cols: number; rows: number }): void {
+  resize(size: TerminalSize): void {
     this.#askedSize = size;
     this.#reader.resize(size);
   }
@@ -238,18 +205,6 @@ export class TerminalHub {
 
   get appearanceOf(): AttachedClient | null {
     return this.#appearanceOf;
-  }
-
-  /** A program that asks and never reads gets no more answers than its terminal has room for. */
-  answer(text: string): void {
-    if (!this.#reader.isFull) this.#reader.write(Buffer.from(text, "latin1"), () => undefined);
-  }
-
-  tell(offset: bigint, news: readonly TerminalEvent[]): void {
-    for (const one of news) {
-      const frame = serverFrames.event(offset, one);
-      for (const client of this.#clients) client.tell(frame);
-    }
   }
 
   get recorder(): Recorder | null {
@@ -270,7 +225,7 @@ export class TerminalHub {
         const { frame, offset, cols, rows } = await this.keyframe(terminal.endOffset);
         return { offset, cols, rows, content: contentOf(frame) };
       },
-      moved: () => this.moved(),
+      progressed: () => this.progressed(),
       broke: this.broke,
     });
     this.#recorder = recorder;
@@ -288,21 +243,13 @@ export class TerminalHub {
     await recorder?.end();
   }
 
-  restarted(): void {
-    this.notices.cut(this.#clients);
-  }
-
-  emptied(): void {
-    this.notices.emptied(this.#clients);
-  }
-
   /** What a client is told when it comes; null: nothing. */
   get warning(): Buffer | null {
-    return this.#feed.isEmpty ? EMPTY_SCREEN : null;
+    return this.#feed.isBlank ? BLANK_SCREEN : null;
   }
 
-  /** A consumer has made room. */
-  moved(): void {
+  /** A consumer of the log has made room, or has left. */
+  progressed(): void {
     this.#regulate();
   }
 
@@ -322,8 +269,20 @@ export class TerminalHub {
     // A screen that is to be kept is kept in the worker's own time.
     this.#ending = isKept ? written : closed.then(() => written);
     closed.catch(this.#options.broke);
-    for (const client of [...this.#clients]) client.dismiss(closeReason);
+    for (const client of [...this.#clients]) client.disconnect(closeReason);
     this.#options.onOver();
+  }
+
+  /** A program that asks and never reads gets no more answers than its terminal has room for. */
+  #answer(text: string): void {
+    if (!this.#reader.isInputFull) this.#reader.write(Buffer.from(text, "latin1"), () => undefined);
+  }
+
+  #notify(offset: bigint, events: readonly TerminalEvent[]): void {
+    for (const event of events) {
+      const frame = serverFrames.event(offset, event);
+      for (const client of this.#clients) client.notify(frame);
+    }
   }
 
   /** To the clients first, then to the model: a key's echo waits for no copy. */
@@ -335,67 +294,64 @@ export class TerminalHub {
     this.#regulate();
   }
 
-  #isFar(offset: bigint | null, isHeld: boolean): boolean {
-    return offset !== null && this.#log.end - offset > (isHeld ? RETURN_GO_ON_BYTES : RETURN_BYTES);
-  }
-
-  /** Holds the guest back for those who take part, for a while, and releases what no consumer needs. */
   #regulate(): void {
     if (this.#isOver) return;
     const now = performance.now();
-    if (this.#hasExited && this.#clients.size === 0 && now - this.#printedAt > ENDED_MS) {
-      const hasAll = this.#feed.behind === 0 && (this.#recorder?.behind ?? 0) === 0;
-      if (hasAll) {
-        this.close(ENDED, true);
-        return;
-      }
-    }
-    const isHeld = this.#reader.isPaused;
-    const limit = isHeld ? GO_ON_BEHIND_BYTES : HOLD_BEHIND_BYTES;
-    let needed = this.#feed.keeps ?? this.#log.next;
-    let shouldHold = this.#feed.behind > limit;
-    const recorder = this.#recorder;
-    if (recorder !== null && recorder.needs !== null) {
-      shouldHold ||= recorder.behind > limit;
-      needed = Math.min(needed, recorder.needs);
-    }
-    // A reader that can't leave holds its program for 5 s.
-    const isSpent = isHeld && now - this.#heldSince > (this.#reader.canLeave ? MOST_HOLD_MS : HOLD_MS);
-    const isOut = isSpent || (isHeld && now - Math.max(this.#heldSince, this.#backAt) > HOLD_MS);
-    for (const client of this.#clients) {
-      if (!client.isWaitedFor || client.needs === null) continue;
-      const isBehind = client.behind > limit || this.#isFar(client.returnsAt, isHeld);
-      if (isBehind && isOut) client.giveUp();
-      else {
-        shouldHold ||= isBehind;
-        needed = Math.min(needed, client.needs);
-      }
-    }
-    if (isSpent) this.#gone.forget();
-    const gone = this.#gone.waiting(this.#clients);
-    shouldHold ||= gone.some((offset) => this.#isFar(offset, isHeld));
-    // What ended a terminal stays for those who have not taken it.
-    const isIdle = now - this.#printedAt > IDLE_MS && !this.#hasExited;
-    if (isIdle) this.#keyframes.forget();
-    this.#log.trim(needed, isIdle ? 0 : RECENT_BYTES);
-    this.#lookAgain(!isIdle || shouldHold || gone.length > 0 || this.#log.first < this.#log.next);
-    if (shouldHold && isHeld && now - this.#heldSince > HOLD_MS) this.#reader.leave();
-    if (shouldHold === isHeld) return;
-    if (shouldHold) {
-      this.#heldSince = now;
-      this.#reader.pause();
-    } else this.#reader.resume();
+    const plan = planFlow(
+      {
+        clients: this.#clients,
+        disconnected: this.#disconnected.all,
+        returnedAt: this.#disconnected.returnedAt,
+        log: this.#log,
+        model: this.#feed,
+        recorder: this.#recorder,
+        isPaused: this.#reader.isPaused,
+        pausedAt: this.#pausedAt,
+        canLeave: this.#reader.canLeave,
+        printedAt: this.#printedAt,
+        hasExited: this.#hasExited,
+      },
+      now,
+    );
+    this.#carryOut(plan, now);
   }
 
-  /** Whether time alone changes anything: a terminal at rest is not looked at until something happens to it. */
-  #lookAgain(isDue: boolean): void {
-    if (!isDue) clearInterval(this.#check);
-    this.#check = isDue
-      ? (this.#check ??
-        setInterval(
-          contained(this.broke, () => this.#regulate()),
-          CHECK_MS,
-        ).unref())
-      : undefined;
+  #carryOut(plan: FlowPlan, now: number): void {
+    if (plan.isOver) {
+      this.close(ENDED, true);
+      return;
+    }
+    if (plan.evicted.length > 0) {
+      for (const client of this.#clients) if (plan.evicted.includes(client)) client.evict();
+    }
+    this.#disconnected.keep(plan.disconnected);
+    if (plan.isIdle) this.#keyframes.forget();
+    this.#log.trim(plan.needed, plan.recentBytes);
+    this.#planAgain(plan.isDueAgain);
+    switch (plan.guest) {
+      case "pause":
+        this.#pausedAt = now;
+        this.#reader.pause();
+        break;
+      case "resume":
+        this.#reader.resume();
+        break;
+      case "leave":
+        this.#reader.leave();
+        break;
+      case "keep":
+    }
+  }
+
+  #planAgain(isDue: boolean): void {
+    if (!isDue) {
+      clearInterval(this.#check);
+      this.#check = undefined;
+      return;
+    }
+    this.#check ??= setInterval(
+      contained(this.broke, () => this.#regulate()),
+      CHECK_MS,
+    ).unref();
   }
 }

@@ -16,7 +16,7 @@ const STOP_WAIT_MS = 1000;
 const MAX_HUBS = 128;
 
 export interface TerminalHubs {
-  /** Somebody is about to look at a terminal: what the first one takes longer for is done now. */
+  /** A client is about to come: what the first one takes longer for is done now. */
   warm(): void;
   readonly recordings: Recordings;
   /** The hub of a terminal that has one. */
@@ -42,11 +42,11 @@ export interface TerminalHubsOptions {
   readonly scrollback: number;
   /** null when there is no such environment. */
   readonly stateOf: (id: EnvironmentId) => Promise<EnvironmentState | null>;
-  /** Somebody typed into a terminal of it. */
+  /** A client typed into a terminal of it. */
   readonly onInput: (id: EnvironmentId) => void;
 }
 
-/** One hub a terminal, made when somebody first needs it, kept while its machine is there. */
+/** One hub a terminal, made when it is first needed, kept while its machine is there. */
 export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const { environments, log, stateOf, onInput } = options;
   const failed = (error: unknown): void =>
@@ -115,7 +115,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       scrollback: options.scrollback,
       path: screens.pathOf(id, terminal.id),
       agent: () => environments.agentOf(id, { isUse: false }),
-      isAsleep: async () => ASLEEP.has(await stateOf(id)),
+      isEnvironmentPaused: async () => PAUSED.has(await stateOf(id)),
       onChange: (listener) =>
         environments.subscribe((change) => {
           if (change.id === id) listener();
@@ -129,7 +129,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     });
     // The terminal is there, whatever has become of its recording.
     await recordings.resume(id, terminal.id, hub).catch((error: unknown) => {
-      log.error({ err: error, environment: id, terminal: terminal.id }, "a recording could not be gone on with");
+      log.error({ err: error, environment: id, terminal: terminal.id }, "a recording could not be continued");
     });
     return hub;
   }
@@ -196,5 +196,5 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
 }
 
 /** The terminals of an environment that is paused go on later; `creating` is how it comes back. */
-const ASLEEP: ReadonlySet<EnvironmentState | null> = new Set<EnvironmentState | null>(["paused", "creating"]);
+const PAUSED: ReadonlySet<EnvironmentState | null> = new Set<EnvironmentState | null>(["paused", "creating"]);
 const GONE = { code: CLOSE.environmentGone, reason: "the terminal is gone" };

@@ -15,8 +15,8 @@ export interface Source {
 }
 
 /**
- * Somebody who takes a terminal's output in order, at their own pace: each byte from `position` on once. Behind the log's beginning
- * they are helped by a stream of their own to the guest until they meet the log.
+ * Takes a terminal's output in order, at its own pace: each byte from `position` on once. One that is behind the log's beginning is helped
+ * by a stream of its own to the guest until it meets the log.
  */
 export abstract class LogConsumer {
   protected readonly source: Source;

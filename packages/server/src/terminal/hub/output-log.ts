@@ -1,14 +1,7 @@
 import type { TerminalExit } from "@microterm/protocol";
 import { serverFrames } from "../clients/frames.ts";
 import type { TerminalSize } from "../clients/terminal-sizes.ts";
-
-/** Kept for a client that comes back in a moment, though none needs it now, while there is output. */
-export const RECENT_BYTES = 256 * 1024;
-/** Never more, however far a consumer is behind: as much as the guest's own ring. */
-const MOST_BYTES = 4 * 1024 * 1024;
-
-/** What an item costs besides its frame: a guest may print byte by byte, or send sizes without end. */
-const ITEM_BYTES = 256;
+import { LOG_ITEM_BYTES, LOG_RECENT_BYTES, MAX_LOG_BYTES } from "./flow-limits.ts";
 
 /** One step of a terminal's output. Its frame is made once and sent to every client as it is. */
 export interface LogItem {
@@ -28,9 +21,9 @@ export interface LogItem {
  * What a terminal has printed lately, for all who look at it. Items are numbered for ever; only the latest are there.
  */
 export class OutputLog {
-  /** The first `#gone` of them are released, and are cut off when they are half of all: to cut off one moves all that follow. */
+  /** The first `#released` of them are released, and are cut off when they are half of all: to cut off one moves all that follow. */
   #items: (LogItem | undefined)[] = [];
-  #gone = 0;
+  #released = 0;
   #first = 0;
   #cost = 0;
   #end: bigint;
@@ -43,7 +36,7 @@ export class OutputLog {
 
   /** The number of the next item. */
   get next(): number {
-    return this.#first + this.#items.length - this.#gone;
+    return this.#first + this.#items.length - this.#released;
   }
 
   get first(): number {
@@ -52,7 +45,7 @@ export class OutputLog {
 
   /** From here on every byte is there. */
   get start(): bigint {
-    return this.#items[this.#gone]?.offset ?? this.#end;
+    return this.#items[this.#released]?.offset ?? this.#end;
   }
 
   get end(): bigint {
@@ -64,7 +57,7 @@ export class OutputLog {
   }
 
   at(number: number): LogItem | undefined {
-    return number < this.#first ? undefined : this.#items[this.#gone + number - this.#first];
+    return number < this.#first ? undefined : this.#items[this.#released + number - this.#first];
   }
 
   /** Bytes of memory from item `number` on. */
@@ -75,7 +68,7 @@ export class OutputLog {
   /** The first item that has, or follows, the byte at `offset`, which is at most `end`; null when that byte is gone. */
   find(offset: bigint): number | null {
     if (offset < this.start) return null;
-    let low = this.#gone;
+    let low = this.#released;
     let high = this.#items.length;
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -83,7 +76,7 @@ export class OutputLog {
       if (item.end > offset || item.offset >= offset) high = middle;
       else low = middle + 1;
     }
-    return this.#first + low - this.#gone;
+    return this.#first + low - this.#released;
   }
 
   output(offset: bigint, bytes: Uint8Array): void {
@@ -105,20 +98,20 @@ export class OutputLog {
   }
 
   /** Releases what is older than `needed`, but for the latest `recent` bytes. */
-  trim(needed: number, recent = RECENT_BYTES): void {
+  trim(needed: number, recent = LOG_RECENT_BYTES): void {
     let count = 0;
     while (this.#first + count < this.next) {
       const left = this.costSince(this.#first + count + 1);
-      if (left < recent || (this.#first + count >= needed && left < MOST_BYTES)) break;
+      if (left < recent || (this.#first + count >= needed && left < MAX_LOG_BYTES)) break;
       count++;
     }
     if (count === 0) return;
-    this.#items.fill(undefined, this.#gone, this.#gone + count);
-    this.#gone += count;
+    this.#items.fill(undefined, this.#released, this.#released + count);
+    this.#released += count;
     this.#first += count;
-    if (this.#gone * 2 < this.#items.length) return;
-    this.#items.splice(0, this.#gone);
-    this.#gone = 0;
+    if (this.#released * 2 < this.#items.length) return;
+    this.#items.splice(0, this.#released);
+    this.#released = 0;
   }
 
   #push(
@@ -127,7 +120,7 @@ export class OutputLog {
     newSize: TerminalSize | null = null,
   ): void {
     this.#items.push({ kind, ...item, size: this.#size, newSize, costBefore: this.#cost });
-    this.#cost += item.frame.length + ITEM_BYTES;
+    this.#cost += item.frame.length + LOG_ITEM_BYTES;
     this.#end = item.end;
   }
 }

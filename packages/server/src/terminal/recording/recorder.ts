@@ -1,6 +1,7 @@
 import { exitStatusOf, outputOf } from "@microterm/protocol";
 import { createUtf8Aligner } from "@microterm/screen";
 import { contained } from "../hub/contained.ts";
+import { MAX_UNWRITTEN_BYTES } from "../hub/flow-limits.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
 import { markLine, type RecordingFile } from "./recording-file.ts";
@@ -10,8 +11,6 @@ export const MAX_RECORDING_BYTES = 64 * 1024 * 1024;
 /** Output that is gathered before it is written. */
 const FLUSH_BYTES = 64 * 1024;
 const FLUSH_MS = 500;
-/** Waiting for the disk; then the guest waits too. */
-const MAX_WAITING_BYTES = 1024 * 1024;
 
 export interface RecorderOptions extends Source {
   readonly file: RecordingFile;
@@ -24,7 +23,7 @@ export interface RecorderOptions extends Source {
     readonly content: Uint8Array;
   }>;
   /** It wrote something, or ended. */
-  moved(): void;
+  progressed(): void;
 }
 
 /** Writes a terminal's output to disk as asciicast v3 (docs.asciinema.org/manual/asciicast/v3). */
@@ -95,7 +94,7 @@ export class Recorder extends LogConsumer {
   }
 
   protected override get isBlocked(): boolean {
-    return this.#waitingBytes > MAX_WAITING_BYTES;
+    return this.#waitingBytes > MAX_UNWRITTEN_BYTES;
   }
 
   protected override take(item: LogItem): void {
@@ -180,7 +179,7 @@ export class Recorder extends LogConsumer {
       .finally(() => {
         this.#waitingBytes -= bytes;
         this.pump();
-        this.#options.moved();
+        this.#options.progressed();
       })
       .catch(this.source.broke);
   }

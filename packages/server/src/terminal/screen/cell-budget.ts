@@ -1,5 +1,5 @@
 /**
- * Cells that all models hold together; each takes 12 bytes outside of the worker's heap, where no limit of V8's counts them. 192 MiB: 8
+ * Cells that all models have together; each takes 12 bytes outside of the worker's heap, where no limit of V8's counts them. 192 MiB: 8
  * terminals of the largest size with both their screens, or a hundred of 80 columns with a thousand rows each.
  */
 const MAX_CELLS = 16 * 1024 * 1024;
@@ -22,11 +22,11 @@ export class CellBudget<K> {
     if (cells > 0) this.#cells.set(key, cells);
     const least: K[] = [];
     let over = this.#total - this.#maxCells;
-    for (const [other, held] of this.#cells) {
+    for (const [other, count] of this.#cells) {
       if (over <= 0) break;
       if (other === key) continue;
       least.push(other);
-      over -= held;
+      over -= count;
     }
     return least;
   }

@@ -12,7 +12,7 @@ export interface Keyframe {
 }
 
 /** A terminal's keyframes: many that ask get the same. */
-export class HubKeyframes {
+export class Keyframes {
   readonly #feed: ModelFeed;
   readonly #log: OutputLog;
   /** One was made, and is kept until {@link forget}. */

@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { OutputLog } from "../hub/output-log.ts";
 import { ModelFeed } from "./model-feed.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
+import { openModel } from "./open-model.ts";
 
 const TIME = { timeout: 240_000 };
 const SMALL = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 };
@@ -18,28 +19,24 @@ function folder(): string {
 /** A terminal that prints what the test says. */
 async function terminal(host: ModelHost, path: string) {
   const seen: string[] = [];
-  let log = new OutputLog(0n, { cols: 80, rows: 24 });
-  const feed = await ModelFeed.open(
-    {
-      host,
-      path,
-      scrollback: 1000,
-      createdUnixMs: 1,
-      terminal: "t-1" as never,
-      agent: () => Promise.reject(new Error("no guest here")),
-      ring: { start: 0n, end: 0n },
-      news: () => undefined,
-      reply: () => undefined,
-      moved: () => undefined,
-      restarted: () => seen.push("cut"),
-      emptied: () => seen.push("emptied"),
-      broke: (error) => seen.push(`broke: ${error}`),
-    },
-    (from, size) => {
-      log = new OutputLog(from, size ?? { cols: 80, rows: 24 });
-      return log;
-    },
-  );
+  const request = { path, scrollback: 1000, cols: 80, rows: 24, createdUnixMs: 1, start: 0n, end: 0n, liveFrom: 0n };
+  const opened = await openModel(host, request);
+  const log = new OutputLog(opened.start.from, opened.start.size ?? { cols: 80, rows: 24 });
+  const feed = new ModelFeed({
+    log,
+    terminal: "t-1" as never,
+    agent: () => Promise.reject(new Error("no guest here")),
+    host,
+    request,
+    opened,
+    notified: () => undefined,
+    replied: () => undefined,
+    progressed: () => undefined,
+    cut: () => seen.push("cut"),
+    blanked: () => seen.push("blanked"),
+    broke: (error) => seen.push(`broke: ${error}`),
+  });
+  feed.begin();
   onTestFinished(() => feed.close(false));
   const print = (text: string): void => {
     log.output(log.end, new TextEncoder().encode(text));
@@ -85,12 +82,12 @@ it(
     expect(await good.text()).toContain("still here");
     bad.resize(1000, 1000);
     const deadline = Date.now() + 180_000;
-    while (!bad.feed.isEmpty && Date.now() < deadline) {
+    while (!bad.feed.isBlank && Date.now() < deadline) {
       bad.print(heavy);
       // Timers run on: nothing of it spins.
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    expect(bad.feed.isEmpty).toBe(true);
+    expect(bad.feed.isBlank).toBe(true);
     for (const text of await Promise.all(asked)) expect(text).toContain("still here");
     for (const late of await Promise.all(opening)) {
       late.print("late");
@@ -100,7 +97,7 @@ it(
     for (let i = 0; i < 300; i++) bad.print(heavy);
     expect((await bad.text()).includes("http")).toBe(false);
     expect((await bad.feed.capture(bad.log.end)).offset).toBe(bad.log.end);
-    expect([bad.seen[0], bad.seen.filter((what) => what === "emptied")]).toEqual(["cut", ["emptied"]]);
+    expect([bad.seen[0], bad.seen.filter((what) => what === "blanked")]).toEqual(["cut", ["blanked"]]);
     expect(await good.text()).toContain("still here");
     expect(errors.length).toBe(deaths);
   },

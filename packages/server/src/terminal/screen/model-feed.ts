@@ -1,29 +1,24 @@
 import type { Appearance, TerminalEvent } from "@microterm/protocol";
 import { outputOf } from "@microterm/protocol";
-import type { TerminalSize } from "../clients/terminal-sizes.ts";
+import { MAX_UNPARSED_BYTES } from "../hub/flow-limits.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
-import type { Captured, Model, ModelHost } from "./model-host.ts";
-
-/** Given to the worker and not parsed: more waits in the log, and holds the guest back in the end. */
-const MAX_UNPARSED = 1024 * 1024;
-/** The worker may be hanging when a model is to be opened, and is replaced then. */
-const OPEN_MS = 30_000;
+import type { Captured, Model, ModelHost, ModelRequest, ModelStart } from "./model-host.ts";
+import type { OpenedModel } from "./open-model.ts";
 
 export interface ModelFeedOptions extends Source {
   readonly host: ModelHost;
-  readonly path: string;
-  readonly scrollback: number;
-  readonly createdUnixMs: number;
-  readonly ring: { readonly start: bigint; readonly end: bigint };
-  news(offset: bigint, news: readonly TerminalEvent[]): void;
-  reply(text: string): void;
+  readonly request: ModelRequest;
+  readonly opened: OpenedModel;
+  notified(offset: bigint, events: readonly TerminalEvent[]): void;
+  /** The program is to be sent an answer. */
+  replied(text: string): void;
   /** Some room was made. */
-  moved(): void;
-  /** The screen could not be continued: it restarts in the middle. */
-  restarted(): void;
-  /** From now on it is empty. */
-  emptied(): void;
+  progressed(): void;
+  /** The screen could not be continued: it begins in the middle of the output. */
+  cut(): void;
+  /** From now on it is blank. */
+  blanked(): void;
 }
 
 /** Feeds a terminal's output to its screen model, and to the next one when the worker has died. */
@@ -38,37 +33,31 @@ export class ModelFeed extends LogConsumer {
   #taking: number | null = null;
   #waiting: (() => void)[] = [];
   #appearance: Appearance | null = null;
-  title = "";
-  cwd: string | null = null;
+  #title: string;
+  #cwd: string | null;
 
-  private constructor(options: ModelFeedOptions) {
+  constructor(options: ModelFeedOptions) {
     super(options);
     this.#options = options;
-    this.#model = this.#openModel(options.ring.start, options.ring.end);
+    this.#model = options.opened.model;
+    this.#title = options.opened.start.title;
+    this.#cwd = options.opened.start.cwd;
   }
 
-  /** Where the model wants output from, is reported before any of it is read. Rejects when no worker opens it. */
-  static open(
-    options: Omit<ModelFeedOptions, "log">,
-    begin: (from: bigint, size: TerminalSize | null) => ModelFeedOptions["log"],
-  ): Promise<ModelFeed> {
-    return new Promise((resolve, reject) => {
-      // The log begins where the model does, so it is made in between.
-      const late = { ...options, log: undefined as never } as ModelFeedOptions & { log: ModelFeedOptions["log"] };
-      const feed = new ModelFeed(late);
-      const timer = setTimeout(() => {
-        feed.close(true).catch(options.broke);
-        reject(new Error("the terminal's screen could not be opened in time"));
-      }, OPEN_MS).unref();
-      feed.#began = (from, size) => {
-        clearTimeout(timer);
-        (late as { log: ModelFeedOptions["log"] }).log = begin(from, size);
-        resolve(feed);
-      };
-    });
+  /** Follows the log from where the model begins. The options' handlers are called from here on. */
+  begin(): void {
+    const { model, start } = this.#options.opened;
+    this.#listen(model);
+    this.#follow(start);
   }
 
-  #began: ((from: bigint, size: TerminalSize | null) => void) | null = null;
+  get title(): string {
+    return this.#title;
+  }
+
+  get cwd(): string | null {
+    return this.#cwd;
+  }
 
   setAppearance(appearance: Appearance): void {
     this.#appearance = appearance;
@@ -105,17 +94,17 @@ export class ModelFeed extends LogConsumer {
     await closed;
   }
 
-  /** Its output was too much for every worker: the screen is empty, and stays so. */
-  get isEmpty(): boolean {
-    return this.#model.isEmpty;
+  /** Its output was too much for every worker: the screen is blank, and stays so. */
+  get isBlank(): boolean {
+    return this.#model.isBlank;
   }
 
   protected override get isBlocked(): boolean {
-    return !this.#isOpen || this.#model.unparsed > MAX_UNPARSED;
+    return !this.#isOpen || this.#model.unparsed > MAX_UNPARSED_BYTES;
   }
 
   protected override take(item: LogItem): void {
-    if (item.kind === "gap" || (item.kind === "output" && this.#model.isEmpty)) this.#model.gap(item.end);
+    if (item.kind === "gap" || (item.kind === "output" && this.#model.isBlank)) this.#model.gap(item.end);
     else if (item.kind === "output") this.#model.output(item.end, outputOf(item.frame));
     else if (item.newSize !== null) this.#model.resized(item.newSize.cols, item.newSize.rows);
     if (this.#waiting.length > 0) this.#wake();
@@ -124,7 +113,7 @@ export class ModelFeed extends LogConsumer {
   protected override lost(): void {
     // Neither log nor guest has what the kept screen needs next.
     const { log } = this.source;
-    this.#options.restarted();
+    this.#options.cut();
     this.#model.gap(log.start);
     this.startAt(log.start, null);
   }
@@ -133,62 +122,58 @@ export class ModelFeed extends LogConsumer {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  #openModel(start: bigint, end: bigint): Model {
-    const { host, path, createdUnixMs } = this.#options;
-    const model = host.open({
-      path,
-      createdUnixMs,
-      start,
-      end,
-      cols: 80,
-      rows: 24,
-      scrollback: this.#options.scrollback,
-      liveFrom: end,
-      opened: ({ from, size, isFresh, title, cwd }) => {
-        this.title = title;
-        this.cwd = cwd;
-        this.#began?.(from, size);
-        this.#began = null;
-        this.#isOpen = true;
-        const skipTo = this.#skipTo;
-        this.#skipTo = null;
-        if (this.isEmpty) this.#options.emptied();
-        else if (isFresh || skipTo !== null) this.#options.restarted();
-        if (skipTo !== null && skipTo > from) {
-          this.#model.gap(skipTo);
-          this.startAt(skipTo, size);
-        } else this.startAt(from, size);
-        this.#wake();
-      },
+  #follow({ from, size, isFresh, title, cwd }: ModelStart): void {
+    this.#title = title;
+    this.#cwd = cwd;
+    this.#isOpen = true;
+    const skipTo = this.#skipTo;
+    this.#skipTo = null;
+    if (this.isBlank) this.#options.blanked();
+    else if (isFresh || skipTo !== null) this.#options.cut();
+    if (skipTo !== null && skipTo > from) {
+      this.#model.gap(skipTo);
+      this.startAt(skipTo, size);
+    } else this.startAt(from, size);
+    this.#wake();
+  }
+
+  #listen(model: Model): void {
+    const { notified, replied, progressed, broke } = this.#options;
+    model.listen({
       parsed: () => {
         this.pump();
-        this.#options.moved();
+        progressed();
       },
-      news: (offset, news) => {
-        for (const one of news) {
-          if (one.kind === "title") this.title = one.title;
-          else if (one.kind === "cwd") this.cwd = one.path;
+      notified: (offset, events) => {
+        for (const event of events) {
+          if (event.kind === "title") this.#title = event.title;
+          else if (event.kind === "cwd") this.#cwd = event.path;
         }
-        this.#options.news(offset, news);
+        notified(offset, events);
       },
-      reply: (text) => this.#options.reply(text),
-      broke: (error) => this.#options.broke(error),
+      replied,
       lost: (isCulprit) => this.#reopen(isCulprit),
+      broke,
     });
-    if (this.#appearance !== null) model.setAppearance(this.#appearance);
-    return model;
   }
 
   /** In a new worker, from what was kept. Bytes before now were answered and reported. */
   #reopen(isCulprit: boolean): void {
     if (this.#isClosed) return;
     this.#isOpen = false;
-    const { log } = this.source;
-    // One that was lost while it was opened has taken nothing yet.
-    const hasBegun = this.#began === null;
-    if (hasBegun) this.stop();
-    if (isCulprit && hasBegun && (this.#skipTo ?? 0n) < this.position) this.#skipTo = this.position;
-    const { ring } = this.#options;
-    this.#model = this.#openModel(ring.start, hasBegun ? log.end : ring.end);
+    const { end } = this.source.log;
+    this.stop();
+    if (isCulprit && (this.#skipTo ?? 0n) < this.position) this.#skipTo = this.position;
+    const { host, request, broke } = this.#options;
+    const model = host.open({ ...request, end, liveFrom: end });
+    this.#model = model;
+    if (this.#appearance !== null) model.setAppearance(this.#appearance);
+    this.#listen(model);
+    model.opened
+      .then(
+        (start) => this.#follow(start),
+        () => undefined,
+      )
+      .catch(broke);
   }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TerminalEvent } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { createModelHost, type Model, type ModelHost, type ModelOptions } from "./model-host.ts";
+import { createModelHost, type Model, type ModelHost, type ModelRequest, type ModelStart } from "./model-host.ts";
 
 const TIME = { timeout: 120_000 };
 
@@ -22,15 +22,14 @@ function hostOf(limits?: Parameters<typeof createModelHost>[1]): ModelHost {
 interface Opened {
   readonly model: Model;
   readonly replies: string[];
-  readonly news: TerminalEvent[];
-  readonly opened: Promise<{ readonly from: bigint; readonly isFresh: boolean; readonly title: string }>;
+  readonly events: TerminalEvent[];
+  readonly opened: Promise<ModelStart>;
   readonly lost: Promise<void>;
 }
 
-function open(host: ModelHost, path: string, options: Partial<ModelOptions> = {}): Opened {
+function open(host: ModelHost, path: string, request: Partial<ModelRequest> = {}): Opened {
   const replies: string[] = [];
-  const news: TerminalEvent[] = [];
-  const opened = Promise.withResolvers<{ from: bigint; isFresh: boolean; title: string }>();
+  const events: TerminalEvent[] = [];
   const lost = Promise.withResolvers<void>();
   const model = host.open({
     path,
@@ -41,15 +40,16 @@ function open(host: ModelHost, path: string, options: Partial<ModelOptions> = {}
     rows: 5,
     scrollback: 100,
     liveFrom: 0n,
-    opened: opened.resolve,
+    ...request,
+  });
+  model.listen({
     parsed: () => undefined,
-    news: (_, some) => news.push(...some),
-    reply: (text) => replies.push(text),
+    notified: (_, some) => events.push(...some),
+    replied: (text) => replies.push(text),
     lost: () => lost.resolve(),
     broke: () => undefined,
-    ...options,
   });
-  return { model, replies, news, opened: opened.promise, lost: lost.promise };
+  return { model, replies, events, opened: model.opened, lost: lost.promise };
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -62,7 +62,7 @@ it("keeps a screen for the next, which goes on at its byte, and answers nothing 
   one.model.output(11n, bytes("\x1b]0;tt\x07one\x1b"));
   one.model.output(14n, bytes("[6n"));
   await one.model.capture();
-  expect([one.replies, one.news]).toEqual([["\x1b[1;4R"], [{ kind: "title", title: "tt" }]]);
+  expect([one.replies, one.events]).toEqual([["\x1b[1;4R"], [{ kind: "title", title: "tt" }]]);
   await first.stop();
   const two = open(hostOf(), path, { liveFrom: 17n });
   expect(await two.opened).toMatchObject({ from: 14n, isFresh: false, title: "tt" });
@@ -143,9 +143,11 @@ it("loses one write or one screen of one terminal to what an emulator throws, an
   const host = createModelHost({ error: (_, message) => errors.push(message) });
   onTestFinished(() => host.stop());
   const lost: string[] = [];
-  const [bad, good] = ["bad", "good"].map((name) =>
-    open(host, join(path, `${name}.json`), { cols: 80, rows: 24, lost: () => lost.push(name) }),
-  ) as [Opened, Opened];
+  const [bad, good] = ["bad", "good"].map((name) => open(host, join(path, `${name}.json`), { cols: 80, rows: 24 })) as [
+    Opened,
+    Opened,
+  ];
+  for (const [name, one] of Object.entries({ bad, good })) void one.lost.then(() => lost.push(name));
   good.model.output(4n, bytes("good"));
   const fatal = bytes("\x1b[24;80H\x1b[1Jdrawn");
   bad.model.output(BigInt(fatal.length), fatal);

@@ -26,11 +26,17 @@ export interface Captured {
   readonly screen: Screen;
 }
 
-export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key" | "isEmpty"> {
-  opened(opened: Omit<Extract<FromWorker, { kind: "opened" }>, "kind" | "key">): void;
+/** What a model is opened with: model-messages.ts. */
+export type ModelRequest = Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key" | "isBlank">;
+
+/** Where a model begins, and what is known of its screen. */
+export type ModelStart = Omit<Extract<FromWorker, { kind: "opened" }>, "kind" | "key">;
+
+export interface ModelEvents {
+  /** Something that it was given. */
   parsed(): void;
-  news(offset: bigint, news: readonly TerminalEvent[]): void;
-  reply(text: string): void;
+  notified(offset: bigint, events: readonly TerminalEvent[]): void;
+  replied(text: string): void;
   /** The worker died with this model in it, perhaps of what it was just dealing with: nothing more comes of it. */
   lost(isCulprit: boolean): void;
   /** One of the above threw. */
@@ -40,7 +46,11 @@ export interface ModelOptions extends Omit<Extract<ToWorker, { kind: "open" }>, 
 /** The main thread's end of one screen model. */
 export interface Model {
   /** The worker died with it too often: it is to be given gaps instead of output. */
-  readonly isEmpty: boolean;
+  readonly isBlank: boolean;
+  /** Rejects when the worker dies before, or it is closed. */
+  readonly opened: Promise<ModelStart>;
+  /** To be called once. What was reported before comes at once. */
+  listen(events: ModelEvents): void;
   output(end: bigint, bytes: Uint8Array): void;
   resized(cols: number, rows: number): void;
   gap(end: bigint): void;
@@ -54,19 +64,23 @@ export interface Model {
 }
 
 export interface ModelHost {
-  /** Starts the worker, if none runs: somebody is about to look at a terminal. The first {@link open} does as well. */
+  /** Starts the worker, if none runs: a client is about to come. The first {@link open} does as well. */
   begin(): void;
-  open(options: ModelOptions): Model;
+  open(request: ModelRequest): Model;
   /** Keeps every screen, and ends the worker. */
   stop(): Promise<void>;
 }
 
 interface Entry {
-  readonly options: ModelOptions;
+  readonly request: ModelRequest;
   readonly key: number;
+  readonly opened: PromiseWithResolvers<ModelStart>;
   readonly captures: Map<number, PromiseWithResolvers<Captured>>;
   /** What each message counts that was sent and is not dealt with. */
   readonly costs: number[];
+  events: ModelEvents | null;
+  /** What there was to report before there were `events`. */
+  unheard: ((events: ModelEvents) => void)[];
   unparsed: number;
   isOpen: boolean;
   isClosed: boolean;
@@ -137,7 +151,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
         isRestarting = false;
         begin();
       }, RESTART_MS);
-      // At once, so that nobody asks a model that is gone. What they open now waits for the next worker.
+      // At once, so that no model is asked that is gone. What is opened now waits for the next worker.
       const lost = entries;
       entries = new Map();
       for (const entry of lost.values()) lose(entry, Atomics.load(now, WORKER_NOW.busy) === entry.key);
@@ -146,13 +160,22 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     return own;
   }
 
-  function lose({ captures, options, isClosed }: Entry, isCulprit: boolean): void {
+  function report(entry: Entry, happened: (events: ModelEvents) => void): void {
+    const { events } = entry;
+    if (events === null) entry.unheard.push(happened);
+    else contained(events.broke, happened)(events);
+  }
+
+  function lose(entry: Entry, isCulprit: boolean): void {
+    const { captures, opened, request, isClosed } = entry;
     if (isCulprit) {
-      strikes.set(nameOf(options), (strikes.get(nameOf(options)) ?? 0) + 1);
-      log.error({ path: options.path }, "the worker of the screen models died of this terminal's output");
+      strikes.set(nameOf(request), (strikes.get(nameOf(request)) ?? 0) + 1);
+      log.error({ path: request.path }, "the worker of the screen models died of this terminal's output");
     }
-    if (!isClosed) contained(options.broke, options.lost)(isCulprit);
-    for (const { reject } of captures.values()) reject(new Error("the worker of the screen models died"));
+    const error = new Error("the worker of the screen models died");
+    opened.reject(error);
+    if (!isClosed) report(entry, (events) => events.lost(isCulprit));
+    for (const { reject } of captures.values()) reject(error);
   }
 
   function receive(message: FromWorker): void {
@@ -168,29 +191,28 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     const entry = entries.get(message.key);
     if (message.kind === "fault") {
       const { lost, text } = message;
-      log.error({ path: entry?.options.path, fault: text }, `an exception cost a screen model its ${lost}`);
+      log.error({ path: entry?.request.path, fault: text }, `an exception cost a screen model its ${lost}`);
       return;
     }
-    if (entry !== undefined) contained(entry.options.broke, deal)(entry, message);
+    if (entry !== undefined) deal(entry, message);
   }
 
   function deal(entry: Entry, message: Exclude<FromWorker, { kind: "fault" | "closed" | "stopped" }>): void {
-    const { options } = entry;
     switch (message.kind) {
       case "opened":
         entry.isOpen = true;
-        options.opened(message);
+        entry.opened.resolve(message);
         break;
       case "parsed":
         entry.unparsed -= entry.costs.shift() ?? 0;
         if (message.buffer !== null && spare.length < SPARE_BUFFERS) spare.push(message.buffer);
-        options.parsed();
+        report(entry, (events) => events.parsed());
         break;
-      case "news":
-        options.news(message.offset, message.news);
+      case "events":
+        report(entry, (events) => events.notified(message.offset, message.events));
         break;
       case "reply":
-        options.reply(message.text);
+        report(entry, (events) => events.replied(message.text));
         break;
       case "screen":
         entry.captures.get(message.id)?.resolve(message);
@@ -200,19 +222,24 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
 
   return {
     begin,
-    open(options) {
+    open(request) {
       begin();
       const key = nextKey++;
       const entry: Entry = {
-        options,
+        request,
         key,
+        opened: Promise.withResolvers(),
         captures: new Map(),
         costs: [],
+        events: null,
+        unheard: [],
         unparsed: 0,
         isOpen: false,
         isClosed: false,
       };
-      const isEmpty = (strikes.get(nameOf(options)) ?? 0) >= STRIKES;
+      // One that is reopened may be closed or lost before, which its events say as well.
+      entry.opened.promise.catch(() => undefined);
+      const isBlank = (strikes.get(nameOf(request)) ?? 0) >= STRIKES;
       entries.set(key, entry);
       let open: { readonly bytes: Uint8Array<ArrayBuffer>; length: number; end: bigint } | null = null;
       let flushing: NodeJS.Immediate | null = null;
@@ -240,10 +267,14 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
         entry.costs.push(STEP_COST);
         entry.unparsed += STEP_COST;
       };
-      const { opened: _1, parsed: _2, news: _3, reply: _4, lost: _5, broke: _6, ...rest } = options;
-      send({ kind: "open", key, isEmpty, ...rest });
+      send({ kind: "open", key, isBlank, ...request });
       return {
-        isEmpty,
+        isBlank,
+        opened: entry.opened.promise,
+        listen(events) {
+          entry.events = events;
+          for (const happened of entry.unheard.splice(0)) report(entry, happened);
+        },
         output(end, bytes) {
           // Copied: these bytes are on their way to the clients too.
           let left = bytes;
@@ -258,7 +289,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
             if (open.length === BUFFER_BYTES) flush();
           }
           // Once the clients have theirs.
-          if (open !== null) flushing ??= setImmediate(contained(options.broke, flush));
+          if (open !== null) flushing ??= setImmediate(() => report(entry, flush));
         },
         resized: (cols, rows) => step({ kind: "resized", key, cols, rows }),
         gap: (end) => step({ kind: "gap", key, end }),
@@ -278,7 +309,9 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
           // One that was lost is in no worker.
           if (entry.isClosed || entries.get(key) !== entry) return Promise.resolve();
           entry.isClosed = true;
-          for (const { reject } of entry.captures.values()) reject(new Error("the screen model is gone"));
+          const gone = new Error("the screen model is gone");
+          entry.opened.reject(gone);
+          for (const { reject } of entry.captures.values()) reject(gone);
           const closed = new Promise<void>((resolve) => closing.set(key, resolve));
           post({ kind: "close", key, isKept });
           entries.delete(key);
@@ -301,4 +334,4 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
 }
 
 /** Tells a terminal from another of its name. */
-const nameOf = ({ path, createdUnixMs }: ModelOptions): string => `${path} ${createdUnixMs}`;
+const nameOf = ({ path, createdUnixMs }: ModelRequest): string => `${path} ${createdUnixMs}`;

@@ -16,11 +16,12 @@ export type ToWorker =
       /** What the guest still has: an older kept screen can't be continued. */
       readonly start: bigint;
       readonly end: bigint;
+      /** Until the output tells its own; a kept screen has its own as well. */
       readonly cols: number;
       readonly rows: number;
       readonly scrollback: number;
-      /** Begins at `end` with an empty screen, whatever is kept. */
-      readonly isEmpty: boolean;
+      /** Begins at `end` with a blank screen, whatever is kept. */
+      readonly isBlank: boolean;
       /** Bytes before it were answered and reported when they were new. */
       readonly liveFrom: bigint;
     }
@@ -53,7 +54,12 @@ export type FromWorker =
     }
   /** One of the messages `output`, `resized` and `gap` was dealt with, in their order. */
   | { readonly kind: "parsed"; readonly key: number; readonly buffer: ArrayBuffer | null }
-  | { readonly kind: "news"; readonly key: number; readonly offset: bigint; readonly news: readonly TerminalEvent[] }
+  | {
+      readonly kind: "events";
+      readonly key: number;
+      readonly offset: bigint;
+      readonly events: readonly TerminalEvent[];
+    }
   | { readonly kind: "reply"; readonly key: number; readonly text: string }
   | {
       readonly kind: "screen";

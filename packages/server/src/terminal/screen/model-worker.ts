@@ -3,7 +3,9 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { CellBudget } from "./cell-budget.ts";
 import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
 import { ModelTurns, type Step } from "./model-turns.ts";
-import { ScreenModel, spentMs } from "./xterm/xterm-screen-model.ts";
+import type { CreateScreenModel, ScreenModel } from "./screen-model.ts";
+import { spentMs } from "./worker-time.ts";
+import { XtermScreenModel } from "./xterm/xterm-screen-model.ts";
 
 /** How long after a model came to rest its garbage is collected: others may follow it. */
 const COLLECT_AFTER_MS = 1000;
@@ -12,7 +14,7 @@ const DRAW_AT_STOP_MS = 1000;
 
 type To<K extends ToWorker["kind"]> = Extract<ToWorker, { kind: K }>;
 
-function serve(port: MessagePort, now: Int32Array): void {
+function serve(port: MessagePort, now: Int32Array, createModel: CreateScreenModel): void {
   const send = (message: FromWorker): void => port.postMessage(message);
   const models = new Map<number, ScreenModel>();
   /** Models whose screens are to be kept once they have drawn all, by where: ends each at once. */
@@ -38,7 +40,7 @@ function serve(port: MessagePort, now: Int32Array): void {
       return true;
     } catch (error) {
       fault(key, "screen", error);
-      models.get(key)?.beginAnew();
+      models.get(key)?.reset();
       return false;
     } finally {
       Atomics.store(now, WORKER_NOW.busy, 0);
@@ -75,16 +77,16 @@ function serve(port: MessagePort, now: Int32Array): void {
     const { key, path } = message;
     // The one before goes on from what it has drawn; the guest has the rest.
     closing.get(path)?.();
-    const make = (given: To<"open">): ScreenModel =>
-      new ScreenModel(given, {
+    const make = (request: To<"open">): ScreenModel =>
+      createModel(request, {
         send,
         rested,
         later: (work) => once(key, work),
         fault: (error) => fault(key, "write", error),
       });
-    // Before what others are at: somebody waits for it, and it takes a file's reading.
+    // Before what others are at: a client waits for it, and it takes a file's reading.
     const isOpen = during(key, () => models.set(key, make(message)));
-    if (!isOpen) models.set(key, make({ ...message, isEmpty: true }));
+    if (!isOpen) models.set(key, make({ ...message, isBlank: true }));
   };
 
   const capture = ({ key, id }: To<"capture">): void => {
@@ -149,7 +151,7 @@ function serve(port: MessagePort, now: Int32Array): void {
         break;
       case "output": {
         const { buffer, end, length } = message;
-        const steps = (model?.output(end, new Uint8Array(buffer, 0, length)) ?? [])[Symbol.iterator]();
+        const steps = model?.output(end, new Uint8Array(buffer, 0, length)) ?? noStep();
         const done = (): void => port.postMessage({ kind: "parsed", key, buffer } satisfies FromWorker, [buffer]);
         turns.add(key, { steps, done });
         break;
@@ -177,5 +179,9 @@ function* oneStep(work: () => void): Generator<Step> {
   work();
 }
 
+function* noStep(): Generator<Step> {}
+
 // The main thread imports this too, to fill its code cache.
-if (parentPort !== null) serve(parentPort, workerData as Int32Array);
+if (parentPort !== null) {
+  serve(parentPort, workerData as Int32Array, (request, context) => new XtermScreenModel(request, context));
+}

@@ -1,5 +1,4 @@
 /** What clients are told of a screen that is not all it could be: docs/reference/terminal-protocol.md. */
-
 import type { AttachedClient } from "../clients/attached-client.ts";
 import { serverFrames } from "../clients/frames.ts";
 
@@ -8,28 +7,30 @@ const CUT_SCREEN = serverFrames.notice(
   "Output from before was not there any more, so the screen begins in its middle.",
 );
 
-export const EMPTY_SCREEN = serverFrames.notice(
+export const BLANK_SCREEN = serverFrames.notice(
   "screen-empty",
   "The server can't follow this terminal's output: clients that connect from now on begin with an empty screen.",
 );
 
+type Notified = ReadonlySet<Pick<AttachedClient, "notify">>;
+
 export class ScreenNotices {
-  #isCutUntold = false;
+  #isCutPending = false;
 
   /** After a restart of the server no client is there yet. */
-  cut(clients: ReadonlySet<Pick<AttachedClient, "tell">>): void {
-    this.#isCutUntold = clients.size === 0;
-    for (const client of clients) client.tell(CUT_SCREEN);
+  cut(clients: Notified): void {
+    this.#isCutPending = clients.size === 0;
+    for (const client of clients) client.notify(CUT_SCREEN);
   }
 
-  emptied(clients: ReadonlySet<Pick<AttachedClient, "tell">>): void {
-    for (const client of clients) client.tell(EMPTY_SCREEN);
+  blanked(clients: Notified): void {
+    for (const client of clients) client.notify(BLANK_SCREEN);
   }
 
-  /** For the first who is shown a screen that was cut while nobody was there; else null. */
-  takeUntold(): Buffer | null {
-    const notice = this.#isCutUntold ? CUT_SCREEN : null;
-    this.#isCutUntold = false;
+  /** For the first client that is shown a screen which was cut while none was attached; else null. */
+  takePending(): Buffer | null {
+    const notice = this.#isCutPending ? CUT_SCREEN : null;
+    this.#isCutPending = false;
     return notice;
   }
 }

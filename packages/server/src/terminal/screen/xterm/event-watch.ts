@@ -9,12 +9,12 @@ interface BellingTerminal extends ScreenTerminal {
 }
 
 /** Collects what a terminal's output tells besides what it draws. */
-export interface NewsWatch {
+export interface EventWatch {
   /** What there was since the last call, each kind's latest; of prompt marks all, up to a bound. */
   take(): readonly TerminalEvent[];
 }
 
-export const watchNews = (terminal: BellingTerminal, screen: ScreenFollower): NewsWatch => {
+export const watchEvents = (terminal: BellingTerminal, screen: ScreenFollower): EventWatch => {
   let title: string | null = null;
   let cwd = screen.cwd;
   let isRung = false;
@@ -34,15 +34,15 @@ export const watchNews = (terminal: BellingTerminal, screen: ScreenFollower): Ne
   });
   return {
     take() {
-      const news: TerminalEvent[] = marks;
+      const events: TerminalEvent[] = marks;
       marks = [];
-      if (title !== null) news.push({ kind: "title", title });
-      if (screen.cwd !== null && screen.cwd !== cwd) news.push({ kind: "cwd", path: screen.cwd });
-      if (isRung) news.push({ kind: "bell" });
+      if (title !== null) events.push({ kind: "title", title });
+      if (screen.cwd !== null && screen.cwd !== cwd) events.push({ kind: "cwd", path: screen.cwd });
+      if (isRung) events.push({ kind: "bell" });
       cwd = screen.cwd;
       title = null;
       isRung = false;
-      return news;
+      return events;
     },
   };
 };

@@ -2,8 +2,8 @@
 import type { Appearance } from "@microterm/protocol";
 import { onColors, type ScreenTerminal } from "@microterm/screen";
 
-/** xterm's own, for a terminal that nobody has looked at yet. */
-const NOBODYS: Appearance = { foreground: "#e5e5e5", background: "#000000", cursor: "#e5e5e5" };
+/** xterm's own, for a terminal that had no client yet. */
+const DEFAULT_APPEARANCE: Appearance = { foreground: "#e5e5e5", background: "#000000", cursor: "#e5e5e5" };
 const ANSI = [
   ["#000000", "#cd0000", "#00cd00", "#cdcd00", "#0000ee", "#cd00cd", "#00cdcd", "#e5e5e5"],
   ["#7f7f7f", "#ff0000", "#00ff00", "#ffff00", "#5c5cff", "#ff00ff", "#00ffff", "#ffffff"],
@@ -34,9 +34,9 @@ export interface QueryAnswers {
 
 /** `answer` gets what to send to the program. */
 export const answerQueries = (terminal: ScreenTerminal, answer: (text: string) => void): QueryAnswers => {
-  let appearance = NOBODYS;
+  let appearance = DEFAULT_APPEARANCE;
   const set = new Map<number, Channels>();
-  const tell = (prefix: string, [r, g, b]: Channels): void => {
+  const answerColor = (prefix: string, [r, g, b]: Channels): void => {
     const hex = (n: number) => n.toString(16).padStart(2, "0").repeat(2);
     answer(`\x1b]${prefix};rgb:${hex(r)}/${hex(g)}/${hex(b)}\x1b\\`);
   };
@@ -52,7 +52,7 @@ export const answerQueries = (terminal: ScreenTerminal, answer: (text: string) =
       if (type === "set") set.set(index, color);
       else if (type === "reset") set.delete(index);
       else if (questions++ < MAX_QUESTIONS) {
-        tell(index < SPECIAL ? `4;${index}` : `${index - SPECIAL + 10}`, set.get(index) ?? ownOf(index));
+        answerColor(index < SPECIAL ? `4;${index}` : `${index - SPECIAL + 10}`, set.get(index) ?? ownOf(index));
       }
     }
   });

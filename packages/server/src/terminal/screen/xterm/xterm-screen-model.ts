@@ -15,9 +15,12 @@ import {
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { dropKeptScreen, keepScreen, readKeptScreen } from "../kept-screen.ts";
-import type { FromWorker, ToWorker } from "../model-messages.ts";
+import type { FromWorker } from "../model-messages.ts";
 import type { Step } from "../model-turns.ts";
-import { type NewsWatch, watchNews } from "./event-watch.ts";
+import type { ScreenContext, ScreenModel, ScreenRequest } from "../screen-model.ts";
+import { spentMs } from "../worker-time.ts";
+import { type EventWatch, watchEvents } from "./event-watch.ts";
+import { pieces } from "./output-pieces.ts";
 import { answerQueries, type QueryAnswers } from "./query-answers.ts";
 
 /** The screen is kept after this much output, or once output has stopped for so long. */
@@ -27,12 +30,6 @@ const KEEP_QUIET_MS = 2000;
 const KEEP_SHARE = 0.1;
 /** A model without output becomes bytes again after this time. */
 const FREEZE_AFTER_MS = 10_000;
-const BEL = 0x07;
-const ESC = 0x1b;
-const BACKSLASH = 0x5c;
-/** So many positions of one write are distinguished; what follows is reported at its end. */
-const MAX_CUTS = 64;
-
 /** Processor time that one message of output may take; a screen of a million cells can be cleared every few bytes. */
 const MAX_PARSE_MS = 2000;
 /** What is drawn in one step, of screens of up to so many cells; of larger ones the less the larger they are. */
@@ -45,28 +42,16 @@ const MAX_SCREEN_CELLS = 1024 * 1024;
 /** A screen that takes more than this as bytes rests on disk alone. */
 const MAX_FROZEN_BYTES = 64 * 1024;
 
-type Open = Extract<ToWorker, { kind: "open" }>;
-
-export interface ScreenModelOptions {
-  send(message: FromWorker): void;
-  /** Output has paused: there may be memory to be had back. */
-  rested(): void;
-  /** Runs what the model does by itself when it is its turn. */
-  later(work: () => void): void;
-  /** Something was thrown while output was parsed, and cost the rest of that write. */
-  fault(error: unknown): void;
-}
-
 interface Live {
   readonly terminal: InstanceType<typeof headless.Terminal>;
   readonly screen: ScreenFollower;
   readonly answers: QueryAnswers;
-  readonly news: NewsWatch;
+  readonly events: EventWatch;
 }
 
-/** The screen of one terminal, in the worker: a headless xterm.js while there is output, bytes while there is none. */
-export class ScreenModel {
-  readonly #open: Open;
+/** A headless xterm.js while there is output, bytes while there is none. */
+export class XtermScreenModel implements ScreenModel {
+  readonly #open: ScreenRequest;
   readonly #send: (message: FromWorker) => void;
   readonly #rested: () => void;
   readonly #later: (work: () => void) => void;
@@ -88,20 +73,20 @@ export class ScreenModel {
   #quiet: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(open: Open, { send, rested, later, fault }: ScreenModelOptions) {
+  constructor(open: ScreenRequest, { send, rested, later, fault }: ScreenContext) {
     this.#open = open;
     this.#send = send;
     this.#rested = rested;
     this.#later = later;
     this.#fault = fault;
-    const kept = open.isEmpty ? null : readKeptScreen(open.path);
+    const kept = open.isBlank ? null : readKeptScreen(open.path);
     const isUsable =
       kept !== null &&
       kept.createdUnixMs === open.createdUnixMs &&
       kept.offset >= open.start &&
       kept.offset <= open.end;
     this.#frozen = isUsable ? kept.screen : null;
-    this.#offset = isUsable ? kept.offset : open.isEmpty ? open.end : open.start;
+    this.#offset = isUsable ? kept.offset : open.isBlank ? open.end : open.start;
     this.#keptOffset = this.#offset;
     this.#size = isUsable ? kept.screen : open;
     const { title = "", cwd = null } = this.#frozen?.state ?? {};
@@ -110,12 +95,10 @@ export class ScreenModel {
     send({ kind: "opened", key: open.key, from: this.#offset, size, isFresh, title, cwd });
   }
 
-  /** Draws a piece with each step; others have their turn in between. */
   output(end: bigint, bytes: Uint8Array): Generator<Step> {
     return this.#steps(end, this.#backlog.push(bytes));
   }
 
-  /** What is done next is done to the exact screen of all output so far. */
   endBacklog(): void {
     this.#backlog.break();
   }
@@ -166,12 +149,12 @@ export class ScreenModel {
 
   #draw(piece: Uint8Array): void {
     // It may have been frozen since its last turn.
-    const { screen, news } = this.#wake();
+    const { screen, events } = this.#wake();
     this.#offset += BigInt(piece.length);
     screen.writeNow(piece);
-    const found = news.take();
+    const found = events.take();
     if (found.length > 0 && this.#offset > this.#open.liveFrom) {
-      this.#send({ kind: "news", key: this.#open.key, offset: this.#offset, news: found });
+      this.#send({ kind: "events", key: this.#open.key, offset: this.#offset, events: found });
     }
     this.#touched();
   }
@@ -186,7 +169,6 @@ export class ScreenModel {
     return this.#open.path;
   }
 
-  /** In memory, of both screens. */
   get cells(): number {
     if (this.#live === null) return 0;
     const { buffer, cols } = this.#live.terminal;
@@ -214,8 +196,7 @@ export class ScreenModel {
     this.#touched();
   }
 
-  /** With an empty screen, from here on: what was drawn cannot be worked with. */
-  beginAnew(): void {
+  reset(): void {
     this.#live?.terminal.dispose();
     this.#live = null;
     this.#frozen = null;
@@ -265,7 +246,7 @@ export class ScreenModel {
     terminal.options.scrollback = scrollback;
     this.#frozen = null;
     if (this.#appearance !== null) answers.setAppearance(this.#appearance);
-    this.#live = { terminal, screen, answers, news: watchNews(terminal, screen) };
+    this.#live = { terminal, screen, answers, events: watchEvents(terminal, screen) };
     return this.#live;
   }
 
@@ -321,10 +302,9 @@ export class ScreenModel {
     this.#rested();
   }
 
-  /** Becomes bytes until there is output again. */
   freeze(): void {
     this.#keep();
-    // Rows that are missing are replaced by what waits, however the screen is held until then.
+    // Rows that are missing are replaced by what waits, however the screen is kept until then.
     if (this.#live === null) return;
     const { screen } = this.capture();
     this.#frozen = this.#isKept && screen.content.length > MAX_FROZEN_BYTES ? null : screen;
@@ -333,29 +313,4 @@ export class ScreenModel {
     this.#live = null;
     this.#rested();
   }
-}
-
-/** Of this thread: a machine that stands still counts for nothing. */
-export const spentMs = (): number => {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
-};
-
-/** Cut behind whatever may have reported something, so that its offset is exact, and into slices. */
-function* pieces(bytes: Uint8Array, slice: number): Generator<Uint8Array> {
-  let from = 0;
-  for (let cuts = 0; cuts < MAX_CUTS; cuts++) {
-    const bell = bytes.indexOf(BEL, from);
-    let string = bytes.indexOf(BACKSLASH, from);
-    while (string > 0 && bytes[string - 1] !== ESC) string = bytes.indexOf(BACKSLASH, string + 1);
-    const next = bell < 0 ? string : string <= 0 ? bell : Math.min(bell, string);
-    if (next < 0) break;
-    yield* slices(bytes.subarray(from, next + 1), slice);
-    from = next + 1;
-  }
-  yield* slices(bytes.subarray(from), slice);
-}
-
-function* slices(bytes: Uint8Array, slice: number): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += slice) yield bytes.subarray(at, at + slice);
 }
