@@ -5,7 +5,7 @@ const WIDE = { cols: 200, rows: 50 };
 const SMALL = { cols: 80, rows: 24 };
 
 describe("a terminal's size", () => {
-  it("is that of the latest client until somebody types", () => {
+  it("is that of the latest client until one types", () => {
     const sizes = createTerminalSizes();
     const [one, two] = [sizes.join(), sizes.join()];
     expect([one.resized(WIDE), two.resized(SMALL), one.resized(WIDE)]).toEqual([WIDE, SMALL, WIDE]);

@@ -98,7 +98,7 @@ describe("a terminal's input", () => {
     );
   });
 
-  it("has its stream before anything is typed, when somebody may type", async () => {
+  it("has its stream before anything is typed, when a client may type", async () => {
     const terminal = new Terminal();
     const input = new GuestInput({ open: terminal.open });
     input.prepare();

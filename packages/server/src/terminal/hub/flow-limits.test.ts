@@ -57,8 +57,8 @@ const STREAM_WINDOW_BYTES = agentConstant("STREAM_WINDOW_BYTES", "STREAM_WINDOW"
 const LATE_MS = 500;
 
 describe("the limits of a terminal's flow", () => {
-  it("let go of the guest before its agent gives bytes up", () => {
-    // The client that is evicted, or the stream that is left, is found by a look at the clock.
+  it("leave the guest before its agent gives bytes up", () => {
+    // What is late is found at the next check.
     expect(PAUSE_MS + CHECK_MS + LATE_MS).toBeLessThan(STALLED_READER_MS);
     expect(DISCONNECTED_MS + CHECK_MS + LATE_MS).toBeLessThan(STALLED_READER_MS);
     // The stream is left after PAUSE_MS, and from then on the agent waits for a reader.
@@ -87,9 +87,8 @@ describe("the limits of a terminal's flow", () => {
   it("promise a client no more than the protocol does", () => {
     expect(CLIENT_WINDOW_BYTES + MAX_FRAME_PAYLOAD).toBe(MAX_UNACKNOWLEDGED);
     expect(CLIENT_WINDOW_WHILE_INPUT_WAITS_BYTES).toBeGreaterThan(MAX_LOG_BYTES);
-    expect(CLIENT_WINDOW_WHILE_INPUT_WAITS_BYTES).toBeGreaterThan(8 * MAX_INPUT_BYTES - 1);
     expect(SOCKET_HIGH_WATER_BYTES).toBeGreaterThanOrEqual(CLIENT_WINDOW_BYTES);
-    // One that comes back is waited for until it had the time to catch up, and an evicted one for longer than that not.
+    // One that comes back has its grace for longer than the guest is paused for it, and once evicted is not waited for meanwhile.
     expect(CLIENT_GRACE_MS).toBeGreaterThan(PAUSE_MS);
     expect(EVICTED_MS).toBeGreaterThan(CLIENT_GRACE_MS);
   });

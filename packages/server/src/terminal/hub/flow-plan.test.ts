@@ -63,14 +63,14 @@ const FAR = PAUSE_UNACKNOWLEDGED_BYTES + 1n;
 
 const TABLE: readonly [string, Partial<FlowState>, Partial<FlowPlan>][] = [
   // The guest.
-  ["nobody there: goes on", {}, { guest: "keep", needed: 200, recentBytes: LOG_RECENT_BYTES }],
+  ["no client: goes on", {}, { guest: "keep", needed: 200, recentBytes: LOG_RECENT_BYTES }],
   ["all have everything: goes on", of(client(), client()), { guest: "keep", needed: 200 }],
   ["a client far behind in the log: is paused", of(client(), slow), { guest: "pause", needed: 120, evicted: [] }],
   ["a client half as far behind: goes on", of(halfway), { guest: "keep", needed: 150 }],
   ["the same while paused: stays paused", { ...of(halfway), ...pausedFor(10) }, { guest: "keep", needed: 150 }],
   ["a client that acknowledges late: is paused", of(far), { guest: "pause" }],
   ["one that has caught up: is read on", { ...of(near), ...pausedFor(10) }, { guest: "resume" }],
-  ["nobody behind any more: is read on", { ...of(client()), ...pausedFor(PAUSE_MS + 1) }, { guest: "resume" }],
+  ["none behind any more: is read on", { ...of(client()), ...pausedFor(PAUSE_MS + 1) }, { guest: "resume" }],
   // Who is waited for.
   ["a client that never acknowledged: not waited for", of(silent), { guest: "keep", needed: 200 }],
   ["one that has just come back: waited for", of(fresh), { guest: "pause", needed: 120 }],

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import { createKeptScreens } from "./kept-screens.ts";
 
-it("keeps no screen of a terminal that the guest lists no more and nobody looks at, however many there were", async () => {
+it("keeps no screen of a terminal that the guest lists no more and no client looks at, however many there were", async () => {
   const folder = await makeTempFolder();
   onTestFinished(() => folder.remove());
   const failures: unknown[] = [];

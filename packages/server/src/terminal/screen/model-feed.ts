@@ -47,8 +47,8 @@ export class ModelFeed extends LogConsumer {
   /** Follows the log from where the model begins. The options' handlers are called from here on. */
   begin(): void {
     const { model, start } = this.#options.opened;
-    this.#listen(model);
     this.#follow(start);
+    this.#listen(model);
   }
 
   get title(): string {

@@ -219,7 +219,7 @@ it("keeps the memory of many huge screens bounded, and each as it was", TIME, as
 });
 
 it(
-  "leaves out of a flood what nobody can see any more, and has the exact screen wherever it is taken",
+  "leaves out of a flood what can not be seen any more, and has the exact screen wherever it is taken",
   TIME,
   async () => {
     const opened = open(hostOf(), join(folder(), "t.json"), { end: 0n });
@@ -256,7 +256,7 @@ async function drawn(text: string, upTo: number) {
     for (const line of part.match(/[^\n]*\n/g) ?? []) {
       offset += BigInt(line.length);
       opened.model.output(offset, bytes(line));
-      // Nothing is left out where somebody looks.
+      // Nothing is left out where it is looked at.
       if (offset % 50n === 0n) void opened.model.capture();
     }
     if (round % 2 === 0 && round <= upTo) opened.model.resized(20 + round, 5);
