@@ -24,5 +24,6 @@ export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
 export { GuestNeverRan } from "./ports/guest-never-ran.ts";
 export type * from "./ports/network.ts";
+export type { Observer, OperationReport } from "./ports/observer.ts";
 export type * from "./ports/repository.ts";
 export type * from "./ports/vm-driver.ts";

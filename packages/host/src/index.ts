@@ -25,7 +25,7 @@ export { cancelStream, GuestSession } from "./channel/guest-session.ts";
 export { openResynced } from "./channel/resync.ts";
 export { type CommandOptions, type CommandResult, commandRunner, runCommand } from "./command.ts";
 export type { HostAnswer, HostCode, HostMachine } from "./daemon/daemon-answers.ts";
-export { hostCodeOf } from "./daemon/daemon-connection.ts";
+export { type DaemonCall, hostCodeOf } from "./daemon/daemon-connection.ts";
 export {
   createHostDaemonClient,
   type HostDaemonClient,

@@ -10,11 +10,11 @@ fn is_name(id: &str) -> bool {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let (id, outcome) = parse(input);
-    match outcome {
+    let line = parse(input);
+    match line.request {
         Err(failure) => assert!(!failure.to_string().is_empty(), "a refusal says why"),
         Ok(asked) => {
-            assert!(id.is_some(), "what is asked can be answered");
+            assert!(line.id.is_some(), "what is asked can be answered");
             match asked {
                 Request::MachineLaunch(launch) => {
                     assert!((64..=1_048_576).contains(&launch.memory_mib) && (1..=64).contains(&launch.cpus));

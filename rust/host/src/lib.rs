@@ -33,6 +33,6 @@ pub mod commands {
 
 /// What reads the bytes of callers and of VMMs, for the fuzz targets.
 pub mod untrusted {
-    pub use crate::server::request::{DiskFrom, Request, parse};
+    pub use crate::server::request::{DiskFrom, Line, Request, parse};
     pub use crate::vmm::qemu::migration_stream::{BLOCK, Pages, split};
 }

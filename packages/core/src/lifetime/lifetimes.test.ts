@@ -43,14 +43,7 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
     lifetimes,
     canPause: () => options.canPause ?? true,
     listTimed: async () => (isThere ? [environment] : []),
-    metrics: async () => ({
-      uptimeMs: 0,
-      cpu: { userMs: options.busyMs?.() ?? 0, systemMs: 0, idleMs: 0 },
-      memory: { totalKib: 0, availableKib: 0 },
-      disk: { totalKib: 0, freeKib: 0 },
-      processes: 1,
-      load1: 0,
-    }),
+    cpuMs: async () => options.busyMs?.() ?? 0,
     end: async (action, _, reason) => {
       isThere = false;
       ended.push(`${action}: ${reason}`);
@@ -110,7 +103,7 @@ it("takes the notice of an expiry back where its life becomes longer", async () 
     lifetimes,
     canPause: () => true,
     listTimed: async () => [mortal],
-    metrics: async () => {
+    cpuMs: async () => {
       throw new Error("it is never asked");
     },
     end: async (action) => ended.push(action),
@@ -165,7 +158,7 @@ it("ends one while another's end takes long, and each once", async () => {
     lifetimes: createLifetimes({ clock: systemClock, changed: () => {} }),
     canPause: () => true,
     listTimed: async () => rows.filter(({ id }) => id === ID || !ended.includes(id)),
-    metrics: async () => {
+    cpuMs: async () => {
       throw new Error("it does not answer");
     },
     end: async (_, { id }) => {

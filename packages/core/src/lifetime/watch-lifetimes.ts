@@ -1,13 +1,12 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import { describeError } from "../messages/messages.ts";
 import type { Clock, Log } from "../ports/clock.ts";
-import type { GuestMetrics } from "../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { nap } from "../time/nap.ts";
 import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 
-/** Above this share of one CPU a guest is at work, with or without clients. An idle one uses well below 1 %. */
+/** Above this share of one CPU a guest is at work, with or without clients. An idle one, emulated, takes 1 % of the host's. */
 const BUSY_SHARE = 0.05;
 /** A guest is asked what it uses so often at most; a time-out shorter than three of these is looked at more often. */
 const SAMPLE_MS = 20_000;
@@ -22,8 +21,8 @@ export interface LifetimeParts {
   readonly lifetimes: Lifetimes;
   canPause(row: EnvironmentRow): boolean;
   listTimed(): Promise<readonly EnvironmentRow[]>;
-  /** Rejects when the guest does not answer. */
-  metrics(id: EnvironmentId): Promise<GuestMetrics>;
+  /** CPU time that it has used since it was started, ms. Rejects when that cannot be had now. */
+  cpuMs(row: EnvironmentRow): Promise<number>;
   /** For a person, why: `idle for 30 minutes`. */
   end(action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string): Promise<unknown>;
   /** Returns what ends it. */
@@ -48,12 +47,11 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
       canPause: parts.canPause(row),
     });
 
-  /** Counts a guest's work as use. A guest says what it likes: at worst it keeps itself awake, as any program in it can. */
+  /** Counts a guest's work as use. */
   async function sample(row: EnvironmentRow): Promise<void> {
     sampledAt.set(row.id, clock.now());
     try {
-      const { cpu } = await parts.metrics(row.id);
-      const now = { at: clock.now(), busyMs: cpu.userMs + cpu.systemMs };
+      const now = { at: clock.now(), busyMs: await parts.cpuMs(row) };
       const before = samples.get(row.id);
       samples.set(row.id, now);
       if (before === undefined) return;

@@ -1,5 +1,6 @@
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
 import type { NetworkProvider } from "../ports/network.ts";
+import type { Observer } from "../ports/observer.ts";
 import type { Admission } from "./admission.ts";
 import type { DriverRegistry } from "./driver-registry.ts";
 import type { Faults } from "./faults.ts";
@@ -13,6 +14,7 @@ export interface MachineContext {
   readonly clock: Clock;
   readonly random: Randomness;
   readonly log: Log;
+  readonly observer: Observer;
   readonly limits: EnvironmentLimits;
   readonly faults: Faults;
   readonly admission: Admission;

@@ -62,6 +62,9 @@ export interface VmDriver {
   /** Memory and disk space that the host can give now. Rejects with `HOST_DAEMON_UNAVAILABLE` where it does not answer. */
   resources(): Promise<HostResources>;
 
+  /** What a machine takes of its host, by the host's own count; null where the driver has none. Rejects when there is no such machine. */
+  usage(machineId: MachineId): Promise<MachineUsage | null>;
+
   /** Null: there is nothing that machines are made of, or nothing that would change. */
   readonly images: VmImages | null;
 
@@ -200,6 +203,15 @@ export interface Removed {
   readonly sockets: number | null;
   readonly files: number | null;
   readonly uids: number | null;
+}
+
+/** Of all processes of a machine, its VMM's own included. */
+export interface MachineUsage {
+  /** Since it was made. */
+  readonly cpuMs: number;
+  readonly memoryBytes: number;
+  /** Processes and threads. */
+  readonly processes: number;
 }
 
 /** Null: there is no one host, or whoever places machines knows alone. Nothing is refused or reserved for it beforehand then. */

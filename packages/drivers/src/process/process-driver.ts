@@ -137,6 +137,8 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
     listDisks: () => Promise.resolve([]),
     leftovers: (ids) => searchLeftovers(directory, ids),
     resources: () => readHostSpace(directory),
+    // Programs leave the agent's process tree, and no cgroup holds them.
+    usage: () => Promise.resolve(null),
     images: null,
     snapshots: null,
   };

@@ -146,6 +146,10 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       overhead ??= (await daemon.overhead())[accelerator];
       return daemon.resources();
     },
+    async usage(machineId) {
+      const { cpuUsec, memoryBytes, pids } = await daemon.usage(machineId);
+      return { cpuMs: cpuUsec / 1000, memoryBytes, processes: pids };
+    },
     images: createQemuImages(daemon, image),
     snapshots: createQemuSnapshots({ daemon, image, accelerator, start, followed }),
   };

@@ -56,6 +56,22 @@ const CODES: Record<HostCode, ErrorCode> = {
   internal: "INTERNAL",
 };
 
+/** One call of the daemon that has ended. */
+export interface DaemonCall {
+  readonly verb: HostVerb;
+  readonly ms: number;
+  /** `ok`, the daemon's own code of its refusal, or `unavailable`. */
+  readonly outcome: "ok" | "unavailable" | HostCode;
+}
+
+export interface DaemonConnectionOptions {
+  readonly socketPath: string;
+  /** Is told of each call that has ended. */
+  readonly observe?: (call: DaemonCall) => void;
+  /** The request that the present work is done for; the daemon names it in its log. */
+  readonly requestId?: () => string | undefined;
+}
+
 interface Pending {
   resolve(value: Readonly<Record<string, unknown>>): void;
   reject(error: Error): void;
@@ -87,17 +103,32 @@ export function hostCodeOf(error: unknown): HostCode | null {
 
 /** One connection to microterm-host, made again when it is lost. Requests run at the same time and are matched by id. */
 export class DaemonConnection {
-  readonly #path: string;
+  readonly #options: DaemonConnectionOptions;
   #socket: Promise<Socket> | undefined;
   #pending = new Map<number, Pending>();
   #lastId = 0;
   #isClosed = false;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(options: DaemonConnectionOptions) {
+    this.#options = options;
   }
 
   async call<Verb extends HostVerb>(verb: Verb, args: Readonly<Record<string, unknown>>): Promise<HostAnswer<Verb>> {
+    const { observe } = this.#options;
+    if (observe === undefined) return this.#call(verb, args);
+    const began = performance.now();
+    const ended = (outcome: DaemonCall["outcome"]): void => observe({ verb, ms: performance.now() - began, outcome });
+    try {
+      const answer = await this.#call(verb, args);
+      ended("ok");
+      return answer;
+    } catch (error) {
+      ended(hostCodeOf(error) ?? "unavailable");
+      throw error;
+    }
+  }
+
+  async #call<Verb extends HostVerb>(verb: Verb, args: Readonly<Record<string, unknown>>): Promise<HostAnswer<Verb>> {
     let answer: Readonly<Record<string, unknown>>;
     try {
       answer = await this.#once(verb, args);
@@ -133,7 +164,8 @@ export class DaemonConnection {
       this.#pending.set(id, { resolve, reject });
     });
     socket.ref();
-    socket.write(`${JSON.stringify({ id, verb, args })}\n`);
+    const request = this.#options.requestId?.();
+    socket.write(`${JSON.stringify({ id, verb, args, ...(request === undefined ? {} : { request }) })}\n`);
     const timeoutMs = DEADLINES[verb];
     return withDeadline(answer, { timeoutMs }, () =>
       unavailable(`did not answer ${verb} within ${timeoutMs} ms`),
@@ -148,13 +180,13 @@ export class DaemonConnection {
     const until = Date.now() + RECONNECT_MS;
     for (;;) {
       try {
-        const socket = await connectUnix(this.#path, { timeoutMs: RECONNECT_MS });
+        const socket = await connectUnix(this.#options.socketPath, { timeoutMs: RECONNECT_MS });
         this.#listen(socket);
         return socket;
       } catch (error) {
         if (Date.now() >= until || this.#isClosed) {
           this.#socket = undefined;
-          throw unavailable(`cannot be reached at ${this.#path}`, error);
+          throw unavailable(`cannot be reached at ${this.#options.socketPath}`, error);
         }
         await pause(RECONNECT_STEP_MS);
       }

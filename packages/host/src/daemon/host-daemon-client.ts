@@ -1,5 +1,5 @@
 import type { HostAnswer } from "./daemon-answers.ts";
-import { DaemonConnection } from "./daemon-connection.ts";
+import { DaemonConnection, type DaemonConnectionOptions } from "./daemon-connection.ts";
 
 /**
  * Where a machine's memory comes from: `plain` boots, `template-source` boots a guest whose memory can become a
@@ -90,8 +90,8 @@ export interface HostDaemonClient {
 }
 
 /** Connects at the first call. */
-export function createHostDaemonClient(options: { readonly socketPath: string }): HostDaemonClient {
-  const connection = new DaemonConnection(options.socketPath);
+export function createHostDaemonClient(options: DaemonConnectionOptions): HostDaemonClient {
+  const connection = new DaemonConnection(options);
   return {
     socketPath: options.socketPath,
     hello: () => connection.call("hello", {}),

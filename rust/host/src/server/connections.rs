@@ -4,7 +4,7 @@ use crate::error::{Code, Failure, failure, note};
 use crate::server::clients::Client;
 use crate::server::daemon::Daemon;
 use crate::server::dispatch::dispatch;
-use crate::server::request::{self, LONGEST_LINE, Request};
+use crate::server::request::{self, LONGEST_LINE, Line, Origin, Request};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -151,10 +151,18 @@ fn serve(daemon: &Arc<Daemon>, client: &Arc<Client>, stream: &UnixStream) {
             return;
         }
         match request::parse(&text) {
-            (id, Err(refusal)) => answer(&line(id, Err(refusal))),
-            (id, Ok(request)) => start(daemon, client, &writer, &under_way, id, request),
+            Line { id, request: Err(refusal), .. } => answer(&line(id, Err(refusal))),
+            Line { id, origin, request: Ok(request) } => {
+                start(daemon, client, &writer, &under_way, Asked { id, origin, request });
+            }
         }
     }
+}
+
+struct Asked {
+    id: Option<u64>,
+    origin: Option<Origin>,
+    request: Request,
 }
 
 fn start(
@@ -162,14 +170,16 @@ fn start(
     client: &Arc<Client>,
     writer: &Arc<Mutex<UnixStream>>,
     under_way: &Arc<UnderWay>,
-    id: Option<u64>,
-    request: Request,
+    Asked { id, origin, request }: Asked,
 ) {
     under_way.enter();
     let (daemon, to, leaving) = (Arc::clone(daemon), Arc::clone(writer), Arc::clone(under_way));
     let (number, changing) = (client.number(), request.changes().then(|| Arc::clone(client)));
     let started = std::thread::Builder::new().name("verb".to_owned()).spawn(move || {
         let outcome = dispatch(&daemon, number, request);
+        if let (Err(why), Some(origin)) = (&outcome, &origin) {
+            note(format_args!("request {origin}: {why}"));
+        }
         drop(changing);
         send(&to, &line(id, outcome));
         leaving.leave();

@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from "../../machines/limits.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";
 import { createStartScheduler } from "../../machines/start-scheduler.ts";
 import { createPool } from "../../pool/pool.ts";
+import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
 import { createChanges } from "../state/changes.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -21,6 +22,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     clock,
     random,
     log,
+    observer: options.observer ?? NO_OBSERVER,
     limits,
     faults: options.faults ?? NO_FAULTS,
     admission: createAdmission(limits),

@@ -6,6 +6,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import { endedWithin } from "../../time/deadline.ts";
 import { recover } from "../recovery/recover.ts";
 import { agentOf } from "../running/guests.ts";
+import { cpuMsOf, totalUsage, usageOf } from "../running/usage.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { imageStatus, pruneImages } from "../state/images.ts";
 import { refusal } from "../state/refusal.ts";
@@ -76,7 +77,7 @@ function beginBackground(context: EnvironmentContext): void {
     canPause: (row: EnvironmentRow) => drivers.find(row.driver)?.snapshots != null,
     // What runs on a driver that is not there cannot be ended, and waits for a server that has it.
     listTimed: async () => (await rows.listTimed()).filter((row) => drivers.find(row.driver) !== null),
-    metrics: async (id: EnvironmentRow["id"]) => (await agentOf(context, id)).metrics(),
+    cpuMs: (row: EnvironmentRow) => cpuMsOf(context, row),
     end: (action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string) =>
       endInTime(context, action, row, reason),
     subscribe: (listener: () => void) => changes.subscribe(listener),
@@ -153,8 +154,11 @@ function createChangeActions(
 
 function createGuestAccess(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity"> {
+): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity" | "usage" | "totalUsage"> {
   return {
+    usage: async (actor, reference) =>
+      usageOf(context, await requireRow(context, { actor, action: "environment.read", reference })),
+    totalUsage: () => totalUsage(context),
     async agent(actor, reference, asked) {
       const action = asked?.action ?? "guest.use";
       const { id } = await requireRow(context, { actor, action, reference });

@@ -19,7 +19,9 @@ import type { Abortable } from "../../ports/abortable.ts";
 import type { Clock, Log, Randomness } from "../../ports/clock.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { NetworkProvider } from "../../ports/network.ts";
+import type { Observer } from "../../ports/observer.ts";
 import type { Storage } from "../../ports/repository.ts";
+import type { MachineUsage } from "../../ports/vm-driver.ts";
 import type { ChangeListener } from "../state/changes.ts";
 
 /**
@@ -104,6 +106,11 @@ export interface EnvironmentService {
   /** The same by id, for the server itself and for a caller that was allowed already. */
   agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
 
+  /** What its machine takes of its host now; null where its driver does not count that. Rejects with `ENVIRONMENT_STATE`. */
+  usage(actor: Actor, reference: string): Promise<MachineUsage | null>;
+  /** Of the machines of all running environments together, and how many were counted. */
+  totalUsage(): Promise<MachineUsage & { readonly machines: number }>;
+
   /** An environment was used, for its idle time-out. Cheap enough for every key. */
   noteActivity(id: EnvironmentId): void;
 
@@ -166,6 +173,7 @@ export interface EnvironmentServiceOptions {
   readonly clock: Clock;
   readonly random: Randomness;
   readonly log: Log;
+  readonly observer?: Observer;
   readonly limits?: Partial<EnvironmentLimits>;
   /** For creates that don't say. Null and 0: never. */
   readonly idleTimeoutSeconds?: number | null;

@@ -11,11 +11,13 @@ import type { NetworkAttachment } from "../../ports/network.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, MachineSpec } from "../../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../../time/deadline.ts";
+import type { Stopwatch } from "../../time/stopwatch.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { type LiveMachine, liveMachine } from "../state/live-machine.ts";
+import { reportStart } from "./report-start.ts";
 import { remarkOn, type StartNotes } from "./start-notes.ts";
 
 /** After an aborted start: how long the driver may take to give back what it had taken. */
@@ -35,6 +37,8 @@ export interface Attempt {
 }
 
 export interface Progress {
+  /** Of the whole start, over its attempts. */
+  readonly stopwatch: Stopwatch;
   step: BootStep;
   /** The driver's call under way: waited for before anything that it may have made is removed. */
   making: Promise<Machine> | null;
@@ -58,6 +62,7 @@ export async function attempt(
   const driver = context.drivers.of(row);
   const machineId = MachineId.parse(context.random.id(16));
   progress.step = FIRST_STEPS[method.kind];
+  progress.stopwatch.enter(progress.step);
   // In the row before anything bears it, so that whatever a crash leaves on the host has an owner to ask.
   const interruptions = row.interruptions + (notes.isInterrupted ? 1 : 0);
   const patch = { machineId, step: progress.step, interruptions, reason: remarkOn(notes) };
@@ -104,6 +109,7 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
   const enter = async (step: BootStep) => {
     signal.throwIfAborted();
     progress.step = step;
+    progress.stopwatch.enter(step);
     if (!(await rows.enterStep(row.id, step))) throw new Superseded();
     changed(context, row);
   };
@@ -125,6 +131,12 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
   watch(context, row, live);
   context.lifetimes.began(row.id);
   changed(context, row);
+  reportStart(context, row, {
+    method: method.kind,
+    machine: machineId,
+    outcome: "done",
+    stopwatch: progress.stopwatch,
+  });
 }
 
 interface Started {

@@ -5,10 +5,12 @@ import type { PooledMachine } from "../../pool/make.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { withDeadline } from "../../time/deadline.ts";
+import type { Stopwatch } from "../../time/stopwatch.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { liveMachine } from "../state/live-machine.ts";
+import { reportStart } from "./report-start.ts";
 
 /** A machine of the pool has nothing to do but to answer: one that takes longer is not worth waiting for. */
 const CLAIM_TIMEOUT_MS = 3_000;
@@ -34,10 +36,11 @@ export async function claim(
   context: EnvironmentContext,
   row: EnvironmentRow,
   pooled: PooledMachine,
-  signal: AbortSignal,
+  { stopwatch, signal }: { readonly stopwatch: Stopwatch; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const { rows, faults, clock } = context;
   const { machine, diskId } = pooled;
+  stopwatch.enter("claim");
   const named = await rows.transition(row.id, ["creating"], "creating", { machineId: machine.id, diskId });
   if (named === null) {
     await context.pool.discard(pooled, "its environment was removed");
@@ -76,5 +79,6 @@ export async function claim(
   context.scheduler.claimed(row.id);
   context.lifetimes.began(row.id);
   changed(context, row);
+  reportStart(context, row, { method: "claim", machine: machine.id, outcome: "done", stopwatch });
   return true;
 }

@@ -4,11 +4,13 @@ import { releaseMachine } from "../../machines/remove-machine.ts";
 import type { StartMethod } from "../../machines/start-method.ts";
 import { describeError } from "../../messages/messages.ts";
 import type { EnvironmentPatch, EnvironmentRow } from "../../ports/repository.ts";
+import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { attempt, type Progress, Superseded } from "./attempt.ts";
 import { claim } from "./claim.ts";
+import { reportStart } from "./report-start.ts";
 import type { StartNotes } from "./start-notes.ts";
 
 /** A daemon that died in the first attempt is back before the second. */
@@ -24,6 +26,8 @@ export interface StartOptions {
   readonly signal: AbortSignal;
 }
 
+type TimedStart = StartOptions & { readonly stopwatch: Stopwatch };
+
 /**
  * Brings a `creating` environment to `running`: claims a machine of the pool, or restores its size's template, or boots,
  * or resumes what was paused; with one visible second attempt. It ends in `failed`, or in `paused` where the snapshot is as
@@ -33,21 +37,23 @@ export interface StartOptions {
 export async function start(context: EnvironmentContext, row: EnvironmentRow, options: StartOptions): Promise<void> {
   const signal = AbortSignal.any([options.signal, context.closing.signal]);
   const leave = context.scheduler.enter();
+  const stopwatch = new Stopwatch(context.clock);
   try {
     if (options.isFresh && row.size !== null) {
       const { size, name } = row;
       for (let pooled = context.pool.take(size, name); pooled !== null; pooled = context.pool.take(size, name)) {
-        if (await claim(context, row, pooled, signal)) return;
+        if (await claim(context, row, pooled, { stopwatch, signal })) return;
       }
     }
-    await startInTurn(context, row, { ...options, signal });
+    await startInTurn(context, row, { ...options, stopwatch, signal });
   } finally {
     leave();
   }
 }
 
 /** Restores want all of a CPU each: too many at once only slow each other down. */
-async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, options: StartOptions): Promise<void> {
+async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, options: TimedStart): Promise<void> {
+  options.stopwatch.enter("wait");
   // Another start of it may have ended while this one waited for its turn.
   if ((await context.rows.get(row.id))?.state !== "creating") return;
   let endTurn = () => {};
@@ -72,14 +78,14 @@ async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, opt
 async function startTwice(
   context: EnvironmentContext,
   row: EnvironmentRow,
-  options: StartOptions,
+  options: TimedStart,
   endTurn: () => void,
 ): Promise<void> {
-  const { isFresh, isInterrupted, signal } = options;
+  const { isFresh, isInterrupted, stopwatch, signal } = options;
   let { method, remark } = methodFor(context, row, isFresh);
   let retry: string | null = null;
   for (let isFirst = true; ; isFirst = false) {
-    const progress: Progress = { step: "disk", making: null, hasRun: false };
+    const progress: Progress = { stopwatch, step: "disk", making: null, hasRun: false };
     const notes: StartNotes = { isInterrupted, retry, remark };
     try {
       if (!isFirst || row.machineId !== null) await removeEarlier(context, row);
@@ -87,11 +93,17 @@ async function startTwice(
     } catch (error) {
       if (signal.aborted || error instanceof Superseded) return;
       const reason = describeError(error);
+      const failed = (): void =>
+        reportStart(context, row, { method: method.kind, machine: null, outcome: "failed", stopwatch });
       const isCorrupt = error instanceof PlatformError && error.code === "SNAPSHOT_CORRUPT";
       if (method.kind === "resume" && (isCorrupt || progress.hasRun)) {
+        failed();
         return fail(context, row, `it could not be resumed: ${reason}; 'start' boots it with its disk`);
       }
-      if (retry !== null || !isWorthRetrying(error)) return giveUp(context, row, method, reason);
+      if (retry !== null || !isWorthRetrying(error)) {
+        failed();
+        return giveUp(context, row, method, reason);
+      }
       context.log.warn("a start failed and is tried once more", { environment: row.id, method: method.kind, reason });
       if (method.kind === "restore") {
         if (isCorrupt) await context.templates.broken(method.size, method.template, reason);

@@ -3,6 +3,7 @@ import { removeMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/messages.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Removed } from "../../ports/vm-driver.ts";
+import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { pruneImages } from "../state/images.ts";
@@ -80,6 +81,8 @@ async function receiptOf(context: EnvironmentContext, row: EnvironmentRow): Prom
 /** From a row in `destroying` to the receipt. */
 async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
   const { rows, faults, clock } = context;
+  const stopwatch = new Stopwatch(clock);
+  stopwatch.enter("machine");
   const driver = context.drivers.of(row);
   const live = context.live.get(row.id);
   context.live.delete(row.id);
@@ -95,12 +98,15 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
     counts.push(await removeMachine(context, driver, { id, held: live?.machine.id === id ? live.machine : null }));
   }
   faults.hit("destroy.machine");
+  stopwatch.enter("network");
   for (const id of machines) await context.network.detach(id);
   faults.hit("destroy.network");
+  stopwatch.enter("disk");
   let disk = await driver.removeDisk(row.diskId);
   const saved = row.snapshotId === null ? null : await driver.snapshots?.removeSnapshot(row.snapshotId);
   if (saved != null) disk = { files: disk.files + saved.files, bytes: disk.bytes + saved.bytes };
   faults.hit("destroy.disk");
+  stopwatch.enter("scan");
 
   const ids = [...new Set([...machines, row.id, row.diskId, ...(row.snapshotId === null ? [] : [row.snapshotId])])];
   let left = await driver.leftovers(ids);
@@ -134,6 +140,9 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
   context.consoles.delete(row.id);
   context.lifetimes.forget(row.id);
   context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });
+  const ended = { operation: "destroy", environment: row.id, machine: row.machineId, method: null } as const;
+  const outcome = left.length === 0 ? "done" : "failed";
+  context.observer.operationEnded({ ...ended, outcome, ...stopwatch.read() });
   // Read back: where another process finished first, its receipt is the one.
   return receiptOf(context, row);
 }

@@ -5,6 +5,7 @@ import { describeError } from "../../messages/messages.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, VmSnapshots } from "../../ports/vm-driver.ts";
 import { withDeadline } from "../../time/deadline.ts";
+import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
@@ -33,11 +34,18 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   if (live === undefined || signal.aborted) return;
   // From here on no call goes to its agent: what a guest is told while it is frozen would time out.
   live.isReady = false;
+  const stopwatch = new Stopwatch(context.clock);
+  const report = (outcome: "done" | "failed"): void => {
+    const ended = { operation: "pause", environment: row.id, machine: row.machineId, method: null, outcome } as const;
+    context.observer.operationEnded({ ...ended, ...stopwatch.read() });
+  };
+  stopwatch.enter("save");
   try {
     await snapshots.pause(row.machineId, row.snapshotId);
   } catch (error) {
     const why = describeError(error);
     log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
+    report("failed");
     live.isReady = true;
     if (signal.aborted) return;
     if (await cancelPause(context, row)) context.lifetimes.pauseFailed(row, why);
@@ -50,7 +58,9 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   if (signal.aborted || context.closing.signal.aborted) return;
   await keepConsole(context, row.id, live);
   context.live.delete(row.id);
+  stopwatch.enter("machine");
   await retryUntilDone(context, signal, "pausing an environment", () => completePause(context, row, live.machine));
+  report("done");
 }
 
 /** Its memory is saved: notes that, or drops it where a stop was asked for meanwhile, and removes its machine. */

@@ -1,5 +1,6 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import { releaseMachine } from "../../machines/remove-machine.ts";
+import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -15,6 +16,8 @@ export async function stop(context: EnvironmentContext, id: EnvironmentId, signa
   const row = await rows.get(id);
   if (row?.state !== "running") return;
   const driver = context.drivers.of(row);
+  const stopwatch = new Stopwatch(context.clock);
+  stopwatch.enter("power-off");
   const live = context.live.get(id);
   if (live !== undefined) {
     if (driver.capabilities.supportsPowerOff) await powerOff(context, live.machine, signal);
@@ -23,11 +26,14 @@ export async function stop(context: EnvironmentContext, id: EnvironmentId, signa
     context.live.delete(id);
   }
   faults.hit("stop.poweroff");
+  stopwatch.enter("machine");
   await retryUntilDone(context, signal, "stopping an environment", async () => {
     if (row.machineId !== null) await releaseMachine(context, driver, { id: row.machineId, held: live?.machine });
     faults.hit("stop.machine");
     await rows.transition(id, ["running"], "stopped", { ...AT_REST, machineId: null, snapshotId: null });
     faults.hit("stop.stopped");
     changed(context, row);
+    const ended = { operation: "stop", machine: row.machineId, method: null, outcome: "done" } as const;
+    context.observer.operationEnded({ ...ended, environment: id, ...stopwatch.read() });
   });
 }

@@ -71,6 +71,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     machines,
     name: options.name ?? "recording",
     capabilities,
+    usage: async () => null,
     boot: async (spec) => start("boot", spec),
     list: async () =>
       [...alive].map(([machineId, { environmentId }]) => ({

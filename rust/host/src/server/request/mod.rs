@@ -27,6 +27,38 @@ struct Envelope<'a> {
     verb: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     args: &'a RawValue,
+    #[serde(default, borrow)]
+    request: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// The caller's id of what it is doing, under which its own log has more: 1 to 32 of a-z and 0-9.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if (1..=32).contains(&text.len()) && is_plain {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(failure(Code::BadRequest, "a request's own id is 1 to 32 of a-z and 0-9"))
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One line that was read.
+pub struct Line {
+    /// Known even when the rest is refused, so that the answer finds its question; `None` when the line is not an
+    /// envelope at all.
+    pub id: Option<u64>,
+    pub origin: Option<Origin>,
+    /// Refused with `bad-request` and what was wrong.
+    pub request: Result<Request, Failure>,
 }
 
 #[derive(Deserialize)]
@@ -104,17 +136,21 @@ fn within(what: &str, value: u64, range: std::ops::RangeInclusive<u64>) -> Resul
     Err(failure(Code::BadRequest, format!("{what} is {value}, and must be {} to {}", range.start(), range.end())))
 }
 
-/// Reads one line. The id is known even when the rest is refused, so that the answer finds its question; it is
-/// `None` when the line is not an envelope at all.
-///
-/// # Errors
-/// `bad-request` with what was wrong.
-pub fn parse(line: &[u8]) -> (Option<u64>, Result<Request, Failure>) {
+/// Reads one line.
+#[must_use]
+pub fn parse(line: &[u8]) -> Line {
     let envelope: Envelope<'_> = match serde_json::from_slice(line) {
         Ok(envelope) => envelope,
-        Err(error) => return (None, Err(failure(Code::BadRequest, format!("not a request: {error}")))),
+        Err(error) => {
+            let request = Err(failure(Code::BadRequest, format!("not a request: {error}")));
+            return Line { id: None, origin: None, request };
+        }
     };
-    (Some(envelope.id), verb(&envelope.verb, envelope.args))
+    let id = Some(envelope.id);
+    match envelope.request.as_deref().map(Origin::parse).transpose() {
+        Ok(origin) => Line { id, origin, request: verb(&envelope.verb, envelope.args) },
+        Err(refusal) => Line { id, origin: None, request: Err(refusal) },
+    }
 }
 
 fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {

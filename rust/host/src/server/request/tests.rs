@@ -2,11 +2,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn ok(line: &str) -> Request {
-    parse(line.as_bytes()).1.unwrap_or_else(|failure| panic!("{line}: {failure}"))
+    parse(line.as_bytes()).request.unwrap_or_else(|failure| panic!("{line}: {failure}"))
 }
 
 fn refused(line: &str) -> String {
-    let failure = parse(line.as_bytes()).1.expect_err(line);
+    let failure = parse(line.as_bytes()).request.expect_err(line);
     assert_eq!(failure.code, Code::BadRequest, "{line}");
     failure.message
 }
@@ -119,8 +119,8 @@ fn memory_is_one_of_four_kinds_and_a_boot_needs_a_magic() {
 
 #[test]
 fn a_refused_request_keeps_its_id() {
-    assert_eq!(parse(br#"{"id":7,"verb":"nope","args":{}}"#).0, Some(7));
-    assert_eq!(parse(b"nonsense").0, None);
+    assert_eq!(parse(br#"{"id":7,"verb":"nope","args":{}}"#).id, Some(7));
+    assert_eq!(parse(b"nonsense").id, None);
 }
 
 proptest! {
@@ -133,9 +133,20 @@ proptest! {
     fn no_mutation_of_a_launch_panics_or_names_a_path(at in 0usize..200, byte in any::<u8>()) {
         let mut line = format!(r#"{{"id":1,"verb":"machine.launch","args":{LAUNCH}}}"#).into_bytes();
         if let Some(slot) = line.get_mut(at) { *slot = byte; }
-        if let (_, Ok(Request::MachineLaunch(launch))) = parse(&line) {
+        if let Ok(Request::MachineLaunch(launch)) = parse(&line).request {
             prop_assert!(!launch.machine_id.as_str().contains(['/', '.', '\0']));
             prop_assert!(!launch.image.as_str().contains(['/', '.', '\0']));
         }
+    }
+}
+
+#[test]
+fn a_caller_may_name_its_own_request() {
+    let origin = |line: &str| parse(line.as_bytes()).origin.map(|origin| origin.to_string());
+    assert_eq!(origin(r#"{"id":1,"verb":"list","args":{},"request":"abc123"}"#), Some("abc123".to_owned()));
+    assert_eq!(origin(r#"{"id":1,"verb":"list","args":{}}"#), None);
+    for wrong in ["", "A", "a b", "a\\n", "a23456789012345678901234567890123"] {
+        let line = format!(r#"{{"id":1,"verb":"list","args":{{}},"request":"{wrong}"}}"#);
+        assert!(parse(line.as_bytes()).request.is_err(), "{wrong}");
     }
 }
