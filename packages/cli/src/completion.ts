@@ -26,6 +26,8 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--driver",
       "--pool",
       "--scrollback",
+      "--log-level",
+      "--metrics",
       "--idle-timeout",
       "--ttl",
       "--yes",

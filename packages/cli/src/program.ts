@@ -43,6 +43,11 @@ export function createProgram(): Command {
   verb(program, "inspect", "print all about environments, as a JSON array")
     .argument("<name...>")
     .action(async (names, options) => (await import("./verbs/inspect.ts")).inspect(names, options));
+  verb(program, "top", "show what running environments use, until Ctrl-C")
+    .argument("[name...]")
+    .option("--once", "print it once, as where the output is no terminal")
+    .addOption(output("json"))
+    .action(async (names, options) => (await import("./verbs/top.ts")).top(names, options));
   verb(program, "exec", "run a command, with its streams and its exit code")
     .usage("[options] NAME [--] COMMAND [ARGUMENT...]")
     .argument("<name>")

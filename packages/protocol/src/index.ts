@@ -9,3 +9,4 @@ export * from "./ids.ts";
 export * from "./printable-json.ts";
 export * from "./problem.ts";
 export * from "./recording.ts";
+export * from "./usage.ts";

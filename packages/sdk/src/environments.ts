@@ -5,6 +5,7 @@ import {
   ERRORS,
   Receipt,
   type UpdateEnvironment,
+  Usage,
 } from "@microterm/protocol";
 import { z } from "zod";
 import { realTiming, type Timing } from "./backoff.ts";
@@ -48,7 +49,8 @@ export interface Environments {
   ): Promise<Environment | null>;
   /** The serial console, as bytes; `follow` goes on with what comes. */
   logs(environment: string, options?: { readonly follow?: boolean; readonly signal?: AbortSignal }): Promise<Response>;
-  metrics(environment: string): Promise<Record<string, unknown>>;
+  /** What a running one uses now. @throws RequestError ENVIRONMENT_STATE for others. */
+  metrics(environment: string): Promise<Usage>;
 }
 
 export function environmentPath(environment: string): string {
@@ -80,7 +82,7 @@ export function createEnvironments(transport: Transport): Environments {
         query: { follow: options.follow === true ? 1 : undefined },
         signal: options.signal,
       }),
-    metrics: (environment) => transport.json(z.record(z.string(), z.unknown()), `${path(environment)}/metrics`),
+    metrics: (environment) => transport.json(Usage, `${path(environment)}/metrics`),
   };
 }
 

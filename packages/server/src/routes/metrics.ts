@@ -1,19 +1,7 @@
-import { z } from "zod";
+import { Usage } from "@microterm/protocol";
 import { requestSignal } from "../http/request-signal.ts";
 import type { App, Services } from "../services.ts";
 import { EnvironmentParams, problems } from "./schemas.ts";
-
-/** As the guest tells it: docs/reference/agent-protocol.md, `GET /v1/metrics`. */
-const Metrics = z.strictObject({
-  guest: z.strictObject({
-    uptimeMs: z.number(),
-    cpu: z.strictObject({ userMs: z.number(), systemMs: z.number(), idleMs: z.number() }),
-    memory: z.strictObject({ totalKib: z.number(), availableKib: z.number() }),
-    disk: z.strictObject({ totalKib: z.number(), freeKib: z.number() }),
-    processes: z.number(),
-    load1: z.number(),
-  }),
-});
 
 export function metricsRoutes(app: App, { environments }: Services): void {
   app.get(
@@ -21,9 +9,9 @@ export function metricsRoutes(app: App, { environments }: Services): void {
     {
       schema: {
         tags: ["environments"],
-        summary: "What the guest uses, by its own account",
+        summary: "What it uses: by the guest's own account, and by the host's",
         params: EnvironmentParams,
-        response: { 200: Metrics, ...problems },
+        response: { 200: Usage, ...problems },
       },
     },
     async (request, reply) => {
@@ -31,7 +19,11 @@ export function metricsRoutes(app: App, { environments }: Services): void {
         action: "environment.read",
         isUse: false,
       });
-      return { guest: await agent.metrics({ signal: requestSignal(reply) }) };
+      const [guest, host] = await Promise.all([
+        agent.metrics({ signal: requestSignal(reply) }),
+        environments.usage(request.identity.actor, request.params.env),
+      ]);
+      return { guest, host };
     },
   );
 }
