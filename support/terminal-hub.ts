@@ -27,6 +27,7 @@ export async function serveTerminal(
   const folder = await makeTempFolder();
   const models = createModelHost({ error: (fields, message) => console.error(message, fields) });
   const hub = await TerminalHub.open({
+    totals: { clients: 0, outputBytes: 0, inputBytes: 0 },
     scrollback: 1000,
     terminal,
     agent,

@@ -183,6 +183,7 @@ async function opened(models: ModelHost, path: string, agent: HubSource["agent"]
   const over = Promise.withResolvers<void>();
   const faults: unknown[] = [];
   const hub = await TerminalHub.open({
+    totals: { clients: 0, outputBytes: 0, inputBytes: 0 },
     scrollback: 1000,
     terminal,
     agent,

@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../../support/temp-folder.ts";
 import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
+import { NO_METERS } from "./telemetry/meters.ts";
 
 const OWNER = OwnerId.parse("annannann");
 
@@ -11,7 +12,10 @@ it("a server has the drivers that its environments run on, beside the one it was
   const { path, remove } = await makeTempFolder();
   onTestFinished(remove);
   const start = async (...driver: string[]) => {
-    const adapters = await compose(readConfig(["--data", path, "--driver", ...driver], {}), path, silentLog);
+    const adapters = await compose(readConfig(["--data", path, "--driver", ...driver], {}), path, {
+      log: silentLog,
+      meters: NO_METERS,
+    });
     onTestFinished(() => adapters.storage.close());
     return adapters;
   };

@@ -14,12 +14,20 @@ import { createLoopbackNetwork } from "@microterm/networks";
 import { acquireServerLock, createSqliteStorage, type ServerLock } from "@microterm/storage";
 import type { Config, DriverConfig } from "./config.ts";
 import { openKnownDrivers } from "./process/known-drivers.ts";
+import type { Meters } from "./telemetry/meters.ts";
+import { currentRequestId } from "./telemetry/request-context.ts";
 
 /** What core needs of the world outside. */
 export interface Adapters {
   readonly storage: Storage;
   readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
+}
+
+/** Where adapters report what they do. */
+export interface Reporting {
+  readonly log: Log;
+  readonly meters: Meters;
 }
 
 /** Makes this process the only server on a data folder, or throws ENVIRONMENT_STATE. */
@@ -31,15 +39,14 @@ export function lockData(folder: string): ServerLock {
 }
 
 /** The one place that picks adapters. `folder` is the server's own, below the data folder. */
-export async function compose(config: Config, folder: string, log: Log): Promise<Adapters> {
+export async function compose(config: Config, folder: string, { log, meters }: Reporting): Promise<Adapters> {
   const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
-  const drivers = await createDrivers(config, { folder, log, storage });
+  const drivers = await createDrivers(config, { folder, log, meters, storage });
   return { storage, drivers, network: createLoopbackNetwork() };
 }
 
-interface Place {
+interface Place extends Reporting {
   readonly folder: string;
-  readonly log: Log;
   readonly storage: Storage;
 }
 
@@ -62,7 +69,7 @@ async function createDrivers(config: Config, place: Place): Promise<DriverRegist
   return createDriverRegistry({ default: createDriver(config, config.data, place), others, absent });
 }
 
-function createDriver(config: DriverConfig, data: string, { folder, log }: Place): VmDriver {
+function createDriver(config: DriverConfig, data: string, { folder, log, meters }: Place): VmDriver {
   switch (config.driver) {
     case "process": {
       const directory = join(folder, "process");
@@ -71,7 +78,11 @@ function createDriver(config: DriverConfig, data: string, { folder, log }: Place
     }
     case "qemu":
       return createQemuDriver({
-        daemon: createHostDaemonClient({ socketPath: join(data, "host/run/host.sock") }),
+        daemon: createHostDaemonClient({
+          socketPath: join(data, "host/run/host.sock"),
+          observe: (call) => meters.daemonCalled(call),
+          requestId: currentRequestId,
+        }),
         machinesDir: join(data, "host/machines"),
         image: config.image,
         accelerator: config.accelerator,

@@ -6,6 +6,7 @@ import { Accelerator, LONGEST_SECONDS } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { z } from "zod";
 import { ALLOWED_HOST } from "./http/addresses.ts";
+import { LOG_LEVELS } from "./telemetry/log-levels.ts";
 import { defaultDataFolder } from "./up/paths.ts";
 
 const absolute = z.string().refine(isAbsolute, "must be an absolute path");
@@ -41,6 +42,9 @@ const shared = {
   web: absolute.default(resolve(import.meta.dirname, "../../web/dist")),
   /** `file` is DATA/server/server.log. */
   log: z.enum(["file", "stdout"]).default("file"),
+  logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
+  /** A port on 127.0.0.1 for `GET /metrics`; none when it is left out. */
+  metrics: port.optional(),
   /** Machines of the default size that wait to be claimed, where the driver has snapshots. */
   pool: number(100).default(0),
   /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */

@@ -21,6 +21,10 @@ import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
 import { recover } from "./process/recovery.ts";
 import { systemClock, systemRandomness } from "./process/system-clock.ts";
+import { NO_METERS } from "./telemetry/meters.ts";
+import { listenForMetrics } from "./telemetry/metrics-listener.ts";
+import { createObserver } from "./telemetry/operation-log.ts";
+import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs } from "./terminal/hub/hubs.ts";
 import { VERSION } from "./version.ts";
@@ -51,7 +55,10 @@ export async function serve(config: Config): Promise<RunningServer> {
   const lock = lockFolder(folder);
   const log = createLogger(config, folder);
   exitOnBugs(log);
-  const adapters = await compose(config, folder, coreLog(log));
+  const prometheus =
+    config.metrics === undefined ? null : (await import("./telemetry/prometheus.ts")).createPrometheus();
+  const meters = prometheus?.meters ?? NO_METERS;
+  const adapters = await compose(config, folder, { log: coreLog(log), meters });
   const { storage, drivers, network } = adapters;
   const core = { storage, clock: systemClock, random: systemRandomness };
   const credentials = createCredentialService({
@@ -62,6 +69,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...core,
     ...adapters,
     log: coreLog(log),
+    observer: createObserver(log, meters),
     pool: config.pool,
     templates: config.templates ?? config.pool > 0,
     idleTimeoutSeconds: config.idleTimeout,
@@ -101,8 +109,16 @@ export async function serve(config: Config): Promise<RunningServer> {
   await listen(app, config.port);
   port = (app.server.address() as AddressInfo).port;
   const url = `http://${LISTEN_ADDRESS}:${port}`;
+  prometheus?.watch(services);
+  const metrics =
+    prometheus === null
+      ? null
+      : await listenForMetrics(prometheus, { host: LISTEN_ADDRESS, port: config.metrics ?? 0 });
   const whereabouts = join(folder, "server.json");
-  writeFileAtomic(whereabouts, JSON.stringify({ url, pid: process.pid, startedAt: new Date().toISOString() }));
+  writeFileAtomic(
+    whereabouts,
+    JSON.stringify({ url, pid: process.pid, startedAt: new Date().toISOString(), metricsPort: metrics?.port }),
+  );
   log.info({ url, driver: drivers.default.name, version: VERSION }, "listening");
   const stopping = new AbortController();
   const recovering = recover(environments, services.readiness, { log, signal: stopping.signal });
@@ -116,6 +132,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       log.info("stopping");
       stopping.abort();
       clearInterval(sweeper);
+      metrics?.close();
       services.connections.closeAll(CLOSE.serverShutdown, "the server is shutting down");
       const deadline = Date.now() + GOODBYE_MS;
       while (services.connections.size > 0 && Date.now() < deadline) await systemClock.sleep(10);
@@ -154,7 +171,11 @@ async function listen(app: Awaited<ReturnType<typeof createApp>>, port: number):
 
 function createLogger(config: Config, folder: string): pino.Logger {
   const destination = config.log === "stdout" ? process.stdout : createLogFile(join(folder, "server.log"));
-  return pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const mixin = () => {
+    const request = currentRequestId();
+    return request === undefined ? {} : { request };
+  };
+  return pino({ base: null, level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, mixin }, destination);
 }
 
 /** Crash-only: a process in an unforeseen state is not to be trusted; the next start repairs what it left. */

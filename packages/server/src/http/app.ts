@@ -7,6 +7,7 @@ import type { Identity } from "../auth/authenticator.ts";
 import { systemRandomness } from "../process/system-clock.ts";
 import { registerRoutes } from "../routes/index.ts";
 import type { App, Services } from "../services.ts";
+import { observeRequests } from "../telemetry/request-log.ts";
 import { PROBLEM_TYPE, problemOf, toPlatformError } from "./problem.ts";
 import { problemPage, wantsPage } from "./problem-page.ts";
 import { SECURITY_HEADERS } from "./security-headers.ts";
@@ -42,9 +43,11 @@ export interface AppOptions {
 export async function createApp({ services, log, beforeRoutes }: AppOptions): Promise<App> {
   const app: App = Fastify({
     loggerInstance: log,
-    // A line for each request would tell little; faults are logged where they are met.
+    // observeRequests has one line for each.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => systemRandomness.id(12),
+    // The log adds the request's id to every line.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: JSON_LIMIT_BYTES,
     forceCloseConnections: true,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -61,6 +64,7 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(sendProblem);
   app.decorateRequest("identity", null as unknown as Identity);
+  observeRequests(app);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     services.addresses.checkHost(request.raw);

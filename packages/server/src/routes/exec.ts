@@ -10,6 +10,7 @@ import {
 import { z } from "zod";
 import { requestSignal } from "../http/request-signal.ts";
 import type { App, Services } from "../services.ts";
+import { type ExecOutcome, logExec } from "../telemetry/exec-log.ts";
 import { EnvironmentParams, problems } from "./schemas.ts";
 
 /** Of each stream. What a program prints beyond it is read, so that it can end, and dropped. */
@@ -57,7 +58,16 @@ export function execRoutes(app: App, { environments }: Services): void {
       const id = await environments.locate(actor, request.params.env, "guest.use");
       const agent = await environments.agent(actor, id);
       // What ran until now was a use until now, however little it computed.
-      return runToEnd(agent, request.body, requestSignal(reply)).finally(() => environments.noteActivity(id));
+      const began = performance.now();
+      let outcome: ExecOutcome = "disconnected";
+      try {
+        const result = await runToEnd(agent, request.body, requestSignal(reply));
+        outcome = "failure" in result ? "not-started" : result.timedOut ? "timed-out" : "exited";
+        return result;
+      } finally {
+        environments.noteActivity(id);
+        logExec(request.log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began });
+      }
     },
   );
 }

@@ -40,6 +40,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
       });
       const { cookie, key } = cookieAndKey(secret);
       setCookie(reply, addresses.cookieName(), cookie, credential.expiresAt);
+      request.log.info({ actor: credential.owner }, "sign-in");
       return { owner: credential.owner, version, key };
     },
   );

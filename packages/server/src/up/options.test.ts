@@ -21,6 +21,13 @@ describe("the options of up", () => {
     expect(options).toMatchObject({ pool: 0, idleTimeout: 1800, ttl: 28_800 });
     expect(() => readUpOptions(["--pool", "many"])).toThrow("--pool many");
     expect(readUpOptions(["--scrollback", "0"]).scrollback).toBe(0);
+    expect(readUpOptions([])).toMatchObject({ logLevel: "info", metrics: null });
+    expect(readUpOptions(["--log-level", "debug", "--metrics", "7690"])).toMatchObject({
+      logLevel: "debug",
+      metrics: 7690,
+    });
+    expect(() => readUpOptions(["--log-level", "loud"])).toThrow("--log-level loud is none of trace, debug");
+    expect(() => readUpOptions(["--metrics", "70000"])).toThrow("--metrics 70000");
     expect(() => readUpOptions(["--scrollback", "10001"])).toThrow("--scrollback 10001 is not a number of rows");
     expect(() => readUpOptions(["--ttl", "8"])).toThrow("--ttl 8");
     expect(() => readUpOptions(["--idle-timeout", "9999d"])).toThrow("--idle-timeout 9999d");

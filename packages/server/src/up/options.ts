@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { ALLOWED_HOST } from "../http/addresses.ts";
+import { LOG_LEVELS } from "../telemetry/log-levels.ts";
 import { defaultDataFolder } from "./paths.ts";
 import { SetupError } from "./progress.ts";
 
@@ -19,6 +20,9 @@ export interface UpOptions {
   readonly ttl: number;
   /** Rows of output that a terminal keeps above its screen. */
   readonly scrollback: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** Where `GET /metrics` listens on 127.0.0.1; null: nowhere. */
+  readonly metrics: number | null;
 }
 
 export interface DownOptions {
@@ -50,11 +54,18 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     "idle-timeout": { type: "string" },
     ttl: { type: "string" },
     scrollback: { type: "string" },
+    "log-level": { type: "string" },
+    metrics: { type: "string" },
     yes: { type: "boolean", short: "y" },
   });
-  const port = values.port === undefined ? DEFAULT_PORT : Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new SetupError(`--port ${values.port} is not a number from 0 to 65535`, "./microterm up --port 7682");
+  const port = portOf("--port", values.port, 7682) ?? DEFAULT_PORT;
+  const metrics = portOf("--metrics", values.metrics, 7690) ?? null;
+  const logLevel = LOG_LEVELS.find((level) => level === (values["log-level"] ?? "info"));
+  if (logLevel === undefined) {
+    throw new SetupError(
+      `--log-level ${values["log-level"]} is none of ${LOG_LEVELS.join(", ")}`,
+      "./microterm up --log-level info",
+    );
   }
   const driver = values.driver ?? "auto";
   if (driver !== "auto" && driver !== "qemu" && driver !== "process") {
@@ -85,12 +96,20 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     allowHost,
     pool,
     scrollback: Number(scrollback),
+    logLevel,
+    metrics,
     idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
     ttl: seconds("--ttl", values.ttl),
     data: String(values.data ?? defaultDataFolder()),
     // `process` gives no isolation at all: it is never chosen, only asked for.
     driver: driver === "auto" ? "qemu" : driver,
   };
+}
+
+function portOf(option: string, text: string | undefined, example: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new SetupError(`${option} ${text} is not a number from 0 to 65535`, `./microterm up ${option} ${example}`);
 }
 
 function seconds(option: string, text = "0"): number {

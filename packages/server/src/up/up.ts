@@ -67,7 +67,8 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
-    ...["--build", build],
+    ...["--build", build, "--log-level", options.logLevel],
+    ...(options.metrics === null ? [] : ["--metrics", String(options.metrics)]),
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];
   rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -22,6 +23,9 @@ import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../
 import { systemRandomness } from "../../process/system-clock.ts";
 import { EnvironmentParams } from "../../routes/schemas.ts";
 import type { Services } from "../../services.ts";
+import { type ExecOutcome, logExec } from "../../telemetry/exec-log.ts";
+import { runInRequest } from "../../telemetry/request-context.ts";
+import { logRequest } from "../../telemetry/request-log.ts";
 import { ExecSession } from "../guest/exec-session.ts";
 import { ClientSocket } from "./client-socket.ts";
 import { HubClient } from "./hub-client.ts";
@@ -50,6 +54,8 @@ type Session = (client: ClientSocket) => void;
 
 interface Opened {
   readonly identity: Identity;
+  /** Its pattern, for the log. */
+  readonly route: string;
   readonly webSockets: WebSocketServer;
   readonly session: Session;
 }
@@ -71,16 +77,31 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     const attach = ATTACH.exec(url.pathname);
     if (attach) {
       requireProtocol(request, TERMINAL_SUBPROTOCOL);
-      return { identity, webSockets: terminals, session: await openAttachment(identity, url, attach) };
+      return {
+        identity,
+        route: "/v1/environments/:env/terminals/:terminal/attach",
+        webSockets: terminals,
+        session: await openAttachment(identity, url, attach),
+      };
     }
     const exec = EXEC.exec(url.pathname);
     if (exec) {
       requireProtocol(request, EXEC_SUBPROTOCOL);
-      return { identity, webSockets: execs, session: await openExec(identity, exec) };
+      return {
+        identity,
+        route: "/v1/environments/:env/exec",
+        webSockets: execs,
+        session: await openExec(identity, exec),
+      };
     }
     if (url.pathname === EVENTS) {
       requireProtocol(request, EVENTS_SUBPROTOCOL);
-      return { identity, webSockets: events, session: (client) => serveEvents(client, identity, services, log) };
+      return {
+        identity,
+        route: EVENTS,
+        webSockets: events,
+        session: (client) => serveEvents(client, identity, services, log),
+      };
     }
     throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
   }
@@ -126,25 +147,42 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     const id = await services.environments.locate(actor, env, "guest.use");
     const agent = () => services.environments.agentOf(id);
     await agent();
+    const began = performance.now();
+    // Sockets' events come outside of any request.
+    const inRequest = AsyncLocalStorage.snapshot();
+    const ended = (outcome: ExecOutcome): void =>
+      inRequest(() => logExec(log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began }));
     return (client) => {
-      new ExecSession({ client, agent });
+      new ExecSession({ client, agent, ended });
     };
   }
 
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const onError = () => socket.destroy();
     socket.on("error", onError);
-    open(request).then(
-      ({ identity, webSockets, session }) => {
-        if (socket.destroyed) return;
-        socket.off("error", onError);
-        webSockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-          const transport = socket as Socket;
-          session(new ClientSocket({ socket: webSocket, transport, identity, connections: services.connections }));
-        });
-      },
-      (error: unknown) => refuse(socket, error, log),
-    );
+    const id = systemRandomness.id(12);
+    const began = performance.now();
+    const answered = (route: string | null, status: number, actor: string | null): void =>
+      logRequest(log, { method: "GET", route, status, ms: performance.now() - began, actor });
+    const upgrade = () =>
+      open(request).then(
+        ({ identity, webSockets, route, session }) => {
+          if (socket.destroyed) return;
+          socket.off("error", onError);
+          answered(route, 101, identity.actor.id);
+          webSockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
+            const transport = socket as Socket;
+            session(new ClientSocket({ socket: webSocket, transport, identity, connections: services.connections }));
+          });
+        },
+        (thrown: unknown) => {
+          const error = toPlatformError(thrown);
+          if (error.code === "INTERNAL") log.error({ err: error.cause }, "upgrade failed");
+          answered(null, ERRORS[error.code].status, null);
+          refuse(socket, error, id);
+        },
+      );
+    void runInRequest(id, upgrade);
   });
 }
 
@@ -173,10 +211,7 @@ function decode(part: string | undefined): string {
   }
 }
 
-function refuse(socket: Duplex, thrown: unknown, log: FastifyBaseLogger): void {
-  const error = toPlatformError(thrown);
-  const id = systemRandomness.id(12);
-  if (error.code === "INTERNAL") log.error({ err: error.cause, reqId: id }, "upgrade failed");
+function refuse(socket: Duplex, error: PlatformError, id: string): void {
   const body = JSON.stringify(problemOf(error, id));
   const { status } = ERRORS[error.code];
   const head = [

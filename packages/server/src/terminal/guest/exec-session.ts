@@ -11,6 +11,7 @@ import {
 } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
 import { parseOrBadRequest } from "../../http/problem.ts";
+import type { ExecOutcome } from "../../telemetry/exec-log.ts";
 import type { ClientSocket } from "../clients/client-socket.ts";
 import { execFrames } from "../clients/frames.ts";
 
@@ -23,12 +24,15 @@ const CLOSE_BROKEN = 1011;
 export interface ExecSessionOptions {
   readonly client: ClientSocket;
   readonly agent: () => Promise<GuestAgent>;
+  /** Called once, when the client's connection has ended. */
+  ended(outcome: ExecOutcome): void;
 }
 
 /** One program run for one client over a WebSocket. When either side goes, so does the program. */
 export class ExecSession {
   readonly #client: ClientSocket;
   readonly #agent: () => Promise<GuestAgent>;
+  readonly #ended: (outcome: ExecOutcome) => void;
   readonly #deadline: NodeJS.Timeout;
   readonly #abort = new AbortController();
   #state: "idle" | "starting" | "running" | "over" = "idle";
@@ -36,9 +40,11 @@ export class ExecSession {
   #waiting: Buffer[] = [];
   #startPieces: Uint8Array[] = [];
   #startBytes = 0;
+  #outcome: ExecOutcome = "disconnected";
 
-  constructor({ client, agent }: ExecSessionOptions) {
+  constructor({ client, agent, ended }: ExecSessionOptions) {
     this.#client = client;
+    this.#ended = ended;
     this.#agent = agent;
     this.#deadline = setTimeout(() => client.close(CLOSE.protocolError, "no START came"), START_DEADLINE_MS);
     this.#deadline.unref();
@@ -73,7 +79,7 @@ export class ExecSession {
     this.#startPieces = [];
     const request = parseOrBadRequest(ExecRequest, parseJson(json));
     const tooLong = tooLongToRun(request);
-    if (tooLong !== null) this.#finish(execFrames.failed(tooLong));
+    if (tooLong !== null) this.#finish(execFrames.failed(tooLong), "not-started");
     else this.#start(request).catch((error: unknown) => this.#broke(error));
   }
 
@@ -125,14 +131,15 @@ export class ExecSession {
       started: (pid) => this.#client.send(execFrames.started(pid)),
       stdout: output(execFrames.stdout),
       stderr: output(execFrames.stderr),
-      exited: (exit) => this.#finish(execFrames.exited(exit)),
-      failed: (failure) => this.#finish(execFrames.failed(failure)),
+      exited: (exit) => this.#finish(execFrames.exited(exit), "exited"),
+      failed: (failure) => this.#finish(execFrames.failed(failure), "not-started"),
       closed: (error) => this.#broke(error),
     };
   }
 
-  #finish(lastFrame: Buffer): void {
+  #finish(lastFrame: Buffer, outcome: ExecOutcome): void {
     this.#state = "over";
+    this.#outcome = outcome;
     this.#client.send(lastFrame);
     this.#client.close(CLOSE.normal, "the program ended");
   }
@@ -152,6 +159,7 @@ export class ExecSession {
     this.#stream?.close();
     this.#waiting = [];
     this.#startPieces = [];
+    this.#ended(this.#outcome);
   }
 }
 

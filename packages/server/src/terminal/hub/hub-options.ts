@@ -1,6 +1,15 @@
 import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import type { ModelHost } from "../screen/model-host.ts";
 
+/** Since the server's start. */
+export interface TerminalTotals {
+  /** Attached now. */
+  clients: number;
+  /** Printed by terminals, whoever was there to see it. */
+  outputBytes: number;
+  inputBytes: number;
+}
+
 export interface HubOptions {
   readonly terminal: GuestTerminal;
   readonly agent: () => Promise<GuestAgent>;
@@ -11,6 +20,8 @@ export interface HubOptions {
   readonly scrollback: number;
   /** Where the screen is kept. */
   readonly path: string;
+  /** Of all hubs together; each adds its own. */
+  readonly totals: TerminalTotals;
   /** A client typed. */
   onInput(): void;
   /** Something was thrown in what deals with this terminal. */

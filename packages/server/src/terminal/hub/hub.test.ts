@@ -30,6 +30,7 @@ async function serve(name: string) {
   const { terminal, agent } = guest;
   const faults: unknown[] = [];
   const hub = await TerminalHub.open({
+    totals: { clients: 0, outputBytes: 0, inputBytes: 0 },
     scrollback: 1000,
     terminal,
     agent,

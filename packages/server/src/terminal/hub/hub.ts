@@ -77,6 +77,7 @@ export class TerminalHub {
       onChange,
       events: containedAll(this.broke, {
         output: (offset: bigint, bytes: Uint8Array) => {
+          options.totals.outputBytes += bytes.length;
           this.#log.output(offset, bytes);
           this.#spread();
         },
@@ -148,12 +149,14 @@ export class TerminalHub {
   /** `from`: where it goes on; undefined for one that is new, or looks on. */
   join(client: AttachedClient, from: bigint | undefined): SizeSeat {
     this.#clients.add(client);
+    this.#options.totals.clients += 1;
     if (from !== undefined) this.#disconnected.returned(client, from, performance.now());
     return this.#sizes.join();
   }
 
   leave(client: AttachedClient): void {
     if (!this.#clients.delete(client)) return;
+    this.#options.totals.clients -= 1;
     this.#disconnected.left(client, performance.now());
     if (this.#appearanceOf === client) this.#appearanceOf = null;
     // What an ended program printed is in the guest, and its screen is kept.
@@ -168,7 +171,9 @@ export class TerminalHub {
 
   /** False: nothing was taken, because too much waits. `done` tells what became of it otherwise. */
   write(bytes: Uint8Array, done: InputDone): boolean {
-    return this.#reader.write(bytes, done);
+    const isTaken = this.#reader.write(bytes, done);
+    if (isTaken) this.#options.totals.inputBytes += bytes.length;
+    return isTaken;
   }
 
   /** So much waits for the terminal that no client is read until `drained`. */

@@ -7,6 +7,7 @@ import { createRecordings, type Recordings } from "../recording/recordings.ts";
 import { createKeptScreens } from "../screen/kept-screens.ts";
 import { createModelHost } from "../screen/model-host.ts";
 import { TerminalHub } from "./hub.ts";
+import type { TerminalTotals } from "./hub-options.ts";
 
 /** Recordings of an environment that is not there yet after a start are looked after this often, for so long. */
 const RESUME_EVERY_MS = 1000;
@@ -29,6 +30,8 @@ export interface TerminalHubs {
   listed(environment: EnvironmentId, terminals: readonly GuestTerminal[]): void;
   /** What is kept of a terminal that was closed goes. */
   forget(environment: EnvironmentId, terminal: string): void;
+  /** For the operator's figures. */
+  totals(): Readonly<TerminalTotals> & { readonly terminals: number };
   /** Keeps every screen for the next server. */
   stop(): Promise<void>;
 }
@@ -55,6 +58,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const models = createModelHost(log);
   const recordings = createRecordings(options.folder);
   const hubs = new Map<string, Promise<TerminalHub>>();
+  const totals: TerminalTotals = { clients: 0, outputBytes: 0, inputBytes: 0 };
   let isStopping = false;
 
   const removeEnvironmentFiles = (id: string): void => {
@@ -112,6 +116,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     const hub = await TerminalHub.open({
       terminal,
       models,
+      totals,
       scrollback: options.scrollback,
       path: screens.pathOf(id, terminal.id),
       agent: () => environments.agentOf(id, { isUse: false }),
@@ -163,6 +168,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   return {
     recordings,
     listed,
+    totals: () => ({ ...totals, terminals: hubs.size }),
     warm: () => models.begin(),
     of,
     find,

@@ -1,0 +1,13 @@
+import type { Observer } from "@microterm/core";
+import type { Logger } from "pino";
+import type { Meters } from "./meters.ts";
+
+/** A line for each operation that has ended, with its ids and the time of each step, and its place in the figures. */
+export function createObserver(log: Pick<Logger, "info">, meters: Meters): Observer {
+  return {
+    operationEnded(report) {
+      log.info(report, "operation");
+      meters.operationEnded(report);
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { poll, startServer, type TestServer } from "../../support/server.ts";
+import { cliOk } from "./cli-run.ts";
+
+let server: TestServer;
+let metricsUrl: string;
+beforeAll(async () => {
+  server = await startServer({ args: ["--metrics", "0"] });
+  const { metricsPort } = JSON.parse(readFileSync(join(server.data, "server/server.json"), "utf8"));
+  metricsUrl = `http://127.0.0.1:${metricsPort}`;
+});
+afterAll(async () => {
+  expect(await server.dispose()).toEqual([]);
+});
+
+type Line = Readonly<Record<string, unknown>>;
+const lines = (): Line[] =>
+  readFileSync(join(server.data, "server/server.log"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+const linesOf = (msg: string): Line[] => lines().filter((line) => line.msg === msg);
+const isText = (text: unknown): boolean => typeof text === "string" && text.length > 0;
+
+describe("the server's log", () => {
+  it("has a line for each request, by the route's pattern, with the id that an error shows", async () => {
+    const refused = await server.call("GET", "/v1/environments/no-such-one?token=secret");
+    const instance = String(refused.json.instance);
+    const id = instance.slice(instance.lastIndexOf(":") + 1);
+    const [line, ...more] = linesOf("request").filter((one) => one.request === id);
+    expect(more).toEqual([]);
+    expect(line).toMatchObject({ level: 30, method: "GET", route: "/v1/environments/:env", status: refused.status });
+    expect([isText(line?.actor), Number(line?.ms) > 0]).toEqual([true, true]);
+    await server.call("GET", "/nothing/here", { token: null });
+    expect(linesOf("request").at(-1)).toMatchObject({ route: null, status: 404, actor: null });
+    expect(JSON.stringify(lines())).not.toContain("secret");
+  });
+
+  it("says what a request did to an environment, with its ids, the steps' times and the request's id", async () => {
+    const { id } = await server.environment("logged");
+    await server.ok("POST", `/v1/environments/${id}/exec`, { command: ["sh", "-c", "echo hidden; exit 3"] });
+    await server.ok("DELETE", `/v1/environments/${id}`);
+    const [created] = linesOf("request").filter(({ method, status }) => method === "POST" && status === 201);
+    const operations = linesOf("operation").filter(({ environment }) => environment === id);
+    expect(operations).toMatchObject([
+      { operation: "start", method: "boot", outcome: "done", request: created?.request },
+      { operation: "destroy", method: null, outcome: "done" },
+    ]);
+    const [start, destroy] = operations as { machine: string; ms: number; steps: Record<string, number> }[];
+    expect(Object.keys(start?.steps ?? {})).toEqual(["wait", "disk", "machine", "kernel", "agent", "terminal"]);
+    expect(start?.machine).toBe(destroy?.machine);
+    const sum = Object.values(start?.steps ?? {}).reduce((one, other) => one + other, 0);
+    expect(sum).toBeLessThanOrEqual((start?.ms ?? 0) + 1);
+    expect(linesOf("exec").at(-1)).toMatchObject({ environment: id, outcome: "exited" });
+    expect(JSON.stringify(lines())).not.toContain("hidden");
+  });
+
+  it("says who signed in, and nothing of the token", async () => {
+    const { token } = await server.ok("POST", "/v1/links");
+    expect((await server.call("POST", "/v1/session", { body: { token }, token: null })).status).toBe(200);
+    expect(linesOf("sign-in").at(-1)).toMatchObject({ actor: expect.any(String), request: expect.any(String) });
+    expect(JSON.stringify(lines())).not.toContain(token);
+  });
+
+  it("has the lines that its level asks for", async () => {
+    const quiet = await startServer({ args: ["--log-level", "error"] });
+    await quiet.call("GET", "/v1/host");
+    expect(readFileSync(join(quiet.data, "server/server.log"), "utf8")).toBe("");
+    expect(await quiet.dispose()).toEqual([]);
+  });
+});
+
+describe("the figures", () => {
+  const figures = async (): Promise<string> => (await fetch(`${metricsUrl}/metrics`)).text();
+
+  it("count environments, operations and terminals, and name nobody's", async () => {
+    const { id } = await server.environment("counted");
+    await server.ok("GET", `/v1/environments/${id}/metrics`);
+    const text = await figures();
+    expect(text).toContain('microterm_environments{state="running"} 1\n');
+    expect(text).toMatch(
+      /^microterm_operation_duration_seconds_count\{operation="start",method="boot",outcome="done"\} \d+$/m,
+    );
+    expect(text).toContain('microterm_pool_machines{kind="ready"} 0\n');
+    expect(text).toMatch(/^microterm_server_nodejs_eventloop_lag_seconds /m);
+    expect(text).toMatch(/^microterm_terminals\{kind="clients"\} 0$/m);
+    expect(text).toMatch(/^microterm_terminal_bytes\{direction="output"\} \d+$/m);
+    for (const name of ["counted", id]) expect(text).not.toContain(name);
+    await server.ok("DELETE", `/v1/environments/${id}`);
+    await poll("it to be gone from the figures", async () =>
+      (await figures()).includes('microterm_environments{state="running"} 0\n'),
+    );
+  });
+
+  it("are all that their port has, and are not on the server's own", async () => {
+    expect((await fetch(`${metricsUrl}/v1/environments`)).status).toBe(404);
+    expect((await fetch(`${metricsUrl}/metrics`, { method: "POST" })).status).toBe(404);
+    expect((await server.call("GET", "/metrics")).status).toBe(404);
+  });
+});
+
+describe("microterm top", () => {
+  it("shows what runs, once where its output is no terminal", async () => {
+    const { id } = await server.environment("topped");
+    const shown = await cliOk(server, ["top"]);
+    expect(shown).toMatch(
+      /^NAME +ID +CPU +CPUS +MEMORY +OF +PROCESSES\ntopped +\w+ +[\d.]+ % +\d+ +\d+ [MG]iB +\d+ [MG]iB +\d+\n$/,
+    );
+    const [use] = JSON.parse(await cliOk(server, ["top", "topped", "-o", "json"]));
+    expect(use).toMatchObject({ name: "topped", id, cpus: expect.any(Number), processes: expect.any(Number) });
+    await server.ok("DELETE", `/v1/environments/${id}`);
+  });
+});
