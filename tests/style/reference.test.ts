@@ -14,13 +14,11 @@ describe("the generated reference", () => {
     const documented = [...page("errors.md").matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
     expect(documented).toEqual(Object.keys(ERRORS));
   });
+});
 
-  it("has the OpenAPI document of the routes as they are", async () => {
-    expect(page("openapi.json"), REMEDY).toBe(await renderOpenApi());
-  });
-
-  it("describes every route as OpenAPI 3.1, with its errors", () => {
-    const document = JSON.parse(page("openapi.json"));
+describe("the document at /openapi.json", () => {
+  it("describes every route as OpenAPI 3.1, with its errors", async () => {
+    const document = JSON.parse(await renderOpenApi());
     expect(document.openapi).toMatch(/^3\.1\./);
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path as object));
     expect(operations.length).toBeGreaterThan(25);

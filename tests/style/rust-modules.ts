@@ -196,7 +196,7 @@ const filesOf = (module: Module): string[] => [module.file, ...[...module.childr
 
 /** A crate's files that are no tests, and the imports among them. One edge for each pair. */
 export function readCrate(sources: Sources): { files: string[]; edges: Edge[] } {
-  const roots = [...sources.keys()].filter((file) => /^(main|lib)\.rs$|^bin\/([^/]+|[^/]+\/main)\.rs$/.test(file));
+  const roots = [...sources.keys()].filter((file) => /^lib\.rs$|(^|\/)main\.rs$|^bin\/[^/]+\.rs$/.test(file));
   const modules = roots.map((root) => readModule(sources, root, null));
   const edges = new Map(modules.flatMap(edgesOf).map((one) => [`${one.from} ${one.to}`, one]));
   return { files: [...new Set(modules.flatMap(filesOf))], edges: [...edges.values()] };
