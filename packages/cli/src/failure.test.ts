@@ -21,3 +21,13 @@ test.each([
 test("a refusal that says no more has the server's advice", () => {
   expect(explain(refused(undefined))).toContain("Look at its state first.");
 });
+
+test("a fault of the server names the request, which its log has more of", () => {
+  const fault = (status: number) =>
+    new RequestError("INTERNAL", {
+      ...{ type: "", title: "", status, code: "INTERNAL", retryable: false, detail: "Something went wrong", hint: "" },
+      instance: "urn:microterm:request:abc123abc123",
+    });
+  expect(explain(fault(500))).toContain("The server's log has more under request abc123abc123.");
+  expect(explain(fault(404))).not.toContain("abc123abc123");
+});

@@ -35,7 +35,9 @@ export class CliError extends Error {
 export function explain(error: unknown): string {
   const { message, hint } = describe(error);
   const advice = hint === null ? "" : `\n  ${hint.startsWith("./microterm") ? `Try: ${hint}` : hint}`;
-  return `microterm: ${plain(message)}${plain(advice, { keepLines: true })}`;
+  const id = error instanceof RequestError ? error.requestId : null;
+  const origin = id === null ? "" : `\n  The server's log has more under request ${id}.`;
+  return `microterm: ${plain(message)}${plain(`${advice}${origin}`, { keepLines: true })}`;
 }
 
 function describe(error: unknown): { message: string; hint: string | null } {

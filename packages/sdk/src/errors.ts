@@ -16,6 +16,13 @@ export class RequestError extends PlatformError {
     this.retryable = problem.retryable;
     this.instance = problem.instance ?? null;
   }
+
+  /** For a fault of the server: under which id its log has more. Null for what the caller can correct, and where none was given. */
+  get requestId(): string | null {
+    return this.status < 500
+      ? null
+      : (/^urn:microterm:request:([0-9a-z]{1,32})$/.exec(this.instance ?? "")?.[1] ?? null);
+  }
 }
 
 /** Nothing answered under the server's address, or the connection broke. */

@@ -11,7 +11,7 @@ export function wantsPage({ method, url, headers }: Pick<IncomingMessage, "metho
 }
 
 /** A problem as a page, in the words of the document that a program is sent. */
-export function problemPage({ status, title, detail, hint }: Problem): string {
+export function problemPage({ status, title, detail, hint, instance }: Problem): string {
   const [text, command] = splitCommand(detail);
   return `<!doctype html>
 <html lang="en">
@@ -27,7 +27,7 @@ export function problemPage({ status, title, detail, hint }: Problem): string {
 <main>
 <h1>${escapeHtml(title)} (${status})</h1>
 <p>${escapeHtml(text)}</p>
-${command === null ? "" : `<code>${escapeHtml(command)}</code>\n`}${hint ? `<p>${escapeHtml(hint)}</p>\n` : ""}</main>
+${command === null ? "" : `<code>${escapeHtml(command)}</code>\n`}${hint ? `<p>${escapeHtml(hint)}</p>\n` : ""}${status < 500 || !instance ? "" : `<p>${escapeHtml(instance)}</p>\n`}</main>
 </html>
 `;
 }

@@ -63,7 +63,10 @@ export interface Failure {
 }
 
 export const failureOf = (error: unknown): Failure => {
-  if (error instanceof RequestError) return { message: error.message, hint: error.hint };
+  if (error instanceof RequestError) {
+    const origin = error.requestId === null ? "" : ` The server's log has more under request ${error.requestId}.`;
+    return { message: error.message, hint: `${error.hint}${origin}` };
+  }
   if (error instanceof ConnectionError)
     return { message: "The microterm server does not answer.", hint: "Is it running? Try: ./microterm status" };
   return { message: error instanceof Error ? error.message : String(error), hint: "" };
