@@ -44,6 +44,7 @@ export default defineConfig({
       }),
       project("vm", ["tests/vm/**/*.test.ts"], {
         ...twice,
+        globalSetup: "support/built-image.ts",
         testTimeout: 300_000,
         hookTimeout: 300_000,
         // The longest kind. A guest that boots takes one processor, and much of a test is waiting.

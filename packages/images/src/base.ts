@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { aptOptions, proxyEnvironment } from "./apt-options.ts";
@@ -7,6 +7,7 @@ import { BASE_OUTPUT, baseCommand, baseEnvironment } from "./base-command.ts";
 import { bootstrapFailure } from "./bootstrap-failure.ts";
 import type { CommandRunner } from "./command-runner.ts";
 import { ImageBuildError, ImageCorruptError } from "./image-error.ts";
+import { installFolder } from "./install-folder.ts";
 import { extractElfKernel } from "./kernel.ts";
 import { type CorruptFile, corruptFiles, fileRecordSchema, readJson, recordFile } from "./manifest.ts";
 import { BOOT_MODULES, modulesInOrder } from "./modules.ts";
@@ -111,7 +112,6 @@ export async function buildBase(options: BaseOptions, staged: string): Promise<B
       cause,
     });
   });
-  await rm(options.directory, { recursive: true, force: true });
-  await rename(staged, options.directory);
+  await installFolder(staged, options.directory, async () => (await checkBase(options.directory)).base !== undefined);
   return readJson(options.directory, "base.json", baseSchema);
 }

@@ -1,4 +1,4 @@
-import { chmod, constants, copyFile, link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, constants, copyFile, link, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type AptSources, findAptSources } from "./apt-sources.ts";
 import { type Base, buildBase, checkBase } from "./base.ts";
@@ -6,6 +6,7 @@ import type { CommandRunner } from "./command-runner.ts";
 import { checkHost } from "./host-needs.ts";
 import { ImageBuildError } from "./image-error.ts";
 import { buildInitrd } from "./initrd.ts";
+import { installFolder } from "./install-folder.ts";
 import { IMAGE_FILES, type ImageManifest, readManifest, recordFile, verifyImage } from "./manifest.ts";
 import { createProgress, type Progress, type ProgressListener } from "./progress.ts";
 import { baseKey, imageKey } from "./recipe.ts";
@@ -105,8 +106,7 @@ async function assemble(build: Build, key: string, target: string): Promise<Buil
     await writeFile(join(staged, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
     await Promise.all([...IMAGE_FILES, "manifest.json"].map((file) => flush(join(staged, file))));
     build.signal?.throwIfAborted();
-    await rm(target, { recursive: true, force: true });
-    await rename(staged, target);
+    await installFolder(staged, target, async () => (await verifyImage(target)).ok);
     await flush(build.outDir);
   } finally {
     await removeScratch(staged, build.runner);
