@@ -3,9 +3,9 @@ import { rmSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AgentLink, openResynced } from "@microterm/agent-client";
 import type { GuestAgent } from "@microterm/core";
-import { openResynced, runCommand } from "@microterm/host";
-import { AgentLink } from "../packages/drivers/src/shared/agent-link.ts";
+import { runCommand } from "@microterm/host";
 import type { TestDaemon } from "../support/test-daemon.ts";
 
 /** A machine's command line as microterm-host made it, and where outside of the jail its image is. */

@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { plainText } from "@microterm/host";
 import { describe, expect, it } from "vitest";
-import { createPlainStream, plain } from "../../packages/cli/src/plain-text.ts";
 import {
   ATTACH_FRAMES,
   EXEC_FRAMES,
@@ -11,8 +10,9 @@ import {
   FrameDecoder,
   FrameError,
   type FrameShape,
-} from "../../packages/host/src/channel/frame-decoder.ts";
-import { EchoSearch } from "../../packages/host/src/channel/resync.ts";
+} from "../../packages/agent-client/src/channel/frame-decoder.ts";
+import { EchoSearch } from "../../packages/agent-client/src/channel/resync.ts";
+import { createPlainStream, plain } from "../../packages/cli/src/plain-text.ts";
 import { createLineSplitter, LineTooLong } from "../../packages/host/src/lines.ts";
 import { cutAnywhere, fuzz } from "../../support/fuzz.ts";
 import { SECONDS } from "./budget.ts";

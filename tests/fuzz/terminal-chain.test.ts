@@ -1,13 +1,13 @@
 /** Whatever an agent sends as a terminal's output, from the channel to the clients: it ends that terminal at worst, and no exception does. */
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { join } from "node:path";
+import { AgentLink } from "@microterm/agent-client";
 import type { GuestTerminal } from "@microterm/core";
 import type { TerminalId } from "@microterm/protocol";
 import { contentOf, FRAME } from "@microterm/protocol";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
-import { AgentLink } from "../../packages/drivers/src/shared/agent-link.ts";
-import { encodeFrame } from "../../packages/host/src/channel/frame-encoder.ts";
+import { encodeFrame } from "../../packages/agent-client/src/channel/frame-encoder.ts";
 import { connectUnix } from "../../packages/host/src/unix-socket.ts";
 import type { ClientSocket } from "../../packages/server/src/terminal/clients/client-socket.ts";
 import { HubClient } from "../../packages/server/src/terminal/clients/hub-client.ts";

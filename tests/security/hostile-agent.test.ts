@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { TerminalId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import { encodeFrame } from "../../packages/host/src/channel/frame-encoder.ts";
+import { encodeFrame } from "../../packages/agent-client/src/channel/frame-encoder.ts";
 import {
   afterHello,
   answer,
@@ -15,7 +15,7 @@ import {
   success,
 } from "./raw-http2.ts";
 
-// What a broken frame or a wrong answer does to one session is in packages/host/src/channel; here a whole agent is hostile.
+// What a broken frame or a wrong answer does to one session is in packages/agent-client/src/channel; here a whole agent is hostile.
 const MIB = 1024 * 1024;
 const DEADLINE_MS = 3000;
 

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { TERMINAL_SUBPROTOCOL, type TerminalId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import { encodeFrame } from "../../packages/host/src/channel/frame-encoder.ts";
+import { encodeFrame } from "../../packages/agent-client/src/channel/frame-encoder.ts";
 import { poll } from "../../support/server.ts";
 import { serveTerminal } from "../../support/terminal-hub.ts";
 import { afterHello, frame, HTTP2, http2Peer, success } from "./raw-http2.ts";

@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
-import { connectUnix, openResynced } from "@microterm/host";
+import { AgentLink, openResynced } from "@microterm/agent-client";
+import { connectUnix } from "@microterm/host";
 import { onTestFinished } from "vitest";
-import { AgentLink } from "../../packages/drivers/src/shared/agent-link.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 
 /** Frame types and flags of RFC 9113, section 6. */

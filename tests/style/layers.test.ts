@@ -12,6 +12,8 @@ const BREACHES: readonly { rule: string; file: string; text: string }[] = [
   { rule: "layer-protocol", file: "packages/protocol/src/a.ts", text: 'import "../../core/src/index.ts";' },
   { rule: "layer-host", file: "packages/host/src/a.ts", text: 'import "../../server/src/index.ts";' },
   { rule: "layer-core", file: "packages/core/src/a.ts", text: 'import "../../storage/src/index.ts";' },
+  { rule: "layer-agent-client", file: "packages/agent-client/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
+  { rule: "layer-drivers", file: "packages/drivers/src/qemu/b.ts", text: 'import "../../../storage/src/index.ts";' },
   { rule: "layer-adapters", file: "packages/storage/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
   { rule: "layer-cli", file: "packages/cli/src/a.ts", text: 'import "../../core/src/index.ts";' },
   { rule: "layer-web", file: "packages/web/src/a.ts", text: 'import "../../core/src/index.ts";' },

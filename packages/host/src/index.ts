@@ -1,28 +1,3 @@
-export {
-  type AgentAnswer,
-  type AgentCall,
-  type AgentErrorCode,
-  AgentRefusal,
-  answerWithin,
-  callJson,
-  guestProtocol,
-  guestUnreachable,
-  openCall,
-  readJson,
-  startCall,
-} from "./channel/agent-call.ts";
-export {
-  ATTACH_FRAMES,
-  EXEC_FRAMES,
-  FrameDecoder,
-  FrameError,
-  type FramePiece,
-  INPUT_FRAMES,
-} from "./channel/frame-decoder.ts";
-export { encodeFrame, resizePayload } from "./channel/frame-encoder.ts";
-export { FrameStream, type FrameStreamEvents } from "./channel/frame-stream.ts";
-export { cancelStream, GuestSession } from "./channel/guest-session.ts";
-export { openResynced } from "./channel/resync.ts";
 export { type CommandOptions, type CommandResult, commandRunner, runCommand } from "./command.ts";
 export type { HostAnswer, HostCode, HostMachine } from "./daemon/daemon-answers.ts";
 export { type DaemonCall, hostCodeOf } from "./daemon/daemon-connection.ts";

@@ -1,7 +1,7 @@
+import { AgentLink } from "@microterm/agent-client";
 import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
 import { connectUnix, isRunning, lastWords, type ProcessEntry } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
-import { AgentLink } from "../shared/agent-link.ts";
 
 /** How often a process that is not our child is looked at, ms: a few calls by Node's threads, 0.05 % of a core. */
 const WATCH_MS = 1000;

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { AgentLink, openResynced } from "@microterm/agent-client";
 import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
-import { type HostDaemonClient, lastWords, openResynced } from "@microterm/host";
+import { type HostDaemonClient, lastWords } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
-import { AgentLink } from "../shared/agent-link.ts";
 import { QemuMonitor } from "./qemu-monitor.ts";
 
 export interface QemuMachineOptions {

@@ -1,8 +1,8 @@
 import { Duplex } from "node:stream";
-import type { AgentAnswer } from "@microterm/host";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readBody } from "./byte-bodies.ts";
+import type { AgentAnswer } from "./channel/agent-call.ts";
 
 /** A stream that sends these pieces, like an HTTP/2 stream that ended well. */
 function streamOf(lengths: readonly number[]): AgentAnswer["stream"] {

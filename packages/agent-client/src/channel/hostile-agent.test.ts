@@ -4,9 +4,9 @@ import { createServer as createHttp2Server, type Http2Server, type ServerHttp2St
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectUnix } from "@microterm/host";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
-import { connectUnix } from "../unix-socket.ts";
 import { callJson, openCall, startCall } from "./agent-call.ts";
 import { ATTACH_FRAMES } from "./frame-decoder.ts";
 import { encodeFrame } from "./frame-encoder.ts";

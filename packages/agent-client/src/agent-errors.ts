@@ -1,5 +1,5 @@
-import { type AgentErrorCode, AgentRefusal } from "@microterm/host";
 import { type ErrorCode, PlatformError } from "@microterm/protocol";
+import { type AgentErrorCode, AgentRefusal } from "./channel/agent-call.ts";
 
 /** What an agent's codes mean to a caller, by what the call was about. */
 const COMMON: Record<AgentErrorCode, ErrorCode> = {

@@ -1,6 +1,7 @@
 import type { ExecStream, TerminalStream } from "@microterm/core";
-import { type FrameStream, resizePayload } from "@microterm/host";
 import { FRAME, MAX_FRAME_PAYLOAD } from "@microterm/protocol";
+import { resizePayload } from "./channel/frame-encoder.ts";
+import type { FrameStream } from "./channel/frame-stream.ts";
 
 const NOTHING = new Uint8Array(0);
 

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import { withDeadline } from "../deadline.ts";
-import { connectUnix } from "../unix-socket.ts";
+import { connectUnix, withDeadline } from "@microterm/host";
 
 /** Bytes of the magic, and of the session id that follows it in a marker. */
 export const MAGIC_BYTES = 16;

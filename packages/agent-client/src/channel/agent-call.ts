@@ -1,8 +1,7 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import { type Limits, plainText, withDeadline } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
 import { z } from "zod";
-import { type Limits, withDeadline } from "../deadline.ts";
-import { plainText } from "../plain-text.ts";
 import { BoundedBody, readBounded } from "./bounded-body.ts";
 import { cancelStream, type GuestSession, MAX_STREAMS } from "./guest-session.ts";
 

@@ -1,14 +1,5 @@
 import type { Abortable, GuestAgent } from "@microterm/core";
 import {
-  type AgentCall,
-  callJson,
-  type GuestSession,
-  guestProtocol,
-  openCall,
-  readJson,
-  startCall,
-} from "@microterm/host";
-import {
   AgentEntries,
   AgentEntry,
   Extracted,
@@ -19,6 +10,8 @@ import {
 } from "./agent-answers.ts";
 import { refusalOf } from "./agent-errors.ts";
 import { readBody, writeBody } from "./byte-bodies.ts";
+import { type AgentCall, callJson, guestProtocol, openCall, readJson, startCall } from "./channel/agent-call.ts";
+import type { GuestSession } from "./channel/guest-session.ts";
 
 const CALL_MS = 15_000;
 /** An upload is answered once it is on the guest's disk; a removal of a large tree takes as long. */

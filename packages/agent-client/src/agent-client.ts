@@ -11,23 +11,7 @@ import type {
   InputStream,
   TerminalStream,
 } from "@microterm/core";
-import {
-  type AgentCall,
-  AgentRefusal,
-  ATTACH_FRAMES,
-  answerWithin,
-  callJson,
-  cancelStream,
-  EXEC_FRAMES,
-  encodeFrame,
-  FrameStream,
-  type GuestSession,
-  guestProtocol,
-  guestUnreachable,
-  INPUT_FRAMES,
-  type Limits,
-  startCall,
-} from "@microterm/host";
+import type { Limits } from "@microterm/host";
 import {
   type ExecRequest,
   FRAME,
@@ -40,6 +24,19 @@ import { AgentMetrics, AgentTerminal, AgentTerminals, Hello, Identified, Nothing
 import { refusalOf, type Subject } from "./agent-errors.ts";
 import { createAgentFiles } from "./agent-files.ts";
 import { drain } from "./byte-bodies.ts";
+import {
+  type AgentCall,
+  AgentRefusal,
+  answerWithin,
+  callJson,
+  guestProtocol,
+  guestUnreachable,
+  startCall,
+} from "./channel/agent-call.ts";
+import { ATTACH_FRAMES, EXEC_FRAMES, INPUT_FRAMES } from "./channel/frame-decoder.ts";
+import { encodeFrame } from "./channel/frame-encoder.ts";
+import { FrameStream } from "./channel/frame-stream.ts";
+import { cancelStream, type GuestSession } from "./channel/guest-session.ts";
 import { createExecStream, createTerminalStream } from "./guest-streams.ts";
 import { ExecReader, InputReader, TerminalReader } from "./terminal-reader.ts";
 

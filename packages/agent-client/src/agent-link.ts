@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import type { Abortable, GuestAgent } from "@microterm/core";
-import { GuestSession, guestUnreachable, pause, withDeadline } from "@microterm/host";
+import { pause, withDeadline } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
 import { connectAgent } from "./agent-client.ts";
+import { guestUnreachable } from "./channel/agent-call.ts";
+import { GuestSession } from "./channel/guest-session.ts";
 
 /** Between two attempts, ms: a guest that boots is not there yet, one that is being attacked may refuse. */
 const RETRY_MS = 50;

@@ -1,6 +1,7 @@
 import type { ExecEvents, InputEvents, TerminalEvents } from "@microterm/core";
-import { FrameError, type FramePiece, guestUnreachable } from "@microterm/host";
 import { ExecFailure, FRAME, type TerminalExit } from "@microterm/protocol";
+import { guestUnreachable } from "./channel/agent-call.ts";
+import { FrameError, type FramePiece } from "./channel/frame-decoder.ts";
 
 /**
  * Of a frame: far above what a terminal ever prints (1 GB/s for a hundred days), and far below where the 64 bits overflow in which what

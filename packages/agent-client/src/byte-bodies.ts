@@ -1,13 +1,6 @@
-import {
-  type AgentAnswer,
-  answerWithin,
-  cancelStream,
-  type GuestSession,
-  guestProtocol,
-  guestUnreachable,
-  type Limits,
-  withDeadline,
-} from "@microterm/host";
+import { type Limits, withDeadline } from "@microterm/host";
+import { type AgentAnswer, answerWithin, guestProtocol, guestUnreachable } from "./channel/agent-call.ts";
+import { cancelStream, type GuestSession } from "./channel/guest-session.ts";
 
 /** A guest that neither sends nor takes a byte for this long while it should, is not coming back. */
 const STALL_MS = 30_000;

@@ -1,17 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { ExecEvents, TerminalEvents } from "@microterm/core";
-import {
-  ATTACH_FRAMES,
-  EXEC_FRAMES,
-  encodeFrame,
-  FrameDecoder,
-  FrameError,
-  INPUT_FRAMES,
-  resizePayload,
-} from "@microterm/host";
 import { FRAME } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { ATTACH_FRAMES, EXEC_FRAMES, FrameDecoder, FrameError, INPUT_FRAMES } from "./channel/frame-decoder.ts";
+import { encodeFrame, resizePayload } from "./channel/frame-encoder.ts";
 import { ExecReader, InputReader, TerminalReader } from "./terminal-reader.ts";
 
 const Fixture = z.strictObject({
@@ -31,7 +24,7 @@ const Fixture = z.strictObject({
 
 /** Made and checked by the agent's own tests as well (fixtures/agent/README.md). */
 const golden = Fixture.parse(
-  JSON.parse(readFileSync(new URL("../../../../fixtures/agent/frames.json", import.meta.url), "utf8")),
+  JSON.parse(readFileSync(new URL("../../../fixtures/agent/frames.json", import.meta.url), "utf8")),
 );
 
 const exitOf = ({ code, signal }: { code: number | null; signal: number | null }) =>

@@ -1,0 +1,2 @@
+export { AgentLink, type AgentLinkOptions } from "./agent-link.ts";
+export { openResynced } from "./channel/resync.ts";
