@@ -18,7 +18,7 @@ module.exports = {
     layer("agent-client", "core|protocol|host"),
     layer("drivers", "core|protocol|host|agent-client"),
     layer("networks|images|storage", "core|protocol|host"),
-    layer("screen"),
+    layer("screen", "protocol"),
     layer("server", `core|protocol|host|screen|${ADAPTERS}`),
     layer("sdk", "protocol"),
     layer("cli", "sdk|protocol"),
@@ -52,9 +52,9 @@ module.exports = {
     {
       name: "front-door-only",
       severity: "error",
-      comment: "Use the package entry or its /testing entry.",
+      comment: "Use the package entry or its /testing or /text entry.",
       from: { path: "^packages/([^/]+)/" },
-      to: { path: "^packages/[^/]+/src/", pathNot: ["^packages/$1/", "/src/(testing/)?index\\.ts$"] },
+      to: { path: "^packages/[^/]+/src/", pathNot: ["^packages/$1/", "/src/((testing|text)/)?index\\.ts$"] },
     },
     {
       name: "pure-packages",

@@ -1,7 +1,7 @@
 /** The host's end of the guest channel, and what it makes of a guest's words: every byte of them is the guest's. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { plainText } from "@microterm/host";
+import { createPlainStream, plainText } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import {
   ATTACH_FRAMES,
@@ -12,7 +12,6 @@ import {
   type FrameShape,
 } from "../../packages/agent-client/src/channel/frame-decoder.ts";
 import { EchoSearch } from "../../packages/agent-client/src/channel/resync.ts";
-import { createPlainStream, plain } from "../../packages/cli/src/plain-text.ts";
 import { createLineSplitter, LineTooLong } from "../../packages/host/src/lines.ts";
 import { cutAnywhere, fuzz } from "../../support/fuzz.ts";
 import { SECONDS } from "./budget.ts";
@@ -151,10 +150,11 @@ describe("the guest channel, fuzzed", () => {
         const stream = createPlainStream();
         const streamed = cutAnywhere(input, random).map(stream).join("");
         const text = input.toString("utf8");
-        for (const shown of [streamed, plain(text), plain(text, { keepLines: true }), plainText(text)]) {
+        const lines = plainText(text, { layout: "lines", max: 500 });
+        for (const shown of [streamed, plainText(text), lines, plainText(text, { layout: "spaced" })]) {
           expect(shown).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
         }
-        return `${plain(text).length} ${streamed.length}`;
+        return `${plainText(text).length} ${streamed.length}`;
       },
     });
     expect(runs).toBeGreaterThan(1000);

@@ -1,6 +1,5 @@
-import type { Environment } from "@microterm/protocol";
+import { type Environment, plainText } from "@microterm/protocol";
 import type { Client, Subscription } from "@microterm/sdk";
-import { plain } from "./plain-text.ts";
 import { STEP_WORDS } from "./words.ts";
 
 /** The step that a boot is at, on one line of a terminal that rewrites itself. Prints nothing elsewhere. */
@@ -34,7 +33,7 @@ export class BootProgress {
 
   #show({ state, operation, step, reason }: Environment): void {
     const words = step === null ? (operation === "pause" ? "saving its memory" : state) : STEP_WORDS[step];
-    this.#step = reason === null ? words : `${words} (${plain(reason)})`;
+    this.#step = reason === null ? words : `${words} (${plainText(reason)})`;
     this.#draw();
   }
 

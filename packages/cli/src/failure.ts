@@ -1,7 +1,6 @@
 import { writeSync } from "node:fs";
-import { type ErrorDetails, hintOf, PlatformError } from "@microterm/protocol";
+import { type ErrorDetails, hintOf, PlatformError, plainText } from "@microterm/protocol";
 import { AnswerError, ConnectionError, RequestError } from "@microterm/sdk";
-import { plain } from "./plain-text.ts";
 
 /** Exit codes besides a remote command's own. */
 export const EXIT = {
@@ -37,7 +36,7 @@ export function explain(error: unknown): string {
   const advice = hint === null ? "" : `\n  ${hint.startsWith("./microterm") ? `Try: ${hint}` : hint}`;
   const id = error instanceof RequestError ? error.requestId : null;
   const origin = id === null ? "" : `\n  The server's log has more under request ${id}.`;
-  return `microterm: ${plain(message)}${plain(`${advice}${origin}`, { keepLines: true })}`;
+  return `microterm: ${plainText(message)}${plainText(`${advice}${origin}`, { layout: "lines" })}`;
 }
 
 function describe(error: unknown): { message: string; hint: string | null } {

@@ -1,6 +1,5 @@
 /** What the command line calls things, all in one place: what the server tells comes as codes. */
-import type { BootStep, Environment, Notice } from "@microterm/protocol";
-import { plain } from "./plain-text.ts";
+import { type BootStep, type Environment, type Notice, plainText } from "@microterm/protocol";
 
 export const STEP_WORDS: Readonly<Record<BootStep, string>> = {
   claim: "taking a waiting machine",
@@ -20,7 +19,7 @@ export function stateWords({ state, operation, step, reason, unresponsiveSince }
   if (unresponsiveSince !== null) return `${state}, not responding`;
   const isSaid = operation === "pause" || operation === "stop";
   const doing = step ?? (isSaid ? operation : null);
-  const why = reason === null ? null : plain(reason).slice(0, 60);
+  const why = reason === null ? null : plainText(reason).slice(0, 60);
   if (doing === null) return why === null ? state : `${state}: ${why}`;
   return `${state}: ${doing}${why === null ? "" : ` (${why})`}`;
 }
@@ -46,7 +45,7 @@ export function noticeWords(name: string, notice: Notice, now: number): string {
       return `${name} will be ${what} in ${durationWords(Date.parse(notice.at) - now)} unless it is used.`;
     }
     case "pause-failed":
-      return `${name} was not paused: ${plain(notice.detail)}`;
+      return `${name} was not paused: ${plainText(notice.detail)}`;
   }
 }
 
@@ -62,5 +61,5 @@ const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
 
 /** `message`: the server's own words, for a code that this version does not know. */
 export function terminalNoticeWords(code: string, message: string): string {
-  return TERMINAL_NOTICES.get(code) ?? plain(message);
+  return TERMINAL_NOTICES.get(code) ?? plainText(message);
 }

@@ -8,8 +8,8 @@ export {
   type LaunchMemory,
 } from "./daemon/host-daemon-client.ts";
 export { type Limits, pause, withDeadline } from "./deadline.ts";
+export { lastWords } from "./last-words.ts";
 export { type Launched, runInteractive, spawnDetached, spawnForeground } from "./launch.ts";
-export { lastWords, plainText } from "./plain-text.ts";
 export { readHostSpace } from "./process/host-memory.ts";
 export { findMarked, findTree, isRunning, killTree, startMarked } from "./process/marked-process.ts";
 export { findHolders } from "./process/path-holders.ts";

@@ -4,6 +4,6 @@ declare class TextEncoder {
 }
 
 declare class TextDecoder {
-  constructor(label: string, options: { readonly fatal: boolean });
-  decode(bytes: Uint8Array): string;
+  constructor(label?: string, options?: { readonly fatal: boolean });
+  decode(bytes: Uint8Array, options?: { readonly stream: boolean }): string;
 }

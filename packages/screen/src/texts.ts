@@ -1,16 +1,8 @@
-/** Texts that programs set: shown to people, so nothing but printable characters passes. */
+import { plainText } from "@microterm/protocol/text";
 
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-/** Marks that turn the reading order, and could make a title look like another. */
-const TURNING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
-/** Without control characters, at most `limit` UTF-16 units. */
+/** A text that a program set, as it is shown: at most `limit` UTF-16 units. */
 export const printable = (text: string, limit: number): string => {
-  const clean = text
-    .slice(0, limit * 4)
-    .replace(CONTROL, "")
-    .replace(TURNING, "")
-    .slice(0, limit);
+  const clean = plainText(text.slice(0, limit * 4), { layout: "joined" }).slice(0, limit);
   // Half of a pair may be left.
   return clean.toWellFormed().replace(/\ufffd$/, "");
 };

@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
-import { type Limits, plainText, withDeadline } from "@microterm/host";
-import { PlatformError } from "@microterm/protocol";
+import { type Limits, withDeadline } from "@microterm/host";
+import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { BoundedBody, readBounded } from "./bounded-body.ts";
 import { cancelStream, type GuestSession, MAX_STREAMS } from "./guest-session.ts";
@@ -136,7 +136,10 @@ export async function readJson<T>(answer: Promise<AgentAnswer>, schema: z.ZodTyp
   const { status, ...from } = await answer;
   const bytes = await readAnswer(from, maxBytes);
   const parsed = schema.safeParse(status === 204 && bytes.length === 0 ? undefined : parseJson(bytes));
-  if (!parsed.success) throw guestProtocol(`sent an invalid answer: ${plainText(z.prettifyError(parsed.error), 200)}`);
+  if (!parsed.success)
+    throw guestProtocol(
+      `sent an invalid answer: ${plainText(z.prettifyError(parsed.error), { layout: "lines", max: 200 })}`,
+    );
   return parsed.data;
 }
 
@@ -156,7 +159,7 @@ async function refuse(from: Pick<AgentAnswer, "stream" | "session">, status: num
   try {
     const parsed = AgentError.safeParse(parseJson(await readAnswer(from, MAX_ERROR_BYTES)));
     if (!parsed.success) return guestProtocol(`answered ${status} without a valid error`);
-    return new AgentRefusal(parsed.data.code, plainText(parsed.data.message));
+    return new AgentRefusal(parsed.data.code, plainText(parsed.data.message, { layout: "lines", max: 500 }));
   } finally {
     // A refused upload's other half is still open.
     cancelStream(from.stream);

@@ -1,5 +1,5 @@
+import { plainText } from "@microterm/protocol";
 import { CliError } from "../failure.ts";
-import { plain } from "../plain-text.ts";
 
 /** PATH_MAX of Linux; agents send nothing longer. */
 const MAX_PATH_BYTES = 4096;
@@ -9,9 +9,12 @@ const MAX_DEPTH = 128;
 /** A tar that no honest agent sends. The copy ends at once; the message names the member. */
 export class HostileTarError extends CliError {
   constructor(member: string, why: string) {
-    super(`The environment sent a tar with a hostile member: ${JSON.stringify(plain(member).slice(0, 200))} ${why}.`, {
-      hint: "Nothing was written for it; what was copied before it stays.",
-    });
+    super(
+      `The environment sent a tar with a hostile member: ${JSON.stringify(plainText(member).slice(0, 200))} ${why}.`,
+      {
+        hint: "Nothing was written for it; what was copied before it stays.",
+      },
+    );
   }
 }
 

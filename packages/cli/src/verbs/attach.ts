@@ -1,7 +1,6 @@
-import type { Environment } from "@microterm/protocol";
+import { type Environment, plainText } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
 import { CliError, EXIT, nextCommand, say } from "../failure.ts";
-import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { AttachedScreen } from "../terminal/attached-screen.ts";
 import { describeKeys, parseDetachKeys } from "../terminal/detach-keys.ts";
@@ -41,7 +40,7 @@ export async function attach(name: string, options: AttachOptions): Promise<void
       process.exit(end.exit.signal === null ? (end.exit.code ?? 0) : EXIT.signalled + end.exit.signal);
       break;
     case "gone":
-      throw end.error ?? (await whyGone(client, environment)) ?? new CliError(`It is gone: ${plain(end.reason)}.`);
+      throw end.error ?? (await whyGone(client, environment)) ?? new CliError(`It is gone: ${plainText(end.reason)}.`);
   }
 }
 

@@ -1,6 +1,6 @@
+import { plainText } from "@microterm/protocol";
 import { parseLocation } from "../copy/location.ts";
 import { CliError, EXIT, say } from "../failure.ts";
-import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 
 /** Both directions, as `docker cp` has it. Exit code 1 when something had to be left out. */
@@ -8,7 +8,7 @@ export async function cp(sourceText: string, destinationText: string, options: S
   const source = parseLocation(sourceText);
   const destination = parseLocation(destinationText);
   const onSkipped = (member: string, why: string) => {
-    say(`microterm: left out ${plain(member)}: it ${plain(why)}`);
+    say(`microterm: left out ${plainText(member)}: it ${plainText(why)}`);
     process.exitCode = EXIT.failure;
   };
   if (source.kind === "local" && destination.kind === "remote") {

@@ -1,8 +1,7 @@
-import type { ExecRequest } from "@microterm/protocol";
+import { type ExecRequest, plainText } from "@microterm/protocol";
 import type { ExecResult, ExecSession } from "@microterm/sdk";
 import { forwardSignals, UnansweredInterrupts } from "../exec-signals.ts";
 import { CliError, EXIT, say } from "../failure.ts";
-import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { writeFully } from "../streams.ts";
 import { OwnTty } from "../terminal/own-tty.ts";
@@ -84,7 +83,7 @@ function exitCodeOf(result: ExecResult): number {
   if (result.kind === "exited") {
     return result.exit.signal === null ? (result.exit.code ?? 0) : EXIT.signalled + result.exit.signal;
   }
-  say(`microterm: ${plain(result.failure.message)}`);
+  say(`microterm: ${plainText(result.failure.message)}`);
   return result.failure.code === "not-found" ? EXIT.notFound : EXIT.notExecutable;
 }
 

@@ -1,4 +1,4 @@
-import { createPlainStream } from "../plain-text.ts";
+import { createPlainStream } from "@microterm/protocol";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { writeFully } from "../streams.ts";
 

@@ -1,7 +1,6 @@
-import { printableJson, type Receipt } from "@microterm/protocol";
+import { plainText, printableJson, type Receipt } from "@microterm/protocol";
 import { type Client, RequestError } from "@microterm/sdk";
 import { CliError, EXIT, explain, say } from "../failure.ts";
-import { plain } from "../plain-text.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { formatBytes } from "../sizes.ts";
 import { ask, canAsk, type Decision, running } from "./confirm.ts";
@@ -69,6 +68,6 @@ export function describe({ name, environment, removed, left }: Receipt): string 
   ] as const;
   const parts = counted.filter(([n]) => n > 0).map(([n, one, many]) => `${n} ${n === 1 ? one : many}`);
   if (removed.diskBytes > 0) parts.push(`${formatBytes(removed.diskBytes)} of disk`);
-  const rest = left.length === 0 ? "nothing is left" : `LEFT: ${left.map((item) => plain(item)).join(", ")}`;
+  const rest = left.length === 0 ? "nothing is left" : `LEFT: ${left.map((item) => plainText(item)).join(", ")}`;
   return `removed ${name} (${environment}): ${parts.join(", ") || "nothing on the host"}; ${rest}`;
 }

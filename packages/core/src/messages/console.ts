@@ -1,4 +1,4 @@
-import { printable } from "./messages.ts";
+import { plainText } from "@microterm/protocol";
 
 /** What is looked through, bytes: a panic's trace is a few KiB. */
 const LOOKED_AT = 16_384;
@@ -20,7 +20,8 @@ export function causeOf(console: Uint8Array): string | null {
   // ASCII is all a kernel prints; every other byte is dropped with the control characters.
   let text = "";
   for (const byte of console.subarray(-LOOKED_AT)) text += byte < 0x80 ? String.fromCharCode(byte) : "";
-  const lines = text.split(/[\r\n]+/).map((line) => printable(line, 180).replace(TIME, "").slice(0, 160));
+  const plain = text.split(/[\r\n]+/).map((line) => plainText(line, { layout: "spaced", max: 180 }));
+  const lines = plain.map((line) => line.replace(TIME, "").slice(0, 160));
   const said = lines.filter((line) => line !== "" && !HARMLESS.some((pattern) => pattern.test(line)));
   return said.findLast((line) => PANIC.test(line)) ?? said.at(-1) ?? null;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { type HostDaemonClient, plainText } from "@microterm/host";
-import { MachineId } from "@microterm/protocol";
+import type { HostDaemonClient } from "@microterm/host";
+import { MachineId, plainText } from "@microterm/protocol";
 import { QemuMachine } from "./qemu-machine.ts";
 
 const MEMORY_MIB = 128;
@@ -42,7 +42,7 @@ export async function proveKvm({ daemon, machinesDir, image, deadlineMs }: KvmPr
       machine.release();
     }
   } catch (error) {
-    const what = plainText(error instanceof Error ? error.message : String(error), 200);
+    const what = plainText(error instanceof Error ? error.message : String(error), { layout: "lines", max: 200 });
     const seconds = (performance.now() - started) / 1000;
     // QEMU says at once where it cannot use KVM at all; a KVM that hangs says nothing until the deadline.
     const reason =

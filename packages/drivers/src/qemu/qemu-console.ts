@@ -1,4 +1,4 @@
-import { plainText } from "@microterm/host";
+import { plainText } from "@microterm/protocol";
 
 /** The console's tail that is kept, bytes: as much as QEMU's own ring buffer. */
 const MAX_TAIL = 65_536;
@@ -30,6 +30,6 @@ export class ConsoleTail {
       if (line !== "" && !KERNEL_LINE.test(line)) break;
       panic = PANIC_LINE.exec(line)?.[1] ?? panic;
     }
-    return panic === null ? null : plainText(panic, 200);
+    return panic === null ? null : plainText(panic, { max: 200 });
   }
 }

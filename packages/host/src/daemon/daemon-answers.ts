@@ -1,11 +1,11 @@
+import { plainText } from "@microterm/protocol";
 import { z } from "zod";
-import { plainText } from "../plain-text.ts";
 
 /**
  * Answers of microterm-host, as in docs/reference/host-protocol.md. The daemon is ours, and checked all the same: who owns a data
  * folder can put another program's socket into it, and its words are shown to users, root among them.
  */
-const words = z.string().transform((text) => plainText(text, 4000));
+const words = z.string().transform((text) => plainText(text, { layout: "lines", max: 4000 }));
 const count = z.number().int().nonnegative();
 const key = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/);
 const id = z.string().regex(/^[a-z0-9]{8,32}$/);

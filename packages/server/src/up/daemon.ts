@@ -1,16 +1,10 @@
 import { closeSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import {
-  connectUnix,
-  createHostDaemonClient,
-  type HostDaemonClient,
-  hostCodeOf,
-  plainText,
-  systemCode,
-} from "@microterm/host";
+import { connectUnix, createHostDaemonClient, type HostDaemonClient, hostCodeOf, systemCode } from "@microterm/host";
+import { plainText } from "@microterm/protocol";
 import { type DataPaths, instanceName } from "./paths.ts";
 import { openLog, readLog } from "./plain-files.ts";
-import { type Progress, SetupError } from "./progress.ts";
+import { type Progress, SetupError, SHOWN } from "./progress.ts";
 import { asRoot } from "./root-commands.ts";
 import { rootCopy } from "./root-copy.ts";
 import { endSupervisor } from "./supervisor.ts";
@@ -54,7 +48,7 @@ export async function ensureDaemon(wanted: DaemonStart): Promise<HostDaemonClien
       const corrupt = /the installed image is corrupt .*/.exec(
         readLog(start.paths.daemonLog, LOG_TAIL_BYTES, logged).text,
       );
-      if (corrupt !== null) start.progress.note(`  microterm-host says: ${plainText(corrupt[0])}`);
+      if (corrupt !== null) start.progress.note(`  microterm-host says: ${plainText(corrupt[0], SHOWN)}`);
       return client;
     }
     if (Date.now() > deadline) {
@@ -76,7 +70,7 @@ async function whatIsWrong(daemon: HostDaemonClient, start: DaemonStart): Promis
   const verdict = await daemon.verifyImage(start.image.key);
   if (verdict.ok) return null;
   await asRoot(["rm", "-rf", "--", `${start.paths.host}/images/${start.image.key}`]);
-  return `The installed image is corrupt (${plainText(verdict.bad.join(", "))}): installing it again.`;
+  return `The installed image is corrupt (${plainText(verdict.bad.join(", "), SHOWN)}): installing it again.`;
 }
 
 async function launchDaemon(start: DaemonStart): Promise<void> {
@@ -160,5 +154,5 @@ function isSameBinary(pid: number, binary: string): boolean {
 /** A log's last lines, made safe to show: the server's own words are among them. */
 export function logTail(path: string): string {
   const lines = readLog(path, LOG_TAIL_BYTES).text.split("\n").slice(-12);
-  return lines.map((line) => plainText(line)).join("\n") || "(no log)";
+  return lines.map((line) => plainText(line, SHOWN)).join("\n") || "(no log)";
 }

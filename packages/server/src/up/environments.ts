@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { plainText } from "@microterm/host";
+import { plainText } from "@microterm/protocol";
 import { z } from "zod";
 import type { ServerAccount } from "./account.ts";
 import { buildBinaries, ensureImage, touch } from "./build.ts";
 import { ensureDaemon } from "./daemon.ts";
 import { cacheFolder, type DataPaths } from "./paths.ts";
 import { readPlainFile, writePlainFile } from "./plain-files.ts";
-import { type Progress, SetupError } from "./progress.ts";
+import { type Progress, SetupError, SHOWN } from "./progress.ts";
 import { type RunningServer, runningServer, startServer, stopServer, TokenRefused } from "./server-process.ts";
 
 /** Two attempts to boot, each with its deadline of a minute; a power-off takes a fraction of that. */
@@ -147,7 +147,7 @@ function createApi(server: RunningServer): Api {
     });
     const text = await answer.text();
     if (answer.status === 401) throw new TokenRefused(server);
-    if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${plainText(text)}`, "./microterm status");
+    if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${plainText(text, SHOWN)}`, "./microterm status");
     return text === "" ? null : JSON.parse(text);
   };
   return { call, environments: async () => List.parse(await call("GET", "/v1/environments")).environments };

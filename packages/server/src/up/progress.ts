@@ -1,6 +1,6 @@
 import { userInfo } from "node:os";
-import { plainText, systemCode } from "@microterm/host";
-import { ERRORS, PlatformError } from "@microterm/protocol";
+import { systemCode } from "@microterm/host";
+import { ERRORS, PlatformError, plainText } from "@microterm/protocol";
 
 /** Set-up speaks on stderr; stdout is left for the one line with the address. */
 export interface Progress {
@@ -38,7 +38,7 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
         update(detail) {
           if (!live) return;
           const width = (out.columns || 80) - text.length - 8;
-          const shown = detail.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ").slice(0, Math.max(0, width));
+          const shown = plainText(detail, { layout: "spaced" }).slice(0, Math.max(0, width));
           out.write(`\r\u001b[K  … ${text}  ${shown}`);
         },
         done: (result) => end("✓", result),
@@ -47,6 +47,9 @@ export function createProgress(out: NodeJS.WriteStream = process.stderr): Progre
     },
   };
 }
+
+/** Of what others say: {@link plainText}. */
+export const SHOWN = { layout: "lines", max: 500 } as const;
 
 /** A failure of set-up that a person can fix. */
 export class SetupError extends Error {
@@ -61,7 +64,7 @@ export class SetupError extends Error {
 
 /** Any text as part of one line, without an end of its own: compilers, guests and the kernel give several. */
 export const oneLine = (text: string): string =>
-  plainText(text)
+  plainText(text, SHOWN)
     .replaceAll(/\s+/g, " ")
     .replace(/[.;:]+$/, "");
 
@@ -75,7 +78,7 @@ export function explainFailure(error: unknown, verb: string): string {
 }
 
 /** Whatever a message quotes, of a compiler, a log or a daemon that may be another program's, does nothing to the terminal. */
-const bare = (line: string): string => line.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+const bare = (line: string): string => plainText(line, { layout: "lines" });
 
 function describe(error: unknown, verb: string): { message: string; hint: string | null } {
   if (error instanceof SetupError) return error;

@@ -1,11 +1,11 @@
-import { plainText } from "@microterm/host";
-import { HostStatus, printableJson } from "@microterm/protocol";
+import { HostStatus, plainText, printableJson } from "@microterm/protocol";
 import { lastAccelerator } from "./accelerator.ts";
 import { buildOf, versionOf } from "./build-name.ts";
 import { connect } from "./daemon.ts";
 import { foreignOwner, runAsOwner } from "./data-owner.ts";
 import type { ReportOptions } from "./options.ts";
 import { dataPaths } from "./paths.ts";
+import { SHOWN } from "./progress.ts";
 import { type RunningServer, runningServer } from "./server-process.ts";
 
 /** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
@@ -92,7 +92,7 @@ function describe(report: Report): string {
   return rows.map(([name, text]) => `${`${name}`.padEnd(10)}${text}\n`).join("");
 }
 
-const because = (reason: string | null): string => (reason === null ? "" : ` (${plainText(reason)})`);
+const because = (reason: string | null): string => (reason === null ? "" : ` (${plainText(reason, SHOWN)})`);
 
 function describeTemplates(templates: HostStatus["templates"]): string {
   if (templates.every((one) => one.state === "unsupported")) return "none: this driver boots every environment";

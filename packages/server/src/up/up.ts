@@ -1,4 +1,4 @@
-import { plainText } from "@microterm/host";
+import { plainText } from "@microterm/protocol";
 import { detectAccelerator } from "./accelerator.ts";
 import { prepareFolders, serverAccount } from "./account.ts";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "./build.ts";
@@ -9,7 +9,7 @@ import { rememberUp } from "./environments.ts";
 import { DEFAULT_PORT, type UpOptions } from "./options.ts";
 import { cacheFolder, type DataPaths, dataPaths } from "./paths.ts";
 import { readLog } from "./plain-files.ts";
-import { createProgress, type Progress, SetupError } from "./progress.ts";
+import { createProgress, type Progress, SetupError, SHOWN } from "./progress.ts";
 import {
   argumentsOf,
   type RunningServer,
@@ -184,7 +184,7 @@ async function foreground(server: Awaited<ReturnType<typeof startServer>>, paths
     const { text, end } = readLog(paths.startLog, MOST_SAID, said);
     said = end;
     for (const line of text.split("\n").filter((one) => one.includes(" microterm: ")))
-      process.stderr.write(`${plainText(line)}\n`);
+      process.stderr.write(`${plainText(line, SHOWN)}\n`);
   }, 1000);
   const code = await server.ended;
   clearInterval(listen);

@@ -33,7 +33,7 @@ describe("pasting", () => {
 
 describe("titles", () => {
   test("carry no control, invisible or direction-changing characters", () => {
-    expect(sanitizeTitle("a\x00b\x1b[31m\u202Ecod.exe\u200b\n c")).toBe("ab[31mcod.exe c");
+    expect(sanitizeTitle("a\x00b\x1b[31m\u202Ecod.exe\u200b\n c")).toBe("abcod.exe c");
   });
   test("are bounded", () => expect([...sanitizeTitle("😀".repeat(5000))].length).toBe(80));
   test("carry no towers of marks", () => expect(sanitizeTitle(`z${"\u0322".repeat(100)}`).length).toBe(3));

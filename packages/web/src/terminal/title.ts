@@ -1,12 +1,12 @@
+import { plainText } from "@microterm/protocol/text";
+
 /** Titles come from programs: text to show, never to trust. */
 const MAX_TITLE = 80;
 
 /** Without control characters, invisible and direction-changing ones (Unicode Bidi, UAX #9); at most 80 characters. */
 export const sanitizeTitle = (title: string): string => {
-  const clean = title
-    .slice(0, 4096)
-    .normalize("NFC")
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu, "")
+  const clean = plainText(title.slice(0, 4096).normalize("NFC"), { layout: "joined" })
+    .replace(/[\p{Cf}\p{Co}\p{Cs}]/gu, "")
     // More than two marks on one character reach into the lines around it.
     .replace(/(\p{M}{2})\p{M}+/gu, "$1")
     .replace(/\s+/gu, " ")

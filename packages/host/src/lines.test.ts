@@ -1,28 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { createLineSplitter, LineTooLong } from "./lines.ts";
-import { lastWords, plainText } from "./plain-text.ts";
-
-it("leaves no control character, and no more than was asked for", () => {
-  fc.assert(
-    fc.property(fc.string({ unit: "binary", maxLength: 100 }), fc.integer({ min: 1, max: 300 }), (text, max) => {
-      const plain = plainText(text, max);
-      expect(plain.length).toBeLessThanOrEqual(max + 1);
-      expect(plain).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
-    }),
-  );
-});
-
-it("drops whole escape sequences", () => {
-  expect(plainText("\u001b[1;31mred\u001b[0m \u001b]0;title\u0007text\u001b]8;;http://x\u001b\\link")).toBe(
-    "red textlink",
-  );
-});
-
-it("takes the last printable lines of a console", () => {
-  expect(lastWords(Buffer.from("one\r\ntwo\r\n\u001b[2J\r\nthree\r\nfour\r\n\r\n"))).toBe("two | three | four");
-  expect(lastWords(Buffer.alloc(0))).toBe("");
-});
 
 it("splits lines wherever the chunks end, and bounds each", () => {
   const text = fc.array(
