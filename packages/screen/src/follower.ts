@@ -1,11 +1,11 @@
 /** Follows what a terminal has parsed, and takes and draws its screen. */
-import { captureScreen } from "./capture.ts";
-import { watchLostRows } from "./lost-rows.ts";
-import { trackPalette } from "./palette-tracker.ts";
+import { captureScreen } from "./capture/capture.ts";
 import { piecesOf, RESET, setRegisters } from "./restore.ts";
 import { MAX_PATH, MAX_TITLE, type Screen } from "./screen.ts";
-import { trackTail } from "./tail-tracker.ts";
 import { pathOf, printable } from "./texts.ts";
+import { watchLostRows } from "./trackers/lost-rows.ts";
+import { trackPalette } from "./trackers/palette-tracker.ts";
+import { trackTail } from "./trackers/tail-tracker.ts";
 import { guardTerminal } from "./upstream/index.ts";
 import { linkTableOf } from "./upstream/links.ts";
 import { createUtf8Aligner } from "./utf8-aligner.ts";

@@ -1,7 +1,6 @@
 export { Backlog, hiddenOf, leaveOut, mayHide, type Waiting } from "./backlog.ts";
 export { followScreen, type ScreenFollower } from "./follower.ts";
 export { boundMemory } from "./memory-bounds.ts";
-export { onColors } from "./palette-tracker.ts";
 export { drawPlainRuns } from "./plain-runs.ts";
 export {
   DEFAULT_SCROLLBACK,
@@ -13,6 +12,7 @@ export {
   stringifyScreen,
 } from "./screen.ts";
 export { printable } from "./texts.ts";
+export { onColors } from "./trackers/palette-tracker.ts";
 export { guardTerminal } from "./upstream/index.ts";
 export { createUtf8Aligner } from "./utf8-aligner.ts";
 export type { ScreenTerminal } from "./xterm-internals.ts";

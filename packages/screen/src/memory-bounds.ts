@@ -1,5 +1,5 @@
 /** Bounds what one terminal's output can make xterm.js keep and do, for an emulator that must outlive any program. Links: upstream/links.ts. */
-import { MAX_MARKS } from "./row-writer.ts";
+import { MAX_MARKS } from "./capture/row-writer.ts";
 import { coreOf, type ScreenTerminal } from "./xterm-internals.ts";
 
 /** UTF-16 units on one cell; a screen carries no more marks than {@link MAX_MARKS}. */

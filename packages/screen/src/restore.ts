@@ -1,4 +1,4 @@
-import { charsetOf } from "./charsets.ts";
+import { charsetOf } from "./capture/charsets.ts";
 import type { BufferState, Screen } from "./screen.ts";
 import { linkTableOf } from "./upstream/links.ts";
 import { unfinishedUtf8 } from "./utf8-aligner.ts";

@@ -3,7 +3,7 @@ import type { Plugin, Rolldown } from "vite";
 type Bundle = Rolldown.OutputBundle;
 
 /** What a terminal needs beside the page itself, by module. */
-const TERMINAL = [/\/src\/terminal\/terminal-pane\.tsx$/, /\/addon-webgl\//];
+const TERMINAL = [/\/src\/terminal\/pane\/terminal-pane\.tsx$/, /\/addon-webgl\//];
 const FONTS = { page: /inter-latin-wght-normal/, terminal: /jetbrains-mono-latin-wght-normal/ };
 
 const linkTo = (file: string): string => {

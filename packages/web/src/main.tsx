@@ -8,8 +8,8 @@ import { dropStrayClicks } from "./parts/stray-click.ts";
 import "./renderer.ts";
 import { router } from "./router.tsx";
 import "./styles.css";
-import { forgetScreens } from "./terminal/kept-screens.ts";
 import { preloadTerminal } from "./terminal/preload.ts";
+import { forgetScreens } from "./terminal/screens/kept-screens.ts";
 import { watchDrags } from "./upload/drag.ts";
 import { isUploading } from "./upload/uploads.ts";
 

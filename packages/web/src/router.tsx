@@ -7,8 +7,8 @@ import { EnvironmentPage } from "./pages/environment.tsx";
 import { ListPage } from "./pages/list.tsx";
 import { NotFoundPage } from "./pages/not-found.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
-import { DestroyDialog } from "./parts/destroy-dialog.tsx";
-import { StopDialog } from "./parts/stop-dialog.tsx";
+import { DestroyDialog } from "./parts/power/destroy-dialog.tsx";
+import { StopDialog } from "./parts/power/stop-dialog.tsx";
 import { DropHint } from "./upload/drop-hint.tsx";
 
 /** Over the header, so that nothing moves: a terminal that changes its height would be told a new size. */

@@ -2,8 +2,8 @@
  * Everything that a person or a program could tell two terminals apart by, to compare them cell by cell and mode by mode. What xterm.js
  * tells instead of keeping it (colours, titles, answers) is heard by {@link listenTo}; what shows only later, {@link REVEALING} brings out.
  */
-import { colorOf, styleOf } from "../attributes.ts";
-import { charsetFinal } from "../charsets.ts";
+import { colorOf, styleOf } from "../capture/attributes.ts";
+import { charsetFinal } from "../capture/charsets.ts";
 import { coreOf, type Line, type ScreenBuffer, type ScreenTerminal } from "../xterm-internals.ts";
 
 const HAS_EXTENDED = 0x10000000;

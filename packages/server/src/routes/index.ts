@@ -1,17 +1,17 @@
 import type { App, Services } from "../services.ts";
-import { environmentRoutes } from "./environments.ts";
+import { environmentRoutes } from "./environments/environments.ts";
+import { execRoutes } from "./environments/exec.ts";
+import { fileRoutes } from "./environments/files.ts";
+import { logRoutes } from "./environments/logs.ts";
+import { recordingRoutes } from "./environments/recordings.ts";
+import { terminalRoutes } from "./environments/terminals.ts";
 import { eventRoutes } from "./events.ts";
-import { execRoutes } from "./exec.ts";
-import { fileRoutes } from "./files.ts";
 import { healthRoutes } from "./health.ts";
 import { hostRoutes } from "./host.ts";
-import { logRoutes } from "./logs.ts";
 import { metricsRoutes } from "./metrics.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { pageRoutes } from "./page.ts";
-import { recordingRoutes } from "./recordings.ts";
 import { sessionRoutes } from "./session.ts";
-import { terminalRoutes } from "./terminals.ts";
 import { webSocketRoutes } from "./web-sockets.ts";
 
 /** Every address of the server but the WebSockets, which terminal/clients/upgrade.ts has. */

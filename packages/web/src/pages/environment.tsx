@@ -6,17 +6,17 @@ import { Trash2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { client, environmentsQuery } from "../api/queries.ts";
 import { Button } from "../parts/button.tsx";
-import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
-import { NoticeBanner } from "../parts/notice-banner.tsx";
-import { RunningActions } from "../parts/power.tsx";
-import { PausedCard, PausedCover, Resting } from "../parts/resting.tsx";
-import { StartProgress } from "../parts/start-progress.tsx";
-import { StatusBar } from "../parts/status-bar.tsx";
+import { useDestroyDialog } from "../parts/power/destroy-dialog.tsx";
+import { RunningActions } from "../parts/power/power.tsx";
+import { NoticeBanner } from "../parts/state/notice-banner.tsx";
+import { PausedCard, PausedCover, Resting } from "../parts/state/resting.tsx";
+import { StartProgress } from "../parts/state/start-progress.tsx";
+import { StatusBar } from "../parts/state/status-bar.tsx";
 import { removalWords } from "../parts/words.ts";
 import { loadTerminal, preloadTerminal } from "../terminal/preload.ts";
-import { documentTitle } from "../terminal/title.ts";
+import { documentTitle } from "../terminal/session/title.ts";
 
 const TerminalPane = lazy(async () => ({ default: (await loadTerminal()).TerminalPane }));
 

@@ -6,14 +6,14 @@ import { useEffect } from "react";
 import { environmentsQuery, hostQuery } from "../api/queries.ts";
 import { Button } from "../parts/button.tsx";
 import { CreateButton } from "../parts/create-button.tsx";
-import { useDestroyDialog } from "../parts/destroy-dialog.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
-import { IsolationLabel } from "../parts/isolation.tsx";
-import { Status } from "../parts/status.tsx";
-import { useStop } from "../parts/stop-dialog.tsx";
+import { useDestroyDialog } from "../parts/power/destroy-dialog.tsx";
+import { useStop } from "../parts/power/stop-dialog.tsx";
+import { useCanPause, usePower } from "../parts/power/use-power.ts";
+import { IsolationLabel } from "../parts/state/isolation.tsx";
+import { Status } from "../parts/state/status.tsx";
 import { useNow } from "../parts/use-now.ts";
-import { useCanPause, usePower } from "../parts/use-power.ts";
 import {
   agoWords,
   expiryWords,

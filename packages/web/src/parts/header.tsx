@@ -6,7 +6,7 @@ import { client } from "../api/queries.ts";
 import { keepSessionKey } from "../api/session-key.ts";
 // In the script: as a file it would be asked for once more beside the tab's icon.
 import icon from "../icon.svg?inline";
-import { forgetScreens } from "../terminal/kept-screens.ts";
+import { forgetScreens } from "../terminal/screens/kept-screens.ts";
 import { setTheme, type Theme, useTheme } from "../theme.ts";
 import { Button } from "./button.tsx";
 

@@ -2,7 +2,7 @@
 import { create, type Player } from "asciinema-player";
 import "asciinema-player/dist/bundle/asciinema-player.css";
 import "./player.css";
-import { appearanceOf, FONT_FAMILY } from "../terminal/appearance.ts";
+import { appearanceOf, FONT_FAMILY } from "../terminal/emulator/appearance.ts";
 import { isDark } from "../theme.ts";
 
 /** Silences longer than this are cut short, seconds. */

@@ -1,10 +1,10 @@
 import { Terminal } from "@xterm/xterm";
 import { describe, expect, test } from "vitest";
+import { safeTarget } from "./emulator/links.ts";
+import { onUserInput } from "./emulator/xterm-private.ts";
 import { isBrowsers, ownKey } from "./keys.ts";
-import { safeTarget } from "./links.ts";
-import { chunksOf, needsPreview, PASTE_CHUNK, pasteBytes, previewOf } from "./paste.ts";
-import { documentTitle, sanitizeTitle } from "./title.ts";
-import { onUserInput } from "./xterm-private.ts";
+import { chunksOf, needsPreview, PASTE_CHUNK, pasteBytes, previewOf } from "./session/paste.ts";
+import { documentTitle, sanitizeTitle } from "./session/title.ts";
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 

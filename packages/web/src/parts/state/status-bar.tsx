@@ -1,0 +1,60 @@
+import type { Environment } from "@microterm/protocol";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { hostQuery } from "../../api/queries.ts";
+import { useNow } from "../use-now.ts";
+import { durationWords, networkWords, sizeWords } from "../words.ts";
+import { IsolationLabel } from "./isolation.tsx";
+import { Status } from "./status.tsx";
+
+const Network = () => {
+  const host = useQuery(hostQuery);
+  return host.data ? (
+    <span className="min-w-0 truncate max-md:hidden">Network: {networkWords(host.data.network)}</span>
+  ) : null;
+};
+
+/** Said on a phone too. */
+const SOON_S = 600;
+
+/** When it rests and when it is removed, where that is set. */
+const Lifetime = ({ of }: { readonly of: Environment }) => {
+  // Seconds are shown at the end only.
+  const isSoon = of.expiresAt !== null && Date.parse(of.expiresAt) - Date.now() < SOON_S * 1000;
+  const now = useNow(isSoon ? 1000 : 30_000);
+  const left = of.expiresAt === null ? null : Math.max(0, (Date.parse(of.expiresAt) - now) / 1000);
+  return (
+    <>
+      {of.idleTimeoutSeconds !== null && (
+        <span className="min-w-0 truncate max-lg:hidden" title="Without input, programs or CPU use for this long">
+          Rests after {durationWords(of.idleTimeoutSeconds)}
+        </span>
+      )}
+      {left !== null && (
+        <span className={left < SOON_S ? "shrink-0 text-warn" : "min-w-0 truncate max-md:hidden"}>
+          <span className="max-sm:hidden">Removed in </span>
+          {durationWords(left)}
+          <span className="sm:hidden"> left</span>
+        </span>
+      )}
+    </>
+  );
+};
+
+/** 24 px under everything: state, isolation, network, size; then what the terminal adds. Network and size give way first. */
+export const StatusBar = ({
+  environment,
+  children,
+}: {
+  readonly environment: Environment;
+  readonly children?: ReactNode;
+}) => (
+  <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs max-sm:gap-2 max-sm:px-2 whitespace-nowrap text-muted">
+    <Status of={environment} />
+    <IsolationLabel isolation={environment.isolation} />
+    <Network />
+    <span className="min-w-0 truncate max-md:hidden">{sizeWords(environment)}</span>
+    <Lifetime of={environment} />
+    <span className="ml-auto flex shrink-0 items-center gap-4 max-sm:gap-2">{children}</span>
+  </footer>
+);
