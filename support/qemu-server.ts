@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { withDeadline } from "@microterm/host";
-import { asServer, type ServerAccount } from "../packages/server/src/up/account.ts";
-import { type DataPaths, dataPaths } from "../packages/server/src/up/paths.ts";
+import { type DataPaths, dataPaths } from "../packages/setup/src/data/paths.ts";
+import { asServer, type ServerAccount } from "../packages/setup/src/server/account.ts";
 import { send, startServer, type TestServer } from "./server.ts";
 import { startTestDaemon, type TestDaemon, type TestDaemonOptions } from "./test-daemon.ts";
 

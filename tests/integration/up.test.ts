@@ -14,9 +14,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { serverAccount } from "../../packages/server/src/up/account.ts";
-import { dataPaths } from "../../packages/server/src/up/paths.ts";
-import { startServer, stopServer } from "../../packages/server/src/up/server-process.ts";
+import { dataPaths } from "../../packages/setup/src/data/paths.ts";
+import { serverAccount } from "../../packages/setup/src/server/account.ts";
+import { startServer, stopServer } from "../../packages/setup/src/server/server-process.ts";
 import { poll } from "../../support/server.ts";
 
 const script = join(import.meta.dirname, "../../microterm");

@@ -15,6 +15,9 @@ const BREACHES: readonly { rule: string; file: string; text: string }[] = [
   { rule: "layer-agent-client", file: "packages/agent-client/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
   { rule: "layer-drivers", file: "packages/drivers/src/qemu/b.ts", text: 'import "../../../storage/src/index.ts";' },
   { rule: "layer-adapters", file: "packages/storage/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
+  { rule: "layer-images", file: "packages/images/src/a.ts", text: 'import "../../drivers/src/index.ts";' },
+  { rule: "layer-setup", file: "packages/setup/src/a.ts", text: 'import "../../server/src/index.ts";' },
+  { rule: "layer-server", file: "packages/server/src/e.ts", text: 'import "../../images/src/index.ts";' },
   { rule: "layer-cli", file: "packages/cli/src/a.ts", text: 'import "../../core/src/index.ts";' },
   { rule: "layer-web", file: "packages/web/src/a.ts", text: 'import "../../core/src/index.ts";' },
   { rule: "layer-screen", file: "packages/screen/src/a.ts", text: 'import "../../core/src/index.ts";' },
@@ -44,7 +47,10 @@ const FILLERS: Readonly<Record<string, string>> = {
   "tsconfig.json":
     '{"compilerOptions":{"module":"nodenext","moduleResolution":"nodenext","allowImportingTsExtensions":true,"noEmit":true}}',
   ...Object.fromEntries(
-    ["core", "server", "storage", "drivers", "host"].map((name) => [`packages/${name}/src/index.ts`, "export {};"]),
+    ["core", "server", "storage", "drivers", "host", "images"].map((name) => [
+      `packages/${name}/src/index.ts`,
+      "export {};",
+    ]),
   ),
 };
 

@@ -6,6 +6,7 @@ export * from "./files.ts";
 export * from "./frames.ts";
 export * from "./host.ts";
 export * from "./ids.ts";
+export * from "./options.ts";
 export * from "./problem.ts";
 export * from "./recording.ts";
 export * from "./text/index.ts";

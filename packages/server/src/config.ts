@@ -2,12 +2,10 @@ import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULT_POINTS } from "@microterm/core";
-import { Accelerator, LONGEST_SECONDS } from "@microterm/protocol";
+import { defaultDataFolder } from "@microterm/host";
+import { Accelerator, ALLOWED_HOST, LOG_LEVELS, LONGEST_SECONDS } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { z } from "zod";
-import { ALLOWED_HOST } from "./http/addresses.ts";
-import { LOG_LEVELS } from "./telemetry/log-levels.ts";
-import { defaultDataFolder } from "./up/paths.ts";
 
 const absolute = z.string().refine(isAbsolute, "must be an absolute path");
 const existing = absolute.refine((path) => existsSync(path), "does not exist");

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createCredentialService, createEnvironmentService } from "@microterm/core";
+import { VERSION } from "@microterm/host";
 import { OwnerId } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -27,7 +28,6 @@ import { createObserver } from "./telemetry/operation-log.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs } from "./terminal/hub/hubs.ts";
-import { VERSION } from "./version.ts";
 
 /** The server is reached from this host alone; from others through `ssh -L`. */
 const LISTEN_ADDRESS = "127.0.0.1";

@@ -1,4 +1,5 @@
 import swagger from "@fastify/swagger";
+import { VERSION } from "@microterm/host";
 import {
   CreateEnvironment,
   CreateTerminal,
@@ -20,7 +21,6 @@ import { pino } from "pino";
 import { z } from "zod";
 import { createApp } from "../http/app.ts";
 import type { Services } from "../services.ts";
-import { VERSION } from "../version.ts";
 
 const TAGS = [
   { name: "session", description: "Signing in and out" },

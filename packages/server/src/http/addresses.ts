@@ -1,11 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { PlatformError } from "@microterm/protocol";
+import { ALLOWED_HOST, PlatformError } from "@microterm/protocol";
 
 /** The names under which the server may be addressed. A name of anybody else's that resolves here (DNS rebinding) is refused. */
 const HOST_NAMES = ["127.0.0.1", "localhost", "[::1]"] as const;
-
-/** A value of `--allow-host`: as browsers send it in `Host`, the port left out where it is the scheme's own. */
-export const ALLOWED_HOST = /^(?:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,45}\])(?::\d{1,5})?$/;
 
 export interface Addresses {
   /** The name of the session's cookie. Browsers send cookies to every port of a host: two servers on one host need two names. */

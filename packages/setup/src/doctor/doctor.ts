@@ -1,0 +1,91 @@
+import { printableJson } from "@microterm/protocol";
+import { connect } from "../daemon/daemon.ts";
+import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
+import { type DataPaths, dataPaths } from "../data/paths.ts";
+import { oneLine, SetupError } from "../progress.ts";
+import { runningServer } from "../server/server-process.ts";
+import type { ReportOptions } from "../verbs/options.ts";
+import { CHECKS, type Check } from "./checks.ts";
+
+/** `microterm doctor`: every check with its reason and how to fix it. Exit code 0, or 1 when one fails. */
+export async function doctor(options: ReportOptions): Promise<number> {
+  const paths = dataPaths(options.data);
+  const owner = foreignOwner(paths.data);
+  if (owner !== null) return runAsOwner(owner, "doctor", ["--data", paths.data, "--output", options.output]);
+  const checks = await examine(paths);
+  if (options.output === "json") process.stdout.write(`${printableJson({ checks })}\n`);
+  else process.stdout.write(checks.map(describe).join(""));
+  return checks.some((one) => one.status === "fail") ? 1 : 0;
+}
+
+async function examine(paths: DataPaths): Promise<readonly Check[]> {
+  const checks: Check[] = [];
+  for (const check of CHECKS) checks.push(await check(paths));
+  const daemon = await daemonChecks(paths).catch((error: unknown) => [notAllowed("daemon", error)]);
+  return [...checks, ...daemon, await serverCheck(paths).catch((error: unknown) => notAllowed("server", error))];
+}
+
+/** Another user's daemon or server refuses us: the checks of the host can be reported all the same. */
+const notAllowed = (name: string, error: unknown): Check => ({
+  name,
+  status: "warn",
+  text: oneLine(error instanceof Error ? error.message : String(error)),
+  fix: error instanceof SetupError ? error.hint : "run it as the user who started microterm, or as root",
+});
+
+/** Where the daemon runs, the jail is tried: a program in QEMU's place attempts to get out. */
+async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
+  const daemon = await connect(paths);
+  if (daemon === null) {
+    return [
+      {
+        name: "daemon",
+        status: "warn",
+        text: "microterm-host does not run, so the jail was not tried",
+        fix: "./microterm up",
+      },
+    ];
+  }
+  try {
+    const hello = await daemon.hello();
+    const { checks } = await daemon.probeJail();
+    const escaped = checks.filter((one) => !one.refused);
+    return [
+      {
+        name: "daemon",
+        status: "ok",
+        text: `microterm-host runs (pid ${hello.pid}, cgroup ${hello.cgroup})`,
+        fix: null,
+      },
+      escaped.length === 0
+        ? {
+            name: "jail probe",
+            status: "ok",
+            text: `${checks.length} ways out of the jail were tried, all refused`,
+            fix: null,
+          }
+        : {
+            name: "jail probe",
+            status: "fail",
+            text: `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
+            fix: "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
+          },
+    ];
+  } finally {
+    daemon.close();
+  }
+}
+
+async function serverCheck(paths: DataPaths): Promise<Check> {
+  const server = await runningServer(paths);
+  return server === null
+    ? { name: "server", status: "warn", text: "does not run", fix: "./microterm up" }
+    : { name: "server", status: "ok", text: `${server.url} (pid ${server.pid})`, fix: null };
+}
+
+const MARKS = { ok: "✓", warn: "!", fail: "✗" } as const;
+
+function describe(check: Check): string {
+  const fix = check.fix === null ? "" : `${" ".repeat(16)}Fix: ${check.fix}\n`;
+  return `${MARKS[check.status]} ${check.name.padEnd(13)} ${check.text}\n${fix}`;
+}

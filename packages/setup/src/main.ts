@@ -1,0 +1,25 @@
+/** The verbs of `microterm` that work without a running server: up, down, status, doctor. */
+import { explainFailure, SetupError } from "./progress.ts";
+
+const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  up: async (args) => (await import("./verbs/up.ts")).up((await import("./verbs/options.ts")).readUpOptions(args)),
+  down: async (args) =>
+    (await import("./verbs/down.ts")).down((await import("./verbs/options.ts")).readDownOptions(args)),
+  status: async (args) =>
+    (await import("./verbs/status.ts")).status((await import("./verbs/options.ts")).readReportOptions(args)),
+  version: async (args) =>
+    (await import("./verbs/version-verb.ts")).version((await import("./verbs/options.ts")).readReportOptions(args)),
+  doctor: async (args) =>
+    (await import("./doctor/doctor.ts")).doctor((await import("./verbs/options.ts")).readReportOptions(args)),
+};
+
+const [verb = "", ...args] = process.argv.slice(2);
+try {
+  const run = VERBS[verb];
+  if (run === undefined)
+    throw new SetupError(`'${verb}' is none of ${Object.keys(VERBS).join(", ")}`, "./microterm help");
+  process.exit(await run(args));
+} catch (error) {
+  process.stderr.write(explainFailure(error, verb));
+  process.exit(1);
+}

@@ -1,0 +1,147 @@
+import { parseArgs } from "node:util";
+import { defaultDataFolder } from "@microterm/host";
+import { ALLOWED_HOST, LOG_LEVELS, LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
+import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
+import { SetupError } from "../progress.ts";
+
+export interface UpOptions {
+  readonly detach: boolean;
+  readonly port: number;
+  readonly data: string;
+  /** Addresses besides its own under which browsers reach it. */
+  readonly allowHost: readonly string[];
+  readonly driver: "qemu" | "process";
+  /** Machines that wait to be claimed. */
+  readonly pool: number;
+  /** Seconds, for environments that are made without a word about it; 0: never. */
+  readonly idleTimeout: number;
+  readonly ttl: number;
+  /** Rows of output that a terminal keeps above its screen. */
+  readonly scrollback: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** Where `GET /metrics` listens on 127.0.0.1; null: nowhere. */
+  readonly metrics: number | null;
+}
+
+export interface DownOptions {
+  readonly data: string;
+  readonly destroy: boolean;
+  readonly yes: boolean;
+  /** What only root can do is left to the caller, which is root. */
+  readonly rootFollows: boolean;
+}
+
+export interface ReportOptions {
+  readonly data: string;
+  readonly output: "text" | "json";
+}
+
+export const DEFAULT_PORT = 7681;
+/** A click and another one right after it find a machine each. */
+const DEFAULT_POOL = 2;
+const LARGEST_POOL = 100;
+
+export function readUpOptions(args: readonly string[]): UpOptions {
+  const { values } = parse(args, {
+    detach: { type: "boolean", short: "d" },
+    port: { type: "string" },
+    data: { type: "string" },
+    "allow-host": { type: "string", multiple: true },
+    driver: { type: "string" },
+    pool: { type: "string" },
+    "idle-timeout": { type: "string" },
+    ttl: { type: "string" },
+    scrollback: { type: "string" },
+    "log-level": { type: "string" },
+    metrics: { type: "string" },
+    yes: { type: "boolean", short: "y" },
+  });
+  const port = portOf("--port", values.port, 7682) ?? DEFAULT_PORT;
+  const metrics = portOf("--metrics", values.metrics, 7690) ?? null;
+  const logLevel = LOG_LEVELS.find((level) => level === (values["log-level"] ?? "info"));
+  if (logLevel === undefined) {
+    throw new SetupError(
+      `--log-level ${values["log-level"]} is none of ${LOG_LEVELS.join(", ")}`,
+      "./microterm up --log-level info",
+    );
+  }
+  const driver = values.driver ?? "auto";
+  if (driver !== "auto" && driver !== "qemu" && driver !== "process") {
+    throw new SetupError(`--driver ${driver} is none of auto, qemu, process`, "./microterm up");
+  }
+  const pool = values.pool === undefined ? DEFAULT_POOL : /^\d{1,3}$/.test(values.pool) ? Number(values.pool) : -1;
+  if (pool < 0 || pool > LARGEST_POOL) {
+    throw new SetupError(`--pool ${values.pool} is not a number from 0 to ${LARGEST_POOL}`, "./microterm up --pool 2");
+  }
+  const { scrollback = String(DEFAULT_SCROLLBACK) } = values;
+  if (!/^\d{1,5}$/.test(scrollback) || Number(scrollback) > MAX_SCROLLBACK) {
+    throw new SetupError(
+      `--scrollback ${scrollback} is not a number of rows from 0 to ${MAX_SCROLLBACK}`,
+      `./microterm up --scrollback ${DEFAULT_SCROLLBACK}`,
+    );
+  }
+  const allowHost = (values["allow-host"] ?? []).map((host) => String(host).toLowerCase());
+  const wrong = allowHost.find((host) => !ALLOWED_HOST.test(host));
+  if (wrong !== undefined) {
+    throw new SetupError(
+      `--allow-host ${wrong} is no address as a browser shows it, without http://`,
+      "./microterm up --allow-host localhost:8080",
+    );
+  }
+  return {
+    detach: values.detach === true,
+    port,
+    allowHost,
+    pool,
+    scrollback: Number(scrollback),
+    logLevel,
+    metrics,
+    idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
+    ttl: seconds("--ttl", values.ttl),
+    data: String(values.data ?? defaultDataFolder()),
+    // `process` gives no isolation at all: it is never chosen, only asked for.
+    driver: driver === "auto" ? "qemu" : driver,
+  };
+}
+
+function portOf(option: string, text: string | undefined, example: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new SetupError(`${option} ${text} is not a number from 0 to 65535`, `./microterm up ${option} ${example}`);
+}
+
+function seconds(option: string, text = "0"): number {
+  const parsed = parseDuration(text);
+  if (parsed !== null && parsed <= LONGEST_SECONDS) return parsed;
+  throw new SetupError(`${option} ${text} is no time of up to 365d`, `./microterm up ${option} 8h`);
+}
+
+export function readDownOptions(args: readonly string[]): DownOptions {
+  const { values } = parse(args, {
+    data: { type: "string" },
+    destroy: { type: "boolean" },
+    yes: { type: "boolean", short: "y" },
+    "root-follows": { type: "boolean" },
+  });
+  return {
+    data: String(values.data ?? defaultDataFolder()),
+    destroy: values.destroy === true,
+    yes: values.yes === true,
+    rootFollows: values["root-follows"] === true,
+  };
+}
+
+export function readReportOptions(args: readonly string[]): ReportOptions {
+  const { values } = parse(args, { data: { type: "string" }, output: { type: "string", short: "o" } });
+  const output = values.output ?? "text";
+  if (output !== "text" && output !== "json") throw new SetupError(`-o ${output} is not text or json`, "-o json");
+  return { data: String(values.data ?? defaultDataFolder()), output };
+}
+
+function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options: options as T & {}, strict: true, allowPositionals: false });
+  } catch (error) {
+    throw new SetupError((error as Error).message, "./microterm help", { cause: error });
+  }
+}

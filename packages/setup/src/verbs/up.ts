@@ -1,0 +1,197 @@
+import { plainText } from "@microterm/protocol";
+import { type Binaries, buildBinaries, buildPage, ensureImage } from "../build/build.ts";
+import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
+import { detectAccelerator } from "../daemon/accelerator.ts";
+import { ensureDaemon } from "../daemon/daemon.ts";
+import { foreignOwner } from "../data/data-owner.ts";
+import { cacheFolder, type DataPaths, dataPaths } from "../data/paths.ts";
+import { readLog } from "../data/plain-files.ts";
+import { createProgress, type Progress, SetupError, SHOWN } from "../progress.ts";
+import { prepareFolders, serverAccount } from "../server/account.ts";
+import { rememberUp } from "../server/environments.ts";
+import {
+  argumentsOf,
+  type RunningServer,
+  runningServer,
+  signInLink,
+  startServer,
+  stopServer,
+  TokenRefused,
+} from "../server/server-process.ts";
+import { DEFAULT_PORT, type UpOptions } from "./options.ts";
+
+/** `microterm up`: set up what is missing, start daemon and server, print the address. Returns the exit code. */
+export async function up(options: UpOptions): Promise<number> {
+  const started = performance.now();
+  const progress = createProgress();
+  const paths = dataPaths(options.data);
+  const owner = foreignOwner(paths.data);
+  if (owner !== null) {
+    throw new SetupError(
+      `root starts nothing in the data folder ${paths.data}, which belongs to ${owner.name}`,
+      `run it as ${owner.name}, or choose another folder: ./microterm up --data DIR`,
+    );
+  }
+  const build = ownBuild();
+  let isReplaced = false;
+  const already = await runningServer(paths);
+  if (already !== null) {
+    const link = await linkOrRestart(already, options, paths, progress);
+    isReplaced = link !== null && buildOf(already) !== build;
+    if (isReplaced) {
+      const versions = `${versionOf(buildOf(already))}; this is ${versionOf(build)}`;
+      progress.note(`The server that runs is of other code (${versions}): replacing it. Environments live on.`);
+    } else if (link !== null) {
+      progress.note(`microterm runs already (pid ${already.pid}).`);
+      announce(already, link);
+      return 0;
+    }
+  }
+
+  const account = await serverAccount();
+  prepareFolders(paths, account);
+  const cache = cacheFolder();
+  const binaries = await buildBinaries(cache, progress);
+  await buildPage(progress);
+  const machines =
+    options.driver === "process"
+      ? null
+      : await prepareMachines({ paths, cache, binaries, serverUid: account.uid, progress, isReplaced });
+  // Until here the earlier one serves.
+  if (isReplaced) await stopServer(paths);
+  const args = [
+    "serve",
+    ...["--data", paths.data],
+    ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
+    ...["--templates", "--pool", String(options.pool)],
+    ...["--scrollback", String(options.scrollback)],
+    ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
+    ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
+    ...["--build", build, "--log-level", options.logLevel],
+    ...(options.metrics === null ? [] : ["--metrics", String(options.metrics)]),
+    ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
+  ];
+  rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args });
+
+  const server = await startServer({
+    paths,
+    account,
+    detach: options.detach,
+    args: [...args, "--port", String(portFor(options, already))],
+  });
+  const link = await signInLink(server);
+  progress.note(`Ready in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
+  announce(server, link);
+  if (options.detach) return 0;
+  progress.note("Ctrl-C stops the server; environments live on.");
+  return foreground(server, paths);
+}
+
+/** Where people have the page open, unless another port is asked for. */
+function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
+  return earlier !== null && port === DEFAULT_PORT ? Number(new URL(earlier.url).port) : port;
+}
+
+/** Whether a running server was started with these addresses. */
+function allows({ pid }: RunningServer, hosts: readonly string[]): boolean {
+  const words = argumentsOf(pid);
+  const known = words.includes("--allow-host") ? words[words.indexOf("--allow-host") + 1]?.split(",") : [];
+  return hosts.every((host) => known?.includes(host));
+}
+
+/** A link of the server that runs; null when it was ended, because it does not take its own token, or lacks an address that is asked for. */
+async function linkOrRestart(
+  server: RunningServer,
+  { allowHost }: UpOptions,
+  paths: DataPaths,
+  progress: Progress,
+): Promise<string | null> {
+  try {
+    const link = await signInLink(server);
+    if (allows(server, allowHost)) return link;
+    progress.note(`microterm runs already, without ${allowHost.join(", ")}: starting it again. Environments live on.`);
+    await stopServer(paths);
+    return null;
+  } catch (error) {
+    if (!(error instanceof TokenRefused)) throw error;
+    progress.note(`${error.message}: starting it again. Environments live on.`);
+    await stopServer(paths);
+    return null;
+  }
+}
+
+interface MachineSetUp {
+  readonly paths: DataPaths;
+  readonly cache: string;
+  readonly binaries: Binaries;
+  readonly serverUid: number;
+  readonly progress: Progress;
+  /** A server of other code runs. */
+  readonly isReplaced: boolean;
+}
+
+interface Machines {
+  readonly image: { readonly path: string; readonly key: string };
+  readonly args: readonly string[];
+}
+
+/** Image, daemon and accelerator; resolves with the server's arguments for them. */
+async function prepareMachines(setUp: MachineSetUp): Promise<Machines> {
+  const { paths, cache, binaries, serverUid, progress } = setUp;
+  const image = await ensureImage(cache, binaries.agent, progress);
+  // A server of other code need not understand the daemon of this one.
+  if (setUp.isReplaced) await stopServer(paths);
+  const daemon = await ensureDaemon({ paths, binary: binaries.daemon, image, serverUid, progress });
+  try {
+    const verdict = await detectAccelerator(paths, daemon, image.key, progress);
+    if (verdict.accelerator === "tcg") {
+      progress.note(
+        `Guests are emulated, because ${verdict.reason}. Slow, and no security boundary: don't run untrusted code.`,
+      );
+    }
+    const args = [
+      ...["--driver", "qemu", "--image", image.key],
+      ...["--accelerator", verdict.accelerator, "--accelerator-reason", verdict.reason],
+    ];
+    return { image, args };
+  } finally {
+    daemon.close();
+  }
+}
+
+/** The one line on stdout, and below SSH the command that brings the page to the person's own machine. */
+function announce(server: RunningServer, link: string): void {
+  process.stdout.write(`${link}\n`);
+  const tunnel = sshTunnel(server.url, process.env);
+  if (tunnel !== null) process.stderr.write(`From your own machine, first: ${tunnel}\n`);
+}
+
+/** `SSH_CONNECTION` is "client port server port" (ssh(1)). */
+export function sshTunnel(url: string, env: NodeJS.ProcessEnv): string | null {
+  const address = env.SSH_CONNECTION?.split(" ")[2];
+  if (address === undefined) return null;
+  const { port } = new URL(url);
+  return `ssh -L ${port}:127.0.0.1:${port} ${env.USER ?? "you"}@${address}`;
+}
+
+/** A second of a log. */
+const MOST_SAID = 64 * 1024;
+
+async function foreground(server: Awaited<ReturnType<typeof startServer>>, paths: DataPaths): Promise<number> {
+  let said = readLog(paths.startLog, 0).end;
+  // What the keeper says when it starts the server again.
+  const listen = setInterval(() => {
+    const { text, end } = readLog(paths.startLog, MOST_SAID, said);
+    said = end;
+    for (const line of text.split("\n").filter((one) => one.includes(" microterm: ")))
+      process.stderr.write(`${plainText(line, SHOWN)}\n`);
+  }, 1000);
+  const code = await server.ended;
+  clearInterval(listen);
+  const asked = code === 0 || code === 128 + 15 || code === 128 + 2;
+  if (!asked)
+    process.stderr.write(
+      `microterm: the server ended with code ${code}; its environments live on.\n  Try: ./microterm up\n`,
+    );
+  return asked ? 0 : code;
+}
