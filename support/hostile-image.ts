@@ -4,7 +4,7 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "@microterm/host";
 import { readManifest } from "@microterm/images";
-import { writeCpio } from "../packages/images/src/cpio.ts";
+import { writeCpio } from "../packages/images/src/formats/cpio.ts";
 import { makeTempFolder, type TempFolder } from "./temp-folder.ts";
 import { type TestImage, testImage } from "./test-image.ts";
 

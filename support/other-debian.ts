@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "@microterm/host";
 import { findAptSources } from "@microterm/images";
-import { aptOptions } from "../packages/images/src/apt-options.ts";
-import { bootstrapFailure } from "../packages/images/src/bootstrap-failure.ts";
+import { aptOptions } from "../packages/images/src/debian/apt-options.ts";
+import { bootstrapFailure } from "../packages/images/src/debian/bootstrap-failure.ts";
 import { testCache } from "./test-image.ts";
 
 /** What microterm-host runs. */

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -11,6 +11,11 @@ const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclud
   .split("\n")
   .filter((file) => file !== "");
 const source = files.filter((file) => /\.(ts|tsx|rs)$/.test(file));
+const isTest = (file: string) => /\.test\.tsx?$|(^|[/_])tests\.rs$|\/tests\//.test(file);
+
+/** Folders that are no folders any more, but heaps. */
+const flat = (all: readonly string[]): string[] =>
+  [...Map.groupBy(all, dirname)].filter(([, inside]) => inside.length > 14).map(([folder]) => folder);
 
 describe("the tree", () => {
   it("has kebab-case names for TypeScript and snake_case for Rust", () => {
@@ -31,6 +36,15 @@ describe("the tree", () => {
   it("has no file over 400 lines", () => {
     const long = source.filter((file) => readFileSync(join(root, file), "utf8").split("\n").length > 401);
     expect(long).toEqual([]);
+  });
+
+  it("has no folder of more than 14 sources in a package or a crate, tests aside", () => {
+    const parts = source.filter((file) => /^(packages|rust)\/[^/]+\/src\//.test(file) && !isTest(file));
+    expect(parts.length).toBeGreaterThan(500);
+    expect(flat(parts)).toEqual([]);
+    expect(flat(Array.from({ length: 15 }, (_, at) => `packages/core/src/many/${at}.ts`))).toEqual([
+      "packages/core/src/many",
+    ]);
   });
 
   it("names no path of one developer's machine", () => {

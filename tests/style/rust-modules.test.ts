@@ -140,11 +140,4 @@ describe("the sources of Rust", () => {
     const { files } = readCrate(sources);
     expect([...sources.keys()].filter((file) => !files.includes(file) && !isTest(file))).toEqual([]);
   });
-
-  it.each(crates)("of rust/%s are at most 14 a folder, and have at most 400 lines each", (crate) => {
-    const sources = [...sourcesOf(crate)].filter(([file]) => !isTest(file));
-    const folders = Map.groupBy(sources, ([file]) => dirname(file));
-    expect([...folders].filter(([, files]) => files.length > 14).map(([folder]) => folder)).toEqual([]);
-    expect(sources.filter(([, text]) => text.split("\n").length > 401).map(([file]) => file)).toEqual([]);
-  });
 });

@@ -1,8 +1,8 @@
 import { chmod, constants, copyFile, link, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type AptSources, findAptSources } from "./apt-sources.ts";
-import { type Base, buildBase, checkBase } from "./base.ts";
 import type { CommandRunner } from "./command-runner.ts";
+import { type AptSources, findAptSources } from "./debian/apt-sources.ts";
+import { type Base, buildBase, checkBase } from "./debian/base.ts";
 import { checkHost } from "./host-needs.ts";
 import { ImageBuildError } from "./image-error.ts";
 import { buildInitrd } from "./initrd.ts";

@@ -1,7 +1,7 @@
 import { access, constants, readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { hasDebianKeyring } from "./apt-sources.ts";
+import { hasDebianKeyring } from "./debian/apt-sources.ts";
 import { ImageBuildError } from "./image-error.ts";
 
 async function hasProgram(name: string): Promise<boolean> {

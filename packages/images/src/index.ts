@@ -1,6 +1,6 @@
-export { type AptSources, findAptSources } from "./apt-sources.ts";
 export { type BuildOptions, type BuiltImage, buildImage } from "./build.ts";
 export type { CommandOptions, CommandResult, CommandRunner } from "./command-runner.ts";
+export { type AptSources, findAptSources } from "./debian/apt-sources.ts";
 export { BUILD_STEPS, type BuildStep, ImageBuildError, ImageCorruptError } from "./image-error.ts";
 export { type CorruptFile, type ImageManifest, type ImageVerdict, readManifest, verifyImage } from "./manifest.ts";
 export type { BuildProgress, ProgressListener } from "./progress.ts";

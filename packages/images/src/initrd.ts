@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type CpioEntry, writeCpio } from "./cpio.ts";
+import { type CpioEntry, writeCpio } from "./formats/cpio.ts";
 
 const EMPTY_DIRECTORIES = ["dev", "proc", "sys", "base", "disk", "root.new", "modules"];
 

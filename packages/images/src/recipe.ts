@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BOOT_MODULES } from "./debian/modules.ts";
 import { hashFile } from "./hash-file.ts";
-import { BOOT_MODULES } from "./modules.ts";
 
 /** What is copied into the guest, the list of packages, and the script that puts both together. */
 export const RECIPE_DIRECTORY = fileURLToPath(new URL("../recipe", import.meta.url));

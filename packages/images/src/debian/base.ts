@@ -1,18 +1,18 @@
 import { chmod, cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { CommandRunner } from "../command-runner.ts";
+import { extractElfKernel } from "../formats/kernel.ts";
+import { ImageBuildError, ImageCorruptError } from "../image-error.ts";
+import { installFolder } from "../install-folder.ts";
+import { type CorruptFile, corruptFiles, fileRecordSchema, readJson, recordFile } from "../manifest.ts";
+import { followBootstrap, type Progress } from "../progress.ts";
+import { RECIPE_DIRECTORY, readPackages } from "../recipe.ts";
 import { aptOptions, proxyEnvironment } from "./apt-options.ts";
 import type { AptSources } from "./apt-sources.ts";
 import { BASE_OUTPUT, baseCommand, baseEnvironment } from "./base-command.ts";
 import { bootstrapFailure } from "./bootstrap-failure.ts";
-import type { CommandRunner } from "./command-runner.ts";
-import { ImageBuildError, ImageCorruptError } from "./image-error.ts";
-import { installFolder } from "./install-folder.ts";
-import { extractElfKernel } from "./kernel.ts";
-import { type CorruptFile, corruptFiles, fileRecordSchema, readJson, recordFile } from "./manifest.ts";
 import { BOOT_MODULES, modulesInOrder } from "./modules.ts";
-import { followBootstrap, type Progress } from "./progress.ts";
-import { RECIPE_DIRECTORY, readPackages } from "./recipe.ts";
 
 /** base.json: what a finished base consists of. */
 const baseSchema = z.strictObject({

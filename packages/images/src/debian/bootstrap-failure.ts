@@ -1,4 +1,4 @@
-import { type BuildStep, ImageBuildError } from "./image-error.ts";
+import { type BuildStep, ImageBuildError } from "../image-error.ts";
 
 interface Cause {
   readonly pattern: RegExp;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { DPKG_OPTIONS, EROFS_CLUSTER_BYTES, KERNEL_PACKAGE } from "../recipe.ts";
 import type { AptSources } from "./apt-sources.ts";
-import { DPKG_OPTIONS, EROFS_CLUSTER_BYTES, KERNEL_PACKAGE } from "./recipe.ts";
 
 /** What mmdebstrap's hooks leave in the output folder. */
 export const BASE_OUTPUT = { kernel: "bzImage", version: "version", modules: "modules", root: "root.erofs" } as const;

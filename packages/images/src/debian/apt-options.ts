@@ -1,4 +1,4 @@
-import type { CommandRunner } from "./command-runner.ts";
+import type { CommandRunner } from "../command-runner.ts";
 
 /** Options of the host's apt that a build needs as well: how to get out, and which dates to believe. */
 const ADOPTED =
