@@ -35,6 +35,13 @@ const settled = async (client: TerminalClient, word: string) => {
 
 /** Whatever is typed comes back; nothing else is printed after `script`. */
 const echo = (script: string) => `stty raw -echo; ${script}; exec cat`;
+/** The same once a client has said `go`; until the program reads, the terminal would echo that. */
+const READY = "ready";
+const onGo = (script: string) => echo(`printf ${READY}; read go; ${script}`);
+async function go(client: TerminalClient): Promise<void> {
+  await poll("the program", () => client.received >= READY.length);
+  client.type("go\n");
+}
 
 describe("a client that comes late", () => {
   it("sees the same screen as the first one, cell by cell, and what follows", async () => {
@@ -96,16 +103,16 @@ describe("a client that comes late", () => {
 
 describe("a slow client", () => {
   it("gets a keyframe while a fast one goes on, and what it draws is the same", PATIENCE, async () => {
-    const terminal = await open(echo("read go; seq 1 1500000; printf END"));
+    const terminal = await open(onGo("seq 1 1500000; printf END"));
     const fast = attach(terminal, { keep: false });
     const slow = attach(terminal, { acknowledge: false });
     const never = attach(terminal, { acknowledge: false, keep: false });
     await Promise.all([fast.opened(), slow.opened(), never.opened()]);
-    fast.type("go\n");
+    await go(fast);
     await poll("a window's worth", () => slow.received > 300_000);
     // It takes part once, and then no more until the end.
     slow.acknowledge(slow.offset);
-    await poll("the flood's end", () => fast.received >= 10_888_899, 150_000);
+    await poll("the flood's end", () => fast.received >= READY.length + 10_888_899, 150_000);
     expect(fast.jumps).toEqual([]);
     expect([slow.keyframes.length, never.keyframes.length]).toEqual([0, 0]);
     // A new client's has all output so far, and after it the slow one's has too.
@@ -119,7 +126,7 @@ describe("a slow client", () => {
 
 describe("a client that comes and goes all the time", () => {
   it("without taking anything costs the others no byte", PATIENCE, async () => {
-    const terminal = await open(echo("read go; seq 1 4000000; printf END"));
+    const terminal = await open(onGo("seq 1 1500000; printf END"));
     const steady = attach(terminal, { keep: false });
     let restless = attach(terminal, { acknowledge: false, keep: false });
     await Promise.all([steady.opened(), restless.opened()]);
@@ -128,9 +135,9 @@ describe("a client that comes and goes all the time", () => {
       restless = attach(terminal, { acknowledge: false, keep: false });
     }, 2700);
     onTestFinished(() => clearInterval(again));
-    steady.type("go\n");
+    await go(steady);
     const gaps = () => steady.frames.filter((frame) => frame.startsWith("GAP"));
-    await poll("the flood's end", () => steady.received >= 10_888_899 || gaps().length > 0, 150_000);
+    await poll("the flood's end", () => steady.received >= READY.length + 10_888_899 || gaps().length > 0, 150_000);
     expect([gaps(), steady.jumps]).toEqual([[], []]);
   });
 
@@ -158,10 +165,10 @@ describe("a client of a flood", () => {
     // The guest's agent gives bytes up after 5 s of a reader that does not move.
     { wait: "seven seconds", ms: 7000 },
   ])("that is cut and comes back $wait later gets every byte, and no keyframe", PATIENCE, async ({ ms }) => {
-    const total = 3 * 6_888_896;
-    const terminal = await open(echo("read go; for i in 1 2 3; do seq 1 1000000; done; printf END"));
+    const total = READY.length + 3 * 6_888_896;
+    const terminal = await open(onGo("for i in 1 2 3; do seq 1 1000000; done; printf END"));
     let client = await attach(terminal).opened();
-    client.type("go\n");
+    await go(client);
     const parts: Buffer[] = [];
     for (let cut = 0; cut < 3; cut++) {
       await poll("some of the flood", () => client.received > 1_000_000);
@@ -178,13 +185,13 @@ describe("a client of a flood", () => {
     const all = Buffer.concat([...parts, client.bytes]);
     const seq = Buffer.from(Array.from({ length: 1_000_000 }, (_, i) => `${i + 1}\n`).join(""));
     expect(all.length).toBe(total + 3);
-    expect(all.equals(Buffer.concat([seq, seq, seq, Buffer.from("END")]))).toBe(true);
+    expect(all.equals(Buffer.concat([Buffer.from(READY), seq, seq, seq, Buffer.from("END")]))).toBe(true);
   });
 
   it("that was cut with another one is waited for when that is back", PATIENCE, async () => {
-    const terminal = await open(echo("read go; for i in 1 2 3 4 5 6; do seq 1 1000000; done; printf END"));
+    const terminal = await open(onGo("for i in 1 2 3 4 5 6; do seq 1 1000000; done; printf END"));
     const cut = [await attach(terminal).opened(), await attach(terminal).opened()];
-    cut[0]?.type("go\n");
+    await go(cut[0] as TerminalClient);
     for (const client of cut) await poll("some of the flood", () => client.received > 1_000_000);
     for (const client of cut) client.socket.terminate();
     for (const client of cut) await client.ended;
@@ -194,7 +201,8 @@ describe("a client of a flood", () => {
       back.push(await attach(terminal, { from: offset, keep: false }).opened());
       await delay(1500);
     }
-    for (const client of back) await poll("the end", () => client.offset >= 6n * 6_888_896n + 3n, 120_000);
+    for (const client of back)
+      await poll("the end", () => client.offset >= BigInt(READY.length) + 6n * 6_888_896n + 3n, 120_000);
     expect(back.map(({ keyframes, jumps }) => [keyframes.length, jumps])).toEqual([
       [0, []],
       [0, []],
@@ -202,23 +210,23 @@ describe("a client of a flood", () => {
   });
 
   it("that is cut is waited for though one who looks on comes first", PATIENCE, async () => {
-    const terminal = await open(echo("read go; for i in 1 2 3 4 5 6; do seq 1 1000000; done; printf END"));
+    const terminal = await open(onGo("for i in 1 2 3 4 5 6; do seq 1 1000000; done; printf END"));
     const first = await attach(terminal).opened();
-    first.type("go\n");
+    await go(first);
     await poll("some of the flood", () => first.received > 1_000_000);
     first.socket.terminate();
     await first.ended;
     const viewer = await attach(terminal, { from: first.offset, role: "viewer", keep: false }).opened();
     await delay(2000);
     const back = await attach(terminal, { from: first.offset, keep: false }).opened();
-    await poll("the end", () => back.offset >= 6n * 6_888_896n + 3n, 120_000);
+    await poll("the end", () => back.offset >= BigInt(READY.length) + 6n * 6_888_896n + 3n, 120_000);
     expect([back.keyframes.length, back.jumps, viewer.jumps]).toEqual([0, [], []]);
   });
 
   it("that comes new gets a screen and keeps up", PATIENCE, async () => {
-    const terminal = await open(echo("read go; for i in 1 2 3 4; do seq 1 1000000; done; printf END"));
+    const terminal = await open(onGo("for i in 1 2 3 4; do seq 1 1000000; done; printf END"));
     const first = await attach(terminal, { keep: false }).opened();
-    first.type("go\n");
+    await go(first);
     await poll("the flood", () => first.received > 1_000_000);
     const late = attach(terminal, { from: null });
     await keyframed(late);
@@ -267,12 +275,12 @@ describe("a program's query", () => {
 describe("what output tells", () => {
   it("comes as events with their offsets, once, and none of it for those who come later", async () => {
     const terminal = await open(
-      echo(
-        "read go; printf '\\033]0;a \\033]0;title\\007'; printf '\\033]7;file://h/tmp\\033\\\\'; printf '\\007\\033]133;D;3\\007.'",
+      onGo(
+        "printf '\\033]0;a \\033]0;title\\007'; printf '\\033]7;file://h/tmp\\033\\\\'; printf '\\007\\033]133;D;3\\007.'",
       ),
     );
     const client = await attach(terminal).opened();
-    client.type("go\n");
+    await go(client);
     await poll("four events", () => client.events.length >= 4);
     const kinds = client.events.map(({ offset, ...rest }) => rest);
     expect(kinds).toContainEqual({ kind: "title", title: "title" });
