@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type LifetimeFacts, planLifetime } from "./lifetime-plan.ts";
+import { isAtWork, type LifetimeFacts, planLifetime } from "./lifetime-plan.ts";
 
 const MINUTE = 60_000;
 const T = Date.parse("2026-11-22T10:00:00.000Z");
@@ -123,4 +123,13 @@ it("never plans for a time that is over, and always gives notice before it acts"
       else expect(then.notice).not.toBeNull();
     }),
   );
+});
+
+it("a guest is at work above a twentieth of a processor", () => {
+  const at = (time: number, busyMs: number) => ({ at: time, busyMs });
+  expect(isAtWork(at(0, 0), at(1000, 51))).toBe(true);
+  expect(isAtWork(at(0, 0), at(1000, 50))).toBe(false);
+  // A counter that began again, and two samples at one time.
+  expect(isAtWork(at(0, 900), at(1000, 10))).toBe(false);
+  expect(isAtWork(at(5, 10), at(5, 10))).toBe(false);
 });

@@ -27,8 +27,22 @@ const NOTICE_MS = 60_000;
 /** What is removed does not come back: that is said this long before already; of a shorter time than two of these, half-way. */
 const EARLY_NOTICE_MS = 600_000;
 
+/** Above this share of one CPU it is at work. An idle guest, emulated, takes 1 % of the host's. */
+const BUSY_SHARE = 0.05;
+
 const leadOf = (wholeMs: number): number => Math.min(NOTICE_MS, wholeMs / 10);
 const earlyLeadOf = (wholeMs: number): number => Math.min(EARLY_NOTICE_MS, wholeMs / 2);
+
+/** CPU time that an environment had used at a time, both in ms. */
+export interface CpuSample {
+  readonly at: number;
+  readonly busyMs: number;
+}
+
+/** Whether it was in use between two samples, with or without clients. */
+export function isAtWork(before: CpuSample, now: CpuSample): boolean {
+  return (now.busyMs - before.busyMs) / Math.max(1, now.at - before.at) > BUSY_SHARE;
+}
 
 /** Decides what an environment's time has come for. Its end goes before its rest. */
 export function planLifetime(facts: LifetimeFacts): LifetimePlan {

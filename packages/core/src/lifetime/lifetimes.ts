@@ -2,6 +2,7 @@ import type { EnvironmentId, Notice, OwnerId } from "@microterm/protocol";
 import type { Clock } from "../ports/clock.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { createWakeup, type Wakeup } from "../time/wakeup.ts";
+import type { CpuSample } from "./lifetime-plan.ts";
 
 type Owned = Pick<EnvironmentRow, "id" | "owner">;
 
@@ -22,16 +23,11 @@ export interface Lifetimes {
   /** Environments without times have no notice but that of a failed pause. */
   dropNoticesBut(timed: readonly Owned[]): void;
   /** The guest's CPU time when it was last asked, ms; null: it has to be asked again before a share can be told. */
-  readonly samples: Map<EnvironmentId, Sample>;
+  readonly samples: Map<EnvironmentId, CpuSample>;
   readonly sampledAt: Map<EnvironmentId, number>;
   /** For the one loop that looks after lifetimes. */
   readonly wakeup: Wakeup;
   forget(id: EnvironmentId): void;
-}
-
-export interface Sample {
-  readonly at: number;
-  readonly busyMs: number;
 }
 
 export interface LifetimesOptions {
@@ -43,7 +39,7 @@ export interface LifetimesOptions {
 export function createLifetimes({ clock, changed }: LifetimesOptions): Lifetimes {
   const used = new Map<EnvironmentId, number>();
   const notices = new Map<EnvironmentId, { readonly owner: OwnerId; readonly notice: Notice }>();
-  const samples = new Map<EnvironmentId, Sample>();
+  const samples = new Map<EnvironmentId, CpuSample>();
   const sampledAt = new Map<EnvironmentId, number>();
   const wakeup = createWakeup();
 

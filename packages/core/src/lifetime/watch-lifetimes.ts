@@ -3,11 +3,9 @@ import { describeError } from "../messages/messages.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { nap } from "../time/nap.ts";
-import { type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
+import { isAtWork, type LifetimePlan, planLifetime } from "./lifetime-plan.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 
-/** Above this share of one CPU a guest is at work, with or without clients. An idle one, emulated, takes 1 % of the host's. */
-const BUSY_SHARE = 0.05;
 /** A guest is asked what it uses so often at most; a time-out shorter than three of these is looked at more often. */
 const SAMPLE_MS = 20_000;
 const SHORTEST_SAMPLE_MS = 1_000;
@@ -55,8 +53,7 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
       const before = samples.get(row.id);
       samples.set(row.id, now);
       if (before === undefined) return;
-      const share = (now.busyMs - before.busyMs) / Math.max(1, now.at - before.at);
-      if (share > BUSY_SHARE) lifetimes.note(row.id);
+      if (isAtWork(before, now)) lifetimes.note(row.id);
     } catch (error) {
       samples.delete(row.id);
       log.info("an environment's use could not be read", { environment: row.id, error: describeError(error) });

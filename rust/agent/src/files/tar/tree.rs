@@ -12,7 +12,7 @@ use tar::{Builder, EntryType};
 use crate::files::entries::name_of;
 use crate::files::tar::file_data::FileData;
 use crate::files::tar::left_out::LeftOut;
-use crate::files::tar::member::{Member, Unsent};
+use crate::files::tar::sent_member::{Member, Unsent};
 use crate::files::tar::sparse;
 
 /// A tree on its way into a tar.
