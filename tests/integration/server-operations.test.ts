@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { get } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { poll, startServer, type TestServer } from "../../support/server.ts";
@@ -7,7 +8,7 @@ import { cliOk } from "./cli-run.ts";
 let server: TestServer;
 let metricsUrl: string;
 beforeAll(async () => {
-  server = await startServer({ args: ["--metrics", "0"] });
+  server = await startServer({ args: ["--metrics", "0", "--log-level", "debug"] });
   const { metricsPort } = JSON.parse(readFileSync(join(server.data, "server/server.json"), "utf8"));
   metricsUrl = `http://127.0.0.1:${metricsPort}`;
 });
@@ -43,7 +44,11 @@ describe("the server's log", () => {
     expect(line).toMatchObject({ level: 30, method: "GET", route: "/v1/environments/:env", status: refused.status });
     expect([isText(line.actor), Number(line.ms) > 0]).toEqual([true, true]);
     await server.call("GET", "/nothing/here", { token: null });
-    expect(await lineOf("request", ({ route }) => route === null)).toMatchObject({ status: 404, actor: null });
+    expect(await lineOf("request", ({ route }) => route === null)).toMatchObject({
+      level: 20,
+      status: 404,
+      actor: null,
+    });
     expect(JSON.stringify(lines())).not.toContain("secret");
   });
 
@@ -55,8 +60,8 @@ describe("the server's log", () => {
     await lineOf("operation", ({ environment, operation }) => environment === id && operation === "destroy");
     const operations = linesOf("operation").filter(({ environment }) => environment === id);
     expect(operations).toMatchObject([
-      { operation: "start", method: "boot", outcome: "done", request: created.request },
-      { operation: "destroy", method: null, outcome: "done" },
+      { operation: "start", startMethod: "boot", outcome: "done", request: created.request },
+      { operation: "destroy", startMethod: null, outcome: "done" },
     ]);
     const [start, destroy] = operations as { machine: string; ms: number; steps: Record<string, number> }[];
     expect(Object.keys(start?.steps ?? {})).toEqual(["wait", "disk", "machine", "kernel", "agent", "terminal"]);
@@ -97,12 +102,29 @@ describe("the figures", () => {
     expect(text).toContain('microterm_pool_machines{kind="ready"} 0\n');
     expect(text).toMatch(/^microterm_server_nodejs_eventloop_lag_seconds /m);
     expect(text).toMatch(/^microterm_terminals\{kind="clients"\} 0$/m);
-    expect(text).toMatch(/^microterm_terminal_bytes\{direction="output"\} \d+$/m);
+    expect(text).toMatch(/^microterm_terminal_bytes_total\{direction="output"\} \d+$/m);
     for (const name of ["counted", id]) expect(text).not.toContain(name);
     await server.ok("DELETE", `/v1/environments/${id}`);
     await poll("it to be gone from the figures", async () =>
       (await figures()).includes('microterm_environments{state="running"} 0\n'),
     );
+  });
+
+  it("are for this host's own names, and a port that is taken is named", async () => {
+    const named = (host: string) =>
+      new Promise<number>((resolve, reject) => {
+        get(`${metricsUrl}/metrics`, { headers: { host } }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        }).on("error", reject);
+      });
+    expect([await named("localhost:1"), await named("evil.example")]).toEqual([200, 421]);
+    const port = new URL(metricsUrl).port;
+    const refused = await startServer({ args: ["--metrics", port] }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining(`The port ${port} of --metrics is taken`),
+    });
   });
 
   it("are all that their port has, and are not on the server's own", async () => {

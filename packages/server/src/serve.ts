@@ -25,6 +25,7 @@ import { systemClock, systemRandomness } from "./process/system-clock.ts";
 import { NO_METERS } from "./telemetry/meters.ts";
 import { listenForMetrics } from "./telemetry/metrics-listener.ts";
 import { createObserver } from "./telemetry/operation-log.ts";
+import type { Prometheus } from "./telemetry/prometheus.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs } from "./terminal/hub/hubs.ts";
@@ -106,14 +107,11 @@ export async function serve(config: Config): Promise<RunningServer> {
   const app = await createApp({ services, log });
   services.connectionLimit.watch(app.server);
   serveWebSockets(app.server, services, log);
+  prometheus?.watch(services);
+  const metrics = prometheus === null ? null : await listenMetrics(prometheus, config.metrics ?? 0);
   await listen(app, config.port);
   port = (app.server.address() as AddressInfo).port;
   const url = `http://${LISTEN_ADDRESS}:${port}`;
-  prometheus?.watch(services);
-  const metrics =
-    prometheus === null
-      ? null
-      : await listenForMetrics(prometheus, { host: LISTEN_ADDRESS, port: config.metrics ?? 0 });
   const whereabouts = join(folder, "server.json");
   writeFileAtomic(
     whereabouts,
@@ -166,6 +164,17 @@ async function listen(app: Awaited<ReturnType<typeof createApp>>, port: number):
     if (code === "EADDRINUSE") throw new StartError(await explainPortInUse(port));
     if (code === "EACCES") throw new StartError(`Port ${port} needs privileges. Try: ./microterm up --port 7681`);
     throw error;
+  }
+}
+
+async function listenMetrics(prometheus: Prometheus, port: number): ReturnType<typeof listenForMetrics> {
+  try {
+    return await listenForMetrics(prometheus, { host: LISTEN_ADDRESS, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EADDRINUSE" && code !== "EACCES") throw error;
+    const why = code === "EACCES" ? "needs privileges" : "is taken";
+    throw new StartError(`The port ${port} of --metrics ${why}. Try: ./microterm up --metrics with another one`);
   }
 }
 

@@ -61,8 +61,36 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
     }
 }
 
+/// Most characters of a note.
+const LONGEST_NOTE: usize = 2048;
+
+/// A VMM's own words are in some errors, and one that was taken over chooses them: they must be no line of their own, and no
+/// sequence that a terminal obeys.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars().take(LONGEST_NOTE) {
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
 /// Writes a line to standard error, and does not mind when nobody reads it.
 pub fn note(text: impl fmt::Display) {
     use io::Write;
-    let _ = writeln!(io::stderr(), "microterm-host: {text}");
+    let _ = writeln!(io::stderr(), "microterm-host: {}", one_line(&text.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_one_line_that_commands_no_terminal() {
+        assert_eq!(one_line("it said: a\nb\x1b[2J\r\u{9b}1mü"), "it said: a\\nb\\u{1b}[2J\\r\\u{9b}1mü");
+        assert_eq!(one_line(&"x".repeat(5000)).len(), LONGEST_NOTE);
+    }
 }

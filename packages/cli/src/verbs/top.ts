@@ -49,14 +49,24 @@ export async function top(
     return;
   }
   process.stdout.write(ENTER);
-  process.on("exit", () => process.stdout.write(LEAVE));
+  let hasLeft = false;
+  const leave = (): void => {
+    if (!hasLeft) process.stdout.write(LEAVE);
+    hasLeft = true;
+  };
+  process.on("exit", leave);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(0));
-  for (;;) {
-    const uses = usesOf(before, now);
-    process.stdout.write(`${REDRAW}${uses.length === 0 ? "Nothing runs." : tableOf(uses)}\n\nCtrl-C ends it.\n`);
-    await delay(EVERY_MS);
-    before = now;
-    now = await look(client, names);
+  try {
+    for (;;) {
+      const uses = usesOf(before, now);
+      process.stdout.write(`${REDRAW}${uses.length === 0 ? "Nothing runs." : tableOf(uses)}\n\nCtrl-C ends it.\n`);
+      await delay(EVERY_MS);
+      before = now;
+      now = await look(client, names);
+    }
+  } finally {
+    // Before the error is printed, which else would go with the alternate screen.
+    leave();
   }
 }
 

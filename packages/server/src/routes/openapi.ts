@@ -4,7 +4,10 @@ import type { App, Services } from "../services.ts";
 export function openApiRoutes(app: App, { describeApi }: Services): void {
   let text: Promise<string> | undefined;
   app.get("/openapi.json", { config: { public: true }, schema: { hide: true } }, async (_request, reply) => {
-    text ??= describeApi();
+    text ??= describeApi().catch((error: unknown) => {
+      text = undefined;
+      throw error;
+    });
     return reply.type("application/json").send(await text);
   });
 }

@@ -1,4 +1,5 @@
 import rateLimit from "@fastify/rate-limit";
+import { actorOf } from "@microterm/core";
 import { NewSession, PlatformError, Session, SignIn } from "@microterm/protocol";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
@@ -40,7 +41,7 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
       });
       const { cookie, key } = cookieAndKey(secret);
       setCookie(reply, addresses.cookieName(), cookie, credential.expiresAt);
-      request.log.info({ actor: credential.owner }, "sign-in");
+      request.log.info({ actor: actorOf(credential).id }, "sign-in");
       return { owner: credential.owner, version, key };
     },
   );

@@ -7,6 +7,11 @@ export async function listenForMetrics(
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<{ readonly port: number; close(): void }> {
   const server = createServer((request, response) => {
+    // Against DNS rebinding: a page of another site reaches this port under a name of its own.
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
+      response.writeHead(421, { "content-type": "text/plain" }).end("Ask for 127.0.0.1 or localhost.\n");
+      return;
+    }
     if (request.url !== "/metrics" || (request.method !== "GET" && request.method !== "HEAD")) {
       response.writeHead(404, { "content-type": "text/plain" }).end("GET /metrics is all there is.\n");
       return;

@@ -6,7 +6,8 @@ import type { Meters } from "./meters.ts";
 export function createObserver(log: Pick<Logger, "info">, meters: Meters): Observer {
   return {
     operationEnded(report) {
-      log.info(report, "operation");
+      const { method, ...rest } = report;
+      log.info({ ...rest, startMethod: method }, "operation");
       meters.operationEnded(report);
     },
   };

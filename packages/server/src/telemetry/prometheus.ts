@@ -1,6 +1,6 @@
 import type { EnvironmentService, Storage } from "@microterm/core";
 import { EnvironmentState } from "@microterm/protocol";
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { TerminalHubs } from "../terminal/hub/hubs.ts";
 import type { Meters } from "./meters.ts";
 
@@ -89,16 +89,18 @@ function watch(registry: Registry, { environments, storage, terminals }: Metered
     own.set({ kind: "terminals" }, read);
     own.set({ kind: "clients" }, clients);
   });
-  gauge(
-    "microterm_terminal_bytes",
-    "Printed by terminals and typed into them since the start",
-    ["direction"],
-    (own) => {
+  new Counter({
+    registers: [registry],
+    name: "microterm_terminal_bytes_total",
+    help: "Printed by terminals and typed into them since the start",
+    labelNames: ["direction"],
+    collect() {
       const { outputBytes, inputBytes } = terminals.totals();
-      own.set({ direction: "output" }, outputBytes);
-      own.set({ direction: "input" }, inputBytes);
+      this.reset();
+      this.inc({ direction: "output" }, outputBytes);
+      this.inc({ direction: "input" }, inputBytes);
     },
-  );
+  });
   gauge(
     "microterm_guests",
     "What the machines of all running environments take of the host",

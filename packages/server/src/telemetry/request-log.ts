@@ -13,9 +13,14 @@ export interface AnsweredRequest {
   readonly actor: string | null;
 }
 
-/** A line for each request that was answered. Its id is added by the log itself, as to all lines of work that it caused. */
-export function logRequest(log: Pick<FastifyBaseLogger, "info">, { ms, ...rest }: AnsweredRequest): void {
-  log.info({ ...rest, ms: Math.round(ms * 10) / 10 }, "request");
+/**
+ * A line for each request that was answered. Its id is added by the log itself, as to all lines of work that it caused. One without a
+ * caller (the page's files, probes, refused credentials) is there at the level `debug` alone: anybody on this host may send as many as it likes.
+ */
+export function logRequest(log: Pick<FastifyBaseLogger, "info" | "debug">, { ms, ...rest }: AnsweredRequest): void {
+  const line = { ...rest, ms: Math.round(ms * 10) / 10 };
+  if (rest.actor === null) log.debug(line, "request");
+  else log.info(line, "request");
 }
 
 /** Registered before all other hooks. */

@@ -92,24 +92,31 @@ function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
   return earlier !== null && port === DEFAULT_PORT ? Number(new URL(earlier.url).port) : port;
 }
 
-/** Whether a running server was started with these addresses. */
-function allows({ pid }: RunningServer, hosts: readonly string[]): boolean {
+/** What a running server was not started with, of what is asked for by name. */
+function lacks({ pid }: RunningServer, { allowHost, logLevel, metrics }: UpOptions): readonly string[] {
   const words = argumentsOf(pid);
-  const known = words.includes("--allow-host") ? words[words.indexOf("--allow-host") + 1]?.split(",") : [];
-  return hosts.every((host) => known?.includes(host));
+  const given = (option: string): string | undefined =>
+    words.includes(option) ? words[words.indexOf(option) + 1] : undefined;
+  const known = given("--allow-host")?.split(",") ?? [];
+  return [
+    ...allowHost.filter((host) => !known.includes(host)),
+    ...(logLevel === "info" || given("--log-level") === logLevel ? [] : [`--log-level ${logLevel}`]),
+    ...(metrics === null || given("--metrics") === String(metrics) ? [] : [`--metrics ${metrics}`]),
+  ];
 }
 
-/** A link of the server that runs; null when it was ended, because it does not take its own token, or lacks an address that is asked for. */
+/** A link of the server that runs; null when it was ended, because it does not take its own token, or lacks something that is asked for. */
 async function linkOrRestart(
   server: RunningServer,
-  { allowHost }: UpOptions,
+  options: UpOptions,
   paths: DataPaths,
   progress: Progress,
 ): Promise<string | null> {
   try {
     const link = await signInLink(server);
-    if (allows(server, allowHost)) return link;
-    progress.note(`microterm runs already, without ${allowHost.join(", ")}: starting it again. Environments live on.`);
+    const lacking = lacks(server, options);
+    if (lacking.length === 0) return link;
+    progress.note(`microterm runs already, without ${lacking.join(", ")}: starting it again. Environments live on.`);
     await stopServer(paths);
     return null;
   } catch (error) {

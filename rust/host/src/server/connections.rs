@@ -4,7 +4,7 @@ use crate::error::{Code, Failure, failure, note};
 use crate::server::clients::Client;
 use crate::server::daemon::Daemon;
 use crate::server::dispatch::dispatch;
-use crate::server::request::{self, LONGEST_LINE, Line, Origin, Request};
+use crate::server::request::{self, LONGEST_LINE, Line, Request, RequestId};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -152,8 +152,8 @@ fn serve(daemon: &Arc<Daemon>, client: &Arc<Client>, stream: &UnixStream) {
         }
         match request::parse(&text) {
             Line { id, request: Err(refusal), .. } => answer(&line(id, Err(refusal))),
-            Line { id, origin, request: Ok(request) } => {
-                start(daemon, client, &writer, &under_way, Asked { id, origin, request });
+            Line { id, request_id, request: Ok(request) } => {
+                start(daemon, client, &writer, &under_way, Asked { id, request_id, request });
             }
         }
     }
@@ -161,7 +161,7 @@ fn serve(daemon: &Arc<Daemon>, client: &Arc<Client>, stream: &UnixStream) {
 
 struct Asked {
     id: Option<u64>,
-    origin: Option<Origin>,
+    request_id: Option<RequestId>,
     request: Request,
 }
 
@@ -170,15 +170,15 @@ fn start(
     client: &Arc<Client>,
     writer: &Arc<Mutex<UnixStream>>,
     under_way: &Arc<UnderWay>,
-    Asked { id, origin, request }: Asked,
+    Asked { id, request_id, request }: Asked,
 ) {
     under_way.enter();
     let (daemon, to, leaving) = (Arc::clone(daemon), Arc::clone(writer), Arc::clone(under_way));
     let (number, changing) = (client.number(), request.changes().then(|| Arc::clone(client)));
     let started = std::thread::Builder::new().name("verb".to_owned()).spawn(move || {
         let outcome = dispatch(&daemon, number, request);
-        if let (Err(why), Some(origin)) = (&outcome, &origin) {
-            note(format_args!("request {origin}: {why}"));
+        if let (Err(why), Some(request_id)) = (&outcome, &request_id) {
+            note(format_args!("request {request_id}: {why}"));
         }
         drop(changing);
         send(&to, &line(id, outcome));

@@ -3,6 +3,7 @@ import type { Actor } from "../../access/actor.ts";
 import { assertAllowed, terminalRoleOf } from "../../access/authorize.ts";
 import { watchLifetimes } from "../../lifetime/watch-lifetimes.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
 import { endedWithin } from "../../time/deadline.ts";
 import { recover } from "../recovery/recover.ts";
 import { agentOf } from "../running/guests.ts";
@@ -35,10 +36,15 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createGuestAccess(context),
     templates: () => [...context.templates.status()],
     pool: () => context.pool.status(),
-    images: async () =>
-      (await Promise.all(context.drivers.all.map((driver) => imageStatus({ ...context, driver })))).flat(),
+    images: async () => (await Promise.all(context.drivers.all.map((driver) => imagesOf(context, driver)))).flat(),
     subscribe: (listener) => context.changes.subscribe(listener),
   };
+}
+
+/** What the host of a driver has; none of one besides the default that cannot be asked now. */
+async function imagesOf(context: EnvironmentContext, driver: VmDriver): ReturnType<typeof imageStatus> {
+  const asked = imageStatus({ ...context, driver });
+  return driver === context.drivers.default ? asked : asked.catch(() => []);
 }
 
 function createLifecycle(context: EnvironmentContext): Pick<EnvironmentService, "recover" | "close"> {

@@ -1,3 +1,4 @@
+import type { TerminalRole } from "@microterm/core";
 import { type Appearance, decodeClientFrame, type TerminalId } from "@microterm/protocol";
 import { CLOSE, type CloseReason } from "../../auth/live-connections.ts";
 import { contained } from "../hub/contained.ts";
@@ -19,7 +20,6 @@ import { later, OutputWindow } from "./output-window.ts";
 import type { SizeSeat, TerminalSize } from "./terminal-sizes.ts";
 
 /** A viewer's input and sizes are refused. */
-export type Role = "owner" | "viewer";
 
 /** What a terminal sends when its window gains or loses the focus (DECSET 1004): the one report that only a client can make. */
 const FOCUS = new Set(["\x1b[I", "\x1b[O"]);
@@ -34,7 +34,7 @@ export interface HubClientOptions {
   readonly end: bigint;
   /** The offset that the client asked for. */
   readonly from: bigint | undefined;
-  readonly role: Role;
+  readonly role: TerminalRole;
   /** The name under which the client goes on typing after its connection broke. */
   readonly input: string | undefined;
 }
@@ -43,7 +43,7 @@ export interface HubClientOptions {
 export class HubClient extends LogConsumer implements AttachedClient, TypingConnection {
   readonly #socket: ClientSocket;
   readonly #hub: TerminalHub;
-  readonly #role: Role;
+  readonly #role: TerminalRole;
   readonly #size: SizeSeat;
   readonly #window: OutputWindow;
   readonly #end: bigint;

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -24,7 +23,7 @@ import { systemRandomness } from "../../process/system-clock.ts";
 import { EnvironmentParams } from "../../routes/schemas.ts";
 import type { Services } from "../../services.ts";
 import { type ExecOutcome, logExec } from "../../telemetry/exec-log.ts";
-import { runInRequest } from "../../telemetry/request-context.ts";
+import { currentRequestId, runInRequest } from "../../telemetry/request-context.ts";
 import { logRequest } from "../../telemetry/request-log.ts";
 import { ExecSession } from "../guest/exec-session.ts";
 import { ClientSocket } from "./client-socket.ts";
@@ -149,9 +148,11 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     await agent();
     const began = performance.now();
     // Sockets' events come outside of any request.
-    const inRequest = AsyncLocalStorage.snapshot();
+    const requestId = currentRequestId() ?? "";
     const ended = (outcome: ExecOutcome): void =>
-      inRequest(() => logExec(log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began }));
+      runInRequest(requestId, () =>
+        logExec(log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began }),
+      );
     return (client) => {
       new ExecSession({ client, agent, ended });
     };
@@ -177,7 +178,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
         },
         (thrown: unknown) => {
           const error = toPlatformError(thrown);
-          if (error.code === "INTERNAL") log.error({ err: error.cause }, "upgrade failed");
+          if (error.code === "INTERNAL") log.error({ err: error.cause ?? error }, "upgrade failed");
           answered(null, ERRORS[error.code].status, null);
           refuse(socket, error, id);
         },

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { EnvironmentService, GuestTerminal } from "@microterm/core";
 import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
+import { runOutsideRequest } from "../../telemetry/request-context.ts";
 import { createRecordings, type Recordings } from "../recording/recordings.ts";
 import { createKeptScreens } from "../screen/kept-screens.ts";
 import { createModelHost } from "../screen/model-host.ts";
@@ -153,7 +154,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       there.close(GONE, false);
     }
     if (!hubs.has(key)) assertRoom(id);
-    const opening = hubs.get(key) ?? open(id, terminal, key);
+    const opening = hubs.get(key) ?? runOutsideRequest(() => open(id, terminal, key));
     hubs.set(key, opening);
     opening.catch(() => hubs.delete(key));
     return opening;

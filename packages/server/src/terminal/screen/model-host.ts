@@ -2,6 +2,7 @@ import { type ResourceLimits, Worker } from "node:worker_threads";
 import type { Appearance, TerminalEvent } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
 import { threadEnvironment } from "../../process/lean-process.ts";
+import { runOutsideRequest } from "../../telemetry/request-context.ts";
 import { contained } from "../hub/contained.ts";
 import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
 
@@ -124,7 +125,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
 
   function begin(): void {
     if (worker !== null || isRestarting || isStopping) return;
-    worker = start();
+    worker = runOutsideRequest(start);
     for (const { message, transfer } of waiting) worker.postMessage(message, transfer);
     waiting = [];
   }

@@ -56,8 +56,10 @@ fn write(path: &Path, text: &str) -> Outcome<()> {
     fs::write(path, text).during(|| format!("write {} to {}", text.trim(), path.display()))
 }
 
-fn number(path: &Path) -> u64 {
-    fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+/// What cannot be read is no zero: a sum that begins again looks like work.
+fn number(path: &Path) -> Outcome<u64> {
+    let text = fs::read_to_string(path).during(|| format!("read {}", path.display()))?;
+    text.trim().parse().map_err(|_| failure(Code::Internal, format!("{} holds no number", path.display())))
 }
 
 impl Cgroups {
@@ -238,22 +240,23 @@ impl Cgroups {
     }
 
     /// # Errors
-    /// `not-found` when the machine has no group.
+    /// `not-found` when the machine has no group, `internal` when one of its files cannot be read.
     pub fn usage(&self, machine: &Id) -> Outcome<Usage> {
         let missing = || failure(Code::NotFound, format!("machine {machine} has no cgroup"));
         let memory = self.folder("memory", machine).filter(|folder| folder.exists()).ok_or_else(missing)?;
-        let pids = number(&self.folder("pids", machine).ok_or_else(missing)?.join("pids.current"));
+        let pids = number(&self.folder("pids", machine).ok_or_else(missing)?.join("pids.current"))?;
         if self.version == Some(Version::V2) {
-            let stat = fs::read_to_string(memory.join("cpu.stat")).unwrap_or_default();
-            let cpu = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")?.parse().ok()).unwrap_or(0);
-            return Ok(Usage { cpu_usec: cpu, memory_bytes: number(&memory.join("memory.current")), pids });
+            let stat = fs::read_to_string(memory.join("cpu.stat")).during(|| "read cpu.stat".to_owned())?;
+            let cpu_usec = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")?.parse().ok());
+            let cpu_usec = cpu_usec.ok_or_else(|| failure(Code::Internal, "cpu.stat has no usage_usec"))?;
+            return Ok(Usage { cpu_usec, memory_bytes: number(&memory.join("memory.current"))?, pids });
         }
         let accounts = ["cpuacct", "cpu"].iter().filter_map(|name| self.folder(name, machine));
         let cpu = match accounts.map(|folder| folder.join("cpuacct.usage")).find(|file| file.exists()) {
-            Some(file) => number(&file) / 1000,
+            Some(file) => number(&file)? / 1000,
             None => self.pids(machine).into_iter().map(find::cpu_usec).sum(),
         };
-        Ok(Usage { cpu_usec: cpu, memory_bytes: number(&memory.join("memory.usage_in_bytes")), pids })
+        Ok(Usage { cpu_usec: cpu, memory_bytes: number(&memory.join("memory.usage_in_bytes"))?, pids })
     }
 
     /// Ids of machines that have a group, whether or not anything else of them is left.

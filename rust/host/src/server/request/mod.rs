@@ -33,9 +33,9 @@ struct Envelope<'a> {
 
 /// The caller's id of what it is doing, under which its own log has more: 1 to 32 of a-z and 0-9.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Origin(String);
+pub struct RequestId(String);
 
-impl Origin {
+impl RequestId {
     fn parse(text: &str) -> Result<Self, Failure> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if (1..=32).contains(&text.len()) && is_plain {
@@ -45,7 +45,7 @@ impl Origin {
     }
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
@@ -56,7 +56,7 @@ pub struct Line {
     /// Known even when the rest is refused, so that the answer finds its question; `None` when the line is not an
     /// envelope at all.
     pub id: Option<u64>,
-    pub origin: Option<Origin>,
+    pub request_id: Option<RequestId>,
     /// Refused with `bad-request` and what was wrong.
     pub request: Result<Request, Failure>,
 }
@@ -143,13 +143,13 @@ pub fn parse(line: &[u8]) -> Line {
         Ok(envelope) => envelope,
         Err(error) => {
             let request = Err(failure(Code::BadRequest, format!("not a request: {error}")));
-            return Line { id: None, origin: None, request };
+            return Line { id: None, request_id: None, request };
         }
     };
     let id = Some(envelope.id);
-    match envelope.request.as_deref().map(Origin::parse).transpose() {
-        Ok(origin) => Line { id, origin, request: verb(&envelope.verb, envelope.args) },
-        Err(refusal) => Line { id, origin: None, request: Err(refusal) },
+    match envelope.request.as_deref().map(RequestId::parse).transpose() {
+        Ok(request_id) => Line { id, request_id, request: verb(&envelope.verb, envelope.args) },
+        Err(refusal) => Line { id, request_id: None, request: Err(refusal) },
     }
 }
 

@@ -142,9 +142,9 @@ proptest! {
 
 #[test]
 fn a_caller_may_name_its_own_request() {
-    let origin = |line: &str| parse(line.as_bytes()).origin.map(|origin| origin.to_string());
-    assert_eq!(origin(r#"{"id":1,"verb":"list","args":{},"request":"abc123"}"#), Some("abc123".to_owned()));
-    assert_eq!(origin(r#"{"id":1,"verb":"list","args":{}}"#), None);
+    let request_id = |line: &str| parse(line.as_bytes()).request_id.map(|id| id.to_string());
+    assert_eq!(request_id(r#"{"id":1,"verb":"list","args":{},"request":"abc123"}"#), Some("abc123".to_owned()));
+    assert_eq!(request_id(r#"{"id":1,"verb":"list","args":{}}"#), None);
     for wrong in ["", "A", "a b", "a\\n", "a23456789012345678901234567890123"] {
         let line = format!(r#"{{"id":1,"verb":"list","args":{{}},"request":"{wrong}"}}"#);
         assert!(parse(line.as_bytes()).request.is_err(), "{wrong}");
