@@ -47,8 +47,7 @@ export default defineConfig({
         globalSetup: "support/built-image.ts",
         testTimeout: 300_000,
         hookTimeout: 300_000,
-        // The longest kind. A guest that boots takes one processor, and much of a test is waiting.
-        maxWorkers: 2,
+        fileParallelism: false,
       }),
       project("e2e", ["tests/e2e/**/*.test.ts"], {
         ...twice,
