@@ -69,7 +69,7 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
     this.#role = role;
     this.#end = end;
     this.#window = new OutputWindow(from ?? end);
-    // A viewer is not waited for, nor taken for a client that is.
+    // What a viewer has not acknowledged is not waited for, nor is its return, and it is not taken for a client that has returned.
     this.#size = hub.join(this, role === "viewer" ? undefined : from);
     if (role === "viewer") this.#size.leave();
     else hub.prepareInput();

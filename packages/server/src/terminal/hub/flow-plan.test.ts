@@ -160,6 +160,11 @@ const TABLE: readonly [string, Partial<FlowState>, Partial<FlowPlan>][] = [
     { ...of(slow), disconnected: [left(10, FAR, slow)] },
     { guest: "pause", disconnected: [] },
   ],
+  [
+    "one that is back, is behind and is evicted: not waited for as cut off either",
+    { ...of(slow), disconnected: [left(10, FAR, slow)], ...pausedFor(PAUSE_MS + 1) },
+    { guest: "resume", evicted: [slow], disconnected: [] },
+  ],
   ["one that came back and left again", { disconnected: [left(10, FAR, lost)] }, { guest: "keep", disconnected: [] }],
   [
     "all that were cut off, once the guest was paused for too long",

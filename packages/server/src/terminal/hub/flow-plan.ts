@@ -23,7 +23,10 @@ export interface FlowClient {
   readonly graceEndsAt: number;
   /** Until then it is not waited for: it was too slow. */
   readonly evictedUntil: number;
-  /** The byte after the last that it has acknowledged, where it would go on if its connection broke now; null: never waited for. */
+  /**
+   * The byte after the last that it has acknowledged, where it would go on if its connection broke now. Null: what it has not acknowledged
+   * is not waited for, nor is its return; what waits for it in the log is.
+   */
   readonly acknowledged: bigint | null;
 }
 
