@@ -14,16 +14,7 @@ export function metricsRoutes(app: App, { environments }: Services): void {
         response: { 200: Usage, ...problems },
       },
     },
-    async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env, {
-        action: "environment.read",
-        isUse: false,
-      });
-      const [guest, host] = await Promise.all([
-        agent.metrics({ signal: requestSignal(reply) }),
-        environments.usage(request.identity.actor, request.params.env),
-      ]);
-      return { guest, host };
-    },
+    (request, reply) =>
+      environments.metrics(request.identity.actor, request.params.env, { signal: requestSignal(reply) }),
   );
 }

@@ -1,6 +1,6 @@
 import { type EnvironmentId, PlatformError } from "@microterm/protocol";
-import type { Abortable } from "../../ports/abortable.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
+import type { AgentOptions } from "../service/environment-service.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import type { LiveMachine } from "../state/live-machine.ts";
 import { refusal } from "../state/refusal.ts";
@@ -28,7 +28,7 @@ export async function readyMachine(
 export async function agentOf(
   context: EnvironmentContext,
   id: EnvironmentId,
-  { signal, timeoutMs = AGENT_TIMEOUT_MS }: Abortable & { readonly timeoutMs?: number } = {},
+  { signal, timeoutMs = AGENT_TIMEOUT_MS }: AgentOptions = {},
 ): Promise<GuestAgent> {
   const live = await readyMachine(context, id);
   context.scheduler.reached(id);

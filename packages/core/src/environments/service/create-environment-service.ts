@@ -160,15 +160,18 @@ function createChangeActions(
 
 function createGuestAccess(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity" | "usage" | "totalUsage"> {
+): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity" | "metrics" | "totalUsage"> {
   return {
-    usage: async (actor, reference) =>
-      usageOf(context, await requireRow(context, { actor, action: "environment.read", reference })),
+    async metrics(actor, reference, options = {}) {
+      const row = await requireRow(context, { actor, action: "environment.read", reference });
+      const agent = await agentOf(context, row.id, options);
+      const [guest, host] = await Promise.all([agent.metrics(options), usageOf(context, row)]);
+      return { guest, host };
+    },
     totalUsage: () => totalUsage(context),
     async agent(actor, reference, asked) {
-      const action = asked?.action ?? "guest.use";
-      const { id } = await requireRow(context, { actor, action, reference });
-      if (asked?.isUse !== false) context.lifetimes.note(id);
+      const { id } = await requireRow(context, { actor, action: "guest.use", reference });
+      context.lifetimes.note(id);
       return agentOf(context, id, asked);
     },
     agentOf: (id, asked) => agentOf(context, id, asked),

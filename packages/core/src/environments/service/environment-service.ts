@@ -17,7 +17,7 @@ import type { Faults } from "../../machines/faults.ts";
 import type { EnvironmentLimits } from "../../machines/limits.ts";
 import type { Abortable } from "../../ports/abortable.ts";
 import type { Clock, Log, Randomness } from "../../ports/clock.ts";
-import type { GuestAgent } from "../../ports/guest-agent.ts";
+import type { GuestAgent, GuestMetrics } from "../../ports/guest-agent.ts";
 import type { NetworkProvider } from "../../ports/network.ts";
 import type { Observer } from "../../ports/observer.ts";
 import type { Storage } from "../../ports/repository.ts";
@@ -101,13 +101,13 @@ export interface EnvironmentService {
    */
   wait(actor: Actor, reference: string, options: WaitOptions): Promise<Environment | null>;
 
-  /** The agent of a running environment, for `guest.use` unless `action` says otherwise. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
+  /** The agent of a running environment, which is thereby used. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
   agent(actor: Actor, reference: string, options?: AgentOptions): Promise<GuestAgent>;
-  /** The same by id, for the server itself and for a caller that was allowed already. */
+  /** The same by id, for the server itself and for a caller that was allowed already: no use of the environment. */
   agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
 
-  /** What its machine takes of its host now; null where its driver does not count that. Rejects with `ENVIRONMENT_STATE`. */
-  usage(actor: Actor, reference: string): Promise<MachineUsage | null>;
+  /** What it uses now, which is no use of it. Rejects like `agent`. */
+  metrics(actor: Actor, reference: string, options?: Abortable): Promise<EnvironmentMetrics>;
   /** Of the machines of all running environments together, and how many were counted. */
   totalUsage(): Promise<MachineUsage & { readonly machines: number }>;
 
@@ -149,9 +149,13 @@ export interface WaitOptions extends Abortable {
 export interface AgentOptions extends Abortable {
   /** Until connected; 5,000 by default. */
   readonly timeoutMs?: number;
-  readonly action?: Action;
-  /** False: not asked by a user, and so no use of the environment. True by default. */
-  readonly isUse?: boolean;
+}
+
+export interface EnvironmentMetrics {
+  /** By its own account. */
+  readonly guest: GuestMetrics;
+  /** What its machine takes of its host; null where its driver does not count that. */
+  readonly host: MachineUsage | null;
 }
 
 export interface RecoveryReport {

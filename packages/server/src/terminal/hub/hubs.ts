@@ -86,7 +86,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     for (let tries = 0; tries < RESUME_TRIES && !isStopping; tries++) {
       if (recordings.enabled(id).length === 0) return;
       try {
-        const there = await (await environments.agentOf(id, { isUse: false })).terminals();
+        const there = await (await environments.agentOf(id)).terminals();
         for (const name of recordings.enabled(id)) {
           const terminal = there.find((one) => one.id === name);
           if (terminal !== undefined) await of(id, terminal);
@@ -120,7 +120,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       totals,
       scrollback: options.scrollback,
       path: screens.pathOf(id, terminal.id),
-      agent: () => environments.agentOf(id, { isUse: false }),
+      agent: () => environments.agentOf(id),
       isEnvironmentPaused: async () => PAUSED.has(await stateOf(id)),
       onChange: (listener) =>
         environments.subscribe((change) => {
