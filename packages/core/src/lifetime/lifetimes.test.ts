@@ -213,3 +213,18 @@ it("tells of a pause that failed until it is used", () => {
   lifetimes.note(ID);
   expect(lifetimes.noticeOf(ID)).toBeNull();
 });
+
+it("is used as long as one of its uses goes on, and until that has ended", () => {
+  let now = 1_000;
+  const lifetimes = createLifetimes({ clock: { ...systemClock, now: () => now }, changed: () => {} });
+  const ends = [lifetimes.beginUse(ID), lifetimes.beginUse(ID)];
+  now = 2_000;
+  ends[0]?.();
+  ends[0]?.();
+  now = 3_000;
+  expect(lifetimes.usedAt(ID)).toBe(3_000);
+  now = 4_000;
+  ends[1]?.();
+  now = 5_000;
+  expect(lifetimes.usedAt(ID)).toBe(4_000);
+});

@@ -10,6 +10,8 @@ type Owned = Pick<EnvironmentRow, "id" | "owner">;
 export interface Lifetimes {
   /** It was used. Cheap: one entry in a map. */
   note(id: EnvironmentId): void;
+  /** It is in use, however little it computes, until what this returns is called; that has no effect a second time. */
+  beginUse(id: EnvironmentId): () => void;
   /** It runs, or was given another idle time-out: its idle time begins. */
   began(id: EnvironmentId): void;
   /** Counted from now where it is unknown: after a restart of the server. */
@@ -42,6 +44,8 @@ export function createLifetimes({ clock, changed }: LifetimesOptions): Lifetimes
   const samples = new Map<EnvironmentId, CpuSample>();
   const sampledAt = new Map<EnvironmentId, number>();
   const wakeup = createWakeup();
+  /** How many uses of each are going on. */
+  const inUse = new Map<EnvironmentId, number>();
 
   function setNotice(row: Owned, notice: Notice | null): void {
     const before = notices.get(row.id)?.notice ?? null;
@@ -53,18 +57,34 @@ export function createLifetimes({ clock, changed }: LifetimesOptions): Lifetimes
     changed(row);
   }
 
+  function note(id: EnvironmentId): void {
+    used.set(id, clock.now());
+    const shown = notices.get(id);
+    if (shown === undefined || shown.notice.code === "expiry") return;
+    notices.delete(id);
+    changed({ id, owner: shown.owner });
+    wakeup.wake();
+  }
+
   return {
     samples,
     sampledAt,
     wakeup,
     setNotice,
-    note(id) {
-      used.set(id, clock.now());
-      const shown = notices.get(id);
-      if (shown === undefined || shown.notice.code === "expiry") return;
-      notices.delete(id);
-      changed({ id, owner: shown.owner });
-      wakeup.wake();
+    note,
+    beginUse(id) {
+      note(id);
+      inUse.set(id, (inUse.get(id) ?? 0) + 1);
+      let hasEnded = false;
+      return () => {
+        if (hasEnded) return;
+        hasEnded = true;
+        const others = (inUse.get(id) ?? 0) - 1;
+        if (others > 0) inUse.set(id, others);
+        else inUse.delete(id);
+        // One that is gone is not brought back.
+        if (used.has(id)) note(id);
+      };
     },
     began(id) {
       used.set(id, clock.now());
@@ -72,7 +92,7 @@ export function createLifetimes({ clock, changed }: LifetimesOptions): Lifetimes
       sampledAt.delete(id);
     },
     usedAt(id) {
-      const at = used.get(id) ?? clock.now();
+      const at = inUse.has(id) ? clock.now() : (used.get(id) ?? clock.now());
       used.set(id, at);
       return at;
     },

@@ -160,7 +160,7 @@ function createChangeActions(
 
 function createGuestAccess(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity" | "metrics" | "totalUsage"> {
+): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity" | "beginUse" | "metrics" | "totalUsage"> {
   return {
     async metrics(actor, reference, options = {}) {
       const row = await requireRow(context, { actor, action: "environment.read", reference });
@@ -176,5 +176,6 @@ function createGuestAccess(
     },
     agentOf: (id, asked) => agentOf(context, id, asked),
     noteActivity: (id) => context.lifetimes.note(id),
+    beginUse: (id) => context.lifetimes.beginUse(id),
   };
 }

@@ -113,6 +113,8 @@ export interface EnvironmentService {
 
   /** An environment was used, for its idle time-out. Cheap enough for every key. */
   noteActivity(id: EnvironmentId): void;
+  /** The same from now until what this returns is called: a program that waits is in use. */
+  beginUse(id: EnvironmentId): () => void;
 
   count(actor: Actor): Promise<number>;
   /** Each size's template, and the machines that wait to be claimed. From memory. */

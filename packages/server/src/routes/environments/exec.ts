@@ -57,7 +57,7 @@ export function execRoutes(app: App, { environments }: Services): void {
       const { actor } = request.identity;
       const id = await environments.locate(actor, request.params.env, "guest.use");
       const agent = await environments.agent(actor, id);
-      // What ran until now was a use until now, however little it computed.
+      const endUse = environments.beginUse(id);
       const began = performance.now();
       let outcome: ExecOutcome = "disconnected";
       try {
@@ -65,7 +65,7 @@ export function execRoutes(app: App, { environments }: Services): void {
         outcome = "failure" in result ? "not-started" : result.timedOut ? "timed-out" : "exited";
         return result;
       } finally {
-        environments.noteActivity(id);
+        endUse();
         logExec(request.log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began });
       }
     },

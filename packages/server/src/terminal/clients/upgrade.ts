@@ -144,16 +144,18 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   async function openExec({ actor }: Identity, match: RegExpExecArray): Promise<Session> {
     const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
     const id = await services.environments.locate(actor, env, "guest.use");
+    await services.environments.agent(actor, id);
     const agent = () => services.environments.agentOf(id);
-    await agent();
     const began = performance.now();
     // Sockets' events come outside of any request.
     const requestId = currentRequestId() ?? "";
-    const ended = (outcome: ExecOutcome): void =>
-      runInRequest(requestId, () =>
-        logExec(log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began }),
-      );
     return (client) => {
+      const endUse = services.environments.beginUse(id);
+      const ended = (outcome: ExecOutcome): void => {
+        endUse();
+        const ms = performance.now() - began;
+        runInRequest(requestId, () => logExec(log, { environment: id, actor: actor.id, outcome, ms }));
+      };
       new ExecSession({ client, agent, ended });
     };
   }
