@@ -19,6 +19,8 @@ import { adopt, reconcile, type Tally, take, takeOver, tried } from "./take-over
 /** A driver whose host cannot be asked while others can is asked again so often. */
 const AGAIN_MS = 10_000;
 
+const UNRECOVERED = "a driver's machines cannot be looked after now";
+
 /**
  * Compares the rows with what exists on the hosts, driver by driver. What runs on a driver that this server does not have
  * stays as it is. Rejects when the default driver's host cannot be asked; another's is asked again in the background.
@@ -30,13 +32,11 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
   const networks = await network.list();
   for (const driver of drivers.all) {
     if (driver === drivers.default) await recoverDriver(context, driver, report);
-    else {
+    // An earlier call may be asking it still.
+    else if (!context.recoveringLater.has(driver)) {
       await recoverDriver(context, driver, report).catch((error: unknown) => {
-        log.error("a driver's machines cannot be looked after now", {
-          driver: driver.name,
-          error: describeError(error),
-        });
-        void recoverLater(context, driver);
+        log.error(UNRECOVERED, { driver: driver.name, error: describeError(error) });
+        void recoverLater(context, driver, describeError(error));
       });
     }
   }
@@ -54,18 +54,25 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
 }
 
 /** Until it succeeds: a daemon may come up after the server. */
-async function recoverLater(context: EnvironmentContext, driver: VmDriver): Promise<void> {
-  const { clock, closing, log } = context;
-  for (;;) {
+async function recoverLater(context: EnvironmentContext, driver: VmDriver, firstWords: string): Promise<void> {
+  const { clock, closing, log, recoveringLater } = context;
+  recoveringLater.add(driver);
+  let lastWords = firstWords;
+  while (!closing.signal.aborted) {
     try {
       await clock.sleep(AGAIN_MS, closing.signal);
       const report = emptyReport();
       await recoverDriver(context, driver, report);
-      return log.info("recovered", { driver: driver.name, ...report });
-    } catch {
-      if (closing.signal.aborted) return;
+      log.info("recovered", { driver: driver.name, ...report });
+      break;
+    } catch (error) {
+      const words = describeError(error);
+      // Once a cause.
+      if (words !== lastWords && !closing.signal.aborted) log.error(UNRECOVERED, { driver: driver.name, error: words });
+      lastWords = words;
     }
   }
+  recoveringLater.delete(driver);
 }
 
 /**
@@ -90,7 +97,8 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
 
   for (const row of idle) {
     const action = plan.rows.get(row.id);
-    if (action?.kind === "reconcile") await reconcile(context, row, action, report);
+    if (action?.kind !== "reconcile" || !(await isAsPlanned(context, row))) continue;
+    await reconcile(context, row, action, report);
   }
 
   // Rows that another driver or another request looks after keep what they name.
@@ -117,7 +125,8 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
 
   for (const row of idle) {
     const action = plan.rows.get(row.id);
-    if (action !== undefined) await carryOut(context, row, action, report);
+    if (action === undefined || action.kind === "reconcile") continue;
+    if (await isAsPlanned(context, row)) await carryOut(context, row, action, report);
   }
   await pruneImages({ ...context, driver });
 }
@@ -142,15 +151,21 @@ function isHandled(context: EnvironmentContext, id: EnvironmentId): boolean {
   return context.live.has(id) || context.operations.isBusy(id) || context.destroys.has(id);
 }
 
+/** A plan that is carried out beside requests holds for the rows that none of them has got to since. */
+async function isAsPlanned(context: EnvironmentContext, row: EnvironmentRow): Promise<boolean> {
+  const now = await context.rows.get(row.id);
+  if (now === null || isHandled(context, row.id)) return false;
+  return now.state === row.state && now.operation === row.operation && now.machineId === row.machineId;
+}
+
 async function carryOut(
   context: EnvironmentContext,
   row: EnvironmentRow,
-  action: RowAction,
+  action: Exclude<RowAction, { readonly kind: "reconcile" }>,
   report: Tally,
 ): Promise<void> {
   switch (action.kind) {
     case "keep":
-    case "reconcile":
       return;
     case "adopt":
       if (await adopt(context, row, action.machineId, report)) report.adopted++;

@@ -25,7 +25,8 @@ export async function reconcile(
   const { state, reason } = action;
   const gone = state === "paused" ? { machineId: null } : { snapshotId: null };
   const patch = { ...AT_REST, ...gone, ...(reason === undefined ? {} : { reason }) };
-  if ((await context.rows.transition(row.id, [row.state], state, patch)) === null) return;
+  const { operation, machineId } = row;
+  if ((await context.rows.transition(row.id, [row.state], state, patch, { operation, machineId })) === null) return;
   report[state]++;
   context.log.warn("an environment's machine is gone", { environment: row.id, state, reason });
   changed(context, row);
@@ -51,7 +52,7 @@ export async function adopt(
   }
 }
 
-/** False when the machine has died meanwhile; the row says so then. Rejects when it cannot be told now. */
+/** False when the machine has died meanwhile, which the row says then, or is another request's. Rejects when it cannot be told now. */
 export async function takeOver(
   context: EnvironmentContext,
   row: EnvironmentRow,
@@ -59,8 +60,7 @@ export async function takeOver(
   report: Tally,
 ): Promise<boolean> {
   try {
-    await take(context, row, machineId);
-    return true;
+    return await take(context, row, machineId);
   } catch (error) {
     if (!isDead(error)) throw error;
     const reason = `the VMM died: ${describeError(error)}`;
@@ -70,9 +70,17 @@ export async function takeOver(
   }
 }
 
-export async function take(context: EnvironmentContext, row: EnvironmentRow, machineId: MachineId): Promise<void> {
+/** False when another request has begun to end it meanwhile: what it ends without this must not be held. */
+export async function take(context: EnvironmentContext, row: EnvironmentRow, machineId: MachineId): Promise<boolean> {
   const driver = context.drivers.of(row);
-  const live = liveMachine(driver, await driver.adopt(machineId));
+  const machine = await driver.adopt(machineId);
+  const now = await context.rows.get(row.id);
+  const isToStop = now?.operation === "stop" && row.operation === null;
+  if (now?.state !== "running" || now.machineId !== machineId || isToStop || context.destroys.has(row.id)) {
+    machine.release();
+    return false;
+  }
+  const live = liveMachine(driver, machine);
   live.isReady = true;
   context.live.set(row.id, live);
   context.lifetimes.began(row.id);
@@ -82,6 +90,7 @@ export async function take(context: EnvironmentContext, row: EnvironmentRow, mac
     if (context.closing.signal.aborted) return;
     context.log.warn("an adopted guest does not answer", { environment: row.id, error: describeError(error) });
   });
+  return true;
 }
 
 /** One thing that fails must not keep a server from starting; the next start tries it again. */

@@ -45,6 +45,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
     live: new Map(),
     destroys: new Map(),
+    recoveringLater: new Set(),
     consoles: new Map(),
   };
 }

@@ -3,6 +3,7 @@ import type { Lifetimes } from "../../lifetime/lifetimes.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { EnvironmentRepository } from "../../ports/repository.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { Templates } from "../../templates/templates.ts";
 import type { Changes } from "./changes.ts";
 import type { LiveMachine } from "./live-machine.ts";
@@ -19,6 +20,8 @@ export interface EnvironmentContext extends MachineContext {
   /** Machines this process holds. An environment's entry goes before its machine does. */
   readonly live: Map<EnvironmentId, LiveMachine>;
   readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
+  /** Drivers whose host could not be asked yet. */
+  readonly recoveringLater: Set<VmDriver>;
   /** Consoles of machines that are gone, newest last. */
   readonly consoles: Map<EnvironmentId, Uint8Array>;
 }
