@@ -40,6 +40,8 @@ export interface Progress {
   /** Of the whole start, over its attempts. */
   readonly stopwatch: Stopwatch;
   step: BootStep;
+  /** Of the latest attempt. */
+  machineId: MachineId | null;
   /** The driver's call under way: waited for before anything that it may have made is removed. */
   making: Promise<Machine> | null;
   /** The guest may have gone on: a snapshot that it came from must not be used again, its disk may be another now. */
@@ -61,6 +63,7 @@ export async function attempt(
   const { rows, clock, limits } = context;
   const driver = context.drivers.of(row);
   const machineId = MachineId.parse(context.random.id(16));
+  progress.machineId = machineId;
   progress.step = FIRST_STEPS[method.kind];
   progress.stopwatch.enter(progress.step);
   // In the row before anything bears it, so that whatever a crash leaves on the host has an owner to ask.

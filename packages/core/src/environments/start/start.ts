@@ -57,6 +57,7 @@ async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, opt
   // Another start of it may have ended while this one waited for its turn.
   if ((await context.rows.get(row.id))?.state !== "creating") return;
   let endTurn = () => {};
+  let hasItsTurn = false;
   try {
     if (!options.hasRoom) {
       const { memoryMib, cpus, diskMib } = row;
@@ -65,10 +66,15 @@ async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, opt
     if (methodFor(context, row, options.isFresh).method.kind !== "boot") {
       endTurn = await context.scheduler.restoreTurn(options.signal);
     }
+    hasItsTurn = true;
     await startTwice(context, row, options, endTurn);
   } catch (error) {
     if (options.signal.aborted) return;
     if (!(error instanceof PlatformError)) throw error;
+    if (!hasItsTurn) {
+      const { kind } = methodFor(context, row, options.isFresh).method;
+      reportStart(context, row, { method: kind, machine: null, outcome: "failed", stopwatch: options.stopwatch });
+    }
     await fail(context, row, describeError(error));
   } finally {
     endTurn();
@@ -85,7 +91,7 @@ async function startTwice(
   let { method, remark } = methodFor(context, row, isFresh);
   let retry: string | null = null;
   for (let isFirst = true; ; isFirst = false) {
-    const progress: Progress = { stopwatch, step: "disk", making: null, hasRun: false };
+    const progress: Progress = { stopwatch, step: "disk", machineId: null, making: null, hasRun: false };
     const notes: StartNotes = { isInterrupted, retry, remark };
     try {
       if (!isFirst || row.machineId !== null) await removeEarlier(context, row);
@@ -94,7 +100,10 @@ async function startTwice(
       if (signal.aborted || error instanceof Superseded) return;
       const reason = describeError(error);
       const failed = (): void =>
-        reportStart(context, row, { method: method.kind, machine: null, outcome: "failed", stopwatch });
+        reportStart(context, row, {
+          ...{ method: method.kind, machine: progress.machineId },
+          ...{ outcome: "failed", stopwatch },
+        });
       const isCorrupt = error instanceof PlatformError && error.code === "SNAPSHOT_CORRUPT";
       if (method.kind === "resume" && (isCorrupt || progress.hasRun)) {
         failed();

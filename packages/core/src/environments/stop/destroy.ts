@@ -1,6 +1,7 @@
 import { type MachineId, PlatformError, type Receipt } from "@microterm/protocol";
 import { removeMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/messages.ts";
+import type { OperationReport } from "../../ports/observer.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Removed } from "../../ports/vm-driver.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
@@ -80,8 +81,30 @@ async function receiptOf(context: EnvironmentContext, row: EnvironmentRow): Prom
 
 /** From a row in `destroying` to the receipt. */
 async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  const stopwatch = new Stopwatch(context.clock);
+  const report = (outcome: OperationReport["outcome"]): void => {
+    const ended = { operation: "destroy", environment: row.id, machine: row.machineId, method: null } as const;
+    context.observer.operationEnded({ ...ended, outcome, ...stopwatch.read() });
+  };
+  let left: readonly string[];
+  try {
+    left = await removeAll(context, row, stopwatch);
+  } catch (error) {
+    if (!context.closing.signal.aborted) report("failed");
+    throw error;
+  }
+  report(left.length === 0 ? "done" : "failed");
+  // Read back: where another process finished first, its receipt is the one.
+  return receiptOf(context, row);
+}
+
+/** Resolves with what is left on the host all the same. */
+async function removeAll(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  stopwatch: Stopwatch,
+): Promise<readonly string[]> {
   const { rows, faults, clock } = context;
-  const stopwatch = new Stopwatch(clock);
   stopwatch.enter("machine");
   const driver = context.drivers.of(row);
   const live = context.live.get(row.id);
@@ -140,11 +163,7 @@ async function finish(context: EnvironmentContext, row: EnvironmentRow): Promise
   context.consoles.delete(row.id);
   context.lifetimes.forget(row.id);
   context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });
-  const ended = { operation: "destroy", environment: row.id, machine: row.machineId, method: null } as const;
-  const outcome = left.length === 0 ? "done" : "failed";
-  context.observer.operationEnded({ ...ended, outcome, ...stopwatch.read() });
-  // Read back: where another process finished first, its receipt is the one.
-  return receiptOf(context, row);
+  return left;
 }
 
 /** What is not counted counts as nothing: a receipt has numbers. */

@@ -35,8 +35,8 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   // From here on no call goes to its agent: what a guest is told while it is frozen would time out.
   live.isReady = false;
   const stopwatch = new Stopwatch(context.clock);
-  const report = (outcome: "done" | "failed"): void => {
-    const ended = { operation: "pause", environment: row.id, machine: row.machineId, method: null, outcome } as const;
+  const report = (operation: "pause" | "stop", outcome: "done" | "failed"): void => {
+    const ended = { operation, environment: row.id, machine: row.machineId, method: null, outcome } as const;
     context.observer.operationEnded({ ...ended, ...stopwatch.read() });
   };
   stopwatch.enter("save");
@@ -45,7 +45,7 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   } catch (error) {
     const why = describeError(error);
     log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
-    report("failed");
+    report("pause", "failed");
     live.isReady = true;
     if (signal.aborted) return;
     if (await cancelPause(context, row)) context.lifetimes.pauseFailed(row, why);
@@ -59,19 +59,32 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   await keepConsole(context, row.id, live);
   context.live.delete(row.id);
   stopwatch.enter("machine");
-  await retryUntilDone(context, signal, "pausing an environment", () => completePause(context, row, live.machine));
-  report("done");
+  let isStopped = false;
+  await retryUntilDone(context, signal, "pausing an environment", async () => {
+    await completePause(context, row, live.machine, () => {
+      isStopped = true;
+    });
+  });
+  report(isStopped ? "stop" : "pause", "done");
 }
 
-/** Its memory is saved: notes that, or drops it where a stop was asked for meanwhile, and removes its machine. */
-export async function completePause(context: EnvironmentContext, row: Pausing, machine?: Machine): Promise<void> {
+/** Its memory is saved: notes that, or drops it where a stop was asked for meanwhile (`stopped`), and removes its machine. */
+export async function completePause(
+  context: EnvironmentContext,
+  row: Pausing,
+  machine?: Machine,
+  stopped: () => void = () => {},
+): Promise<void> {
   const { rows } = context;
   const { id, snapshotId } = row;
   const isPaused = await rows.transition(id, ["running"], "paused", AT_REST, { operation: "pause", snapshotId });
   if (isPaused === null) {
     const dropped = { ...AT_REST, snapshotId: null };
     const isStopped = await rows.transition(id, ["running"], "stopped", dropped, { operation: "stop", snapshotId });
-    if (isStopped !== null) dropSnapshot(context, row);
+    if (isStopped !== null) {
+      dropSnapshot(context, row);
+      stopped();
+    }
   }
   changed(context, row);
   await releaseMachine(context, context.drivers.of(row), { id: row.machineId, held: machine });
