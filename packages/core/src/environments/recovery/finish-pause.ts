@@ -1,6 +1,7 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import { describeError } from "../../messages/messages.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
+import { Stopwatch } from "../../time/stopwatch.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import { retryUntilDone } from "../state/retry.ts";
 import { cancelPause, completePause } from "../stop/pause.ts";
@@ -18,6 +19,13 @@ export async function finishPause(
   const { snapshots } = context.drivers.of(row);
   const { snapshotId } = row;
   let goesOn = false;
+  let isStopped = false;
+  const stopwatch = new Stopwatch(context.clock);
+  stopwatch.enter("save");
+  const report = (operation: "pause" | "stop", outcome: "done" | "failed"): void => {
+    const ended = { operation, environment: row.id, machine: machineId, method: null, outcome } as const;
+    context.observer.operationEnded({ ...ended, ...stopwatch.read() });
+  };
   await retryUntilDone(context, signal, "finishing a pause", async () => {
     try {
       if (snapshots === null || snapshotId === null) throw new Error("there is nothing to pause it with");
@@ -28,11 +36,15 @@ export async function finishPause(
       const why = describeError(error);
       context.log.error("an environment could not be paused and goes on", { environment: row.id, reason: why });
       if (await cancelPause(context, row)) context.lifetimes.pauseFailed(row, why);
+      report("pause", "failed");
       goesOn = true;
       return;
     }
     if (signal.aborted || context.closing.signal.aborted) return;
-    await completePause(context, { ...row, machineId, snapshotId });
+    await completePause(context, { ...row, machineId, snapshotId }, undefined, () => {
+      isStopped = true;
+    });
+    report(isStopped ? "stop" : "pause", "done");
   });
   return !goesOn;
 }

@@ -4,7 +4,9 @@ import { isDead, rejectOnEnd } from "../../machines/machine-end.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/messages.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
+import { Stopwatch } from "../../time/stopwatch.ts";
 import { watch } from "../running/watch.ts";
+import { reportStart } from "../start/report-start.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -23,6 +25,10 @@ export async function finishResume(
 ): Promise<void> {
   const { rows } = context;
   const signal = AbortSignal.any([outer, context.closing.signal]);
+  const stopwatch = new Stopwatch(context.clock);
+  stopwatch.enter("resume");
+  const report = (outcome: "done" | "failed"): void =>
+    reportStart(context, row, { method: "resume", machine: machineId, outcome, stopwatch });
   await retryUntilDone(context, signal, "taking over a resumed machine", async () => {
     try {
       const live = await wakeUp(context, row, machineId, signal);
@@ -35,6 +41,7 @@ export async function finishResume(
       live.isReady = true;
       watch(context, row, live);
       context.lifetimes.began(row.id);
+      report("done");
     } catch (error) {
       if (signal.aborted) return;
       const live = context.live.get(row.id);
@@ -45,7 +52,8 @@ export async function finishResume(
       }
       const reason = `it could not be resumed after a restart: ${describeError(error)}; 'start' boots it with its disk`;
       await releaseMachine(context, context.drivers.of(row), { id: machineId, held: live?.machine });
-      await rows.transition(row.id, ["creating"], "failed", { ...AT_REST, reason, snapshotId: null });
+      const failed = { ...AT_REST, reason, snapshotId: null };
+      if ((await rows.transition(row.id, ["creating"], "failed", failed)) !== null) report("failed");
     }
     dropSnapshot(context, row);
     changed(context, row);
