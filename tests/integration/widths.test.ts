@@ -62,8 +62,9 @@ const TEXTS = [
 
 it("bash edits a line that is drawn where it takes it to be", async () => {
   const bash = open("bash --norc --noprofile -i");
-  await bash.shows("$");
   for (const [, text] of TEXTS) {
+    // What is typed before the prompt is echoed by the terminal, and drawn once more by bash.
+    await bash.shows("$");
     bash.type(`echo ${text}\x01#\x05!`);
     await bash.shows(`$ #echo ${text}!`);
     bash.type("\r");
@@ -84,10 +85,10 @@ it("vim does so with a line of a file", async () => {
 
 it("tmux does so with what runs in it", async () => {
   const tmux = open("tmux -L widths -f /dev/null new bash --norc --noprofile -i");
-  await tmux.shows("$");
   for (const [what, text] of TEXTS) {
     // tmux 3.3 itself takes them for one character, and bash within it does not.
     if (what === "joined people") continue;
+    await tmux.shows("$");
     tmux.type(`echo ${text}\x01#\x05!`);
     await tmux.shows(`$ #echo ${text}!`);
     tmux.type("\r");
