@@ -91,7 +91,7 @@ describe("the server's log", () => {
 describe("the figures", () => {
   const figures = async (): Promise<string> => (await fetch(`${metricsUrl}/metrics`)).text();
 
-  it("count environments, operations and terminals, and name nobody's", async () => {
+  it("count environments, operations and terminals, and name no environment", async () => {
     const { id } = await server.environment("counted");
     await server.ok("GET", `/v1/environments/${id}/metrics`);
     const text = await figures();

@@ -35,7 +35,7 @@ describe("a folder that was made aside", () => {
     expect([read(), existsSync(at("staged"))]).toEqual(["theirs", true]);
   });
 
-  it("is whole whoever comes first, when many come at once", async () => {
+  it("is whole when many come at once", async () => {
     const staged = Array.from({ length: 20 }, (_, index) => make(`staged-${index}`, `whole ${index}`));
     await Promise.all(staged.map((one) => installFolder(one, at("target"), async () => read().startsWith("whole"))));
     expect(read()).toMatch(/^whole \d+$/);

@@ -21,7 +21,7 @@ export interface Pool {
   has(size: Size): boolean;
   /** Removes what was taken and is of no use. Never rejects. */
   discard(pooled: PooledMachine, reason: string): Promise<void>;
-  /** Removes a machine, for its memory to go to whoever needs it now. False when there is none to give. */
+  /** Removes a machine, because its memory is needed now. False when there is none to give. */
   evict(): Promise<boolean>;
   status(): PoolStatus;
   /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */

@@ -25,7 +25,7 @@ export interface GuestAgent {
    * alone. Only by an agent of protocol 2; `UNSUPPORTED` otherwise.
    */
   seal(options?: Abortable): Promise<void>;
-  /** After a pause: sets the clock, stirs the random pool and sets the interface up anew. Rejects when a step fails. Protocol 2. */
+  /** After a pause: sets the clock, stirs the random pool and sets the interface up again. Rejects when a step fails. Protocol 2. */
   wake(wake: GuestWake, options?: Abortable): Promise<void>;
   /** When a guest of the pool is claimed: names the environment for later shells. Protocol 2. */
   claim(claim: GuestClaim, options?: Abortable): Promise<void>;

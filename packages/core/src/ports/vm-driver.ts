@@ -214,7 +214,7 @@ export interface MachineUsage {
   readonly processes: number;
 }
 
-/** Null: there is no one host, or whoever places machines knows alone. Nothing is refused or reserved for it beforehand then. */
+/** Null: there is no one host, or only the scheduler that places machines knows. Nothing is refused or reserved for it beforehand then. */
 export interface HostResources {
   readonly memory: { readonly totalMib: number; readonly availableMib: number } | null;
   readonly disk: { readonly totalMib: number; readonly freeMib: number } | null;

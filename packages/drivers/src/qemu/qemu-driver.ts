@@ -142,7 +142,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     listDisks: async () => (await daemon.list()).disks.map((disk) => disk.diskId),
     leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),
     async resources() {
-      // Whoever asks what the host has left counts with what a machine takes.
+      // A caller that asks what the host has left needs to know what a machine takes.
       overhead ??= (await daemon.overhead())[accelerator];
       return daemon.resources();
     },

@@ -104,7 +104,7 @@ pub fn bind(host: &OwnedFd) -> Outcome<()> {
     folder(Path::new(HOST), 0o711)?;
     fs::copy("/proc/self/exe", PROGRAM).during(|| "copy this program".to_owned())?;
     fs::set_permissions(PROGRAM, fs::Permissions::from_mode(0o755)).during(|| "set the program's mode".to_owned())?;
-    // Machines do without it; whoever asks for the probe is told that it is missing.
+    // Machines do without it; a caller that asks for the probe is told that it is missing.
     let _ = copy_prober();
     Ok(())
 }

@@ -34,7 +34,7 @@ it.each([
   ["is being destroyed", { ...PLANNED, state: "destroying" as const }],
   ["is gone", null],
   ["runs on another machine", environmentRow({ machineId: MachineId.parse("n".repeat(16)) })],
-])("a machine is let go of whose environment %s by the time it is there", async (_, now) => {
+])("a machine is released whose environment %s by the time it is there", async (_, now) => {
   let released = 0;
   const { live, taking } = beside(now, async () => ({ id: MACHINE, release: () => released++ }));
   expect(await taking).toBe(false);

@@ -5,7 +5,7 @@ import type { ModelHost } from "../screen/model-host.ts";
 export interface TerminalTotals {
   /** Attached now. */
   clients: number;
-  /** Printed by terminals, whoever was there to see it. */
+  /** Printed by terminals, with or without clients. */
   outputBytes: number;
   inputBytes: number;
 }
