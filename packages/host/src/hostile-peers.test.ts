@@ -1,29 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { listenAsPeer } from "../../../support/scripted-peer.ts";
 import { createHostDaemonClient } from "./daemon/host-daemon-client.ts";
 import { connectQmp } from "./qmp/qmp-client.ts";
-
-/** A socket whose other end says what the test likes to each line that it gets. */
-async function listen(connected: (socket: Socket) => void): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "mt-"));
-  const path = join(folder, "peer.sock");
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    connected(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-    await rm(folder, { recursive: true });
-  });
-  return path;
-}
 
 const answering = (answer: (request: { id: number }, socket: Socket) => void) => (socket: Socket) => {
   socket.on("data", (chunk: Buffer) => {
@@ -48,7 +27,7 @@ describe("the client of microterm-host", () => {
     ["busy", "ENVIRONMENT_STATE"],
     ["internal", "INTERNAL"],
   ])("tells %s as %s", async (code, expected) => {
-    const path = await listen(
+    const path = await listenAsPeer(
       answering(({ id }, socket) => socket.write(`${JSON.stringify({ id, error: { code, message: "so" } })}\n`)),
     );
     const refused = clientOf(path).createDisk("abcdefgh", 64);
@@ -56,7 +35,7 @@ describe("the client of microterm-host", () => {
   });
 
   it("refuses an answer of another shape", async () => {
-    const path = await listen(
+    const path = await listenAsPeer(
       answering(({ id }, socket) => socket.write(`${JSON.stringify({ id, ok: { pid: "x" } })}\n`)),
     );
     await expect(clientOf(path).hello()).rejects.toMatchObject({ code: "INTERNAL" });
@@ -65,7 +44,7 @@ describe("the client of microterm-host", () => {
   it("asks again over a new connection when one is lost, but launches once", async () => {
     const asked: string[] = [];
     let connections = 0;
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       connections += 1;
       const isFirst = connections % 2 === 1;
       answering((request, peer) => {
@@ -95,7 +74,7 @@ describe("the client of microterm-host", () => {
 
   it("hears at once why it is turned away", async () => {
     let connections = 0;
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       connections += 1;
       socket.resume();
       socket.end(`${JSON.stringify({ id: null, error: { code: "denied", message: "uid 7 may not" } })}\n`);
@@ -110,7 +89,7 @@ describe("the client of microterm-host", () => {
   });
 
   it("gives up a daemon that sends garbage", async () => {
-    const path = await listen(answering((_request, socket) => socket.write("garbage\n")));
+    const path = await listenAsPeer(answering((_request, socket) => socket.write("garbage\n")));
     await expect(clientOf(path).list()).rejects.toMatchObject({ code: "HOST_DAEMON_UNAVAILABLE" });
   });
 });
@@ -121,7 +100,7 @@ describe("the client of QEMU's monitor", () => {
 
   it("negotiates, hears events, and takes the console's raw bytes", async () => {
     const events: string[] = [];
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       socket.write(GREETING);
       answering((request, peer) => {
         const { execute } = request as unknown as { execute: string };
@@ -142,7 +121,7 @@ describe("the client of QEMU's monitor", () => {
     ["sends garbage", "garbage\n"],
     ["never ends a line", "x".repeat(1_000_000)],
   ])("gives up a VMM that %s", async (_name, text) => {
-    const path = await listen((socket) => socket.write(text));
+    const path = await listenAsPeer((socket) => socket.write(text));
     await expect(connect(path)).rejects.toThrow(/QEMU's monitor/);
   });
 
@@ -150,7 +129,7 @@ describe("the client of QEMU's monitor", () => {
     const flood = '{"event":"STOP"}\n'.repeat(50_000);
     let isBlocked = false;
     let heard = 0;
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       socket.write(GREETING);
       answering(({ id }, peer) => {
         peer.write(`${JSON.stringify({ return: {}, id })}\n`);
@@ -166,7 +145,7 @@ describe("the client of QEMU's monitor", () => {
   });
 
   it("rejects what is under way when the VMM hangs up", async () => {
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       socket.write(GREETING);
       answering((request, peer) => {
         if ((request as unknown as { execute: string }).execute === "query-status") peer.destroy();

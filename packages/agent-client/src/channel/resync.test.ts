@@ -1,10 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { listenAsPeer } from "../../../../support/scripted-peer.ts";
 import { EchoSearch, openResynced } from "./resync.ts";
 
 const MAGIC = Buffer.from("00112233445566778899aabbccddeeff", "hex");
@@ -37,29 +34,10 @@ describe("the search for an echo", () => {
   });
 });
 
-/** A guest's end of the channel, as the test wants it to behave. */
-async function listen(guest: (socket: Socket) => void): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "mt-"));
-  const path = join(folder, "agent.sock");
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    guest(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-    await rm(folder, { recursive: true });
-  });
-  return path;
-}
-
 describe("opening a session", () => {
   it("goes on with a new marker when the guest missed the first, and discards stale bytes", async () => {
     const markers: Buffer[] = [];
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       socket.write("bytes of a session before");
       socket.on("data", (chunk: Buffer) => {
         markers.push(chunk);
@@ -76,7 +54,7 @@ describe("opening a session", () => {
   });
 
   it("gives up at the deadline on a guest that sends garbage for ever", async () => {
-    const path = await listen((socket) => {
+    const path = await listenAsPeer((socket) => {
       const flood = (): void => {
         while (!socket.destroyed && socket.write(randomBytes(65_536)));
       };
@@ -87,12 +65,12 @@ describe("opening a session", () => {
   });
 
   it("ends with the reason of an abort, and when the VMM hangs up", async () => {
-    const path = await listen(() => {});
+    const path = await listenAsPeer(() => {});
     const abort = new AbortController();
     const opening = openResynced(path, MAGIC, { timeoutMs: 10_000, signal: abort.signal });
     abort.abort(new Error("no longer needed"));
     await expect(opening).rejects.toThrow("no longer needed");
-    const rude = await listen((socket) => socket.end());
+    const rude = await listenAsPeer((socket) => socket.end());
     await expect(openResynced(rude, MAGIC, { timeoutMs: 10_000 })).rejects.toThrow("closed the guest channel");
   });
 });
