@@ -36,23 +36,23 @@ const agent = resolve(import.meta.dirname, "../../../../../rust/agent/src");
 const sources = globSync("**/*.rs", { cwd: agent }).map((file) => readFileSync(join(agent, file), "utf8"));
 const VALUE = /^(?:Duration::from_(secs|millis)\(([\d_]+)\)|([\d_]+)(?: << (\d+))?)$/;
 
-/** A constant of the agent's, by its name or one that it had: bytes, or ms. */
-function agentConstant(...names: readonly string[]): number {
-  const declaration = new RegExp(String.raw`\bconst (?:${names.join("|")}): \w+ = ([^;]+);`, "g");
+/** A constant of the agent's, by its name: bytes, or ms. */
+function agentConstant(name: string): number {
+  const declaration = new RegExp(String.raw`\bconst ${name}: \w+ = ([^;]+);`, "g");
   const found = sources.flatMap((source) => [...source.matchAll(declaration)].map(([, value = ""]) => value));
-  expect(found, `the agent's ${names[0]}`).toHaveLength(1);
+  expect(found, `the agent's ${name}`).toHaveLength(1);
   const [, unit, time, number, shift = "0"] = VALUE.exec(found[0] ?? "") ?? [];
   const count = Number((time ?? number ?? "0").replaceAll("_", ""));
   const value = unit === undefined ? count << Number(shift) : count * (unit === "secs" ? 1000 : 1);
-  expect(value, `the agent's ${names[0]} = ${found[0]}`).toBeGreaterThan(0);
+  expect(value, `the agent's ${name} = ${found[0]}`).toBeGreaterThan(0);
   return value;
 }
 
 const RING_BYTES = agentConstant("RING_BYTES");
 const IN_FLIGHT_BYTES = agentConstant("IN_FLIGHT_BYTES");
-const STALLED_READER_MS = agentConstant("STALLED_READER_TIMEOUT", "READER_PATIENCE");
-const NO_READER_MS = agentConstant("NO_READER_TIMEOUT", "ABSENCE_PATIENCE");
-const STREAM_WINDOW_BYTES = agentConstant("STREAM_WINDOW_BYTES", "STREAM_WINDOW");
+const STALLED_READER_MS = agentConstant("STALLED_READER_TIMEOUT");
+const NO_READER_MS = agentConstant("NO_READER_TIMEOUT");
+const STREAM_WINDOW_BYTES = agentConstant("STREAM_WINDOW_BYTES");
 /** What a timer may be late by. */
 const LATE_MS = 500;
 
