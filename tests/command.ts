@@ -15,16 +15,19 @@ export interface Run {
   (command: readonly string[], cwd: string): Promise<Ran>;
   /** A folder for this run's files. */
   readonly scratch: string;
+  /** A line of JSON for each test (reporter.ts). */
+  readonly report: string;
 }
 
 export interface RunOptions {
   readonly scratch: string;
+  readonly report: string;
   /** Where output goes as it comes: a file, or the terminal when null. */
   readonly log: string | null;
   readonly env: Readonly<Record<string, string>>;
 }
 
-export function createRun({ scratch, log, env }: RunOptions): Run {
+export function createRun({ scratch, report, log, env }: RunOptions): Run {
   const print = (text: string | Buffer): void => {
     if (log === null) process.stdout.write(text);
     else appendFileSync(log, text);
@@ -51,5 +54,5 @@ export function createRun({ scratch, log, env }: RunOptions): Run {
       // Not `close`: a process that a test left behind may hold the pipe, and is found by the search for leftovers.
       child.on("exit", (code) => setImmediate(() => end(code ?? 1)));
     });
-  return Object.assign(run, { scratch });
+  return Object.assign(run, { scratch, report });
 }

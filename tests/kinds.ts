@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Run } from "./command.ts";
-import { addTally, cargoTally, cargoTimings, EMPTY_TALLY, type Tally, type Timing, vitestTally } from "./tally.ts";
+import { rustTests } from "./rust-tests.ts";
+import { addTally, EMPTY_TALLY, type Tally, type Timing, vitestTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const rust = join(root, "rust");
@@ -70,23 +71,6 @@ async function checks(run: Run, all: readonly Check[]): Promise<Tally> {
   return tally;
 }
 
-/** Debian's cargo-web comes without rustfmt and clippy; their packages are asked for by the test's needs, else it is a skip that says so. */
-async function lint(run: Run, name: string, command: readonly string[]): Promise<Tally> {
-  const [, subcommand = ""] = command;
-  const { code, print } = await run(["cargo", subcommand, "--version"], rust);
-  if (code === 0) return check(run, { name, command, cwd: rust });
-  print(`- ${name} skipped: this machine's cargo has no ${subcommand}\n`);
-  return { passed: 0, failed: 0, skipped: 1 };
-}
-
-async function rustTests(run: Run): Promise<KindResult> {
-  let tally = await lint(run, "rustfmt", ["cargo", "fmt", "--check"]);
-  const clippy = ["cargo", "clippy", "--profile", "quick", "--locked", "--all-targets", "--", "-D", "warnings"];
-  tally = addTally(tally, await lint(run, "clippy", clippy));
-  const tests = await run(["cargo", "test", "--profile", "quick", "--locked", "--no-fail-fast"], rust);
-  return { ...addTally(tally, cargoTally(tests.output, tests.code)), timings: cargoTimings(tests.output) };
-}
-
 const vitest =
   (project: string): Kind =>
   async (run) => {
@@ -111,7 +95,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   vm: vitest("vm"),
   integration: vitest("integration"),
   e2e: vitest("e2e"),
-  rust: rustTests,
+  rust: (run) => rustTests(run, rust),
   security: vitest("security"),
   contract: vitest("contract"),
   unit: vitest("unit"),

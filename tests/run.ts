@@ -38,7 +38,7 @@ const env = {
   MICROTERM_BIN: binaries,
   ...(process.argv.includes("--soak") ? { MICROTERM_SOAK: "1" } : {}),
 };
-const onTerminal = createRun({ scratch, log: null, env });
+const onTerminal = createRun({ scratch, report, log: null, env });
 let total = EMPTY_TALLY;
 const kinds: Timing[] = [];
 const timings: Timing[] = [];
@@ -64,7 +64,7 @@ async function inLanes(names: readonly string[]): Promise<void> {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const log = join(scratch, `${name}.log`);
       console.log(`... ${name} has begun`);
-      const line = await runKind(name, KINDS[name] as Kind, createRun({ scratch, log, env }));
+      const line = await runKind(name, KINDS[name] as Kind, createRun({ scratch, report, log, env }));
       console.log(`\n=== ${name}`);
       if (existsSync(log)) process.stdout.write(readFileSync(log));
       console.log(line);

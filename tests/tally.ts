@@ -5,6 +5,9 @@ export interface Tally {
   readonly skipped: number;
 }
 
+/** Of a failure. */
+const NOTED_LINES = 20;
+
 export const EMPTY_TALLY: Tally = { passed: 0, failed: 0, skipped: 0 };
 
 export const addTally = (a: Tally, b: Tally): Tally => ({
@@ -38,6 +41,21 @@ export function cargoTally(output: string, code: number): Tally {
     tally = addTally(tally, { passed: Number(passed), failed: Number(failed), skipped: Number(ignored) });
   }
   return atLeastOneFailure(tally, code);
+}
+
+/** What each failed test of cargo's printed, by its name; the last lines of it. */
+export function cargoFailures(output: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  // `failures:` begins two lists of a binary: what each printed, and the names alone.
+  for (const [, names = ""] of output.matchAll(/^failures:\n((?: {4}\S+\n)+)/gm)) {
+    for (const name of names.trim().split(/\s+/)) found.set(name, "");
+  }
+  for (const [, name = "", text = ""] of output.matchAll(
+    /^---- (\S+) stdout ----\n([\s\S]*?)(?=^---- |^failures:)/gm,
+  )) {
+    if (found.has(name)) found.set(name, text.trim().split("\n").slice(-NOTED_LINES).join("\n"));
+  }
+  return found;
 }
 
 /** How long one test, or the set-up of one file of tests, took. */

@@ -1,0 +1,47 @@
+/** Rust's formatter, linter and tests. */
+import { appendFileSync } from "node:fs";
+import type { Run } from "./command.ts";
+import type { ReportLine } from "./reporter.ts";
+import { addTally, cargoFailures, cargoTally, cargoTimings, type Tally, type Timing } from "./tally.ts";
+
+const TEST = ["cargo", "test", "--profile", "quick", "--locked", "--no-fail-fast"];
+
+/** Debian's cargo-web comes without rustfmt and clippy; their packages are asked for by the test's needs, else it is a skip that says so. */
+async function lint(run: Run, rust: string, name: string, command: readonly string[]): Promise<Tally> {
+  const [, subcommand = ""] = command;
+  const version = await run(["cargo", subcommand, "--version"], rust);
+  if (version.code !== 0) {
+    version.print(`- ${name} skipped: this machine's cargo has no ${subcommand}\n`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  const { code, print } = await run(command, rust);
+  print(`${code === 0 ? "✓" : "✗"} ${name}\n`);
+  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+/** All tests; those that fail get one more try, as vitest's do, alone. */
+export async function rustTests(run: Run, rust: string): Promise<Tally & { readonly timings: readonly Timing[] }> {
+  let linted = await lint(run, rust, "rustfmt", ["cargo", "fmt", "--check"]);
+  const clippy = ["cargo", "clippy", "--profile", "quick", "--locked", "--all-targets", "--", "-D", "warnings"];
+  linted = addTally(linted, await lint(run, rust, "clippy", clippy));
+  const first = await run(TEST, rust);
+  const timings = cargoTimings(first.output);
+  let tally = cargoTally(first.output, first.code);
+  const failures = cargoFailures(first.output);
+  let failed = failures;
+  // Without the name of each that failed there is nothing to try again.
+  if (failures.size > 0 && failures.size === tally.failed) {
+    const second = await run([...TEST, "--", "--exact", ...failures.keys()], rust);
+    const again = cargoFailures(second.output);
+    const { passed } = cargoTally(second.output, 0);
+    if (passed + again.size === failures.size) {
+      tally = { ...tally, passed: tally.passed + passed, failed: again.size };
+      failed = again;
+    }
+  }
+  for (const [name, note] of failures) {
+    const line: ReportLine = { kind: failed.has(name) ? "failed" : "retried", name: `cargo test: ${name}`, note };
+    appendFileSync(run.report, `${JSON.stringify(line)}\n`);
+  }
+  return { ...addTally(linted, tally), timings };
+}
