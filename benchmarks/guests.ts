@@ -6,15 +6,15 @@ import { measureEcho, measureFlood, measureInterrupt, soakInterrupts } from "./t
 
 const SOAK = 5000;
 
-/** With real guests. Boot first: nothing else of ours runs then. */
+/** With real guests. Boot first: nothing else of ours runs then. The server's memory before what makes it grow. */
 export const GUESTS = createGroup<GuestWorld>({
   open: startGuestWorld,
   close: (world) => world.close(),
   benchmarks: {
     boot: (world, { rounds }) => measureBoot(world, rounds),
+    footprint: (world) => measureFootprint(world),
     echo: (world, { rounds }) => measureEcho(world, rounds),
     flood: (world, { rounds }) => measureFlood(world, rounds),
     interrupt: (world, { rounds, isSoak }) => (isSoak ? soakInterrupts(world, SOAK) : measureInterrupt(world, rounds)),
-    footprint: (world) => measureFootprint(world),
   },
 });
