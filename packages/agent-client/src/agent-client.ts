@@ -37,8 +37,8 @@ import { ATTACH_FRAMES, EXEC_FRAMES, INPUT_FRAMES } from "./channel/frame-decode
 import { encodeFrame } from "./channel/frame-encoder.ts";
 import { FrameStream } from "./channel/frame-stream.ts";
 import { cancelStream, type GuestSession } from "./channel/guest-session.ts";
+import { ExecReader, InputReader, TerminalReader } from "./frame-readers.ts";
 import { createExecStream, createTerminalStream } from "./guest-streams.ts";
-import { ExecReader, InputReader, TerminalReader } from "./terminal-reader.ts";
 
 /** The newest version of docs/reference/agent-protocol.md that is spoken here. */
 const PROTOCOL = 3;

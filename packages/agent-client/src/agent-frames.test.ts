@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ATTACH_FRAMES, EXEC_FRAMES, FrameDecoder, FrameError, INPUT_FRAMES } from "./channel/frame-decoder.ts";
 import { encodeFrame, resizePayload } from "./channel/frame-encoder.ts";
-import { ExecReader, InputReader, TerminalReader } from "./terminal-reader.ts";
+import { ExecReader, InputReader, TerminalReader } from "./frame-readers.ts";
 
 const Fixture = z.strictObject({
   version: z.literal(1),

@@ -1,7 +1,7 @@
-import type { Ready } from "@microterm/protocol";
+import { MAX_UNACKNOWLEDGED, type Ready } from "@microterm/protocol";
 
-/** Acknowledged in steps of this many bytes: an eighth of what a server sends unacknowledged (MAX_UNACKNOWLEDGED). */
-const ACK_STEP = 64n * 1024n;
+/** Acknowledged in steps of this many bytes: an eighth of what a server sends unacknowledged. */
+const ACK_STEP = BigInt(MAX_UNACKNOWLEDGED / 8);
 
 /**
  * Where one client stands in a terminal's output, across connections: what it has received, drawn and acknowledged.

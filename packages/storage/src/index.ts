@@ -1,2 +1,2 @@
-export { acquireServerLock, type ServerLock } from "./sqlite/server-lock.ts";
+export { acquireServerLock, type ServerLock } from "./server-lock.ts";
 export { createSqliteStorage, type SqliteStorageOptions } from "./sqlite/sqlite-storage.ts";

@@ -1,5 +1,5 @@
 import type { EnvironmentId } from "@microterm/protocol";
-import { describeError } from "../messages/messages.ts";
+import { describeError } from "../messages/describe-error.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { nap } from "../time/nap.ts";

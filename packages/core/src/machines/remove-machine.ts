@@ -1,5 +1,5 @@
 import type { MachineId } from "@microterm/protocol";
-import { describeError } from "../messages/messages.ts";
+import { describeError } from "../messages/describe-error.ts";
 import type { Machine, Removed, VmDriver } from "../ports/vm-driver.ts";
 import type { MachineContext } from "./machine-context.ts";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { describeError } from "./messages.ts";
+import { describeError } from "./describe-error.ts";
 
 it("describes any error in one bounded line", () => {
   expect(describeError(new Error("\u001b]0;title\u0007no\nmore\u202e"))).toBe("no more");

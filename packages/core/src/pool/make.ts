@@ -5,7 +5,7 @@ import { bootIdentity } from "../machines/identity.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
-import { describeError } from "../messages/messages.ts";
+import { describeError } from "../messages/describe-error.ts";
 import type { NetworkAttachment } from "../ports/network.ts";
 import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../time/deadline.ts";

@@ -2,7 +2,7 @@ import { DEFAULT_SIZE, type HostStatus, MachineId, PlatformError, SIZES, type Si
 import type { MachineContext } from "../machines/machine-context.ts";
 import { randomName } from "../machines/names.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
-import { describeError } from "../messages/messages.ts";
+import { describeError } from "../messages/describe-error.ts";
 import type { VmDriver } from "../ports/vm-driver.ts";
 import type { Templates } from "../templates/templates.ts";
 import { nap } from "../time/nap.ts";

@@ -1,6 +1,6 @@
 import { type HostStatus, PlatformError, SIZES, Size, type TemplateStep } from "@microterm/protocol";
 import type { MachineContext } from "../machines/machine-context.ts";
-import { describeError } from "../messages/messages.ts";
+import { describeError } from "../messages/describe-error.ts";
 import type { TemplateRepository } from "../ports/repository.ts";
 import type { VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
 import { nap } from "../time/nap.ts";

@@ -1,5 +1,5 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";

@@ -2,7 +2,7 @@ import { type MachineId, PlatformError } from "@microterm/protocol";
 import { wakeOf } from "../../machines/identity.ts";
 import { isDead, rejectOnEnd } from "../../machines/machine-end.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import { watch } from "../running/watch.ts";

@@ -1,6 +1,6 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import { releaseMachine } from "../../machines/remove-machine.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";

@@ -1,7 +1,7 @@
 import type { MachineId } from "@microterm/protocol";
 import { isDead } from "../../machines/machine-end.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { watch } from "../running/watch.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";

@@ -1,6 +1,6 @@
 import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { PlatformError } from "@microterm/protocol";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import { withDeadline } from "../../time/deadline.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import type { LiveMachine } from "../state/live-machine.ts";

@@ -1,6 +1,6 @@
 import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { releaseMachine } from "../../machines/remove-machine.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { MachineEnd } from "../../ports/vm-driver.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";

@@ -5,7 +5,7 @@ import { bootIdentity, wakeOf } from "../../machines/identity.ts";
 import { MachineEnded, rejectOnEnd } from "../../machines/machine-end.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { type StartMethod, startMachine } from "../../machines/start-method.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import { GuestNeverRan } from "../../ports/guest-never-ran.ts";
 import type { NetworkAttachment } from "../../ports/network.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";

@@ -1,6 +1,6 @@
 import type { Terminal } from "@microterm/protocol";
 import { openFirstTerminal, toTerminal } from "../../machines/first-terminal.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { PooledMachine } from "../../pool/make.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";

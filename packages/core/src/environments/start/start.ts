@@ -2,7 +2,7 @@ import { PlatformError } from "@microterm/protocol";
 import { reserveEvictingPool } from "../../machines/admission.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import type { StartMethod } from "../../machines/start-method.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentPatch, EnvironmentRow } from "../../ports/repository.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";

@@ -1,5 +1,5 @@
 import type { HostStatus } from "@microterm/protocol";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { EnvironmentContext } from "./environment-context.ts";
 

@@ -1,6 +1,6 @@
 import { type MachineId, PlatformError, type Receipt } from "@microterm/protocol";
 import { removeMachine } from "../../machines/remove-machine.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { OperationReport } from "../../ports/observer.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Removed } from "../../ports/vm-driver.ts";

@@ -1,7 +1,7 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import { wakeOf } from "../../machines/identity.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, VmSnapshots } from "../../ports/vm-driver.ts";
 import { withDeadline } from "../../time/deadline.ts";

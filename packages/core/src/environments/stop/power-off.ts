@@ -1,5 +1,5 @@
 import type { MachineContext } from "../../machines/machine-context.ts";
-import { describeError } from "../../messages/messages.ts";
+import { describeError } from "../../messages/describe-error.ts";
 import type { Machine } from "../../ports/vm-driver.ts";
 import { withDeadline } from "../../time/deadline.ts";
 

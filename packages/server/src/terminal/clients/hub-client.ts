@@ -19,8 +19,6 @@ import { TypedInput, type TypingConnection } from "./input-ledger.ts";
 import { later, OutputWindow } from "./output-window.ts";
 import type { SizeSeat, TerminalSize } from "./terminal-sizes.ts";
 
-/** A viewer's input and sizes are refused. */
-
 /** What a terminal sends when its window gains or loses the focus (DECSET 1004): the one report that only a client can make. */
 const FOCUS = new Set(["\x1b[I", "\x1b[O"]);
 
