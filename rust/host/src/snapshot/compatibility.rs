@@ -62,6 +62,18 @@ pub fn key(context: &Context, shape: &Shape) -> Outcome<String> {
     Ok(digest(shape, &vmm, &processor(shape.accelerator)))
 }
 
+/// Whether a snapshot of this shape that has such a key can be loaded, also where an earlier release saved it.
+///
+/// # Errors
+/// `internal` without the VMM.
+pub fn is_loadable(context: &Context, shape: &Shape, key_of_snapshot: &str) -> Outcome<bool> {
+    if key(context, shape)? == key_of_snapshot {
+        return Ok(true);
+    }
+    let earlier = context.vmm.earlier_compatibility(&typical(shape)?)?;
+    Ok(earlier.is_some_and(|vmm| digest(shape, &vmm, &processor(shape.accelerator)) == key_of_snapshot))
+}
+
 /// The key of a template of this shape, whose compatibility key is given.
 ///
 /// # Errors

@@ -141,7 +141,7 @@ pub fn recover(context: &Context, machine: &Id) {
 /// `snapshot-corrupt`, also when there is none.
 pub fn check(context: &Context, id: &Id) -> Outcome<Manifest> {
     let manifest = unused(&paths::save(id))?;
-    if compatibility::key(context, &manifest.shape)? != manifest.compatibility_key {
+    if !compatibility::is_loadable(context, &manifest.shape, &manifest.compatibility_key)? {
         return Err(corrupt(format!(
             "its memory was saved by another QEMU or on another processor, and cannot go on with QEMU {} here",
             context.vmm.version()?

@@ -116,6 +116,12 @@ pub trait Vmm: Send + Sync {
     /// As `version`.
     fn compatibility(&self, spec: &MachineSpec) -> Outcome<Compatibility>;
 
+    /// What earlier releases tied snapshots of such a machine to that this one loads all the same.
+    ///
+    /// # Errors
+    /// As `version`.
+    fn earlier_compatibility(&self, spec: &MachineSpec) -> Outcome<Option<Compatibility>>;
+
     /// Connects to the VMM of a machine, of which the folder is given, and waits until it answers.
     ///
     /// # Errors

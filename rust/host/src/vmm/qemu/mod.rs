@@ -1,6 +1,7 @@
 //! QEMU, with its machine type `microvm`.
 
 mod command_line;
+mod earlier;
 mod firmware;
 mod memory;
 pub mod migration_stream;
@@ -94,7 +95,13 @@ impl Vmm for Qemu {
     fn compatibility(&self, spec: &MachineSpec) -> Outcome<Compatibility> {
         let runtime = self.runtime()?;
         let machine = machine_text(spec, &runtime.build())?;
-        Ok(Compatibility { build: runtime.identity.clone(), machine })
+        Ok(Compatibility { build: runtime.identity(), machine })
+    }
+
+    fn earlier_compatibility(&self, spec: &MachineSpec) -> Outcome<Option<Compatibility>> {
+        let runtime = self.runtime()?;
+        let machine = earlier::machine_text(spec, &runtime.build())?;
+        Ok(machine.map(|machine| Compatibility { build: runtime.qemu_identity.clone(), machine }))
     }
 
     fn connect(&self, folder: &Path, timeout: Duration) -> Outcome<Box<dyn RunningVmm>> {

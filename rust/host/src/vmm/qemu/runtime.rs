@@ -20,8 +20,8 @@ pub struct Runtime {
     pub qemu: PathBuf,
     /// Major, minor, micro.
     pub version: (u32, u32, u32),
-    /// Differs between any two builds, of QEMU or its firmware.
-    pub identity: String,
+    /// Differs between any two builds of QEMU.
+    pub qemu_identity: String,
     pub firmware: Firmware,
     fingerprint: String,
     /// Host path and path in the jail.
@@ -48,13 +48,18 @@ impl Runtime {
         let said = version.1;
         let fingerprint =
             fingerprint(qemu).ok_or_else(|| failure(Code::Internal, format!("{} is gone", qemu.display())))?;
-        let identity = format!("{said} {fingerprint} {}", firmware.identity);
-        Ok(Self { qemu: qemu.to_owned(), version: version.0, identity, firmware, fingerprint, binds })
+        let qemu_identity = format!("{said} {fingerprint}");
+        Ok(Self { qemu: qemu.to_owned(), version: version.0, qemu_identity, firmware, fingerprint, binds })
     }
 
     /// Whether QEMU is still the one that was found: it may be upgraded while the daemon runs.
     pub fn is_current(&self) -> bool {
         fingerprint(&self.qemu).as_ref() == Some(&self.fingerprint)
+    }
+
+    /// Differs between any two builds, of QEMU or its firmware.
+    pub fn identity(&self) -> String {
+        format!("{} {}", self.qemu_identity, self.firmware.identity)
     }
 
     pub fn build(&self) -> Build<'_> {

@@ -34,3 +34,25 @@ fn snapshots_of_earlier_releases_keep_their_keys() {
         assert_eq!(compatibility::template_key_of(&shape, &found).unwrap().as_str(), template);
     }
 }
+
+/// The release of 23 November 2026 had no word for the firmware.
+#[test]
+fn pauses_of_the_first_release_are_known_by_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("qboot.rom"), "qboot").unwrap();
+    let firmware = Firmware::find_in(&[folder.path()]).unwrap();
+    let build = Build { version: (7, 2, 22), firmware: &firmware };
+    let shape = Shape {
+        image: ImageKey::parse("testimage").unwrap(),
+        memory_mib: 512,
+        cpus: 2,
+        disk_mib: 1024,
+        accelerator: Accelerator::Tcg,
+    };
+    let spec = compatibility::typical(&shape).unwrap();
+    let machine = earlier::machine_text(&spec, &build).unwrap().unwrap();
+    let found = Compatibility { build: "identity".to_owned(), machine };
+    let key = compatibility::digest(&shape, &found, "processor");
+    assert_eq!(key, "d32e2031d2c804ed0af8ad8c1547bf931306174551f31d176a2ec6c88aed8849");
+    assert_ne!(machine_text(&spec, &build).unwrap(), found.machine);
+}
