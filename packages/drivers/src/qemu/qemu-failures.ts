@@ -23,19 +23,25 @@ export function bootFailure(error: unknown): PlatformError {
 }
 
 /** The daemon says these before a guest can have gone on. What it says later, or does not say, leaves that open. */
-const BEFORE_RUN: readonly (HostCode | null)[] = [
-  "bad-request",
-  "not-found",
-  "exists",
-  "busy",
-  "no-space",
-  "no-memory",
-];
+const IS_BEFORE_RUN: Readonly<Record<HostCode, boolean>> = {
+  "bad-request": true,
+  denied: false,
+  "not-found": true,
+  exists: true,
+  busy: true,
+  "no-space": true,
+  "no-memory": true,
+  "image-corrupt": false,
+  "snapshot-corrupt": false,
+  "snapshot-failed": false,
+  internal: false,
+};
 
 /** A launch that was refused, marked where the guest has certainly not gone on. */
 export function launchFailure(error: unknown): PlatformError {
   const failure = bootFailure(error);
-  return BEFORE_RUN.includes(hostCodeOf(error)) ? new GuestNeverRan(failure) : failure;
+  const code = hostCodeOf(error);
+  return code !== null && IS_BEFORE_RUN[code] ? new GuestNeverRan(failure) : failure;
 }
 
 /** What a caller of `saveTemplate` and `pause` may see. */

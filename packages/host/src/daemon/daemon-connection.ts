@@ -33,8 +33,35 @@ const DEADLINES: Record<HostVerb, number> = {
   "host.resources": 5000,
   "jail.probe": 60_000,
 };
-/** A launch or a save that was cut off may have happened: repeating it would find its own machine, or none. */
-const NOT_REPEATED: ReadonlySet<HostVerb> = new Set(["machine.launch", "machine.save", "template.save"]);
+/**
+ * Whether a verb is sent again when its connection broke. A launch or a save that was cut off may have happened: repeating it would find
+ * its own machine, or none.
+ */
+const IS_REPEATED: Record<HostVerb, boolean> = {
+  hello: true,
+  settle: true,
+  "image.verify": true,
+  "image.import": true,
+  "image.list": true,
+  "image.remove": true,
+  "disk.create": true,
+  "disk.remove": true,
+  "machine.launch": false,
+  "machine.save": false,
+  "machine.kill": true,
+  "template.find": true,
+  "template.save": false,
+  "template.list": true,
+  "template.remove": true,
+  "save.list": true,
+  "save.remove": true,
+  list: true,
+  scan: true,
+  "machine.usage": true,
+  "machine.overhead": true,
+  "host.resources": true,
+  "jail.probe": true,
+};
 
 /** The daemon's supervisor needs a moment to start the next one. */
 const RECONNECT_MS = 3000;
@@ -134,7 +161,7 @@ export class DaemonConnection {
       answer = await this.#once(verb, args);
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
-      if (NOT_REPEATED.has(verb)) throw unavailable(`went away during ${verb}`, error);
+      if (!IS_REPEATED[verb]) throw unavailable(`went away during ${verb}`, error);
       answer = await this.#once(verb, args).catch((again: unknown) => {
         throw again instanceof ConnectionLost ? unavailable(`went away during ${verb}, twice`, again) : again;
       });
