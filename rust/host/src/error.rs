@@ -18,6 +18,7 @@ pub enum Code {
     ImageCorrupt,
     SnapshotCorrupt,
     SnapshotFailed,
+    Unsupported,
     Internal,
 }
 

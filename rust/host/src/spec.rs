@@ -58,6 +58,39 @@ pub struct MachineSpec {
     pub labels: Labels,
     #[serde(default)]
     pub memory: MemorySource,
+    #[serde(default)]
+    pub limits: LiveLimits,
+}
+
+/// What a machine may use, as far as that can be changed while it runs. What is absent is as it was; of a new machine,
+/// as a host has it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiveLimits {
+    pub cpu: Option<CpuLimits>,
+    pub disk: Option<DiskLimits>,
+}
+
+/// Of the host's processors, for all threads of a machine together: the guest's processors and the VMM's own.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct CpuLimits {
+    /// Its part of a busy host, beside those of others (cgroup-v2.rst, `cpu.weight`).
+    pub weight: u64,
+    /// The most it gets, in percent of one processor.
+    pub quota_percent: u64,
+}
+
+/// Of all its block devices together, reads and writes alike.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DiskLimits {
+    pub bytes_per_second: u64,
+    pub operations_per_second: u64,
+    /// What it gets for `burst_seconds` after it has rested, instead of the former.
+    pub burst_bytes_per_second: u64,
+    pub burst_operations_per_second: u64,
+    pub burst_seconds: u64,
 }
 
 /// Where a machine's memory comes from: `"plain"`, `"template-source"`, `{"template":key}` or `{"save":saveId}`.

@@ -23,6 +23,7 @@ export const HostCode = z.enum([
   "image-corrupt",
   "snapshot-corrupt",
   "snapshot-failed",
+  "unsupported",
   "internal",
 ]);
 export type HostCode = z.infer<typeof HostCode>;
@@ -68,6 +69,7 @@ export const ANSWERS = {
     instance: words,
     bootId: words,
     cgroup: z.enum(["v1", "v2", "none"]),
+    limitsCpu: z.boolean(),
     qemu: words.nullable(),
     images: z.array(key),
   }),
@@ -114,6 +116,7 @@ export const ANSWERS = {
     ),
   }),
   "machine.usage": z.strictObject({ cpuUsec: count, memoryBytes: count, pids: count }),
+  "machine.limit": z.strictObject({}),
   "machine.overhead": z.strictObject({ tcg: Overhead, kvm: Overhead }),
   "host.resources": z.strictObject({
     memory: z.strictObject({ totalMib: count, availableMib: count }),

@@ -29,6 +29,8 @@ const DEADLINES: Record<HostVerb, number> = {
   list: 20_000,
   scan: 60_000,
   "machine.usage": 5000,
+  // It waits 10 s for a VMM, after whatever else is being done to the machine.
+  "machine.limit": 30_000,
   "machine.overhead": 5000,
   "host.resources": 5000,
   "jail.probe": 60_000,
@@ -80,6 +82,7 @@ const CODES: Record<HostCode, ErrorCode> = {
   "image-corrupt": "MACHINE_BOOT_FAILED",
   "snapshot-corrupt": "SNAPSHOT_CORRUPT",
   "snapshot-failed": "SNAPSHOT_FAILED",
+  unsupported: "UNSUPPORTED",
   internal: "INTERNAL",
 };
 

@@ -15,6 +15,20 @@ export interface TemplateShapeArgs {
   readonly accelerator: "tcg" | "kvm";
 }
 
+/** What is absent stays as it is; of a new machine, as a host has it. */
+export interface LimitArgs {
+  /** Of the host's processors, for all threads of a machine together. */
+  readonly cpu?: { readonly weight: number; readonly quotaPercent: number };
+  /** Of all its block devices together; the burst for `burstSeconds` after it has rested. */
+  readonly disk?: {
+    readonly bytesPerSecond: number;
+    readonly operationsPerSecond: number;
+    readonly burstBytesPerSecond: number;
+    readonly burstOperationsPerSecond: number;
+    readonly burstSeconds: number;
+  };
+}
+
 export interface LaunchArgs {
   readonly machineId: string;
   readonly image: string;
@@ -30,6 +44,7 @@ export interface LaunchArgs {
   /** `plain` by default. */
   readonly memory?: LaunchMemory;
   readonly labels?: { readonly environment: string };
+  readonly limits?: LimitArgs;
 }
 
 /**
@@ -37,7 +52,7 @@ export interface LaunchArgs {
  *
  * Every call has a deadline and finds the daemon again after its death. Calls reject with `HOST_DAEMON_UNAVAILABLE` when it
  * cannot be reached or does not answer, `HOST_OUT_OF_DISK`, `HOST_OUT_OF_MEMORY`, `ENVIRONMENT_STATE` (`busy`,
- * `exists`), `NOT_FOUND`, `SNAPSHOT_CORRUPT`, `SNAPSHOT_FAILED`, or `INTERNAL`; `hostCodeOf` tells the daemon's own code.
+ * `exists`), `NOT_FOUND`, `SNAPSHOT_CORRUPT`, `SNAPSHOT_FAILED`, `UNSUPPORTED`, or `INTERNAL`; `hostCodeOf` tells the daemon's own code.
  */
 export interface HostDaemonClient {
   readonly socketPath: string;
@@ -82,6 +97,8 @@ export interface HostDaemonClient {
   list(): Promise<HostAnswer<"list">>;
   scan(ids: readonly string[]): Promise<HostAnswer<"scan">["found"]>;
   usage(machineId: string): Promise<HostAnswer<"machine.usage">>;
+  /** Changes what a machine that runs may use. Rejects with `UNSUPPORTED` where the host limits no processors. */
+  limit(machineId: string, limits: LimitArgs): Promise<void>;
   /** What a machine's VMM may take of the host's memory besides its guest's, by accelerator. */
   overhead(): Promise<HostAnswer<"machine.overhead">>;
   resources(): Promise<HostAnswer<"host.resources">>;
@@ -121,6 +138,9 @@ export function createHostDaemonClient(options: DaemonConnectionOptions): HostDa
     list: () => connection.call("list", {}),
     scan: async (ids) => (await connection.call("scan", { ids })).found,
     usage: (machineId) => connection.call("machine.usage", { machineId }),
+    limit: async (machineId, limits) => {
+      await connection.call("machine.limit", { machineId, limits });
+    },
     overhead: () => connection.call("machine.overhead", {}),
     resources: () => connection.call("host.resources", {}),
     probeJail: () => connection.call("jail.probe", {}),

@@ -109,7 +109,7 @@ async function cgroups(): Promise<Check> {
   const unified = read("/sys/fs/cgroup/cgroup.controllers");
   if (unified !== null) {
     const missing = ["memory", "pids"].filter((one) => !unified.split(" ").includes(one));
-    if (missing.length === 0) return ok("cgroups", "v2 with memory and pids");
+    if (missing.length === 0) return cpuTime("v2", unified.split(" ").includes("cpu"));
     return fail(
       "cgroups",
       `v2 without ${missing.join(" and ")}`,
@@ -117,11 +117,20 @@ async function cgroups(): Promise<Check> {
     );
   }
   const missing = ["memory", "pids"].filter((one) => !existsSync(`/sys/fs/cgroup/${one}/cgroup.procs`));
-  if (missing.length === 0) return ok("cgroups", "v1 (legacy) with memory and pids");
+  if (missing.length === 0) return cpuTime("v1 (legacy)", existsSync("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"));
   return fail(
     "cgroups",
     `neither v2 nor v1 with ${missing.join(" and ")}: a machine could use all of the host`,
     "mount the cgroup file system",
+  );
+}
+
+function cpuTime(version: string, isLimited: boolean): Check {
+  if (isLimited) return ok("cgroups", `${version} with memory, pids and cpu`);
+  return warn(
+    "cgroups",
+    `${version} with memory and pids, without cpu: no environment's CPU time is limited, and one can slow all others down`,
+    "use a kernel with CONFIG_CFS_BANDWIDTH and have the cpu controller mounted, or in a container: delegated",
   );
 }
 

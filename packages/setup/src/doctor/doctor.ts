@@ -54,7 +54,7 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
       {
         name: "daemon",
         status: "ok",
-        text: `microterm-host runs (pid ${hello.pid}, cgroup ${hello.cgroup})`,
+        text: `microterm-host runs (pid ${hello.pid}, cgroup ${hello.cgroup}, CPU time ${hello.limitsCpu ? "limited" : "not limited"})`,
         fix: null,
       },
       escaped.length === 0

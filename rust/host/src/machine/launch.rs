@@ -14,7 +14,6 @@ use crate::spec::{ChannelKey, MachineSpec};
 use crate::store::{images, paths};
 use serde::Serialize;
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 /// How long a VMM may take until it answers. QEMU needs 0.1 s; a machine under full load, many times that.
@@ -103,7 +102,7 @@ fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<
     drop(jail);
     drop(prepared.sockets);
     fault::reach("launch.spawned");
-    if let Err(why) = begin(context, &folder, origin) {
+    if let Err(why) = begin(context, spec, origin) {
         let _ = context.cgroups.kill(id, || ());
         // With the VMM dead the FIFO has ended, and all it said is in the log.
         let _ = pouring.join();
@@ -119,9 +118,12 @@ fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<
     Ok(Launched { pid, uid: prepared.uid, channel_key: prepared.record.channel_key })
 }
 
-/// Waits until the VMM answers, and has it load what is to be restored.
-fn begin(context: &Context, folder: &Path, origin: &mut Origin) -> Outcome<()> {
-    let mut running = context.vmm.connect(folder, START_TIMEOUT)?;
+/// Waits until the VMM answers, limits it, and has it load what is to be restored.
+fn begin(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<()> {
+    let mut running = context.vmm.connect(&paths::machine(&spec.machine_id), START_TIMEOUT)?;
+    if let Some(disk) = &spec.limits.disk {
+        running.limit_disk(disk)?;
+    }
     match origin {
         Origin::Boot(_) => Ok(()),
         Origin::Saved(saved) => restore::load(running.as_mut(), saved),

@@ -1,8 +1,13 @@
-//! What a machine may take of the host.
+//! What a machine may take of the host, and changing it while it runs.
 
 use crate::context::Context;
+use crate::error::{Code, Outcome, failure};
 use crate::jail::cgroup::Limits;
-use crate::spec::{MachineSpec, MemorySource};
+use crate::jail::vmm_process::vmm_pid;
+use crate::spec::{LiveLimits, MachineSpec, MemorySource};
+use crate::store::ids::Id;
+use crate::store::paths;
+use std::time::Duration;
 
 /// What a machine may need of the host's memory.
 pub fn memory_mib(context: &Context, spec: &MachineSpec) -> u64 {
@@ -16,9 +21,38 @@ fn shared_mib(spec: &MachineSpec) -> u64 {
 }
 
 pub fn of_cgroup(context: &Context, spec: &MachineSpec) -> Limits {
+    let cpu = spec.limits.cpu;
     Limits {
         memory_bytes: (memory_mib(context, spec) + shared_mib(spec)) << 20,
         pids: context.vmm.threads(spec),
-        cpus: spec.cpus,
+        cpu_weight: cpu.map_or_else(|| default_weight(spec.cpus), |cpu| cpu.weight),
+        cpu_quota_percent: cpu.map(|cpu| cpu.quota_percent),
     }
+}
+
+/// As much for each of its processors as any other group has, whatever number of threads its VMM makes
+/// (cgroup-v2.rst, `cpu.weight`: 1 to 10,000, 100 by default).
+fn default_weight(cpus: u32) -> u64 {
+    (100 * u64::from(cpus)).min(10_000)
+}
+
+/// How long a VMM may take to take a limit over on a host under full load.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Changes what a machine that runs may use. The caller holds the machine's lock.
+///
+/// # Errors
+/// `not-found` when it does not run, `unsupported` where the host limits no processors, `internal` when the VMM does not
+/// answer. What comes first, the processors, may have been changed then.
+pub fn change(context: &Context, machine: &Id, limits: &LiveLimits) -> Outcome<()> {
+    if vmm_pid(&context.cgroups, machine).is_none() {
+        return Err(failure(Code::NotFound, format!("machine {machine} does not run")));
+    }
+    if let Some(cpu) = &limits.cpu {
+        context.cgroups.limit_cpu(machine, cpu)?;
+    }
+    if let Some(disk) = &limits.disk {
+        context.vmm.connect(&paths::machine(machine), TIMEOUT)?.limit_disk(disk)?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 pub mod disk_use;
 pub mod kill;
 pub mod launch;
-mod limits;
+pub mod limits;
 pub mod list;
 mod prepare;
 pub mod probe;

@@ -6,7 +6,7 @@ use crate::jail::probe::{self, Baits};
 use crate::jail::sandbox::Jail;
 use crate::machine::{kill, prepare};
 use crate::snapshot::memory_file;
-use crate::spec::{Accelerator, ChannelKey, Labels, MachineSpec, MemorySource};
+use crate::spec::{Accelerator, ChannelKey, Labels, LiveLimits, MachineSpec, MemorySource};
 use crate::store::ids::{Id, hex};
 use crate::store::{disks, images, paths};
 use crate::vmm::interface::{SnapshotFiles, Start};
@@ -43,6 +43,7 @@ pub fn run(context: &Context) -> Outcome<Vec<Value>> {
         channel_key: None,
         labels: Labels::default(),
         memory: MemorySource::Plain,
+        limits: LiveLimits::default(),
     };
     let create_blank = |id: &Id| disks::create(id, |new| disks::clone_blank(DISK_MIB, new));
     let report = create_blank(&id)

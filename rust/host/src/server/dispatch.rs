@@ -1,7 +1,7 @@
 //! From a request to its answer: which locks are held, and who does it.
 
 use crate::error::{Code, During, Outcome, failure};
-use crate::machine::{disk_use, kill, launch, list, probe, resources, scan};
+use crate::machine::{disk_use, kill, launch, limits, list, probe, resources, scan};
 use crate::server::daemon::Daemon;
 use crate::server::request::{DiskFrom, Request};
 use crate::snapshot::{image_use, pauses, templates};
@@ -50,6 +50,10 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::MachineLaunch(spec) => value(launch::launch(context, &daemon.templates, &spec)?),
         Request::MachineKill(args) => Ok(json!({ "removed": kill::kill(context, &args.machine_id)? })),
         Request::MachineUsage(args) => value(context.cgroups.usage(&args.machine_id)?),
+        Request::MachineLimit(args) => {
+            let _guard = context.lock_machine(&args.machine_id);
+            limits::change(context, &args.machine_id, &args.limits).map(|()| json!({}))
+        }
         Request::MachineOverhead => Ok(json!({
             "tcg": context.vmm.overhead(Accelerator::Tcg),
             "kvm": context.vmm.overhead(Accelerator::Kvm),
@@ -95,6 +99,7 @@ fn hello(daemon: &Daemon) -> Value {
         "instance": context.options.instance,
         "bootId": context.boot_id,
         "cgroup": context.cgroups.version(),
+        "limitsCpu": context.cgroups.limits_cpu(),
         "qemu": qemu,
         "images": images::list(),
     })

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::error::{Code, Outcome, failure};
-use crate::spec::{Accelerator, Labels, MachineSpec, MemorySource, Shape};
+use crate::spec::{Accelerator, Labels, LiveLimits, MachineSpec, MemorySource, Shape};
 use crate::store::disks;
 use crate::store::ids::{Id, TemplateKey, hex};
 use crate::store::records::Record;
@@ -43,6 +43,7 @@ pub fn typical(shape: &Shape) -> Outcome<MachineSpec> {
         channel_key: None,
         labels: Labels::default(),
         memory: MemorySource::Plain,
+        limits: LiveLimits::default(),
     })
 }
 

@@ -15,7 +15,7 @@
 
 use crate::error::Outcome;
 use crate::jail::sandbox::Program;
-use crate::spec::{Accelerator, ChannelKey, MachineSpec};
+use crate::spec::{Accelerator, ChannelKey, DiskLimits, MachineSpec};
 use serde::Serialize;
 use std::fs::File;
 use std::io;
@@ -131,6 +131,12 @@ pub trait Vmm: Send + Sync {
 
 /// A VMM that runs.
 pub trait RunningVmm {
+    /// Limits the guest's block devices, all of them together. Nothing that a guest sees or a snapshot holds depends on it.
+    ///
+    /// # Errors
+    /// `internal` when it does not answer, or refuses.
+    fn limit_disk(&mut self, limits: &DiskLimits) -> Outcome<()>;
+
     /// Stops the guest, reaches the fault point `save.stopped`, and writes memory and device state, synced. Whatever this
     /// answers, the guest is stopped.
     ///

@@ -1,11 +1,15 @@
 //! Control groups of machines: `microterm-NAME/<machineId>` below the root of each hierarchy that is used, so that
 //! any daemon finds them by name. One layout for both versions: a list of hierarchies, of which version 2 has one.
 
+mod cpu;
+mod files;
 mod find;
 mod hierarchy;
 
+use self::files::write;
 use self::hierarchy::{Hierarchy, Version};
 use crate::error::{Code, During, Outcome, failure};
+use crate::spec::CpuLimits;
 use crate::store::ids::Id;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,15 +28,9 @@ const STEP: Duration = Duration::from_millis(2);
 pub struct Limits {
     pub memory_bytes: u64,
     pub pids: u64,
-    pub cpus: u32,
-}
-
-impl Limits {
-    /// A machine's part of a busy host: as much for each of its processors as any other group has, whatever number of
-    /// threads its VMM makes (cgroup-v2.rst, `cpu.weight`: 1 to 10,000, 100 by default).
-    fn weight(&self) -> u64 {
-        (100 * u64::from(self.cpus)).min(10_000)
-    }
+    pub cpu_weight: u64,
+    /// In percent of one processor; `None`: as much as there is.
+    pub cpu_quota_percent: Option<u64>,
 }
 
 /// What a machine uses.
@@ -50,10 +48,6 @@ pub struct Cgroups {
     parent: String,
     /// Held while groups are made or removed: the parent goes with the last child, and comes with the first.
     changing: Mutex<()>,
-}
-
-fn write(path: &Path, text: &str) -> Outcome<()> {
-    fs::write(path, text).during(|| format!("write {} to {}", text.trim(), path.display()))
 }
 
 /// What cannot be read is no zero: a sum that begins again looks like work.
@@ -88,7 +82,24 @@ impl Cgroups {
         folders.find(|(name, _)| *name == controller || self.version == Some(Version::V2)).map(|(_, folder)| folder)
     }
 
-    /// Makes the machine's groups and sets their limits. Answers with the files that a process joins them by.
+    /// Whether machines can be held to a part of the processors here.
+    pub fn limits_cpu(&self) -> bool {
+        self.version.is_some_and(|version| cpu::is_there(version, &self.hierarchies))
+    }
+
+    /// Changes a machine's part of the processors while it runs.
+    ///
+    /// # Errors
+    /// `unsupported` where this host does not limit them, `not-found` when the machine has no group.
+    pub fn limit_cpu(&self, machine: &Id, limits: &CpuLimits) -> Outcome<()> {
+        let Some(version) = self.version.filter(|_| self.limits_cpu()) else { return Err(cpu::missing()) };
+        let folder = self.folder("cpu", machine).filter(|folder| folder.exists());
+        let folder = folder.ok_or_else(|| failure(Code::NotFound, format!("machine {machine} has no cgroup")))?;
+        cpu::write(version, &folder, limits.weight, Some(limits.quota_percent))
+    }
+
+    /// Makes the machine's groups and sets their limits. Answers with the files that a process joins them by. Where the
+    /// host does not limit processors, `limits_cpu` says so.
     ///
     /// # Errors
     /// `internal` when there is no hierarchy, or the kernel refuses.
@@ -114,8 +125,7 @@ impl Cgroups {
                     }
                 }
                 (Version::V1, "pids") => write(&folder.join("pids.max"), &limits.pids.to_string())?,
-                // The same scale with another number for the default.
-                (Version::V1, "cpu") => write(&folder.join("cpu.shares"), &(limits.weight() * 1024 / 100).to_string())?,
+                (Version::V1, "cpu") => cpu::write(version, &folder, limits.cpu_weight, limits.cpu_quota_percent)?,
                 (Version::V1, _) => {}
                 (Version::V2, _) => {
                     write(&folder.join("memory.max"), &limits.memory_bytes.to_string())?;
@@ -124,11 +134,7 @@ impl Cgroups {
                         write(&swap, "0")?;
                     }
                     write(&folder.join("pids.max"), &limits.pids.to_string())?;
-                    // Absent where the host does not delegate that controller.
-                    let weight = folder.join("cpu.weight");
-                    if weight.exists() {
-                        write(&weight, &limits.weight().to_string())?;
-                    }
+                    cpu::write(version, &folder, limits.cpu_weight, limits.cpu_quota_percent)?;
                 }
             }
             joins.push(folder.join("cgroup.procs"));
@@ -149,7 +155,7 @@ impl Cgroups {
                         continue;
                     }
                     match write(&control, &format!("+{controller}")) {
-                        // Only for weights and the figures of usage.
+                        // Machines run without it; `limits_cpu` says so.
                         Err(_) if controller == "cpu" => {}
                         outcome => outcome?,
                     }

@@ -19,8 +19,11 @@ fn version_2_delegates_and_limits() {
     fs::write(root.path().join("cgroup.subtree_control"), "memory pids cpu io\n").unwrap();
     fs::write(folder.join("memory.swap.max"), "max").unwrap();
     fs::write(folder.join("cpu.weight"), "100").unwrap();
+    fs::write(folder.join("cpu.max"), "max 100000").unwrap();
+    fs::write(root.path().join("cgroup.controllers"), "memory pids cpu io\n").unwrap();
     let groups = v2(root.path().to_owned(), "microterm-x");
-    let joins = groups.create(&machine, &Limits { memory_bytes: 1 << 28, pids: 65, cpus: 2 }).unwrap();
+    let limits = Limits { memory_bytes: 1 << 28, pids: 65, cpu_weight: 200, cpu_quota_percent: Some(250) };
+    let joins = groups.create(&machine, &limits).unwrap();
     assert_eq!(joins, [folder.join("cgroup.procs")]);
     let read = |path: PathBuf| fs::read_to_string(path).unwrap();
     // What is on already is left alone; in a plain file, the last word written is the one that stays.
@@ -30,11 +33,30 @@ fn version_2_delegates_and_limits() {
     assert_eq!(read(folder.join("memory.swap.max")), "0");
     assert_eq!(read(folder.join("pids.max")), "65");
     assert_eq!(read(folder.join("cpu.weight")), "200");
+    assert_eq!(read(folder.join("cpu.max")), "50000 20000");
+    assert!(groups.limits_cpu());
+    groups.limit_cpu(&machine, &CpuLimits { weight: 10, quota_percent: 50 }).unwrap();
+    assert_eq!((read(folder.join("cpu.weight")), read(folder.join("cpu.max"))), ("10".into(), "10000 20000".into()));
     fs::write(folder.join("memory.current"), "4096\n").unwrap();
     fs::write(folder.join("pids.current"), "3\n").unwrap();
     fs::write(folder.join("cpu.stat"), "usage_usec 77\nuser_usec 70\n").unwrap();
     let usage = groups.usage(&machine).unwrap();
     assert_eq!((usage.cpu_usec, usage.memory_bytes, usage.pids), (77, 4096, 3));
+}
+
+#[test]
+fn without_the_cpu_controller_a_machine_runs_and_a_change_says_what_is_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = Id::parse("machine1").unwrap();
+    fs::write(root.path().join("cgroup.controllers"), "memory pids\n").unwrap();
+    fs::write(root.path().join("cgroup.subtree_control"), "memory pids\n").unwrap();
+    let groups = v2(root.path().to_owned(), "microterm-x");
+    let limits = Limits { memory_bytes: 1 << 28, pids: 65, cpu_weight: 100, cpu_quota_percent: Some(150) };
+    groups.create(&machine, &limits).unwrap();
+    assert!(!groups.limits_cpu());
+    let refused = groups.limit_cpu(&machine, &CpuLimits { weight: 10, quota_percent: 50 }).unwrap_err();
+    assert_eq!(refused.code, Code::Unsupported);
+    assert!(refused.message.contains("cpu controller"), "{refused}");
 }
 
 /// Needs root and a mounted cgroup2, as every host with systemd has.

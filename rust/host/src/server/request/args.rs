@@ -1,5 +1,6 @@
 //! The arguments of each verb, as they stand on the wire.
 
+use crate::spec::LiveLimits;
 use crate::store::ids::{Id, ImageKey, TemplateKey};
 use serde::Deserialize;
 
@@ -46,6 +47,13 @@ pub struct DiskArgs {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct MachineArgs {
     pub machine_id: Id,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MachineLimitArgs {
+    pub machine_id: Id,
+    pub limits: LiveLimits,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! The wire: one JSON request a line, each checked against a strict schema before anything is done.
 
 use crate::error::{Code, Failure, failure};
-use crate::spec::{MachineSpec, MemorySource, Shape};
+use crate::spec::{LiveLimits, MachineSpec, MemorySource, Shape};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 mod args;
 pub use args::{
-    DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, MachineArgs, MachineSaveArgs, SaveArgs, ScanArgs, TemplateArgs,
-    TemplateSaveArgs,
+    DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, MachineArgs, MachineLimitArgs, MachineSaveArgs, SaveArgs, ScanArgs,
+    TemplateArgs, TemplateSaveArgs,
 };
 
 /// Longest line of a request, in bytes, its newline included.
@@ -18,6 +18,15 @@ const MOST_IDS: usize = 1024;
 /// Of a disk and of memory, in MiB.
 const SIZES: std::ops::RangeInclusive<u64> = 64..=1_048_576;
 const CPUS: std::ops::RangeInclusive<u64> = 1..=64;
+/// Of a control group, as on version 2.
+const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=10_000;
+/// In percent of one processor.
+const QUOTAS: std::ops::RangeInclusive<u64> = 10..=10_000;
+/// A second, of a disk.
+const BYTES: std::ops::RangeInclusive<u64> = 65_536..=1 << 40;
+const OPERATIONS: std::ops::RangeInclusive<u64> = 10..=10_000_000;
+/// In seconds.
+const BURSTS: std::ops::RangeInclusive<u64> = 1..=60;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +88,7 @@ pub enum Request {
     MachineLaunch(MachineSpec),
     MachineKill(MachineArgs),
     MachineUsage(MachineArgs),
+    MachineLimit(MachineLimitArgs),
     MachineOverhead,
     MachineSave(MachineSaveArgs),
     TemplateFind(Shape),
@@ -102,6 +112,7 @@ impl Request {
             | Self::DiskRemove(_)
             | Self::MachineLaunch(_)
             | Self::MachineKill(_)
+            | Self::MachineLimit(_)
             | Self::MachineSave(_)
             | Self::TemplateSave(_)
             | Self::TemplateRemove(_)
@@ -134,6 +145,22 @@ fn within(what: &str, value: u64, range: std::ops::RangeInclusive<u64>) -> Resul
         return Ok(());
     }
     Err(failure(Code::BadRequest, format!("{what} is {value}, and must be {} to {}", range.start(), range.end())))
+}
+
+fn check_limits(limits: &LiveLimits) -> Result<(), Failure> {
+    if let Some(cpu) = &limits.cpu {
+        within("weight", cpu.weight, WEIGHTS)?;
+        within("quotaPercent", cpu.quota_percent, QUOTAS)?;
+    }
+    if let Some(disk) = &limits.disk {
+        within("bytesPerSecond", disk.bytes_per_second, BYTES)?;
+        within("operationsPerSecond", disk.operations_per_second, OPERATIONS)?;
+        within("burstBytesPerSecond", disk.burst_bytes_per_second, disk.bytes_per_second..=*BYTES.end())?;
+        let operations = disk.operations_per_second..=*OPERATIONS.end();
+        within("burstOperationsPerSecond", disk.burst_operations_per_second, operations)?;
+        within("burstSeconds", disk.burst_seconds, BURSTS)?;
+    }
+    Ok(())
 }
 
 /// Reads one line.
@@ -171,6 +198,11 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         "disk.remove" => args(name, raw).map(Request::DiskRemove),
         "machine.kill" => args(name, raw).map(Request::MachineKill),
         "machine.usage" => args(name, raw).map(Request::MachineUsage),
+        "machine.limit" => {
+            let limit: MachineLimitArgs = args(name, raw)?;
+            check_limits(&limit.limits)?;
+            Ok(Request::MachineLimit(limit))
+        }
         "disk.create" => {
             let create: DiskCreateArgs = args(name, raw)?;
             let from = create.from().ok_or_else(|| failure(Code::BadRequest, "give either sizeMib or template"))?;
@@ -183,6 +215,7 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
             let launch: MachineSpec = args(name, raw)?;
             within("memoryMib", launch.memory_mib, SIZES)?;
             within("cpus", u64::from(launch.cpus), CPUS)?;
+            check_limits(&launch.limits)?;
             if launch.channel_key.is_none()
                 && matches!(launch.memory, MemorySource::Plain | MemorySource::TemplateSource)
             {

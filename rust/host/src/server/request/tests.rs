@@ -89,6 +89,41 @@ fn launch_with(memory: &str, magic: &str) -> String {
 }
 
 #[test]
+fn limits_are_whole_and_within_their_ranges() {
+    let cpu = r#"{"quotaPercent":150,"weight":100}"#;
+    let disk = r#"{"bytesPerSecond":65536,"operationsPerSecond":10,"burstBytesPerSecond":65536,"burstOperationsPerSecond":20,"burstSeconds":1}"#;
+    let limit = |limits: &str| {
+        format!(r#"{{"id":1,"verb":"machine.limit","args":{{"machineId":"machine1","limits":{limits}}}}}"#)
+    };
+    let launch = |limits: &str| {
+        let args = LAUNCH.replacen('{', &format!(r#"{{"limits":{limits},"#), 1);
+        format!(r#"{{"id":1,"verb":"machine.launch","args":{args}}}"#)
+    };
+    for request in [&limit as &dyn Fn(&str) -> String, &launch] {
+        let both = format!(r#"{{"cpu":{cpu},"disk":{disk}}}"#);
+        for limits in ["{}", &both, &format!(r#"{{"cpu":{cpu}}}"#), &format!(r#"{{"disk":{disk}}}"#)] {
+            ok(&request(limits));
+        }
+        for (from, to) in [
+            ("150", "9"),
+            ("150", "10001"),
+            (r#""weight":100"#, r#""weight":0"#),
+            (r#","weight":100"#, ""),
+            (r#""bytesPerSecond":65536"#, r#""bytesPerSecond":65535"#),
+            // A burst is no less than the rest.
+            (r#""bytesPerSecond":65536"#, r#""bytesPerSecond":65537"#),
+            (r#""burstOperationsPerSecond":20"#, r#""burstOperationsPerSecond":9"#),
+            (r#""burstSeconds":1"#, r#""burstSeconds":61"#),
+            (r#""burstSeconds":1"#, r#""burstSeconds":1,"memory":1"#),
+        ] {
+            let wrong = both.replacen(from, to, 1);
+            assert_ne!(wrong, both);
+            refused(&request(&wrong));
+        }
+    }
+}
+
+#[test]
 fn memory_is_one_of_four_kinds_and_a_boot_needs_a_magic() {
     let magic = r#""magic":"00112233445566778899aabbccddeeff""#;
     // Something has to stand in its place.

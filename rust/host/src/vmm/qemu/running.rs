@@ -3,6 +3,7 @@
 
 use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::fault;
+use crate::spec::DiskLimits;
 use crate::store::files;
 use crate::vmm::interface::{RunningVmm, SaveFiles, SnapshotFiles};
 use crate::vmm::qemu::migration_stream::{self, Pages};
@@ -61,6 +62,10 @@ impl RunningQemu {
 }
 
 impl RunningVmm for RunningQemu {
+    fn limit_disk(&mut self, limits: &DiskLimits) -> Outcome<()> {
+        self.qmp.limit_disk(limits).map_err(|error| failure(Code::Internal, format!("limit the disk: {error}")))
+    }
+
     fn save(&mut self, to: &SaveFiles<'_>) -> Outcome<()> {
         self.qmp.set_timeout(COMMAND_TIMEOUT);
         let status = self.qmp.execute("query-status", &json!({})).map_err(failed)?;
