@@ -76,6 +76,7 @@ async function openThrough(): Promise<Through> {
     diskId: null,
     environmentId: "b",
     network: null,
+    limits: null,
   });
   const agent = await machine.agent({ timeoutMs: 5000 });
   const delays = join(folder.path, "delays.json");

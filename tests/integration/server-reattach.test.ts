@@ -18,7 +18,15 @@ beforeAll(async () => {
   const agentBinary = await rustBinary("microterm-agent");
   const driver = createProcessDriver({ agentBinary, directory: folder.path, log: createQuietLog() });
   const machineId = MachineId.parse("reattach00000000");
-  machine = await driver.boot({ machineId, memoryMib: 128, cpus: 1, diskId: null, environmentId: "e", network: null });
+  machine = await driver.boot({
+    machineId,
+    memoryMib: 128,
+    cpus: 1,
+    diskId: null,
+    environmentId: "e",
+    network: null,
+    limits: null,
+  });
 });
 afterAll(async () => {
   await machine.stop();

@@ -85,6 +85,7 @@ describe("guests that were restored from one template", { timeout: 900_000 }, ()
     diskId,
     environmentId: null,
     network: null,
+    limits: null,
   });
 
   /** Boots a guest, has it made ready, and saves it under the key. */

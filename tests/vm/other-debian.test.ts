@@ -34,6 +34,7 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
     diskId: null,
     environmentId: null,
     network: null,
+    limits: null,
     ...over,
   });
   const newDisk = async (make: (diskId: string) => Promise<void>): Promise<string> => {

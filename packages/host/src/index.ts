@@ -6,6 +6,7 @@ export {
   type HostDaemonClient,
   type LaunchArgs,
   type LaunchMemory,
+  type LimitArgs,
 } from "./daemon/host-daemon-client.ts";
 export { type Limits, pause, withDeadline } from "./deadline.ts";
 export { lastWords } from "./last-words.ts";

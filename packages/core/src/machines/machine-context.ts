@@ -1,7 +1,7 @@
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
 import type { NetworkProvider } from "../ports/network.ts";
 import type { Observer } from "../ports/observer.ts";
-import type { Admission } from "./admission.ts";
+import type { Admission } from "./admission/admission.ts";
 import type { DriverRegistry } from "./driver-registry.ts";
 import type { Faults } from "./faults.ts";
 import type { EnvironmentLimits } from "./limits.ts";

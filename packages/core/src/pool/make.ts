@@ -3,6 +3,7 @@ import { attachNetwork } from "../machines/attach-network.ts";
 import { toTerminal } from "../machines/first-terminal.ts";
 import { bootIdentity } from "../machines/identity.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
+import { limitsFor } from "../machines/machine-limits.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
 import { describeError } from "../messages/describe-error.ts";
@@ -47,6 +48,7 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
   const { clock, faults } = context;
   const { name, driver, snapshots, template, machineId } = wish;
   const { memoryMib, cpus } = SIZES[wish.size];
+  const limits = limitsFor(driver, { cpus });
   const diskId = machineId as string;
   const made: Made = { restoring: null, machine: null };
   const error = () => new Error(`a machine of the pool was not ready after ${MAKE_MS / 1000} s`);
@@ -56,7 +58,7 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
       const attachment = await attachNetwork(context, driver, machineId);
       signal.throwIfAborted();
       made.restoring = snapshots.restore(
-        { machineId, memoryMib, cpus, diskId, environmentId: null, network: attachment.link, template },
+        { machineId, memoryMib, cpus, diskId, environmentId: null, network: attachment.link, limits, template },
         { signal },
       );
       const machine = await made.restoring;

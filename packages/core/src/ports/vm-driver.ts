@@ -65,6 +65,12 @@ export interface VmDriver {
   /** What a machine takes of its host, by the host's own count; null where the driver has none. Rejects when there is no such machine. */
   usage(machineId: MachineId): Promise<MachineUsage | null>;
 
+  /**
+   * Changes what a running machine may use; what is absent stays as it is. With `supportsLimits` only. Rejects with `UNSUPPORTED`
+   * where its host lacks what that takes, saying what, and with `NOT_FOUND` when no such machine runs.
+   */
+  limit(machineId: MachineId, limits: Partial<MachineLimits>): Promise<void>;
+
   /** Null: there is nothing that machines are made of, or nothing that would change. */
   readonly images: VmImages | null;
 
@@ -160,6 +166,8 @@ export interface VmCapabilities {
   readonly supportsPowerOff: boolean;
   /** There is a serial console. When false, `console` resolves with an explanation. */
   readonly supportsConsole: boolean;
+  /** Machines are held to `MachineSpec.limits`, as far as their host can. When false, they take what they can get. */
+  readonly supportsLimits: boolean;
   /** What it can plug a machine's network device into; core asks for no other. Empty: machines have none. */
   readonly networkLinks: readonly NetworkLink["kind"][];
   /** Memory a machine may need beyond its guest's, MiB: counted when the host's free memory is checked. */
@@ -178,8 +186,30 @@ export interface MachineSpec {
   readonly network: NetworkLink | null;
   /** What it is made of: its disk's. The driver's current one when absent. */
   readonly image?: string | null;
+  /** Null where the driver does not limit its machines. */
+  readonly limits: MachineLimits | null;
   /** Its memory can be saved as a template. With `snapshots` only. */
   readonly isTemplateSource?: boolean;
+}
+
+/** What a machine may use of its host, as far as that can be changed while it runs. Its memory and its CPUs cannot. */
+export interface MachineLimits {
+  readonly cpu: CpuLimits;
+  readonly disk: DiskLimits;
+}
+
+/** Of the host's processors, for all threads of a machine together: its guest's CPUs and its VMM's own work for them. */
+export interface CpuLimits {
+  /** Its part of a busy host, beside those of other machines; 1 to 10,000. */
+  readonly weight: number;
+  /** The most it gets, in percent of one processor. */
+  readonly quotaPercent: number;
+}
+
+/** Of all its disks together, reads and writes alike. */
+export interface DiskLimits {
+  readonly mibPerSecond: number;
+  readonly operationsPerSecond: number;
 }
 
 export interface FoundMachine {

@@ -2,6 +2,7 @@ import { MachineId, SIZES, type Size, type TemplateStep } from "@microterm/proto
 import { attachNetwork } from "../machines/attach-network.ts";
 import { bootIdentity } from "../machines/identity.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
+import { limitsFor } from "../machines/machine-limits.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
 import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
@@ -90,7 +91,9 @@ async function run(context: MachineContext, build: Build, machineId: MachineId, 
   onStep("machine");
   const { link } = await attachNetwork(context, driver, machineId);
   signal.throwIfAborted();
-  const spec = { machineId, memoryMib, cpus, diskId, environmentId: null, network: link, isTemplateSource: true };
+  const limits = limitsFor(driver, { cpus });
+  const plain = { machineId, memoryMib, cpus, diskId, environmentId: null, network: link, limits };
+  const spec = { ...plain, isTemplateSource: true };
   const booting = driver.boot(spec, { signal });
   made.making = booting;
   made.machine = await booting;

@@ -44,7 +44,7 @@ export function vmDriverContract(
       const machineId = MachineId.parse(newId(16));
       made.push(machineId);
       const size = { memoryMib: harness.memoryMib, cpus: 1 };
-      return { machineId, ...size, diskId: null, environmentId: newId(12), network: null, ...over };
+      return { machineId, ...size, diskId: null, environmentId: newId(12), network: null, limits: null, ...over };
     };
     const agentOf = (machine: Machine): Promise<GuestAgent> => machine.agent({ timeoutMs: harness.bootMs });
     const boot = async (over: Partial<MachineSpec> = {}): Promise<Machine> => {
@@ -232,6 +232,15 @@ export function vmDriverContract(
       abort.abort(new Error("changed my mind"));
       await expect(booting).rejects.toThrow("changed my mind");
       expect(await driver.leftovers([given.machineId])).toEqual([]);
+    });
+
+    check("what a running machine may use is changed while it works", async () => {
+      const cpu = { weight: 50, quotaPercent: 120 };
+      const disk = { mibPerSecond: 64, operationsPerSecond: 2000 };
+      const limits = [{ cpu }, { disk }, { cpu, disk }, {}];
+      for (const one of limits) await driver.limit(shared.id, one);
+      expect((await (await agentOf(shared)).metrics()).processes).toBeGreaterThan(0);
+      await expect(driver.limit(MachineId.parse(newId(16)), { disk })).rejects.toMatchObject({ code: "NOT_FOUND" });
     });
 
     check("leftovers finds a machine that runs", async () => {

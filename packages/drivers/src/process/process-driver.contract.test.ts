@@ -16,6 +16,10 @@ vmDriverContract("process", () => startProcessHarness(createProcessDriver), [
     "a damaged template is reported as corrupt and removed, while its machines go on",
   ].map((test) => ({ test, reason: "processes have no memory to save: snapshots is null" })),
   {
+    test: "what a running machine may use is changed while it works",
+    reason: "nothing limits processes: supportsLimits is false",
+  },
+  {
     test: "a disk keeps its files over machines, and is removed only when unused",
     reason: "supportsDisk is false",
   },

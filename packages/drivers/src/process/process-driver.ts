@@ -23,6 +23,7 @@ const CAPABILITIES: VmCapabilities = {
   supportsDisk: false,
   supportsPowerOff: false,
   supportsConsole: false,
+  supportsLimits: false,
   networkLinks: [],
   overheadMib: () => 16,
 };
@@ -139,6 +140,7 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
     resources: () => readHostSpace(directory),
     // Programs leave the agent's process tree, and no cgroup holds them.
     usage: () => Promise.resolve(null),
+    limit: () => Promise.reject(new PlatformError("UNSUPPORTED", "processes of this host are not limited")),
     images: null,
     snapshots: null,
   };

@@ -21,6 +21,7 @@ export function qemuCapabilities(options: QemuCapabilitiesOptions): VmCapabiliti
     supportsDisk: true,
     supportsPowerOff: true,
     supportsConsole: true,
+    supportsLimits: true,
     networkLinks: [],
     overheadMib({ memoryMib, cpus }) {
       const overhead = options.overhead();

@@ -6,6 +6,7 @@ import { type Accelerator, MachineId, PlatformError } from "@microterm/protocol"
 import { type Overhead, qemuCapabilities } from "./qemu-capabilities.ts";
 import { bootFailure, isRefused, launchFailure } from "./qemu-failures.ts";
 import { createQemuImages } from "./qemu-images.ts";
+import { limitArgs } from "./qemu-limits.ts";
 import { QemuMachine } from "./qemu-machine.ts";
 import { createQemuSnapshots } from "./qemu-snapshots.ts";
 
@@ -57,6 +58,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       ...{ machineId, image: spec.image ?? image, diskId, memoryMib, cpus, accelerator, memory },
       magic: randomBytes(16).toString("hex"),
       ...(environmentId === null ? {} : { labels: { environment: environmentId } }),
+      ...(spec.limits === null ? {} : { limits: limitArgs(spec.limits) }),
     };
     const launched = await daemon.launch(args).catch((error: unknown) => {
       throw launchFailure(error);
@@ -100,8 +102,9 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     async list() {
       // Before recovery looks: what a server that died has asked for may still be in the making.
       if (!isQuiescent) await daemon.settle();
+      const [{ bootId, limitsCpu }, { machines }] = await Promise.all([daemon.hello(), daemon.list()]);
+      if (!isQuiescent && !limitsCpu) log.warn("this host limits no processor time of machines: see doctor");
       isQuiescent = true;
-      const [{ bootId }, { machines }] = await Promise.all([daemon.hello(), daemon.list()]);
       const found: FoundMachine[] = [];
       for (const machine of machines) {
         const machineId = MachineId.safeParse(machine.machineId);
@@ -150,6 +153,7 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       const { cpuUsec, memoryBytes, pids } = await daemon.usage(machineId);
       return { cpuMs: cpuUsec / 1000, memoryBytes, processes: pids };
     },
+    limit: (machineId, limits) => daemon.limit(machineId, limitArgs(limits)),
     images: createQemuImages(daemon, image),
     snapshots: createQemuSnapshots({ daemon, image, accelerator, start, followed }),
   };

@@ -25,6 +25,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
     diskId: null,
     environmentId: randomBytes(6).toString("hex"),
     network: null,
+    limits: null,
   });
   const boot = async () => {
     const driver = makeDriver();

@@ -1,5 +1,5 @@
 import { createLifetimes } from "../../lifetime/lifetimes.ts";
-import { createAdmission } from "../../machines/admission.ts";
+import { createAdmission } from "../../machines/admission/admission.ts";
 import { NO_FAULTS } from "../../machines/faults.ts";
 import { DEFAULT_LIMITS } from "../../machines/limits.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";

@@ -1,7 +1,7 @@
 import { type BootStep, type CreateEnvironment, EnvironmentId, PlatformError, type Size } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
-import { reserveEvictingPool } from "../../machines/admission.ts";
+import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import { randomName } from "../../machines/names.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { startInBackground } from "../start/begin-start.ts";

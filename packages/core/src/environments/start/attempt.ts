@@ -3,6 +3,7 @@ import { attachNetwork } from "../../machines/attach-network.ts";
 import { openFirstTerminal, toTerminal } from "../../machines/first-terminal.ts";
 import { bootIdentity, wakeOf } from "../../machines/identity.ts";
 import { MachineEnded, rejectOnEnd } from "../../machines/machine-end.ts";
+import { limitsFor } from "../../machines/machine-limits.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { type StartMethod, startMachine } from "../../machines/start-method.ts";
 import { describeError } from "../../messages/describe-error.ts";
@@ -176,6 +177,7 @@ async function make(
     environmentId: row.id,
     network: attachment.link,
     image: row.image,
+    limits: limitsFor(driver, row),
   };
   // A guest runs before its host can say so: from here on only the host's word can tell that it has not.
   progress.hasRun = true;

@@ -1,4 +1,4 @@
-import { reserveEvictingPool } from "../../machines/admission.ts";
+import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { type StartOptions, start } from "./start.ts";

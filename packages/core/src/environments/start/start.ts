@@ -1,5 +1,5 @@
 import { PlatformError } from "@microterm/protocol";
-import { reserveEvictingPool } from "../../machines/admission.ts";
+import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import type { StartMethod } from "../../machines/start-method.ts";
 import { describeError } from "../../messages/describe-error.ts";

@@ -1,4 +1,4 @@
-import type { MachineId } from "@microterm/protocol";
+import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { NetworkLink } from "../../ports/network.ts";
 import type { Machine, MachineSpec, Removed, TemplateShape, VmCapabilities, VmDriver } from "../../ports/vm-driver.ts";
 import { createRecordingAgent, type Told } from "./recording-agent.ts";
@@ -40,6 +40,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     supportsDisk: true,
     supportsPowerOff: false,
     supportsConsole: false,
+    supportsLimits: false,
     networkLinks: options.networkLinks ?? [],
     overheadMib: () => 0,
   };
@@ -72,6 +73,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     name: options.name ?? "recording",
     capabilities,
     usage: async () => null,
+    limit: () => Promise.reject(new PlatformError("UNSUPPORTED", "made-up machines have no limits")),
     boot: async (spec) => start("boot", spec),
     list: async () =>
       [...alive].map(([machineId, { environmentId }]) => ({

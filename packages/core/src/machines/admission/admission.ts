@@ -1,6 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
-import type { VmDriver } from "../ports/vm-driver.ts";
-import type { EnvironmentLimits } from "./limits.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
+import type { EnvironmentLimits } from "../limits.ts";
 
 /** What a boot is about to take. */
 export interface Demand {

@@ -1,8 +1,8 @@
 import { EnvironmentId } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import type { VmDriver } from "../ports/vm-driver.ts";
+import type { VmDriver } from "../../ports/vm-driver.ts";
+import { DEFAULT_LIMITS } from "../limits.ts";
 import { createAdmission, reserveEvictingPool } from "./admission.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
 
 const ids = ["a", "b", "c"].map((letter) => EnvironmentId.parse(letter.repeat(12))) as [
   EnvironmentId,
