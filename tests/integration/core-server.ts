@@ -14,7 +14,7 @@ import {
 import { systemClock, systemRandom } from "@microterm/core/testing";
 import { createProcessDriver } from "@microterm/drivers";
 import { createLoopbackNetwork } from "@microterm/networks";
-import { OwnerId } from "@microterm/protocol";
+import { type Overcommit, OwnerId } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
 import { createQuietLog } from "../../support/quiet-log.ts";
 
@@ -31,6 +31,7 @@ export interface Parts {
 export interface ServerOptions {
   readonly faults?: Faults;
   readonly limits?: Partial<EnvironmentLimits>;
+  readonly overcommit?: Overcommit;
   /** What the server has beside or instead of its own process driver; that alone by default. */
   readonly registry?: (own: VmDriver) => DriverRegistryOptions;
 }
@@ -62,6 +63,7 @@ export async function openServer({ folder, agentBinary }: Parts, options: Server
     log,
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.overcommit === undefined ? {} : { overcommit: options.overcommit }),
   });
   return {
     service,

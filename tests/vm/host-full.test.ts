@@ -30,7 +30,8 @@ beforeAll(async () => {
   expect(mounted.code, mounted.stderr).toBe(0);
   const data = join(mount.path, "data");
   await mkdir(data);
-  world = await startQemuServer({ data });
+  // A disk that is promised once cannot become full of guests.
+  world = await startQemuServer({ data, serverArgs: ["--overcommit", "disk=4"] });
 });
 afterAll(async () => {
   try {

@@ -25,6 +25,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--data",
       "--driver",
       "--pool",
+      "--overcommit",
       "--scrollback",
       "--log-level",
       "--metrics",

@@ -70,7 +70,16 @@ export const ERRORS = {
   },
   TOO_MANY: { status: 429, retryable: true, hint: "Close some first, or wait a little." },
   HOST_OUT_OF_MEMORY: { status: 503, retryable: true, hint: "Stop an environment, or ask for less memory." },
-  HOST_OUT_OF_DISK: { status: 507, retryable: true, hint: "Free space on the host; './microterm doctor' shows where." },
+  HOST_OUT_OF_CPUS: {
+    status: 503,
+    retryable: true,
+    hint: "Stop an environment, ask for fewer CPUs, or have more promised: './microterm up --overcommit cpu=N'.",
+  },
+  HOST_OUT_OF_DISK: {
+    status: 507,
+    retryable: true,
+    hint: "Remove an environment, ask for a smaller disk, or free space on the host; './microterm doctor' shows where.",
+  },
   HOST_DAEMON_UNAVAILABLE: {
     status: 503,
     retryable: true,
@@ -123,9 +132,14 @@ export const ErrorDetails = z
     removal: z.strictObject({ name: z.string(), at: z.iso.datetime(), cause: RemovalCause }),
     /** ENVIRONMENT_STATE: the file that another process holds. */
     path: z.string(),
-    /** HOST_OUT_OF_MEMORY, HOST_OUT_OF_DISK. */
+    /** HOST_OUT_OF_MEMORY, HOST_OUT_OF_DISK; promised: to others, who may not have taken it yet. */
     neededMib: z.number().int(),
     freeMib: z.number().int(),
+    promisedMib: z.number().int(),
+    /** HOST_OUT_OF_CPUS. */
+    neededCpus: z.number().int(),
+    freeCpus: z.number().int(),
+    promisedCpus: z.number().int(),
   })
   .partial();
 export type ErrorDetails = Readonly<z.infer<typeof ErrorDetails>>;

@@ -7,6 +7,7 @@ export * from "./frames.ts";
 export * from "./host.ts";
 export * from "./ids.ts";
 export * from "./options.ts";
+export * from "./overcommit.ts";
 export * from "./problem.ts";
 export * from "./recording.ts";
 export * from "./text/index.ts";

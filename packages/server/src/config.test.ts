@@ -20,7 +20,8 @@ describe("the configuration", () => {
     expect(config).toMatchObject({ data: DATA, driver: "qemu", port: 7681, log: "file", testFaults: false });
     expect(config).toMatchObject({ accelerator: "tcg", acceleratorReason: "no /dev/kvm" });
     expect(readConfig([...QEMU, "--templates", "--pool", "2", "--templates=false"], {}).templates).toBe(false);
-    expect(config).toMatchObject({ pool: 0, idleTimeout: 0, ttl: 0 });
+    expect(config).toMatchObject({ pool: 0, idleTimeout: 0, ttl: 0, overcommit: { cpu: 16, memory: 2, disk: 1 } });
+    expect(readConfig([...QEMU, "--overcommit", "disk=1.5"], {}).overcommit.disk).toBe(1.5);
     expect(Object.isFrozen(config)).toBe(true);
   });
 

@@ -3,7 +3,14 @@ import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULT_POINTS } from "@microterm/core";
 import { defaultDataFolder } from "@microterm/host";
-import { Accelerator, ALLOWED_HOST, LOG_LEVELS, LONGEST_SECONDS } from "@microterm/protocol";
+import {
+  Accelerator,
+  ALLOWED_HOST,
+  DEFAULT_OVERCOMMIT,
+  LOG_LEVELS,
+  LONGEST_SECONDS,
+  parseOvercommit,
+} from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { z } from "zod";
 
@@ -52,6 +59,16 @@ const shared = {
   /** Seconds, for environments that are created without a word about it; 0: never. */
   idleTimeout: number(LONGEST_SECONDS).default(0),
   ttl: number(LONGEST_SECONDS).default(0),
+  /** How many times what the host has may be promised. */
+  overcommit: z
+    .string()
+    .transform((text, context) => {
+      const parsed = parseOvercommit(text);
+      if (parsed !== null) return parsed;
+      context.addIssue("must be like cpu=16,memory=2,disk=1, each from 1 to 100");
+      return z.NEVER;
+    })
+    .default(DEFAULT_OVERCOMMIT),
   /** Tells one state of the checkout that it was started from from another; shown behind the version. */
   build: z
     .string()

@@ -75,6 +75,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     templates: config.templates ?? config.pool > 0,
     idleTimeoutSeconds: config.idleTimeout,
     ttlSeconds: config.ttl,
+    overcommit: config.overcommit,
     faults: createFaults(folder, config.fault),
   });
   const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());

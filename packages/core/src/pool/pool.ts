@@ -1,4 +1,5 @@
 import { DEFAULT_SIZE, type HostStatus, MachineId, PlatformError, SIZES, type Size } from "@microterm/protocol";
+import { shortageOf } from "../machines/admission/shortages.ts";
 import type { MachineContext } from "../machines/machine-context.ts";
 import { randomName } from "../machines/names.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
@@ -21,8 +22,8 @@ export interface Pool {
   has(size: Size): boolean;
   /** Removes what was taken and is of no use. Never rejects. */
   discard(pooled: PooledMachine, reason: string): Promise<void>;
-  /** Removes a machine, because its memory is needed now. False when there is none to give. */
-  evict(): Promise<boolean>;
+  /** Removes a machine, because what it holds of the host is needed now. False when there is none to give. */
+  evict(reason: string): Promise<boolean>;
   status(): PoolStatus;
   /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */
   begin(): void;
@@ -37,8 +38,8 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** One that has lived for so long has not died of how it was made. */
 const STABLE_MS = 60_000;
-/** Memory that was given back is used elsewhere for a while. */
-const LOW_MEMORY_MS = 30_000;
+/** What was given back is used elsewhere for a while. */
+const SHORTAGE_MS = 30_000;
 /** How often the host's memory is looked at while machines wait. */
 const WATCH_MS = 15_000;
 
@@ -110,7 +111,7 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
       if (signal.aborted) throw error;
       const why = describeError(error);
       const code = error instanceof PlatformError ? error.code : null;
-      if (code === "HOST_OUT_OF_MEMORY" || code === "HOST_OUT_OF_DISK") backOff(why, LOW_MEMORY_MS);
+      if (shortageOf(error) !== null) backOff(why, SHORTAGE_MS);
       else if (code === "SNAPSHOT_CORRUPT") await templates.broken(size, template, why);
       else failed(why);
     } finally {
@@ -118,11 +119,11 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     }
   }
 
-  async function evict(): Promise<boolean> {
+  async function evict(why: string): Promise<boolean> {
     const pooled = ready.pop();
     if (pooled === undefined) return false;
-    backOff("the host is low on memory", LOW_MEMORY_MS);
-    await discard(pooled, "the host is low on memory");
+    backOff(why, SHORTAGE_MS);
+    await discard(pooled, why);
     return true;
   }
 
@@ -131,7 +132,7 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     if (ready.length === 0 || clock.now() < watchedAt + WATCH_MS) return;
     watchedAt = clock.now();
     const { memory } = await driver.resources();
-    if (memory !== null && memory.availableMib < limits.memoryReserveMib) await evict();
+    if (memory !== null && memory.availableMib < limits.memoryReserveMib) await evict("the host is low on memory");
   }
 
   async function sleep(ms: number): Promise<void> {

@@ -54,7 +54,7 @@ export interface VmDriver {
   /** Safe to repeat. Rejects with `ENVIRONMENT_STATE` while a machine uses it. Resolves with the bytes that were allocated. */
   removeDisk(diskId: string): Promise<{ readonly files: number; readonly bytes: number }>;
 
-  listDisks(): Promise<readonly string[]>;
+  listDisks(): Promise<readonly FoundDisk[]>;
 
   /** Searches the host for anything that bears one of these ids, by other means than `remove` used. `kind name` each. */
   leftovers(ids: readonly string[]): Promise<readonly string[]>;
@@ -190,6 +190,12 @@ export interface MachineSpec {
   readonly limits: MachineLimits | null;
   /** Its memory can be saved as a template. With `snapshots` only. */
   readonly isTemplateSource?: boolean;
+}
+
+export interface FoundDisk {
+  readonly diskId: string;
+  /** What it may yet take of the host's disk, which has only what was written. */
+  readonly unwrittenMib: number;
 }
 
 /** What a machine may use of its host, as far as that can be changed while it runs. Its memory and its CPUs cannot. */

@@ -48,7 +48,9 @@ export async function buildTemplate(context: MachineContext, build: Build): Prom
   const { driver, size, signal } = build;
   // Its disk has its name: both are unowned, and a recovery removes them together.
   const machineId = MachineId.parse(context.random.id(16));
-  await admission.reserve(driver, machineId, SIZES[size]);
+  const { memoryMib, cpus, diskMib } = SIZES[size];
+  // Its memory is saved beside its disk.
+  await admission.reserve(driver, machineId, { memoryMib, cpus, diskMib: diskMib + memoryMib });
   const made: Made = { machine: null, making: null };
   let step: TemplateStep = "disk";
   const error = () => new Error(`no end of step '${step}' ${BUILD_MS / 1000} s after the start`);

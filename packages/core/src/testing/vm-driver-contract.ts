@@ -185,7 +185,9 @@ export function vmDriverContract(
         made.push(diskId);
         await driver.createDisk(diskId, { sizeMib: 128 });
         await driver.createDisk(diskId, { sizeMib: 128 });
-        expect(await driver.listDisks()).toContain(diskId);
+        const unwrittenMib = async () =>
+          (await driver.listDisks()).find((disk) => disk.diskId === diskId)?.unwrittenMib;
+        expect(await unwrittenMib()).toSatisfy((mib: number) => mib > 64 && mib <= 128);
         const first = await boot({ diskId });
         const guest = await agentOf(first);
         await guest.write(

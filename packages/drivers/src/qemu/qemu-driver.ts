@@ -22,6 +22,8 @@ export interface QemuDriverOptions {
   readonly log: Log;
 }
 
+const MIB = 1024 * 1024;
+
 /** MicroVMs with QEMU, each in a jail that microterm-host makes. */
 export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   const { daemon, machinesDir, image, accelerator, log } = options;
@@ -142,7 +144,11 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
     remove: (machineId) => daemon.kill(machineId),
     createDisk: (diskId, { sizeMib }) => createDisk(daemon, diskId, sizeMib),
     removeDisk: (diskId) => daemon.removeDisk(diskId),
-    listDisks: async () => (await daemon.list()).disks.map((disk) => disk.diskId),
+    listDisks: async () =>
+      (await daemon.list()).disks.map(({ diskId, sizeMib, allocatedBytes }) => ({
+        diskId,
+        unwrittenMib: Math.max(0, sizeMib - Math.floor(allocatedBytes / MIB)),
+      })),
     leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),
     async resources() {
       // A caller that asks what the host has left needs to know what a machine takes.

@@ -19,6 +19,9 @@ describe("the options of up", () => {
   it("have a pool and times with units", () => {
     const options = readUpOptions(["--pool", "0", "--idle-timeout", "30m", "--ttl", "8h"]);
     expect(options).toMatchObject({ pool: 0, idleTimeout: 1800, ttl: 28_800 });
+    expect(readUpOptions([]).overcommit).toBeNull();
+    expect(readUpOptions(["--overcommit", "disk=2"]).overcommit).toEqual({ cpu: 16, memory: 2, disk: 2 });
+    expect(() => readUpOptions(["--overcommit", "disk=0"])).toThrow("--overcommit disk=0");
     expect(() => readUpOptions(["--pool", "many"])).toThrow("--pool many");
     expect(readUpOptions(["--scrollback", "0"]).scrollback).toBe(0);
     expect(readUpOptions([])).toMatchObject({ logLevel: "info", metrics: null });

@@ -1,6 +1,15 @@
 import { parseArgs } from "node:util";
 import { defaultDataFolder } from "@microterm/host";
-import { ALLOWED_HOST, LOG_LEVELS, LONGEST_SECONDS, parseDuration } from "@microterm/protocol";
+import {
+  ALLOWED_HOST,
+  DEFAULT_OVERCOMMIT,
+  formatOvercommit,
+  LOG_LEVELS,
+  LONGEST_SECONDS,
+  type Overcommit,
+  parseDuration,
+  parseOvercommit,
+} from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { SetupError } from "../progress.ts";
 
@@ -16,6 +25,8 @@ export interface UpOptions {
   /** Seconds, for environments that are made without a word about it; 0: never. */
   readonly idleTimeout: number;
   readonly ttl: number;
+  /** How many times what the host has may be promised; null: it was not said. */
+  readonly overcommit: Overcommit | null;
   /** Rows of output that a terminal keeps above its screen. */
   readonly scrollback: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -51,6 +62,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     pool: { type: "string" },
     "idle-timeout": { type: "string" },
     ttl: { type: "string" },
+    overcommit: { type: "string" },
     scrollback: { type: "string" },
     "log-level": { type: "string" },
     metrics: { type: "string" },
@@ -93,6 +105,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     port,
     allowHost,
     pool,
+    overcommit: overcommitOf(values.overcommit),
     scrollback: Number(scrollback),
     logLevel,
     metrics,
@@ -108,6 +121,16 @@ function portOf(option: string, text: string | undefined, example: number): numb
   if (text === undefined) return undefined;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw new SetupError(`${option} ${text} is not a number from 0 to 65535`, `./microterm up ${option} ${example}`);
+}
+
+function overcommitOf(text: string | undefined): Overcommit | null {
+  if (text === undefined) return null;
+  const parsed = parseOvercommit(text);
+  if (parsed !== null) return parsed;
+  throw new SetupError(
+    `--overcommit ${text} names nothing of cpu, memory and disk from 1 to 100 times`,
+    `./microterm up --overcommit ${formatOvercommit(DEFAULT_OVERCOMMIT)}`,
+  );
 }
 
 function seconds(option: string, text = "0"): number {

@@ -1,4 +1,4 @@
-import { plainText } from "@microterm/protocol";
+import { DEFAULT_OVERCOMMIT, formatOvercommit, plainText } from "@microterm/protocol";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "../build/build.ts";
 import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
 import { detectAccelerator } from "../daemon/accelerator.ts";
@@ -67,6 +67,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
+    ...["--overcommit", formatOvercommit(options.overcommit ?? DEFAULT_OVERCOMMIT)],
     ...["--build", build, "--log-level", options.logLevel],
     ...(options.metrics === null ? [] : ["--metrics", String(options.metrics)]),
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
@@ -93,13 +94,15 @@ function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
 }
 
 /** What a running server was not started with, of what is asked for by name. */
-function lacks({ pid }: RunningServer, { allowHost, logLevel, metrics }: UpOptions): readonly string[] {
+function lacks({ pid }: RunningServer, { allowHost, overcommit, logLevel, metrics }: UpOptions): readonly string[] {
   const words = argumentsOf(pid);
   const given = (option: string): string | undefined =>
     words.includes(option) ? words[words.indexOf(option) + 1] : undefined;
   const known = given("--allow-host")?.split(",") ?? [];
+  const promises = overcommit === null ? undefined : formatOvercommit(overcommit);
   return [
     ...allowHost.filter((host) => !known.includes(host)),
+    ...(promises === undefined || given("--overcommit") === promises ? [] : [`--overcommit ${promises}`]),
     ...(logLevel === "info" || given("--log-level") === logLevel ? [] : [`--log-level ${logLevel}`]),
     ...(metrics === null || given("--metrics") === String(metrics) ? [] : [`--metrics ${metrics}`]),
   ];

@@ -91,7 +91,7 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
   const plan = planRecovery({
     rows: idle,
     machines,
-    disks,
+    disks: disks.map(({ diskId }) => diskId),
     snapshots: snapshots ?? all.flatMap((row) => row.snapshotId ?? []),
   });
 

@@ -1,3 +1,4 @@
+import { DEFAULT_OVERCOMMIT } from "@microterm/protocol";
 import { createLifetimes } from "../../lifetime/lifetimes.ts";
 import { createAdmission } from "../../machines/admission/admission.ts";
 import { NO_FAULTS } from "../../machines/faults.ts";
@@ -10,12 +11,15 @@ import { createTemplates } from "../../templates/templates.ts";
 import { createChanges } from "../state/changes.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
+import { promisedMachines } from "../state/promised-machines.ts";
 import type { EnvironmentServiceOptions } from "./environment-service.ts";
 
 /** Puts the parts together, each out of those that are there already. */
 export function createContext(options: EnvironmentServiceOptions): EnvironmentContext {
   const { drivers, network, clock, random, log, storage } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const rows = storage.environments;
+  const promised = () => promisedMachines({ rows, drivers, pool });
   const machines: MachineContext = {
     drivers,
     network,
@@ -25,7 +29,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     observer: options.observer ?? NO_OBSERVER,
     limits,
     faults: options.faults ?? NO_FAULTS,
-    admission: createAdmission(limits),
+    admission: createAdmission({ limits, overcommit: options.overcommit ?? DEFAULT_OVERCOMMIT, promised }),
     scheduler: createStartScheduler(clock, limits.parallelRestores),
     closing: new AbortController(),
   };
@@ -35,13 +39,14 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     isEnabled: options.templates ?? false,
     buildVersions: storage.templates,
   });
+  const pool = createPool(machines, { driver: drivers.default, templates, wanted: options.pool ?? 0 });
   return {
     ...machines,
-    rows: storage.environments,
+    rows,
     changes,
     operations: createOperationQueue(log),
     templates,
-    pool: createPool(machines, { driver: drivers.default, templates, wanted: options.pool ?? 0 }),
+    pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
     live: new Map(),
     destroys: new Map(),

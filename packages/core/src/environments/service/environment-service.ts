@@ -5,6 +5,7 @@ import type {
   EnvironmentId,
   EnvironmentState,
   HostStatus,
+  Overcommit,
   Receipt,
   Terminal,
   TerminalId,
@@ -45,7 +46,7 @@ export interface EnvironmentService {
   /**
    * Resolves with the environment in `creating`; the start goes on in the background and ends in `running` or `failed`.
    *
-   * Rejects before anything is made with `NAME_TAKEN`, `HOST_OUT_OF_MEMORY` or `HOST_OUT_OF_DISK`. With `id`, an
+   * Rejects before anything is made with `NAME_TAKEN`, `HOST_OUT_OF_MEMORY`, `HOST_OUT_OF_CPUS` or `HOST_OUT_OF_DISK`. With `id`, an
    * environment of that id and owner that is there already is the answer: how a repeated request finds its first.
    */
   create(actor: Actor, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
@@ -181,6 +182,8 @@ export interface EnvironmentServiceOptions {
   readonly log: Log;
   readonly observer?: Observer;
   readonly limits?: Partial<EnvironmentLimits>;
+  /** `DEFAULT_OVERCOMMIT` by default. */
+  readonly overcommit?: Overcommit;
   /** For creates that don't say. Null and 0: never. */
   readonly idleTimeoutSeconds?: number | null;
   readonly ttlSeconds?: number | null;

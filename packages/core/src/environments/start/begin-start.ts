@@ -20,7 +20,8 @@ export async function beginStart(context: EnvironmentContext, row: EnvironmentRo
   const driver = context.drivers.of(row);
   const isPaused = row.state === "paused";
   const needsDisk = !isPaused && driver.capabilities.supportsDisk;
-  const diskMib = needsDisk && !(await driver.listDisks()).includes(row.diskId) ? row.diskMib : 0;
+  const hasDisk = needsDisk && (await driver.listDisks()).some(({ diskId }) => diskId === row.diskId);
+  const diskMib = needsDisk && !hasDisk ? row.diskMib : 0;
   await reserveEvictingPool(context, driver, row.id, { memoryMib: row.memoryMib, cpus: row.cpus, diskMib });
   let started: EnvironmentRow | null = null;
   try {

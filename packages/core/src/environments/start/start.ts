@@ -1,5 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
+import { shortageOf } from "../../machines/admission/shortages.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import type { StartMethod } from "../../machines/start-method.ts";
 import { describeError } from "../../messages/describe-error.ts";
@@ -161,10 +162,7 @@ async function removeEarlier(context: EnvironmentContext, row: EnvironmentRow): 
 }
 
 function isWorthRetrying(error: unknown): boolean {
-  return !(
-    error instanceof PlatformError &&
-    (error.code === "HOST_OUT_OF_MEMORY" || error.code === "HOST_OUT_OF_DISK" || error.code === "BAD_REQUEST")
-  );
+  return shortageOf(error) === null && !(error instanceof PlatformError && error.code === "BAD_REQUEST");
 }
 
 async function giveUp(

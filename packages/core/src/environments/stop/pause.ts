@@ -13,6 +13,7 @@ import { changed, type EnvironmentContext } from "../state/environment-context.t
 import { retryUntilDone } from "../state/retry.ts";
 
 const SEND_TIME_MS = 10_000;
+const MIB = 1024 * 1024;
 
 export type Pausing = EnvironmentRow & { readonly machineId: MachineId; readonly snapshotId: string };
 
@@ -41,6 +42,7 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   };
   stopwatch.enter("save");
   try {
+    await reserveSnapshot(context, row);
     await snapshots.pause(row.machineId, row.snapshotId);
   } catch (error) {
     const why = describeError(error);
@@ -52,6 +54,8 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
     changed(context, row);
     await sendTime(context, row, signal);
     return;
+  } finally {
+    context.admission.release(row.snapshotId);
   }
   faults.hit("pause.saved");
   // A destroy that took over removes the machine and the snapshot; a server that goes away leaves both to the next.
@@ -66,6 +70,14 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
     });
   });
   report(isStopped ? "stop" : "pause", "done");
+}
+
+/** A snapshot takes what is free from what disks were promised. It has no more than its machine takes of the host's memory. */
+async function reserveSnapshot({ admission, drivers }: EnvironmentContext, row: Pausing): Promise<void> {
+  const driver = drivers.of(row);
+  const usage = await driver.usage(row.machineId).catch(() => null);
+  const mostMib = usage === null ? row.memoryMib : Math.ceil(usage.memoryBytes / MIB);
+  await admission.reserveDisk(driver, row.snapshotId, Math.min(row.memoryMib, mostMib));
 }
 
 /** Its memory is saved: notes that, or drops it where a stop was asked for meanwhile (`stopped`), and removes its machine. */

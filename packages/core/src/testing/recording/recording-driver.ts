@@ -95,7 +95,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
       disks.delete(diskId);
       return nothing;
     },
-    listDisks: async () => [...disks],
+    listDisks: async () => [...disks].map((diskId) => ({ diskId, unwrittenMib: 0 })),
     leftovers: async () => [],
     resources: async () => ({
       memory: { totalMib: 65_536, availableMib: 65_536 },
