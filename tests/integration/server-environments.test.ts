@@ -78,6 +78,11 @@ describe("environments over HTTP", () => {
       const refused = await server.call("PATCH", path, { body });
       expect([refused.status, refused.json.code]).toEqual([400, "BAD_REQUEST"]);
     }
+    const fixed = await server.call("PATCH", path, { body: { memoryMib: 1024, cpus: 2 } });
+    expect(fixed.json.detail).toContain("fixed for an environment's life: create another one");
+    const unlimited = await server.call("PATCH", path, { body: { cpuQuotaPercent: 50 } });
+    expect([unlimited.status, unlimited.json.code]).toEqual([409, "UNSUPPORTED"]);
+    expect(await server.ok("GET", path)).toMatchObject({ limits: null });
     expect((await server.call("PATCH", "/v1/environments/nosuch", { body: {} })).status).toBe(404);
 
     await server.ok("PATCH", path, { ttlSeconds: 5 });

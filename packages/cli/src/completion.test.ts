@@ -39,7 +39,7 @@ describe("bash", () => {
     expect(inBash("")).toEqual(expect.arrayContaining(["up", "test", "help"]));
     for (const command of createProgram().commands) {
       expect(inBash(command.name().slice(0, -1)), command.name()).toContain(command.name());
-      const long = command.options.map((option) => option.long);
+      const long = command.options.filter(({ hidden }) => !hidden).map((option) => option.long);
       expect(inBash(command.name(), "--"), command.name()).toEqual(expect.arrayContaining([...long, "--help"]));
     }
     expect(inBash("up", "--al")).toEqual(["--allow-host"]);

@@ -54,7 +54,7 @@ function describe(command: Command): Verb {
   return {
     name,
     summary: command.summary(),
-    options: command.options,
+    options: command.options.filter(({ hidden }) => !hidden),
     takesNames: !WITHOUT_NAMES.has(name),
     takesFiles: name === "cp",
     choices: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),

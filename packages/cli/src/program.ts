@@ -76,12 +76,19 @@ export function createProgram(): Command {
     .argument("<name>")
     .option("-f, --follow", "go on with what comes")
     .action(async (name, options) => (await import("./verbs/logs.ts")).logs(name, options));
-  verb(program, "update", "change when environments end by themselves")
+  const update = verb(program, "update", "change when environments end by themselves, and what they may use")
     .argument("<name...>")
     .option("--idle-timeout <time>", "pause them after 30m or 8h without use; 0 for never")
     .option("--ttl <time>", "remove them after that time, counted from now; 0 for never")
+    .option("--cpu-quota <percent>", "the most that each gets of the host's CPUs, like 150% for one and a half")
+    .option("--cpu-weight <weight>", "its part of a busy host beside others; 100 for each CPU otherwise")
+    .option("--disk-rate <size>", "what it reads and writes in a second, like 64m")
+    .option("--disk-operations <count>", "how often it reads and writes in a second")
     .addOption(output("json", "name"))
     .action(async (names, options) => (await import("./verbs/update.ts")).update(names, options));
+  // Tried by who has just made one with them, and told why not.
+  for (const fixed of ["--size", "--memory", "--cpus", "--disk"])
+    update.addOption(new Option(`${fixed} <value>`).hideHelp());
   for (const [action, summary] of [
     ["start", "boot again from the kept disk; a paused one is resumed"],
     ["pause", "keep the memory on the host's disk and end the machine"],

@@ -24,13 +24,37 @@ export function parseCount(text: string, option: string): number {
   return Number(text);
 }
 
+/** `150%`. @throws CliError unless `text` is a whole number of percent. */
+export function parsePercent(text: string, option: string): number {
+  const digits = /^(\d{1,9})%$/.exec(text)?.[1];
+  if (digits === undefined)
+    throw new CliError(`${option} ${text} is not a whole number of percent.`, {
+      hint: `Write it like ${option} 150%: all of one CPU and half of another.`,
+    });
+  return Number(digits);
+}
+
+/** What the server takes, whatever the unit. @throws CliError */
+export function withinLimits(value: number, { min, max }: Range, { option, text }: Said): number {
+  if (value >= min && value <= max) return value;
+  const write = text.endsWith("%") ? (limit: number) => `${limit}%` : option === "--disk-rate" ? asOption : String;
+  throw new CliError(`${option} ${text} is not from ${write(min)} to ${write(max)}.`, {
+    hint: `Write it like ${option} ${write(value < min ? min : max)}.`,
+  });
+}
+
+interface Said {
+  readonly option: string;
+  readonly text: string;
+}
+
 interface Range {
   readonly min: number;
   readonly max: number;
 }
 
 /** What the server takes, in the units that the option was given in. @throws CliError */
-export function within(value: number, range: Range, said: { readonly option: string; readonly text: string }): number {
+export function within(value: number, range: Range, said: Said): number {
   if (value >= range.min && value <= range.max) return value;
   const { option, text } = said;
   const write = option === "--cpus" ? String : asOption;

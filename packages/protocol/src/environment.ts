@@ -73,6 +73,30 @@ export const Notice = z.discriminatedUnion("code", [
 ]);
 export type Notice = z.infer<typeof Notice>;
 
+/** What a running environment's limits may be changed to. Its memory, CPUs and disk are fixed. */
+export const LIVE_LIMITS = {
+  cpuQuotaPercent: { min: 10, max: 10_000 },
+  cpuWeight: { min: 1, max: 10_000 },
+  diskMibPerSecond: { min: 1, max: 1_048_576 },
+  diskOperationsPerSecond: { min: 10, max: 1_000_000 },
+} as const;
+
+const live = (key: keyof typeof LIVE_LIMITS) => z.number().int().min(LIVE_LIMITS[key].min).max(LIVE_LIMITS[key].max);
+
+const liveLimits = {
+  /** The most that its machine gets of the host's CPUs, in percent of one: its guest's CPUs and its VMM together. */
+  cpuQuotaPercent: live("cpuQuotaPercent"),
+  /** Its part of a busy host's CPUs beside others, whose default is 100 for each of their own. */
+  cpuWeight: live("cpuWeight"),
+  /** Reads and writes together; twice that for 5 s after a rest. */
+  diskMibPerSecond: live("diskMibPerSecond"),
+  diskOperationsPerSecond: live("diskOperationsPerSecond"),
+} as const;
+
+/** What an environment may use of its host, as far as it can be changed while it runs. */
+export const ResourceLimits = z.strictObject(liveLimits);
+export type ResourceLimits = z.infer<typeof ResourceLimits>;
+
 export const Environment = z.strictObject({
   id: EnvironmentId,
   name: EnvironmentName,
@@ -95,6 +119,8 @@ export const Environment = z.strictObject({
   memoryMib: z.number().int(),
   cpus: z.number().int(),
   diskMib: z.number().int(),
+  /** Null where its driver limits nothing. */
+  limits: ResourceLimits.nullable(),
   /** Null for a custom size. */
   size: Size.nullable(),
   /** What it was made of and keeps for life, by content; null where the driver has no images. */
@@ -136,8 +162,20 @@ export const CreateEnvironment = z.strictObject({
 });
 export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
 
+/** Why what a create takes is none of an update's: a saved guest cannot be given another size. */
+export const FIXED_SIZE =
+  "memory, CPUs and disk are fixed for an environment's life: create another one in the size that is wanted, and copy what it needs";
+
 /** What is not said stays as it is. */
-export const UpdateEnvironment = z.strictObject(times);
+export const UpdateEnvironment = z.strictObject(
+  { ...times, ...ResourceLimits.partial().shape },
+  {
+    error: (issue) =>
+      issue.code === "unrecognized_keys" && issue.keys.some((key) => key === "size" || key in LIMITS)
+        ? FIXED_SIZE
+        : undefined,
+  },
+);
 export type UpdateEnvironment = z.infer<typeof UpdateEnvironment>;
 
 /** Why an environment was removed: somebody asked, or its time to live was over. */

@@ -31,6 +31,10 @@ export interface EnvironmentsTable {
   memory_mib: number;
   cpus: number;
   disk_mib: number;
+  cpu_quota_percent: number | null;
+  cpu_weight: number | null;
+  disk_mib_per_second: number | null;
+  disk_operations_per_second: number | null;
   machine_id: string | null;
   size: Size | null;
   disk_id: string;

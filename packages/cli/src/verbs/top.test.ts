@@ -2,17 +2,25 @@ import type { Environment, Usage } from "@microterm/protocol";
 import { expect, it } from "vitest";
 import { usesOf } from "./top.ts";
 
-const environment = { name: "one", id: "aaaa00000000", cpus: 2, memoryMib: 512 } as Environment;
+const environment = {
+  name: "one",
+  id: "aaaa00000000",
+  cpus: 2,
+  memoryMib: 512,
+  diskMib: 2048,
+  limits: null,
+} as Environment;
 const usage = (userMs: number, host: Usage["host"]): Usage => ({
   guest: {
     uptimeMs: 1,
     cpu: { userMs, systemMs: 100, idleMs: 1 },
     memory: { totalKib: 500 * 1024, availableKib: 400 * 1024 },
-    disk: { totalKib: 1, freeKib: 1 },
+    disk: { totalKib: 2000 * 1024, freeKib: 1990 * 1024 },
     processes: 7,
     load1: 0,
   },
   host,
+  limits: { memoryMib: 512, cpus: 2, diskMib: 2048, machine: null },
 });
 const hosted = (cpuMs: number) => usage(0, { cpuMs, memoryBytes: 1, processes: 1 });
 const at = (ms: number, used: Usage | null) => [{ environment, usage: used, at: ms }];
@@ -33,5 +41,8 @@ it("tells nothing that it does not know", () => {
     memoryMib: null,
     processes: null,
   });
-  expect(usesOf([], at(1, hosted(1)))[0]).toMatchObject({ memoryMib: 100, memoryLimitMib: 512, processes: 7 });
+  expect(usesOf([], at(1, hosted(1)))[0]).toMatchObject({
+    ...{ memoryMib: 100, memoryLimitMib: 512, diskMib: 10, diskLimitMib: 2048 },
+    ...{ cpuLimitPercent: null, processes: 7 },
+  });
 });

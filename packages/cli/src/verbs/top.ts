@@ -28,8 +28,12 @@ export interface Use {
   readonly id: string;
   readonly cpuPercent: number | null;
   readonly cpus: number;
+  /** The most that it may use; null where its driver limits nothing. */
+  readonly cpuLimitPercent: number | null;
   readonly memoryMib: number | null;
   readonly memoryLimitMib: number;
+  readonly diskMib: number | null;
+  readonly diskLimitMib: number;
   readonly processes: number | null;
 }
 
@@ -91,13 +95,16 @@ async function look(client: Client, names: readonly string[]): Promise<readonly 
 export function usesOf(before: readonly Sample[], now: readonly Sample[]): Use[] {
   return now.map((sample) => {
     const { environment, usage } = sample;
-    const { name, id, cpus, memoryMib } = environment;
+    const { name, id, cpus, memoryMib, diskMib, limits } = environment;
     const earlier = before.find((one) => one.environment.id === id);
     return {
       ...{ name, id, cpus },
       cpuPercent: earlier === undefined ? null : shareOf(earlier, sample),
+      cpuLimitPercent: limits?.cpuQuotaPercent ?? null,
       memoryMib: usage === null ? null : usedMib(usage),
       memoryLimitMib: memoryMib,
+      diskMib: usage === null ? null : usedDiskMib(usage),
+      diskLimitMib: diskMib,
       processes: usage?.guest.processes ?? null,
     };
   });
@@ -114,17 +121,21 @@ function shareOf(before: Sample, now: Sample): number | null {
 /** Inside of the guest: what its programs and its kernel have, without what could be had back at once. */
 const usedMib = ({ guest: { memory } }: Usage): number => Math.round((memory.totalKib - memory.availableKib) / 1024);
 
+const usedDiskMib = ({ guest: { disk } }: Usage): number => Math.round((disk.totalKib - disk.freeKib) / 1024);
+
 function tableOf(uses: readonly Use[]): string {
   const known = (value: number | null, unit = ""): string => (value === null ? "-" : `${value}${unit}`);
   return table([
-    ["NAME", "ID", "CPU", "CPUS", "MEMORY", "OF", "PROCESSES"],
+    ["NAME", "ID", "CPU", "OF", "MEMORY", "OF", "DISK", "OF", "PROCESSES"],
     ...uses.map((one) => [
       one.name,
       one.id,
       known(one.cpuPercent, " %"),
-      String(one.cpus),
+      known(one.cpuLimitPercent, " %"),
       one.memoryMib === null ? "-" : formatMib(one.memoryMib),
       formatMib(one.memoryLimitMib),
+      one.diskMib === null ? "-" : formatMib(one.diskMib),
+      formatMib(one.diskLimitMib),
       known(one.processes),
     ]),
   ]);

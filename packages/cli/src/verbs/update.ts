@@ -1,29 +1,55 @@
-import { printableJson } from "@microterm/protocol";
+import { FIXED_SIZE, LIVE_LIMITS, printableJson, type UpdateEnvironment } from "@microterm/protocol";
 import { CliError, EXIT } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
-import { parseSeconds } from "../sizes.ts";
+import { parseCount, parseMib, parsePercent, parseSeconds, withinLimits } from "../sizes.ts";
 
 export interface UpdateOptions extends ServerOptions {
   readonly idleTimeout?: string;
   readonly ttl?: string;
+  readonly cpuQuota?: string;
+  readonly cpuWeight?: string;
+  readonly diskRate?: string;
+  readonly diskOperations?: string;
+  readonly size?: string;
+  readonly memory?: string;
+  readonly cpus?: string;
+  readonly disk?: string;
   readonly output?: "json" | "name";
 }
 
-/** Changes when environments end by themselves. */
+/** Changes when environments end by themselves, and what they may use. */
 export async function update(names: readonly string[], options: UpdateOptions): Promise<void> {
-  const { idleTimeout, ttl } = options;
-  if (idleTimeout === undefined && ttl === undefined) {
-    throw new CliError("There is nothing to change: neither --idle-timeout nor --ttl is given.", {
+  const fixed = (["size", "memory", "cpus", "disk"] as const).find((name) => options[name] !== undefined);
+  if (fixed !== undefined) {
+    throw new CliError(`--${fixed} cannot be changed: ${FIXED_SIZE}.`, {
+      hint: `./microterm create --${fixed} ${options[fixed]}`,
+      exitCode: EXIT.usage,
+    });
+  }
+  const wish = wishOf(options);
+  if (Object.keys(wish).length === 0) {
+    throw new CliError("There is nothing to change: no option says what.", {
       hint: `./microterm update --ttl 8h ${names.join(" ")}`,
       exitCode: EXIT.usage,
     });
   }
-  const wish = {
-    ...(idleTimeout === undefined ? {} : { idleTimeoutSeconds: parseSeconds(idleTimeout, "--idle-timeout") }),
-    ...(ttl === undefined ? {} : { ttlSeconds: parseSeconds(ttl, "--ttl") }),
-  };
   const client = connect(options);
   const updated = await Promise.all(names.map((name) => client.environments.update(name, wish)));
   if (options.output === "json") console.log(printableJson(updated));
   else for (const { name } of updated) console.log(name);
 }
+
+function wishOf({ idleTimeout, ttl, cpuQuota, cpuWeight, diskRate, diskOperations }: UpdateOptions): UpdateEnvironment {
+  const limit = (name: keyof typeof LIVE_LIMITS, option: string, text: string | undefined, parse: Parse) =>
+    text === undefined ? {} : { [name]: withinLimits(parse(text, option), LIVE_LIMITS[name], { option, text }) };
+  return {
+    ...(idleTimeout === undefined ? {} : { idleTimeoutSeconds: parseSeconds(idleTimeout, "--idle-timeout") }),
+    ...(ttl === undefined ? {} : { ttlSeconds: parseSeconds(ttl, "--ttl") }),
+    ...limit("cpuQuotaPercent", "--cpu-quota", cpuQuota, parsePercent),
+    ...limit("cpuWeight", "--cpu-weight", cpuWeight, parseCount),
+    ...limit("diskMibPerSecond", "--disk-rate", diskRate, parseMib),
+    ...limit("diskOperationsPerSecond", "--disk-operations", diskOperations, parseCount),
+  };
+}
+
+type Parse = (text: string, option: string) => number;

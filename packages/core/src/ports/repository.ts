@@ -6,6 +6,7 @@ import type {
   Operation,
   OwnerId,
   Receipt,
+  ResourceLimits,
   Size,
 } from "@microterm/protocol";
 
@@ -27,6 +28,7 @@ export interface EnvironmentRow {
   readonly memoryMib: number;
   readonly cpus: number;
   readonly diskMib: number;
+  readonly limits: LimitChoices;
   /** Null for a custom size. */
   readonly size: Size | null;
   /** The machine that runs it, or that was being made for it. */
@@ -43,6 +45,9 @@ export interface EnvironmentRow {
   readonly expiresAt: string | null;
   readonly createdAt: string;
 }
+
+/** What its owner has chosen. Null: what goes with its size. */
+export type LimitChoices = { readonly [Name in keyof ResourceLimits]: number | null };
 
 /** What a transition may write besides the state. */
 export interface EnvironmentPatch {
@@ -88,6 +93,15 @@ export interface EnvironmentRepository {
   ): Promise<EnvironmentRow | null>;
   /** Changes when it ends by itself, in whatever state it is, and nothing else. Null when it is being destroyed, or gone. */
   setTimes(id: EnvironmentId, times: EnvironmentTimes): Promise<EnvironmentRow | null>;
+  /**
+   * Notes what its owner has chosen; what is absent stays as it is. Null when it is in another state or has another machine than
+   * `only` says, or something is being done to it.
+   */
+  setLimits(
+    id: EnvironmentId,
+    limits: Partial<LimitChoices>,
+    only: Pick<EnvironmentRow, "state" | "machineId">,
+  ): Promise<EnvironmentRow | null>;
   /** Notes the image of one that was made before images were noted. False where it has one. */
   setImage(id: EnvironmentId, image: string): Promise<boolean>;
   /** Changes `step` alone while it is `creating`. False when it is in another state now. */

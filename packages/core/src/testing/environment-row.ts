@@ -17,6 +17,7 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     memoryMib: 512,
     cpus: 1,
     diskMib: 2048,
+    limits: { cpuQuotaPercent: null, cpuWeight: null, diskMibPerSecond: null, diskOperationsPerSecond: null },
     size: "medium",
     machineId: null,
     diskId: id,

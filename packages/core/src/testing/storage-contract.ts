@@ -6,6 +6,8 @@ import { ANN, BOB, LATER, NOW, restContract } from "./storage-rest-contract.ts";
 
 const id = (prefix: string) => EnvironmentId.parse(prefix.padEnd(12, "0"));
 
+const machine = (prefix: string) => MachineId.parse(prefix.padEnd(16, "0"));
+
 const row = (over: Partial<EnvironmentRow> = {}): EnvironmentRow =>
   environmentRow({ id: id("aaaa1"), state: "creating", driver: "process", size: null, ...over });
 
@@ -151,6 +153,25 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect(await environments.setTimes(one, { expiresAt: null })).toBeNull();
       expect((await environments.get(one))?.expiresAt).toBe(LATER);
       expect(await environments.setTimes(id("none"), { expiresAt: null })).toBeNull();
+    });
+
+    it("changes the limits of one that nothing is being done to, and nothing else", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "running", operation: null, step: null, machineId: machine("one") }));
+      const { id: one, limits } = row();
+      const running = { state: "running", machineId: machine("one") } as const;
+      const first = { cpuQuotaPercent: 50, diskMibPerSecond: 7 };
+      expect((await environments.setLimits(one, first, running))?.limits).toEqual({ ...limits, ...first });
+      const second = { cpuQuotaPercent: null, cpuWeight: 3, diskOperationsPerSecond: 10 };
+      const changed = await environments.setLimits(one, second, running);
+      expect(changed?.limits).toEqual({ ...second, diskMibPerSecond: 7 });
+      expect(changed).toEqual({ ...(await environments.get(one)), limits: changed?.limits });
+      expect(await environments.setLimits(one, first, { ...running, machineId: machine("two") })).toBeNull();
+      expect(await environments.setLimits(one, first, { ...running, machineId: null })).toBeNull();
+      expect(await environments.setLimits(one, first, { state: "stopped", machineId: machine("one") })).toBeNull();
+      await environments.transition(one, ["running"], "running", { operation: "stop" });
+      expect(await environments.setLimits(one, first, running)).toBeNull();
+      expect((await environments.get(one))?.limits).toEqual(changed?.limits);
     });
 
     it("changes a state only from one of those named", async () => {

@@ -1,4 +1,10 @@
-import type { EnvironmentPatch, EnvironmentRepository, EnvironmentRow, EnvironmentTimes } from "@microterm/core";
+import type {
+  EnvironmentPatch,
+  EnvironmentRepository,
+  EnvironmentRow,
+  EnvironmentTimes,
+  LimitChoices,
+} from "@microterm/core";
 import { type EnvironmentId, type MachineId, type OwnerId, PlatformError, Receipt } from "@microterm/protocol";
 import type { Kysely, Selectable, Updateable } from "kysely";
 import type { EnvironmentsTable, Schema } from "../schema.ts";
@@ -92,6 +98,19 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
+    async setLimits(id, limits, { state, machineId }) {
+      const changed = await db
+        .updateTable("environments")
+        .set(({ ref }) => ({ id: ref("id"), ...fromLimits(limits) }))
+        .where("id", "=", id)
+        .where("state", "=", state)
+        .where("operation", "is", null)
+        .where("machine_id", machineId === null ? "is" : "=", machineId)
+        .returningAll()
+        .executeTakeFirst();
+      return changed === undefined ? null : toRow(changed);
+    },
+
     async setImage(id, image) {
       const { numUpdatedRows } = await db
         .updateTable("environments")
@@ -158,6 +177,12 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     memoryMib: stored.memory_mib,
     cpus: stored.cpus,
     diskMib: stored.disk_mib,
+    limits: {
+      cpuQuotaPercent: stored.cpu_quota_percent,
+      cpuWeight: stored.cpu_weight,
+      diskMibPerSecond: stored.disk_mib_per_second,
+      diskOperationsPerSecond: stored.disk_operations_per_second,
+    },
     size: stored.size,
     machineId: stored.machine_id as MachineId | null,
     diskId: stored.disk_id,
@@ -183,6 +208,10 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     memory_mib: row.memoryMib,
     cpus: row.cpus,
     disk_mib: row.diskMib,
+    cpu_quota_percent: row.limits.cpuQuotaPercent,
+    cpu_weight: row.limits.cpuWeight,
+    disk_mib_per_second: row.limits.diskMibPerSecond,
+    disk_operations_per_second: row.limits.diskOperationsPerSecond,
     size: row.size,
     machine_id: row.machineId,
     disk_id: row.diskId,
@@ -198,6 +227,16 @@ function fromTimes({ idleTimeoutSeconds, expiresAt }: EnvironmentTimes): Updatea
   return {
     ...(idleTimeoutSeconds === undefined ? {} : { idle_timeout_seconds: idleTimeoutSeconds }),
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+  };
+}
+
+function fromLimits(limits: Partial<LimitChoices>): Updateable<EnvironmentsTable> {
+  const { cpuQuotaPercent, cpuWeight, diskMibPerSecond, diskOperationsPerSecond } = limits;
+  return {
+    ...(cpuQuotaPercent === undefined ? {} : { cpu_quota_percent: cpuQuotaPercent }),
+    ...(cpuWeight === undefined ? {} : { cpu_weight: cpuWeight }),
+    ...(diskMibPerSecond === undefined ? {} : { disk_mib_per_second: diskMibPerSecond }),
+    ...(diskOperationsPerSecond === undefined ? {} : { disk_operations_per_second: diskOperationsPerSecond }),
   };
 }
 

@@ -1,5 +1,6 @@
-import type { MachineId } from "@microterm/protocol";
+import { type MachineId, PlatformError } from "@microterm/protocol";
 import { isDead } from "../../machines/machine-end.ts";
+import { limitsFor } from "../../machines/machine-limits.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -86,11 +87,28 @@ export async function take(context: EnvironmentContext, row: EnvironmentRow, mac
   context.lifetimes.began(row.id);
   watch(context, row, live);
   changed(context, row);
+  limitAgain(context, now);
   live.machine.agent({ timeoutMs: GREETING_MS, signal: context.closing.signal }).catch((error: unknown) => {
     if (context.closing.signal.aborted) return;
     context.log.warn("an adopted guest does not answer", { environment: row.id, error: describeError(error) });
   });
   return true;
+}
+
+/** Its row has the last word: a change may have been cut off, or its machine be one of a version that limited less. */
+function limitAgain({ drivers, log, closing }: EnvironmentContext, row: EnvironmentRow): void {
+  const driver = drivers.of(row);
+  const limits = limitsFor(driver, row);
+  if (limits === null || row.machineId === null) return;
+  const { machineId } = row;
+  const { cpu, disk } = limits;
+  for (const part of [{ cpu }, { disk }]) {
+    driver.limit(machineId, part).catch((error: unknown) => {
+      const isKnown = error instanceof PlatformError && error.code === "UNSUPPORTED";
+      if (closing.signal.aborted || isKnown) return;
+      log.warn("an adopted machine could not be limited", { environment: row.id, error: describeError(error) });
+    });
+  }
 }
 
 /** One thing that fails must not keep a server from starting; the next start tries it again. */

@@ -49,6 +49,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
     live: new Map(),
+    limiting: new Map(),
     destroys: new Map(),
     recoveringLater: new Set(),
     consoles: new Map(),

@@ -1,11 +1,13 @@
-import type { Environment } from "@microterm/protocol";
+import type { Environment, ResourceLimits } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import { assertAllowed, terminalRoleOf } from "../../access/authorize.ts";
 import { watchLifetimes } from "../../lifetime/watch-lifetimes.ts";
+import { resourceLimits } from "../../machines/machine-limits.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import { endedWithin } from "../../time/deadline.ts";
 import { recover } from "../recovery/recover.ts";
+import { changeLimits } from "../running/change-limits.ts";
 import { agentOf } from "../running/guests.ts";
 import { cpuMsOf, totalUsage, usageOf } from "../running/usage.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -135,8 +137,12 @@ function createChangeActions(
     create: async (actor, request, { id } = {}) =>
       toEnvironment(context, await createEnvironment(context, { actor, request, id, defaults })),
 
-    async update(actor, reference, { idleTimeoutSeconds, ttlSeconds }) {
+    async update(actor, reference, { idleTimeoutSeconds, ttlSeconds, ...rest }) {
       const row = await requireRow(context, { actor, action: "environment.change", reference });
+      // What can be refused for more reasons comes first: a request is done whole or not at all.
+      const said = Object.entries(rest).filter(([, limit]) => limit !== undefined);
+      const limits: Partial<ResourceLimits> = Object.fromEntries(said);
+      if (said.length > 0) await changeLimits(context, row.id, limits);
       const updated = await rows.setTimes(row.id, {
         ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
         ...(ttlSeconds === undefined ? {} : { expiresAt: expiryAfter(clock.now(), ttlSeconds) }),
@@ -166,7 +172,9 @@ function createGuestAccess(
       const row = await requireRow(context, { actor, action: "environment.read", reference });
       const agent = await agentOf(context, row.id, options);
       const [guest, host] = await Promise.all([agent.metrics(options), usageOf(context, row)]);
-      return { guest, host };
+      const { memoryMib, cpus, diskMib } = row;
+      const machine = resourceLimits(context.drivers.of(row), row);
+      return { guest, host, limits: { memoryMib, cpus, diskMib, machine } };
     },
     totalUsage: () => totalUsage(context),
     async agent(actor, reference, asked) {

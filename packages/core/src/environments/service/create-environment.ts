@@ -3,11 +3,16 @@ import type { Actor } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import { randomName } from "../../machines/names.ts";
-import type { EnvironmentRow } from "../../ports/repository.ts";
+import type { EnvironmentRow, LimitChoices } from "../../ports/repository.ts";
 import { startInBackground } from "../start/begin-start.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { type Shape, shapeOf } from "./shape.ts";
 
+/** Those of its size: others are chosen later. */
+const NO_CHOICES: LimitChoices = {
+  ...{ cpuQuotaPercent: null, cpuWeight: null },
+  ...{ diskMibPerSecond: null, diskOperationsPerSecond: null },
+};
 /** With their suffix the last names are one of millions. */
 const NAME_TRIES = 12;
 
@@ -74,6 +79,7 @@ async function insertRow(
       reason: null,
       driver: driver.name,
       ...shape,
+      limits: NO_CHOICES,
       machineId: null,
       diskId: id,
       image: driver.images?.current ?? null,

@@ -10,6 +10,7 @@ import type {
   Terminal,
   TerminalId,
   UpdateEnvironment,
+  Usage,
 } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import type { Action, TerminalRole } from "../../access/authorize.ts";
@@ -52,8 +53,9 @@ export interface EnvironmentService {
   create(actor: Actor, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
 
   /**
-   * Changes when it ends by itself: the idle time-out and the time to live, both counted from now. What is not said stays. Rejects with
-   * `ENVIRONMENT_STATE` while it is being destroyed.
+   * Changes when it ends by itself: the idle time-out and the time to live, both counted from now; and what it may use, from now and in all
+   * later machines. What is not said stays. Rejects with `ENVIRONMENT_STATE` while it is being destroyed, and for limits while anything is
+   * being done to it; with `UNSUPPORTED` where its driver or its host cannot limit that.
    */
   update(actor: Actor, reference: string, request: UpdateEnvironment): Promise<Environment>;
 
@@ -159,6 +161,7 @@ export interface EnvironmentMetrics {
   readonly guest: GuestMetrics;
   /** What its machine takes of its host; null where its driver does not count that. */
   readonly host: MachineUsage | null;
+  readonly limits: Usage["limits"];
 }
 
 export interface RecoveryReport {

@@ -1,5 +1,6 @@
 import { type Environment, PlatformError, type Terminal } from "@microterm/protocol";
 import { toTerminal } from "../../machines/first-terminal.ts";
+import { resourceLimits } from "../../machines/machine-limits.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { endedWithin, withDeadline } from "../../time/deadline.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -15,7 +16,8 @@ const UNKNOWN_DRIVER = { accelerator: "none", isolation: "none" } as const;
 
 /** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
 export async function toEnvironment(context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> {
-  const { accelerator, isolation } = context.drivers.find(row.driver)?.capabilities ?? UNKNOWN_DRIVER;
+  const driver = context.drivers.find(row.driver);
+  const { accelerator, isolation } = driver?.capabilities ?? UNKNOWN_DRIVER;
   const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, interruptions: _interruptions, ...shown } = row;
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
@@ -23,6 +25,7 @@ export async function toEnvironment(context: EnvironmentContext, row: Environmen
   const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
   return {
     ...shown,
+    limits: driver === null ? null : resourceLimits(driver, row),
     reason: context.drivers.absenceOf(row) ?? row.reason,
     unresponsiveSince,
     accelerator: accelerator ?? "none",

@@ -1,6 +1,14 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { NetworkLink } from "../../ports/network.ts";
-import type { Machine, MachineSpec, Removed, TemplateShape, VmCapabilities, VmDriver } from "../../ports/vm-driver.ts";
+import type {
+  Machine,
+  MachineLimits,
+  MachineSpec,
+  Removed,
+  TemplateShape,
+  VmCapabilities,
+  VmDriver,
+} from "../../ports/vm-driver.ts";
 import { createRecordingAgent, type Told } from "./recording-agent.ts";
 
 /** A machine as it was asked for, and what its guest was told since. */
@@ -8,6 +16,8 @@ export interface RecordedMachine {
   readonly start: "boot" | "restore" | "resume";
   readonly spec: MachineSpec;
   readonly told: readonly Told[];
+  /** What its limits were changed to since it was made, in that order. */
+  readonly limited: readonly Partial<MachineLimits>[];
 }
 
 export interface RecordingDriver extends VmDriver {
@@ -18,6 +28,9 @@ export interface RecordingDriver extends VmDriver {
 export interface RecordingDriverOptions {
   readonly name?: string;
   readonly networkLinks?: readonly NetworkLink["kind"][];
+  readonly supportsLimits?: boolean;
+  /** Why its host cannot do what it is asked; undefined: it can. */
+  readonly refuseLimit?: (limits: Partial<MachineLimits>) => string | undefined;
 }
 
 const NOTHING: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -30,6 +43,7 @@ const nothing = { files: 0, bytes: 0 };
 export function createRecordingDriver(options: RecordingDriverOptions = {}): RecordingDriver {
   const machines = new Map<MachineId, RecordedMachine>();
   const alive = new Map<MachineId, MachineSpec>();
+  const limited = new Map<MachineId, Partial<MachineLimits>[]>();
   const disks = new Set<string>();
   const templates = new Set<string>();
   const snapshots = new Set<string>();
@@ -40,7 +54,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     supportsDisk: true,
     supportsPowerOff: false,
     supportsConsole: false,
-    supportsLimits: false,
+    supportsLimits: options.supportsLimits ?? false,
     networkLinks: options.networkLinks ?? [],
     overheadMib: () => 0,
   };
@@ -52,7 +66,9 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
 
   function start(how: RecordedMachine["start"], spec: MachineSpec): Machine {
     const told: Told[] = [];
-    machines.set(spec.machineId, { start: how, spec, told });
+    const changes: Partial<MachineLimits>[] = [];
+    limited.set(spec.machineId, changes);
+    machines.set(spec.machineId, { start: how, spec, told, limited: changes });
     alive.set(spec.machineId, spec);
     const agent = createRecordingAgent(told);
     return {
@@ -73,7 +89,11 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     name: options.name ?? "recording",
     capabilities,
     usage: async () => null,
-    limit: () => Promise.reject(new PlatformError("UNSUPPORTED", "made-up machines have no limits")),
+    async limit(machineId, limits) {
+      const why = options.refuseLimit?.(limits);
+      if (why !== undefined) throw new PlatformError("UNSUPPORTED", why);
+      limited.get(machineId)?.push(limits);
+    },
     boot: async (spec) => start("boot", spec),
     list: async () =>
       [...alive].map(([machineId, { environmentId }]) => ({

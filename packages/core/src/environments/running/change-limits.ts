@@ -1,0 +1,62 @@
+import { type EnvironmentId, PlatformError, type ResourceLimits } from "@microterm/protocol";
+import { resourceLimits, toMachineLimits } from "../../machines/machine-limits.ts";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import type { MachineLimits } from "../../ports/vm-driver.ts";
+import type { EnvironmentContext } from "../state/environment-context.ts";
+import { refusal } from "../state/refusal.ts";
+
+/**
+ * Changes what an environment may use: of its machine at once, where it has one, and of all later ones. The machine first, so that
+ * what its host cannot do is refused and nothing is stored; a server that dies in between leaves a machine that the next one gives
+ * back the limits of its row. One change at a time: the last one stored is the last one made.
+ */
+export async function changeLimits(
+  context: EnvironmentContext,
+  id: EnvironmentId,
+  wanted: Partial<ResourceLimits>,
+): Promise<EnvironmentRow> {
+  const changed = (context.limiting.get(id) ?? Promise.resolve()).then(() => change(context, id, wanted));
+  const ended = changed.then(
+    () => {},
+    () => {},
+  );
+  context.limiting.set(id, ended);
+  try {
+    return await changed;
+  } finally {
+    if (context.limiting.get(id) === ended) context.limiting.delete(id);
+  }
+}
+
+async function change(
+  context: EnvironmentContext,
+  id: EnvironmentId,
+  wanted: Partial<ResourceLimits>,
+): Promise<EnvironmentRow> {
+  const row = await context.rows.get(id);
+  if (row === null) throw new PlatformError("ENVIRONMENT_NOT_FOUND", `the environment '${id}' was removed`);
+  const driver = context.drivers.of(row);
+  const before = resourceLimits(driver, row);
+  if (before === null) {
+    throw new PlatformError(
+      "UNSUPPORTED",
+      `'${row.name}' runs on the driver '${driver.name}', which limits nothing: it has no ${Object.keys(wanted).join(", ")}`,
+    );
+  }
+  if (row.state === "destroying") throw refusal(row, "its limits cannot be changed");
+  if (row.operation !== null) throw refusal(row, `its ${row.operation} has to end before its limits can be changed`);
+  if (row.state === "running" && row.machineId !== null) {
+    await driver.limit(row.machineId, partsOf(toMachineLimits({ ...before, ...wanted }), wanted));
+  }
+  const { state, machineId } = row;
+  const stored = await context.rows.setLimits(id, wanted, { state, machineId });
+  if (stored === null) throw refusal(row, "it was stopped, started or removed at the same time");
+  return stored;
+}
+
+/** What is not changed is left alone: a host that cannot limit the one may limit the other. */
+function partsOf({ cpu, disk }: MachineLimits, wanted: Partial<ResourceLimits>): Partial<MachineLimits> {
+  const hasCpu = wanted.cpuQuotaPercent !== undefined || wanted.cpuWeight !== undefined;
+  const hasDisk = wanted.diskMibPerSecond !== undefined || wanted.diskOperationsPerSecond !== undefined;
+  return { ...(hasCpu ? { cpu } : {}), ...(hasDisk ? { disk } : {}) };
+}
