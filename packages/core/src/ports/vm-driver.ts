@@ -67,7 +67,7 @@ export interface VmDriver {
 
   /**
    * Changes what a running machine may use; what is absent stays as it is. With `supportsLimits` only. Rejects with `UNSUPPORTED`
-   * where its host lacks what that takes, saying what, and with `NOT_FOUND` when no such machine runs.
+   * where its host lacks what that takes, saying what, with `NOT_FOUND` when no such machine runs, and with `GUEST_UNREACHABLE` when its VMM does not answer.
    */
   limit(machineId: MachineId, limits: Partial<MachineLimits>): Promise<void>;
 

@@ -159,7 +159,13 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
       const { cpuUsec, memoryBytes, pids } = await daemon.usage(machineId);
       return { cpuMs: cpuUsec / 1000, memoryBytes, processes: pids };
     },
-    limit: (machineId, limits) => daemon.limit(machineId, limitArgs(limits)),
+    limit: (machineId, limits) =>
+      daemon.limit(machineId, limitArgs(limits)).catch((error: unknown) => {
+        // A guest's affair: its VMM does not answer.
+        if (hostCodeOf(error) !== "internal") throw error;
+        const message = `the VMM of machine ${machineId} did not take its limits`;
+        throw new PlatformError("GUEST_UNREACHABLE", message, { cause: error });
+      }),
     images: createQemuImages(daemon, image),
     snapshots: createQemuSnapshots({ daemon, image, accelerator, start, followed }),
   };

@@ -1,7 +1,7 @@
 //! A machine's part of the processors: a weight beside others on a busy host, and a quota that it never exceeds. The
 //! controller, or its quota, may be absent: a machine then runs without it.
 
-use crate::error::{Code, Failure, Outcome, failure};
+use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::jail::cgroup::files;
 use crate::jail::cgroup::hierarchy::{Hierarchy, Version};
 use std::fs;
@@ -49,8 +49,16 @@ pub fn write(version: Version, folder: &Path, weight: u64, quota_percent: Option
     };
     for (name, text) in files {
         let path = folder.join(name);
-        if path.exists() {
-            files::write(&path, &text)?;
+        if !path.exists() {
+            continue;
+        }
+        let written = fs::write(&path, &text);
+        // Version 1 refuses a quota that is larger than what an ancestor has, such as a container's, which then holds alone.
+        if name == "cpu.cfs_quota_us" && written.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
+        {
+            files::write(&path, "-1")?;
+        } else {
+            written.during(|| format!("write {text} to {}", path.display()))?;
         }
     }
     Ok(())

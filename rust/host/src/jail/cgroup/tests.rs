@@ -59,6 +59,26 @@ fn without_the_cpu_controller_a_machine_runs_and_a_change_says_what_is_missing()
     assert!(refused.message.contains("cpu controller"), "{refused}");
 }
 
+/// Needs root; where the host has no version 1 of the controller there is nothing to try.
+#[test]
+fn a_quota_of_version_1_that_an_ancestor_does_not_have_leaves_that_one_in_force() {
+    let root = PathBuf::from("/sys/fs/cgroup/cpu");
+    if !root.join("cpu.cfs_quota_us").exists() {
+        return;
+    }
+    let parent = root.join(format!("microterm-unit-cpu{}", std::process::id()));
+    let group = parent.join("machine1");
+    fs::create_dir_all(&group).unwrap();
+    fs::write(parent.join("cpu.cfs_quota_us"), "50000").unwrap();
+    let quota = || fs::read_to_string(group.join("cpu.cfs_quota_us")).unwrap().trim().to_owned();
+    let written: Vec<_> =
+        [20, 150, 30].map(|percent| (cpu::write(Version::V1, &group, 100, Some(percent)), quota())).into();
+    fs::remove_dir(&group).unwrap();
+    fs::remove_dir(&parent).unwrap();
+    assert!(written.iter().all(|(outcome, _)| outcome.is_ok()), "{written:?}");
+    assert_eq!(written.iter().map(|(_, quota)| quota.as_str()).collect::<Vec<_>>(), ["4000", "-1", "6000"]);
+}
+
 /// Needs root and a mounted cgroup2, as every host with systemd has.
 #[test]
 fn version_2_kills_what_is_in_a_group_and_nothing_else() {
