@@ -10,6 +10,7 @@ import {
   FrameDecoder,
   FrameError,
   type FrameShape,
+  NAME_FRAMES,
 } from "../../packages/agent-client/src/channel/frame-decoder.ts";
 import { EchoSearch } from "../../packages/agent-client/src/channel/resync.ts";
 import { createLineSplitter, LineTooLong } from "../../packages/host/src/lines.ts";
@@ -19,8 +20,8 @@ import { SECONDS } from "./budget.ts";
 const OPTIONS = { timeout: (SECONDS + 120) * 1000 };
 const golden = (file: string) =>
   JSON.parse(readFileSync(join(import.meta.dirname, "../../fixtures/agent", file), "utf8"));
-const FRAMES: readonly Buffer[] = golden("frames.json").frames.map(({ hex }: { hex: string }) =>
-  Buffer.from(hex, "hex"),
+const FRAMES: readonly Buffer[] = ["frames.json", "names.json"].flatMap((file) =>
+  golden(file).frames.map(({ hex }: { hex: string }) => Buffer.from(hex, "hex")),
 );
 const MARKERS: { readonly magic: string; readonly cases: readonly { readonly pieces: readonly string[] }[] } =
   golden("markers.json");
@@ -67,6 +68,7 @@ describe("the guest channel, fuzzed", () => {
   it.each([
     ["attach", ATTACH_FRAMES],
     ["exec", EXEC_FRAMES],
+    ["open stream of names", NAME_FRAMES],
   ] as const)(
     "frames of an %s are the same wherever they are cut, or end in a FrameError",
     OPTIONS,

@@ -125,6 +125,6 @@ it("a machine never runs with less than its network gives it", async () => {
   const plugged = await serve({ ...real, capabilities: { ...real.capabilities, networkLinks: ["slot"] } }, 0);
   const other = await plugged.service.create(ANN, { memoryMib: 128 });
   const untold = await plugged.service.wait(ANN, other.id, { states: ["failed"], ...PATIENT });
-  expect(untold?.reason).toMatch(/agent cannot set up the interface eth0/);
+  expect(untold?.reason).toMatch(/a network that is not its own to set up/);
   expect([...(await plugged.network.list()), ...(await real.list())]).toEqual([]);
 });

@@ -39,9 +39,12 @@ import { FrameStream } from "./channel/frame-stream.ts";
 import { cancelStream, type GuestSession } from "./channel/guest-session.ts";
 import { ExecReader, InputReader, TerminalReader } from "./frame-readers.ts";
 import { createExecStream, createTerminalStream } from "./guest-streams.ts";
+import { serveNames } from "./name-stream.ts";
 
 /** The newest version of docs/reference/agent-protocol.md that is spoken here. */
-const PROTOCOL = 3;
+const PROTOCOL = 4;
+/** The first one with an interface and names. */
+const WITH_NETWORK = 4;
 /** A guest under TCG on a loaded host answers within a second or two; a call that takes longer is lost. */
 const CALL_MS = 15_000;
 /** A seal waits up to 10 s for programs to end, and then for the disk. */
@@ -79,15 +82,23 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     return (await ask("guest", call, AgentTerminals)).terminals.map(toTerminal);
   };
 
+  const requireProtocol = (least: number, path: string): void => {
+    if (hello.protocol >= least) return;
+    throw new PlatformError(
+      "UNSUPPORTED",
+      `the guest's agent speaks protocol ${hello.protocol}, which has no ${path}: stop and start the environment`,
+    );
+  };
   const post = async (path: string, json: object | undefined, options?: Abortable, timeoutMs?: number) => {
-    if (hello.protocol < 2) {
-      throw new PlatformError(
-        "UNSUPPORTED",
-        `the guest's agent speaks protocol ${hello.protocol}, which has no ${path}`,
-      );
-    }
+    requireProtocol(2, path);
     const call = { method: "POST", path, ...(json === undefined ? {} : { json }), signal: options?.signal } as const;
     await ask("guest", call, Nothing, timeoutMs);
+  };
+  /** Up to protocol 3 a guest has its loopback alone, and its agent refuses keys that it does not know. */
+  const networkOf = ({ interface: given }: GuestNetwork): { network?: GuestNetwork["interface"] } => {
+    if (hello.protocol >= WITH_NETWORK) return { network: given };
+    if (given === null) return {};
+    throw new PlatformError("UNSUPPORTED", `the guest's agent cannot set up the interface ${given.name}`);
   };
 
   return {
@@ -98,8 +109,8 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     ...createAgentFiles(session, hello.protocol),
     terminals,
     async identify({ interface: given, ...identity }, options) {
-      refuseInterface(given);
-      const json = { ...identity, seed: Buffer.from(identity.seed).toString("base64") };
+      const network = networkOf({ interface: given });
+      const json = { ...identity, ...network, seed: Buffer.from(identity.seed).toString("base64") };
       const call = { method: "POST", path: "/v1/identity", json, signal: options?.signal } as const;
       const { bootId } = await ask("guest", call, Identified);
       hello = { ...hello, bootId, isSealed: false };
@@ -109,13 +120,23 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
       await post("/v1/seal", undefined, options, SEAL_MS);
       hello = { ...hello, isSealed: true };
     },
-    async wake({ timeUnixMs, seed, interface: given }, options) {
-      refuseInterface(given);
-      await post("/v1/wake", { timeUnixMs, seed: Buffer.from(seed).toString("base64") }, options);
+    async wake({ timeUnixMs, seed, ...network }, options) {
+      const json = { timeUnixMs, seed: Buffer.from(seed).toString("base64"), ...networkOf(network) };
+      await post("/v1/wake", json, options);
     },
-    async claim({ environment, interface: given }, options) {
-      refuseInterface(given);
-      await post("/v1/claim", { environment }, options);
+    async claim({ environment, ...network }, options) {
+      await post("/v1/claim", { environment, ...networkOf(network) }, options);
+    },
+    async setNetwork(network, options) {
+      const [path, json] = ["/v1/network", networkOf(network)] as const;
+      requireProtocol(WITH_NETWORK, path);
+      await ask("guest", { method: "PUT", path, json, signal: options?.signal }, Nothing);
+    },
+    async names(answer, options) {
+      requireProtocol(WITH_NETWORK, "/v1/names");
+      await serveNames(session, answer, { timeoutMs: CALL_MS, signal: options?.signal }).catch((error: unknown) => {
+        throw refusalOf(error, "guest");
+      });
     },
     async openTerminal(spec, options) {
       const call = { method: "POST", path: "/v1/terminals", json: spec, signal: options?.signal } as const;
@@ -150,12 +171,6 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     },
     close: () => session.destroy(),
   };
-}
-
-/** Up to protocol 3 a guest has its loopback alone, and its agent refuses keys that it does not know. */
-function refuseInterface(given: GuestNetwork["interface"]): void {
-  if (given === null) return;
-  throw new PlatformError("UNSUPPORTED", `the guest's agent cannot set up the interface ${given.name}`);
 }
 
 async function attach(session: GuestSession, id: TerminalId, options: AttachOptions): Promise<TerminalStream> {

@@ -13,6 +13,7 @@ const COMMON: Record<AgentErrorCode, ErrorCode> = {
   permission: "FILE_FORBIDDEN",
   "no-space": "GUEST_DISK_FULL",
   sealed: "ENVIRONMENT_STATE",
+  unsupported: "UNSUPPORTED",
   internal: "GUEST_PROTOCOL",
 };
 

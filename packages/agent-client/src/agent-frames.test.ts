@@ -3,9 +3,17 @@ import type { ExecEvents, TerminalEvents } from "@microterm/core";
 import { FRAME } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { ATTACH_FRAMES, EXEC_FRAMES, FrameDecoder, FrameError, INPUT_FRAMES } from "./channel/frame-decoder.ts";
+import {
+  ATTACH_FRAMES,
+  EXEC_FRAMES,
+  FrameDecoder,
+  FrameError,
+  INPUT_FRAMES,
+  NAME_FRAMES,
+} from "./channel/frame-decoder.ts";
 import { encodeFrame, resizePayload } from "./channel/frame-encoder.ts";
 import { ExecReader, InputReader, TerminalReader } from "./frame-readers.ts";
+import { answerPayload, NameReader } from "./name-stream.ts";
 
 const Fixture = z.strictObject({
   version: z.literal(1),
@@ -23,9 +31,13 @@ const Fixture = z.strictObject({
 });
 
 /** Made and checked by the agent's own tests as well (fixtures/agent/README.md). */
-const golden = Fixture.parse(
-  JSON.parse(readFileSync(new URL("../../../fixtures/agent/frames.json", import.meta.url), "utf8")),
+const fixtures = ["frames.json", "names.json"].map((file) =>
+  Fixture.parse(JSON.parse(readFileSync(new URL(`../../../fixtures/agent/${file}`, import.meta.url), "utf8"))),
 );
+const golden = {
+  frames: fixtures.flatMap(({ frames }) => frames),
+  refused: fixtures.flatMap(({ refused }) => refused),
+};
 
 const exitOf = ({ code, signal }: { code: number | null; signal: number | null }) =>
   code === null ? { signal } : { code };
@@ -58,6 +70,19 @@ function read(bytes: Buffer): unknown[] {
     const decoder = new FrameDecoder(INPUT_FRAMES);
     decoder.push(bytes);
     for (let piece = decoder.next(); piece !== undefined; piece = decoder.next()) acknowledged.piece(piece);
+    return seen;
+  }
+  if (type > FRAME.failed) {
+    const names = new NameReader(
+      async ({ message, transport }) => {
+        seen.push({ type: "query", id: bytes.readUInt32BE(5), transport, message: hex(message) });
+        return message;
+      },
+      () => {},
+    );
+    const decoder = new FrameDecoder(NAME_FRAMES);
+    decoder.push(bytes);
+    for (let piece = decoder.next(); piece !== undefined; piece = decoder.next()) names.piece(piece);
     return seen;
   }
   const isExec = type >= FRAME.started;
@@ -93,6 +118,8 @@ describe("golden frames", () => {
       resize: () => encodeFrame(FRAME.resize, resizePayload(Number(frame.cols), Number(frame.rows))),
       stdinEof: () => encodeFrame(FRAME.stdinEof, Buffer.alloc(0)),
       signal: () => encodeFrame(FRAME.signal, Uint8Array.of(Number(frame.signal))),
+      answer: () =>
+        encodeFrame(FRAME.nameAnswer, answerPayload(Number(frame.id), Buffer.from(String(frame.message), "hex"))),
       start: () => encodeFrame(FRAME.start, Buffer.from(JSON.stringify(frame.json))),
     };
     const encoded = payloads[frame.type]?.() ?? Buffer.alloc(0);
@@ -164,5 +191,48 @@ describe("a terminal's reader", () => {
     for (const past of [1n, 2n ** 60n, 2n ** 64n - 1n - LAST]) {
       expect(() => feed(undefined, ...frames(past))).toThrow(FrameError);
     }
+  });
+});
+
+describe("a guest's stream of names", () => {
+  const query = (id: number): Buffer => {
+    const payload = Buffer.alloc(5 + 12);
+    payload.writeUInt32BE(id, 0);
+    return encodeFrame(FRAME.nameQuery, payload);
+  };
+  /** Hands on queries, whose answers come when `answer` is called. */
+  function reading() {
+    const sent: string[] = [];
+    const answers: (() => void)[] = [];
+    const reader = new NameReader(
+      ({ message }) => new Promise((resolve) => answers.push(() => resolve(message))),
+      (payload) => sent.push(hex(payload)),
+    );
+    const decoder = new FrameDecoder(NAME_FRAMES);
+    const take = (...ids: number[]): void => {
+      for (const id of ids) decoder.push(query(id));
+      for (let piece = decoder.next(); piece !== undefined; piece = decoder.next()) reader.piece(piece);
+    };
+    return { reader, sent, take, answer: (index: number) => answers[index]?.() };
+  }
+  const ids = Array.from({ length: 32 }, (_, id) => id);
+
+  it("has 32 queries under way at most, each under an id of its own", async () => {
+    const { take, answer, sent } = reading();
+    take(...ids);
+    expect(() => take(32)).toThrow(/more than 32 names at once/);
+    answer(5);
+    await expect.poll(() => sent).toEqual([`00000005${"00".repeat(12)}`]);
+    take(5);
+    expect(() => reading().take(7, 7)).toThrow(/two queries with the id 7/);
+  });
+
+  it("is sent nothing after its end", async () => {
+    const { reader, take, answer, sent } = reading();
+    take(1);
+    reader.close();
+    answer(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toEqual([]);
   });
 });

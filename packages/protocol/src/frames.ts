@@ -26,6 +26,8 @@ export const FRAME = {
   stderr: 0x73,
   exited: 0x74,
   failed: 0x75,
+  nameQuery: 0x81,
+  nameAnswer: 0x82,
 } as const;
 
 export const TERMINAL_SUBPROTOCOL = "microterm.terminal.v1";

@@ -6,16 +6,37 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::exec::execs::Execs;
+use crate::names::table::Names;
+use crate::network::current::Network;
 use crate::process::programs::Programs;
 use crate::process::reaper::Reaper;
 use crate::process::seal::Seal;
 use crate::process::user::User;
 use crate::terminal::table::Terminals;
 
+/// What of the system around it is the agent's own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is PID 1 of a guest.
+    Guest,
+    /// A process in namespaces whose network is its own.
+    OwnNetwork,
+    /// A process among others.
+    Shared,
+}
+
+impl Place {
+    fn has_own_network(self) -> bool {
+        matches!(self, Place::Guest | Place::OwnNetwork)
+    }
+}
+
 pub struct Agent {
     pub programs: Rc<Programs>,
     pub terminals: Rc<Terminals>,
     pub execs: Rc<Execs>,
+    pub network: Rc<Network>,
+    pub names: Rc<Names>,
     /// PID 1 of a guest: may set the clock, the name, the power.
     pub is_guest: bool,
     calls: Cell<usize>,
@@ -32,13 +53,15 @@ impl Drop for CallUnderWay<'_> {
 }
 
 impl Agent {
-    pub fn new(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, is_guest: bool) -> Rc<Agent> {
+    pub fn new(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, place: Place) -> Rc<Agent> {
         let programs = Programs { user, reaper, cgroup, seal: Seal::default(), environment_name: Default::default() };
         Rc::new(Agent {
             programs: Rc::new(programs),
             terminals: Rc::default(),
             execs: Rc::default(),
-            is_guest,
+            network: Rc::new(Network::new(place.has_own_network())),
+            names: Names::new(),
+            is_guest: place == Place::Guest,
             calls: Cell::new(0),
             started: Cell::new(Instant::now()),
         })

@@ -13,14 +13,15 @@ use crate::channel::query::Query;
 use crate::channel::request_body::RequestBody;
 use crate::channel::serve::Dispatch;
 use crate::error::{CallResult, internal, no_such_call};
-use crate::guest::{identity, own_files, power, sealing};
-use crate::process::metrics;
+use crate::guest::{identity, power, sealing};
+use crate::names::stream::NameStream;
+use crate::process::{metrics, own_files};
 use crate::terminal::attach::Attachment;
 use crate::terminal::input_stream::InputStream;
 use crate::{exec, files};
 
 /// The version of the protocol spoken.
-const PROTOCOL: u32 = 3;
+const PROTOCOL: u32 = 4;
 
 impl Dispatch for Rc<Agent> {
     /// An error becomes its JSON.
@@ -65,11 +66,19 @@ async fn open_call(agent: Rc<Agent>, head: &Parts, body: RequestBody) -> CallRes
         }
         (&Method::POST, ["v1", "wake"]) => {
             plain()?;
-            identity::wake(&agent, &read_json(body).await?)
+            run_to_end(identity::wake(agent.clone(), read_json(body).await?)).await
         }
         (&Method::POST, ["v1", "claim"]) => {
             plain()?;
-            identity::claim(&agent, read_json(body).await?)
+            run_to_end(identity::claim(agent.clone(), read_json(body).await?)).await
+        }
+        (&Method::PUT, ["v1", "network"]) => {
+            plain()?;
+            run_to_end(identity::change_network(agent.clone(), read_json(body).await?)).await
+        }
+        (&Method::POST, ["v1", "names"]) => {
+            plain()?;
+            Ok(answer::stream(NameStream::new(agent.names.clone(), body)))
         }
         (&Method::GET, ["v1", "metrics"]) => {
             plain()?;

@@ -17,6 +17,7 @@ pub enum Code {
     Permission,
     NoSpace,
     Sealed,
+    Unsupported,
     Internal,
 }
 
@@ -33,6 +34,7 @@ impl Code {
             Code::Permission => "permission",
             Code::NoSpace => "no-space",
             Code::Sealed => "sealed",
+            Code::Unsupported => "unsupported",
             Code::Internal => "internal",
         }
     }
@@ -47,6 +49,7 @@ impl Code {
             Code::Permission | Code::Sealed => 403,
             Code::NoSpace => 507,
             Code::Internal => 500,
+            Code::Unsupported => 501,
         }
     }
 }

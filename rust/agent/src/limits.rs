@@ -1,4 +1,4 @@
-//! The limits of terminals that servers plan by: how long a program waits for whom, and how much is kept for whom. The
+//! The limits that servers plan by. Of terminals: how long a program waits for whom, and how much is kept for whom. The
 //! server's terminal hub has limits of its own that lie within these; `docs/reference/agent-protocol.md` promises them.
 
 use std::time::Duration;
@@ -45,3 +45,10 @@ pub const MAX_ENDED_TERMINALS: usize = 64;
 pub const MAX_STREAMS: u32 = 128;
 /// Bytes that a stream may have on its way unread. Part of [`IN_FLIGHT_BYTES`].
 pub const STREAM_WINDOW_BYTES: u32 = 64 << 10;
+
+/// Names that programs ask for and the server has not answered yet. It ends the stream of an agent that sends more.
+pub const MAX_QUERIES_IN_FLIGHT: usize = 32;
+/// Names that wait for their turn; what is asked beyond fails at once.
+pub const MAX_QUERIES_WAITING: usize = 256;
+/// How long a program waits for a name, its turn included. The server's own limit is 4.5 s.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,6 +9,8 @@ mod exec;
 mod files;
 mod guest;
 mod limits;
+mod names;
+mod network;
 mod process;
 mod run;
 mod terminal;
@@ -19,7 +21,9 @@ use nix::sys::signal::Signal;
 
 use crate::guest::power;
 
-const USAGE: &str = "usage: microterm-agent --listen unix:PATH [--home DIR] | --poweroff | --reboot | --version
+const USAGE: &str =
+    "usage: microterm-agent --listen unix:PATH [--home DIR [--network]] | --poweroff | --reboot | --version
+With --network it sets up the network of the namespaces that it runs in, and /etc/resolv.conf and /etc/hosts there.
 As PID 1 it takes no arguments.";
 
 fn main() {
@@ -32,8 +36,9 @@ fn main() {
     }
     let rest: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     match rest[..] {
-        ["--listen", address] => run::as_process(address, None),
-        ["--listen", address, "--home", home] => run::as_process(address, Some(home.into())),
+        ["--listen", address] => run::as_process(address, None, false),
+        ["--listen", address, "--home", home] => run::as_process(address, Some(home.into()), false),
+        ["--listen", address, "--home", home, "--network"] => run::as_process(address, Some(home.into()), true),
         ["--poweroff"] => exit(power::request(Signal::SIGUSR2)),
         ["--reboot"] => exit(power::request(Signal::SIGTERM)),
         ["--version"] => println!("microterm-agent {}", env!("CARGO_PKG_VERSION")),

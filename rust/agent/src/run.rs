@@ -11,12 +11,14 @@ use nix::sys::signal::Signal;
 use tokio::runtime;
 use tokio::task::LocalSet;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Place};
 use crate::channel::port::{self, Port};
 use crate::channel::session::serve_port;
 use crate::channel::{request_body, serve};
 use crate::guest::init::{self, Booted};
 use crate::guest::{devices, power};
+use crate::names::listen::listen;
+use crate::network::configure;
 use crate::process::reaper::{self, Reaper};
 use crate::process::user::User;
 
@@ -49,12 +51,12 @@ fn serve_guest(Booted { key, user, cgroup }: Booted) -> io::Error {
             Err(error) => return error,
         };
         println!("microterm-agent: ready");
-        serve_port(port, key, agent(user, reaper, Some(cgroup), true)).await
+        serve_port(port, key, agent(user, reaper, Some(cgroup), Place::Guest).await).await
     })
 }
 
 /// Serves at a unix socket as the calling user until killed.
-pub fn as_process(address: &str, home: Option<PathBuf>) -> ! {
+pub fn as_process(address: &str, home: Option<PathBuf>, has_own_network: bool) -> ! {
     let Some(path) = address.strip_prefix("unix:") else {
         eprintln!("microterm-agent: not unix:PATH: {address}");
         exit(2);
@@ -65,7 +67,8 @@ pub fn as_process(address: &str, home: Option<PathBuf>) -> ! {
     let error = LocalSet::new().block_on(&runtime, async {
         let reaper = Reaper::default();
         tokio::task::spawn_local(reaper.clone().run(signals, |_| {}));
-        serve::listen(Path::new(path), agent(user, reaper, None, false)).await
+        let place = if has_own_network { Place::OwnNetwork } else { Place::Shared };
+        serve::listen(Path::new(path), agent(user, reaper, None, place).await).await
     });
     eprintln!("microterm-agent: {path}: {}", error.expect_err("it serves until it fails"));
     exit(1);
@@ -86,7 +89,19 @@ pub fn runtime(user: &User) -> runtime::Runtime {
 }
 
 /// The agent, and the tasks that both ways need. Call within the local set.
-pub fn agent(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, is_guest: bool) -> Rc<Agent> {
+pub async fn agent(user: User, reaper: Reaper, cgroup: Option<OwnedFd>, place: Place) -> Rc<Agent> {
     tokio::task::spawn_local(request_body::discard_dropped());
-    Agent::new(user, reaper, cgroup, is_guest)
+    let agent = Agent::new(user, reaper, cgroup, place);
+    if agent.network.is_own()
+        && let Err(error) = serve_names(&agent).await
+    {
+        // A guest without names is one that can say so.
+        println!("microterm-agent: names: {error}");
+    }
+    agent
+}
+
+async fn serve_names(agent: &Rc<Agent>) -> io::Result<()> {
+    configure::set_up_loopback()?;
+    listen(agent.names.clone(), configure::NAMES_ADDRESS).await
 }

@@ -10,6 +10,17 @@ pub const MAX_PAYLOAD: usize = 65_536;
 pub const HEADER_LEN: usize = 5;
 /// The largest number of columns or rows of a terminal.
 pub const MAX_DIMENSION: u16 = 1000;
+/// A DNS message's header, which all of them have; the longest query, and the longest answer.
+pub const MIN_DNS_BYTES: usize = 12;
+pub const MAX_QUERY_BYTES: usize = 1232;
+pub const MAX_ANSWER_BYTES: usize = 4096;
+
+/// How a program asked for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +89,12 @@ pub enum AgentFrame {
     Exited(Ended),
     /// An exec's program was not started; JSON.
     Failed(Bytes),
+    /// A program asks for a name: a DNS message, to be answered under this id.
+    Query {
+        id: u32,
+        transport: Transport,
+        message: Bytes,
+    },
 }
 
 /// What the host sends.
@@ -95,6 +112,11 @@ pub enum HostFrame {
     StdinEof,
     /// A signal number, 1 to 64, for the process group.
     Signal(u8),
+    /// What the query of this id is answered with: a DNS message.
+    Answer {
+        id: u32,
+        message: Bytes,
+    },
 }
 
 /// One direction's frames.
@@ -138,6 +160,7 @@ impl Frame for AgentFrame {
             0x71 => length_is(length == 4),
             0x72 | 0x73 | 0x75 => Ok(()),
             0x74 => length_is(length == 5),
+            0x81 => length_is((5 + MIN_DNS_BYTES..=5 + MAX_QUERY_BYTES).contains(&length)),
             _ => Err(FrameError::UnknownType(kind)),
         }
     }
@@ -170,6 +193,15 @@ impl Frame for AgentFrame {
             0x73 => AgentFrame::Stderr(payload),
             0x74 => AgentFrame::Exited(Ended::parse(&payload)?),
             0x75 => AgentFrame::Failed(payload),
+            0x81 => {
+                let message = payload.split_off(5);
+                let transport = match payload[4] {
+                    0 => Transport::Udp,
+                    1 => Transport::Tcp,
+                    _ => return Err(FrameError::BadValue),
+                };
+                AgentFrame::Query { id: u32::from_be_bytes(fixed(&payload[..4])?), transport, message }
+            }
             _ => return Err(FrameError::UnknownType(kind)),
         })
     }
@@ -206,6 +238,15 @@ impl Frame for AgentFrame {
                 ended.put(out);
             }
             AgentFrame::Failed(json) => put_frame(out, 0x75, json),
+            AgentFrame::Query { id, transport, message } => {
+                header(out, 0x81, 5 + message.len());
+                out.put_u32(*id);
+                out.put_u8(match transport {
+                    Transport::Udp => 0,
+                    Transport::Tcp => 1,
+                });
+                out.put_slice(message);
+            }
         }
     }
 }
@@ -217,13 +258,18 @@ impl Frame for HostFrame {
             0x43 => length_is(length == 4),
             0x62 => length_is(length == 0),
             0x63 => length_is(length == 1),
+            0x82 => length_is((4 + MIN_DNS_BYTES..=4 + MAX_ANSWER_BYTES).contains(&length)),
             _ => Err(FrameError::UnknownType(kind)),
         }
     }
 
-    fn parse(kind: u8, payload: Bytes) -> Result<Self, FrameError> {
+    fn parse(kind: u8, mut payload: Bytes) -> Result<Self, FrameError> {
         Self::accepts(kind, payload.len())?;
         Ok(match kind {
+            0x82 => {
+                let message = payload.split_off(4);
+                HostFrame::Answer { id: u32::from_be_bytes(fixed(&payload)?), message }
+            }
             0x41 => HostFrame::Input(payload),
             0x43 => {
                 let (cols, rows) = size(&payload)?;
@@ -248,6 +294,11 @@ impl Frame for HostFrame {
             HostFrame::Start(json) => put_frame(out, 0x61, json),
             HostFrame::StdinEof => put_frame(out, 0x62, &[]),
             HostFrame::Signal(number) => put_frame(out, 0x63, &[*number]),
+            HostFrame::Answer { id, message } => {
+                header(out, 0x82, 4 + message.len());
+                out.put_u32(*id);
+                out.put_slice(message);
+            }
         }
     }
 }

@@ -9,5 +9,5 @@ pub mod marker;
 
 pub use decode::Decoder;
 pub use error::FrameError;
-pub use frame::{AgentFrame, Ended, Frame, HostFrame, MAX_PAYLOAD};
+pub use frame::{AgentFrame, Ended, Frame, HostFrame, MAX_PAYLOAD, Transport};
 pub use marker::{MARKER_LEN, Marker, MarkerScanner};

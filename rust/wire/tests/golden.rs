@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use microterm_wire::{AgentFrame, Decoder, Ended, Frame, FrameError, HostFrame, MarkerScanner};
+use microterm_wire::{AgentFrame, Decoder, Ended, Frame, FrameError, HostFrame, MarkerScanner, Transport};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+const FRAMES: [&str; 2] = ["frames.json", "names.json"];
 
 #[derive(Deserialize)]
 struct Frames {
@@ -98,6 +100,10 @@ impl Meaning for AgentFrame {
             AgentFrame::Stderr(bytes) => json!({ "type": "stderr", "bytes": hex(bytes) }),
             AgentFrame::Exited(how) => json!({ "type": "exited", "ended": ended(*how) }),
             AgentFrame::Failed(json) => json!({ "type": "failed", "json": parsed(json) }),
+            AgentFrame::Query { id, transport, message } => {
+                let transport = if *transport == Transport::Udp { "udp" } else { "tcp" };
+                json!({ "type": "query", "id": id, "transport": transport, "message": hex(message) })
+            }
         }
     }
 }
@@ -110,6 +116,7 @@ impl Meaning for HostFrame {
             HostFrame::Start(json) => json!({ "type": "start", "json": parsed(json) }),
             HostFrame::StdinEof => json!({ "type": "stdinEof" }),
             HostFrame::Signal(number) => json!({ "type": "signal", "signal": number }),
+            HostFrame::Answer { id, message } => json!({ "type": "answer", "id": id, "message": hex(message) }),
         }
     }
 }
@@ -142,21 +149,22 @@ fn refusal<F: Frame>(encoded: &[u8]) -> Option<FrameError> {
 
 #[test]
 fn frames_mean_what_the_fixture_says_and_encode_to_the_same_bytes() {
-    let fixture: Frames = fixture("frames.json");
-    assert_eq!(fixture.version, 1);
-    for case in &fixture.frames {
-        match case.sender.as_str() {
-            "agent" => check::<AgentFrame>(case),
-            "host" => check::<HostFrame>(case),
-            other => panic!("no sender {other}"),
+    for file in FRAMES {
+        let fixture: Frames = fixture(file);
+        assert_eq!(fixture.version, 1);
+        for case in &fixture.frames {
+            match case.sender.as_str() {
+                "agent" => check::<AgentFrame>(case),
+                "host" => check::<HostFrame>(case),
+                other => panic!("no sender {other}"),
+            }
         }
     }
 }
 
 #[test]
 fn malformed_frames_are_refused_for_the_reason_the_fixture_gives() {
-    let fixture: Frames = fixture("frames.json");
-    for case in &fixture.refused {
+    for case in FRAMES.iter().flat_map(|file| fixture::<Frames>(file).refused) {
         let encoded = bytes(&case.hex);
         let error =
             if case.sender == "agent" { refusal::<AgentFrame>(&encoded) } else { refusal::<HostFrame>(&encoded) };

@@ -1,7 +1,7 @@
 //! Whatever bytes come, in whatever pieces: no panic, bounded memory, the same answer as for the whole.
 
 use bytes::{Bytes, BytesMut};
-use microterm_wire::{AgentFrame, Decoder, Ended, Frame, FrameError, HostFrame, MAX_PAYLOAD, MarkerScanner};
+use microterm_wire::{AgentFrame, Decoder, Ended, Frame, FrameError, HostFrame, MAX_PAYLOAD, MarkerScanner, Transport};
 use proptest::prelude::*;
 
 /// Decodes pieces; checks the bound on what is held after each.
@@ -38,6 +38,10 @@ fn payload() -> impl Strategy<Value = Bytes> {
     ]
 }
 
+fn dns(longest: usize) -> impl Strategy<Value = Bytes> {
+    prop::collection::vec(any::<u8>(), 12..=longest).prop_map(Bytes::from)
+}
+
 fn ended() -> impl Strategy<Value = Ended> {
     prop_oneof![any::<u32>().prop_map(Ended::Code), any::<u32>().prop_map(Ended::Signal)]
 }
@@ -56,6 +60,11 @@ fn agent_frame() -> impl Strategy<Value = AgentFrame> {
         payload().prop_map(AgentFrame::Stderr),
         ended().prop_map(AgentFrame::Exited),
         payload().prop_map(AgentFrame::Failed),
+        (any::<u32>(), prop::bool::ANY, dns(1232)).prop_map(|(id, udp, message)| AgentFrame::Query {
+            id,
+            transport: if udp { Transport::Udp } else { Transport::Tcp },
+            message,
+        }),
     ]
 }
 
@@ -66,13 +75,15 @@ fn host_frame() -> impl Strategy<Value = HostFrame> {
         payload().prop_map(HostFrame::Start),
         Just(HostFrame::StdinEof),
         (1u8..=64).prop_map(HostFrame::Signal),
+        (any::<u32>(), dns(4096)).prop_map(|(id, message)| HostFrame::Answer { id, message }),
     ]
 }
 
 /// Bytes that often look like frames: a known type and a plausible length before noise.
 fn nearly_frames() -> impl Strategy<Value = Vec<u8>> {
-    let kind =
-        prop::sample::select(vec![1u8, 2, 4, 5, 0x41, 0x43, 0x61, 0x62, 0x63, 0x71, 0x72, 0x73, 0x74, 0x75, 0, 255]);
+    let kind = prop::sample::select(vec![
+        1u8, 2, 4, 5, 0x41, 0x43, 0x61, 0x62, 0x63, 0x71, 0x72, 0x73, 0x74, 0x75, 0x81, 0x82, 0, 255,
+    ]);
     let length = prop_oneof![6 => 0u32..20, 1 => 65_530u32..65_545, 1 => any::<u32>()];
     let one = (kind, length, prop::collection::vec(any::<u8>(), 0..24)).prop_map(|(kind, length, noise)| {
         let mut bytes = vec![kind];

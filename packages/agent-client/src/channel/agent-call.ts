@@ -18,6 +18,7 @@ const AgentError = z.strictObject({
     "permission",
     "no-space",
     "sealed",
+    "unsupported",
     "internal",
   ]),
   message: z.string(),

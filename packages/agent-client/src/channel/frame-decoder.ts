@@ -45,6 +45,11 @@ export const ATTACH_FRAMES: ReadonlyMap<number, FrameShape> = new Map([
 /** The frame an agent may send on a stream of input. */
 export const INPUT_FRAMES: ReadonlyMap<number, FrameShape> = new Map([[0x0a, FIXED(8)]]);
 
+/** The frame an agent may send on its stream of names: an id, how it was asked, and a DNS message of a header at least. */
+export const NAME_FRAMES: ReadonlyMap<number, FrameShape> = new Map([
+  [0x81, { head: 5, min: 5 + 12, max: 5 + 1232, streamed: false }],
+]);
+
 /** The frames an agent may send in an exec. A failure's JSON is short: nobody needs 64 KiB of error text. */
 export const EXEC_FRAMES: ReadonlyMap<number, FrameShape> = new Map([
   [0x71, FIXED(4)],

@@ -16,8 +16,8 @@ export interface GuestAgent {
    * Makes the guest itself: randomness, clock, machine-id, boot_id, hostname. Before any tenant's program runs. A sealed
    * guest serves from then on, and refuses service for good when a step fails. Resolves with its new boot_id.
    *
-   * An agent that cannot set up an interface is given none: this, `claim` and `wake` reject with `UNSUPPORTED` instead of
-   * leaving it out. No protocol yet has one.
+   * An agent that cannot set up an interface is given none: this, `claim`, `wake` and `setNetwork` reject with `UNSUPPORTED`
+   * instead of leaving it out. Agents of protocol 4 can, in a guest that has a device for it.
    */
   identify(identity: GuestIdentity, options?: Abortable): Promise<{ readonly bootId: string }>;
   /**
@@ -29,6 +29,15 @@ export interface GuestAgent {
   wake(wake: GuestWake, options?: Abortable): Promise<void>;
   /** When a guest of the pool is claimed: names the environment for later shells. Protocol 2. */
   claim(claim: GuestClaim, options?: Abortable): Promise<void>;
+  /** Gives a running guest another network. Protocol 4. */
+  setNetwork(network: GuestNetwork, options?: Abortable): Promise<void>;
+
+  /**
+   * Answers the names that the guest's programs ask for, at most 32 at once; `answer` never rejects. One such stream at a time:
+   * a new one ends the one before, and without one every name fails at once. Resolves when the agent ends it or `signal`
+   * aborts, rejects when it breaks. Protocol 4; `UNSUPPORTED` otherwise.
+   */
+  names(answer: (query: NameQuery) => Promise<Uint8Array>, options?: Abortable): Promise<void>;
 
   terminals(options?: Abortable): Promise<readonly GuestTerminal[]>;
   /** Rejects with `TOO_MANY` past the guest's limit. */
@@ -92,6 +101,13 @@ export interface AgentHello {
 /** What a guest is told of its network: what it has from now on. Null: no interface but its loopback. */
 export interface GuestNetwork {
   readonly interface: GuestInterface | null;
+}
+
+/** A DNS message (RFC 1035) of a hostile guest: 12 to 1,232 bytes, whose answer has at most 4,096. */
+export interface NameQuery {
+  readonly message: Uint8Array;
+  /** How the program asked. */
+  readonly transport: "udp" | "tcp";
 }
 
 export interface GuestClaim extends GuestNetwork {

@@ -4,8 +4,6 @@ import type { GuestAgent, TerminalSpec } from "../ports/guest-agent.ts";
 import type { Check } from "./contract-checks.ts";
 import { attachTo, type OpenedTerminal, readAll, runInGuest } from "./guest-recorder.ts";
 
-/** Of the agent protocol: with it, this check becomes one of what the guest then has. */
-const FIRST_WITH_INTERFACES = 4;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 /** A shell under emulation on a busy host needs seconds to say its first word. */
@@ -36,7 +34,7 @@ async function* once(text: string): AsyncGenerator<Uint8Array> {
 export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>): void {
   check("the agent says who it is", async () => {
     const { hello } = await agent();
-    expect(hello).toMatchObject({ protocol: 3, isSealed: false });
+    expect(hello).toMatchObject({ protocol: 4, isSealed: false });
     expect(hello.bootId).toMatch(/^[0-9a-f-]{36}$/);
   });
 
@@ -208,7 +206,6 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
 
   check("an interface that the agent cannot set up is refused, not left out", async () => {
     const guest = await agent();
-    expect(guest.hello.protocol).toBeLessThan(FIRST_WITH_INTERFACES);
     const eth0 = { name: "eth0", macAddress: "02:00:00:00:00:01", address: "10.0.0.1", prefixLength: 24 };
     const given = { ...eth0, gateway: null, resolvers: [], mtu: 1500, hosts: [] };
     const refused = { code: "UNSUPPORTED" };
@@ -217,6 +214,7 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     await expect(guest.wake(wake)).rejects.toMatchObject(refused);
     const identity = { ...wake, hostname: "other", machineId: "0".repeat(32), environment: "other" };
     await expect(guest.identify(identity)).rejects.toMatchObject(refused);
+    await expect(guest.setNetwork({ interface: given })).rejects.toMatchObject(refused);
     expect((await runInGuest(guest, ["sh", "-c", "echo $MICROTERM_NAME"])).stdout).not.toBe("other\n");
   });
 

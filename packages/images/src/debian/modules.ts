@@ -4,6 +4,7 @@ export const BOOT_MODULES = [
   "virtio_blk",
   "virtio_console",
   "virtio_rng",
+  "virtio_net",
   "erofs",
   "overlay",
   "ext4",

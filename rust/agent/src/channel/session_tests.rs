@@ -13,6 +13,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
 use super::serve_port;
+use crate::agent::Place;
 use crate::channel::port::Port;
 use crate::process::reaper::{self, CHILDREN_OF_TESTS, Reaper};
 use crate::process::user::User;
@@ -38,7 +39,8 @@ fn with_port<F: Future<Output = ()>>(test: impl FnOnce(UnixStream) -> F) {
         let port = Port::watch(File::from(OwnedFd::from(theirs))).unwrap();
         let reaper = Reaper::default();
         spawn_local(reaper.clone().run(reaper::block(&[Signal::SIGCHLD]), |_| {}));
-        spawn_local(serve_port(port, KEY, crate::run::agent(user, reaper, None, false)));
+        let agent = crate::run::agent(user, reaper, None, Place::Shared).await;
+        spawn_local(serve_port(port, KEY, agent));
         timeout(DEADLINE, test(UnixStream::from_std(ours).unwrap())).await.expect("the test ends before its deadline");
     });
 }

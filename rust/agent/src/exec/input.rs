@@ -43,8 +43,8 @@ pub async fn follow(mut frames: FramesIn, input: Input, pid: Pid, reaper: Reaper
                 }
             }
             Ok(Some(HostFrame::Signal(number))) => signal_group(pid, &reaper, number),
-            Ok(Some(HostFrame::Start(_))) => {
-                fault.set("a second START");
+            Ok(Some(HostFrame::Start(_) | HostFrame::Answer { .. })) => {
+                fault.set("a frame that has no place in an exec");
                 return;
             }
             Ok(None) => {

@@ -6,7 +6,8 @@ use std::os::fd::OwnedFd;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::Mode;
 
-use crate::guest::{boot, devices, fstab, identity, interfaces, sysctl};
+use crate::guest::{boot, devices, fstab, identity, sysctl};
+use crate::network::configure;
 use crate::process::cgroup;
 use crate::process::user::{DEV_UID, User};
 use crate::terminal::ring_budget;
@@ -34,14 +35,14 @@ pub fn boot_up() -> io::Result<Booted> {
     boot::enter_root().map_err(named("entering the root"))?;
     boot::mount_rest().map_err(named("mounting /dev/pts, /run, /tmp, cgroups"))?;
     devices::make().map_err(named("device nodes"))?;
-    interfaces::set_up("lo", true).map_err(named("lo"))?;
+    configure::set_up_loopback().map_err(named("lo"))?;
     let cgroup = cgroup::create(ring_budget::of_this_guest()).map_err(named("the tenant's cgroup"))?;
     // Before the kernel can choose PID 1 when memory runs out: its end is the machine's.
     std::fs::write("/proc/self/oom_score_adj", "-1000").map_err(named("oom_score_adj"))?;
     sysctl::apply();
     let user = User::by_uid(DEV_UID, true).ok_or_else(|| io::Error::other("the image has no user of uid 1000"))?;
     fstab::mount_all();
-    identity::set_hostname("microterm").map_err(named("first files"))?;
+    identity::set_hostname("microterm", &[]).map_err(named("first files"))?;
     boot::create_home(&user).map_err(named("first files"))?;
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0, OPEN_FILES.1)?;
     // The cgroup limits processes; a limit for each user would also refuse a new shell beside a fork bomb.

@@ -6,8 +6,6 @@ pub mod fstab;
 pub mod host_keys;
 pub mod identity;
 pub mod init;
-pub mod interfaces;
-pub mod own_files;
 pub mod power;
 pub mod randomness;
 pub mod sealing;

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::agent::Agent;
 use crate::channel::answer::{self, Answer};
 use crate::error::{CallError, CallResult, Code, internal};
-use crate::guest::{host_keys, identity, interfaces};
+use crate::guest::{host_keys, identity};
 use crate::process::cgroup;
 use crate::process::user::User;
 
@@ -48,7 +48,7 @@ async fn seal(agent: &Rc<Agent>) -> CallResult<bool> {
     agent.terminals.remove_all();
     agent.programs.environment_name.take();
     let failed = |what: &'static str| move |error: io::Error| CallError::io(what, &error);
-    interfaces::all_down().map_err(failed("interfaces"))?;
+    agent.network.take_all_down().map_err(failed("network"))?;
     let had_keys = remove_secrets(&agent.programs.user).map_err(failed("secrets"))?;
     // On a thread: a slow disk must not block the channel.
     tokio::task::spawn_blocking(nix::unistd::sync).await.map_err(|_| internal("sync broke"))?;

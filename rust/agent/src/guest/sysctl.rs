@@ -11,8 +11,11 @@ use crate::process::tenant_file::read;
 /// In the order of sysctl.d(5): a file's name in an earlier folder hides the same name in a later one.
 const FOLDERS: [&str; 4] = ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d"];
 /// The kernel's own choice follows the memory, and is 8,192 in a small guest: too few for an editor's or a bundler's
-/// tree. A watch costs its owner's cgroup about 1 KiB.
-const DEFAULTS: &str = "fs.inotify.max_user_watches = 524288\nfs.inotify.max_user_instances = 1024\n";
+/// tree. A watch costs its owner's cgroup about 1 KiB. ping(8) asks for a socket that the kernel gives no group by itself.
+const DEFAULTS: &str = "fs.inotify.max_user_watches = 524288
+fs.inotify.max_user_instances = 1024
+net.ipv4.ping_group_range = 0 2147483647
+";
 /// Limits: files, bytes of a file, parameters in all, and lines about them on the console.
 const MAX_FILES: usize = 64;
 const MAX_FILE: u64 = 64 << 10;

@@ -4,6 +4,7 @@ pub mod cgroup;
 pub mod hang_up;
 pub mod memory;
 pub mod metrics;
+pub mod own_files;
 pub mod programs;
 pub mod reaper;
 pub mod seal;

@@ -54,18 +54,41 @@ impl Agent {
         Agent::start_as(nix::unistd::getuid().is_root().then_some(NOBODY)).await
     }
 
+    /// In network and mount namespaces of its own, with an empty /etc, where it sets up the network. As root.
+    pub async fn start_with_network() -> Agent {
+        let mut command = Command::new("unshare");
+        let enter = r#"mount -t tmpfs none /etc && exec "$0" "$@""#;
+        command.args(["--net", "--mount", "sh", "-c", enter, env!("CARGO_BIN_EXE_microterm-agent")]);
+        Agent::start_by(&mut command, folder(), &["--network"]).await
+    }
+
+    /// Runs a program in the namespaces of the agent; answers what it printed.
+    pub fn run_beside(&self, command: &[&str]) -> String {
+        let pid = self.pid().to_string();
+        let output = Command::new("nsenter").args(["-t", &pid, "-n", "-m", "--"]).args(command).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs on a thread in the network namespace of the agent: sockets that it makes stay there.
+    pub fn beside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let namespace = std::fs::File::open(format!("/proc/{}/ns/net", self.pid())).unwrap();
+        let enter = move || {
+            nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            work()
+        };
+        std::thread::spawn(enter).join().unwrap()
+    }
+
     async fn start_as(uid: Option<u32>) -> Agent {
-        let directory = tempfile::tempdir().unwrap();
-        let home = directory.path().join("home");
-        std::fs::create_dir(&home).unwrap();
-        let socket = directory.path().join("agent.sock");
-        let program = directory.path().join("agent");
+        let directory = folder();
         let mut command = match uid {
             None => Command::new(env!("CARGO_BIN_EXE_microterm-agent")),
             Some(uid) => {
                 // A copy: nobody may not get to where it was built.
+                let program = directory.path().join("agent");
                 std::fs::copy(env!("CARGO_BIN_EXE_microterm-agent"), &program).unwrap();
-                for path in [directory.path(), &home] {
+                for path in [directory.path(), &directory.path().join("home")] {
                     std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();
                 }
                 let mut command = Command::new(&program);
@@ -73,11 +96,17 @@ impl Agent {
                 command
             }
         };
+        Agent::start_by(&mut command, directory, &[]).await
+    }
+
+    async fn start_by(command: &mut Command, directory: TempDir, options: &[&str]) -> Agent {
+        let (home, socket) = (directory.path().join("home"), directory.path().join("agent.sock"));
         let child = command
             .arg("--listen")
             .arg(format!("unix:{}", socket.display()))
             .arg("--home")
             .arg(&home)
+            .args(options)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -168,6 +197,13 @@ impl Agent {
         assert_eq!(response.status(), 200);
         Stream { sender, receiver: response.into_body(), decoder: Decoder::default(), release: true, held: 0 }
     }
+}
+
+/// A folder with a home in it.
+fn folder() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("home")).unwrap();
+    directory
 }
 
 async fn client(stream: UnixStream) -> SendRequest<Bytes> {

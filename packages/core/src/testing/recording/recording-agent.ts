@@ -4,6 +4,7 @@ import type {
   GuestClaim,
   GuestIdentity,
   GuestMetrics,
+  GuestNetwork,
   GuestTerminal,
   GuestWake,
 } from "../../ports/guest-agent.ts";
@@ -12,7 +13,8 @@ import type {
 export type Told =
   | ({ readonly call: "identify" } & GuestIdentity)
   | ({ readonly call: "claim" } & GuestClaim)
-  | ({ readonly call: "wake" } & GuestWake);
+  | ({ readonly call: "wake" } & GuestWake)
+  | ({ readonly call: "setNetwork" } & GuestNetwork);
 
 const METRICS: GuestMetrics = {
   uptimeMs: 1,
@@ -29,7 +31,7 @@ const unsupported = (): Promise<never> => Promise.reject(new PlatformError("UNSU
 export function createRecordingAgent(told: Told[]): GuestAgent {
   const terminals = new Map<TerminalId, GuestTerminal>();
   return {
-    hello: { protocol: 3, agent: "recording", bootId: "recording", isSealed: false },
+    hello: { protocol: 4, agent: "recording", bootId: "recording", isSealed: false },
     closed: new Promise(() => {}),
     async identify(identity) {
       told.push({ call: "identify", ...identity });
@@ -43,6 +45,9 @@ export function createRecordingAgent(told: Told[]): GuestAgent {
     },
     async claim(claim) {
       told.push({ call: "claim", ...claim });
+    },
+    async setNetwork(network) {
+      told.push({ call: "setNetwork", ...network });
     },
     terminals: async () => [...terminals.values()],
     async openTerminal({ id, cols, rows }) {
@@ -63,6 +68,7 @@ export function createRecordingAgent(told: Told[]): GuestAgent {
     },
     ping: () => Promise.resolve(),
     metrics: async () => METRICS,
+    names: unsupported,
     type: unsupported,
     stat: unsupported,
     list: unsupported,
