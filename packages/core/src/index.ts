@@ -23,6 +23,7 @@ export type * from "./ports/abortable.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
 export { GuestNeverRan } from "./ports/guest-never-ran.ts";
+export type * from "./ports/name-server.ts";
 export type * from "./ports/network.ts";
 export type { Observer, OperationReport } from "./ports/observer.ts";
 export type * from "./ports/repository.ts";

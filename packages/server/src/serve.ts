@@ -13,6 +13,9 @@ import type { Config } from "./config.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
+import { hostNameServers } from "./names/host-servers.ts";
+import { createNameServer } from "./names/name-server.ts";
+import { createUpstream } from "./names/upstream.ts";
 import { createAccessToken } from "./process/access-token.ts";
 import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
@@ -69,6 +72,10 @@ export async function serve(config: Config): Promise<RunningServer> {
   const environments = createEnvironmentService({
     ...core,
     ...adapters,
+    names: createNameServer({
+      upstream: createUpstream({ servers: hostNameServers() }),
+      now: () => performance.now(),
+    }),
     log: coreLog(log),
     observer: createObserver(log, meters),
     pool: config.pool,

@@ -21,6 +21,22 @@ export interface NetworkProvider {
   detach(machineId: MachineId): Promise<void>;
   /** Machine ids for which anything of this provider exists on the host now. */
   list(): Promise<readonly MachineId[]>;
+  /**
+   * What decides over the names that a machine's guest asks for, from its `attach` to its `detach`, also in a server that was
+   * started later. Null: it has no interface. Absent: guests of this network have no names.
+   */
+  names?(machineId: MachineId): NamePolicy | null;
+}
+
+/** Which names a guest may know. The addresses of those, and no others, it may then reach. */
+export interface NamePolicy {
+  /** Whether a name, in lower case and without a dot at its end, may be asked for. */
+  allows(name: string): boolean;
+  /**
+   * Lets packets to these addresses of an allowed name through, for this long at least; resolves once they pass, and only then
+   * the guest is told of them. Rejects: the guest is told that its question failed.
+   */
+  admit(name: string, addresses: readonly string[], ttlSeconds: number): Promise<void>;
 }
 
 export interface NetworkCapabilities {

@@ -35,6 +35,16 @@ export function networkContract(
       await network.detach(ONE);
     });
 
+    check("names are of machines that are attached and have an interface", async () => {
+      const network = await makeProvider();
+      const names = (): unknown => network.names?.(ONE) ?? null;
+      expect(names()).toBeNull();
+      const { interface: given } = await network.attach(ONE);
+      if (given === null) expect(names()).toBeNull();
+      await network.detach(ONE);
+      expect(names()).toBeNull();
+    });
+
     check("detach is safe to repeat, and without an attach", async () => {
       const network = await makeProvider();
       await network.attach(ONE);

@@ -8,15 +8,17 @@ import { changed, type EnvironmentContext } from "../state/environment-context.t
 import type { LiveMachine } from "../state/live-machine.ts";
 import { retryUntilDone } from "../state/retry.ts";
 import { followGuest } from "./liveness.ts";
+import { followNames } from "./names.ts";
 
 interface Owned {
   readonly id: EnvironmentId;
   readonly owner: OwnerId;
 }
 
-/** From now on, the machine's own end becomes the environment's `stopped` or `failed`, and its guest's silence is shown. */
+/** From now on, the machine's own end becomes the environment's `stopped` or `failed`, its guest's silence is shown, and its names are answered. */
 export function watch(context: EnvironmentContext, row: Owned, live: LiveMachine): void {
   void followGuest(context, row, live);
+  void followNames(context, row, live);
   void live.machine.ended.then((end) => {
     if (context.closing.signal.aborted || context.live.get(row.id) !== live) return;
     void context.operations.begin(row.id, (signal) => onEnded(context, row, live, end, signal));

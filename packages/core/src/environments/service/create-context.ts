@@ -43,6 +43,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
   return {
     ...machines,
     rows,
+    names: options.names ?? null,
     changes,
     operations: createOperationQueue(log),
     templates,

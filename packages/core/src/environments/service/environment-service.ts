@@ -20,6 +20,7 @@ import type { EnvironmentLimits } from "../../machines/limits.ts";
 import type { Abortable } from "../../ports/abortable.ts";
 import type { Clock, Log, Randomness } from "../../ports/clock.ts";
 import type { GuestAgent, GuestMetrics } from "../../ports/guest-agent.ts";
+import type { NameServer } from "../../ports/name-server.ts";
 import type { NetworkProvider } from "../../ports/network.ts";
 import type { Observer } from "../../ports/observer.ts";
 import type { Storage } from "../../ports/repository.ts";
@@ -180,6 +181,8 @@ export interface EnvironmentServiceOptions {
   readonly storage: Storage;
   readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
+  /** Null: no guest has names. */
+  readonly names?: NameServer | null;
   readonly clock: Clock;
   readonly random: Randomness;
   readonly log: Log;

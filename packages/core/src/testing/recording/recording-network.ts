@@ -1,13 +1,17 @@
 import type { MachineId } from "@microterm/protocol";
-import type { GuestInterface, NetworkAttachment, NetworkProvider } from "../../ports/network.ts";
+import type { GuestInterface, NamePolicy, NetworkAttachment, NetworkProvider } from "../../ports/network.ts";
 
 export interface RecordingNetwork extends NetworkProvider {
   /** What each machine was given, also after it gave it back. */
   readonly given: ReadonlyMap<MachineId, NetworkAttachment>;
 }
 
-/** A network that exists in memory alone: each machine gets a slot and an address of its own. */
-export function createRecordingNetwork(): RecordingNetwork {
+/** A network that exists in memory alone: each machine gets a slot and an address of its own. Names where it is given a policy. */
+export function createRecordingNetwork({
+  policy = null,
+}: {
+  readonly policy?: NamePolicy | null;
+} = {}): RecordingNetwork {
   const given = new Map<MachineId, NetworkAttachment>();
   const attached = new Set<MachineId>();
   return {
@@ -27,6 +31,7 @@ export function createRecordingNetwork(): RecordingNetwork {
       attached.delete(machineId);
     },
     list: async () => [...attached],
+    names: (machineId) => (attached.has(machineId) ? policy : null),
   };
 }
 

@@ -1,0 +1,37 @@
+import { type EnvironmentId, PlatformError } from "@microterm/protocol";
+import { describeError } from "../../messages/describe-error.ts";
+import type { EnvironmentContext } from "../state/environment-context.ts";
+import type { LiveMachine } from "../state/live-machine.ts";
+import { AGENT_TIMEOUT_MS } from "./guests.ts";
+
+/** After a stream has ended: until the next one the guest's names fail, and its programs ask again. */
+const RETRY_MS = 500;
+
+/** Answers the names that a guest asks for, as long as this process holds its machine, where its network has a policy for them. */
+export async function followNames(
+  context: EnvironmentContext,
+  row: { readonly id: EnvironmentId },
+  live: LiveMachine,
+): Promise<void> {
+  const { clock, log, names, network } = context;
+  const { signal } = context.closing;
+  const policy = network.names?.(live.machine.id) ?? null;
+  if (policy === null || names === null) return;
+  const guest = names.open(policy);
+  const isHeld = (): boolean => !signal.aborted && context.live.get(row.id) === live;
+  for (let isFirst = true; isHeld(); isFirst = false) {
+    try {
+      // A guest that is being saved stands still.
+      if (live.isReady) {
+        await guest.serve(await live.machine.agent({ timeoutMs: AGENT_TIMEOUT_MS, signal }), { signal });
+      }
+    } catch (error) {
+      if (isFirst && isHeld()) {
+        log.warn("a guest's names are not answered", { environment: row.id, error: describeError(error) });
+      }
+      // An agent of before there were names.
+      if (error instanceof PlatformError && error.code === "UNSUPPORTED") return;
+    }
+    await clock.sleep(RETRY_MS, signal).catch(() => {});
+  }
+}
