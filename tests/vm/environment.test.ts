@@ -36,9 +36,13 @@ async function expectSystem(id: string): Promise<void> {
   expect(
     await world.run(
       id,
-      "for one in pip make jq wget unzip man fusermount3; do command -v $one >/dev/null || echo $one; done",
+      "for one in pip make jq wget unzip man fusermount3 ip ss dig curl git ssh rsync; do command -v $one >/dev/null || echo $one; done",
     ),
   ).toMatchObject({ code: 0, stdout: "" });
+  // Without privileges; and without a network a name fails at once, asked of the agent.
+  const network =
+    "grep -c ^virtio_net /proc/modules; ping -c 1 -q 127.0.0.1 >/dev/null && dig example.com | grep -o SERVFAIL";
+  expect(await world.run(id, network)).toMatchObject({ code: 0, stdout: "1\nSERVFAIL\n", stderr: "" });
   const compiled = 'echo "int main(void) { return 42; }" | gcc -xc - -o /tmp/answer; /tmp/answer; echo $?';
   const others = 'python3 -c "import venv, ensurepip"; LC_ALL=de_DE.UTF-8 locale decimal_point';
   expect(await world.run(id, `${compiled}; ${others}`)).toMatchObject({ code: 0, stdout: "42\n,\n", stderr: "" });
