@@ -1,4 +1,4 @@
-import type { FileEntry } from "@microterm/protocol";
+import { type FileEntry, ListeningPorts } from "@microterm/protocol";
 import { z } from "zod";
 
 /** Answers of a guest's agent (docs/reference/agent-protocol.md). Hostile input: strict, and every string bounded. */
@@ -17,6 +17,10 @@ export const Hello = z.union([
   z.strictObject({ protocol: z.literal(1), ...hello }).transform((old) => ({ ...old, sealed: false })),
   z.looseObject({ protocol: z.number().int().min(5) }).transform(({ protocol }) => ({ protocol, sealed: null })),
 ]);
+
+/** A line of `GET /v1/ports`. */
+export const AgentPorts = ListeningPorts;
+export type AgentPorts = z.infer<typeof AgentPorts>;
 
 export const Identified = z.strictObject({ bootId: z.string().max(64) });
 

@@ -23,6 +23,7 @@ import {
 import { AgentMetrics, AgentTerminal, AgentTerminals, Hello, Identified, Nothing } from "./agent-answers.ts";
 import { refusalOf, type Subject } from "./agent-errors.ts";
 import { createAgentFiles } from "./agent-files.ts";
+import { createAgentPorts } from "./agent-ports.ts";
 import { drain } from "./byte-bodies.ts";
 import {
   type AgentCall,
@@ -107,6 +108,7 @@ function createAgent(session: GuestSession, handshake: AgentHello): GuestAgent {
     },
     closed: session.closed,
     ...createAgentFiles(session, hello.protocol),
+    ...createAgentPorts(session, hello.protocol),
     terminals,
     async identify({ interface: given, ...identity }, options) {
       const network = networkOf({ interface: given });

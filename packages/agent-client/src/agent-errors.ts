@@ -14,6 +14,7 @@ const COMMON: Record<AgentErrorCode, ErrorCode> = {
   "no-space": "GUEST_DISK_FULL",
   sealed: "ENVIRONMENT_STATE",
   unsupported: "UNSUPPORTED",
+  refused: "PORT_REFUSED",
   internal: "GUEST_PROTOCOL",
 };
 

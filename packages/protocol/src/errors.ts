@@ -100,6 +100,21 @@ export const ERRORS = {
     retryable: false,
     hint: "The guest's agent sent something invalid; stop and start the environment.",
   },
+  PORT_REFUSED: {
+    status: 502,
+    retryable: true,
+    hint: "Start a program in the environment that listens on this port of 127.0.0.1, ::1 or any address.",
+  },
+  PREVIEW_ANSWER: {
+    status: 502,
+    retryable: false,
+    hint: "A program that does not speak HTTP is reached with './microterm port-forward NAME PORT'.",
+  },
+  PREVIEWS_OFF: {
+    status: 409,
+    retryable: false,
+    hint: "'./microterm port-forward NAME PORT' reaches it; docs/operations.md says what previews need.",
+  },
   WAIT_TIMEOUT: { status: 408, retryable: true, hint: "The state was not reached in time; wait again." },
   INTERNAL: {
     status: 500,

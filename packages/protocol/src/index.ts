@@ -8,6 +8,7 @@ export * from "./host.ts";
 export * from "./ids.ts";
 export * from "./options.ts";
 export * from "./overcommit.ts";
+export * from "./previews.ts";
 export * from "./problem.ts";
 export * from "./recording.ts";
 export * from "./text/index.ts";

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::exec::execs::Execs;
 use crate::names::table::Names;
 use crate::network::current::Network;
+use crate::ports::places::Places;
 use crate::process::programs::Programs;
 use crate::process::reaper::Reaper;
 use crate::process::seal::Seal;
@@ -37,6 +38,8 @@ pub struct Agent {
     pub execs: Rc<Execs>,
     pub network: Rc<Network>,
     pub names: Rc<Names>,
+    pub connections: Rc<Places>,
+    pub port_watches: Rc<Places>,
     /// PID 1 of a guest: may set the clock, the name, the power.
     pub is_guest: bool,
     calls: Cell<usize>,
@@ -61,6 +64,8 @@ impl Agent {
             execs: Rc::default(),
             network: Rc::new(Network::new(place.has_own_network())),
             names: Names::new(),
+            connections: Places::of_connections(),
+            port_watches: Places::of_watches(),
             is_guest: place == Place::Guest,
             calls: Cell::new(0),
             started: Cell::new(Instant::now()),

@@ -15,6 +15,7 @@ use crate::channel::serve::Dispatch;
 use crate::error::{CallResult, internal, no_such_call};
 use crate::guest::{identity, power, sealing};
 use crate::names::stream::NameStream;
+use crate::ports::{connection, watch};
 use crate::process::{metrics, own_files};
 use crate::terminal::attach::Attachment;
 use crate::terminal::input_stream::InputStream;
@@ -114,6 +115,14 @@ async fn open_call(agent: Rc<Agent>, head: &Parts, body: RequestBody) -> CallRes
         (&Method::POST, ["v1", "exec"]) => {
             plain()?;
             exec::call::call(&agent.programs, &agent.execs, body)
+        }
+        (&Method::GET, ["v1", "ports"]) => {
+            plain()?;
+            watch::call(&agent.port_watches)
+        }
+        (&Method::POST, ["v1", "connect"]) => {
+            let port = Query::parse(query, &["port"])?.port()?;
+            connection::call(&agent.connections, port, body).await
         }
         (method, ["v1", "files", rest @ ..]) => {
             files::calls::call(&agent.programs.user, method, rest, query, body).await

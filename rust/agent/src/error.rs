@@ -18,6 +18,7 @@ pub enum Code {
     NoSpace,
     Sealed,
     Unsupported,
+    Refused,
     Internal,
 }
 
@@ -35,6 +36,7 @@ impl Code {
             Code::NoSpace => "no-space",
             Code::Sealed => "sealed",
             Code::Unsupported => "unsupported",
+            Code::Refused => "refused",
             Code::Internal => "internal",
         }
     }
@@ -50,6 +52,7 @@ impl Code {
             Code::NoSpace => 507,
             Code::Internal => 500,
             Code::Unsupported => 501,
+            Code::Refused => 502,
         }
     }
 }

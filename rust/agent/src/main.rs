@@ -11,6 +11,7 @@ mod guest;
 mod limits;
 mod names;
 mod network;
+mod ports;
 mod process;
 mod run;
 mod terminal;

@@ -19,6 +19,7 @@ const AgentError = z.strictObject({
     "no-space",
     "sealed",
     "unsupported",
+    "refused",
     "internal",
   ]),
   message: z.string(),
@@ -45,6 +46,8 @@ export interface AgentCall extends Limits {
   readonly json?: unknown;
   /** The caller writes the body itself. */
   readonly isStreaming?: boolean;
+  /** Of those that a streaming call may use, it leaves so many free. */
+  readonly sparedStreams?: number;
 }
 
 export interface AgentAnswer {
@@ -74,7 +77,7 @@ export function startCall(
   call: AgentCall,
 ): { stream: ClientHttp2Stream; answer: Promise<AgentAnswer> } {
   call.signal?.throwIfAborted();
-  const limit = call.isStreaming === true ? MAX_STREAMS - RESERVED_STREAMS : MAX_STREAMS;
+  const limit = call.isStreaming === true ? MAX_STREAMS - RESERVED_STREAMS - (call.sparedStreams ?? 0) : MAX_STREAMS;
   if (session.openStreams >= limit) {
     throw new PlatformError("TOO_MANY", `${session.openStreams} streams to one guest are open already`);
   }

@@ -1,4 +1,12 @@
-import type { ExecFailure, ExecRequest, ExtractedTar, FileEntry, TerminalExit, TerminalId } from "@microterm/protocol";
+import type {
+  ExecFailure,
+  ExecRequest,
+  ExtractedTar,
+  FileEntry,
+  ListeningPorts,
+  TerminalExit,
+  TerminalId,
+} from "@microterm/protocol";
 import type { Abortable } from "./abortable.ts";
 import type { GuestInterface } from "./network.ts";
 
@@ -80,6 +88,18 @@ export interface GuestAgent {
   readTar(path: string, options?: Abortable): Promise<AsyncIterable<Uint8Array>>;
   /** What could not be made is left out and named; a tar that is malformed or leads out of `path` is refused. */
   writeTar(path: string, body: AsyncIterable<Uint8Array>, options?: Abortable): Promise<ExtractedTar>;
+
+  /**
+   * What the guest's programs listen on where a connection to its 127.0.0.1 or ::1 arrives: at once, and at each change. Protocol 4;
+   * `UNSUPPORTED` otherwise.
+   */
+  watchPorts(events: PortEvents, options?: Abortable): Promise<{ close(): void }>;
+  /**
+   * Connects to a port of the guest's 127.0.0.1 or ::1. Resolves once the program's side has accepted; events begin then. Rejects with
+   * `PORT_REFUSED` where nothing listens, `TOO_MANY` past 64 connections or where only what terminals need is left.
+   * Protocol 4; `UNSUPPORTED` otherwise.
+   */
+  connect(port: number, events: ConnectionEvents, options?: Abortable): Promise<GuestConnection>;
 
   /** A sign of life that costs next to nothing; has no deadline of its own. Rejects when the connection ends. */
   ping(): Promise<void>;
@@ -200,6 +220,29 @@ export interface ExecEvents {
 export interface ExecStream extends TerminalStream {
   endInput(): void;
   signal(number: number): void;
+}
+
+export interface PortEvents {
+  ports(list: ListeningPorts): void;
+  /** Last call of all, unless `close` was called. */
+  closed(error?: Error): void;
+}
+
+export interface ConnectionEvents {
+  /** `bytes` is the receiver's to keep. */
+  data(bytes: Uint8Array): void;
+  /** The program sends no more. */
+  ended(): void;
+  /** Last call of all; `error` when not both sides had ended, nor `close` was called. */
+  closed(error?: Error): void;
+}
+
+/** A TCP connection in a guest. Each side ends by itself. */
+export interface GuestConnection extends Pick<TerminalStream, "write" | "drained" | "pause" | "resume"> {
+  /** This side sends no more. Resolves when all that was written is on its way. */
+  end(): Promise<void>;
+  /** Resets it, unless both sides have ended. */
+  close(): void;
 }
 
 export interface GuestMetrics {

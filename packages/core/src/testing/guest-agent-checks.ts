@@ -9,6 +9,17 @@ const decoder = new TextDecoder();
 /** A shell under emulation on a busy host needs seconds to say its first word. */
 const WAIT = { timeout: 90_000, interval: 20 };
 
+/** Listens at 127.0.0.1 alone, says where, and sends back what one client sends, turned round, once that has ended. */
+const REVERSING_PROGRAM = `
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+client = listener.accept()[0]
+text = b"".join(iter(lambda: client.recv(65536), b""))
+client.sendall(text[::-1])
+client.close()
+`;
+
 let lastTerminal = 0;
 function newTerminalId(): TerminalId {
   lastTerminal += 1;
@@ -216,6 +227,32 @@ export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>)
     await expect(guest.identify(identity)).rejects.toMatchObject(refused);
     await expect(guest.setNetwork({ interface: given })).rejects.toMatchObject(refused);
     expect((await runInGuest(guest, ["sh", "-c", "echo $MICROTERM_NAME"])).stdout).not.toBe("other\n");
+  });
+
+  check("a program's port is told, and reached where it listens at 127.0.0.1 alone", async () => {
+    const guest = await agent();
+    const program = await openShell(guest, { command: ["python3", "-c", REVERSING_PROGRAM] });
+    await vi.waitFor(() => expect(program.seen.text).toMatch(/port \d+\r\n/), WAIT);
+    const port = Number(/port (\d+)/.exec(program.seen.text)?.[1]);
+    const told: number[] = [];
+    const watch = await guest.watchPorts({ ports: ({ ports }) => told.push(...ports), closed() {} });
+    onTestFinished(() => watch.close());
+    await vi.waitFor(() => expect(told).toContain(port), WAIT);
+    let received = "";
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+    const events = {
+      data: (bytes: Uint8Array) => {
+        received += decoder.decode(bytes);
+      },
+      ended: resolve,
+      closed: (error?: Error) => error !== undefined && reject(error),
+    };
+    const connection = await guest.connect(port, events);
+    connection.write(encoder.encode("desserts"));
+    await connection.end();
+    await ended;
+    expect(received).toBe("stressed");
+    await expect(guest.connect(1, events)).rejects.toMatchObject({ code: "PORT_REFUSED" });
   });
 
   check("metrics are plausible", async () => {

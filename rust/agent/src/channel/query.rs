@@ -47,6 +47,13 @@ impl Query {
         value.parse().map(Some).map_err(past)
     }
 
+    /// The parameter `port`.
+    pub fn port(&self) -> CallResult<u16> {
+        let digits = self.get("port").filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+        let port = digits.and_then(|value| value.parse().ok()).filter(|port| *port != 0);
+        port.ok_or_else(|| bad_request("port is a number from 1 to 65535"))
+    }
+
     pub fn flag(&self, key: &str) -> CallResult<bool> {
         match self.get(key) {
             None | Some("0") => Ok(false),

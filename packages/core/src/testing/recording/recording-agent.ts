@@ -78,6 +78,8 @@ export function createRecordingAgent(told: Told[]): GuestAgent {
     removeFile: unsupported,
     readTar: unsupported,
     writeTar: unsupported,
+    watchPorts: unsupported,
+    connect: unsupported,
     powerOff: unsupported,
     close() {},
   };
