@@ -9,6 +9,8 @@ import {
   DEFAULT_OVERCOMMIT,
   LOG_LEVELS,
   LONGEST_SECONDS,
+  mayBeOneSite,
+  PREVIEW_DOMAIN,
   parseOvercommit,
 } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
@@ -43,6 +45,15 @@ const shared = {
     .transform((text) => text.split(",").filter((host) => host !== ""))
     .refine((hosts) => hosts.every((host) => ALLOWED_HOST.test(host)), "must be like localhost:8080")
     .default([]),
+  /**
+   * A domain whose every name leads to a proxy in front of this server, which speaks TLS to browsers: previews are at
+   * names below it. Its pages are the guests': no other may be on its registrable domain.
+   */
+  previewDomain: z
+    .string()
+    .toLowerCase()
+    .regex(PREVIEW_DOMAIN, "must be a domain like previews.example.net")
+    .optional(),
   /** The built page. Its absence is no fault: `/` then says how to build it. */
   web: absolute.default(resolve(import.meta.dirname, "../../web/dist")),
   /** `file` is DATA/server/server.log. */
@@ -121,9 +132,15 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   for (const path of ["data", "web", "agent"]) if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
-  else if (parsed.data.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
+  else faults.push(...sitesInCommon(parsed.data));
+  if (parsed.data?.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
   return Object.freeze(parsed.data);
+}
+
+function sitesInCommon({ previewDomain, allowHost }: Config): string[] {
+  const shared = allowHost.filter((host) => previewDomain !== undefined && mayBeOneSite(previewDomain, host));
+  return shared.map((host) => `--preview-domain ${previewDomain} and --allow-host ${host} may not be of one domain`);
 }
 
 function* readOptions(args: readonly string[], faults: string[]): Generator<readonly [string, string]> {

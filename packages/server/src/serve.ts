@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createCredentialService, createEnvironmentService } from "@microterm/core";
+import { createCredentialService, createEnvironmentService, createPreviewService } from "@microterm/core";
 import { VERSION } from "@microterm/host";
 import { OwnerId } from "@microterm/protocol";
 import { pino } from "pino";
@@ -13,9 +13,14 @@ import type { Config } from "./config.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
+import { listenAtIpv6 } from "./http/http-server.ts";
 import { hostNameServers } from "./names/host-servers.ts";
 import { createNameServer } from "./names/name-server.ts";
 import { createUpstream } from "./names/upstream.ts";
+import { createPreviewHosts } from "./previews/hosts.ts";
+import { createOpenPreviews } from "./previews/open-previews.ts";
+import { createPortWatches } from "./previews/port-watches.ts";
+import { createPreviewServer } from "./previews/preview-server.ts";
 import { createAccessToken } from "./process/access-token.ts";
 import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
@@ -65,10 +70,8 @@ export async function serve(config: Config): Promise<RunningServer> {
   const adapters = await compose(config, folder, { log: coreLog(log), meters });
   const { storage, drivers, network } = adapters;
   const core = { storage, clock: systemClock, random: systemRandomness };
-  const credentials = createCredentialService({
-    ...core,
-    sha256: (text) => createHash("sha256").update(text).digest("hex"),
-  });
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  const credentials = createCredentialService({ ...core, sha256 });
   const environments = createEnvironmentService({
     ...core,
     ...adapters,
@@ -88,7 +91,23 @@ export async function serve(config: Config): Promise<RunningServer> {
   const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
   const access = await createAccessToken({ path: join(folder, "token"), owner, random: systemRandomness, credentials });
   let port = config.port;
+  let endIpv6: (() => void) | null = null;
   const addresses = createAddresses(() => port, config.allowHost);
+  const locate = environments.locate;
+  const previews = createPreviewService({ ...core, sha256, locate });
+  const previewHosts = createPreviewHosts({
+    port: () => port,
+    isLoopbackOurs: () => endIpv6 !== null,
+    allowed: config.allowHost,
+    domain: config.previewDomain ?? null,
+  });
+  const connectionLimit = createConnectionLimit();
+  const readiness = createReadiness(storage, drivers.default);
+  const openPreviews = createOpenPreviews(credentials, previews);
+  const previewServer = createPreviewServer({
+    ...{ previews, environments, connectionLimit, readiness, log },
+    ...{ hosts: previewHosts, open: openPreviews, pageOrigin: (host) => addresses.pageOrigin(host) },
+  });
   const services = {
     environments,
     credentials,
@@ -98,8 +117,12 @@ export async function serve(config: Config): Promise<RunningServer> {
     addresses,
     authenticator: createAuthenticator({ credentials, addresses, access }),
     connections: createLiveConnections(credentials),
-    connectionLimit: createConnectionLimit(),
-    readiness: createReadiness(storage, drivers.default),
+    connectionLimit,
+    readiness,
+    previews,
+    previewHosts,
+    previewServer,
+    portWatches: createPortWatches(environments),
     terminals: createTerminalHubs({
       environments,
       folder,
@@ -119,6 +142,8 @@ export async function serve(config: Config): Promise<RunningServer> {
   const metrics = prometheus === null ? null : await listenMetrics(prometheus, config.metrics ?? 0);
   await listen(app, config.port);
   port = (app.server.address() as AddressInfo).port;
+  endIpv6 = await listenAtIpv6(app.server, port, services.connectionLimit.watch);
+  if (endIpv6 === null) log.warn({ port }, "previews are off: the port at ::1 is not to be had");
   const url = `http://${LISTEN_ADDRESS}:${port}`;
   const whereabouts = join(folder, "server.json");
   writeFileAtomic(
@@ -129,7 +154,9 @@ export async function serve(config: Config): Promise<RunningServer> {
   const stopping = new AbortController();
   const recovering = recover(environments, services.readiness, { log, signal: stopping.signal });
   const sweeper = setInterval(() => {
-    credentials.sweep().catch((error: unknown) => log.warn({ err: error }, "sweep failed"));
+    Promise.all([credentials.sweep(), previews.sweep()]).catch((error: unknown) =>
+      log.warn({ err: error }, "sweep failed"),
+    );
   }, SWEEP_MS);
 
   return {
@@ -143,6 +170,9 @@ export async function serve(config: Config): Promise<RunningServer> {
       const deadline = Date.now() + GOODBYE_MS;
       while (services.connections.size > 0 && Date.now() < deadline) await systemClock.sleep(10);
       services.connections.dispose();
+      openPreviews.closeAll();
+      openPreviews.dispose();
+      endIpv6?.();
       await services.terminals.stop();
       await app.close();
       await environments.close();

@@ -1,4 +1,11 @@
-import type { CredentialService, DriverRegistry, EnvironmentService, NetworkProvider, Storage } from "@microterm/core";
+import type {
+  CredentialService,
+  DriverRegistry,
+  EnvironmentService,
+  NetworkProvider,
+  PreviewService,
+  Storage,
+} from "@microterm/core";
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -11,6 +18,9 @@ import type { Authenticator } from "./auth/authenticator.ts";
 import type { LiveConnections } from "./auth/live-connections.ts";
 import type { Addresses } from "./http/addresses.ts";
 import type { ConnectionLimit } from "./http/connection-limit.ts";
+import type { PreviewHosts } from "./previews/hosts.ts";
+import type { PortWatches } from "./previews/port-watches.ts";
+import type { PreviewServer } from "./previews/takes-previews.ts";
 import type { Readiness } from "./process/readiness.ts";
 import type { TerminalHubs } from "./terminal/hub/hubs.ts";
 
@@ -27,6 +37,10 @@ export interface Services {
   readonly connectionLimit: ConnectionLimit;
   readonly readiness: Readiness;
   readonly terminals: TerminalHubs;
+  readonly previews: PreviewService;
+  readonly previewHosts: PreviewHosts;
+  readonly previewServer: PreviewServer;
+  readonly portWatches: PortWatches;
   readonly version: string;
   /** The OpenAPI document as text. */
   readonly describeApi: () => Promise<string>;

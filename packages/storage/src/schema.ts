@@ -11,6 +11,7 @@ export interface Schema {
   credentials: CredentialsTable;
   idempotency: IdempotencyTable;
   templates: TemplatesTable;
+  preview_grants: PreviewGrantsTable;
 }
 
 interface OwnersTable {
@@ -65,6 +66,17 @@ export interface CredentialsTable {
 interface TemplatesTable {
   key: string;
   recipe: string;
+}
+
+export interface PreviewGrantsTable {
+  hash: string;
+  id: string;
+  kind: "session" | "link";
+  environment: string;
+  port: number;
+  credential: string | null;
+  created_at: string;
+  expires_at: string;
 }
 
 interface IdempotencyTable {

@@ -4,6 +4,7 @@ import { createCredentialRepository } from "./repositories/credentials.ts";
 import { createEnvironmentRepository } from "./repositories/environments.ts";
 import { createIdempotencyRepository } from "./repositories/idempotency.ts";
 import { createOwnerRepository } from "./repositories/owners.ts";
+import { createPreviewGrantRepository } from "./repositories/previews.ts";
 import { createTemplateRepository } from "./repositories/templates.ts";
 import type { Schema } from "./schema.ts";
 
@@ -15,6 +16,7 @@ export function createStorage(db: Kysely<Schema>): Storage {
     credentials: createCredentialRepository(db),
     idempotency: createIdempotencyRepository(db),
     templates: createTemplateRepository(db),
+    previews: createPreviewGrantRepository(db),
     close: () => db.destroy(),
   };
 }

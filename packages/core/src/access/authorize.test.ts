@@ -14,6 +14,8 @@ const ACTIONS: readonly Action[] = [
   "guest.use",
   "terminal.view",
   "terminal.use",
+  "preview.open",
+  "preview.share",
   "credential.create",
 ];
 const owner = actorOf({ owner: ANN });

@@ -15,6 +15,10 @@ export type Action =
   | "terminal.view"
   /** Typing, opening, closing, recording. */
   | "terminal.use"
+  /** Requests and connections to ports. */
+  | "preview.open"
+  /** Links by which others see what a port serves. */
+  | "preview.share"
   /** Sign-in links and tokens. */
   | "credential.create";
 

@@ -169,11 +169,39 @@ export interface TemplateRepository {
   forget(key: string): Promise<void>;
 }
 
+/** What opens a preview, as a cookie: of a session that has spent a ticket, or of a shared link. Only its hash is stored. */
+export interface PreviewGrant {
+  readonly hash: string;
+  /** By which a link is named. */
+  readonly id: string;
+  readonly kind: "session" | "link";
+  readonly environment: EnvironmentId;
+  readonly port: number;
+  /** The hash of the session that it ends with; null: it is a link. */
+  readonly credential: string | null;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+}
+
+/** A grant goes with its environment, and with its session. */
+export interface PreviewGrantRepository {
+  /** False where the environment, or the session, is not there any more. */
+  insert(grant: PreviewGrant): Promise<boolean>;
+  /** Unexpired only. */
+  find(hash: string, now: string): Promise<PreviewGrant | null>;
+  /** Unexpired ones of kind `link`, in the order in which they were made. */
+  links(environment: EnvironmentId, now: string): Promise<readonly PreviewGrant[]>;
+  /** Resolves with the hash of what was removed; null: there was none. */
+  removeLink(environment: EnvironmentId, id: string): Promise<string | null>;
+  removeExpired(now: string): Promise<number>;
+}
+
 export interface Storage {
   readonly owners: OwnerRepository;
   readonly environments: EnvironmentRepository;
   readonly credentials: CredentialRepository;
   readonly idempotency: IdempotencyRepository;
   readonly templates: TemplateRepository;
+  readonly previews: PreviewGrantRepository;
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 export { type ContractSkip, contractSuite } from "./contract-checks.ts";
+export { environmentRow } from "./environment-row.ts";
 export { runInGuest } from "./guest-recorder.ts";
 export { networkContract } from "./network-contract.ts";
 export { createRecordingDriver, type RecordedMachine } from "./recording/recording-driver.ts";

@@ -1,6 +1,7 @@
-import { OwnerId } from "@microterm/protocol";
+import { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import type { Credential, Storage } from "../ports/repository.ts";
+import type { Credential, PreviewGrant, Storage } from "../ports/repository.ts";
+import { environmentRow } from "./environment-row.ts";
 
 export const NOW = "2026-11-22T10:00:00.000Z";
 export const LATER = "2026-11-22T10:00:30.000Z";
@@ -36,6 +37,56 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
         null,
         "other",
       ]);
+    });
+  });
+
+  describe(`${name}: previews`, () => {
+    const environment = EnvironmentId.parse("e00000000001");
+    const session = credential({ kind: "session", hash: "5".repeat(64) });
+    const grant = (over: Partial<PreviewGrant> = {}): PreviewGrant => ({
+      ...{ hash: "a".repeat(64), id: "g00000000001", kind: "session", environment, port: 3000 },
+      ...{ credential: session.hash, createdAt: NOW, expiresAt: LATER, ...over },
+    });
+    const link = (at: number, over: Partial<PreviewGrant> = {}): PreviewGrant =>
+      grant({ kind: "link", credential: null, hash: String(at).repeat(64), id: `g0000000001${at}`, ...over });
+    const opened = async (): Promise<Storage> => {
+      const storage = await open();
+      await storage.environments.insert(environmentRow({ id: environment, owner: ANN, state: "destroying" }));
+      await storage.credentials.insert(session);
+      return storage;
+    };
+
+    it("finds a grant until it expires", async () => {
+      const { previews } = await opened();
+      expect(await previews.insert(grant())).toBe(true);
+      expect(await previews.find(grant().hash, NOW)).toEqual(grant());
+      expect(await previews.find(grant().hash, LATER)).toBeNull();
+      expect(await previews.find("f".repeat(64), NOW)).toBeNull();
+      expect([await previews.removeExpired(NOW), await previews.removeExpired(LATER)]).toEqual([0, 1]);
+      expect(await previews.find(grant().hash, NOW)).toBeNull();
+    });
+
+    it("keeps none of a session or an environment that is gone", async () => {
+      const { previews, credentials, environments } = await opened();
+      await previews.insert(grant());
+      await previews.insert(link(1));
+      await credentials.remove(session.hash);
+      expect(await previews.find(grant().hash, NOW)).toBeNull();
+      expect(await previews.insert(grant())).toBe(false);
+      const receipt = { environment, name: "n", destroyedAt: NOW } as Parameters<typeof environments.finish>[2];
+      await environments.finish(environment, ANN, receipt);
+      expect(await previews.find(link(1).hash, NOW)).toBeNull();
+      expect(await previews.insert(link(2))).toBe(false);
+    });
+
+    it("lists links alone, and removes one by its id and environment", async () => {
+      const { previews } = await opened();
+      for (const one of [grant(), link(1), link(2), link(3, { expiresAt: NOW })]) await previews.insert(one);
+      expect(await previews.links(environment, NOW)).toEqual([link(1), link(2)]);
+      expect(await previews.removeLink(environment, grant().id)).toBeNull();
+      expect(await previews.removeLink(EnvironmentId.parse("e00000000002"), link(1).id)).toBeNull();
+      expect(await previews.removeLink(environment, link(1).id)).toBe(link(1).hash);
+      expect(await previews.links(environment, NOW)).toEqual([link(2)]);
     });
   });
 

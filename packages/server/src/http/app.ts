@@ -8,6 +8,7 @@ import { systemRandomness } from "../process/system-clock.ts";
 import { registerRoutes } from "../routes/index.ts";
 import type { App, Services } from "../services.ts";
 import { observeRequests } from "../telemetry/request-log.ts";
+import { createHttpServer } from "./http-server.ts";
 import { PROBLEM_TYPE, problemOf, toPlatformError } from "./problem.ts";
 import { problemPage, wantsPage } from "./problem-page.ts";
 import { SECURITY_HEADERS } from "./security-headers.ts";
@@ -23,10 +24,7 @@ declare module "fastify" {
   }
 }
 
-/** Between two requests on one connection. */
-const KEEP_ALIVE_MS = 30_000;
-/** For a request's head, and for a body of JSON; bodies that stream take their time. */
-const HEADERS_MS = 20_000;
+/** For a body of JSON; bodies that stream take their time. */
 const JSON_BODY_MS = 20_000;
 
 /** JSON bodies are small; files have routes of their own that stream. */
@@ -50,8 +48,11 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
     childLoggerFactory: (logger) => logger,
     bodyLimit: JSON_LIMIT_BYTES,
     forceCloseConnections: true,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
+    serverFactory: (handler) =>
+      createHttpServer((request, response) => {
+        if (services.previewServer.takes(request)) services.previewServer.serve(request, response);
+        else handler(request, response);
+      }),
     return503OnClosing: false,
     // An address may be as long as Node's header limit lets it: the schemas then say what is wrong with it.
     routerOptions: { maxParamLength: 16_384 },
@@ -68,6 +69,8 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
     services.addresses.checkHost(request.raw);
+    const elsewhere = services.addresses.pageElsewhere(request.raw);
+    if (elsewhere !== null) return reply.redirect(elsewhere, 307);
     limitJsonBody(request.raw);
     if (request.routeOptions.config.public || request.is404) return;
     request.identity = await services.authenticator.authenticate(request.raw);

@@ -3,6 +3,7 @@ import { environmentRoutes } from "./environments/environments.ts";
 import { execRoutes } from "./environments/exec.ts";
 import { fileRoutes } from "./environments/files.ts";
 import { logRoutes } from "./environments/logs.ts";
+import { previewRoutes } from "./environments/previews.ts";
 import { recordingRoutes } from "./environments/recordings.ts";
 import { terminalRoutes } from "./environments/terminals.ts";
 import { eventRoutes } from "./events.ts";
@@ -26,6 +27,7 @@ export async function registerRoutes(app: App, services: Services): Promise<void
   webSocketRoutes(app);
   execRoutes(app, services);
   logRoutes(app, services);
+  previewRoutes(app, services);
   metricsRoutes(app, services);
   eventRoutes(app, services);
   await fileRoutes(app, services);

@@ -1,4 +1,4 @@
-import { Problem, TerminalId } from "@microterm/protocol";
+import { Port, Problem, TerminalId } from "@microterm/protocol";
 import { z } from "zod";
 
 /** An id, an exact name, or a unique id prefix. What it stands for is looked up among the owner's own. */
@@ -7,6 +7,16 @@ export const EnvironmentParams = z.strictObject({
 });
 
 export const TerminalParams = z.strictObject({ ...EnvironmentParams.shape, terminal: TerminalId });
+
+/** A TCP port in an address. */
+export const PortParams = z.strictObject({
+  ...EnvironmentParams.shape,
+  port: z
+    .string()
+    .regex(/^[1-9]\d{0,4}$/, "must be a number from 1 to 65535")
+    .transform(Number)
+    .pipe(Port),
+});
 
 /** Bytes of UTF-8 that the agent accepts: docs/reference/agent-protocol.md, Errors. */
 const MAX_PATH_BYTES = 4096;

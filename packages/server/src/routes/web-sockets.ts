@@ -1,6 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
 import type { App } from "../services.ts";
-import { EnvironmentParams, problems, TerminalParams } from "./schemas.ts";
+import { EnvironmentParams, PortParams, problems, TerminalParams } from "./schemas.ts";
 
 /** The WebSockets' addresses for requests without an upgrade; terminal/clients/upgrade.ts has the rest. */
 export function webSocketRoutes(app: App): void {
@@ -20,6 +20,18 @@ export function webSocketRoutes(app: App): void {
     "/v1/environments/:env/exec",
     {
       schema: { tags: ["exec"], summary: "WebSocket microterm.exec.v1", params: EnvironmentParams, response: problems },
+    },
+    refuse,
+  );
+  app.get(
+    "/v1/environments/:env/ports/:port/connect",
+    {
+      schema: {
+        tags: ["previews"],
+        summary: "WebSocket microterm.connect.v1: a TCP connection to a port",
+        params: PortParams,
+        response: problems,
+      },
     },
     refuse,
   );

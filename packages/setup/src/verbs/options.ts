@@ -6,7 +6,9 @@ import {
   formatOvercommit,
   LOG_LEVELS,
   LONGEST_SECONDS,
+  mayBeOneSite,
   type Overcommit,
+  PREVIEW_DOMAIN,
   parseDuration,
   parseOvercommit,
 } from "@microterm/protocol";
@@ -19,6 +21,8 @@ export interface UpOptions {
   readonly data: string;
   /** Addresses besides its own under which browsers reach it. */
   readonly allowHost: readonly string[];
+  /** Below which previews are; null: below localhost alone. */
+  readonly previewDomain: string | null;
   readonly driver: "qemu" | "process";
   /** Machines that wait to be claimed. */
   readonly pool: number;
@@ -58,6 +62,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     port: { type: "string" },
     data: { type: "string" },
     "allow-host": { type: "string", multiple: true },
+    "preview-domain": { type: "string" },
     driver: { type: "string" },
     pool: { type: "string" },
     "idle-timeout": { type: "string" },
@@ -104,6 +109,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     detach: values.detach === true,
     port,
     allowHost,
+    previewDomain: previewDomainOf(values["preview-domain"], allowHost),
     pool,
     overcommit: overcommitOf(values.overcommit),
     scrollback: Number(scrollback),
@@ -115,6 +121,17 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     // `process` gives no isolation at all: it is never chosen, only asked for.
     driver: driver === "auto" ? "qemu" : driver,
   };
+}
+
+function previewDomainOf(text: string | undefined, allowHost: readonly string[]): string | null {
+  if (text === undefined) return null;
+  const domain = text.toLowerCase();
+  const command = "./microterm up --allow-host term.example.org --preview-domain previews.example.net";
+  if (!PREVIEW_DOMAIN.test(domain))
+    throw new SetupError(`--preview-domain ${text} is no domain of two labels or more`, command);
+  const near = allowHost.find((host) => mayBeOneSite(domain, host));
+  if (near === undefined) return domain;
+  throw new SetupError(`--preview-domain ${domain} and --allow-host ${near} may not be of one domain`, command);
 }
 
 function portOf(option: string, text: string | undefined, example: number): number | undefined {

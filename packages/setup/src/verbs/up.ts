@@ -66,6 +66,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
+    ...(options.previewDomain === null ? [] : ["--preview-domain", options.previewDomain]),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
     ...["--overcommit", formatOvercommit(options.overcommit ?? DEFAULT_OVERCOMMIT)],
     ...["--build", build, "--log-level", options.logLevel],
@@ -94,7 +95,10 @@ function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
 }
 
 /** What a running server was not started with, of what is asked for by name. */
-function lacks({ pid }: RunningServer, { allowHost, overcommit, logLevel, metrics }: UpOptions): readonly string[] {
+function lacks(
+  { pid }: RunningServer,
+  { allowHost, previewDomain, overcommit, logLevel, metrics }: UpOptions,
+): readonly string[] {
   const words = argumentsOf(pid);
   const given = (option: string): string | undefined =>
     words.includes(option) ? words[words.indexOf(option) + 1] : undefined;
@@ -103,6 +107,9 @@ function lacks({ pid }: RunningServer, { allowHost, overcommit, logLevel, metric
   return [
     ...allowHost.filter((host) => !known.includes(host)),
     ...(promises === undefined || given("--overcommit") === promises ? [] : [`--overcommit ${promises}`]),
+    ...(previewDomain === null || given("--preview-domain") === previewDomain
+      ? []
+      : [`--preview-domain ${previewDomain}`]),
     ...(logLevel === "info" || given("--log-level") === logLevel ? [] : [`--log-level ${logLevel}`]),
     ...(metrics === null || given("--metrics") === String(metrics) ? [] : [`--metrics ${metrics}`]),
   ];

@@ -7,6 +7,7 @@ import { up as recipes } from "./0003-recipes.ts";
 import { up as operations } from "./0004-operations.ts";
 import { up as images } from "./0005-images.ts";
 import { up as limits } from "./0006-limits.ts";
+import { up as previews } from "./0007-previews.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -16,6 +17,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0004-operations": { up: operations },
   "0005-images": { up: images },
   "0006-limits": { up: limits },
+  "0007-previews": { up: previews },
 };
 
 /** Brings the database to the newest schema. Rejects when it was made by a newer version of microterm. */

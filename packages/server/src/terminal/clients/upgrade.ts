@@ -3,12 +3,15 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { GuestAgent, GuestTerminal } from "@microterm/core";
 import {
+  CONNECT_SUBPROTOCOL,
   type EnvironmentId,
   ERRORS,
   EVENTS_SUBPROTOCOL,
   EXEC_SUBPROTOCOL,
   MAX_CLIENT_MESSAGE,
   PlatformError,
+  PORTS_SUBPROTOCOL,
+  type PreviewAddresses,
   TERMINAL_SUBPROTOCOL,
   TerminalId,
 } from "@microterm/protocol";
@@ -19,8 +22,10 @@ import type { Identity } from "../../auth/authenticator.ts";
 import { CLOSE } from "../../auth/live-connections.ts";
 import { serveEvents } from "../../events/event-socket.ts";
 import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../../http/problem.ts";
+import { servePorts } from "../../previews/port-socket.ts";
+import { serveTunnel } from "../../previews/tunnel.ts";
 import { systemRandomness } from "../../process/system-clock.ts";
-import { EnvironmentParams } from "../../routes/schemas.ts";
+import { EnvironmentParams, PortParams } from "../../routes/schemas.ts";
 import type { Services } from "../../services.ts";
 import { type ExecOutcome, logExec } from "../../telemetry/exec-log.ts";
 import { currentRequestId, runInRequest } from "../../telemetry/request-context.ts";
@@ -33,6 +38,8 @@ import { later } from "./output-window.ts";
 const ATTACH = /^\/v1\/environments\/([^/]+)\/terminals\/([^/]+)\/attach$/;
 const EVENTS = "/v1/events";
 const EXEC = /^\/v1\/environments\/([^/]+)\/exec$/;
+const PORTS = /^\/v1\/environments\/([^/]+)\/ports$/;
+const CONNECT = /^\/v1\/environments\/([^/]+)\/ports\/([^/]+)\/connect$/;
 
 const AttachQuery = z.strictObject({
   from: z
@@ -65,6 +72,8 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   const terminals = webSocketsOf(TERMINAL_SUBPROTOCOL);
   const execs = webSocketsOf(EXEC_SUBPROTOCOL);
   const events = webSocketsOf(EVENTS_SUBPROTOCOL);
+  const ports = webSocketsOf(PORTS_SUBPROTOCOL);
+  const tunnels = webSocketsOf(CONNECT_SUBPROTOCOL);
 
   async function open(request: IncomingMessage): Promise<Opened> {
     services.addresses.checkHost(request);
@@ -91,6 +100,26 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
         route: "/v1/environments/:env/exec",
         webSockets: execs,
         session: await openExec(identity, exec),
+      };
+    }
+    const listed = PORTS.exec(url.pathname);
+    if (listed) {
+      requireProtocol(request, PORTS_SUBPROTOCOL);
+      return {
+        identity,
+        route: "/v1/environments/:env/ports",
+        webSockets: ports,
+        session: await openPorts(identity, listed, services.previewHosts.addressesFor(request.headers.host)),
+      };
+    }
+    const connect = CONNECT.exec(url.pathname);
+    if (connect) {
+      requireProtocol(request, CONNECT_SUBPROTOCOL);
+      return {
+        identity,
+        route: "/v1/environments/:env/ports/:port/connect",
+        webSockets: tunnels,
+        session: await openTunnel(identity, connect),
       };
     }
     if (url.pathname === EVENTS) {
@@ -160,7 +189,21 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     };
   }
 
+  async function openPorts({ actor }: Identity, match: RegExpExecArray, previews: PreviewAddresses): Promise<Session> {
+    const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
+    const id = await services.environments.locate(actor, env, "environment.read");
+    return (client) => servePorts(client, id, { watches: services.portWatches, previews });
+  }
+
+  async function openTunnel({ actor }: Identity, match: RegExpExecArray): Promise<Session> {
+    const { env, port } = parseOrBadRequest(PortParams, { env: decode(match[1]), port: decode(match[2]) });
+    const id = await services.environments.locate(actor, env, "preview.open");
+    services.environments.noteActivity(id);
+    return (client) => serveTunnel({ client, port, agent: () => services.environments.agentOf(id) });
+  }
+
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (services.previewServer.takes(request)) return services.previewServer.upgrade(request, socket, head);
     const onError = () => socket.destroy();
     socket.on("error", onError);
     const id = systemRandomness.id(12);

@@ -1,0 +1,49 @@
+import type { CredentialService, PreviewGrant, PreviewService } from "@microterm/core";
+
+const SWEEP_MS = 30_000;
+
+interface Open {
+  readonly grant: Pick<PreviewGrant, "hash" | "credential" | "expiresAt">;
+  readonly destroy: () => void;
+}
+
+/** Requests and WebSockets of previews that are under way: they end with the session, or the shared link, that let them in. */
+export interface OpenPreviews {
+  /** Returns what forgets it. */
+  add(grant: Open["grant"], destroy: () => void): () => void;
+  closeAll(): void;
+  dispose(): void;
+}
+
+export function createOpenPreviews(
+  credentials: Pick<CredentialService, "subscribe">,
+  previews: Pick<PreviewService, "subscribe">,
+): OpenPreviews {
+  const all = new Set<Open>();
+  const closeWhere = (matches: (open: Open) => boolean): void => {
+    for (const open of [...all]) if (matches(open)) open.destroy();
+  };
+  const unsubscribe = [
+    credentials.subscribe((hash) => closeWhere(({ grant }) => grant.credential === hash)),
+    previews.subscribe((hash) => closeWhere(({ grant }) => grant.hash === hash)),
+  ];
+  const timer = setInterval(() => {
+    const now = new Date().toISOString();
+    closeWhere(({ grant }) => grant.expiresAt <= now);
+  }, SWEEP_MS);
+  timer.unref();
+  return {
+    add(grant, destroy) {
+      const open = { grant, destroy };
+      all.add(open);
+      return () => {
+        all.delete(open);
+      };
+    },
+    closeAll: () => closeWhere(() => true),
+    dispose() {
+      clearInterval(timer);
+      for (const end of unsubscribe) end();
+    },
+  };
+}
