@@ -22,6 +22,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--detach",
       "--port",
       "--allow-host",
+      "--preview-domain",
       "--data",
       "--driver",
       "--pool",

@@ -76,6 +76,17 @@ export function createProgram(): Command {
     .argument("<name>")
     .option("-f, --follow", "go on with what comes")
     .action(async (name, options) => (await import("./verbs/logs.ts")).logs(name, options));
+  verb(program, "ports", "list the TCP ports that programs in an environment listen on")
+    .argument("<name>")
+    .addOption(output("json"))
+    .action(async (name, options) => (await import("./ports/ports.ts")).ports(name, options));
+  verb(program, "port-forward", "bring ports of an environment to this machine, until Ctrl-C")
+    .usage("[options] NAME [LOCAL:]REMOTE...")
+    .argument("<name>")
+    .argument("<ports...>", "3000, or 8080:3000 for another port here; 0:3000 takes a free one")
+    .action(async (name, ports, options) =>
+      (await import("./ports/port-forward.ts")).portForward(name, ports, options),
+    );
   const update = verb(program, "update", "change when environments end by themselves, and what they may use")
     .argument("<name...>")
     .option("--idle-timeout <time>", "pause them after 30m or 8h without use; 0 for never")
