@@ -15,12 +15,15 @@ kernel=$($apt apt-cache depends --important "$kernel_package" | sed -n 's/^ *Dep
 test -n "$kernel" || { echo "E: $kernel_package depends on no linux-image package" >&2; exit 1; }
 mkdir "$root/.microterm/kernel"
 (cd "$root/.microterm/kernel" && $apt apt-get -q -o APT::Sandbox::User=root download "$kernel")
-dpkg-deb --fsys-tarfile "$root/.microterm/kernel/"*.deb | tar -x -C "$root/.microterm/kernel" ./boot ./lib
+# Debian 12 has the modules below /lib, Debian 13 below /usr/lib.
+dpkg-deb --fsys-tarfile "$root/.microterm/kernel/"*.deb | tar -x -C "$root/.microterm/kernel" --wildcards './boot/vmlinuz-*' './*lib/modules/*'
 version=$(basename "$root/.microterm/kernel/boot/vmlinuz-"*)
 version=${version#vmlinuz-}
 modules=$root/usr/lib/modules
 mkdir -p "$modules"
-mv "$root/.microterm/kernel/lib/modules/$version" "$modules/"
+for folder in lib usr/lib; do
+  [ ! -d "$root/.microterm/kernel/$folder/modules" ] || mv "$root/.microterm/kernel/$folder/modules/$version" "$modules/"
+done
 tree=$modules/$version
 # Hardware that no microVM has. What containers, file systems and networks need stays.
 for directory in "$tree"/kernel/drivers/*; do
