@@ -41,7 +41,7 @@ export class AgentLink {
     this.#agent ??= this.#start();
     this.#waiting += 1;
     try {
-      return await withDeadline(this.#agent, options, () => this.#timedOut(options.timeoutMs));
+      return await withDeadline(this.#agent, options, (ms) => this.#timedOut(ms));
     } finally {
       this.#waiting -= 1;
       // Attempts that nobody waits for would keep the host busy for ever.
@@ -66,11 +66,11 @@ export class AgentLink {
     this.#agent = undefined;
   }
 
-  #timedOut(timeoutMs: number): PlatformError {
+  #timedOut(ms: number): PlatformError {
     const last = this.#lastError;
     // An agent that answers wrongly until the deadline is broken, not slow.
     if (last instanceof PlatformError && last.code === "GUEST_PROTOCOL") return last;
-    return guestUnreachable(`the guest's agent did not answer within ${timeoutMs} ms`, last);
+    return guestUnreachable(`the guest's agent did not answer within ${ms} ms`, last);
   }
 
   #start(): Promise<GuestAgent> {

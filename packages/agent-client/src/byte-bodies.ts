@@ -19,7 +19,7 @@ export async function* readBody(stream: Stream, size: number | null, signal?: Ab
       const { value, done } = await withDeadline(
         chunks.next() as Promise<IteratorResult<Buffer>>,
         { timeoutMs: STALL_MS, signal },
-        () => guestUnreachable(`the guest sent nothing for ${STALL_MS} ms`),
+        (ms) => guestUnreachable(`the guest sent nothing for ${ms} ms`),
       ).catch((error: unknown) => {
         throw isOurs(error, signal) ? error : guestUnreachable("the guest broke off the transfer", error);
       });
@@ -74,8 +74,8 @@ export function drain(stream: Stream): Promise<void> {
     stream.once("drain", resolve);
     stream.once("close", resolve);
   });
-  return withDeadline(drained, { timeoutMs: STALL_MS }, () =>
-    guestUnreachable(`the guest took nothing for ${STALL_MS} ms`),
+  return withDeadline(drained, { timeoutMs: STALL_MS }, (ms) =>
+    guestUnreachable(`the guest took nothing for ${ms} ms`),
   );
 }
 

@@ -1,19 +1,36 @@
+/** Beyond it, a mistake is likelier than a slow host. */
+const MOST = 100;
+
+/**
+ * How many times as long as usual everything may take, 1 to 100: MICROTERM_DEADLINE_FACTOR, for hosts that are emulated themselves
+ * (the KVM lab of the tests). 1 where it is absent. All deadlines of this package and of core are multiplied by it.
+ */
+export function readDeadlineFactor(env: NodeJS.ProcessEnv): number {
+  const text = env.MICROTERM_DEADLINE_FACTOR ?? "1";
+  const factor = Number(text);
+  if (/^\d{1,3}$/.test(text) && factor >= 1 && factor <= MOST) return factor;
+  throw new RangeError(`MICROTERM_DEADLINE_FACTOR must be a number from 1 to ${MOST}, and is ${JSON.stringify(text)}`);
+}
+
+export const DEADLINE_FACTOR = readDeadlineFactor(process.env);
+
 /** What may cut a call short. */
 export interface Limits {
+  /** Before {@link DEADLINE_FACTOR}. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Settles as `work` does, or rejects with `onTimeout()` after `timeoutMs`, or with the signal's reason. The work goes
- * on; `cancel` is called so that it may be stopped.
+ * Settles as `work` does, or rejects with `onTimeout(ms)` after `timeoutMs` times the factor, which is its `ms`, or with the
+ * signal's reason. The work goes on; `cancel` is called so that it may be stopped.
  *
  * Core has a function of this name too: it has no timers but its clock, and aborts what it runs.
  */
 export function withDeadline<T>(
   work: Promise<T>,
   limits: Limits,
-  onTimeout: () => Error,
+  onTimeout: (ms: number) => Error,
   cancel: () => void = () => {},
 ): Promise<T> {
   const { signal } = limits;
@@ -24,7 +41,8 @@ export function withDeadline<T>(
       cancel();
     };
     const aborted = (): void => giveUp(signal?.reason);
-    const timer = setTimeout(() => giveUp(onTimeout()), limits.timeoutMs);
+    const mostMs = limits.timeoutMs * DEADLINE_FACTOR;
+    const timer = setTimeout(() => giveUp(onTimeout(mostMs)), mostMs);
     const release = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);

@@ -8,7 +8,7 @@ export {
   type LaunchMemory,
   type LimitArgs,
 } from "./daemon/host-daemon-client.ts";
-export { type Limits, pause, withDeadline } from "./deadline.ts";
+export { DEADLINE_FACTOR, type Limits, pause, withDeadline } from "./deadline.ts";
 export { lastWords } from "./last-words.ts";
 export { type Launched, runInteractive, spawnDetached, spawnForeground } from "./launch.ts";
 export { readHostSpace } from "./process/host-memory.ts";

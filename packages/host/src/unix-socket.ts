@@ -21,7 +21,7 @@ export function connectUnix(
   return withDeadline(
     connected,
     limits,
-    () => new Error(`no connection to ${path} within ${limits.timeoutMs} ms`),
+    (ms) => new Error(`no connection to ${path} within ${ms} ms`),
     () => {
       // A late error of an abandoned socket must find a listener, or it ends the process.
       socket.on("error", () => {});

@@ -117,9 +117,9 @@ export function answerWithin<T>(
   return withDeadline(
     work,
     limits,
-    () => {
+    (ms) => {
       session.prove();
-      return guestUnreachable(`the guest did not answer within ${limits.timeoutMs} ms`);
+      return guestUnreachable(`the guest did not answer within ${ms} ms`);
     },
     () => cancelStream(stream),
   );

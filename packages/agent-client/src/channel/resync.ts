@@ -72,7 +72,7 @@ export async function openResynced(
     mark();
   });
   try {
-    return await withDeadline(echoed, limits, () => new Error(`no echo from the guest within ${limits.timeoutMs} ms`));
+    return await withDeadline(echoed, limits, (ms) => new Error(`no echo from the guest within ${ms} ms`));
   } catch (error) {
     release();
     socket.on("error", () => {});

@@ -51,7 +51,7 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
   const limits = limitsFor(driver, { cpus });
   const diskId = machineId as string;
   const made: Made = { restoring: null, machine: null };
-  const error = () => new Error(`a machine of the pool was not ready after ${MAKE_MS / 1000} s`);
+  const error = (seconds: number) => new Error(`a machine of the pool was not ready after ${seconds} s`);
   try {
     return await withDeadline({ clock, timeoutMs: MAKE_MS, error, signal: wish.signal }, async (signal) => {
       await snapshots.createDiskFrom(template, diskId);

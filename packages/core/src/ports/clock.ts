@@ -4,6 +4,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or rejects when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** How many times as long as usual what has a deadline may take: 1, but on hosts that are emulated themselves. */
+  readonly deadlineFactor: number;
 }
 
 export interface Randomness {

@@ -53,7 +53,7 @@ export async function buildTemplate(context: MachineContext, build: Build): Prom
   await admission.reserve(driver, machineId, { memoryMib, cpus, diskMib: diskMib + memoryMib });
   const made: Made = { machine: null, making: null };
   let step: TemplateStep = "disk";
-  const error = () => new Error(`no end of step '${step}' ${BUILD_MS / 1000} s after the start`);
+  const error = (seconds: number) => new Error(`no end of step '${step}' ${seconds} s after the start`);
   const enter = (next: TemplateStep) => {
     step = next;
     build.onStep(next);

@@ -2,6 +2,7 @@ import type { Clock, Log, Randomness } from "../ports/clock.ts";
 
 /** The real clock, for tests: nothing of core's is tested against a time that is made up. */
 export const systemClock: Clock = {
+  deadlineFactor: 1,
   now: () => Date.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {

@@ -20,6 +20,15 @@ describe("a deadline", () => {
     expect(seen?.aborted).toBe(true);
   });
 
+  it("is as many times later as the clock says, and says when", async () => {
+    const slept: number[] = [];
+    const slow = { ...clock, deadlineFactor: 4, sleep: async (ms: number) => void slept.push(ms) };
+    const error = (seconds: number) => new Error(`too late after ${seconds} s`);
+    await expect(withDeadline({ clock: slow, timeoutMs: 500, error }, forever)).rejects.toThrow("too late after 2 s");
+    await endedWithin(slow, 250, forever());
+    expect(slept).toEqual([2000, 1000]);
+  });
+
   it("rejects with the outer signal's reason as soon as that aborts", async () => {
     const outer = new AbortController();
     const bounded = withDeadline({ clock, timeoutMs: 10_000, error, signal: outer.signal }, forever);

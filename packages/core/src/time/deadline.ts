@@ -2,14 +2,15 @@ import type { Clock } from "../ports/clock.ts";
 
 export interface Deadline {
   readonly clock: Clock;
+  /** Before the clock's factor. */
   readonly timeoutMs: number;
-  /** What it rejects with at the deadline. Made then, so that it can say how far things had come. */
-  readonly error: () => Error;
+  /** What it rejects with at the deadline, after so many seconds. Made then, so that it can say how far things had come. */
+  readonly error: (seconds: number) => Error;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Runs something for at most `timeoutMs`. At the deadline, or when `signal` aborts, it rejects at once, whether or not
+ * Runs something for at most `timeoutMs` times the clock's factor. At the deadline, or when `signal` aborts, it rejects at once, whether or not
  * `run` heeds the signal it was given; what `run` does after that is lost, its rejection too.
  */
 export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -23,8 +24,9 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
       reject(reason);
       ended.abort(reason);
     };
-    clock.sleep(timeoutMs, timer.signal).then(
-      () => end(error()),
+    const mostMs = timeoutMs * clock.deadlineFactor;
+    clock.sleep(mostMs, timer.signal).then(
+      () => end(error(mostMs / 1000)),
       () => {},
     );
     if (outer !== undefined) {
@@ -45,9 +47,9 @@ export async function withDeadline<T>(deadline: Deadline, run: (signal: AbortSig
   }
 }
 
-/** Waits for something to end in any way, for `timeoutMs` at most. Never rejects. */
+/** Waits for something to end in any way, for `timeoutMs` times the clock's factor at most. Never rejects. */
 export async function endedWithin(clock: Clock, timeoutMs: number, promise: Promise<unknown>): Promise<void> {
   const timer = new AbortController();
-  await Promise.race([promise, clock.sleep(timeoutMs, timer.signal)]).catch(() => {});
+  await Promise.race([promise, clock.sleep(timeoutMs * clock.deadlineFactor, timer.signal)]).catch(() => {});
   timer.abort();
 }

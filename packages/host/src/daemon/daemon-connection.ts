@@ -197,13 +197,13 @@ export class DaemonConnection {
     const request = this.#options.requestId?.();
     socket.write(`${JSON.stringify({ id, verb, args, ...(request === undefined ? {} : { request }) })}\n`);
     const timeoutMs = DEADLINES[verb];
-    return withDeadline(answer, { timeoutMs }, () =>
-      unavailable(`did not answer ${verb} within ${timeoutMs} ms`),
-    ).finally(() => {
-      this.#pending.delete(id);
-      // An idle connection keeps no process alive.
-      if (this.#pending.size === 0) socket.unref();
-    });
+    return withDeadline(answer, { timeoutMs }, (ms) => unavailable(`did not answer ${verb} within ${ms} ms`)).finally(
+      () => {
+        this.#pending.delete(id);
+        // An idle connection keeps no process alive.
+        if (this.#pending.size === 0) socket.unref();
+      },
+    );
   }
 
   async #connect(): Promise<Socket> {

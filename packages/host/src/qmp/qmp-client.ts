@@ -125,7 +125,7 @@ class QmpMonitor implements QmpClient {
     return withDeadline(
       answer,
       { timeoutMs: this.#timeoutMs },
-      () => new Error(`QEMU's monitor did not answer ${command} within ${this.#timeoutMs} ms`),
+      (ms) => new Error(`QEMU's monitor did not answer ${command} within ${ms} ms`),
     ).finally(() => this.#pending.delete(id));
   }
 

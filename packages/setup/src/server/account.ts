@@ -132,7 +132,7 @@ export function asServer(
 
 /** What the server's process may know of our environment: no secrets of the user who starts it. */
 export function serverEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
-  const kept = ["PATH", "LANG", "TZ", "MICROTERM_FAULT"];
+  const kept = ["PATH", "LANG", "TZ", "MICROTERM_FAULT", "MICROTERM_DEADLINE_FACTOR"];
   return {
     NODE_NO_WARNINGS: "1",
     ...Object.fromEntries(kept.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]]))),

@@ -58,7 +58,8 @@ export async function askTerminals(
   live: LiveMachine,
   timeoutMs: number,
 ): Promise<readonly Terminal[]> {
-  const error = () => new PlatformError("GUEST_UNREACHABLE", `the guest did not answer within ${timeoutMs / 1000} s`);
+  const error = (seconds: number) =>
+    new PlatformError("GUEST_UNREACHABLE", `the guest did not answer within ${seconds} s`);
   const reported = await withDeadline({ clock: context.clock, timeoutMs, error }, async (signal) => {
     const agent = await live.machine.agent({ timeoutMs, signal });
     return agent.terminals({ signal });

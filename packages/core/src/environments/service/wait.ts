@@ -18,8 +18,11 @@ export async function waitFor(
   });
   const wanted = states.join(" or ");
   const error = () => new PlatformError("WAIT_TIMEOUT", `the environment was not ${wanted} within ${timeoutMs} ms`);
+  const { clock } = context;
+  // The caller's own deadline, on whatever host.
+  const ownMs = timeoutMs / clock.deadlineFactor;
   try {
-    return await withDeadline({ clock: context.clock, timeoutMs, error, signal }, async (bounded) => {
+    return await withDeadline({ clock, timeoutMs: ownMs, error, signal }, async (bounded) => {
       for (;;) {
         bounded.throwIfAborted();
         // Listening before looking, or a change in between would be missed.

@@ -73,11 +73,8 @@ export async function attempt(
   if ((await rows.transition(row.id, ["creating"], "creating", patch)) === null) throw new Superseded();
   changed(context, row);
 
-  const error = () =>
-    new PlatformError(
-      "MACHINE_BOOT_FAILED",
-      `no end of step '${progress.step}' ${limits.bootDeadlineMs / 1000} s after the start`,
-    );
+  const error = (seconds: number) =>
+    new PlatformError("MACHINE_BOOT_FAILED", `no end of step '${progress.step}' ${seconds} s after the start`);
   try {
     await withDeadline({ clock, timeoutMs: limits.bootDeadlineMs, error, signal }, (bounded) =>
       bring(context, { ...all, signal: bounded }, machineId),

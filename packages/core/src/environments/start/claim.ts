@@ -51,7 +51,7 @@ export async function claim(
   live.terminals = pooled.terminals;
   context.live.set(row.id, live);
   try {
-    const error = () => new Error(`it did not answer within ${CLAIM_TIMEOUT_MS / 1000} s`);
+    const error = (seconds: number) => new Error(`it did not answer within ${seconds} s`);
     await withDeadline({ clock, timeoutMs: CLAIM_TIMEOUT_MS, error, signal }, async (bounded) => {
       const agent = await machine.agent({ timeoutMs: CLAIM_TIMEOUT_MS, signal: bounded });
       await agent.claim({ environment: row.name, interface: pooled.attachment.interface }, { signal: bounded });

@@ -10,7 +10,7 @@ export async function powerOff(
   outer: AbortSignal,
 ): Promise<void> {
   const timeoutMs = limits.powerOffDeadlineMs;
-  const error = () => new Error(`the guest did not power off within ${timeoutMs / 1000} s`);
+  const error = (seconds: number) => new Error(`the guest did not power off within ${seconds} s`);
   try {
     await withDeadline({ clock, timeoutMs, error, signal: outer }, async (signal) => {
       const asking = machine.agent({ timeoutMs, signal }).then((agent) => agent.powerOff({ signal }));
