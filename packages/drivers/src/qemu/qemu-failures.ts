@@ -34,6 +34,7 @@ const IS_BEFORE_RUN: Readonly<Record<HostCode, boolean>> = {
   "image-corrupt": false,
   "snapshot-corrupt": false,
   "snapshot-failed": false,
+  unsupported: false,
   internal: false,
 };
 

@@ -51,6 +51,7 @@ const IS_REPEATED: Record<HostVerb, boolean> = {
   "machine.launch": false,
   "machine.save": false,
   "machine.kill": true,
+  "machine.limit": true,
   "template.find": true,
   "template.save": false,
   "template.list": true,
