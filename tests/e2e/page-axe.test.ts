@@ -18,6 +18,20 @@ const faults = (page: Page): Promise<string[]> =>
   page.evaluate<string[]>(`axe.run().then(({ violations }) => violations.flatMap(({ id, impact, nodes }) =>
     nodes.map(({ target, failureSummary }) => id + " (" + impact + "): " + target.join(" ") + " " + failureSummary.split("\\n").slice(1, 3).join(" "))))`);
 
+/** How many pixels of the first plot have its line's colour, which differs from theme to theme. */
+const LINE_PIXELS = `(() => {
+  const canvas = document.querySelector("[data-usage] canvas");
+  const one = new OffscreenCanvas(1, 1).getContext("2d");
+  one.fillStyle = getComputedStyle(canvas.closest("[role=img]")).color;
+  one.fillRect(0, 0, 1, 1);
+  const wanted = one.getImageData(0, 0, 1, 1).data;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4)
+    if (data[at + 3] > 128 && [0, 1, 2].every((i) => Math.abs(data[at + i] - wanted[i]) < 24)) count++;
+  return count;
+})()`;
+
 type Change = Readonly<Record<string, unknown>>;
 
 /**
@@ -101,6 +115,19 @@ describe.each(["light", "dark"] as const)("axe finds nothing in the %s page", (c
     await button(/^Keyboard and screen reader/).click();
     await role("dialog").waitFor();
     await look("settings");
+    await page.page.keyboard.press("Escape");
+    await button("Usage").click();
+    const plots = page.page.locator("[data-usage]").getByRole("img");
+    // Three looks: what a plot draws is a line between the shares of two.
+    await page.page.locator('[data-usage] [data-samples="3"]').first().waitFor();
+    await look("usage");
+    const said = await plots.evaluateAll((all) => all.map((one) => one.getAttribute("aria-label") ?? ""));
+    expect(said.map((words) => words.replace(/\d+/g, "N"))).toEqual([
+      "CPU: N of N %, from N to N since it is shown",
+      "Memory: N of N MiB, from N to N since it is shown",
+      "Disk: N of N MiB, from N to N since it is shown",
+    ]);
+    expect(await page.page.evaluate<number>(LINE_PIXELS)).toBeGreaterThan(50);
     await page.page.keyboard.press("Escape");
     for (const [name, answer] of [
       ["Remove", "Keep it"],

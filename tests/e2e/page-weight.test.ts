@@ -74,6 +74,12 @@ describe("a first visit", () => {
       const at = asked.findIndex((path) => early.test(path));
       expect([early, at >= 0 && at < session]).toEqual([early, true]);
     }
+    // The plots are not for everybody: they come when they are asked for.
+    const plots = () => asked.filter((path) => /usage-panel.*\.(js|css)$/.test(path));
+    expect(plots()).toEqual([]);
+    await page.getByRole("button", { name: "Usage" }).click();
+    await page.locator("[data-usage] canvas").first().waitFor();
+    expect(plots().length).toBe(2);
     expect(loaded.filter(isFont).length).toBe(2);
     expect(said).toEqual([]);
     await page.context().close();

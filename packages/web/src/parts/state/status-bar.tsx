@@ -2,6 +2,7 @@ import type { Environment } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { hostQuery } from "../../api/queries.ts";
+import { UsageMenu } from "../../usage/usage-menu.tsx";
 import { useNow } from "../use-now.ts";
 import { durationWords, networkWords, sizeWords } from "../words.ts";
 import { IsolationLabel } from "./isolation.tsx";
@@ -54,6 +55,7 @@ export const StatusBar = ({
     <IsolationLabel isolation={environment.isolation} />
     <Network />
     <span className="min-w-0 truncate max-md:hidden">{sizeWords(environment)}</span>
+    {environment.state === "running" && <UsageMenu id={environment.id} />}
     <Lifetime of={environment} />
     <span className="ml-auto flex shrink-0 items-center gap-4 max-sm:gap-2">{children}</span>
   </footer>
