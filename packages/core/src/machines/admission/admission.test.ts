@@ -2,7 +2,7 @@ import { EnvironmentId, type Overcommit } from "@microterm/protocol";
 import { expect, it } from "vitest";
 import type { FoundDisk, VmDriver } from "../../ports/vm-driver.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
-import { createAdmission, type PromisedMachine, reserveEvictingPool } from "./admission.ts";
+import { createAdmission, type Demand, type PromisedMachine, reserveEvictingPool } from "./admission.ts";
 
 const ids = ["a", "b", "c"].map((letter) => EnvironmentId.parse(letter.repeat(12))) as [
   EnvironmentId,
@@ -178,4 +178,29 @@ it("promises a disk more than there is only where it was told to, and never one 
   await expect(admission.reserveDisk(admission.driver, "two", 1)).rejects.toThrow(/of 2 times that 10000 MiB/);
   const empty = admissionOn({ memoryMib: 8000, freeMib: 5100, overcommit: { ...PLENTY, disk: 9 } });
   await expect(empty.reserveDisk(empty.driver, "three", 5001)).rejects.toMatchObject({ code: "HOST_OUT_OF_DISK" });
+});
+
+it("keeps the pool where what is asked for would not fit without it either", async () => {
+  const admission = admissionOn({ memoryMib: 8000, freeMib: 5100, overcommit: { cpu: 2, memory: 0.25, disk: 9 } });
+  const evicted: string[] = [];
+  const pool = {
+    evict: async (reason: string) => {
+      evicted.push(reason);
+      return evicted.length < 2;
+    },
+  };
+  const asks = (demand: Partial<Demand>) =>
+    reserveEvictingPool({ admission, pool }, admission.driver, ids[0], {
+      memoryMib: 1,
+      cpus: 1,
+      diskMib: 0,
+      ...demand,
+    });
+  await expect(asks({ cpus: 5 })).rejects.toMatchObject({ code: "HOST_OUT_OF_CPUS" });
+  await expect(asks({ diskMib: 5001 })).rejects.toMatchObject({ code: "HOST_OUT_OF_DISK" });
+  await expect(asks({ memoryMib: 2000 })).rejects.toMatchObject({ code: "HOST_OUT_OF_MEMORY" });
+  expect(evicted).toEqual([]);
+  await admission.reserve(admission.driver, ids[1], { memoryMib: 1, cpus: 4, diskMib: 5000 });
+  await expect(asks({ cpus: 1 })).rejects.toMatchObject({ code: "HOST_OUT_OF_CPUS" });
+  expect(evicted).toEqual(["the host is low on CPUs", "the host is low on CPUs"]);
 });

@@ -1,7 +1,7 @@
 import type { Overcommit } from "@microterm/protocol";
 import type { HostResources, VmDriver } from "../../ports/vm-driver.ts";
 import type { EnvironmentLimits } from "../limits.ts";
-import { cpuShortage, diskShortage, memoryPromised, memoryShortage, shortageOf } from "./shortages.ts";
+import { couldFit, cpuShortage, diskShortage, memoryPromised, memoryShortage, shortageOf } from "./shortages.ts";
 
 /** What is about to be taken of the host. */
 export interface Demand {
@@ -142,7 +142,7 @@ export async function reserveEvictingPool(
       return await admission.reserve(driver, id, demand);
     } catch (error) {
       const short = shortageOf(error);
-      if (short === null || !(await pool.evict(`the host is low on ${short}`))) throw error;
+      if (short === null || !couldFit(error) || !(await pool.evict(`the host is low on ${short}`))) throw error;
     }
   }
 }

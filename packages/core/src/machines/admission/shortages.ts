@@ -11,6 +11,23 @@ export function shortageOf(error: unknown): "memory" | "CPUs" | "disk space" | n
   return error instanceof PlatformError ? (SHORT_OF[error.code] ?? null) : null;
 }
 
+/** Whether it would fit if nothing were promised to others: only then does it help that one of them gives up what it has. */
+export function couldFit(error: unknown): boolean {
+  if (!(error instanceof PlatformError)) return false;
+  const { neededMib = 0, freeMib = 0, promisedMib, neededCpus = 0, freeCpus = 0, promisedCpus = 0 } = error.details;
+  switch (error.code) {
+    case "HOST_OUT_OF_CPUS":
+      return neededCpus <= freeCpus + promisedCpus;
+    case "HOST_OUT_OF_DISK":
+      return neededMib <= freeMib;
+    case "HOST_OUT_OF_MEMORY":
+      // Where nothing is said of promises, it is what machines have taken.
+      return promisedMib === undefined || neededMib <= freeMib + promisedMib;
+    default:
+      return false;
+  }
+}
+
 const whole = (mib: number): number => Math.max(0, Math.floor(mib));
 
 export function memoryShortage(neededMib: number, free: number): PlatformError {
