@@ -207,6 +207,36 @@ describe("hosts", () => {
   });
 });
 
+describe("a domain of the operator's", () => {
+  it("has previews of its own, with cookies for TLS and the very host alone", async () => {
+    const args = ["--allow-host", "term.example.org", "--preview-domain", "previews.example.net"];
+    const own = await startServer({ args });
+    try {
+      const environment = await own.environment();
+      const port = await hello();
+      const list = await own.ok("GET", `/v1/environments/${environment.id}/ports`);
+      expect(list.previews).toEqual({ kind: "domain", domain: "previews.example.net" });
+      const { url } = await own.ok("POST", `/v1/environments/${environment.id}/previews/links`, { port });
+      const { origin, host, pathname, search } = new URL(url);
+      expect(origin).toBe(`https://${port}-${environment.id}.previews.example.net`);
+      const entered = await own.call("GET", pathname + search, { token: null, headers: { host } });
+      const cookie = String(entered.headers["set-cookie"]);
+      expect(cookie).toMatch(/^__Host-microterm_preview=[a-z0-9]{50}; Path=\/; .*; HttpOnly; SameSite=Lax; Secure$/);
+      const headers = { host, cookie: cookie.split(";")[0] ?? "" };
+      expect((await own.call("GET", "/", { token: null, headers })).text).toBe("hello");
+      const stranger = await own.call("GET", "/", { token: null, headers: { host, accept: "text/html" } });
+      expect(stranger.text).toContain(`href="https://term.example.org/e/${environment.id}"`);
+    } finally {
+      expect(await own.dispose()).toEqual([]);
+    }
+  });
+
+  it("may not be the page's own, whose cookies a guest's page could set", async () => {
+    const args = ["--allow-host", "term.example.org", "--preview-domain", "previews.example.org"];
+    await expect(startServer({ args })).rejects.toThrow("may not be of one domain");
+  });
+});
+
 describe("an environment's ports", () => {
   it("are listed as they come and go", async () => {
     const list = async (): Promise<number[]> => (await server.ok("GET", `/v1/environments/${id}/ports`)).ports;

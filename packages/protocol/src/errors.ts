@@ -52,7 +52,11 @@ export const ERRORS = {
     retryable: false,
     hint: "JSON bodies are limited to 64 KiB, that of exec to 16 MiB; use the files calls for data.",
   },
-  UNSUPPORTED: { status: 409, retryable: false, hint: "This environment's driver cannot do that." },
+  UNSUPPORTED: {
+    status: 409,
+    retryable: false,
+    hint: "Its driver cannot do that, or not before it is stopped and started again.",
+  },
   SNAPSHOT_FAILED: {
     status: 500,
     retryable: true,

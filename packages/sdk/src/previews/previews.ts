@@ -21,6 +21,8 @@ const FAULT = 4002;
 export interface PortHandlers {
   /** First as it is, then at each change. */
   onPorts(list: PortList): void;
+  /** Not before the environment is stopped and started again: its agent is of an older version. */
+  onUnsupported?(): void;
   /** Nothing is known for now; it is asked again. */
   onLost?(): void;
 }
@@ -87,7 +89,7 @@ interface FollowOptions {
 }
 
 const Message = z.union([
-  z.strictObject({ event: z.literal("alive") }),
+  z.strictObject({ event: z.literal(["alive", "unsupported"]) }),
   z.strictObject({ event: z.literal("ports"), data: PortList }),
 ]);
 
@@ -118,9 +120,10 @@ function followPorts({ url, transport, openSocket, handlers, timing = realTiming
         heard();
         try {
           const message = Message.parse(JSON.parse(text));
-          if (message.event !== "ports") return;
+          if (message.event === "alive") return;
           attempt = 0;
-          handlers.onPorts(message.data);
+          if (message.event === "ports") handlers.onPorts(message.data);
+          else handlers.onUnsupported?.();
         } catch {
           retry();
         }

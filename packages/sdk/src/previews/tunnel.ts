@@ -11,8 +11,11 @@ const DRAIN_CHECK_MS = 5;
 const CHUNK_BYTES = 60_000;
 /** Close codes whose reason is not about the connection: docs/reference/http-api.md. */
 const REFUSED: ReadonlyMap<number, ErrorCode> = new Map([
-  [1011, "PORT_REFUSED"],
+  [1011, "GUEST_UNREACHABLE"],
   [4404, "ENVIRONMENT_STATE"],
+  [4409, "UNSUPPORTED"],
+  [4429, "TOO_MANY"],
+  [4502, "PORT_REFUSED"],
 ]);
 
 export interface TunnelHandlers {

@@ -51,6 +51,12 @@ export function errorPage(error: PlatformError, { port }: PreviewHost): MessageP
         ],
         command: `./microterm port-forward NAME ${port}`,
       };
+    case "UNSUPPORTED":
+      return {
+        status,
+        title: "Ports are not available in this environment yet",
+        paragraphs: ["It was started by an older version of microterm. They are once it is stopped and started again."],
+      };
     default:
       return { status, title: `Port ${port} cannot be reached`, paragraphs: [`${error.message}.`, hintOf(error)] };
   }

@@ -41,6 +41,11 @@ export function servePorts(
       due = list;
       send();
     },
-    ended: (thrown) => socket.close(CLOSE.internalError, toPlatformError(thrown).message),
+    ended(thrown) {
+      const error = toPlatformError(thrown);
+      // It stays so until the environment is started again, which its own events tell.
+      if (error.code === "UNSUPPORTED") socket.sendText('{"event":"unsupported"}');
+      else socket.close(CLOSE.internalError, error.message);
+    },
   });
 }

@@ -1,10 +1,16 @@
 import type { GuestAgent, GuestConnection } from "@microterm/core";
-import { PlatformError } from "@microterm/protocol";
+import { type ErrorCode, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../auth/live-connections.ts";
 import type { ClientSocket } from "../terminal/clients/client-socket.ts";
 
-/** RFC 6455, 7.4.1: the endpoint met a condition that prevents it from fulfilling the request. */
-const CLOSE_BROKEN = 1011;
+/** Why there is no connection: docs/reference/http-api.md. Others are 1011. */
+const REFUSALS: Partial<Record<ErrorCode, number>> = {
+  ENVIRONMENT_STATE: CLOSE.environmentGone,
+  ENVIRONMENT_NOT_FOUND: CLOSE.environmentGone,
+  UNSUPPORTED: 4409,
+  TOO_MANY: 4429,
+  PORT_REFUSED: 4502,
+};
 
 export interface TunnelOptions {
   readonly client: ClientSocket;
@@ -25,9 +31,8 @@ export function serveTunnel({ client, agent, port }: TunnelOptions): void {
     if (hasEnded && hasClientEnded) client.close(CLOSE.normal, "");
   };
   const broke = (error: Error): void => {
-    const isGone =
-      error instanceof PlatformError && ["ENVIRONMENT_STATE", "ENVIRONMENT_NOT_FOUND"].includes(error.code);
-    client.close(isGone ? CLOSE.environmentGone : CLOSE_BROKEN, error.message);
+    const refusal = error instanceof PlatformError ? REFUSALS[error.code] : undefined;
+    client.close(refusal ?? CLOSE.internalError, error.message);
   };
   client.receive({
     message(bytes) {
