@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "re
 import { retryLiveEvents } from "../../api/live-events.ts";
 import { client, sessionQuery } from "../../api/queries.ts";
 import { StatusBar } from "../../parts/state/status-bar.tsx";
+import { PortsMenu } from "../../ports/ports-menu.tsx";
 import { RecordingTools } from "../../recording/recordings.tsx";
 import { RENDERER } from "../../renderer.ts";
 import { UploadPanel } from "../../upload/upload-panel.tsx";
@@ -184,6 +185,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           onNew={() => add.mutate()}
           isAdding={add.isPending || !isThere}
         >
+          {isThere && <PortsMenu key={environment.id} environment={environment} />}
           {currentId !== null && isThere && (
             <RecordingTools
               key={currentId}
