@@ -117,6 +117,7 @@ describe("a program's own traffic", () => {
     upload.on("error", () => undefined);
     upload.write("the beginning");
     const [refused] = (await once(upload, "response")) as [IncomingMessage];
+    upload.write("more");
     expect([refused.statusCode, String(await bodyOf(refused))]).toEqual([413, "too large"]);
     upload.destroy();
   });
@@ -231,6 +232,16 @@ describe("hostile programs", () => {
     const answer = await (await open(await serveBytes(bytes))).call("GET", "/", { headers: { accept: "text/html" } });
     expect([answer.status, answer.headers["content-type"]]).toEqual([502, "text/html; charset=utf-8"]);
     expect(answer.text).toContain("does not speak HTTP");
+  });
+
+  it("that answer wrongly in the middle of an upload leave its client a page", async () => {
+    const { host, cookie } = await open(await serveBytes("no HTTP"));
+    const upload = httpRequest(`${server.url}/`, { method: "POST", headers: { host, cookie }, agent: false });
+    upload.on("error", () => undefined);
+    upload.write("the beginning");
+    const [answer] = (await once(upload, "response")) as [IncomingMessage];
+    expect([answer.statusCode, String(await bodyOf(answer))]).toEqual([502, expect.stringContaining("not speak HTTP")]);
+    upload.destroy();
   });
 
   it("that break off in the middle of a body do not make it look whole", async () => {

@@ -30,20 +30,20 @@ export async function forwardRequest(
   const gone = (): void => void outgoing.destroy();
   response.once("close", gone);
   try {
-    const sending = pipeline(request, outgoing).catch(() => undefined);
+    // Not a pipeline: that would end the browser's connection with the program's, and the answer with it.
+    request.pipe(outgoing);
     const answer = await answerOf(outgoing);
     writeHead(response, answer, host);
     await pipeline(answer, response);
     if (!request.complete) linger(request);
-    await sending;
   } catch (error) {
     // The head is on its way: the browser learns by the connection's end that there is no more.
     if (response.headersSent) response.destroy();
     else throw error;
   } finally {
     response.off("close", gone);
+    request.unpipe(outgoing);
     outgoing.destroy();
-    guest.destroy();
   }
 }
 
@@ -85,7 +85,6 @@ export async function forwardUpgrade(
   } finally {
     client.off("close", gone);
     outgoing.destroy();
-    guest.destroy();
   }
 }
 
@@ -147,5 +146,5 @@ function upgradeHead(answer: IncomingMessage, host: PreviewHost): string {
 function linger(request: IncomingMessage): void {
   const timer = setTimeout(() => request.destroy(), LINGER_MS);
   request.once("close", () => clearTimeout(timer));
-  request.resume();
+  request.unpipe().resume();
 }

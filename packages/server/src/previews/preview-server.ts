@@ -69,7 +69,13 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
     const forget = open.add(grant, exchange.destroy);
     try {
       const agent = await environments.agentOf(host.environment);
-      await exchange.forward(await GuestSocket.connect(agent, host.port, { signal: exchange.signal }));
+      const guest = await GuestSocket.connect(agent, host.port, { signal: exchange.signal });
+      try {
+        exchange.signal.throwIfAborted();
+        await exchange.forward(guest);
+      } finally {
+        guest.destroy();
+      }
     } finally {
       forget();
     }
