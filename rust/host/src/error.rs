@@ -15,6 +15,8 @@ pub enum Code {
     Busy,
     NoSpace,
     NoMemory,
+    /// The host has no networks for machines.
+    NoNetwork,
     ImageCorrupt,
     SnapshotCorrupt,
     SnapshotFailed,

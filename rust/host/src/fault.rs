@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 pub const VARIABLE: &str = "MICROTERM_FAULT";
-pub const POINTS: [&str; 15] = [
+pub const POINTS: [&str; 28] = [
     "launch.intent",
     "launch.cgroup",
     "launch.spawned",
@@ -22,6 +22,19 @@ pub const POINTS: [&str; 15] = [
     "save.written",
     "restore.loaded",
     "restore.marked",
+    "network.router",
+    "network.linked",
+    "network.forwarding",
+    "network.rules",
+    "network.emptied",
+    "network.unlinked",
+    "slot.namespace",
+    "slot.linked",
+    "slot.furnished",
+    "slot.claimed",
+    "slot.policy",
+    "slot.unlinked",
+    "slot.forgotten",
 ];
 /// Where the supervisor listens for the word that the fault has struck, so that it strikes once.
 pub const STRUCK_FD: i32 = 5;

@@ -2,8 +2,8 @@
 //! docs/reference/host-protocol.md.
 //!
 //! The folders are layers, and none imports one that stands after it: `store` (what lies on disk), `jail` (what a VMM
-//! runs in), `vmm` (what runs in it), `context` (what all of the daemon shares), `snapshot` and `machine` (what the verbs
-//! do), `server` (who asks for it).
+//! runs in), `vmm` (what runs in it), `network` (slots), `context` (what all of the daemon shares), `snapshot` and `machine`
+//! (what the verbs do), `server` (who asks for it).
 #![warn(clippy::pedantic)]
 #![allow(clippy::module_name_repetitions, reason = "a name is read where it is used, without its module")]
 #![allow(clippy::doc_markdown, reason = "names of constants and manual pages read well without marks")]
@@ -14,6 +14,7 @@ mod error;
 mod fault;
 mod jail;
 mod machine;
+mod network;
 mod programs;
 mod server;
 mod snapshot;

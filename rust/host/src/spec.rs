@@ -2,6 +2,7 @@
 
 use crate::store::ids::{Id, ImageKey, TemplateKey};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a guest's code runs.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -9,6 +10,53 @@ use serde::{Deserialize, Serialize};
 pub enum Accelerator {
     Tcg,
     Kvm,
+}
+
+/// The address of every guest's network device: each is alone with its gateway, and a restored guest keeps what it had.
+pub const GUEST_MAC: Mac = Mac([0x02, 0x6d, 0x74, 0, 0, 2]);
+
+pub struct Mac(pub [u8; 6]);
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        f.write_str(&pairs.join(":"))
+    }
+}
+
+/// A slot of the network: `s` and a number below 10,000.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(try_from = "String", into = "String")]
+pub struct SlotName(u16);
+
+impl SlotName {
+    pub fn new(number: u16) -> Option<Self> {
+        (number < 10_000).then_some(Self(number))
+    }
+
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<String> for SlotName {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let number = text.strip_prefix('s').and_then(|digits| digits.parse().ok()).and_then(Self::new);
+        number.filter(|name| name.to_string() == text).ok_or("a slot is s and a number below 10000")
+    }
+}
+
+impl From<SlotName> for String {
+    fn from(name: SlotName) -> Self {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for SlotName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s{}", self.0)
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -60,6 +108,8 @@ pub struct MachineSpec {
     pub memory: MemorySource,
     #[serde(default)]
     pub limits: LiveLimits,
+    /// Absent: it has no network device.
+    pub slot: Option<SlotName>,
 }
 
 /// What a machine may use, as far as that can be changed while it runs. What is absent is as it was; of a new machine,
@@ -115,4 +165,7 @@ pub struct Shape {
     /// 0 without a disk.
     pub disk_mib: u64,
     pub accelerator: Accelerator,
+    /// Whether it has a network device.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub network: bool,
 }

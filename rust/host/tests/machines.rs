@@ -236,12 +236,16 @@ fn the_probe_is_refused_everything() {
         "gain-capability",
         "use-network",
         "write-template",
+        "change-tap",
     ] {
         assert!(names.contains(&name), "{names:?}");
     }
     for check in &checks {
         assert_eq!(check["refused"], true, "{check}");
     }
+    // What was not tried was not refused.
+    let tap = checks.iter().find(|check| check["name"] == "change-tap").unwrap();
+    assert!(tap["detail"].as_str().unwrap().contains("change its address"), "{tap}");
     let database = checks.iter().find(|check| check["name"] == "read-database").unwrap();
     assert!(database["detail"].as_str().unwrap().contains("microterm.db"));
     assert_eq!(host.call("list", json!({})), json!({ "machines": [], "disks": [] }));

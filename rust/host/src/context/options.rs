@@ -1,10 +1,14 @@
 //! The command line of `serve`.
 
 use crate::error::note;
+use crate::network::Settings;
+use crate::network::addresses::Cidr;
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: microterm-host serve --data DIR --server-uid UID --instance NAME \
-[--image-import DIR] [--qemu PATH] [--test-faults]";
+[--image-import DIR] [--qemu PATH] [--slots N [--uplink DEVICE] [--allow-private CIDR]…] [--test-faults]";
+/// Most slots that may be kept ready.
+const MOST_READY: u32 = 256;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -17,6 +21,8 @@ pub struct Options {
     /// A folder with an image, or with one image per subfolder.
     pub image_import: Option<PathBuf>,
     pub qemu: PathBuf,
+    /// `None`: guests have their loopback alone.
+    pub network: Option<Settings>,
     /// Whether `MICROTERM_FAULT` is heeded.
     pub test_faults: bool,
 }
@@ -27,6 +33,7 @@ impl Options {
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let (mut data, mut server_uid, mut instance) = (None, None, None);
         let (mut image_import, mut qemu, mut test_faults) = (None, PathBuf::from("/usr/bin/qemu-system-x86_64"), false);
+        let (mut slots, mut network) = (None, Settings::default());
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             if name == "--test-faults" {
@@ -41,9 +48,18 @@ impl Options {
                 }
                 "--instance" => instance = Some(value.clone()),
                 "--image-import" => image_import = Some(PathBuf::from(value)),
+                "--slots" => slots = Some(ready(value)?),
+                "--uplink" => network.uplink = Some(device(value)?),
+                "--allow-private" => {
+                    let cidr = Cidr::try_from(value.clone()).map_err(|why| format!("--allow-private {why}"))?;
+                    network.allow_private.push(cidr);
+                }
                 "--qemu" => qemu = PathBuf::from(value),
                 _ => return Err(format!("unknown option {name}\n{USAGE}")),
             }
+        }
+        if slots.is_none() && network != Settings::default() {
+            return Err(format!("--uplink and --allow-private are for a network, which --slots asks for\n{USAGE}"));
         }
         let needed = |name: &str| format!("{name} is missing\n{USAGE}");
         let instance = instance.ok_or_else(|| needed("--instance"))?;
@@ -56,6 +72,7 @@ impl Options {
             instance,
             image_import,
             qemu,
+            network: slots.map(|slots| Settings { slots, ..network }),
             test_faults,
         })
     }
@@ -66,6 +83,21 @@ impl Options {
             note(fault);
             std::process::exit(2);
         })
+    }
+}
+
+fn ready(value: &str) -> Result<u32, String> {
+    let number = value.parse().ok().filter(|number| (1..=MOST_READY).contains(number));
+    number.ok_or_else(|| format!("--slots {value}: a number from 1 to {MOST_READY} is needed"))
+}
+
+/// A device's name, as it may stand in a rule (netdevice(7): below 16 bytes).
+fn device(name: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@+".contains(&byte);
+    if (1..16).contains(&name.len()) && name.bytes().all(is_plain) && !name.starts_with('.') {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("--uplink {name}: no name of a network device"))
     }
 }
 
@@ -81,6 +113,27 @@ mod tests {
     fn reads_a_whole_line() {
         let options = parse("--data /srv/x --server-uid 1000 --instance abcd1234 --qemu /q --test-faults").unwrap();
         assert_eq!((options.server_uid, options.qemu, options.test_faults), (1000, PathBuf::from("/q"), true));
+    }
+
+    #[test]
+    fn reads_what_the_operator_says_of_the_network() {
+        let base = "--data /srv/x --server-uid 1000 --instance abcd1234";
+        assert_eq!(parse(base).unwrap().network, None);
+        let line = format!("{base} --slots 4 --uplink eth0.100 --allow-private 10.1.0.0/16 --allow-private 10.9.9.9");
+        let network = parse(&line).unwrap().network.unwrap();
+        assert_eq!((network.slots, network.uplink.as_deref()), (4, Some("eth0.100")));
+        let allowed: Vec<_> = network.allow_private.iter().map(ToString::to_string).collect();
+        assert_eq!(allowed, ["10.1.0.0/16", "10.9.9.9/32"]);
+        for (wrong, why) in [
+            ("--slots 0", "1 to 256"),
+            ("--slots 257", "1 to 256"),
+            ("--uplink eth0", "for a network"),
+            ("--slots 1 --uplink ../x", "no name"),
+            ("--slots 1 --allow-private 10.0.0.1/8", "10.0.0.0/8 is the network"),
+        ] {
+            let refused = parse(&format!("{base} {wrong}")).unwrap_err();
+            assert!(refused.contains(why), "{wrong}: {refused}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Baits<'a> {
     pub data: &'a Path,
     /// What takes the place of a template's memory in the jail.
     pub memory: &'a File,
+    /// A network device, where the host makes any.
+    pub tap: Option<&'a File>,
 }
 
 /// Puts the prober in the place of a jail's program. Answers with one value a check.
@@ -43,7 +45,8 @@ pub fn run<'a>(
     let name = format!("microterm-{}", baits.disk);
     let address = SocketAddr::from_abstract_name(&name).during(|| "name a bait socket".to_owned())?;
     let _socket = UnixListener::bind_addr(&address).during(|| "bind a bait socket".to_owned())?;
-    let numbers = [program.number_of(baits.memory), program.first_unused()];
+    let tap = baits.tap.map_or(-1, |tap| program.number_of(tap));
+    let numbers = [program.number_of(baits.memory), tap, program.first_unused()];
     program.files.push((paths::PROBER.into(), layout::PROBER.into()));
     program.command = vec![layout::PROBER.to_owned(), std::process::id().to_string(), name];
     program.command.extend(numbers.map(|number| number.to_string()));

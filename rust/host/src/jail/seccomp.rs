@@ -1,6 +1,7 @@
 //! A system call filter below QEMU's own: what no VMM needs and a guest that has broken out of QEMU would want.
 //! QEMU's `-sandbox` forbids starting programs and changing uid; this one forbids new namespaces, mounts, tracing,
-//! and sockets other than the unix sockets that were handed in (AF_VSOCK, for one, knows no network namespaces).
+//! sockets other than the unix sockets that were handed in (AF_VSOCK, for one, knows no network namespaces), and changes of
+//! network devices.
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
@@ -56,6 +57,19 @@ const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
 
+/// Requests of ioctl(2) on network devices: all of sockets (SIOC*, 0x89xx), and those of taps (TUN*, type T from 200 on)
+/// but what QEMU uses. The kernel asks no capability of whoever holds a tap for most of them.
+const DEVICE_REQUESTS: [(u64, u64); 4] = [(0xff00, 0x8900), (0xfff8, 0x54c8), (0xfff0, 0x54d0), (0xffe0, 0x54e0)];
+const TAP_REQUESTS: [u64; 6] = [
+    libc::TUNGETFEATURES,
+    libc::TUNSETOFFLOAD,
+    libc::TUNGETIFF,
+    libc::TUNGETVNETHDRSZ,
+    libc::TUNSETVNETHDRSZ,
+    // At each reset, to take a program away; to give one it would have to hold one, and bpf(2) is refused.
+    libc::TUNSETSTEERINGEBPF,
+];
+
 /// Marks a call of the x32 ABI, which some kernels accept from any program (arch/x86/entry/syscalls).
 const X32: i64 = 0x4000_0000;
 
@@ -77,7 +91,15 @@ fn programs() -> Result<[BpfProgram; 2], seccompiler::Error> {
         .map(|bit| SeccompRule::new(vec![argument(SeccompCmpOp::MaskedEq(bit), bit)?]))
         .collect::<Result<Vec<_>, _>>()?;
     let family = vec![SeccompRule::new(vec![argument(SeccompCmpOp::Ne, libc::AF_UNIX as u64)?])?];
-    for (call, rules) in [(libc::SYS_clone, clone), (libc::SYS_socket, family)] {
+    let request = |op, value| SeccompCondition::new(1, SeccompCmpArgLen::Dword, op, value);
+    let ioctl = DEVICE_REQUESTS.iter().map(|(mask, kind)| {
+        let admitted = TAP_REQUESTS.iter().filter(|number| *number & mask == *kind);
+        let mut all = vec![request(SeccompCmpOp::MaskedEq(*mask), *kind)?];
+        all.extend(admitted.map(|number| request(SeccompCmpOp::Ne, *number)).collect::<Result<Vec<_>, _>>()?);
+        SeccompRule::new(all)
+    });
+    let ioctl = ioctl.collect::<Result<Vec<_>, _>>()?;
+    for (call, rules) in [(libc::SYS_clone, clone), (libc::SYS_socket, family), (libc::SYS_ioctl, ioctl)] {
         refused.insert(call | X32, rules.clone());
         refused.insert(call, rules);
     }

@@ -8,12 +8,13 @@ use crate::jail::sandbox::{Jail, create_node};
 use crate::jail::vmm_process::vmm_pid;
 use crate::machine::prepare::prepare;
 use crate::machine::{disk_use, kill, limits, resources, stderr_log};
+use crate::network::Network;
 use crate::snapshot::restore::{self, Origin};
 use crate::snapshot::template_cache::TemplateCache;
 use crate::spec::{ChannelKey, MachineSpec};
 use crate::store::{images, paths};
 use serde::Serialize;
-use std::fs;
+use std::fs::{self, File};
 use std::time::Duration;
 
 /// How long a VMM may take until it answers. QEMU needs 0.1 s; a machine under full load, many times that.
@@ -31,15 +32,21 @@ pub struct Launched {
 /// Launches a machine.
 ///
 /// # Errors
-/// `exists`, `not-found` (image or disk), `busy` (disk), `no-memory`, `image-corrupt`, or `internal` with what the VMM
+/// `exists`, `not-found` (image, disk or slot), `busy` (disk or slot), `no-memory`, `image-corrupt`, or `internal` with what the VMM
 /// said last.
-pub fn launch(context: &Context, templates: &TemplateCache, spec: &MachineSpec) -> Outcome<Launched> {
+pub fn launch(
+    context: &Context,
+    templates: &TemplateCache,
+    network: &Network,
+    spec: &MachineSpec,
+) -> Outcome<Launched> {
     let _machine = context.lock_machine(&spec.machine_id);
     let disk_guard = spec.disk_id.as_ref().map(|disk| context.lock_disk(disk));
     check(context, spec)?;
+    let tap = spec.slot.map(|slot| network.open_tap(&spec.machine_id, slot)).transpose()?;
     let mut origin = Origin::open(context, templates, spec)?;
     fs::create_dir(paths::machine(&spec.machine_id)).during(|| format!("make the folder of {}", spec.machine_id))?;
-    let outcome = start(context, spec, &mut origin);
+    let outcome = start(context, spec, &mut origin, tap);
     if outcome.is_err() {
         // The disk is locked here, and `kill` takes that lock itself.
         drop(disk_guard);
@@ -76,7 +83,7 @@ fn check(context: &Context, spec: &MachineSpec) -> Outcome<()> {
     Ok(())
 }
 
-fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<Launched> {
+fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin, tap: Option<File>) -> Outcome<Launched> {
     let id = &spec.machine_id;
     let folder = paths::machine(id);
     // Before anything is made: where the VMM is missing, this says so.
@@ -88,7 +95,7 @@ fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<
     let output = stderr_log::create(&folder)?;
     let pouring = stderr_log::pour(&folder)?;
     let jail = Jail {
-        program: context.vmm.program(spec, origin.start(), &prepared.sockets)?,
+        program: context.vmm.program(spec, origin.start(), &prepared.sockets, tap.as_ref())?,
         image: paths::image(&spec.image),
         disk,
         disk_bytes,
@@ -100,7 +107,7 @@ fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<
     };
     jail.start()?;
     drop(jail);
-    drop(prepared.sockets);
+    drop((prepared.sockets, tap));
     fault::reach("launch.spawned");
     if let Err(why) = begin(context, spec, origin) {
         let _ = context.cgroups.kill(id, || ());

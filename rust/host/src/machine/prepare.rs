@@ -44,6 +44,7 @@ pub fn prepare(context: &Context, spec: &MachineSpec, key: &ChannelKey) -> Outco
         environment: spec.labels.environment.clone(),
         memory: spec.memory.clone(),
         channel_key: key.clone(),
+        slot: spec.slot,
         uid: None,
         pid: None,
         boot_id: context.boot_id.clone(),

@@ -5,8 +5,9 @@ use crate::error::{Code, During, Outcome, failure};
 use crate::jail::probe::{self, Baits};
 use crate::jail::sandbox::Jail;
 use crate::machine::{kill, prepare};
+use crate::network;
 use crate::snapshot::memory_file;
-use crate::spec::{Accelerator, ChannelKey, Labels, LiveLimits, MachineSpec, MemorySource};
+use crate::spec::{Accelerator, ChannelKey, Labels, LiveLimits, MachineSpec, MemorySource, SlotName};
 use crate::store::ids::{Id, hex};
 use crate::store::{disks, images, paths};
 use crate::vmm::interface::{SnapshotFiles, Start};
@@ -33,6 +34,7 @@ pub fn run(context: &Context) -> Outcome<Vec<Value>> {
     };
     let (id, bait) = (fresh_id()?, fresh_id()?);
     let _guard = context.lock_machine(&id);
+    let tap = network::open_bait();
     let spec = MachineSpec {
         machine_id: id.clone(),
         image,
@@ -44,12 +46,13 @@ pub fn run(context: &Context) -> Outcome<Vec<Value>> {
         labels: Labels::default(),
         memory: MemorySource::Plain,
         limits: LiveLimits::default(),
+        slot: SlotName::new(0).filter(|_| tap.is_some()),
     };
     let create_blank = |id: &Id| disks::create(id, |new| disks::clone_blank(DISK_MIB, new));
     let report = create_blank(&id)
         .and_then(|()| create_blank(&bait))
         .and_then(|()| fs::create_dir(paths::machine(&id)).during(|| "make the probe's folder".to_owned()))
-        .and_then(|()| run_with(context, &spec, &bait));
+        .and_then(|()| run_with(context, &spec, &bait, tap.as_ref()));
     let killed = kill::remove(context, &id);
     let removed = disks::remove(&id).and_then(|_| disks::remove(&bait));
     let report = report?;
@@ -58,13 +61,13 @@ pub fn run(context: &Context) -> Outcome<Vec<Value>> {
     Ok(report)
 }
 
-fn run_with(context: &Context, spec: &MachineSpec, bait: &Id) -> Outcome<Vec<Value>> {
+fn run_with(context: &Context, spec: &MachineSpec, bait: &Id, tap: Option<&File>) -> Outcome<Vec<Value>> {
     context.vmm.version()?;
     let key = ChannelKey::try_from("0".repeat(32)).map_err(|why| failure(Code::Internal, why))?;
     let prepared = prepare::prepare(context, spec, &key)?;
     let files = SnapshotFiles { memory: sealed_memory()?, state: sealed_memory()? };
-    let program = context.vmm.program(spec, Start::Restore(&files), &prepared.sockets)?;
-    let baits = Baits { disk: bait, data: &context.options.data, memory: &files.memory };
+    let program = context.vmm.program(spec, Start::Restore(&files), &prepared.sockets, tap)?;
+    let baits = Baits { disk: bait, data: &context.options.data, memory: &files.memory, tap };
     probe::run(program, &baits, |program, output| Jail {
         program,
         image: paths::image(&spec.image),

@@ -76,6 +76,12 @@ pub fn scan(ids: &[Id], vmm: &str) -> Vec<Found> {
             }
         });
     }
+    // Nothing else of a slot is named by its machine.
+    walk(&paths::slots(), 0, false, &mut |path| {
+        if hit(&read(path)) {
+            add("slot", file_name(&path.with_extension("")));
+        }
+    });
     for name in ids.iter().flat_map(uids::bearing) {
         add("uid", name);
     }

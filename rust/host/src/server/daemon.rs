@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{Outcome, note};
 use crate::machine::stderr_log;
+use crate::network::Network;
 use crate::server::clients::Clients;
 use crate::snapshot::template_cache::TemplateCache;
 use crate::snapshot::{pauses, saving_mark};
@@ -12,12 +13,13 @@ use std::sync::Arc;
 pub struct Daemon {
     pub context: Context,
     pub templates: TemplateCache,
+    pub network: Network,
     pub clients: Clients,
 }
 
 impl Daemon {
-    pub fn new(context: Context) -> Self {
-        Self { context, templates: TemplateCache::default(), clients: Clients::default() }
+    pub fn new(context: Context, network: Network) -> Self {
+        Self { context, templates: TemplateCache::default(), network, clients: Clients::default() }
     }
 
     /// Frees what earlier daemons left half-made, and takes up what they left running.

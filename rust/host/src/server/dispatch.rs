@@ -47,7 +47,7 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
             let _guard = context.lock_disk(&args.disk_id);
             Ok(json!({ "removed": disk_use::remove(&args.disk_id)? }))
         }
-        Request::MachineLaunch(spec) => value(launch::launch(context, &daemon.templates, &spec)?),
+        Request::MachineLaunch(spec) => value(launch::launch(context, &daemon.templates, &daemon.network, &spec)?),
         Request::MachineKill(args) => Ok(json!({ "removed": kill::kill(context, &args.machine_id)? })),
         Request::MachineUsage(args) => value(context.cgroups.usage(&args.machine_id)?),
         Request::MachineLimit(args) => {
@@ -78,6 +78,20 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::SaveRemove(args) => Ok(json!({ "removed": pauses::remove(context, &args.save_id)? })),
         Request::List => Ok(json!({ "machines": list::list(context), "disks": disks::list() })),
         Request::Scan(args) => Ok(json!({ "found": scan::scan(&args.ids, context.vmm.process_name()) })),
+        Request::NetworkStatus => value(daemon.network.status()),
+        Request::NetworkList => Ok(json!({ "slots": daemon.network.list() })),
+        Request::NetworkAttach(args) => value(daemon.network.attach(&args.machine_id)?),
+        Request::NetworkPolicy(args) => {
+            Ok(json!({ "marks": daemon.network.set_policy(&args.machine_id, &args.policy)? }))
+        }
+        Request::NetworkAdmit(args) => {
+            daemon.network.admit(&args.machine_id, &args.admissions())?;
+            Ok(json!({}))
+        }
+        Request::NetworkDenials(args) => Ok(json!({ "denials": daemon.network.denials(&args.machine_id)? })),
+        Request::NetworkUsage(args) => value(daemon.network.traffic(&args.machine_id)?),
+        Request::NetworkRelease(args) => Ok(json!({ "removed": daemon.network.release(&args.machine_id)? })),
+        Request::NetworkRemove => daemon.network.remove().map(|()| json!({})),
         Request::HostResources => value(resources::read()?),
         Request::JailProbe => Ok(json!({ "checks": probe::run(context)? })),
     }

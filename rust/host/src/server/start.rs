@@ -5,11 +5,12 @@ use crate::context::options::Options;
 use crate::descriptors;
 use crate::error::note;
 use crate::fault;
+use crate::network::Network;
 use crate::server::connections;
 use crate::server::daemon::Daemon;
-use crate::server::supervisor::{LISTENER_FD, LOCK_FD};
+use crate::server::supervisor::{LISTENER_FD, LOCK_FD, MOUNTS_FD};
 use crate::vmm::qemu::Qemu;
-use std::os::fd::FromRawFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,18 +35,26 @@ pub fn run(arguments: &[String]) -> i32 {
     }
     descriptors::keep_private(LISTENER_FD);
     descriptors::keep_private(LOCK_FD);
+    descriptors::keep_private(MOUNTS_FD);
     // SAFETY: the supervisor handed over the listening socket under this number, and nothing else owns it here.
     let listener = unsafe { UnixListener::from_raw_fd(LISTENER_FD) };
+    // SAFETY: so it did with the host's mount namespace.
+    let mounts = unsafe { OwnedFd::from_raw_fd(MOUNTS_FD) };
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let vmm = Qemu::new(options.qemu.clone(), options.data.clone());
     let daemon = match Context::new(options, Box::new(vmm)) {
-        Ok(context) => Arc::new(Daemon::new(context)),
+        Ok(context) => {
+            let Options { instance, network, .. } = &context.options;
+            let network = Network::new(mounts, instance, &context.boot_id, network.clone());
+            Arc::new(Daemon::new(context, network))
+        }
         Err(failure) => {
             note(failure);
             return 1;
         }
     };
     daemon.recover();
+    daemon.network.start();
     let early = Arc::clone(&daemon);
     std::thread::spawn(move || {
         if let Err(failure) = early.find_vmm() {

@@ -29,6 +29,8 @@ use std::time::{Duration, Instant};
 pub const LISTENER_FD: i32 = 3;
 /// The descriptor of the lock in the daemon, which so holds it as well.
 pub const LOCK_FD: i32 = 4;
+/// The descriptor of the host's mount namespace in the daemon, which is in one of the supervisor's.
+pub const MOUNTS_FD: i32 = 6;
 /// More deaths than this within `WINDOW` mean that starting again does not help.
 const MOST_RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(10);
@@ -65,9 +67,11 @@ pub fn run(arguments: &[String]) -> i32 {
 struct Inherited {
     listener: UnixListener,
     lock: Flock<OwnedFd>,
+    mounts: fs::File,
 }
 
 fn start(options: &Options) -> Outcome<Inherited> {
+    let mounts = fs::File::open("/proc/self/ns/mnt").during(|| "open the host's mounts".to_owned())?;
     let host = host_folder::enter(&options.data)?;
     let lock = openat(
         &host,
@@ -89,7 +93,7 @@ fn start(options: &Options) -> Outcome<Inherited> {
     }
     // SAFETY: prctl with these arguments only sets an attribute of this process.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
-    Ok(Inherited { listener: listen(options.server_uid)?, lock })
+    Ok(Inherited { listener: listen(options.server_uid)?, lock, mounts })
 }
 
 /// Takes the lock. The daemon of a supervisor that was just killed is dying too, and holds it until it has.
@@ -126,7 +130,11 @@ fn spawn(arguments: &[String], inherited: &Inherited, fault: Option<(&str, &Owne
     if let Some((point, _)) = fault {
         command.env(fault::VARIABLE, point);
     }
-    let mut given = vec![(inherited.listener.as_raw_fd(), LISTENER_FD), (inherited.lock.as_raw_fd(), LOCK_FD)];
+    let mut given = vec![
+        (inherited.listener.as_raw_fd(), LISTENER_FD),
+        (inherited.lock.as_raw_fd(), LOCK_FD),
+        (inherited.mounts.as_raw_fd(), MOUNTS_FD),
+    ];
     if let Some((_, pipe)) = fault {
         given.push((pipe.as_raw_fd(), fault::STRUCK_FD));
     }

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::error::{Code, Outcome, failure};
-use crate::spec::{Accelerator, Labels, LiveLimits, MachineSpec, MemorySource, Shape};
+use crate::spec::{Accelerator, Labels, LiveLimits, MachineSpec, MemorySource, Shape, SlotName};
 use crate::store::disks;
 use crate::store::ids::{Id, TemplateKey, hex};
 use crate::store::records::Record;
@@ -44,6 +44,7 @@ pub fn typical(shape: &Shape) -> Outcome<MachineSpec> {
         labels: Labels::default(),
         memory: MemorySource::Plain,
         limits: LiveLimits::default(),
+        slot: SlotName::new(0).filter(|_| shape.network),
     })
 }
 
@@ -103,5 +104,6 @@ pub fn shape(record: &Record) -> Outcome<Shape> {
         cpus: record.cpus,
         disk_mib: disks::size_mib(record.disk_id.as_ref())?,
         accelerator: record.accelerator,
+        network: record.slot.is_some(),
     })
 }

@@ -116,10 +116,13 @@ fn check_fit(manifest: &Manifest, spec: &MachineSpec) -> Outcome<()> {
     let shape = &manifest.shape;
     let same = shape.image == spec.image
         && (shape.memory_mib, shape.cpus, shape.accelerator) == (spec.memory_mib, spec.cpus, spec.accelerator);
-    if same && disks::size_mib(spec.disk_id.as_ref())? == shape.disk_mib {
+    if same && shape.network == spec.slot.is_some() && disks::size_mib(spec.disk_id.as_ref())? == shape.disk_mib {
         return Ok(());
     }
-    Err(failure(Code::BadRequest, "image, memory, CPUs, accelerator and disk must be those of the saved machine"))
+    Err(failure(
+        Code::BadRequest,
+        "image, memory, CPUs, accelerator, disk and network must be those of the saved machine",
+    ))
 }
 
 /// Loads the saved state into a VMM that waits for it, and continues the guest. A pause is used up right before that.

@@ -5,7 +5,7 @@
 //! `/run/microterm-host`, where every component of every path is root's. All paths of the daemon start there.
 
 use crate::error::{Code, During, Outcome, failure};
-use crate::store::paths::{BASE, CLAIMS, HOST, NODES, PRIVATE, PROBER, PROGRAM};
+use crate::store::paths::{BASE, CLAIMS, HOST, NODES, PRIVATE, PROBER, PROGRAM, UPLINKS};
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -73,6 +73,7 @@ pub fn enter(data: &Path) -> Outcome<OwnedFd> {
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
     folder(Path::new(BASE), 0o700)?;
     folder(Path::new(CLAIMS), 0o700)?;
+    folder(Path::new(UPLINKS), 0o700)?;
     folder(Path::new(PRIVATE), 0o700)?;
     unshare(CloneFlags::CLONE_NEWNS).during(|| "enter a mount namespace".to_owned())?;
     let none: Option<&str> = None;
@@ -95,7 +96,7 @@ pub fn bind(host: &OwnedFd) -> Outcome<()> {
     let open_folder = format!("/proc/self/fd/{}", host.as_raw_fd());
     mount(Some(open_folder.as_str()), HOST, none, MsFlags::MS_BIND, none)
         .during(|| "bind the host folder".to_owned())?;
-    for name in ["images", "disks", "blanks", "runtime", "templates", "saves"] {
+    for name in ["images", "disks", "blanks", "runtime", "templates", "saves", "slots"] {
         folder(&Path::new(HOST).join(name), 0o700)?;
     }
     for (name, mode) in [("machines", 0o711), ("run", 0o711)] {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub const BASE: &str = "/run/microterm-host";
 /// Claims of uids, one file each, shared by all instances.
 pub const CLAIMS: &str = "/run/microterm-host/uids";
+/// Devices that instances have the host forward from (network/forwarding.rs).
+pub const UPLINKS: &str = "/run/microterm-host/uplinks";
 /// A tmpfs of this instance's mount namespace.
 pub const PRIVATE: &str = "/run/microterm-host/mnt";
 /// `DIR/host`, bound.
@@ -47,6 +49,9 @@ pub fn machines() -> PathBuf {
 }
 pub fn machine(id: &Id) -> PathBuf {
     machines().join(id.as_str())
+}
+pub fn slots() -> PathBuf {
+    host().join("slots")
 }
 pub fn runtime() -> PathBuf {
     host().join("runtime")

@@ -1,7 +1,7 @@
 //! `machine.json`: what the daemon means to make, written before anything of it is made.
 
 use crate::error::{During, Outcome};
-use crate::spec::{Accelerator, ChannelKey, MemorySource};
+use crate::spec::{Accelerator, ChannelKey, MemorySource, SlotName};
 use crate::store::ids::{Id, ImageKey};
 use crate::store::paths;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub struct Record {
     /// Of the guest channel, for a server that adopts the machine.
     #[serde(rename = "magic")]
     pub channel_key: ChannelKey,
+    /// Its network's.
+    #[serde(default)]
+    pub slot: Option<SlotName>,
     /// Absent until a uid is claimed.
     pub uid: Option<u32>,
     /// The VMM's on the host. Absent until it runs; the cgroup is what tells whether it still does.

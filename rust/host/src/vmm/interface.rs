@@ -104,11 +104,18 @@ pub trait Vmm: Send + Sync {
     /// What the daemon binds in a machine's folder before the VMM starts.
     fn sockets(&self) -> &'static [Socket];
 
-    /// What a machine's jail runs. `sockets` are those of `sockets()`, in that order.
+    /// What a machine's jail runs. `sockets` are those of `sockets()`, in that order; `tap` is there exactly where the
+    /// machine has a slot.
     ///
     /// # Errors
     /// As `version`.
-    fn program<'a>(&self, spec: &MachineSpec, start: Start<'a>, sockets: &'a [UnixListener]) -> Outcome<Program<'a>>;
+    fn program<'a>(
+        &self,
+        spec: &MachineSpec,
+        start: Start<'a>,
+        sockets: &'a [UnixListener],
+        tap: Option<&'a File>,
+    ) -> Outcome<Program<'a>>;
 
     /// What a snapshot of such a machine is tied to. It depends on no id, key or clock.
     ///

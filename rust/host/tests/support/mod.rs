@@ -2,16 +2,21 @@
 //! the end that nothing is left. These tests need root, QEMU and bubblewrap.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub mod network;
 pub mod snapshots;
 
+use nix::sched::{CloneFlags, setns};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -95,6 +100,8 @@ pub struct Host {
     pub import: tempfile::TempDir,
     pub instance: String,
     supervisor: Option<Child>,
+    /// The network namespace that is the host's to the daemon, and what else it is told.
+    pub network: Option<(Arc<OwnedFd>, Vec<String>)>,
 }
 
 impl Host {
@@ -103,6 +110,12 @@ impl Host {
         command.arg("serve").arg("--data").arg(self.data.path()).args(["--server-uid", &SERVER_UID.to_string()]);
         command.args(["--instance", &self.instance]).arg("--image-import").arg(self.import.path());
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some((namespace, arguments)) = &self.network {
+            let namespace = Arc::clone(namespace);
+            command.args(arguments);
+            // SAFETY: setns is one system call, on a descriptor that lives as long as the command.
+            unsafe { command.pre_exec(move || Ok(setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?)) };
+        }
         if let Some(point) = fault {
             command.arg("--test-faults").env("MICROTERM_FAULT", point);
         }
@@ -118,7 +131,7 @@ impl Host {
         fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let import = tempfile::tempdir().unwrap();
         write_image(import.path(), IMAGE);
-        Self { data, import, instance: format!("t{:07}", number % 10_000_000), supervisor: None }
+        Self { data, import, instance: format!("t{:07}", number % 10_000_000), supervisor: None, network: None }
     }
 
     /// Its guests count, `letters` reads what they say.
@@ -254,6 +267,9 @@ impl Drop for Host {
                 self.try_call("machine.kill", &json!({ "machineId": machine["machineId"] }));
             }
         }
+        if self.network.is_some() {
+            self.try_call("network.remove", &json!({}));
+        }
         self.end(nix::sys::signal::Signal::SIGTERM);
         if !std::thread::panicking() {
             assert_eq!(leftovers(&self.instance, self.data.path()), Vec::<String>::new());
@@ -274,6 +290,10 @@ pub fn leftovers(instance: &str, data: &Path) -> Vec<String> {
         let text = fs::read_to_string(claim.path()).unwrap_or_default();
         found.extend(text.starts_with(instance).then(|| claim.path().display().to_string()));
     }
+    let names = |folder: &str| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    found.extend(names("/run/netns").map(|path| path.display().to_string()).filter(|name| name.contains(instance)));
+    let uplinks = names("/run/microterm-host/uplinks").map(|path| path.join(instance));
+    found.extend(uplinks.filter(|path| path.exists()).map(|path| path.display().to_string()));
     found.extend(
         fs::read_to_string("/proc/self/mountinfo")
             .unwrap()

@@ -1,7 +1,7 @@
-//! `microterm-jail-probe PID SOCKET MEMORY UNUSED KIND:PATH…`: in a VMM's place, tries what one must not be able to do.
+//! `microterm-jail-probe PID SOCKET MEMORY TAP UNUSED KIND:PATH…`: in a VMM's place, tries what one must not be able to do.
 //!
 //! PID is the daemon's on the host, SOCKET an abstract unix socket that listens there, and each PATH exists there. MEMORY
-//! is the descriptor of a template's memory, UNUSED the first that the VMM is not handed. The daemon puts it into a jail
+//! is the descriptor of a template's memory, TAP that of a network device (-1: none), UNUSED the first that the VMM is not handed. The daemon puts it into a jail
 //! (`jail::probe`); it is no part of the daemon, which is root's.
 #![warn(clippy::pedantic)]
 
@@ -21,8 +21,10 @@ fn main() {
 
 /// Runs all checks and prints them as JSON.
 fn run(arguments: &[String]) -> i32 {
-    let [pid, socket, memory, unused, paths @ ..] = arguments else { return 2 };
-    let (Ok(pid), Ok(memory), Ok(unused)) = (pid.parse(), memory.parse(), unused.parse()) else { return 2 };
+    let [pid, socket, memory, tap, unused, paths @ ..] = arguments else { return 2 };
+    let (Ok(pid), Ok(memory), Ok(tap), Ok(unused)) = (pid.parse(), memory.parse(), tap.parse(), unused.parse()) else {
+        return 2;
+    };
     let of = |kind: &str| -> Vec<_> { paths.iter().filter_map(|path| path.strip_prefix(kind)).map(read).collect() };
     let checks = vec![
         check("read-database", of("database:")),
@@ -50,6 +52,7 @@ fn run(arguments: &[String]) -> i32 {
             ["/dev/mem", "/dev/kmsg", "/dev/kvm", "/dev/vda", "/dev/sda", "/dev/net/tun", "/dev/fuse"].map(read).into(),
         ),
         check("use-network", network::use_network(socket)),
+        check("change-tap", network::change_tap(tap)),
         check("exceed-processes", processes::exceed_processes()),
         check("exceed-disk", files::exceed_disk()),
         check("raise-limits", privileges::raise_limits()),

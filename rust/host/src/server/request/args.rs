@@ -1,8 +1,12 @@
 //! The arguments of each verb, as they stand on the wire.
 
+use crate::network::Admission;
+use crate::network::policy::{Policy, Protocol};
 use crate::spec::LiveLimits;
 use crate::store::ids::{Id, ImageKey, TemplateKey};
 use serde::Deserialize;
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -86,4 +90,52 @@ pub struct MachineSaveArgs {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct SaveArgs {
     pub save_id: Id,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NetworkPolicyArgs {
+    pub machine_id: Id,
+    pub policy: Policy,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NetworkAdmitArgs {
+    pub machine_id: Id,
+    pub entries: Vec<AdmitEntry>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AdmitEntry {
+    mark: u32,
+    address: Ipv4Addr,
+    protocol: NamedProtocol,
+    port: u16,
+    pub ttl_seconds: u64,
+}
+
+/// What a name is admitted for.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum NamedProtocol {
+    Tcp,
+    Udp,
+}
+
+impl NetworkAdmitArgs {
+    pub fn admissions(&self) -> Vec<Admission> {
+        let admission = |entry: &AdmitEntry| Admission {
+            mark: entry.mark,
+            address: entry.address,
+            protocol: match entry.protocol {
+                NamedProtocol::Tcp => Protocol::Tcp,
+                NamedProtocol::Udp => Protocol::Udp,
+            },
+            port: entry.port,
+            lifetime: Duration::from_secs(entry.ttl_seconds),
+        };
+        self.entries.iter().map(admission).collect()
+    }
 }

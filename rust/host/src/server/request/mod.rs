@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 mod args;
 pub use args::{
-    DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, MachineArgs, MachineLimitArgs, MachineSaveArgs, SaveArgs, ScanArgs,
-    TemplateArgs, TemplateSaveArgs,
+    DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, MachineArgs, MachineLimitArgs, MachineSaveArgs, NetworkAdmitArgs,
+    NetworkPolicyArgs, SaveArgs, ScanArgs, TemplateArgs, TemplateSaveArgs,
 };
 
 /// Longest line of a request, in bytes, its newline included.
@@ -17,6 +17,10 @@ pub const LONGEST_LINE: usize = 64 * 1024;
 const MOST_IDS: usize = 1024;
 /// Of a disk and of memory, in MiB.
 const SIZES: std::ops::RangeInclusive<u64> = 64..=1_048_576;
+/// Most entries in one `network.admit`.
+const MOST_ENTRIES: u64 = 64;
+/// In seconds, of an address of a name: a day is as long as any resolver keeps one.
+const TTL: std::ops::RangeInclusive<u64> = 1..=86_400;
 const CPUS: std::ops::RangeInclusive<u64> = 1..=64;
 /// Of a control group, as on version 2.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=10_000;
@@ -99,12 +103,21 @@ pub enum Request {
     SaveRemove(SaveArgs),
     List,
     Scan(ScanArgs),
+    NetworkStatus,
+    NetworkList,
+    NetworkAttach(MachineArgs),
+    NetworkPolicy(NetworkPolicyArgs),
+    NetworkAdmit(NetworkAdmitArgs),
+    NetworkDenials(MachineArgs),
+    NetworkUsage(MachineArgs),
+    NetworkRelease(MachineArgs),
+    NetworkRemove,
     HostResources,
     JailProbe,
 }
 
 impl Request {
-    /// Whether it changes what there is of machines, disks, templates or saves.
+    /// Whether it changes what there is of machines, disks, templates, saves or slots.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
@@ -116,7 +129,10 @@ impl Request {
             | Self::MachineSave(_)
             | Self::TemplateSave(_)
             | Self::TemplateRemove(_)
-            | Self::SaveRemove(_) => true,
+            | Self::SaveRemove(_)
+            | Self::NetworkAttach(_)
+            | Self::NetworkRelease(_)
+            | Self::NetworkRemove => true,
             Self::Hello
             | Self::Settle
             | Self::ImageVerify(_)
@@ -130,6 +146,12 @@ impl Request {
             | Self::SaveList
             | Self::List
             | Self::Scan(_)
+            | Self::NetworkStatus
+            | Self::NetworkList
+            | Self::NetworkPolicy(_)
+            | Self::NetworkAdmit(_)
+            | Self::NetworkDenials(_)
+            | Self::NetworkUsage(_)
             | Self::HostResources
             | Self::JailProbe => false,
         }
@@ -234,6 +256,26 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         "template.save" => args(name, raw).map(Request::TemplateSave),
         "template.remove" => args(name, raw).map(Request::TemplateRemove),
         "save.remove" => args(name, raw).map(Request::SaveRemove),
+        "network.status" => nothing(Request::NetworkStatus),
+        "network.list" => nothing(Request::NetworkList),
+        "network.attach" => args(name, raw).map(Request::NetworkAttach),
+        "network.policy" => {
+            let policy: NetworkPolicyArgs = args(name, raw)?;
+            policy.policy.check()?;
+            Ok(Request::NetworkPolicy(policy))
+        }
+        "network.admit" => {
+            let admit: NetworkAdmitArgs = args(name, raw)?;
+            within("the number of entries", admit.entries.len() as u64, 1..=MOST_ENTRIES)?;
+            for entry in &admit.entries {
+                within("ttlSeconds", entry.ttl_seconds, TTL)?;
+            }
+            Ok(Request::NetworkAdmit(admit))
+        }
+        "network.denials" => args(name, raw).map(Request::NetworkDenials),
+        "network.usage" => args(name, raw).map(Request::NetworkUsage),
+        "network.release" => args(name, raw).map(Request::NetworkRelease),
+        "network.remove" => nothing(Request::NetworkRemove),
         "scan" => {
             let scan: ScanArgs = args(name, raw)?;
             within("the number of ids", scan.ids.len() as u64, 0..=MOST_IDS as u64)?;

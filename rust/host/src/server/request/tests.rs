@@ -41,6 +41,19 @@ fn reads_every_verb() {
     );
     ok(r#"{"id":1,"verb":"template.save","args":{"machineId":"machine1","template":"0123456789abcdef"}}"#);
     ok(r#"{"id":1,"verb":"template.remove","args":{"template":"0123456789abcdef"}}"#);
+    for verb in ["network.status", "network.list", "network.remove"] {
+        ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{}}}}"#));
+    }
+    for verb in ["network.attach", "network.denials", "network.usage", "network.release"] {
+        ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{"machineId":"machine1"}}}}"#));
+    }
+    for policy in [r#""none""#, r#""open""#, r#"{"allowlist":[{"cidr":"1.2.3.0/24","protocol":"tcp","ports":[1,2]}]}"#]
+    {
+        ok(&format!(r#"{{"id":1,"verb":"network.policy","args":{{"machineId":"machine1","policy":{policy}}}}}"#));
+    }
+    ok(
+        r#"{"id":1,"verb":"network.admit","args":{"machineId":"machine1","entries":[{"mark":1,"address":"1.2.3.4","protocol":"udp","port":53,"ttlSeconds":60}]}}"#,
+    );
     ok(r#"{"id":1,"verb":"save.remove","args":{"saveId":"savesave"}}"#);
     let Request::MachineLaunch(launch) = ok(&format!(r#"{{"id":1,"verb":"machine.launch","args":{LAUNCH}}}"#)) else {
         panic!("not a launch");
@@ -77,6 +90,32 @@ fn refuses_values_out_of_range() {
         (r#""diskId":null"#, r#""diskId":"a/b/c/d/e/f""#),
     ] {
         refused(&format!(r#"{{"id":1,"verb":"machine.launch","args":{}}}"#, LAUNCH.replacen(from, to, 1)));
+    }
+}
+
+#[test]
+fn refuses_what_is_no_address_port_or_slot() {
+    let admit = |entry: &str| {
+        format!(r#"{{"id":1,"verb":"network.admit","args":{{"machineId":"machine1","entries":[{entry}]}}}}"#)
+    };
+    let entry = r#"{"mark":1,"address":"1.2.3.4","protocol":"tcp","port":443,"ttlSeconds":60}"#;
+    ok(&admit(entry));
+    refused(&admit(""));
+    refused(&admit(&[entry; 65].join(",")));
+    for (from, to) in
+        [("1.2.3.4", "::1"), ("1.2.3.4", "1.2.3"), ("443", "65536"), ("tcp", "icmp"), (":60", ":0"), (":60", ":86401")]
+    {
+        refused(&admit(&entry.replacen(from, to, 1)));
+    }
+    let launch = |slot: &str| {
+        format!(
+            r#"{{"id":1,"verb":"machine.launch","args":{}}}"#,
+            LAUNCH.replacen('{', &format!(r#"{{"slot":"{slot}","#), 1)
+        )
+    };
+    ok(&launch("s12"));
+    for slot in ["", "s", "12", "s012", "s10000", "s-1", "s+1", "../s1"] {
+        refused(&launch(slot));
     }
 }
 

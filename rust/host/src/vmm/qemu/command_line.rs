@@ -1,7 +1,7 @@
 //! QEMU's command line.
 
 use crate::jail::layout::{DISK, IMAGE_FOLDER};
-use crate::spec::{Accelerator, ChannelKey, MachineSpec};
+use crate::spec::{Accelerator, ChannelKey, GUEST_MAC, MachineSpec};
 use crate::vmm::interface::Start;
 use crate::vmm::qemu::firmware::Firmware;
 use crate::vmm::qemu::memory::TB_SIZE_MIB;
@@ -11,14 +11,19 @@ use crate::vmm::qemu::tsc;
 pub const AGENT_FD: i32 = 3;
 pub const QMP_FD: i32 = 4;
 pub const CONTROL_FD: i32 = 5;
-/// Of a restored machine alone.
-pub const MEMORY_FD: i32 = 6;
+/// Of a machine with a slot alone.
+pub const TAP_FD: i32 = 6;
 
 /// What of an installed QEMU the command line depends on.
 pub struct Build<'a> {
     /// Major, minor, micro.
     pub version: (u32, u32, u32),
     pub firmware: &'a Firmware,
+}
+
+/// Of a restored machine alone: the number after the last of the others.
+pub fn memory_fd(spec: &MachineSpec) -> i32 {
+    TAP_FD + i32::from(spec.slot.is_some())
 }
 
 /// All arguments after the program's name.
@@ -36,7 +41,7 @@ pub fn arguments(spec: &MachineSpec, build: &Build<'_>, start: Start<'_>) -> Vec
         }
         Start::Restore(_) => {
             // QEMU opens the path for writing whatever it is told, and so can only be given what no write changes.
-            let path = format!("/proc/self/fd/{MEMORY_FD}");
+            let path = format!("/proc/self/fd/{}", memory_fd(spec));
             add(&["-object", &format!("memory-backend-file,id=ram,size={size}M,mem-path={path},share=off")]);
             add(&["-incoming", "defer"]);
         }
@@ -78,6 +83,11 @@ pub fn devices(spec: &MachineSpec, build: &Build<'_>) -> Vec<String> {
         "virtserialport,chardev=agent,name=microterm.agent",
     ]);
     add(&["-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng"]);
+    if spec.slot.is_some() {
+        // A slot's tap is its own, and no host's: the kernel's part of virtio would need a device that the jail has not.
+        add(&["-netdev", &format!("tap,id=net,fd={TAP_FD},vhost=off")]);
+        add(&["-device", &format!("virtio-net-device,netdev=net,mac={GUEST_MAC}")]);
+    }
     add(&["-chardev", "ringbuf,id=con,size=65536", "-serial", "chardev:con"]);
     add(&["-chardev", &format!("socket,id=qmp,fd={QMP_FD},server=on,wait=off"), "-mon", "chardev=qmp,mode=control"]);
     add(&["-chardev", &format!("socket,id=control,fd={CONTROL_FD},server=on,wait=off")]);

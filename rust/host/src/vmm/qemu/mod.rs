@@ -15,8 +15,9 @@ use crate::error::{Code, Outcome, failure};
 use crate::jail::sandbox::Program;
 use crate::spec::{Accelerator, ChannelKey, MachineSpec};
 use crate::vmm::interface::{Compatibility, Overhead, RunningVmm, Socket, SocketOwner, Start, Vmm};
-use crate::vmm::qemu::command_line::{AGENT_FD, Build, CONTROL_FD, MEMORY_FD, QMP_FD};
+use crate::vmm::qemu::command_line::{AGENT_FD, Build, CONTROL_FD, QMP_FD, TAP_FD};
 use crate::vmm::qemu::runtime::Runtime;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -80,13 +81,22 @@ impl Vmm for Qemu {
         &SOCKETS
     }
 
-    fn program<'a>(&self, spec: &MachineSpec, start: Start<'a>, sockets: &'a [UnixListener]) -> Outcome<Program<'a>> {
+    fn program<'a>(
+        &self,
+        spec: &MachineSpec,
+        start: Start<'a>,
+        sockets: &'a [UnixListener],
+        tap: Option<&'a File>,
+    ) -> Outcome<Program<'a>> {
         let runtime = self.runtime()?;
         let mut command = vec![runtime.qemu.to_string_lossy().into_owned()];
         command.extend(command_line::arguments(spec, &runtime.build(), start));
         let mut descriptors: Vec<_> = sockets.iter().map(AsFd::as_fd).zip(NUMBERS).collect();
+        if let Some(tap) = tap {
+            descriptors.push((tap.as_fd(), TAP_FD));
+        }
         if let Start::Restore(files) = start {
-            descriptors.push((files.memory.as_fd(), MEMORY_FD));
+            descriptors.push((files.memory.as_fd(), command_line::memory_fd(spec)));
         }
         let needs_proc = matches!(start, Start::Restore(_));
         Ok(Program { command, files: runtime.binds.clone(), descriptors, needs_proc })

@@ -25,13 +25,17 @@ fn snapshots_of_earlier_releases_keep_their_keys() {
         ),
     ] {
         let image = ImageKey::parse("testimage").unwrap();
-        let shape = Shape { image, memory_mib: 512, cpus: 2, disk_mib, accelerator };
+        let shape = Shape { image, memory_mib: 512, cpus: 2, disk_mib, accelerator, network: false };
         let build = Build { version: (7, 2, 22), firmware: &firmware };
         let machine = machine_text(&compatibility::typical(&shape).unwrap(), &build).unwrap();
+        let found_machine = machine.clone();
         let found = Compatibility { build: "identity".to_owned(), machine };
         let found = compatibility::digest(&shape, &found, "processor");
         assert_eq!(found, key);
         assert_eq!(compatibility::template_key_of(&shape, &found).unwrap().as_str(), template);
+        let networked = Shape { network: true, ..shape };
+        let machine = machine_text(&compatibility::typical(&networked).unwrap(), &build).unwrap();
+        assert_ne!(machine, found_machine, "a network device is not in the key");
     }
 }
 

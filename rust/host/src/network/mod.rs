@@ -1,0 +1,186 @@
+//! Networks of machines. A **slot** is a machine's place on the network, made ahead: a namespace with a tap for its guest
+//! and the rules of its policy. All slots of an instance plug into one **router** namespace, which has one link to the
+//! host. The **ceiling** is what no policy opens.
+//!
+//! A slot is attached to a machine before that one is launched, allows nothing until its policy is set, and is removed
+//! after the machine. Flows of slots need no daemon; one that starts finds slots by their names and records.
+
+pub mod addresses;
+mod ceiling;
+mod forwarding;
+mod host_side;
+mod namespaces;
+mod netlink;
+pub mod policy;
+mod pool;
+mod records;
+mod rules;
+mod slot;
+mod sysctl;
+mod tap;
+mod tenancy;
+
+pub use host_side::Settings;
+pub use slot::Removed;
+pub use tenancy::{Admission, Denial, Traffic};
+
+use crate::error::{Code, Outcome, failure};
+use crate::network::host_side::HostSide;
+use crate::network::namespaces::within_new;
+use crate::network::policy::Policy;
+use crate::network::pool::{Pool, Side};
+use crate::network::slot::{GATEWAY, GUEST, PREFIX, Slot};
+use crate::spec::{GUEST_MAC, SlotName};
+use crate::store::ids::Id;
+use serde::Serialize;
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+pub struct Network(Arc<Pool>);
+
+/// A machine's slot, with all that its VMM and its guest have to know.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attached {
+    slot: SlotName,
+    mac_address: String,
+    address: Ipv4Addr,
+    prefix_length: u8,
+    gateway: Ipv4Addr,
+    mtu: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    is_available: bool,
+    /// Where it is not, why.
+    reason: Option<String>,
+    uplink: Option<String>,
+    range: Option<addresses::Cidr>,
+    free_slots: usize,
+    attached_slots: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    slot: SlotName,
+    machine_id: Id,
+}
+
+impl Network {
+    /// `mounts` is the host's mount namespace; without settings there is no network.
+    pub fn new(mounts: OwnedFd, instance: &str, boot_id: &str, settings: Option<Settings>) -> Self {
+        Self(Arc::new(Pool::new(mounts, instance, boot_id, settings)))
+    }
+
+    /// Finds or makes the host's side, takes up the slots there are, and keeps some ready.
+    pub fn start(&self) {
+        self.0.start();
+    }
+
+    /// Gives a machine a slot, always the same one until it is released.
+    ///
+    /// # Errors
+    /// `no-network`, or `busy` when all slots are taken.
+    pub fn attach(&self, machine: &Id) -> Outcome<Attached> {
+        self.0.attach(machine).map(|(slot, side)| attached(&slot, &side))
+    }
+
+    /// Removes a machine's slot with all that it has.
+    ///
+    /// # Errors
+    /// What was refused; saying so again goes on from there.
+    pub fn release(&self, machine: &Id) -> Outcome<Removed> {
+        self.0.release(machine)
+    }
+
+    /// The guest's end of a machine's slot.
+    ///
+    /// # Errors
+    /// `bad-request` when it is not that machine's, `busy` while a VMM has it.
+    pub fn open_tap(&self, machine: &Id, name: SlotName) -> Outcome<File> {
+        let slot = self.0.slot_of(machine)?;
+        if slot.name != name {
+            return Err(failure(Code::BadRequest, format!("slot {name} is not that of machine {machine}")));
+        }
+        slot.open_tap()
+    }
+
+    /// # Errors
+    /// As of the slot.
+    pub fn set_policy(&self, machine: &Id, policy: &Policy) -> Outcome<Vec<u32>> {
+        self.0.slot_of(machine)?.tenancy().set_policy(policy)
+    }
+
+    /// # Errors
+    /// `denied` when the ceiling is below one of the addresses, or as of the slot.
+    pub fn admit(&self, machine: &Id, admissions: &[Admission]) -> Outcome<()> {
+        let side = self.0.side()?;
+        if let Some(admission) = admissions.iter().find(|admission| side.ceiling.forbids(admission.address)) {
+            return Err(failure(Code::Denied, format!("{} is no address of the internet", admission.address)));
+        }
+        self.0.slot_of(machine)?.tenancy().admit(admissions)
+    }
+
+    /// # Errors
+    /// As of the slot.
+    pub fn denials(&self, machine: &Id) -> Outcome<Vec<Denial>> {
+        let side = self.0.side()?;
+        self.0.slot_of(machine)?.tenancy().denials(&side.ceiling)
+    }
+
+    /// # Errors
+    /// As of the slot.
+    pub fn traffic(&self, machine: &Id) -> Outcome<Traffic> {
+        self.0.slot_of(machine)?.tenancy().traffic()
+    }
+
+    pub fn list(&self) -> Vec<Listed> {
+        let state = self.0.on().map_or_else(|_| self.0.state(), |(state, _)| state);
+        let all = state.attached.iter();
+        all.map(|(machine, slot)| Listed { slot: slot.name, machine_id: machine.clone() }).collect()
+    }
+
+    pub fn status(&self) -> Status {
+        let (state, side) = match self.0.on() {
+            Ok((state, side)) => (state, Some(side)),
+            Err(_) => (self.0.state(), None),
+        };
+        Status {
+            is_available: side.is_some(),
+            reason: if let Side::Off(why) = &state.side { Some(why.clone()) } else { None },
+            uplink: side.as_ref().and_then(|side| side.uplink()).map(|uplink| uplink.name),
+            range: side.map(|side| side.range),
+            free_slots: state.free.len(),
+            attached_slots: state.attached.len(),
+        }
+    }
+
+    /// Takes everything back that the host has for networks. There is none any more until the next start.
+    ///
+    /// # Errors
+    /// `busy` as long as a machine is there that has a slot, or what was refused: saying so again goes on from there.
+    pub fn remove(&self) -> Outcome<()> {
+        self.0.remove()
+    }
+}
+
+fn attached(slot: &Slot, side: &HostSide) -> Attached {
+    Attached {
+        slot: slot.name,
+        mac_address: GUEST_MAC.to_string(),
+        address: GUEST,
+        prefix_length: PREFIX,
+        gateway: GATEWAY,
+        mtu: side.mtu(),
+    }
+}
+
+/// A tap of no network, for what is to be tried with one. `None` where the host makes none.
+pub fn open_bait() -> Option<File> {
+    within_new(|| tap::open(rules::TAP)).ok()
+}

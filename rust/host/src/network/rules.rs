@@ -1,0 +1,224 @@
+//! The rules of nftables, as text for nft(8): of a slot, of the router that slots plug into, and of the host.
+//!
+//! A slot's are the same for every slot and every policy; a policy is the contents of its sets (`policy.rs`). A flow that
+//! a policy allows carries the mark of the rule that did; a mark that is not in `live` allows nothing, and its flow is
+//! looked up again with its next packet, so that a rule's end cuts exactly the flows that no other rule allows.
+
+use crate::error::{Code, During, Outcome, failure};
+use crate::network::addresses::Cidr;
+use crate::network::ceiling::Ceiling;
+use crate::programs;
+use crate::spec::GUEST_MAC;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Of a slot.
+pub const TABLE: &str = "slot";
+pub const TAP: &str = "tap0";
+pub const UPLINK: &str = "up0";
+/// Of the router.
+pub const BRIDGE: &str = "br0";
+/// The first letters of what every instance has in the host's own namespace.
+pub const PREFIX: &str = "mt-";
+
+/// What one guest may take of the host, both ways.
+const PACKETS_A_SECOND: u32 = 50_000;
+const BYTES_A_SECOND: u32 = 125_000_000;
+/// Connections at a time: a host tracks some 262,144 by default.
+const CONNECTIONS: u32 = 4096;
+const CONNECTIONS_A_SECOND: u32 = 200;
+/// What was denied is kept for an hour, by address and port.
+const DENIALS: u32 = 256;
+/// Refusals that are answered; further ones are dropped.
+const REFUSALS_A_SECOND: u32 = 1000;
+/// Names' addresses.
+pub const ADMITTED: usize = 512;
+
+/// `guest` is the guest's address.
+pub fn slot(ceiling: &Ceiling, guest: std::net::Ipv4Addr) -> String {
+    let forbidden = ceiling.elements();
+    format!(
+        r#"table netdev {TABLE} {{
+  counter spoofed {{ }}
+  counter flooded {{ }}
+  chain from_guest {{
+    type filter hook ingress device "{TAP}" priority 0; policy drop;
+    limit rate over {PACKETS_A_SECOND}/second burst 5000 packets counter name flooded drop
+    limit rate over {BYTES_A_SECOND} bytes/second burst 12500000 bytes counter name flooded drop
+    ether saddr {GUEST_MAC} ether type ip ip saddr {guest} accept
+    ether saddr {GUEST_MAC} ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {GUEST_MAC} arp saddr ip {guest} limit rate 50/second accept
+    counter name spoofed
+  }}
+  chain to_guest {{
+    type filter hook egress device "{TAP}" priority 0; policy drop;
+    limit rate over {PACKETS_A_SECOND}/second burst 5000 packets counter name flooded drop
+    limit rate over {BYTES_A_SECOND} bytes/second burst 12500000 bytes counter name flooded drop
+    ether type {{ ip, arp }} accept
+  }}
+}}
+table ip {TABLE} {{
+  counter sent {{ }}
+  counter received {{ }}
+  counter denied {{ }}
+  counter exceeded {{ }}
+  set forbidden {{ type ipv4_addr; flags interval; auto-merge; elements = {{ {forbidden} }} }}
+  map allowed {{ type ipv4_addr . inet_proto . inet_service : mark; flags interval; }}
+  map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
+  set live {{ type mark; }}
+  set denials {{ type ipv4_addr . inet_proto . inet_service; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
+  set denied_hosts {{ type ipv4_addr . inet_proto; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
+  chain forward {{
+    type filter hook forward priority filter; policy drop;
+    ct state invalid drop
+    iifname "{TAP}" oifname "{UPLINK}" goto outbound
+    iifname "{UPLINK}" oifname "{TAP}" ct state established,related goto inbound
+  }}
+  chain outbound {{
+    ip daddr @forbidden goto refuse
+    ct status confirmed ct mark @live counter name sent accept
+    ct mark set ip daddr . meta l4proto . th dport map @allowed
+    ct mark @live goto admit
+    ct mark set ip daddr . meta l4proto . th dport map @admitted
+    ct mark @live goto admit
+    goto refuse
+  }}
+  chain admit {{
+    ct status confirmed counter name sent accept
+    limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets goto exceed
+    ct count over {CONNECTIONS} goto exceed
+    counter name sent accept
+  }}
+  chain exceed {{
+    counter name exceeded
+    limit rate over {REFUSALS_A_SECOND}/second burst {REFUSALS_A_SECOND} packets drop
+    reject with icmp admin-prohibited
+  }}
+  chain inbound {{
+    ct mark @live counter name received accept
+    ct mark set ip saddr . meta l4proto . th sport map @allowed
+    ct mark @live counter name received accept
+    ct mark set ip saddr . meta l4proto . th sport map @admitted
+    ct mark @live counter name received accept
+    meta l4proto tcp reject with tcp reset
+  }}
+  chain refuse {{
+    counter name denied
+    meta l4proto {{ tcp, udp }} update @denials {{ ip daddr . meta l4proto . th dport counter }}
+    meta l4proto != {{ tcp, udp }} update @denied_hosts {{ ip daddr . meta l4proto counter }}
+    limit rate over {REFUSALS_A_SECOND}/second burst {REFUSALS_A_SECOND} packets drop
+    meta l4proto tcp reject with tcp reset
+    reject with icmp admin-prohibited
+  }}
+  chain input {{
+    type filter hook input priority filter; policy drop;
+    meta pkttype {{ broadcast, multicast }} drop
+    iifname "{TAP}" goto refuse
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    oifname "{UPLINK}" masquerade
+  }}
+}}
+"#
+    )
+}
+
+/// Has a slot of an earlier daemon forbid what this one does.
+pub fn forbid(ceiling: &Ceiling) -> String {
+    let forbidden = ceiling.elements();
+    format!("flush set ip {TABLE} forbidden\nadd element ip {TABLE} forbidden {{ {forbidden} }}\n")
+}
+
+/// Between slots and host; it tracks nothing. The ceiling stands here once more, for all slots.
+pub fn router(ceiling: &Ceiling) -> String {
+    let forbidden = ceiling.elements();
+    format!(
+        r#"table ip router {{ }}
+delete table ip router
+table ip router {{
+  set forbidden {{ type ipv4_addr; flags interval; auto-merge; elements = {{ {forbidden} }} }}
+  chain forward {{
+    type filter hook forward priority filter; policy drop;
+    iifname "{BRIDGE}" oifname "{UPLINK}" ip daddr != @forbidden accept
+    iifname "{UPLINK}" oifname "{BRIDGE}" accept
+  }}
+  chain input {{
+    type filter hook input priority filter; policy drop;
+  }}
+}}
+"#
+    )
+}
+
+/// What the host's own namespace has.
+pub struct HostRules<'a> {
+    pub table: &'a str,
+    /// To the router.
+    pub link: &'a str,
+    pub slots: Cidr,
+    pub uplink: Option<&'a str>,
+    /// Whether the uplink forwards for our sake alone.
+    pub is_forwarding_ours: bool,
+}
+
+/// In place of what the table has had.
+pub fn host(rules: &HostRules<'_>) -> String {
+    let HostRules { table, link, slots, .. } = rules;
+    let (mut forward, mut masquerade) = (String::new(), String::new());
+    if let Some(uplink) = rules.uplink {
+        forward = format!("    iifname \"{link}\" ip saddr {slots} oifname \"{uplink}\" accept\n");
+        masquerade = format!("    ip saddr {slots} oifname \"{uplink}\" masquerade\n");
+        if rules.is_forwarding_ours {
+            // Whatever else the host may be asked to forward from there, it was not before.
+            let _ = writeln!(forward, "    iifname \"{uplink}\" oifname != \"{PREFIX}*\" drop");
+        }
+    }
+    format!(
+        r#"table ip {table} {{ }}
+delete table ip {table}
+table ip {table} {{
+  chain prerouting {{
+    type filter hook prerouting priority -310; policy accept;
+    iifname "{link}" fib daddr type != unicast goto refuse
+  }}
+  chain refuse {{
+    meta l4proto tcp reject with tcp reset
+    reject with icmp admin-prohibited
+  }}
+  chain input {{
+    type filter hook input priority -310; policy accept;
+    iifname "{link}" drop
+  }}
+  chain forward {{
+    type filter hook forward priority filter - 10; policy accept;
+{forward}    iifname "{link}" goto refuse
+    oifname "{link}" ct state established,related accept
+    oifname "{link}" drop
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+{masquerade}  }}
+}}
+"#
+    )
+}
+
+/// Loads rules in the calling thread's network namespace: all of them or none.
+///
+/// # Errors
+/// `internal` without nft, or with what it said.
+pub fn load(rules: &str) -> Outcome<()> {
+    let what = || "run nft".to_owned();
+    let mut command = Command::new(programs::find("nft")?);
+    command.args(["-f", "-"]).env_clear().current_dir("/");
+    let mut nft = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().during(what)?;
+    // It reads all of it before it says anything.
+    let written = nft.stdin.take().map_or(Ok(()), |mut input| input.write_all(rules.as_bytes()));
+    let output = nft.wait_with_output().during(what)?;
+    if output.status.success() {
+        return written.during(what);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(failure(Code::Internal, format!("nft refused the rules: {said}")))
+}

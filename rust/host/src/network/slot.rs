@@ -1,0 +1,222 @@
+//! A slot: a namespace with a tap for one guest, a link to the router, and rules between the two. All are alike but for
+//! the address towards the router, to which the guest's own, the same in every slot, is translated.
+//!
+//! A slot serves one machine and is then removed with its namespace; the next of its number is a new one.
+
+use crate::error::{Code, During, Outcome, failure};
+use crate::fault;
+use crate::network::host_side::{BRIDGE_INDEX, HostSide, ROUTER_MAC};
+use crate::network::namespaces::{Namespaces, within};
+use crate::network::netlink::links::{self, End};
+use crate::network::netlink::{Netlink, Protocol};
+use crate::network::policy::Marked;
+use crate::network::records::SlotRecord;
+use crate::network::rules::{self, TAP, UPLINK};
+use crate::network::tenancy::Tenancy;
+use crate::network::{sysctl, tap};
+use crate::spec::{GUEST_MAC, SlotName};
+use crate::store::ids::hex;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The guest's own address and its gateway's, the same in every slot: of the prefix that RFC 7335 keeps for addresses
+/// which are translated before they leave a host, so that they are never those of somebody's network.
+pub const GUEST: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 2);
+pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
+pub const PREFIX: u8 = 30;
+/// Of the tap, as the guest sees it. A restored guest still has it among its neighbours.
+const GATEWAY_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 0, 0, 1];
+/// In a slot's namespace.
+const UPLINK_INDEX: u32 = 10;
+/// Of the first slot's port of the router.
+const FIRST_PORT: u32 = 1000;
+
+pub struct Slot {
+    pub name: SlotName,
+    namespace: OwnedFd,
+    tenancy: Mutex<Tenancy>,
+}
+
+#[derive(Default, Serialize)]
+pub struct Removed {
+    namespaces: u64,
+    links: u64,
+    flows: u64,
+}
+
+fn port_of(name: SlotName) -> String {
+    name.to_string()
+}
+
+/// Of the link to the router, which a slot of the same number has again: the router may still know it.
+fn mac_of(name: SlotName) -> [u8; 6] {
+    let [high, low] = name.number().to_be_bytes();
+    [0x02, 0x6d, 0x74, 1, high, low]
+}
+
+/// The rules of every slot, and their digest.
+pub struct SlotRules {
+    pub text: String,
+    pub digest: String,
+}
+
+impl SlotRules {
+    pub fn new(host: &HostSide) -> Self {
+        let text = rules::slot(&host.ceiling, GUEST);
+        let digest = hex(&Sha256::digest(&text));
+        Self { text, digest }
+    }
+}
+
+impl Slot {
+    /// Makes a slot that nobody has.
+    ///
+    /// # Errors
+    /// What was refused; then nothing is left.
+    pub fn make(
+        namespaces: &Namespaces,
+        host: &HostSide,
+        rules: &SlotRules,
+        name: SlotName,
+        boot_id: &str,
+    ) -> Outcome<Self> {
+        remove(namespaces, Some(host), name)?;
+        let record = SlotRecord {
+            boot_id: boot_id.to_owned(),
+            rules: rules.digest.clone(),
+            machine_id: None,
+            policy: Marked::default(),
+        };
+        let made = namespaces.create(&name.to_string()).and_then(|namespace| {
+            fault::reach("slot.namespace");
+            let tables = within(&namespace, || furnish(host, rules, name))?;
+            record.write(&name.to_string())?;
+            Ok(Self::new(name, namespace, tables, record))
+        });
+        made.inspect_err(|_| drop(remove(namespaces, Some(host), name)))
+    }
+
+    /// Takes up a slot of an earlier daemon. One that has a machine is given its policy again, since that daemon may have
+    /// died over a change, and this one's ceiling.
+    ///
+    /// # Errors
+    /// `not-found` when it is not whole, or what was refused.
+    pub fn adopt(
+        namespaces: &Namespaces,
+        host: &HostSide,
+        rules: &SlotRules,
+        name: SlotName,
+        boot_id: &str,
+    ) -> Outcome<Self> {
+        let record = SlotRecord::read(&name.to_string()).filter(|record| record.boot_id == boot_id);
+        let found = record.zip(namespaces.open(&name.to_string())?);
+        let (record, namespace) = found.ok_or_else(|| failure(Code::NotFound, format!("slot {name} is not whole")))?;
+        let has_other_rules = record.rules != rules.digest;
+        if has_other_rules && record.machine_id.is_none() {
+            return Err(failure(Code::NotFound, format!("slot {name} is of another version")));
+        }
+        let tables = within(&namespace, || {
+            if has_other_rules {
+                rules::load(&rules::forbid(&host.ceiling))?;
+            }
+            Netlink::open(Protocol::Netfilter).during(|| "open a netlink socket".to_owned())
+        })?;
+        let slot = Self::new(name, namespace, tables, record);
+        slot.tenancy().restore()?;
+        Ok(slot)
+    }
+
+    fn new(name: SlotName, namespace: OwnedFd, tables: Netlink, record: SlotRecord) -> Self {
+        Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)) }
+    }
+
+    /// What it does for its machine, one thing at a time.
+    pub fn tenancy(&self) -> MutexGuard<'_, Tenancy> {
+        self.tenancy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The guest's end of it, for its VMM. It is one's at a time.
+    ///
+    /// # Errors
+    /// `busy` while another has it.
+    pub fn open_tap(&self) -> Outcome<File> {
+        within(&self.namespace, || tap::open(TAP))
+    }
+}
+
+/// Makes what is in a slot's namespace, which is the calling thread's. Answers with a socket that changes its rules.
+fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlink> {
+    let what = || format!("make the links of slot {name}");
+    sysctl::set_slot()?;
+    let links = Netlink::open(Protocol::Route).during(what)?;
+    let here = End { name: UPLINK, index: UPLINK_INDEX };
+    let port = port_of(name);
+    let there = End { name: &port, index: FIRST_PORT + u32::from(name.number()) };
+    let mtu = host.mtu();
+    let tap = tap::open(TAP)?;
+    tap::keep(&tap)?;
+    drop(tap);
+    let tap = nix::net::if_::if_nametoindex(TAP).during(what)?;
+    let mut messages = vec![
+        links::veth(&here, &there, host.router.as_fd()),
+        links::set_mac(UPLINK, mac_of(name)),
+        links::set_mac(TAP, GATEWAY_MAC),
+    ];
+    if mtu != 1500 {
+        messages.extend([UPLINK, TAP].map(|name| links::set_mtu(name, mtu)));
+    }
+    messages.extend([links::address(tap, GATEWAY, PREFIX), links::address(UPLINK_INDEX, host.slot_address(name), 32)]);
+    links.change(messages).during(what)?;
+    fault::reach("slot.linked");
+    rules::load(&rules.text)?;
+    // From here on a frame of the guest's meets the rules.
+    host.router_links.change(links::isolated_port(&port, BRIDGE_INDEX).into()).during(what)?;
+    links
+        .change(vec![
+            links::up(TAP),
+            links::up(UPLINK),
+            links::neighbour(tap, GUEST, GUEST_MAC.0),
+            links::neighbour(UPLINK_INDEX, host.gateway(), ROUTER_MAC),
+            links::route((Ipv4Addr::UNSPECIFIED, 0), Some(host.gateway()), UPLINK_INDEX),
+        ])
+        .during(what)?;
+    fault::reach("slot.furnished");
+    Netlink::open(Protocol::Netfilter).during(what)
+}
+
+/// Removes whatever there is of a slot, where the host's side is there or not: its links whoever has them open, its name, what the host remembers of its flows, and
+/// then its record.
+///
+/// # Errors
+/// What was refused; saying so again goes on from there.
+pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) -> Outcome<Removed> {
+    let what = || format!("delete the links of slot {name}");
+    let mut removed = Removed::default();
+    let text = name.to_string();
+    if let Some(namespace) = namespaces.open(&text)? {
+        removed.links = within(&namespace, || {
+            let links = Netlink::open(Protocol::Route).during(what)?;
+            let mut deleted = 0;
+            for link in [TAP, UPLINK] {
+                deleted += u64::from(links::delete(&links, link).during(what)?);
+            }
+            Ok(deleted)
+        })?;
+    }
+    if let Some(host) = host {
+        // It goes with its other end, unless that was never named.
+        removed.links += u64::from(links::delete(&host.router_links, &port_of(name)).during(what)?);
+    }
+    fault::reach("slot.unlinked");
+    removed.namespaces = u64::from(namespaces.remove(&text)?);
+    if let Some(host) = host {
+        removed.flows = host.forget_flows(name)?;
+    }
+    fault::reach("slot.forgotten");
+    SlotRecord::remove(&text)?;
+    Ok(removed)
+}

@@ -1,0 +1,52 @@
+//! Settings of the kernel in a namespace that we made, or of a link. They are those of the calling thread's namespace.
+
+use crate::error::{During, Outcome};
+use std::fs;
+use std::path::Path;
+
+fn set(name: &str, value: &str) -> Outcome<()> {
+    let path = Path::new("/proc/sys/net").join(name);
+    // A kernel without IPv6 has none to turn off.
+    if name.starts_with("ipv6/") && !path.exists() {
+        return Ok(());
+    }
+    fs::write(&path, value).during(|| format!("set {}", path.display()))
+}
+
+/// Of a namespace that forwards, and says at once of each packet that it refuses it.
+fn set_forwarding() -> Outcome<()> {
+    for (name, value) in [
+        ("ipv4/ip_forward", "1"),
+        ("ipv4/conf/all/send_redirects", "0"),
+        ("ipv4/conf/default/send_redirects", "0"),
+        ("ipv4/icmp_ratelimit", "0"),
+        ("ipv6/conf/all/disable_ipv6", "1"),
+        ("ipv6/conf/default/disable_ipv6", "1"),
+    ] {
+        set(name, value)?;
+    }
+    Ok(())
+}
+
+/// # Errors
+/// What the kernel refused.
+pub fn set_router() -> Outcome<()> {
+    set_forwarding()
+}
+
+/// # Errors
+/// What the kernel refused.
+pub fn set_slot() -> Outcome<()> {
+    set_forwarding()?;
+    set("ipv4/conf/all/rp_filter", "1")
+}
+
+/// Of the host's end of the link to the router.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn set_host_link(link: &str) -> Outcome<()> {
+    set(&format!("ipv4/conf/{link}/forwarding"), "1")?;
+    set(&format!("ipv4/conf/{link}/send_redirects"), "0")?;
+    set(&format!("ipv6/conf/{link}/disable_ipv6"), "1")
+}

@@ -1,0 +1,221 @@
+//! Slots: how they come, are used, and go, and what the host has of them.
+
+mod support;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+use support::network::{World, ip, refused, run, within};
+use support::{launch_args, until};
+
+/// What there is of a network namespace that slots could add to.
+fn counts(namespace: &OwnedFd) -> [usize; 5] {
+    let lines = |program: &str, arguments: &[&str]| run(namespace, program, arguments).lines().count();
+    let settings = within(namespace, || fs::read_dir("/proc/sys/net/ipv4/conf").unwrap().count());
+    [
+        lines("nft", &["list", "ruleset"]),
+        lines("ip", &["-4", "route", "show", "table", "all"]),
+        lines("ip", &["-o", "link"]),
+        lines("ip", &["-4", "rule"]),
+        settings,
+    ]
+}
+
+/// All that the network changes of the host, as text.
+fn state(namespace: &OwnedFd) -> String {
+    let forwarding = within(namespace, || {
+        let mut all: Vec<_> =
+            fs::read_dir("/proc/sys/net/ipv4/conf").unwrap().flatten().map(|entry| entry.path()).collect();
+        all.sort();
+        all.iter()
+            .map(|path| format!("{} {}", path.display(), fs::read_to_string(path.join("forwarding")).unwrap()))
+            .collect::<String>()
+    });
+    let said = |program: &str, arguments: &[&str]| run(namespace, program, arguments);
+    said("nft", &["list", "ruleset"])
+        + &said("ip", &["-4", "route", "show", "table", "all"])
+        + &said("ip", &["-br", "link"])
+        + &forwarding
+}
+
+fn open(world: &World, machine: &str) {
+    world.policy(machine, &json!("open"));
+}
+
+#[test]
+fn a_released_slot_leaves_nothing_to_the_next_machine() {
+    let world = World::start(1);
+    let guest = world.guest("machine1");
+    open(&world, "machine1");
+    let mut connection = guest.tcp("9.9.9.9:443").unwrap();
+    let removed = world.host.call("network.release", json!({ "machineId": "machine1" }))["removed"].clone();
+    // The tap is gone though the guest still has it open.
+    assert_eq!((&removed["namespaces"], &removed["links"], &removed["flows"]), (&json!(1), &json!(2), &json!(1)));
+    assert_eq!(world.host.call("network.release", json!({ "machineId": "machine1" }))["removed"]["links"], 0);
+    assert_eq!(world.host.refused("network.usage", json!({ "machineId": "machine1" })), "not-found");
+    drop(guest);
+    let free = || world.host.call("network.status", json!({}))["freeSlots"] == 1;
+    until("another slot is ready", || free().then_some(()));
+    // The one that was ready before it, and then the one that was made instead.
+    world.host.call("network.attach", json!({ "machineId": "machine3" }));
+    let next = world.guest("machine2");
+    assert_eq!(world.host.call("network.attach", json!({ "machineId": "machine2" }))["slot"], "s0");
+    refused(next.tcp("9.9.9.9:443"), "the internet under the former policy");
+    let usage = world.usage("machine2");
+    assert_eq!((&usage["sent"]["bytes"], &usage["received"]["bytes"]), (&json!(0), &json!(0)));
+    open(&world, "machine2");
+    next.tcp("9.9.9.9:443").unwrap();
+    assert!(connection.answers().is_err());
+}
+
+#[test]
+fn a_neighbour_that_comes_and_goes_disturbs_nobody() {
+    let world = World::start(1);
+    let guest = world.guest("machine1");
+    open(&world, "machine1");
+    let mut connection = guest.tcp("9.9.9.9:443").unwrap();
+    let router = world.slot("router");
+    let mac = || run(&router, "ip", &["-br", "link", "show", "br0"]);
+    let before = mac();
+    for number in 0..5 {
+        let machine = json!({ "machineId": format!("neighbour{number}") });
+        world.host.call("network.attach", machine.clone());
+        assert_eq!(mac(), before);
+        world.host.call("network.release", machine);
+        assert_eq!(mac(), before);
+        connection.answers().unwrap();
+    }
+}
+
+#[test]
+fn the_host_has_no_more_for_many_slots_than_for_one_and_gets_all_back() {
+    let mut world = World::prepare(1, &[]);
+    let before = state(&world.root);
+    let ready = |world: &World, wanted: u64| {
+        until("slots are ready", || {
+            (world.host.call("network.status", json!({}))["freeSlots"].as_u64() == Some(wanted)).then_some(())
+        });
+    };
+    world.host.run(None);
+    ready(&world, 1);
+    let one = counts(&world.root);
+    world.host.end(Signal::SIGTERM);
+    world.host.network.as_mut().unwrap().1[1] = "50".to_owned();
+    world.host.run(None);
+    ready(&world, 50);
+    assert_eq!(counts(&world.root), one);
+    world.host.call("network.remove", json!({}));
+    assert_eq!(state(&world.root), before);
+    assert_eq!(world.host.refused("network.attach", json!({ "machineId": "machine1" })), "no-network");
+}
+
+#[test]
+fn the_uplink_is_followed() {
+    let world = World::start(1);
+    let guest = world.guest("machine1");
+    open(&world, "machine1");
+    guest.tcp("9.9.9.9:443").unwrap();
+    let there = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&*world.internet));
+    ip(
+        &world.root,
+        &format!(
+            "link add eth1 type veth peer name inet1 netns {there}\naddress add 7.7.7.2/24 dev eth1\nlink set eth1 up"
+        ),
+    );
+    ip(&world.internet, "address add 7.7.7.1/24 dev inet1\nlink set inet1 up");
+    ip(&world.root, "route replace default via 7.7.7.1");
+    until("it is followed", || (world.host.call("network.status", json!({}))["uplink"] == "eth1").then_some(()));
+    assert_eq!(guest.tcp("9.9.9.9:443").unwrap().peer, "7.7.7.2");
+    let forwarding = |name: &str| {
+        within(&world.root, || fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{name}/forwarding")).unwrap())
+    };
+    assert_eq!((forwarding("eth0").as_str(), forwarding("eth1").as_str()), ("0\n", "1\n"));
+    ip(&world.root, "route del default");
+    until("it is gone", || world.host.call("network.status", json!({}))["uplink"].is_null().then_some(()));
+    let error = guest.tcp("9.9.9.9:443").err().expect("there is no way to the internet");
+    assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
+}
+
+#[test]
+fn forwarding_that_others_turn_on_stays_theirs() {
+    let world = World::start(1);
+    let rule = "oifname != \"mt-*\" drop";
+    let rules = || run(&world.root, "nft", &["list", "ruleset"]);
+    world.host.call("network.attach", json!({ "machineId": "machine1" }));
+    assert!(rules().contains(rule), "{}", rules());
+    within(&world.root, || fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+    until("others' packets are forwarded", || (!rules().contains(rule)).then_some(()));
+    world.host.call("network.remove", json!({}));
+    let forwarding = within(&world.root, || fs::read_to_string("/proc/sys/net/ipv4/conf/eth0/forwarding").unwrap());
+    assert_eq!(forwarding, "1\n");
+}
+
+#[test]
+fn a_vmm_gets_the_tap_and_no_network_of_its_own() {
+    let world = World::start(2);
+    let attached = world.host.call("network.attach", json!({ "machineId": "machine1~" }));
+    let mut args = launch_args("machine1~", None);
+    args["slot"] = json!("s9");
+    assert_eq!(world.host.refused("machine.launch", args.clone()), "bad-request");
+    args["slot"] = attached["slot"].clone();
+    let pid = world.host.call("machine.launch", args.clone())["pid"].as_i64().unwrap();
+    let links: Vec<_> = fs::read_link(format!("/proc/{pid}/fd/6")).into_iter().collect();
+    assert_eq!(links, [std::path::Path::new("/dev/net/tun")]);
+    let devices = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap();
+    assert!(!devices.contains("tap") && devices.lines().count() == 3, "{devices}");
+    assert_eq!(world.host.refused("network.remove", json!({})), "busy");
+    assert!(world.host.scan(&["machine1~"]).to_string().contains(r#"{"kind":"slot","name":"s"#));
+    let said = fs::read_to_string(world.host.folder().join(world.host.named("machines/machine1~/stderr.log"))).unwrap();
+    assert_eq!(said, "", "QEMU misses something of its tap");
+    // The tap has one machine at a time.
+    world.host.kill("machine1~");
+    world.host.call("machine.launch", args);
+    world.host.kill("machine1~");
+    let removed = world.host.call("network.release", json!({ "machineId": "machine1~" }))["removed"].clone();
+    assert_eq!(removed["links"], 2, "{removed}");
+    assert_eq!(world.host.scan(&["machine1~"]), json!([]));
+}
+
+#[test]
+fn a_daemon_without_slots_has_no_network() {
+    let host = support::Host::start();
+    assert_eq!(host.call("network.status", json!({}))["isAvailable"], false);
+    assert_eq!(host.refused("network.attach", json!({ "machineId": "machine1" })), "no-network");
+    assert_eq!(host.call("network.release", json!({ "machineId": "machine1" }))["removed"]["links"], 0);
+}
+
+/// A life of a slot with a daemon that dies at the point.
+fn survives(point: &str) {
+    let mut world = World::prepare(2, &[]);
+    let before = state(&world.root);
+    world.host.run(Some(point));
+    let first = |verb: &str, args: &Value| {
+        until("an answer", || world.host.try_call(verb, args).filter(|answer| answer.get("ok").is_some()))
+    };
+    let machine = json!({ "machineId": "machine1" });
+    first("network.attach", &machine);
+    first("network.policy", &json!({ "machineId": "machine1", "policy": "open" }));
+    {
+        let guest = world.guest("machine1");
+        guest.tcp("9.9.9.9:443").unwrap_or_else(|error| panic!("{point}: {error}"));
+    }
+    first("network.release", &machine);
+    assert_eq!(world.host.call("network.list", json!({}))["slots"], json!([]), "{point}");
+    first("network.remove", &json!({}));
+    // What was removed by a daemon that died of it, the next has made again.
+    world.host.call("network.remove", json!({}));
+    assert_eq!(state(&world.root), before, "{point}");
+}
+
+macro_rules! points {
+    ($($name:ident: $($point:literal)*)*) => { $(#[test] fn $name() { $(survives($point);)* })* };
+}
+
+points! {
+    dies_while_it_makes_the_hosts_side: "network.router" "network.linked" "network.forwarding" "network.rules"
+    dies_while_it_makes_a_slot: "slot.namespace" "slot.linked" "slot.furnished"
+    dies_while_it_serves_a_slot: "slot.claimed" "slot.policy"
+    dies_while_it_removes: "slot.unlinked" "slot.forgotten" "network.emptied" "network.unlinked"
+}
