@@ -31,6 +31,7 @@ const IS_BEFORE_RUN: Readonly<Record<HostCode, boolean>> = {
   busy: true,
   "no-space": true,
   "no-memory": true,
+  "no-network": true,
   "image-corrupt": false,
   "snapshot-corrupt": false,
   "snapshot-failed": false,

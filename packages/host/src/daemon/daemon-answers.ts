@@ -20,6 +20,7 @@ export const HostCode = z.enum([
   "busy",
   "no-space",
   "no-memory",
+  "no-network",
   "image-corrupt",
   "snapshot-corrupt",
   "snapshot-failed",

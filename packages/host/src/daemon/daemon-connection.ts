@@ -80,6 +80,7 @@ const CODES: Record<HostCode, ErrorCode> = {
   busy: "ENVIRONMENT_STATE",
   "no-space": "HOST_OUT_OF_DISK",
   "no-memory": "HOST_OUT_OF_MEMORY",
+  "no-network": "UNSUPPORTED",
   "image-corrupt": "MACHINE_BOOT_FAILED",
   "snapshot-corrupt": "SNAPSHOT_CORRUPT",
   "snapshot-failed": "SNAPSHOT_FAILED",
