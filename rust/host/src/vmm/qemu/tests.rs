@@ -52,6 +52,7 @@ fn pauses_of_the_first_release_are_known_by_its_keys() {
         cpus: 2,
         disk_mib: 1024,
         accelerator: Accelerator::Tcg,
+        network: false,
     };
     let spec = compatibility::typical(&shape).unwrap();
     let machine = earlier::machine_text(&spec, &build).unwrap().unwrap();
