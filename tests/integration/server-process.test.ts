@@ -45,14 +45,17 @@ describe("a server process", () => {
     expect(log).not.toContain(server.token);
   });
 
-  it("listens on the loopback address alone", async () => {
+  it("listens on the two loopback addresses alone", async () => {
     const server = await start();
     const port = server.port.toString(16).toUpperCase().padStart(4, "0");
     const listeners = ["/proc/net/tcp", "/proc/net/tcp6"]
       .flatMap((table) => readFileSync(table, "utf8").split("\n"))
       .map((line) => line.trim().split(/\s+/))
       .filter((fields) => fields[3] === "0A" && fields[1]?.endsWith(`:${port}`));
-    expect(listeners.map((fields) => fields[1])).toEqual([`0100007F:${port}`]);
+    expect(listeners.map((fields) => fields[1])).toEqual([
+      `0100007F:${port}`,
+      `00000000000000000000000001000000:${port}`,
+    ]);
   });
 
   it("refuses to be the second on a data folder", async () => {
