@@ -1,11 +1,10 @@
-import { Check, Copy } from "lucide-react";
+import { Copy } from "lucide-react";
 import { useState } from "react";
 import { Button } from "../parts/button.tsx";
 
 /** Copies a text, and says that it has. */
 export const CopyButton = ({ text, label }: { readonly text: string; readonly label: string }) => {
   const [isCopied, setCopied] = useState(false);
-  const Icon = isCopied ? Check : Copy;
   return (
     <>
       <Button
@@ -15,7 +14,7 @@ export const CopyButton = ({ text, label }: { readonly text: string; readonly la
         title={label}
         onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
       >
-        <Icon aria-hidden className="size-4" />
+        <Copy aria-hidden className={`size-4 ${isCopied ? "text-ok" : ""}`} />
       </Button>
       <span role="status" className="sr-only">
         {isCopied && "Copied"}

@@ -1,7 +1,7 @@
 import { Popover } from "@base-ui/react/popover";
 import type { Environment, PreviewAddresses } from "@microterm/protocol";
 import { useMutation } from "@tanstack/react-query";
-import { ExternalLink, RadioTower, Share2 } from "lucide-react";
+import { RadioTower } from "lucide-react";
 import { useState } from "react";
 import { Button, buttonClass } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -45,11 +45,10 @@ const Row = ({ port, isOpenable, isNew, onOpen, onShare }: RowProps) => (
           aria-label={`Open port ${port} in a new tab`}
           onClick={onOpen}
         >
-          <ExternalLink aria-hidden className="size-4" />
           Open
         </Button>
-        <Button look="quiet" isSquare aria-label={`Share port ${port}`} title="Share a link" onClick={onShare}>
-          <Share2 aria-hidden className="size-4" />
+        <Button look="quiet" aria-label={`Share port ${port}`} onClick={onShare}>
+          Share
         </Button>
       </>
     )}
