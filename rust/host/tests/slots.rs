@@ -160,6 +160,9 @@ fn a_vmm_gets_the_tap_and_no_network_of_its_own() {
     args["slot"] = json!("s9");
     assert_eq!(world.host.refused("machine.launch", args.clone()), "bad-request");
     args["slot"] = attached["slot"].clone();
+    let other = world.guest("machine1~");
+    assert_eq!(world.host.refused("machine.launch", args.clone()), "busy");
+    drop(other);
     let pid = world.host.call("machine.launch", args.clone())["pid"].as_i64().unwrap();
     let links: Vec<_> = fs::read_link(format!("/proc/{pid}/fd/6")).into_iter().collect();
     assert_eq!(links, [std::path::Path::new("/dev/net/tun")]);
@@ -169,7 +172,7 @@ fn a_vmm_gets_the_tap_and_no_network_of_its_own() {
     assert!(world.host.scan(&["machine1~"]).to_string().contains(r#"{"kind":"slot","name":"s"#));
     let said = fs::read_to_string(world.host.folder().join(world.host.named("machines/machine1~/stderr.log"))).unwrap();
     assert_eq!(said, "", "QEMU misses something of its tap");
-    // The tap has one machine at a time.
+    // A machine that is started again has it again.
     world.host.kill("machine1~");
     world.host.call("machine.launch", args);
     world.host.kill("machine1~");

@@ -1,6 +1,7 @@
 //! Tap devices (Documentation/networking/tuntap.rst).
 
-use crate::error::{During, Outcome};
+use crate::error::{Code, During, Outcome, failure};
+use nix::errno::Errno;
 use std::ffi::{c_int, c_short};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -20,7 +21,7 @@ nix::ioctl_write_ptr_bad!(set_send_buffer, libc::TUNSETSNDBUF, c_int);
 /// time.
 ///
 /// # Errors
-/// Without `/dev/net/tun`, or `EBUSY` as long as somebody has it open.
+/// `busy` as long as somebody has it open, `internal` without `/dev/net/tun`.
 pub fn open(name: &str) -> Outcome<File> {
     let what = || format!("open the tap device {name}");
     let file = File::options().read(true).write(true).open("/dev/net/tun").during(|| "open /dev/net/tun".to_owned())?;
@@ -32,7 +33,10 @@ pub fn open(name: &str) -> Outcome<File> {
     request.ifr_ifru.ifru_flags = FLAGS;
     // SAFETY: the requests are for an ifreq and an int, which live through the calls.
     unsafe {
-        set_interface(file.as_raw_fd(), &raw const request).during(what)?;
+        match set_interface(file.as_raw_fd(), &raw const request) {
+            Err(Errno::EBUSY) => return Err(failure(Code::Busy, format!("the tap device {name} is in use"))),
+            outcome => outcome.during(what)?,
+        };
         set_send_buffer(file.as_raw_fd(), &raw const SEND_BUFFER).during(what)?;
     }
     Ok(file)
