@@ -49,6 +49,15 @@ export default defineConfig({
         hookTimeout: 300_000,
         fileParallelism: false,
       }),
+      // Runs in the KVM lab alone, by tests/lab/machine/main.ts, where each guest is emulated and virtualised at once.
+      project("lab", ["tests/lab/*.test.ts", "tests/security/jail.test.ts"], {
+        ...twice,
+        testTimeout: 600_000,
+        hookTimeout: 900_000,
+        // Emulated, a file takes longer to be loaded than to be run.
+        isolate: false,
+        fileParallelism: false,
+      }),
       project("e2e", ["tests/e2e/**/*.test.ts"], {
         ...twice,
         globalSetup: "support/built-page.ts",

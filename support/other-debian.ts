@@ -2,15 +2,12 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { runCommand } from "@microterm/host";
 import { findAptSources } from "@microterm/images";
-import { aptOptions } from "../packages/images/src/debian/apt-options.ts";
-import { bootstrapFailure } from "../packages/images/src/debian/bootstrap-failure.ts";
+import { bootstrapDebian, sourcesOf } from "./debian-bootstrap.ts";
 import { testCache } from "./test-image.ts";
 
 /** What microterm-host runs. */
 const PACKAGES = ["qemu-system-x86", "bubblewrap", "e2fsprogs"];
-const UNREACHED = "can't be reached";
 
 export interface OtherDebian {
   readonly suite: string;
@@ -23,11 +20,7 @@ export interface OtherDebian {
  * that its packages cannot be had here.
  */
 export async function otherDebian(): Promise<OtherDebian | string> {
-  const sources = await findAptSources();
-  const suite = sources.suite === "trixie" ? "bookworm" : "trixie";
-  const lines = sources.lines
-    .filter((line) => line.includes(` ${sources.suite} `))
-    .map((line) => line.replace(` ${sources.suite} `, ` ${suite} `));
+  const suite = (await findAptSources()).suite === "trixie" ? "bookworm" : "trixie";
   const key = createHash("sha256")
     .update(JSON.stringify([suite, PACKAGES]))
     .digest("hex")
@@ -37,15 +30,17 @@ export async function otherDebian(): Promise<OtherDebian | string> {
   if (existsSync(root)) return { suite, root };
   await mkdir(above, { recursive: true });
   const staged = await mkdtemp(join(above, "new-"));
-  const options = (await aptOptions({ run: runCommand })).map((option) => `--aptopt=${option}`);
-  const command = ["mmdebstrap", "--mode=root", "--variant=minbase", `--include=${PACKAGES.join(",")}`, ...options];
-  const own = ["unshare", "--mount", "--propagation", "private", "--"];
-  const { code, stderr } = await runCommand([...own, ...command, suite, staged, ...lines]);
-  if (code !== 0) {
+  const unreached = await bootstrapDebian({
+    sources: await sourcesOf(suite),
+    packages: PACKAGES,
+    target: staged,
+  }).catch(async (error: unknown) => {
     await rm(staged, { recursive: true, force: true });
-    const { message } = bootstrapFailure({ step: "packages", log: stderr, sources: lines });
-    if (message.includes(UNREACHED)) return message;
-    throw new Error(`Debian ${suite} could not be made: ${message}\n${stderr}`);
+    throw error;
+  });
+  if (unreached !== null) {
+    await rm(staged, { recursive: true, force: true });
+    return unreached;
   }
   await rename(staged, root).catch(async (error: unknown) => {
     await rm(staged, { recursive: true, force: true });

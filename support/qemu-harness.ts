@@ -15,14 +15,17 @@ interface QemuOptions {
   readonly log: Log;
 }
 
-/** For a qemu driver over a daemon and its image, under TCG, which runs everywhere. */
-export function qemuOptions({ client, machinesDir, image }: TestDaemon): QemuOptions {
+/** For a qemu driver over a daemon and its image, under TCG, which runs everywhere, unless said. */
+export function qemuOptions(
+  { client, machinesDir, image }: TestDaemon,
+  accelerator: QemuOptions["accelerator"] = "tcg",
+): QemuOptions {
   return {
     daemon: client,
     machinesDir,
     image: image.key,
-    accelerator: "tcg",
-    acceleratorReason: "the tests run everywhere",
+    accelerator,
+    acceleratorReason: "the test says so",
     log: createQuietLog(),
   };
 }

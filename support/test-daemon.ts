@@ -1,13 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { open, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createHostDaemonClient, type HostDaemonClient, type Launched, pause, spawnDetached } from "@microterm/host";
+import {
+  createHostDaemonClient,
+  DEADLINE_FACTOR,
+  type HostDaemonClient,
+  type Launched,
+  pause,
+  spawnDetached,
+} from "@microterm/host";
 import { scanHost } from "./host-scan.ts";
 import { rustBinary } from "./rust-binaries.ts";
 import { makeTempFolder } from "./temp-folder.ts";
 import { type TestImage, testImage } from "./test-image.ts";
 
-const START_MS = 120_000;
+const START_MS = 120_000 * DEADLINE_FACTOR;
 const POLL_MS = 50;
 /** Exit status of a second daemon on one folder. */
 const LOCKED = 3;

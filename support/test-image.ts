@@ -18,8 +18,15 @@ export function testCache(environment: NodeJS.ProcessEnv = process.env): string 
   return userInfo().uid === 0 ? "/var/cache/microterm" : join(homedir(), ".cache/microterm");
 }
 
-/** The real image with the agent of the present sources; minutes when it is built for the first time. */
-export async function testImage(): Promise<TestImage> {
+let found: Promise<TestImage> | undefined;
+
+/** The real image with the agent of the present sources; minutes when it is built for the first time, and looked through once a process. */
+export function testImage(): Promise<TestImage> {
+  found ??= findImage();
+  return found;
+}
+
+async function findImage(): Promise<TestImage> {
   const cache = testCache();
   const { directory, manifest } = await buildImage({
     outDir: join(cache, "images"),

@@ -47,6 +47,9 @@ const tool = (name: string, script: string, ...args: readonly string[]): Check =
 const types = (name: string, project: string): Check =>
   tool(`types: ${name}`, "typescript-native/bin/tsc", "-p", project);
 
+const LAB = "tests/lab/machine";
+const SCRIPTS = ["microterm", ".ci/run", `${LAB}/debian.sh`, `${LAB}/inside/initrd.sh`, `${LAB}/inside/init.sh`];
+
 const STATIC: readonly Check[] = [
   tool("biome", "@biomejs/biome/bin/biome", "check", "--error-on-warnings"),
   types("server side", "tsconfig.json"),
@@ -56,7 +59,7 @@ const STATIC: readonly Check[] = [
   types("web", "packages/web/tsconfig.json"),
   tool("knip", "knip/bin/knip.js"),
   tool("layers", "dependency-cruiser/bin/dependency-cruiser.mjs", "--config", ".dependency-cruiser.cjs", "packages"),
-  { name: "shellcheck", command: ["shellcheck", "microterm", ".ci/run"], cwd: root },
+  { name: "shellcheck", command: ["shellcheck", ...SCRIPTS], cwd: root },
 ];
 
 async function check(run: Run, { name, command, cwd }: Check): Promise<Tally> {
@@ -71,6 +74,17 @@ async function checks(run: Run, all: readonly Check[]): Promise<Tally> {
   return tally;
 }
 
+/** What vitest has reported to that file, if it came that far. */
+function reported(report: string, code: number): Tally {
+  let text = "";
+  try {
+    text = readFileSync(report, "utf8");
+  } catch {
+    // No report: vitest itself has failed, which vitestTally counts.
+  }
+  return vitestTally(text, code);
+}
+
 const vitest =
   (project: string): Kind =>
   async (run) => {
@@ -78,14 +92,16 @@ const vitest =
     const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     args.push(`--reporter=${join(root, "tests/reporter.ts")}`);
     const { code } = await run([node, bin("vitest/vitest.mjs"), ...args], root);
-    let text = "";
-    try {
-      text = readFileSync(report, "utf8");
-    } catch {
-      // No report: vitest itself has failed, which vitestTally counts.
-    }
-    return vitestTally(text, code);
+    return reported(report, code);
   };
+
+/** Ends with us, and the machine with it: nothing else would end that. */
+const lab: Kind = async (run) => {
+  const report = join(run.scratch, "lab.json");
+  const command = [node, join(root, LAB, "main.ts"), "--report", report];
+  const { code } = await run(["setpriv", "--pdeathsig", "TERM", "--", ...command], root);
+  return reported(report, code);
+};
 
 /** Alone and first: everything else rests on it, and a compiler takes every core there is. */
 export const build: Kind = (run) => checks(run, BUILD);
@@ -93,6 +109,7 @@ export const build: Kind = (run) => checks(run, BUILD);
 /** The longest first, so that lanes end together. */
 export const KINDS: Readonly<Record<string, Kind>> = {
   vm: vitest("vm"),
+  lab,
   integration: vitest("integration"),
   e2e: vitest("e2e"),
   rust: (run) => rustTests(run, rust),

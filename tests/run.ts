@@ -1,7 +1,8 @@
 /**
  * `./microterm test [KIND…]`: every check of the project, and one closing line over all runners.
  *
- * KIND is one of the names in KINDS (kinds.ts), all of them when none is given; `--soak` runs the long forms of tests that have one.
+ * KIND is one of the names in KINDS (kinds.ts), all of them when none is given; `--lab` is the kind `lab`; `--soak` runs the long forms
+ * of tests that have one.
  * Several kinds run in two lanes side by side, each in a process of its own; the output of each is printed when it has ended. They
  * share the host and nothing else: data folders, ports, uids and cgroups are each test's own. README.md beside this has the budget.
  */
@@ -23,6 +24,7 @@ const NOTED = [
 ] as const;
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith("--"));
+if (process.argv.includes("--lab")) wanted.push("lab");
 const unknown = wanted.filter((kind) => KINDS[kind] === undefined);
 if (unknown.length > 0) {
   console.error(

@@ -20,7 +20,7 @@ import { type Progress, SetupError } from "../progress.ts";
 import { treeHash } from "./tree-hash.ts";
 
 /** The daemon finds the prober of its jails beside itself. */
-const PROGRAMS = ["microterm-agent", "microterm-host", "microterm-jail-probe"] as const;
+export const PROGRAMS = ["microterm-agent", "microterm-host", "microterm-jail-probe"] as const;
 
 /** Where the Rust programs lie, each set under the hash of its sources. */
 export interface Binaries {
@@ -28,10 +28,12 @@ export interface Binaries {
   readonly daemon: string;
 }
 
+/** The folder's name below `bin` of the cache. */
+export const binariesKey = (): string => treeHash(CHECKOUT, ["rust"]);
+
 /** Builds agent and daemon with cargo. Rejects with a {@link SetupError} that has the compiler's last words. */
 export async function buildBinaries(cache: string, progress: Progress): Promise<Binaries> {
-  const key = treeHash(CHECKOUT, ["rust"]);
-  const folder = join(cache, "bin", key);
+  const folder = join(cache, "bin", binariesKey());
   const built = { agent: join(folder, "microterm-agent"), daemon: join(folder, "microterm-host") };
   if (PROGRAMS.every((name) => existsSync(join(folder, name)))) {
     touch(folder);
@@ -61,9 +63,9 @@ export async function buildBinaries(cache: string, progress: Progress): Promise<
   return built;
 }
 
-/** Builds the page with Vite into packages/web/dist. */
-export async function buildPage(progress: Progress): Promise<void> {
-  const key = treeHash(CHECKOUT, [
+/** What packages/web/dist/.key holds where the page there is that of this checkout. */
+export const pageKey = (): string =>
+  treeHash(CHECKOUT, [
     "packages/web/src",
     "packages/web/build",
     "packages/web/public",
@@ -75,6 +77,10 @@ export async function buildPage(progress: Progress): Promise<void> {
     "packages/protocol/src",
     "package-lock.json",
   ]);
+
+/** Builds the page with Vite into packages/web/dist. */
+export async function buildPage(progress: Progress): Promise<void> {
+  const key = pageKey();
   const stamp = join(CHECKOUT, "packages/web/dist/.key");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === key) return;
   const step = progress.step("Building the page");
@@ -145,7 +151,7 @@ export function touch(folder: string): void {
 }
 
 /** Builds that have not been used are of no use once several newer ones are there. */
-function keepNewest(folder: string, count: number): void {
+export function keepNewest(folder: string, count: number): void {
   const entries = readdirSync(folder, { withFileTypes: true })
     .map((entry) => ({ path: join(folder, entry.name), time: statSync(join(folder, entry.name)).mtimeMs }))
     .sort((a, b) => b.time - a.time);
