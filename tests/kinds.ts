@@ -121,6 +121,9 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   style: vitest("style"),
 };
 
+/** Run only when they are named: the lab has not been seen to keep to its minutes on a quiet machine yet. */
+export const ON_DEMAND: ReadonlySet<string> = new Set(["lab"]);
+
 /** Alone and last. */
 export const leftovers =
   (baseline: string): Kind =>

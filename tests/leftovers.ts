@@ -43,7 +43,9 @@ const lines = (command: string, args: readonly string[], prefix: string): string
 
 function uidClaims(): string[] {
   const folder = "/run/microterm-host/uids";
-  return existsSync(folder) ? readdirSync(folder).map((name) => `uid claim ${name}`) : [];
+  // The lock of all daemons is no claim, and stays.
+  const claims = existsSync(folder) ? readdirSync(folder).filter((name) => name !== ".lock") : [];
+  return claims.map((name) => `uid claim ${name}`);
 }
 
 function snapshot(): string[] {

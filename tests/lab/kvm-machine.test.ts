@@ -7,9 +7,14 @@ import { createQemuDriver } from "@microterm/drivers";
 import { runCommand, spawnDetached } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { detectAccelerator } from "../../packages/setup/src/daemon/accelerator.ts";
+import { dataPaths } from "../../packages/setup/src/data/paths.ts";
+import type { Check } from "../../packages/setup/src/doctor/checks.ts";
+import { createProgress } from "../../packages/setup/src/progress.ts";
 import { qemuOptions } from "../../support/qemu-harness.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
 
+const PACKAGES = join(import.meta.dirname, "../../packages");
 const BOOT_MS = 120_000;
 const MEMORY_MIB = 192;
 const CPUS = 2;
@@ -22,6 +27,29 @@ beforeAll(async () => {
 });
 afterAll(() => daemon?.close());
 
+describe("KVM", () => {
+  it("is proven by a guest, of which nothing is left", async () => {
+    const paths = dataPaths(daemon.data);
+    const verdict = await detectAccelerator(paths, daemon.client, daemon.image.key, createProgress());
+    expect(verdict).toEqual({
+      accelerator: "kvm",
+      reason: expect.stringMatching(/^a guest booted with KVM in [\d.]+ s$/),
+    });
+    expect((await daemon.client.list()).machines).toEqual([]);
+  });
+
+  it("is what `doctor` then reports, beside cgroup v2 and a jail without a way out", async () => {
+    const doctor = [process.execPath, join(PACKAGES, "setup/src/main.ts"), "doctor", "-o", "json"];
+    const { stdout, stderr } = await runCommand([...doctor, "--data", daemon.data]);
+    const { checks } = JSON.parse(stdout || stderr) as { checks: readonly Check[] };
+    expect(Object.fromEntries(checks.map(({ name, status, text }) => [name, `${status} ${text}`]))).toMatchObject({
+      accelerator: expect.stringMatching(/^ok kvm: a guest booted with KVM/),
+      cgroups: "ok v2 with memory and pids",
+      "jail probe": expect.stringMatching(/^ok .* all refused$/),
+    });
+  });
+});
+
 describe("the limits of a machine, by cgroup v2", () => {
   let machine: Machine;
 
@@ -32,6 +60,7 @@ describe("the limits of a machine, by cgroup v2", () => {
     diskId: null,
     environmentId: null,
     network: null,
+    limits: null,
   });
   const group = (id: string): string => join("/sys/fs/cgroup", `microterm-${daemon.instance}`, id);
   const file = (name: string): string => readFileSync(join(group(machine.id), name), "utf8").trim();
@@ -65,6 +94,14 @@ describe("the limits of a machine, by cgroup v2", () => {
     expect(after.cpuUsec).toBeGreaterThan(before.cpuUsec);
     expect(after.memoryBytes).toBeGreaterThan(MEMORY_MIB * 2 ** 18);
     expect(after.pids).toBeGreaterThanOrEqual(CPUS);
+  });
+
+  it("hold for memory: what takes more is killed, and the guest goes on", async () => {
+    // Of those in a group, the kernel picks by this and by size; the VMM itself may be the largest.
+    const { signal } = await inGroup("echo 1000 >/proc/self/oom_score_adj; exec tail /dev/zero");
+    expect(signal).toBe("SIGKILL");
+    expect(events("memory.events", "oom_kill")).toBeGreaterThan(0);
+    expect((await (await machine.agent({ timeoutMs: BOOT_MS })).metrics()).processes).toBeGreaterThan(0);
   });
 
   it("hold for processes, of which a kill leaves none", async () => {
