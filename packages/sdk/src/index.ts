@@ -9,6 +9,6 @@ export type { EventHandlers, Subscription } from "./events.ts";
 export type { ExecResult, ExecSession } from "./exec.ts";
 export type { Files } from "./files.ts";
 export type { PortHandlers, Previews } from "./previews/previews.ts";
-export type { Tunnel, TunnelHandlers } from "./previews/tunnel.ts";
+export { openTunnel, type Tunnel, type TunnelHandlers, type TunnelTarget } from "./previews/tunnel.ts";
 export type { OpenSocket, SocketLike } from "./socket.ts";
 export type { Fetch } from "./transport.ts";

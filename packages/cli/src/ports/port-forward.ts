@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import type { Client } from "@microterm/sdk";
+import { type Client, openTunnel } from "@microterm/sdk";
 import { CliError, explain, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 
@@ -77,7 +77,8 @@ function createForwarder(client: Client, name: string, remote: number): (socket:
   };
   return (socket) => {
     socket.setNoDelay(true);
-    const tunnel = client.previews.connect(name, remote, {
+    const tunnel = openTunnel({
+      ...client.previews.target(name, remote),
       onOpen: () => {
         lastSaid = "";
         socket.resume();

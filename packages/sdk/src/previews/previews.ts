@@ -11,7 +11,7 @@ import { backoffMs, realTiming, type Timing } from "../backoff.ts";
 import { environmentPath } from "../environments.ts";
 import { listen, type OpenSocket } from "../socket.ts";
 import type { Transport } from "../transport.ts";
-import { openTunnel, type Tunnel, type TunnelHandlers } from "./tunnel.ts";
+import type { TunnelTarget } from "./tunnel.ts";
 
 const Links = z.strictObject({ links: z.array(PreviewLink) });
 /** The server says something every 3 s. */
@@ -38,8 +38,8 @@ export interface Previews {
   /** An address that opens a preview to whoever has it, until it ends. */
   share(environment: string, wish: NewPreviewLink): Promise<CreatedPreviewLink>;
   revoke(environment: string, link: string): Promise<void>;
-  /** A TCP connection to one of its ports. */
-  connect(environment: string, port: number, handlers: TunnelHandlers): Tunnel;
+  /** What `openTunnel` connects to one of its ports by. */
+  target(environment: string, port: number): TunnelTarget;
 }
 
 export interface PreviewsOptions {
@@ -68,15 +68,13 @@ export function createPreviews(options: PreviewsOptions): Previews {
       transport.json(CreatedPreviewLink, linksOf(environment), { method: "POST", json: wish }),
     revoke: (environment, link) =>
       transport.done(`${linksOf(environment)}/${encodeURIComponent(link)}`, { method: "DELETE" }),
-    connect: (environment, port, handlers) =>
-      openTunnel({
-        ...handlers,
-        ...timing,
-        url: transport.socketUrl(`${portsOf(environment)}/${port}/connect`),
-        headers: transport.headers,
-        openSocket,
-        diagnose: () => diagnose(environment),
-      }),
+    target: (environment, port) => ({
+      ...timing,
+      url: transport.socketUrl(`${portsOf(environment)}/${port}/connect`),
+      headers: transport.headers,
+      openSocket,
+      diagnose: () => diagnose(environment),
+    }),
   };
 }
 

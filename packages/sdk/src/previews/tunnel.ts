@@ -38,7 +38,8 @@ export interface Tunnel {
   close(): void;
 }
 
-export interface TunnelOptions extends TunnelHandlers {
+/** Where a tunnel leads: `previews.target` makes it. */
+export interface TunnelTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly openSocket: OpenSocket;
@@ -46,7 +47,8 @@ export interface TunnelOptions extends TunnelHandlers {
   readonly timing?: Timing;
 }
 
-export function openTunnel(options: TunnelOptions): Tunnel {
+/** A TCP connection to a port of an environment. Apart from the client, since pages have no use for one. */
+export function openTunnel(options: TunnelTarget & TunnelHandlers): Tunnel {
   const timing = options.timing ?? realTiming;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = options.openSocket(options.url, { protocol: CONNECT_SUBPROTOCOL, headers: options.headers });

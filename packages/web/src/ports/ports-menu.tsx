@@ -1,7 +1,7 @@
 import { Popover } from "@base-ui/react/popover";
 import type { Environment, PreviewAddresses } from "@microterm/protocol";
 import { useMutation } from "@tanstack/react-query";
-import { RadioTower } from "lucide-react";
+import { Monitor } from "lucide-react";
 import { useState } from "react";
 import { Button, buttonClass } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -19,7 +19,7 @@ const canOpen = (previews: PreviewAddresses): boolean =>
 const obstacleWords = (previews: PreviewAddresses): string => {
   if (previews.kind === "localhost") return "This browser does not find addresses below localhost.";
   if (previews.kind === "none" && previews.obstacle === "loopback-not-ours") {
-    return "Another program has the server's port at ::1, and would get what is meant for a preview.";
+    return "Another program has this port at ::1.";
   }
   return "Previews need a domain of their own where the page is not reached at 127.0.0.1.";
 };
@@ -88,7 +88,7 @@ const Body = ({
     <>
       {list.ports.length === 0 && (
         <div className="grid grid-cols-1 gap-2 p-2 text-muted">
-          <p>No program listens on a port. One that does appears here, for example after:</p>
+          <p>What listens on a port appears here, for example after:</p>
           <Command text="python3 -m http.server 8000" />
         </div>
       )}
@@ -130,7 +130,7 @@ export const PortsMenu = ({ environment }: { readonly environment: Environment }
       </span>
       <Popover.Root open={isOpen} onOpenChange={setOpen}>
         <Popover.Trigger className={buttonClass("quiet")}>
-          <RadioTower aria-hidden className={`size-4 ${latest === undefined ? "" : "text-accent"}`} />
+          <Monitor aria-hidden className={`size-4 ${latest === undefined ? "" : "text-accent"}`} />
           <span className="max-sm:sr-only">Ports</span>
           {count > 0 && <span className="tabular-nums">{count}</span>}
         </Popover.Trigger>

@@ -1,6 +1,6 @@
 import { Popover } from "@base-ui/react/popover";
 import type { Environment } from "@microterm/protocol";
-import { Activity } from "lucide-react";
+import { Info } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { focusAfterClose } from "../parts/focus.ts";
 
@@ -11,7 +11,7 @@ const UsagePanel = lazy(async () => ({ default: (await import("./usage-panel.tsx
 export const UsageMenu = ({ id }: Pick<Environment, "id">) => (
   <Popover.Root>
     <Popover.Trigger className="inline-flex shrink-0 items-center gap-1 rounded-md px-1 hover:text-text">
-      <Activity aria-hidden className="size-3.5" />
+      <Info aria-hidden className="size-3.5" />
       <span className="max-sm:sr-only">Usage</span>
     </Popover.Trigger>
     <Popover.Portal>
