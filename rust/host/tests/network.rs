@@ -53,7 +53,7 @@ fn a_guest_reaches_the_internet_and_nothing_else() {
     listener.set_nonblocking(true).unwrap();
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 
-    // From outside, by whoever routes there: the second guest's datagram comes after it, and is answered.
+    // From outside, by a router that leads there: the second guest's datagram comes after it, and is answered.
     let inbound = within(&guest.namespace, || UdpSocket::bind("0.0.0.0:5353").unwrap());
     ip(&world.internet, &format!("route add {} via {HOST}", status["range"].as_str().unwrap()));
     for number in 16..20 {

@@ -35,7 +35,7 @@ export interface Previews {
   /** An address that opens a preview once, in the browser whose session asks. */
   ticket(environment: string, port: number): Promise<PreviewTicket>;
   links(environment: string): Promise<PreviewLink[]>;
-  /** An address that opens a preview to whoever has it, until it ends. */
+  /** An address that opens a preview to anyone who has it, until it ends. */
   share(environment: string, wish: NewPreviewLink): Promise<CreatedPreviewLink>;
   revoke(environment: string, link: string): Promise<void>;
   /** What `openTunnel` connects to one of its ports by. */

@@ -2,7 +2,7 @@ import { isBeyondCeiling } from "./address-ceiling.ts";
 
 /**
  * Domains that are not of the public DNS: RFC 6761 and its registry, RFC 6762, 7686, 8375, 9462, 9476, and .internal (ICANN, 2024).
- * Whoever operates the host may have given them meaning in its own network, which is not a guest's to know.
+ * The host's operator may have given them meaning in its own network, which is not a guest's to know.
  */
 const SPECIAL = new Set([
   "alt",

@@ -29,7 +29,7 @@ export type Reading =
   | { readonly kind: "foreign" };
 
 export function readUpstream(bytes: Uint8Array, id: number, question: Question): Reading {
-  // Before anything is parsed: whoever does not know the id gets no further.
+  // Before anything is parsed: a client that does not know the id gets no further.
   if (bytes.length < 4 || ((bytes[0] as number) << 8) + (bytes[1] as number) !== id) return { kind: "foreign" };
   let message: ReturnType<typeof parseMessage>;
   try {

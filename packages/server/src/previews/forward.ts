@@ -18,7 +18,7 @@ const badAnswer = (cause?: unknown): PlatformError =>
 
 /**
  * Hands a request to the program at the other end of `guest`, and its answer back. Both heads are read by Node's strict parser and
- * written anew, never copied. Rejects with `PREVIEW_ANSWER` while nothing of the answer has been sent.
+ * rewritten, never copied. Rejects with `PREVIEW_ANSWER` while nothing of the answer has been sent.
  */
 export async function forwardRequest(
   request: IncomingMessage,

@@ -41,7 +41,7 @@ const namedByConnection = (message: IncomingMessage): Set<string> =>
   new Set((message.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()));
 
 /**
- * A request's headers for the program. How its body ends is said anew, so that the program reads exactly the body that was read
+ * A request's headers for the program. How its body ends is stated again, so that the program reads exactly the body that was read
  * here (RFC 9112, 11.2).
  */
 export function requestHeaders(request: IncomingMessage, host: PreviewHost, isUpgrade: boolean): Pairs {

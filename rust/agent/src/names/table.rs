@@ -130,7 +130,7 @@ impl Names {
         Next::Frame(AgentFrame::Query { id, transport, message })
     }
 
-    /// Hands an answer to whoever asked. False when nobody has, or the host has answered already.
+    /// Hands an answer to the program that asked. False when nobody has, or the host has answered already.
     pub fn answer(&self, stream: u64, id: u32, message: Bytes) -> bool {
         let mut table = self.0.borrow_mut();
         if stream != table.stream {

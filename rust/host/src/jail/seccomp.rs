@@ -58,7 +58,7 @@ const NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP) as u64;
 
 /// Requests of ioctl(2) on network devices: all of sockets (SIOC*, 0x89xx), and those of taps (TUN*, type T from 200 on)
-/// but what QEMU uses. The kernel asks no capability of whoever holds a tap for most of them.
+/// but what QEMU uses. The kernel asks no capability of the holder of a tap for most of them.
 const DEVICE_REQUESTS: [(u64, u64); 4] = [(0xff00, 0x8900), (0xfff8, 0x54c8), (0xfff0, 0x54d0), (0xffe0, 0x54e0)];
 const TAP_REQUESTS: [u64; 6] = [
     libc::TUNGETFEATURES,

@@ -188,7 +188,7 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
     Netlink::open(Protocol::Netfilter).during(what)
 }
 
-/// Removes whatever there is of a slot, where the host's side is there or not: its links whoever has them open, its name, what the host remembers of its flows, and
+/// Removes whatever there is of a slot, where the host's side is there or not: its links even while they are open, its name, what the host remembers of its flows, and
 /// then its record.
 ///
 /// # Errors

@@ -87,7 +87,7 @@ export function previewRoutes(app: App, { environments, previews, previewHosts }
     {
       schema: {
         tags,
-        summary: "Share a port with whoever has the link, until it ends",
+        summary: "Share a port with anyone who has the link, until it ends",
         params: EnvironmentParams,
         body: NewPreviewLink,
         response: { 201: CreatedPreviewLink, ...problems },

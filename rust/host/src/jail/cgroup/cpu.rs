@@ -7,7 +7,7 @@ use crate::jail::cgroup::hierarchy::{Hierarchy, Version};
 use std::fs;
 use std::path::Path;
 
-/// A quota is given out anew after each period, in microseconds. The kernel's default is 100 ms, for which a machine
+/// A quota is given out again after each period, in microseconds. The kernel's default is 100 ms, for which a machine
 /// that has used up its own would stand still, and a key typed into it wait. The least quota is 1 ms.
 const PERIOD_USEC: u64 = 20_000;
 

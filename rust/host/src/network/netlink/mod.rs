@@ -1,5 +1,5 @@
 //! Netlink (netlink(7)), as little of it as slots need: messages are made and read by hand, so that a change of a set
-//! starts no program, and a socket stays in the network namespace in which it was opened, whoever uses it later.
+//! starts no program, and a socket stays in the network namespace in which it was opened, whichever thread uses it later.
 
 pub mod flows;
 pub mod links;
