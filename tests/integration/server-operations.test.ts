@@ -139,7 +139,7 @@ describe("microterm top", () => {
     const { id } = await server.environment("topped");
     const shown = await cliOk(server, ["top"]);
     expect(shown).toMatch(
-      /^NAME +ID +CPU +CPUS +MEMORY +OF +PROCESSES\ntopped +\w+ +[\d.]+ % +\d+ +\d+ [MG]iB +\d+ [MG]iB +\d+\n$/,
+      /^NAME +ID +CPU +OF +MEMORY +OF +DISK +OF +PROCESSES\ntopped +\w+ +[\d.]+ % +-( +[\d.]+ [MGT]iB){4} +\d+\n$/,
     );
     const [use] = JSON.parse(await cliOk(server, ["top", "topped", "-o", "json"]));
     expect(use).toMatchObject({ name: "topped", id, cpus: expect.any(Number), processes: expect.any(Number) });
