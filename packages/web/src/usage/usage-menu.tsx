@@ -12,7 +12,7 @@ export const UsageMenu = ({ id }: Pick<Environment, "id">) => (
   <Popover.Root>
     <Popover.Trigger className="inline-flex shrink-0 items-center gap-1 rounded-md px-1 hover:text-text">
       <Info aria-hidden className="size-3.5" />
-      <span className="max-sm:sr-only">Usage</span>
+      <span className="max-lg:sr-only">Usage</span>
     </Popover.Trigger>
     <Popover.Portal>
       <Popover.Positioner side="top" sideOffset={6} collisionPadding={8} className="z-20">

@@ -50,13 +50,13 @@ export const StatusBar = ({
   readonly environment: Environment;
   readonly children?: ReactNode;
 }) => (
-  <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs max-sm:gap-2 max-sm:px-2 whitespace-nowrap text-muted">
+  <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs max-lg:gap-2 max-sm:px-2 whitespace-nowrap text-muted">
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
     <Network />
     <span className="min-w-0 truncate max-md:hidden">{sizeWords(environment)}</span>
     {environment.state === "running" && <UsageMenu id={environment.id} />}
     <Lifetime of={environment} />
-    <span className="ml-auto flex shrink-0 items-center gap-4 max-sm:gap-2">{children}</span>
+    <span className="ml-auto flex shrink-0 items-center gap-4 max-lg:gap-2">{children}</span>
   </footer>
 );
