@@ -49,6 +49,7 @@ const CHECKS = [
   "make-namespace",
   "use-devices",
   "use-network",
+  "change-tap",
   "exceed-processes",
   "exceed-disk",
   "raise-limits",
