@@ -36,7 +36,7 @@ afterEach(async () => {
 const OK: Readonly<Record<string, object>> = {
   hello: {
     ...{ protocol: 1, version: "1", pid: 1, supervisorPid: 1, instance: "a", bootId: "b", cgroup: "v1" },
-    ...{ qemu: "7.2", images: [] },
+    ...{ qemu: "7.2", images: [], limitsCpu: true },
   },
   "machine.kill": { removed: { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 } },
 };
