@@ -110,7 +110,8 @@ impl Vmm for Qemu {
 
     fn earlier_compatibility(&self, spec: &MachineSpec) -> Outcome<Option<Compatibility>> {
         let runtime = self.runtime()?;
-        let machine = earlier::machine_text(spec, &runtime.build())?;
+        let build = runtime.build();
+        let machine = earlier::machine_text(&machine_text(spec, &build)?, &build);
         Ok(machine.map(|machine| Compatibility { build: runtime.qemu_identity.clone(), machine }))
     }
 
