@@ -16,7 +16,7 @@ import { createGuestConnection } from "./guest-connection.ts";
 
 /** The agent gives a connection up after 5 s for each of its two addresses. */
 const CALL_MS = 15_000;
-/** As many as the agent lets in. */
+/** As many as the agent lets in (`rust/agent/src/limits.rs`). */
 const MAX_CONNECTIONS = 64;
 /** Streams that connections leave free, for terminals. */
 const SPARED_STREAMS = 16;

@@ -43,6 +43,8 @@ pub const MAX_ENDED_TERMINALS: usize = 64;
 /// Streams of one session at a time. The server needs two for each terminal that it follows, one of them only while
 /// somebody types, and one for each exec, upload and download.
 pub const MAX_STREAMS: u32 = 128;
+/// Connections to ports at a time. The server opens no more, and leaves some of [`MAX_STREAMS`] to terminals.
+pub const MAX_PORT_CONNECTIONS: usize = 64;
 /// Bytes that a stream may have on its way unread. Part of [`IN_FLIGHT_BYTES`].
 pub const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 

@@ -4,9 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::error::{CallError, CallResult, Code};
+use crate::limits::MAX_PORT_CONNECTIONS;
 
-/// Of the session's 128 streams, so many carry connections to ports: terminals always find some.
-const MAX_CONNECTIONS: usize = 64;
 /// The server needs one.
 const MAX_WATCHES: usize = 8;
 
@@ -18,7 +17,7 @@ pub struct Places {
 
 impl Places {
     pub fn of_connections() -> Rc<Places> {
-        Rc::new(Places { what: "connections to ports are open", most: MAX_CONNECTIONS, taken: Cell::new(0) })
+        Rc::new(Places { what: "connections to ports are open", most: MAX_PORT_CONNECTIONS, taken: Cell::new(0) })
     }
 
     pub fn of_watches() -> Rc<Places> {
