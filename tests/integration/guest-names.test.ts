@@ -52,10 +52,13 @@ function createPolicy(): NamePolicy & { readonly admitted: string[] } {
 function networkWith(policy: NamePolicy | null): NetworkProvider {
   return {
     name: "a veth pair",
-    capabilities: { supportsOutbound: true },
+    capabilities: { supportsOutbound: true, policies: ["none", "open"] },
     attach: async (machineId) => ({ machineId, reach: "outbound", link: null, interface: ETH0 }),
     detach: async () => {},
     list: async () => [],
+    setPolicy: async () => {},
+    traffic: async () => null,
+    denials: async () => [],
     names: () => policy,
   };
 }

@@ -5,6 +5,9 @@ import { EXIT, fail } from "./failure.ts";
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 const output = (...choices: string[]) => new Option("-o, --output <format>", "how to print").choices(choices);
 
+const networkMode = () =>
+  new Option("--network <mode>", "what it may reach: nothing, or the internet").choices(["none", "open"]);
+
 const COMPLETION_HELP = `print what makes a shell complete these verbs
 
 bash:  source <(./microterm completion bash)
@@ -35,6 +38,8 @@ export function createProgram(): Command {
     .option("--disk <size>", "like 4g")
     .option("--idle-timeout <time>", "pause it after 30m or 8h without use; 0 for never")
     .option("--ttl <time>", "remove it after that time; 0 for never")
+    .addOption(networkMode())
+    .option("--allow <rule>", "reach this alone, such as github.com:443; may be repeated", collect)
     .addOption(output("json", "name"))
     .action(async (options) => (await import("./verbs/create.ts")).create(options));
   verb(program, "ls", "list environments")
@@ -48,6 +53,10 @@ export function createProgram(): Command {
     .option("--once", "print it once, as where the output is no terminal")
     .addOption(output("json"))
     .action(async (names, options) => (await import("./verbs/top.ts")).top(names, options));
+  verb(program, "network", "show what an environment may reach, and what it was refused")
+    .argument("<name>")
+    .addOption(output("json"))
+    .action(async (name, options) => (await import("./verbs/network.ts")).network(name, options));
   verb(program, "exec", "run a command, with its streams and its exit code")
     .usage("[options] NAME [--] COMMAND [ARGUMENT...]")
     .argument("<name>")
@@ -87,10 +96,12 @@ export function createProgram(): Command {
     .action(async (name, ports, options) =>
       (await import("./ports/port-forward.ts")).portForward(name, ports, options),
     );
-  const update = verb(program, "update", "change when environments end by themselves, and what they may use")
+  const update = verb(program, "update", "change when environments end by themselves, what they may use and what they may reach")
     .argument("<name...>")
     .option("--idle-timeout <time>", "pause them after 30m or 8h without use; 0 for never")
     .option("--ttl <time>", "remove them after that time, counted from now; 0 for never")
+    .addOption(networkMode())
+    .option("--allow <rule>", "reach this alone, such as github.com:443; may be repeated", collect)
     .option("--cpu-quota <percent>", "the most that each gets of the host's CPUs, like 150% for one and a half")
     .option("--cpu-weight <weight>", "its part of a busy host beside others; 100 for each CPU otherwise")
     .option("--disk-rate <size>", "what it reads and writes in a second, like 64m")

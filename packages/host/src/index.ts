@@ -7,6 +7,9 @@ export {
   type LaunchArgs,
   type LaunchMemory,
   type LimitArgs,
+  type SlotAdmission,
+  type SlotPolicy,
+  type SlotRule,
 } from "./daemon/host-daemon-client.ts";
 export { DEADLINE_FACTOR, type Limits, pause, withDeadline } from "./deadline.ts";
 export { lastWords } from "./last-words.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { LONGEST_SECONDS } from "./duration.ts";
 import { EnvironmentId, EnvironmentName, OwnerId, TerminalId } from "./ids.ts";
+import { NetworkPolicy } from "./network.ts";
 
 /** The life of an environment as its owner sees it. */
 export const EnvironmentState = z.enum(["creating", "running", "paused", "stopped", "failed", "destroying"]);
@@ -125,6 +126,8 @@ export const Environment = z.strictObject({
   size: Size.nullable(),
   /** What it was made of and keeps for life, by content; null where the driver has no images. */
   image: z.string().nullable(),
+  /** What it may reach. Null: it was made without a network interface, and has none for life. */
+  network: NetworkPolicy.nullable(),
   /** Paused (or stopped, where its driver cannot pause) after this long without input, programs or CPU use; null: never. */
   idleTimeoutSeconds: z.number().int().nullable(),
   /** Removed at this time; null: never. */
@@ -158,6 +161,8 @@ export const CreateEnvironment = z.strictObject({
   memoryMib: bounded("memoryMib").optional(),
   cpus: bounded("cpus").optional(),
   diskMib: bounded("diskMib").optional(),
+  /** What it may reach. Refused where the server cannot give it; absent: the server's default. */
+  network: NetworkPolicy.optional(),
   ...times,
 });
 export type CreateEnvironment = z.infer<typeof CreateEnvironment>;
@@ -168,7 +173,7 @@ export const FIXED_SIZE =
 
 /** What is not said stays as it is. */
 export const UpdateEnvironment = z.strictObject(
-  { ...times, ...ResourceLimits.partial().shape },
+  { network: NetworkPolicy.optional(), ...times, ...ResourceLimits.partial().shape },
   {
     error: (issue) =>
       issue.code === "unrecognized_keys" && issue.keys.some((key) => key === "size" || key in LIMITS)

@@ -15,6 +15,8 @@ export const HostStatus = z.strictObject({
   isolation: Isolation,
   /** The network provider's name. `loopback`: guests reach nothing but themselves. */
   network: z.string(),
+  /** Why that is all, for a person; null where environments reach more. */
+  networkReason: z.string().nullable(),
   memory: z.strictObject({ totalMib: z.number().int(), availableMib: z.number().int() }),
   disk: z.strictObject({ totalMib: z.number().int(), freeMib: z.number().int() }),
   cpus: z.number().int(),

@@ -6,6 +6,7 @@ export * from "./files.ts";
 export * from "./frames.ts";
 export * from "./host.ts";
 export * from "./ids.ts";
+export * from "./network.ts";
 export * from "./options/index.ts";
 export * from "./previews.ts";
 export * from "./problem.ts";

@@ -1,8 +1,11 @@
 import {
+  type AllowRule,
   type CreateEnvironment,
   Environment,
   type EnvironmentState,
   ERRORS,
+  NetworkDenial,
+  NetworkStatus,
   Receipt,
   type UpdateEnvironment,
   Usage,
@@ -13,6 +16,7 @@ import { ConnectionError, RequestError } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 
 const List = z.strictObject({ environments: z.array(Environment) });
+const Denials = z.strictObject({ denials: z.array(NetworkDenial) });
 /** One wait on the server; proxies cut idle requests after a minute or so. */
 const WAIT_STEP_MS = 30_000;
 const RETRY_MS = 250;
@@ -28,7 +32,7 @@ export interface Environments {
   ): Promise<Environment>;
   list(options?: { readonly signal?: AbortSignal }): Promise<Environment[]>;
   get(environment: string, options?: { readonly signal?: AbortSignal }): Promise<Environment>;
-  /** Changes when it ends by itself; `ttlSeconds` counts from now, and 0 is never. */
+  /** Changes when it ends by itself and what it may reach; `ttlSeconds` counts from now, and 0 is never. */
   update(environment: string, wish: UpdateEnvironment): Promise<Environment>;
   stop(environment: string): Promise<Environment>;
   start(environment: string): Promise<Environment>;
@@ -51,6 +55,11 @@ export interface Environments {
   logs(environment: string, options?: { readonly follow?: boolean; readonly signal?: AbortSignal }): Promise<Response>;
   /** What a running one uses now. @throws RequestError ENVIRONMENT_STATE for others. */
   metrics(environment: string): Promise<Usage>;
+  network(environment: string): Promise<NetworkStatus>;
+  /** What it was refused since its machine was made, the latest last. */
+  denials(environment: string): Promise<NetworkDenial[]>;
+  /** Adds one rule to what it may reach. */
+  allow(environment: string, rule: AllowRule): Promise<Environment>;
 }
 
 export function environmentPath(environment: string): string {
@@ -83,6 +92,10 @@ export function createEnvironments(transport: Transport): Environments {
         signal: options.signal,
       }),
     metrics: (environment) => transport.json(Usage, `${path(environment)}/metrics`),
+    network: (environment) => transport.json(NetworkStatus, `${path(environment)}/network`),
+    denials: async (environment) => (await transport.json(Denials, `${path(environment)}/network/denials`)).denials,
+    allow: (environment, rule) =>
+      transport.json(Environment, `${path(environment)}/network/allow`, { method: "POST", json: rule }),
   };
 }
 

@@ -9,8 +9,9 @@ import {
   type VmDriver,
 } from "@microterm/core";
 import { createProcessDriver, createQemuDriver } from "@microterm/drivers";
-import { createHostDaemonClient } from "@microterm/host";
-import { createLoopbackNetwork } from "@microterm/networks";
+import { createHostDaemonClient, type HostDaemonClient } from "@microterm/host";
+import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
+import { PlatformError } from "@microterm/protocol";
 import { acquireServerLock, createSqliteStorage, type ServerLock } from "@microterm/storage";
 import type { Config, DriverConfig } from "./config.ts";
 import { openKnownDrivers } from "./process/known-drivers.ts";
@@ -22,6 +23,8 @@ export interface Adapters {
   readonly storage: Storage;
   readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
+  /** Why machines have their loopback alone, for a person; null where they have more. */
+  readonly networkReason: string | null;
 }
 
 /** Where adapters report what they do. */
@@ -42,8 +45,29 @@ export function lockData(folder: string): ServerLock {
 export async function compose(config: Config, folder: string, { log, meters }: Reporting): Promise<Adapters> {
   const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
   const drivers = await createDrivers(config, { folder, log, meters, storage });
-  return { storage, drivers, network: createLoopbackNetwork() };
+  return { storage, drivers, ...(await createNetwork(config, { log, meters })) };
 }
+
+/** What the host's daemon has for machines. Machines of drivers without one have their loopback. */
+async function createNetwork(config: Config, reporting: Reporting): Promise<Pick<Adapters, "network" | "networkReason">> {
+  const daemon = config.driver === "qemu" ? daemonOf(config.data, reporting) : null;
+  const status = await daemon?.networkStatus();
+  if (daemon !== null && status?.isAvailable === true) {
+    return { network: createSlotNetwork({ daemon }), networkReason: null };
+  }
+  daemon?.close();
+  const reason = status?.reason ?? `the driver '${config.driver}' has none`;
+  if (config.network === "open") throw new PlatformError("UNSUPPORTED", `--network open cannot be had: ${reason}`);
+  reporting.log.info("environments have their loopback alone", { reason });
+  return { network: createLoopbackNetwork(), networkReason: reason };
+}
+
+const daemonOf = (data: string, { meters }: Reporting): HostDaemonClient =>
+  createHostDaemonClient({
+    socketPath: join(data, "host/run/host.sock"),
+    observe: (call) => meters.daemonCalled(call),
+    requestId: currentRequestId,
+  });
 
 interface Place extends Reporting {
   readonly folder: string;
@@ -78,11 +102,7 @@ function createDriver(config: DriverConfig, data: string, { folder, log, meters 
     }
     case "qemu":
       return createQemuDriver({
-        daemon: createHostDaemonClient({
-          socketPath: join(data, "host/run/host.sock"),
-          observe: (call) => meters.daemonCalled(call),
-          requestId: currentRequestId,
-        }),
+        daemon: daemonOf(data, { log, meters }),
         machinesDir: join(data, "host/machines"),
         image: config.image,
         accelerator: config.accelerator,

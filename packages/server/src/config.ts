@@ -10,6 +10,7 @@ import {
   LOG_LEVELS,
   LONGEST_SECONDS,
   mayBeOneSite,
+  NetworkMode,
   PREVIEW_DOMAIN,
   parseOvercommit,
 } from "@microterm/protocol";
@@ -80,6 +81,11 @@ const shared = {
       return z.NEVER;
     })
     .default(DEFAULT_OVERCOMMIT),
+  /**
+   * What environments may reach that are created without a word about it. By default the internet, where the host has networks; one
+   * that is asked for and cannot be had keeps the server from starting.
+   */
+  network: NetworkMode.exclude(["allowlist"]).optional(),
   /** Tells one state of the checkout that it was started from from another; shown behind the version. */
   build: z
     .string()

@@ -68,7 +68,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     config.metrics === undefined ? null : (await import("./telemetry/prometheus.ts")).createPrometheus();
   const meters = prometheus?.meters ?? NO_METERS;
   const adapters = await compose(config, folder, { log: coreLog(log), meters });
-  const { storage, drivers, network } = adapters;
+  const { storage, drivers, network, networkReason } = adapters;
   const core = { storage, clock: systemClock, random: systemRandomness };
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
   const credentials = createCredentialService({ ...core, sha256 });
@@ -86,6 +86,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     idleTimeoutSeconds: config.idleTimeout,
     ttlSeconds: config.ttl,
     overcommit: config.overcommit,
+    networkPolicy: { mode: config.network ?? "open" },
     faults: createFaults(folder, config.fault),
   });
   const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
@@ -114,6 +115,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     storage,
     drivers,
     network,
+    networkReason,
     addresses,
     authenticator: createAuthenticator({ credentials, addresses, access }),
     connections: createLiveConnections(credentials),

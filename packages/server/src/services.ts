@@ -31,6 +31,8 @@ export interface Services {
   readonly storage: Storage;
   readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
+  /** Why machines have their loopback alone, for a person; null where they have more. */
+  readonly networkReason: string | null;
   readonly authenticator: Authenticator;
   readonly addresses: Addresses;
   readonly connections: LiveConnections;

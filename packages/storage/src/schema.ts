@@ -40,6 +40,8 @@ export interface EnvironmentsTable {
   size: Size | null;
   disk_id: string;
   image: string | null;
+  /** A policy, as JSON. */
+  network: string | null;
   save_id: string | null;
   idle_timeout_seconds: number | null;
   expires_at: string | null;

@@ -4,10 +4,11 @@ import { type Client, ConnectionError, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { onStderr } from "../colors.ts";
 import { CliError, EXIT, say } from "../failure.ts";
+import { type NetworkOptions, policyOf } from "../network-policy.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { parseCount, parseMib, parseSeconds, within } from "../sizes.ts";
 
-export interface CreateOptions extends ServerOptions {
+export interface CreateOptions extends ServerOptions, NetworkOptions {
   readonly name?: string;
   readonly size?: Size;
   readonly memory?: string;
@@ -22,6 +23,7 @@ export interface CreateOptions extends ServerOptions {
 export const BOOT_TIMEOUT_MS = 300_000;
 
 export async function create(options: CreateOptions): Promise<void> {
+  const network = policyOf(options);
   const wish = {
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.size === undefined ? {} : { size: options.size }),
@@ -36,6 +38,7 @@ export async function create(options: CreateOptions): Promise<void> {
       ? {}
       : { idleTimeoutSeconds: parseSeconds(options.idleTimeout, "--idle-timeout") }),
     ...(options.ttl === undefined ? {} : { ttlSeconds: parseSeconds(options.ttl, "--ttl") }),
+    ...(network === undefined ? {} : { network }),
   };
   const client = connect(options);
   const made = await createOnce(client, wish);

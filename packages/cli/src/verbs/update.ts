@@ -1,9 +1,10 @@
 import { FIXED_SIZE, LIVE_LIMITS, printableJson, type UpdateEnvironment } from "@microterm/protocol";
 import { CliError, EXIT } from "../failure.ts";
+import { type NetworkOptions, policyOf } from "../network-policy.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { parseCount, parseMib, parsePercent, parseSeconds, withinLimits } from "../sizes.ts";
 
-export interface UpdateOptions extends ServerOptions {
+export interface UpdateOptions extends ServerOptions, NetworkOptions {
   readonly idleTimeout?: string;
   readonly ttl?: string;
   readonly cpuQuota?: string;
@@ -17,7 +18,7 @@ export interface UpdateOptions extends ServerOptions {
   readonly output?: "json" | "name";
 }
 
-/** Changes when environments end by themselves, and what they may use. */
+/** Changes when environments end by themselves, what they may use and what they may reach. */
 export async function update(names: readonly string[], options: UpdateOptions): Promise<void> {
   const fixed = (["size", "memory", "cpus", "disk"] as const).find((name) => options[name] !== undefined);
   if (fixed !== undefined) {
@@ -39,12 +40,15 @@ export async function update(names: readonly string[], options: UpdateOptions): 
   else for (const { name } of updated) console.log(name);
 }
 
-function wishOf({ idleTimeout, ttl, cpuQuota, cpuWeight, diskRate, diskOperations }: UpdateOptions): UpdateEnvironment {
+function wishOf(options: UpdateOptions): UpdateEnvironment {
+  const { idleTimeout, ttl, cpuQuota, cpuWeight, diskRate, diskOperations } = options;
+  const network = policyOf(options);
   const limit = (name: keyof typeof LIVE_LIMITS, option: string, text: string | undefined, parse: Parse) =>
     text === undefined ? {} : { [name]: withinLimits(parse(text, option), LIVE_LIMITS[name], { option, text }) };
   return {
     ...(idleTimeout === undefined ? {} : { idleTimeoutSeconds: parseSeconds(idleTimeout, "--idle-timeout") }),
     ...(ttl === undefined ? {} : { ttlSeconds: parseSeconds(ttl, "--ttl") }),
+    ...(network === undefined ? {} : { network }),
     ...limit("cpuQuotaPercent", "--cpu-quota", cpuQuota, parsePercent),
     ...limit("cpuWeight", "--cpu-weight", cpuWeight, parseCount),
     ...limit("diskMibPerSecond", "--disk-rate", diskRate, parseMib),

@@ -1,4 +1,4 @@
-import type { MachineId } from "@microterm/protocol";
+import type { MachineId, NetworkDenial, NetworkMode, NetworkPolicy, NetworkStatus } from "@microterm/protocol";
 
 /**
  * The network of a machine. Until networks come, the one adapter is `loopback`: a guest has no interface but its own
@@ -22,6 +22,16 @@ export interface NetworkProvider {
   /** Machine ids for which anything of this provider exists on the host now. */
   list(): Promise<readonly MachineId[]>;
   /**
+   * What an attached machine may reach from now on; until it is said first, that is nothing. What both the policy of before and this
+   * one allow is not cut, what this one does not allow is. Rejects with `UNSUPPORTED` for a mode that `policies` lacks, and
+   * otherwise leaves the policy of before. Safe to repeat.
+   */
+  setPolicy(machineId: MachineId, policy: NetworkPolicy): Promise<void>;
+  /** What an attached machine has sent and received since then. Null where that is not counted. */
+  traffic(machineId: MachineId): Promise<NetworkStatus["traffic"]>;
+  /** What an attached machine was refused, bounded, the latest last. */
+  denials(machineId: MachineId): Promise<readonly NetworkDenial[]>;
+  /**
    * What decides over the names that a machine's guest asks for, from its `attach` to its `detach`, also in a server that was
    * started later. Null: it has no interface. Absent: guests of this network have no names.
    */
@@ -42,6 +52,8 @@ export interface NamePolicy {
 export interface NetworkCapabilities {
   /** Guests reach the internet. When false the page and the API say `loopback`. */
   readonly supportsOutbound: boolean;
+  /** Modes that `setPolicy` takes. Empty: machines have no interface. */
+  readonly policies: readonly NetworkMode[];
 }
 
 export interface NetworkAttachment {

@@ -3,6 +3,7 @@ import type {
   EnvironmentId,
   EnvironmentState,
   MachineId,
+  NetworkPolicy,
   Operation,
   OwnerId,
   Receipt,
@@ -37,6 +38,8 @@ export interface EnvironmentRow {
   readonly diskId: string;
   /** What its disk is a layer over, for as long as it lives; null where the driver has no images. */
   readonly image: string | null;
+  /** As its owner asked for, with rules whose time is over. Null: it has no interface, and never gets one. */
+  readonly network: NetworkPolicy | null;
   /** Its saved memory while `paused`, being paused or being resumed; gone once a resumed guest has gone on. */
   readonly snapshotId: string | null;
   /** Null: never. */
@@ -102,6 +105,8 @@ export interface EnvironmentRepository {
     limits: Partial<LimitChoices>,
     only: Pick<EnvironmentRow, "state" | "machineId">,
   ): Promise<EnvironmentRow | null>;
+  /** Changes its policy, in whatever state it is, and nothing else. Null when it is being destroyed, gone, or has no interface. */
+  setNetwork(id: EnvironmentId, network: NetworkPolicy): Promise<EnvironmentRow | null>;
   /** Notes the image of one that was made before images were noted. False where it has one. */
   setImage(id: EnvironmentId, image: string): Promise<boolean>;
   /** Changes `step` alone while it is `creating`. False when it is in another state now. */

@@ -151,6 +151,8 @@ export interface TemplateShape {
   readonly memoryMib: number;
   readonly cpus: number;
   readonly diskMib: number;
+  /** Whether its machines have a network device; not by default. */
+  readonly hasNetwork?: boolean;
 }
 
 export interface VmCapabilities {

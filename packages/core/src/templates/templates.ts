@@ -55,7 +55,8 @@ export function createTemplates(
   { driver, isEnabled, buildVersions }: TemplatesOptions,
 ): Templates {
   const { snapshots } = driver;
-  const { clock, log, scheduler, closing } = context;
+  const { clock, log, scheduler, closing, network } = context;
+  const hasNetwork = network.capabilities.policies.length > 0;
   const { signal } = closing;
   const state = snapshots === null ? "unsupported" : "waiting";
   const off = snapshots === null || isEnabled ? null : "the server was started without templates";
@@ -75,7 +76,7 @@ export function createTemplates(
 
   /** What a size's template is called today. It is built only where this server would make the same. */
   async function find(size: Size, { findTemplate }: VmSnapshots): Promise<{ key: string; isBuilt: boolean }> {
-    const { key, isBuilt } = await findTemplate(SIZES[size]);
+    const { key, isBuilt } = await findTemplate({ ...SIZES[size], hasNetwork });
     return { key, isBuilt: isBuilt && (await buildVersions.buildVersionOf(key)) === BUILD_VERSION };
   }
 

@@ -22,6 +22,7 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     machineId: null,
     diskId: id,
     image: null,
+    network: null,
     snapshotId: null,
     idleTimeoutSeconds: null,
     expiresAt: null,

@@ -1,4 +1,4 @@
-import { EnvironmentId, MachineId, OwnerId, type Receipt } from "@microterm/protocol";
+import { EnvironmentId, MachineId, type NetworkPolicy, OwnerId, type Receipt } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { EnvironmentRow, Storage } from "../ports/repository.ts";
 import { environmentRow } from "./environment-row.ts";
@@ -172,6 +172,21 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       await environments.transition(one, ["running"], "running", { operation: "stop" });
       expect(await environments.setLimits(one, first, running)).toBeNull();
       expect((await environments.get(one))?.limits).toEqual(changed?.limits);
+    });
+
+    it("changes the network policy of one that lives, and nothing else", async () => {
+      const { environments } = await open();
+      await environments.insert(row({ state: "paused", network: { mode: "none" } }));
+      const { id: one } = row();
+      const network: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "*.example.com", ports: [443] }] };
+      expect(await environments.setNetwork(one, network)).toEqual(row({ state: "paused", network }));
+      expect(await environments.get(one)).toMatchObject({ state: "paused", network });
+      await environments.transition(one, ["paused"], "destroying");
+      expect(await environments.setNetwork(one, { mode: "open" })).toBeNull();
+      expect(await environments.get(one)).toMatchObject({ network });
+      await environments.insert(row({ id: id("none1"), name: "without", network: null }));
+      expect(await environments.setNetwork(id("none1"), network)).toBeNull();
+      expect(await environments.get(id("none1"))).toMatchObject({ network: null });
     });
 
     it("changes a state only from one of those named", async () => {

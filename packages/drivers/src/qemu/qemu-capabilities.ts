@@ -22,7 +22,7 @@ export function qemuCapabilities(options: QemuCapabilitiesOptions): VmCapabiliti
     supportsPowerOff: true,
     supportsConsole: true,
     supportsLimits: true,
-    networkLinks: [],
+    networkLinks: ["slot"],
     overheadMib({ memoryMib, cpus }) {
       const overhead = options.overhead();
       if (overhead === undefined) {

@@ -55,12 +55,13 @@ export function createQemuDriver(options: QemuDriverOptions): VmDriver {
   };
 
   const launch = async (spec: MachineSpec, memory: LaunchMemory, signal?: AbortSignal): Promise<Machine> => {
-    const { machineId, memoryMib, cpus, diskId, environmentId } = spec;
+    const { machineId, memoryMib, cpus, diskId, environmentId, network } = spec;
     const args = {
       ...{ machineId, image: spec.image ?? image, diskId, memoryMib, cpus, accelerator, memory },
       magic: randomBytes(16).toString("hex"),
       ...(environmentId === null ? {} : { labels: { environment: environmentId } }),
       ...(spec.limits === null ? {} : { limits: limitArgs(spec.limits) }),
+      ...(network?.kind === "slot" ? { slot: network.slot } : {}),
     };
     const launched = await daemon.launch(args).catch((error: unknown) => {
       throw launchFailure(error);

@@ -23,7 +23,9 @@ export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots 
   const { daemon, image, accelerator, start, followed } = options;
 
   return {
-    findTemplate: (shape) => daemon.findTemplate({ ...shape, image, accelerator }),
+    findTemplate: ({ hasNetwork = false, ...shape }) =>
+      // The name is left out where there is none: daemons of before do not know it.
+      daemon.findTemplate({ ...shape, image, accelerator, ...(hasNetwork ? { network: true } : {}) }),
 
     async saveTemplate(machineId, key) {
       followed.get(machineId)?.expectEnd();

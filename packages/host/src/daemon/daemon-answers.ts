@@ -37,6 +37,11 @@ export const Reply = z.union([
 const RemovedFiles = z.strictObject({ files: count, bytes: count });
 const Removed = z.strictObject({ processes: count, cgroups: count, sockets: count, files: count, uids: count });
 
+const slot = z.string().regex(/^s\d{1,4}$/);
+const macAddress = z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
+const address = z.ipv4();
+const Traffic = z.strictObject({ bytes: count, packets: count });
+
 /** `fixedMib`, and `cpuMib` for each CPU, and one MiB for each `memoryDivisor` of the guest's (null: none), rounded up. */
 const Overhead = z.strictObject({
   fixedMib: count,
@@ -119,6 +124,34 @@ export const ANSWERS = {
   "machine.usage": z.strictObject({ cpuUsec: count, memoryBytes: count, pids: count }),
   "machine.limit": z.strictObject({}),
   "machine.overhead": z.strictObject({ tcg: Overhead, kvm: Overhead }),
+  "network.status": z.strictObject({
+    isAvailable: z.boolean(),
+    reason: words.nullable(),
+    uplink: words.nullable(),
+    range: words.nullable(),
+    freeSlots: count,
+    attachedSlots: count,
+  }),
+  "network.list": z.strictObject({ slots: z.array(z.strictObject({ slot, machineId: id })) }),
+  "network.attach": z.strictObject({
+    ...{ slot, macAddress, address, prefixLength: count, gateway: address, mtu: count },
+  }),
+  "network.policy": z.strictObject({ marks: z.array(count) }),
+  "network.admit": z.strictObject({}),
+  "network.denials": z.strictObject({
+    denials: z.array(
+      z.strictObject({
+        ...{ address, protocol: count, port: count.nullable(), packets: count },
+        isForbidden: z.boolean(),
+      }),
+    ),
+  }),
+  "network.usage": z.strictObject({
+    ...{ sent: Traffic, received: Traffic },
+    ...{ deniedPackets: count, exceededPackets: count, floodedPackets: count, spoofedPackets: count },
+  }),
+  "network.release": z.strictObject({ removed: z.strictObject({ namespaces: count, links: count, flows: count }) }),
+  "network.remove": z.strictObject({}),
   "host.resources": z.strictObject({
     memory: z.strictObject({ totalMib: count, availableMib: count }),
     disk: z.strictObject({ totalMib: count, freeMib: count }),

@@ -13,6 +13,8 @@ export interface TemplateShapeArgs {
   readonly cpus: number;
   readonly diskMib: number;
   readonly accelerator: "tcg" | "kvm";
+  /** Whether its machines have a network device; not by default. */
+  readonly network?: boolean;
 }
 
 /** What is absent stays as it is; of a new machine, as a host has it. */
@@ -45,6 +47,28 @@ export interface LaunchArgs {
   readonly memory?: LaunchMemory;
   readonly labels?: { readonly environment: string };
   readonly limits?: LimitArgs;
+  /** What its one network device is plugged into; it has none without. */
+  readonly slot?: string;
+}
+
+/** `ports`: first and last. One of `cidr` and `name`; under a name addresses are admitted one by one. */
+export interface SlotRule {
+  readonly cidr?: string;
+  readonly name?: string;
+  readonly protocol: "any" | "tcp" | "udp" | "icmp";
+  readonly ports?: readonly [number, number];
+}
+
+export type SlotPolicy = "none" | "open" | { readonly allowlist: readonly SlotRule[] };
+
+/** An address that a name stands for; `mark` is that of the name's rule. */
+export interface SlotAdmission {
+  readonly mark: number;
+  readonly address: string;
+  readonly protocol: "tcp" | "udp";
+  readonly port: number;
+  /** 1 to 86,400. */
+  readonly ttlSeconds: number;
 }
 
 /**
@@ -101,6 +125,18 @@ export interface HostDaemonClient {
   limit(machineId: string, limits: LimitArgs): Promise<void>;
   /** What a machine's VMM may take of the host's memory besides its guest's, by accelerator. */
   overhead(): Promise<HostAnswer<"machine.overhead">>;
+  networkStatus(): Promise<HostAnswer<"network.status">>;
+  listNetworks(): Promise<HostAnswer<"network.list">["slots"]>;
+  /** A slot for a machine, always the same one until it is released; it allows nothing yet. */
+  attachNetwork(machineId: string): Promise<HostAnswer<"network.attach">>;
+  releaseNetwork(machineId: string): Promise<HostAnswer<"network.release">["removed"]>;
+  /** Answers with a mark for each rule of an allowlist, in order. */
+  setNetworkPolicy(machineId: string, policy: SlotPolicy): Promise<readonly number[]>;
+  admitToNetwork(machineId: string, entries: readonly SlotAdmission[]): Promise<void>;
+  networkDenials(machineId: string): Promise<HostAnswer<"network.denials">["denials"]>;
+  networkUsage(machineId: string): Promise<HostAnswer<"network.usage">>;
+  /** Takes back all that the host has for networks. Rejects with `ENVIRONMENT_STATE` (`busy`) while a machine has a slot. */
+  removeNetworks(): Promise<void>;
   resources(): Promise<HostAnswer<"host.resources">>;
   probeJail(): Promise<HostAnswer<"jail.probe">>;
   close(): void;
@@ -142,6 +178,19 @@ export function createHostDaemonClient(options: DaemonConnectionOptions): HostDa
       await connection.call("machine.limit", { machineId, limits });
     },
     overhead: () => connection.call("machine.overhead", {}),
+    networkStatus: () => connection.call("network.status", {}),
+    listNetworks: async () => (await connection.call("network.list", {})).slots,
+    attachNetwork: (machineId) => connection.call("network.attach", { machineId }),
+    releaseNetwork: async (machineId) => (await connection.call("network.release", { machineId })).removed,
+    setNetworkPolicy: async (machineId, policy) => (await connection.call("network.policy", { machineId, policy })).marks,
+    admitToNetwork: async (machineId, entries) => {
+      await connection.call("network.admit", { machineId, entries });
+    },
+    networkDenials: async (machineId) => (await connection.call("network.denials", { machineId })).denials,
+    networkUsage: (machineId) => connection.call("network.usage", { machineId }),
+    removeNetworks: async () => {
+      await connection.call("network.remove", {});
+    },
     resources: () => connection.call("host.resources", {}),
     probeJail: () => connection.call("jail.probe", {}),
     close: () => connection.close(),

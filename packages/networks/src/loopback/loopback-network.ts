@@ -1,4 +1,5 @@
 import type { NetworkProvider } from "@microterm/core";
+import { PlatformError } from "@microterm/protocol";
 
 /**
  * No network: a guest has its own loopback interface and nothing else. Nothing exists on the host, so there is nothing to
@@ -7,9 +8,14 @@ import type { NetworkProvider } from "@microterm/core";
 export function createLoopbackNetwork(): NetworkProvider {
   return {
     name: "loopback",
-    capabilities: { supportsOutbound: false },
+    capabilities: { supportsOutbound: false, policies: [] },
     attach: (machineId) => Promise.resolve({ machineId, reach: "loopback", link: null, interface: null }),
     detach: () => Promise.resolve(),
     list: () => Promise.resolve([]),
+    async setPolicy() {
+      throw new PlatformError("UNSUPPORTED", "guests have their loopback interface alone here");
+    },
+    traffic: () => Promise.resolve(null),
+    denials: () => Promise.resolve([]),
   };
 }

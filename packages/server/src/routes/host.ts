@@ -2,7 +2,7 @@ import { HostStatus } from "@microterm/protocol";
 import type { App, Services } from "../services.ts";
 import { problems } from "./schemas.ts";
 
-export function hostRoutes(app: App, { drivers, network, environments, version }: Services): void {
+export function hostRoutes(app: App, { drivers, network, networkReason, environments, version }: Services): void {
   app.get(
     "/v1/host",
     {
@@ -24,6 +24,7 @@ export function hostRoutes(app: App, { drivers, network, environments, version }
         acceleratorReason,
         isolation,
         network: network.name,
+        networkReason,
         memory: resources.memory ?? { totalMib: 0, availableMib: 0 },
         disk: resources.disk ?? { totalMib: 0, freeMib: 0 },
         cpus: resources.cpus ?? 0,

@@ -4,6 +4,7 @@ import { execRoutes } from "./environments/exec.ts";
 import { fileRoutes } from "./environments/files.ts";
 import { logRoutes } from "./environments/logs.ts";
 import { previewRoutes } from "./environments/previews.ts";
+import { networkRoutes } from "./environments/network.ts";
 import { recordingRoutes } from "./environments/recordings.ts";
 import { terminalRoutes } from "./environments/terminals.ts";
 import { eventRoutes } from "./events.ts";
@@ -22,6 +23,7 @@ export async function registerRoutes(app: App, services: Services): Promise<void
   await sessionRoutes(app, services);
   hostRoutes(app, services);
   environmentRoutes(app, services);
+  networkRoutes(app, services);
   terminalRoutes(app, services);
   recordingRoutes(app, services);
   webSocketRoutes(app);

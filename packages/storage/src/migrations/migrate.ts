@@ -8,6 +8,7 @@ import { up as operations } from "./0004-operations.ts";
 import { up as images } from "./0005-images.ts";
 import { up as limits } from "./0006-limits.ts";
 import { up as previews } from "./0007-previews.ts";
+import { up as networks } from "./0008-networks.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -18,6 +19,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0005-images": { up: images },
   "0006-limits": { up: limits },
   "0007-previews": { up: previews },
+  "0008-networks": { up: networks },
 };
 
 /** Brings the database to the newest schema. Rejects when it was made by a newer version of microterm. */

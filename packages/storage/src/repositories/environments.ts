@@ -5,7 +5,14 @@ import type {
   EnvironmentTimes,
   LimitChoices,
 } from "@microterm/core";
-import { type EnvironmentId, type MachineId, type OwnerId, PlatformError, Receipt } from "@microterm/protocol";
+import {
+  type EnvironmentId,
+  type MachineId,
+  NetworkPolicy,
+  type OwnerId,
+  PlatformError,
+  Receipt,
+} from "@microterm/protocol";
 import type { Kysely, Selectable, Updateable } from "kysely";
 import type { EnvironmentsTable, Schema } from "../schema.ts";
 
@@ -111,6 +118,18 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
+    async setNetwork(id, network) {
+      const changed = await db
+        .updateTable("environments")
+        .set({ network: JSON.stringify(network) })
+        .where("id", "=", id)
+        .where("network", "is not", null)
+        .where("state", "!=", "destroying")
+        .returningAll()
+        .executeTakeFirst();
+      return changed === undefined ? null : toRow(changed);
+    },
+
     async setImage(id, image) {
       const { numUpdatedRows } = await db
         .updateTable("environments")
@@ -187,6 +206,7 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     machineId: stored.machine_id as MachineId | null,
     diskId: stored.disk_id,
     image: stored.image,
+    network: stored.network === null ? null : NetworkPolicy.parse(JSON.parse(stored.network)),
     snapshotId: stored.save_id,
     idleTimeoutSeconds: stored.idle_timeout_seconds,
     expiresAt: stored.expires_at,
@@ -216,6 +236,7 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     machine_id: row.machineId,
     disk_id: row.diskId,
     image: row.image,
+    network: row.network === null ? null : JSON.stringify(row.network),
     save_id: row.snapshotId,
     idle_timeout_seconds: row.idleTimeoutSeconds,
     expires_at: row.expiresAt,

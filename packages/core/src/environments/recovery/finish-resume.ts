@@ -1,10 +1,12 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
+import { attachEnvironment } from "../../machines/attach-network.ts";
 import { wakeOf } from "../../machines/identity.ts";
 import { isDead, rejectOnEnd } from "../../machines/machine-end.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
+import { reapplyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { reportStart } from "../start/report-start.ts";
 import { AT_REST } from "../state/at-rest.ts";
@@ -40,6 +42,7 @@ export async function finishResume(
       if (now === null) return;
       live.isReady = true;
       watch(context, row, live);
+      await reapplyPolicy(context, row, machineId);
       context.lifetimes.began(row.id);
       report("done");
     } catch (error) {
@@ -73,7 +76,7 @@ async function wakeUp(
   const died = rejectOnEnd(live.machine, "the machine ended");
   const timeoutMs = context.limits.bootDeadlineMs;
   const agent = await Promise.race([died, live.machine.agent({ timeoutMs, signal })]);
-  const attachment = await context.network.attach(machineId);
+  const attachment = await attachEnvironment(context, row, machineId);
   const waking = agent.wake(wakeOf(context, attachment), { signal }).catch((error: unknown) => {
     // Not heard is not refused.
     if (error instanceof PlatformError && error.code === "GUEST_UNREACHABLE") throw error;

@@ -4,6 +4,7 @@ import { limitsFor } from "../../machines/machine-limits.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
+import { reapplyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";
 import { AT_REST } from "../state/at-rest.ts";
@@ -86,6 +87,7 @@ export async function take(context: EnvironmentContext, row: EnvironmentRow, mac
   context.live.set(row.id, live);
   context.lifetimes.began(row.id);
   watch(context, row, live);
+  await reapplyPolicy(context, row, machineId);
   changed(context, row);
   limitAgain(context, now);
   live.machine.agent({ timeoutMs: GREETING_MS, signal: context.closing.signal }).catch((error: unknown) => {

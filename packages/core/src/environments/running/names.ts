@@ -18,6 +18,7 @@ export async function followNames(
   const policy = network.names?.(live.machine.id) ?? null;
   if (policy === null || names === null) return;
   const guest = names.open(policy);
+  context.guestNames.set(row.id, guest);
   const isHeld = (): boolean => !signal.aborted && context.live.get(row.id) === live;
   for (let isFirst = true; isHeld(); isFirst = false) {
     try {
@@ -30,8 +31,9 @@ export async function followNames(
         log.warn("a guest's names are not answered", { environment: row.id, error: describeError(error) });
       }
       // An agent of before there were names.
-      if (error instanceof PlatformError && error.code === "UNSUPPORTED") return;
+      if (error instanceof PlatformError && error.code === "UNSUPPORTED") break;
     }
     await clock.sleep(RETRY_MS, signal).catch(() => {});
   }
+  if (context.guestNames.get(row.id) === guest) context.guestNames.delete(row.id);
 }

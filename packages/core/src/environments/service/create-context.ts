@@ -8,6 +8,7 @@ import { createStartScheduler } from "../../machines/start-scheduler.ts";
 import { createPool } from "../../pool/pool.ts";
 import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
+import { PolicyQueue } from "../network/policy-queue.ts";
 import { createChanges } from "../state/changes.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
@@ -49,6 +50,8 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     templates,
     pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
+    policies: new PolicyQueue(clock),
+    guestNames: new Map(),
     live: new Map(),
     limiting: new Map(),
     destroys: new Map(),

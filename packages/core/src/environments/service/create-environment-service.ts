@@ -19,6 +19,7 @@ import { createContext } from "./create-context.ts";
 import { createEnvironment, expiryAfter } from "./create-environment.ts";
 import type { EnvironmentService, EnvironmentServiceOptions } from "./environment-service.ts";
 import { requireRow } from "./lookup.ts";
+import { changePolicy, createNetworkActions } from "./network-actions.ts";
 import { createPowerActions } from "./power-actions.ts";
 import { createTerminalActions } from "./terminals.ts";
 import { toEnvironment } from "./view.ts";
@@ -34,6 +35,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createReads(context),
     ...createChangeActions(context, options),
     ...createPowerActions(context),
+    ...createNetworkActions(context),
     ...createTerminalActions(context),
     ...createGuestAccess(context),
     templates: () => [...context.templates.status()],
@@ -129,20 +131,25 @@ function createReads(
 
 function createChangeActions(
   context: EnvironmentContext,
-  options: Pick<EnvironmentServiceOptions, "idleTimeoutSeconds" | "ttlSeconds">,
+  options: Pick<EnvironmentServiceOptions, "idleTimeoutSeconds" | "ttlSeconds" | "networkPolicy">,
 ): Pick<EnvironmentService, "create" | "update" | "destroy"> {
   const { rows, clock } = context;
-  const defaults = { idleTimeoutSeconds: options.idleTimeoutSeconds ?? 0, ttlSeconds: options.ttlSeconds ?? 0 };
+  const defaults = {
+    idleTimeoutSeconds: options.idleTimeoutSeconds ?? 0,
+    ttlSeconds: options.ttlSeconds ?? 0,
+    network: options.networkPolicy ?? ({ mode: "none" } as const),
+  };
   return {
     create: async (actor, request, { id } = {}) =>
       toEnvironment(context, await createEnvironment(context, { actor, request, id, defaults })),
 
-    async update(actor, reference, { idleTimeoutSeconds, ttlSeconds, ...rest }) {
+    async update(actor, reference, { idleTimeoutSeconds, ttlSeconds, network, ...rest }) {
       const row = await requireRow(context, { actor, action: "environment.change", reference });
       // What can be refused for more reasons comes first: a request is done whole or not at all.
       const said = Object.entries(rest).filter(([, limit]) => limit !== undefined);
       const limits: Partial<ResourceLimits> = Object.fromEntries(said);
       if (said.length > 0) await changeLimits(context, row.id, limits);
+      if (network !== undefined) await changePolicy(context, row, () => network);
       const updated = await rows.setTimes(row.id, {
         ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
         ...(ttlSeconds === undefined ? {} : { expiresAt: expiryAfter(clock.now(), ttlSeconds) }),

@@ -1,9 +1,17 @@
-import { type BootStep, type CreateEnvironment, EnvironmentId, PlatformError, type Size } from "@microterm/protocol";
+import {
+  type BootStep,
+  type CreateEnvironment,
+  EnvironmentId,
+  type NetworkPolicy,
+  PlatformError,
+  type Size,
+} from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import { randomName } from "../../machines/names.ts";
 import type { EnvironmentRow, LimitChoices } from "../../ports/repository.ts";
+import { choosePolicy } from "../network/policy-plan.ts";
 import { startInBackground } from "../start/begin-start.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { type Shape, shapeOf } from "./shape.ts";
@@ -16,10 +24,14 @@ const NO_CHOICES: LimitChoices = {
 /** With their suffix the last names are one of millions. */
 const NAME_TRIES = 12;
 
-/** For creates that don't say. 0: never. */
-export interface DefaultTimes {
+/** For creates that don't say. */
+export interface Defaults {
+  /** 0: never. */
   readonly idleTimeoutSeconds: number;
+  /** 0: never. */
   readonly ttlSeconds: number;
+  /** Where the network has it. */
+  readonly network: NetworkPolicy;
 }
 
 export interface Creation {
@@ -27,7 +39,7 @@ export interface Creation {
   readonly request: CreateEnvironment;
   /** Undefined: one of the service's own choice. */
   readonly id: EnvironmentId | undefined;
-  readonly defaults: DefaultTimes;
+  readonly defaults: Defaults;
 }
 
 /** Reserves its room, writes its row and starts it in the background. One of that id that is there already is the answer. */
@@ -40,13 +52,14 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
   const existing = asked === undefined ? null : await rows.get(id, actor.owner);
   if (existing !== null) return existing;
   const shape = shapeOf(request);
+  const network = choosePolicy(request.network, creation.defaults.network, context.network.capabilities.policies);
   // A machine of the pool has its room already.
   const isPooled = shape.size !== null && pool.has(shape.size);
   const diskMib = drivers.default.capabilities.supportsDisk ? shape.diskMib : 0;
   if (!isPooled) await reserveEvictingPool(context, drivers.default, id, { ...shape, diskMib });
   let row: EnvironmentRow;
   try {
-    row = await insertRow(context, creation, { id, shape });
+    row = await insertRow(context, creation, { id, shape, network });
   } catch (error) {
     context.admission.release(id);
     throw error;
@@ -61,7 +74,7 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
 async function insertRow(
   context: EnvironmentContext,
   { actor, request, defaults }: Creation,
-  { id, shape }: { readonly id: EnvironmentId; readonly shape: Shape },
+  { id, shape, network }: { readonly id: EnvironmentId; readonly shape: Shape; readonly network: NetworkPolicy | null },
 ): Promise<EnvironmentRow> {
   const { clock, drivers, random, rows } = context;
   const driver = drivers.default;
@@ -83,6 +96,7 @@ async function insertRow(
       machineId: null,
       diskId: id,
       image: driver.images?.current ?? null,
+      network,
       snapshotId: null,
       idleTimeoutSeconds: idleTimeoutSeconds === 0 ? null : idleTimeoutSeconds,
       expiresAt: expiryAfter(now, request.ttlSeconds ?? defaults.ttlSeconds),

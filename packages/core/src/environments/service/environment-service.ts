@@ -1,10 +1,14 @@
 import type {
+  AllowRule,
   CreateEnvironment,
   CreateTerminal,
   Environment,
   EnvironmentId,
   EnvironmentState,
   HostStatus,
+  NetworkDenial,
+  NetworkPolicy,
+  NetworkStatus,
   Overcommit,
   Receipt,
   Terminal,
@@ -54,9 +58,10 @@ export interface EnvironmentService {
   create(actor: Actor, request: CreateEnvironment, options?: { readonly id?: EnvironmentId }): Promise<Environment>;
 
   /**
-   * Changes when it ends by itself: the idle time-out and the time to live, both counted from now; and what it may use, from now and in all
-   * later machines. What is not said stays. Rejects with `ENVIRONMENT_STATE` while it is being destroyed, and for limits while anything is
-   * being done to it; with `UNSUPPORTED` where its driver or its host cannot limit that.
+   * Changes when it ends by itself: the idle time-out and the time to live, both counted from now; what it may use, from now and in all
+   * later machines; and what it may reach. What is not said stays. Rejects with `ENVIRONMENT_STATE` while it is being destroyed, and for
+   * limits while anything is being done to it; with `UNSUPPORTED` where its driver or its host cannot limit that, and for a network policy
+   * that cannot be had.
    */
   update(actor: Actor, reference: string, request: UpdateEnvironment): Promise<Environment>;
 
@@ -119,6 +124,12 @@ export interface EnvironmentService {
   noteActivity(id: EnvironmentId): void;
   /** The same from now until what this returns is called: a program that waits is in use. */
   beginUse(id: EnvironmentId): () => void;
+
+  networkStatus(actor: Actor, reference: string): Promise<NetworkStatus>;
+  /** What its machine was refused; empty while it has none. Bounded, the latest last. */
+  networkDenials(actor: Actor, reference: string): Promise<readonly NetworkDenial[]>;
+  /** Adds one rule to its policy, which becomes an allowlist where it was `none`. No effect where it is `open`. */
+  allowNetwork(actor: Actor, reference: string, rule: AllowRule): Promise<Environment>;
 
   count(actor: Actor): Promise<number>;
   /** Each size's template, and the machines that wait to be claimed. From memory. */
@@ -193,6 +204,8 @@ export interface EnvironmentServiceOptions {
   /** For creates that don't say. Null and 0: never. */
   readonly idleTimeoutSeconds?: number | null;
   readonly ttlSeconds?: number | null;
+  /** The same, where the network has it; `none` by default. */
+  readonly networkPolicy?: NetworkPolicy;
   /** Builds each size's template in the background, where the driver has snapshots; not by default. */
   readonly templates?: boolean;
   /** Machines of the default size kept ready, where the driver has snapshots; 0 by default. */

@@ -1,5 +1,5 @@
 import { type BootStep, MachineId, PlatformError } from "@microterm/protocol";
-import { attachNetwork } from "../../machines/attach-network.ts";
+import { attachEnvironment } from "../../machines/attach-network.ts";
 import { openFirstTerminal, toTerminal } from "../../machines/first-terminal.ts";
 import { bootIdentity, wakeOf } from "../../machines/identity.ts";
 import { MachineEnded, rejectOnEnd } from "../../machines/machine-end.ts";
@@ -13,6 +13,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, MachineSpec } from "../../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../../time/deadline.ts";
 import type { Stopwatch } from "../../time/stopwatch.ts";
+import { applyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
@@ -124,6 +125,7 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
     rejectOnEnd(machine, "the machine ended while it booted"),
     talk(context, one, { live, attachment, enter }),
   ]);
+  await applyPolicy(context, row, machineId);
 
   live.isReady = true;
   const done = { ...AT_REST, reason: null, snapshotId: null };
@@ -161,7 +163,7 @@ async function make(
   faults.hit("create.disk");
 
   if (method.kind === "boot") await enter("machine");
-  const attachment = await attachNetwork(context, driver, machineId);
+  const attachment = await attachEnvironment(context, row, machineId);
   faults.hit("create.network");
   signal.throwIfAborted();
   const { memoryMib, cpus } = row;

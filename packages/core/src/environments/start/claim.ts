@@ -6,6 +6,7 @@ import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { withDeadline } from "../../time/deadline.ts";
 import type { Stopwatch } from "../../time/stopwatch.ts";
+import { applyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -56,6 +57,7 @@ export async function claim(
       const agent = await machine.agent({ timeoutMs: CLAIM_TIMEOUT_MS, signal: bounded });
       await agent.claim({ environment: row.name, interface: pooled.attachment.interface }, { signal: bounded });
       if (pooled.name !== row.name) live.terminals = [await namedTerminal(context, agent, pooled, bounded)];
+      await applyPolicy(context, row, machine.id);
     });
   } catch (error) {
     context.live.delete(row.id);

@@ -2,10 +2,11 @@ import type { EnvironmentId, OwnerId, Receipt } from "@microterm/protocol";
 import type { Lifetimes } from "../../lifetime/lifetimes.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { NameServer } from "../../ports/name-server.ts";
+import type { GuestNames, NameServer } from "../../ports/name-server.ts";
 import type { EnvironmentRepository } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { Templates } from "../../templates/templates.ts";
+import type { PolicyQueue } from "../network/policy-queue.ts";
 import type { Changes } from "./changes.ts";
 import type { LiveMachine } from "./live-machine.ts";
 import type { OperationQueue } from "./operation-queue.ts";
@@ -19,6 +20,9 @@ export interface EnvironmentContext extends MachineContext {
   readonly templates: Templates;
   readonly pool: Pool;
   readonly lifetimes: Lifetimes;
+  readonly policies: PolicyQueue;
+  /** Of guests whose names are answered now: what explains their denials. */
+  readonly guestNames: Map<EnvironmentId, GuestNames>;
   /** Machines this process holds. An environment's entry goes before its machine does. */
   readonly live: Map<EnvironmentId, LiveMachine>;
   /** The change of its limits that is under way, or the last of several. */

@@ -1,4 +1,5 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
+import { attachEnvironment } from "../../machines/attach-network.ts";
 import { wakeOf } from "../../machines/identity.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
@@ -123,7 +124,7 @@ export async function sendTime(context: EnvironmentContext, row: EnvironmentRow,
   try {
     await withDeadline({ clock: context.clock, timeoutMs: SEND_TIME_MS, error, signal: outer }, async (signal) => {
       const agent = await live.machine.agent({ timeoutMs: SEND_TIME_MS, signal });
-      await agent.wake(wakeOf(context, await context.network.attach(live.machine.id)), { signal });
+      await agent.wake(wakeOf(context, await attachEnvironment(context, row, live.machine.id)), { signal });
     });
   } catch (error) {
     context.log.warn("a guest does not know how late it is", { environment: row.id, error: describeError(error) });

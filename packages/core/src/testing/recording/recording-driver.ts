@@ -82,7 +82,8 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     };
   }
 
-  const keyOf = ({ memoryMib, cpus, diskMib }: TemplateShape): string => `${memoryMib}-${cpus}-${diskMib}`;
+  const keyOf = ({ memoryMib, cpus, diskMib, hasNetwork = false }: TemplateShape): string =>
+    `${memoryMib}-${cpus}-${diskMib}-${hasNetwork}`;
 
   return {
     machines,

@@ -1,9 +1,15 @@
-import type { MachineId } from "@microterm/protocol";
+import type { MachineId, NetworkDenial, NetworkPolicy } from "@microterm/protocol";
 import type { GuestInterface, NamePolicy, NetworkAttachment, NetworkProvider } from "../../ports/network.ts";
 
 export interface RecordingNetwork extends NetworkProvider {
   /** What each machine was given, also after it gave it back. */
   readonly given: ReadonlyMap<MachineId, NetworkAttachment>;
+  /** The policies that each machine was given, in order. */
+  readonly policies: ReadonlyMap<MachineId, readonly NetworkPolicy[]>;
+  /** What `denials` answers with. */
+  readonly refused: NetworkDenial[];
+  /** Set: the next `setPolicy` rejects with it. */
+  failure: Error | null;
 }
 
 /** A network that exists in memory alone: each machine gets a slot and an address of its own. Names where it is given a policy. */
@@ -14,10 +20,14 @@ export function createRecordingNetwork({
 } = {}): RecordingNetwork {
   const given = new Map<MachineId, NetworkAttachment>();
   const attached = new Set<MachineId>();
-  return {
+  const policies = new Map<MachineId, NetworkPolicy[]>();
+  const self: RecordingNetwork = {
     given,
+    policies,
+    refused: [],
+    failure: null,
     name: "recording",
-    capabilities: { supportsOutbound: true },
+    capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
     async attach(machineId) {
       attached.add(machineId);
       const known = given.get(machineId);
@@ -32,7 +42,16 @@ export function createRecordingNetwork({
     },
     list: async () => [...attached],
     names: (machineId) => (attached.has(machineId) ? policy : null),
+    async setPolicy(machineId, policy) {
+      const { failure } = self;
+      self.failure = null;
+      if (failure !== null) throw failure;
+      policies.set(machineId, [...(policies.get(machineId) ?? []), policy]);
+    },
+    traffic: async () => ({ sent: { bytes: 1, packets: 1 }, received: { bytes: 2, packets: 1 } }),
+    denials: async () => self.refused,
   };
+  return self;
 }
 
 function numbered(number: number) {

@@ -103,7 +103,7 @@ export function environmentRoutes(app: App, { environments, storage }: Services)
     {
       schema: {
         tags,
-        summary: "Change when an environment ends by itself; what is not said stays as it is",
+        summary: "Change when an environment ends by itself and what it may reach; what is not said stays as it is",
         params: EnvironmentParams,
         body: UpdateEnvironment,
         response: { 200: Environment, ...problems },

@@ -1,0 +1,65 @@
+import {
+  type AllowRule,
+  MAX_ALLOW_RULES,
+  type NetworkMode,
+  type NetworkPolicy,
+  PlatformError,
+} from "@microterm/protocol";
+
+export interface EffectivePolicy {
+  /** Without the rules whose time is over. */
+  readonly policy: NetworkPolicy;
+  /** When the next rule's time is over, ms since the epoch; null: never. */
+  readonly nextAt: number | null;
+}
+
+/** What a policy says at a time. */
+export function effectiveAt(policy: NetworkPolicy, now: number): EffectivePolicy {
+  if (policy.mode !== "allowlist") return { policy, nextAt: null };
+  const allow = policy.allow.filter((rule) => endOf(rule) > now);
+  const nextAt = Math.min(...allow.map(endOf));
+  return { policy: { mode: "allowlist", allow }, nextAt: Number.isFinite(nextAt) ? nextAt : null };
+}
+
+const endOf = ({ expiresAt }: AllowRule): number =>
+  expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(expiresAt);
+
+/**
+ * The policy of a new environment: the one asked for, or else the default. Null where there are no networks, in which its machine then
+ * has no interface. Throws `UNSUPPORTED` for one that was asked for and cannot be had.
+ */
+export function choosePolicy(
+  asked: NetworkPolicy | undefined,
+  fallback: NetworkPolicy,
+  modes: readonly NetworkMode[],
+): NetworkPolicy | null {
+  if (asked !== undefined && asked.mode !== "none") assertMode(asked, modes);
+  return modes.length === 0 ? null : (asked ?? fallback);
+}
+
+/** Throws `UNSUPPORTED` for a policy that the network does not have. */
+export function assertMode({ mode }: NetworkPolicy, modes: readonly NetworkMode[]): void {
+  if (modes.includes(mode)) return;
+  throw new PlatformError(
+    "UNSUPPORTED",
+    modes.length === 0
+      ? `a network policy '${mode}' cannot be had here: environments have their loopback alone (./microterm doctor says why)`
+      : `a network policy '${mode}' cannot be had here: environments have ${modes.join(" or ")}`,
+  );
+}
+
+/** The policy with one rule more; a rule for the same comes in the place of the one before. Throws `BAD_REQUEST` where there are too many. */
+export function withRule(policy: NetworkPolicy, rule: AllowRule, now: number): NetworkPolicy {
+  // Everything is allowed already.
+  if (policy.mode === "open") return policy;
+  const { policy: current } = effectiveAt(policy, now);
+  const before = current.mode === "allowlist" ? current.allow : [];
+  const allow = [...before.filter((one) => subjectOf(one) !== subjectOf(rule)), rule];
+  if (allow.length > MAX_ALLOW_RULES) {
+    throw new PlatformError("BAD_REQUEST", `an allowlist has ${MAX_ALLOW_RULES} rules at most: remove one first`);
+  }
+  return { mode: "allowlist", allow };
+}
+
+const subjectOf = ({ expiresAt: _until, ...subject }: AllowRule): string =>
+  JSON.stringify(Object.entries(subject).sort());

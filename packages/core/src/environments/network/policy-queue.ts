@@ -1,0 +1,49 @@
+import type { EnvironmentId } from "@microterm/protocol";
+import type { Clock } from "../../ports/clock.ts";
+
+/** Longest time that timers take, ms (setTimeout, 2^31 − 1). */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+
+/** One change of an environment's network policy at a time, and one timer until the next that comes by itself. */
+export class PolicyQueue {
+  readonly #last = new Map<EnvironmentId, Promise<void>>();
+  readonly #timers = new Map<EnvironmentId, AbortController>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Runs `change` after all that were asked for before it, whatever became of them. */
+  run<T>(id: EnvironmentId, change: () => Promise<T>): Promise<T> {
+    const own = (this.#last.get(id) ?? Promise.resolve()).then(change);
+    const ended: Promise<void> = own
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => {
+        if (this.#last.get(id) === ended) this.#last.delete(id);
+      });
+    this.#last.set(id, ended);
+    return own;
+  }
+
+  /** Calls `due` at a time, ms since the epoch, in the place of what was scheduled before; null: never. */
+  schedule(id: EnvironmentId, at: number | null, closing: AbortSignal, due: () => void): void {
+    this.#timers.get(id)?.abort();
+    this.#timers.delete(id);
+    if (at === null) return;
+    const timer = new AbortController();
+    this.#timers.set(id, timer);
+    const sleepMs = Math.min(Math.max(at - this.#clock.now(), 0) + 1, LONGEST_SLEEP_MS);
+    this.#clock.sleep(sleepMs, AbortSignal.any([timer.signal, closing])).then(
+      () => {
+        if (this.#timers.get(id) === timer) this.#timers.delete(id);
+        due();
+      },
+      // Rescheduled; or the server ends, and the next one sets the policy again.
+      () => {},
+    );
+  }
+}

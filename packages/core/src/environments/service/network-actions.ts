@@ -1,0 +1,76 @@
+import { type NetworkPolicy, PlatformError } from "@microterm/protocol";
+import type { EnvironmentRow } from "../../ports/repository.ts";
+import { setPolicy } from "../network/apply-policy.ts";
+import { assertMode, withRule } from "../network/policy-plan.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { refusal } from "../state/refusal.ts";
+import type { EnvironmentService } from "./environment-service.ts";
+import { requireRow } from "./lookup.ts";
+import { toEnvironment } from "./view.ts";
+
+/**
+ * Writes a policy and has the machine that there is follow it. Where that fails the row keeps the policy of before: what is shown is
+ * what holds. Rejects with `UNSUPPORTED` for a policy that the network does not have.
+ */
+export function changePolicy(
+  context: EnvironmentContext,
+  asked: EnvironmentRow,
+  next: (policy: NetworkPolicy) => NetworkPolicy,
+): Promise<EnvironmentRow> {
+  const { rows, network, live, policies } = context;
+  return policies.run(asked.id, async () => {
+    const before = (await rows.get(asked.id)) ?? asked;
+    const { network: current } = before;
+    if (current === null) {
+      throw new PlatformError(
+        "UNSUPPORTED",
+        `'${before.name}' was made without a network interface, and has none for life: create another where networks are there`,
+      );
+    }
+    const policy = next(current);
+    assertMode(policy, network.capabilities.policies);
+    const row = await rows.setNetwork(asked.id, policy);
+    if (row === null) throw refusal({ ...before, state: "destroying" }, "its network cannot be changed");
+    // A start sets it when it has come so far, from the row.
+    const held = live.get(row.id);
+    if (held?.isReady === true) {
+      await setPolicy(context, row, held.machine.id).catch(async (error: unknown) => {
+        await rows.setNetwork(row.id, current);
+        throw error;
+      });
+    }
+    changed(context, row);
+    return row;
+  });
+}
+
+export function createNetworkActions(
+  context: EnvironmentContext,
+): Pick<EnvironmentService, "networkStatus" | "networkDenials" | "allowNetwork"> {
+  const { network, clock, live } = context;
+  return {
+    async networkStatus(actor, reference) {
+      const { id, network: policy } = await requireRow(context, { actor, action: "environment.read", reference });
+      const held = live.get(id);
+      return { policy, traffic: held === undefined || policy === null ? null : await network.traffic(held.machine.id) };
+    },
+
+    async networkDenials(actor, reference) {
+      const { id, network: policy } = await requireRow(context, { actor, action: "environment.read", reference });
+      const held = live.get(id);
+      if (held === undefined || policy === null) return [];
+      const names = context.guestNames.get(id);
+      // A name that was denied was answered with an address that stands for it alone.
+      return (await network.denials(held.machine.id)).map((denial) => {
+        const name = denial.address === null ? null : (names?.deniedName(denial.address) ?? null);
+        return name === null ? denial : { ...denial, name, address: null, by: "policy" };
+      });
+    },
+
+    async allowNetwork(actor, reference, rule) {
+      const row = await requireRow(context, { actor, action: "environment.change", reference });
+      const changedRow = await changePolicy(context, row, (policy) => withRule(policy, rule, clock.now()));
+      return toEnvironment(context, changedRow);
+    },
+  };
+}

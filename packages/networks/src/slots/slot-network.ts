@@ -1,0 +1,103 @@
+import type { GuestInterface, NamePolicy, NetworkProvider } from "@microterm/core";
+import type { HostDaemonClient, SlotAdmission } from "@microterm/host";
+import { MachineId, type NetworkDenial, type NetworkPolicy } from "@microterm/protocol";
+import { allowsName, matchesDomain, slotPolicy } from "./slot-rules.ts";
+
+/** Of the agent, in every guest (docs/reference/agent-protocol.md, Names). */
+const RESOLVER = "169.254.53.53";
+/** Names that are asked for again and again change nothing for so long, seconds. */
+const SHORTEST_TTL = 60;
+const LONGEST_TTL = 86_400;
+/** Entries of one call of the daemon. */
+const MOST_ENTRIES = 64;
+/** IP protocol numbers (IANA). */
+const PROTOCOLS: Readonly<Record<number, NetworkDenial["protocol"]>> = { 1: "icmp", 6: "tcp", 17: "udp" };
+
+/** A rule for a name's addresses, with the daemon's mark. */
+interface NamedRule extends Pick<SlotAdmission, "mark" | "protocol" | "port"> {
+  readonly name: string;
+}
+
+interface MachinePolicy {
+  readonly policy: NetworkPolicy;
+  readonly named: readonly NamedRule[];
+}
+
+/** A namespace for each machine, which microterm-host makes ahead; what it may reach is enforced there. */
+export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClient }): NetworkProvider {
+  const policies = new Map<MachineId, MachinePolicy>();
+
+  function namePolicyOf(machineId: MachineId): NamePolicy {
+    return {
+      allows(name) {
+        const policy = policies.get(machineId)?.policy;
+        return policy?.mode === "open" || (policy?.mode === "allowlist" && allowsName(policy, name));
+      },
+      async admit(name, addresses, ttlSeconds) {
+        const known = policies.get(machineId);
+        // Every address is let through already, or none is.
+        if (known?.policy.mode !== "allowlist") return;
+        const ttl = Math.min(Math.max(Math.ceil(ttlSeconds), SHORTEST_TTL), LONGEST_TTL);
+        const rules = known.named.filter((rule) => matchesDomain(rule.name, name));
+        const entries = rules.flatMap(({ mark, protocol, port }) =>
+          addresses.map((address): SlotAdmission => ({ mark, address, protocol, port, ttlSeconds: ttl })),
+        );
+        for (let at = 0; at < entries.length; at += MOST_ENTRIES) {
+          await daemon.admitToNetwork(machineId, entries.slice(at, at + MOST_ENTRIES));
+        }
+      },
+    };
+  }
+
+  return {
+    name: "slots",
+    capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
+
+    async attach(machineId) {
+      const { slot, macAddress, address, prefixLength, gateway, mtu } = await daemon.attachNetwork(machineId);
+      const guest: GuestInterface = {
+        ...{ name: "eth0", macAddress, address, prefixLength, gateway, mtu },
+        ...{ resolvers: [RESOLVER], hosts: [] },
+      };
+      return { machineId, reach: "outbound", link: { kind: "slot", slot, macAddress }, interface: guest };
+    },
+
+    async detach(machineId) {
+      await daemon.releaseNetwork(machineId);
+      policies.delete(machineId);
+    },
+
+    list: async () => (await daemon.listNetworks()).map((slot) => MachineId.parse(slot.machineId)),
+
+    async setPolicy(machineId, policy) {
+      const asked = slotPolicy(policy);
+      const marks = await daemon.setNetworkPolicy(machineId, asked);
+      const rules = typeof asked === "string" ? [] : asked.allowlist;
+      const named = rules.flatMap(({ name, protocol, ports }, number): readonly NamedRule[] => {
+        const mark = marks[number];
+        if (name === undefined || ports === undefined || mark === undefined) return [];
+        return [{ name, mark, protocol: protocol === "udp" ? "udp" : "tcp", port: ports[0] }];
+      });
+      policies.set(machineId, { policy, named });
+    },
+
+    async traffic(machineId) {
+      const { sent, received } = await daemon.networkUsage(machineId);
+      return { sent, received };
+    },
+
+    async denials(machineId) {
+      const found = await daemon.networkDenials(machineId);
+      return found.map(({ address, protocol, port, packets, isForbidden }) => ({
+        name: null,
+        address,
+        protocol: PROTOCOLS[protocol] ?? "other",
+        port,
+        count: packets,
+        by: isForbidden ? "bounds" : "policy",
+      }));
+    },
+
+    names: namePolicyOf,
+  };
+}

@@ -1,0 +1,143 @@
+import { join } from "node:path";
+import { createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
+import {
+  createRecordingDriver,
+  createRecordingNetwork,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from "@microterm/core/testing";
+import { createLoopbackNetwork } from "@microterm/networks";
+import type { CreateEnvironment, Environment, MachineId, NetworkPolicy } from "@microterm/protocol";
+import { createSqliteStorage } from "@microterm/storage";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { makeTempFolder } from "../../support/temp-folder.ts";
+import { ANN } from "./core-server.ts";
+
+const OPEN = { mode: "open" } as const;
+const NONE = { mode: "none" } as const;
+const LIST: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "a.example", ports: [443] }] };
+
+async function world({ pool = 0 } = {}) {
+  const folder = await makeTempFolder();
+  const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
+  await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
+  const network = createRecordingNetwork();
+  const driver = createRecordingDriver({ networkLinks: ["slot"] });
+  const parts = { storage, network, clock: systemClock, random: systemRandom, log: silentLog };
+  const serve = async (): Promise<EnvironmentService> => {
+    const drivers = createDriverRegistry({ default: driver });
+    const service = createEnvironmentService({ ...parts, drivers, templates: pool > 0, pool, networkPolicy: OPEN });
+    await service.recover();
+    return service;
+  };
+  const services = [await serve()];
+  onTestFinished(async () => {
+    for (const service of services) await service.close();
+    await storage.close();
+    await folder.remove();
+  });
+  const machineOf = async (id: Environment["id"]): Promise<MachineId> =>
+    (await storage.environments.get(id))?.machineId as MachineId;
+  return {
+    service: services[0] as EnvironmentService,
+    network,
+    policiesOf: async (id: Environment["id"]) => network.policies.get(await machineOf(id)),
+    restart: async () => {
+      await services.at(-1)?.close();
+      services.push(await serve());
+      return services.at(-1) as EnvironmentService;
+    },
+  };
+}
+
+async function running(service: EnvironmentService, request: CreateEnvironment): Promise<Environment> {
+  const { id } = await service.create(ANN, request);
+  return (await service.wait(ANN, id, { states: ["running"], timeoutMs: 60_000 })) as Environment;
+}
+
+it("a machine has its environment's policy before the environment runs, however it comes to life", async () => {
+  const { service, network, policiesOf } = await world({ pool: 1 });
+  await vi.waitFor(() => expect(service.pool().ready).toBe(1), { timeout: 60_000 });
+  const claimed = await running(service, { network: LIST });
+  expect(claimed.network).toEqual(LIST);
+  expect(await policiesOf(claimed.id)).toEqual([LIST]);
+
+  const booted = await running(service, { memoryMib: 300 });
+  expect(booted.network).toEqual(OPEN);
+  expect(await policiesOf(booted.id)).toEqual([OPEN]);
+
+  await service.pause(ANN, booted.id);
+  await service.wait(ANN, booted.id, { states: ["paused"], timeoutMs: 60_000 });
+  await service.update(ANN, booted.id, { network: NONE });
+  await service.resume(ANN, booted.id);
+  await service.wait(ANN, booted.id, { states: ["running"], timeoutMs: 60_000 });
+  expect(await policiesOf(booted.id)).toEqual([NONE]);
+  // Templates, and machines that wait, have none of anybody's.
+  const policed = [...network.policies.keys()];
+  expect(policed).toHaveLength(3);
+});
+
+it("a policy changes while the environment runs, or not at all", async () => {
+  const { service, network, policiesOf } = await world();
+  const { id } = await running(service, { network: NONE });
+  expect((await service.update(ANN, id, { network: LIST })).network).toEqual(LIST);
+  expect(await policiesOf(id)).toEqual([NONE, LIST]);
+
+  network.failure = new Error("the host does not answer");
+  await expect(service.update(ANN, id, { network: OPEN, ttlSeconds: 3600 })).rejects.toThrow("does not answer");
+  expect(await service.get(ANN, id)).toMatchObject({ network: LIST, expiresAt: null });
+
+  const rule = { cidr: "203.0.113.7/32" };
+  const allowed = { mode: "allowlist", allow: [{ domain: "a.example", ports: [443] }, rule] };
+  expect((await service.allowNetwork(ANN, id, rule)).network).toEqual(allowed);
+  expect((await policiesOf(id))?.at(-1)).toEqual(allowed);
+  expect(await service.networkStatus(ANN, id)).toMatchObject({ policy: allowed, traffic: { sent: { packets: 1 } } });
+});
+
+it("a rule ends when its time is over, also where the server has been restarted since", async () => {
+  const { service, policiesOf, restart } = await world();
+  const { id } = await running(service, { network: LIST });
+  const soon = (): string => new Date(systemClock.now() + 300).toISOString();
+  await service.allowNetwork(ANN, id, { cidr: "203.0.113.7/32", expiresAt: soon() });
+  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 20_000 });
+
+  await service.allowNetwork(ANN, id, { cidr: "203.0.113.8/32", expiresAt: soon() });
+  await restart();
+  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 20_000 });
+});
+
+it("a network that has policies no more leaves the machine that it is taken over with as it was", async () => {
+  const { service, network, policiesOf, restart } = await world();
+  const { id } = await running(service, { network: LIST });
+  network.failure = new Error("the host does not answer");
+  const later = await restart();
+  expect((await later.get(ANN, id)).state).toBe("running");
+  await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([LIST, LIST]), { timeout: 20_000 });
+  // What was refused is told as it is.
+  network.refused.push({ name: "b.example", address: null, protocol: "tcp", port: 443, count: 3, by: "policy" });
+  expect(await later.networkDenials(ANN, id)).toEqual(network.refused);
+});
+
+it("without networks environments have no interface, and say so when a policy is asked for", async () => {
+  const folder = await makeTempFolder();
+  const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
+  await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
+  const service = createEnvironmentService({
+    ...{ storage, network: createLoopbackNetwork(), clock: systemClock, random: systemRandom, log: silentLog },
+    ...{ drivers: createDriverRegistry({ default: createRecordingDriver() }), networkPolicy: OPEN },
+  });
+  onTestFinished(async () => {
+    await service.close();
+    await storage.close();
+    await folder.remove();
+  });
+  await service.recover();
+  const { id, network } = await running(service, {});
+  expect(network).toBeNull();
+  await expect(service.create(ANN, { network: OPEN })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  await expect(service.update(ANN, id, { network: LIST })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  await expect(service.allowNetwork(ANN, id, { domain: "a.example" })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  expect(await service.list(ANN)).toHaveLength(1);
+  expect(await service.networkStatus(ANN, id)).toEqual({ policy: null, traffic: null });
+});
