@@ -11,11 +11,23 @@ import { endSupervisor } from "./supervisor.ts";
 
 const LOG_TAIL_BYTES = 64 * 1024;
 
+/** What the host's networks are made by. */
+export interface DaemonNetwork {
+  /** The device towards the internet; null: that of the default route. */
+  readonly uplink: string | null;
+  /** Private networks of the operator's that guests may reach, as their policy says. */
+  readonly allowPrivate: readonly string[];
+}
+
+/** Slots that wait to be used: more than creates come at once. */
+const SLOTS = 8;
+
 interface DaemonStart {
   readonly paths: DataPaths;
   readonly binary: string;
   readonly image: { readonly path: string; readonly key: string };
   readonly serverUid: number;
+  readonly network: DaemonNetwork;
   readonly progress: Progress;
 }
 
@@ -66,6 +78,7 @@ export async function ensureDaemon(wanted: DaemonStart): Promise<HostDaemonClien
 async function whatIsWrong(daemon: HostDaemonClient, start: DaemonStart): Promise<string | null> {
   const hello = await daemon.hello();
   if (!isSameBinary(hello.supervisorPid, start.binary)) return "The daemon is of another build: starting it again.";
+  if (!hasNetwork(hello.supervisorPid, start.network)) return "The network is another one: starting the daemon again.";
   if (!hello.images.includes(start.image.key)) return "The image is new: starting the daemon again, with it.";
   const verdict = await daemon.verifyImage(start.image.key);
   if (verdict.ok) return null;
@@ -83,12 +96,21 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
       ...["--server-uid", String(start.serverUid)],
       ...["--instance", instanceName(start.paths.data)],
       ...["--image-import", start.image.path],
+      ...networkArgs(start.network),
       ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
     ];
     await asRoot(command, { stdout: log, stderr: log });
   } finally {
     closeSync(log);
   }
+}
+
+function networkArgs({ uplink, allowPrivate }: DaemonNetwork): readonly string[] {
+  return [
+    ...["--slots", String(SLOTS)],
+    ...(uplink === null ? [] : ["--uplink", uplink]),
+    ...allowPrivate.flatMap((cidr) => ["--allow-private", cidr]),
+  ];
 }
 
 /** Null where none runs. Rejects when one runs that does not speak to this user: to wait for it would be in vain. */
@@ -132,6 +154,17 @@ export async function endMachines(paths: DataPaths, which: "unclaimed" | "all" |
   }
 }
 
+/** Takes back all that the host has for networks, where no machine is left that needs it. */
+export async function removeNetworks(paths: DataPaths): Promise<void> {
+  const daemon = await connect(paths);
+  if (daemon === null) return;
+  try {
+    await daemon.removeNetworks();
+  } finally {
+    daemon.close();
+  }
+}
+
 /** Stops the supervisor, which ends the daemon with it. Machines go on. */
 export async function stopDaemon(paths: DataPaths): Promise<boolean> {
   const client = await connect(paths);
@@ -142,13 +175,24 @@ export async function stopDaemon(paths: DataPaths): Promise<boolean> {
   return true;
 }
 
-function isSameBinary(pid: number, binary: string): boolean {
+/** The supervisor's command line: the daemon below it runs a copy, and /proc/PID/exe of root can't be read by others. */
+function argumentsOf(pid: number): readonly string[] {
   try {
-    // The supervisor's command line: the daemon below it runs a copy, and /proc/PID/exe of root can't be read by others.
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[0] === binary;
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
   } catch {
-    return false;
+    return [];
   }
+}
+
+const isSameBinary = (pid: number, binary: string): boolean => argumentsOf(pid)[0] === binary;
+
+function hasNetwork(pid: number, network: DaemonNetwork): boolean {
+  const given = argumentsOf(pid);
+  const at = given.indexOf("--slots");
+  const wanted = networkArgs(network);
+  // The last of its arguments, but for those of tests.
+  const rest = given.slice(at).filter((argument) => argument !== "--test-faults");
+  return at >= 0 && JSON.stringify(rest) === JSON.stringify(wanted);
 }
 
 /** A log's last lines, made safe to show: the server's own words are among them. */

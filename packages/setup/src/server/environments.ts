@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { buildBinaries, ensureImage, touch } from "../build/build.ts";
-import { ensureDaemon } from "../daemon/daemon.ts";
+import { type DaemonNetwork, ensureDaemon } from "../daemon/daemon.ts";
 import { cacheFolder, type DataPaths } from "../data/paths.ts";
 import { readPlainFile, writePlainFile } from "../data/plain-files.ts";
 import { type Progress, SetupError, SHOWN } from "../progress.ts";
@@ -21,6 +21,9 @@ const LastUp = z.strictObject({
   daemon: z.string(),
   image: z.strictObject({ path: z.string(), key: z.string() }).nullable(),
   args: z.array(z.string()),
+  network: z
+    .object({ uplink: z.string().nullable(), allowPrivate: z.array(z.string()) })
+    .default({ uplink: null, allowPrivate: [] }),
 });
 export type LastUp = z.infer<typeof LastUp>;
 
@@ -80,7 +83,8 @@ export async function withServer<T>(
   if (known === null) return null;
   const last = await withBuilds(known, paths, progress);
   if (last.image !== null) {
-    const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, progress };
+    const network: DaemonNetwork = last.network;
+    const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, network, progress };
     (await ensureDaemon(start)).close();
   }
   // Nobody waits for a prompt here.
@@ -117,7 +121,7 @@ async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): P
   const image = last.image === null ? null : await ensureImage(cache, made.agent, progress);
   const values: Readonly<Record<string, string | undefined>> = { "--agent": made.agent, "--image": image?.key };
   const args = last.args.map((one, at) => values[last.args[at - 1] ?? ""] ?? one);
-  const next = { daemon: made.daemon, image, args };
+  const next = { ...last, daemon: made.daemon, image, args };
   rememberUp(paths, next);
   return next;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { defaultDataFolder, runCommand } from "@microterm/host";
-import { connect, endMachines, stopDaemon } from "../daemon/daemon.ts";
+import { connect, endMachines, removeNetworks, stopDaemon } from "../daemon/daemon.ts";
 import { asRoot } from "../daemon/root-commands.ts";
 import { endSupervisor, findSupervisors } from "../daemon/supervisor.ts";
 import { type FolderOwner, foreignOwner, runAsOwner } from "../data/data-owner.ts";
@@ -36,6 +36,7 @@ export async function down(options: DownOptions): Promise<number> {
   const isDone = await endEnvironments(paths, options, progress);
   await stopServer(paths);
   await endMachines(paths, options.destroy ? "with their disks" : isDone ? "unclaimed" : "all");
+  await removeNetworks(paths);
   if (!options.rootFollows && (await stopDaemon(paths))) progress.note(STOPPED);
   if (!options.destroy) return 0;
   await removeData(paths, options.rootFollows ? "server's" : "all");

@@ -24,6 +24,10 @@ export interface UpOptions {
   /** Below which previews are; null: below localhost alone. */
   readonly previewDomain: string | null;
   readonly driver: "qemu" | "process";
+  /** What environments may reach that are made without a word about it; null: the internet, where the host has networks. */
+  readonly network: "none" | "open" | null;
+  readonly uplink: string | null;
+  readonly allowPrivate: readonly string[];
   /** Machines that wait to be claimed. */
   readonly pool: number;
   /** Seconds, for environments that are made without a word about it; 0: never. */
@@ -64,6 +68,9 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     "allow-host": { type: "string", multiple: true },
     "preview-domain": { type: "string" },
     driver: { type: "string" },
+    network: { type: "string" },
+    uplink: { type: "string" },
+    "allow-private": { type: "string", multiple: true },
     pool: { type: "string" },
     "idle-timeout": { type: "string" },
     ttl: { type: "string" },
@@ -85,6 +92,10 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   const driver = values.driver ?? "auto";
   if (driver !== "auto" && driver !== "qemu" && driver !== "process") {
     throw new SetupError(`--driver ${driver} is none of auto, qemu, process`, "./microterm up");
+  }
+  const network = values.network ?? null;
+  if (network !== null && network !== "none" && network !== "open") {
+    throw new SetupError(`--network ${network} is none of none, open`, "./microterm up --network open");
   }
   const pool = values.pool === undefined ? DEFAULT_POOL : /^\d{1,3}$/.test(values.pool) ? Number(values.pool) : -1;
   if (pool < 0 || pool > LARGEST_POOL) {
@@ -120,6 +131,9 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     data: String(values.data ?? defaultDataFolder()),
     // `process` gives no isolation at all: it is never chosen, only asked for.
     driver: driver === "auto" ? "qemu" : driver,
+    network,
+    uplink: values.uplink === undefined ? null : String(values.uplink),
+    allowPrivate: (values["allow-private"] ?? []).map(String),
   };
 }
 

@@ -2,7 +2,7 @@ import { DEFAULT_OVERCOMMIT, formatOvercommit, plainText } from "@microterm/prot
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "../build/build.ts";
 import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
 import { detectAccelerator } from "../daemon/accelerator.ts";
-import { ensureDaemon } from "../daemon/daemon.ts";
+import { type DaemonNetwork, ensureDaemon } from "../daemon/daemon.ts";
 import { foreignOwner } from "../data/data-owner.ts";
 import { cacheFolder, type DataPaths, dataPaths } from "../data/paths.ts";
 import { readLog } from "../data/plain-files.ts";
@@ -53,16 +53,18 @@ export async function up(options: UpOptions): Promise<number> {
   const cache = cacheFolder();
   const binaries = await buildBinaries(cache, progress);
   await buildPage(progress);
+  const network = { uplink: options.uplink, allowPrivate: [...options.allowPrivate] };
   const machines =
     options.driver === "process"
       ? null
-      : await prepareMachines({ paths, cache, binaries, serverUid: account.uid, progress, isReplaced });
+      : await prepareMachines({ paths, cache, binaries, serverUid: account.uid, network, progress, isReplaced });
   // Until here the earlier one serves.
   if (isReplaced) await stopServer(paths);
   const args = [
     "serve",
     ...["--data", paths.data],
     ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
+    ...(options.network === null ? [] : ["--network", options.network]),
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
@@ -73,7 +75,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...(options.metrics === null ? [] : ["--metrics", String(options.metrics)]),
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];
-  rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args });
+  rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args, network });
 
   const server = await startServer({
     paths,
@@ -97,7 +99,7 @@ function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
 /** What a running server was not started with, of what is asked for by name. */
 function lacks(
   { pid }: RunningServer,
-  { allowHost, previewDomain, overcommit, logLevel, metrics }: UpOptions,
+  { allowHost, previewDomain, overcommit, network, logLevel, metrics }: UpOptions,
 ): readonly string[] {
   const words = argumentsOf(pid);
   const given = (option: string): string | undefined =>
@@ -110,6 +112,7 @@ function lacks(
     ...(previewDomain === null || given("--preview-domain") === previewDomain
       ? []
       : [`--preview-domain ${previewDomain}`]),
+    ...(network === null || given("--network") === network ? [] : [`--network ${network}`]),
     ...(logLevel === "info" || given("--log-level") === logLevel ? [] : [`--log-level ${logLevel}`]),
     ...(metrics === null || given("--metrics") === String(metrics) ? [] : [`--metrics ${metrics}`]),
   ];
@@ -142,6 +145,7 @@ interface MachineSetUp {
   readonly cache: string;
   readonly binaries: Binaries;
   readonly serverUid: number;
+  readonly network: DaemonNetwork;
   readonly progress: Progress;
   /** A server of other code runs. */
   readonly isReplaced: boolean;
@@ -154,11 +158,11 @@ interface Machines {
 
 /** Image, daemon and accelerator; resolves with the server's arguments for them. */
 async function prepareMachines(setUp: MachineSetUp): Promise<Machines> {
-  const { paths, cache, binaries, serverUid, progress } = setUp;
+  const { paths, cache, binaries, serverUid, network, progress } = setUp;
   const image = await ensureImage(cache, binaries.agent, progress);
   // A server of other code need not understand the daemon of this one.
   if (setUp.isReplaced) await stopServer(paths);
-  const daemon = await ensureDaemon({ paths, binary: binaries.daemon, image, serverUid, progress });
+  const daemon = await ensureDaemon({ paths, binary: binaries.daemon, image, serverUid, network, progress });
   try {
     const verdict = await detectAccelerator(paths, daemon, image.key, progress);
     if (verdict.accelerator === "tcg") {
