@@ -96,7 +96,11 @@ export function createProgram(): Command {
     .action(async (name, ports, options) =>
       (await import("./ports/port-forward.ts")).portForward(name, ports, options),
     );
-  const update = verb(program, "update", "change when environments end by themselves, what they may use and what they may reach")
+  const update = verb(
+    program,
+    "update",
+    "change when environments end by themselves, what they may use and what they may reach",
+  )
     .argument("<name...>")
     .option("--idle-timeout <time>", "pause them after 30m or 8h without use; 0 for never")
     .option("--ttl <time>", "remove them after that time, counted from now; 0 for never")

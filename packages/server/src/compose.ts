@@ -49,7 +49,10 @@ export async function compose(config: Config, folder: string, { log, meters }: R
 }
 
 /** What the host's daemon has for machines. Machines of drivers without one have their loopback. */
-async function createNetwork(config: Config, reporting: Reporting): Promise<Pick<Adapters, "network" | "networkReason">> {
+async function createNetwork(
+  config: Config,
+  reporting: Reporting,
+): Promise<Pick<Adapters, "network" | "networkReason">> {
   const daemon = config.driver === "qemu" ? daemonOf(config.data, reporting) : null;
   const status = await daemon?.networkStatus();
   if (daemon !== null && status?.isAvailable === true) {

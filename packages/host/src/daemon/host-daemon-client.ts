@@ -182,7 +182,8 @@ export function createHostDaemonClient(options: DaemonConnectionOptions): HostDa
     listNetworks: async () => (await connection.call("network.list", {})).slots,
     attachNetwork: (machineId) => connection.call("network.attach", { machineId }),
     releaseNetwork: async (machineId) => (await connection.call("network.release", { machineId })).removed,
-    setNetworkPolicy: async (machineId, policy) => (await connection.call("network.policy", { machineId, policy })).marks,
+    setNetworkPolicy: async (machineId, policy) =>
+      (await connection.call("network.policy", { machineId, policy })).marks,
     admitToNetwork: async (machineId, entries) => {
       await connection.call("network.admit", { machineId, entries });
     },
