@@ -102,10 +102,25 @@ it("what a machine gets of the network reaches its driver and its guest, however
 
   const all = [claimed, restored, booted, resumed].map((machine) => givenTo(machine).interface?.address);
   expect(new Set(all).size).toBe(all.length);
-  for (const { id: one } of await service.list(ANN)) await service.destroy(ANN, one);
+  for (const { id: one } of await service.list(ANN)) {
+    const { removed, left } = await service.destroy(ANN, one);
+    expect({ ...removed, left }).toMatchObject({ namespaces: 1, links: 2, flows: 0, left: [] });
+  }
   for (const machine of [claimed, restored, booted, resumed]) {
     expect(await network.list()).not.toContain(machine.spec.machineId);
   }
+});
+
+it("a network that stays is tried again, and then named as what is left", async () => {
+  const { service, network, storage } = await serve(createRecordingDriver({ networkLinks: ["slot"] }), 0);
+  const { id } = await running(service, {});
+  const machineId = (await storage.environments.get(id))?.machineId;
+  const detach = vi.fn(async () => ({ namespaces: 0, links: 1, flows: 0 }));
+  network.detach = detach;
+  const { removed, left } = await service.destroy(ANN, id);
+  expect(left).toEqual([`network ${machineId}`]);
+  expect(removed.links).toBe(detach.mock.calls.length);
+  expect(detach.mock.calls.length).toBeGreaterThan(1);
 });
 
 it("a machine never runs with less than its network gives it", async () => {

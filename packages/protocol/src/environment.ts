@@ -199,6 +199,10 @@ export const Receipt = z.strictObject({
     sockets: z.number().int(),
     files: z.number().int(),
     uids: z.number().int(),
+    /** Of its network: the namespace of its slot, that one's links, and connections that the host still remembered. */
+    namespaces: z.number().int(),
+    links: z.number().int(),
+    flows: z.number().int(),
     diskBytes: z.number().int(),
   }),
   /** Everything on the host that still bears one of its ids, as `kind name`. */

@@ -65,6 +65,9 @@ export function describe({ name, environment, removed, left }: Receipt): string 
     [removed.sockets, "socket", "sockets"],
     [removed.files, "file", "files"],
     [removed.uids, "uid", "uids"],
+    [removed.namespaces, "network namespace", "network namespaces"],
+    [removed.links, "link", "links"],
+    [removed.flows, "connection", "connections"],
   ] as const;
   const parts = counted.filter(([n]) => n > 0).map(([n, one, many]) => `${n} ${n === 1 ? one : many}`);
   if (removed.diskBytes > 0) parts.push(`${formatBytes(removed.diskBytes)} of disk`);

@@ -18,7 +18,7 @@ export interface NetworkProvider {
   /** Before the start. Rejects having released all it had taken. Safe to repeat for one machine: same answer. */
   attach(machineId: MachineId): Promise<NetworkAttachment>;
   /** After the machine is gone. Safe to repeat. */
-  detach(machineId: MachineId): Promise<void>;
+  detach(machineId: MachineId): Promise<RemovedNetwork>;
   /** Machine ids for which anything of this provider exists on the host now. */
   list(): Promise<readonly MachineId[]>;
   /**
@@ -36,6 +36,14 @@ export interface NetworkProvider {
    * started later. Null: it has no interface. Absent: guests of this network have no names.
    */
   names?(machineId: MachineId): NamePolicy | null;
+}
+
+/** Counts of what was removed; rules go with their namespace. Null: there is no such thing here. A receipt then shows 0. */
+export interface RemovedNetwork {
+  readonly namespaces: number | null;
+  readonly links: number | null;
+  /** Connections that the host still remembered. */
+  readonly flows: number | null;
 }
 
 /** Which names a guest may know. The addresses of those, and no others, it may then reach. */

@@ -48,9 +48,11 @@ export function networkContract(
     check("detach is safe to repeat, and without an attach", async () => {
       const network = await makeProvider();
       await network.attach(ONE);
-      await network.detach(ONE);
-      await network.detach(ONE);
-      await network.detach(TWO);
+      const first = await network.detach(ONE);
+      for (const count of [first.namespaces, first.links]) expect(count).not.toBe(0);
+      for (const id of [ONE, TWO]) {
+        for (const count of Object.values(await network.detach(id))) expect(count ?? 0).toBe(0);
+      }
       expect(await network.list()).not.toContain(ONE);
     });
 

@@ -16,7 +16,17 @@ const receiptOf = (environment: EnvironmentRow, destroyedAt = NOW): Receipt => (
   name: environment.name,
   destroyedAt,
   cause: "expiry",
-  removed: { processes: 1, cgroups: 1, sockets: 2, files: 3, uids: 1, diskBytes: 4096 },
+  removed: {
+    processes: 1,
+    cgroups: 1,
+    sockets: 2,
+    files: 3,
+    uids: 1,
+    namespaces: 1,
+    links: 2,
+    flows: 3,
+    diskBytes: 4096,
+  },
   left: [],
 });
 

@@ -10,7 +10,7 @@ export function createLoopbackNetwork(): NetworkProvider {
     name: "loopback",
     capabilities: { supportsOutbound: false, policies: [] },
     attach: (machineId) => Promise.resolve({ machineId, reach: "loopback", link: null, interface: null }),
-    detach: () => Promise.resolve(),
+    detach: () => Promise.resolve({ namespaces: null, links: null, flows: null }),
     list: () => Promise.resolve([]),
     async setPolicy() {
       throw new PlatformError("UNSUPPORTED", "guests have their loopback interface alone here");

@@ -63,8 +63,9 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
     },
 
     async detach(machineId) {
-      await daemon.releaseNetwork(machineId);
+      const removed = await daemon.releaseNetwork(machineId);
       policies.delete(machineId);
+      return removed;
     },
 
     list: async () => (await daemon.listNetworks()).map((slot) => MachineId.parse(slot.machineId)),

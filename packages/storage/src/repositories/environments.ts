@@ -20,6 +20,7 @@ const RECEIPT_LIFETIME_MS = 7 * 24 * 3_600_000;
 const SHORTEST_PREFIX = 4;
 /** What receipts of before do not say. */
 const OLDER_RECEIPT = { cause: "request" };
+const OLDER_REMOVED = { namespaces: 0, links: 0, flows: 0 };
 
 export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
   return {
@@ -177,7 +178,9 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       const found =
         (await owned.where("environment", "=", reference).executeTakeFirst()) ??
         (await owned.where("name", "=", reference).orderBy("destroyed_at", "desc").limit(1).executeTakeFirst());
-      return found === undefined ? null : Receipt.parse({ ...OLDER_RECEIPT, ...JSON.parse(found.body) });
+      if (found === undefined) return null;
+      const body = JSON.parse(found.body);
+      return Receipt.parse({ ...OLDER_RECEIPT, ...body, removed: { ...OLDER_REMOVED, ...body.removed } });
     },
   };
 }

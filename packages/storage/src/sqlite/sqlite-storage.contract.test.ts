@@ -169,7 +169,11 @@ describe("sqlite", () => {
       ["b".repeat(12), null, null, null],
     ]);
     // What receipts did not say then.
-    expect(await storage.environments.receipt("gone", owner)).toEqual({ ...receipt, cause: "request" });
+    expect(await storage.environments.receipt("gone", owner)).toEqual({
+      ...receipt,
+      cause: "request",
+      removed: { ...removed, namespaces: 0, links: 0, flows: 0 },
+    });
   });
 
   it("reads what was being done out of the sentences of the version before, once and for all", async () => {

@@ -17,9 +17,18 @@ import {
 
 describe("words", () => {
   test("a receipt counts what was there and says what is left", () => {
-    const removed = { processes: 1, cgroups: 0, sockets: 2, files: 3, uids: 1, diskBytes: 12 * 1024 * 1024 };
+    const network = { namespaces: 1, links: 2, flows: 0 };
+    const removed = {
+      processes: 1,
+      cgroups: 0,
+      sockets: 2,
+      files: 3,
+      uids: 1,
+      ...network,
+      diskBytes: 12 * 1024 * 1024,
+    };
     expect(receiptWords({ removed, left: [] })).toBe(
-      "Removed: 1 process, 2 sockets, 3 files, 1 user id, 12.0 MiB of disk. Nothing is left.",
+      "Removed: 1 process, 2 sockets, 3 files, 1 user id, 1 network namespace, 2 network links, 12.0 MiB of disk. Nothing is left.",
     );
     expect(receiptWords({ removed, left: ["process 7"] })).toContain("Still there: process 7.");
   });

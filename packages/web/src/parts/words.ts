@@ -214,6 +214,9 @@ const RECEIPT_NOUNS: readonly (readonly [keyof Receipt["removed"], string, strin
   ["sockets", "socket", "sockets"],
   ["files", "file", "files"],
   ["uids", "user id", "user ids"],
+  ["namespaces", "network namespace", "network namespaces"],
+  ["links", "network link", "network links"],
+  ["flows", "connection", "connections"],
 ];
 
 /** `Removed: 1 process, 2 sockets, 12.0 MiB of disk. Nothing is left.` */

@@ -1,9 +1,10 @@
 import { type MachineId, PlatformError, type Receipt } from "@microterm/protocol";
 import { removeMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
+import type { RemovedNetwork } from "../../ports/network.ts";
 import type { OperationReport } from "../../ports/observer.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
-import type { Removed } from "../../ports/vm-driver.ts";
+import type { Removed, VmDriver } from "../../ports/vm-driver.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -11,6 +12,7 @@ import { pruneImages } from "../state/images.ts";
 import { retryUntilDone } from "../state/retry.ts";
 
 const KINDS = ["processes", "cgroups", "sockets", "files", "uids"] as const;
+const NETWORK_KINDS = ["namespaces", "links", "flows"] as const;
 
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;
@@ -122,7 +124,8 @@ async function removeAll(
   }
   faults.hit("destroy.machine");
   stopwatch.enter("network");
-  for (const id of machines) await context.network.detach(id);
+  const networks: RemovedNetwork[] = [];
+  for (const id of machines) networks.push(await context.network.detach(id));
   faults.hit("destroy.network");
   stopwatch.enter("disk");
   let disk = await driver.removeDisk(row.diskId);
@@ -132,14 +135,17 @@ async function removeAll(
   stopwatch.enter("scan");
 
   const ids = [...new Set([...machines, row.id, row.diskId, ...(row.snapshotId === null ? [] : [row.snapshotId])])];
-  let left = await driver.leftovers(ids);
+  let left = await leftovers(context, driver, ids);
   for (let scans = 1; left.length > 0 && scans < SCANS; scans++) {
     context.log.warn("something is left of a destroyed environment", { environment: row.id, left: left.join(", ") });
     await clock.sleep(SCAN_PAUSE_MS, context.closing.signal);
-    for (const id of machines) counts.push(await driver.remove(id));
+    for (const id of machines) {
+      counts.push(await driver.remove(id));
+      networks.push(await context.network.detach(id));
+    }
     const more = await driver.removeDisk(row.diskId);
     disk = { files: disk.files + more.files, bytes: disk.bytes + more.bytes };
-    left = await driver.leftovers(ids);
+    left = await leftovers(context, driver, ids);
   }
   if (left.length > 0) {
     context.log.error("an environment was destroyed but something is left of it", {
@@ -149,13 +155,16 @@ async function removeAll(
   }
   faults.hit("destroy.scan");
 
-  const total = totalOf(counts);
+  const total = totalOf(KINDS, counts);
   await rows.finish(row.id, row.owner, {
     environment: row.id,
     name: row.name,
     destroyedAt: new Date(clock.now()).toISOString(),
     cause: row.operation === "expire" ? "expiry" : "request",
-    removed: { ...total, files: total.files + disk.files, diskBytes: disk.bytes },
+    removed: {
+      ...{ ...total, files: total.files + disk.files },
+      ...{ ...totalOf(NETWORK_KINDS, networks), diskBytes: disk.bytes },
+    },
     left: [...left],
   });
   faults.hit("destroy.receipt");
@@ -166,9 +175,21 @@ async function removeAll(
   return left;
 }
 
+/** What bears one of the ids on the host, or has a network. */
+async function leftovers(
+  { network }: EnvironmentContext,
+  driver: VmDriver,
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  const [found, attached] = await Promise.all([driver.leftovers(ids), network.list()]);
+  return [...found, ...attached.filter((id) => ids.includes(id)).map((id) => `network ${id}`)];
+}
+
 /** What is not counted counts as nothing: a receipt has numbers. */
-function totalOf(counts: readonly Removed[]): Record<(typeof KINDS)[number], number> {
-  const total = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
-  for (const one of counts) for (const kind of KINDS) total[kind] += one[kind] ?? 0;
-  return total;
+function totalOf<Kind extends string>(
+  kinds: readonly Kind[],
+  counts: readonly Readonly<Record<Kind, number | null>>[],
+): Record<Kind, number> {
+  const of = (kind: Kind): number => counts.reduce((sum, one) => sum + (one[kind] ?? 0), 0);
+  return Object.fromEntries(kinds.map((kind) => [kind, of(kind)])) as Record<Kind, number>;
 }

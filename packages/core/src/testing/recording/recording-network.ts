@@ -38,7 +38,8 @@ export function createRecordingNetwork({
       return attachment;
     },
     async detach(machineId) {
-      attached.delete(machineId);
+      const was = Number(attached.delete(machineId));
+      return { namespaces: was, links: was * 2, flows: 0 };
     },
     list: async () => [...attached],
     names: (machineId) => (attached.has(machineId) ? policy : null),
