@@ -2,11 +2,13 @@
 
 mod support;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 use support::network::{World, ip, refused, run, within};
 use support::{launch_args, until};
 
@@ -189,14 +191,17 @@ fn a_daemon_without_slots_has_no_network() {
     assert_eq!(host.call("network.release", json!({ "machineId": "machine1" }))["removed"]["links"], 0);
 }
 
+/// A success of a daemon that may die over it, or of the next one.
+fn answered(world: &World, verb: &str, args: &Value) {
+    until("an answer", || world.host.try_call(verb, args).filter(|answer| answer.get("ok").is_some()));
+}
+
 /// A life of a slot with a daemon that dies at the point.
 fn survives(point: &str) {
     let mut world = World::prepare(2, &[]);
     let before = state(&world.root);
     world.host.run(Some(point));
-    let first = |verb: &str, args: &Value| {
-        until("an answer", || world.host.try_call(verb, args).filter(|answer| answer.get("ok").is_some()))
-    };
+    let first = |verb: &str, args: &Value| answered(&world, verb, args);
     let machine = json!({ "machineId": "machine1" });
     first("network.attach", &machine);
     first("network.policy", &json!({ "machineId": "machine1", "policy": "open" }));
@@ -221,4 +226,83 @@ points! {
     dies_while_it_makes_a_slot: "slot.namespace" "slot.linked" "slot.furnished"
     dies_while_it_serves_a_slot: "slot.claimed" "slot.policy"
     dies_while_it_removes: "slot.unlinked" "slot.forgotten" "network.emptied" "network.unlinked"
+}
+
+/// Slots that are kept ready while a machine has another.
+const READY: usize = 2;
+
+/// That nothing is there but the keeper's slot and those that are ready, in any of the places that a slot leaves traces.
+fn only_the_keeper(world: &World, round: &str) {
+    let free = || world.host.call("network.status", json!({}))["freeSlots"] == READY;
+    until("slots are ready", || free().then_some(()));
+    let listed = world.host.call("network.list", json!({}))["slots"].clone();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{round}: {listed}");
+    assert_eq!(listed[0]["machineId"], "keeper~", "{round}");
+    assert_eq!(world.host.scan(&["victim~"]), json!([]), "{round}");
+    let prefix = format!("microterm-{}-", world.host.instance);
+    let names = |folder: &str| {
+        let entries = fs::read_dir(folder).unwrap().flatten();
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let namespaces = names("/run/netns").into_iter().filter(|name| name.starts_with(&prefix)).collect::<Vec<_>>();
+    assert_eq!(namespaces.len(), READY + 2, "{round}: {namespaces:?}");
+    let records = names(world.host.folder().join("slots").to_str().unwrap());
+    assert_eq!(records.len(), READY + 2, "{round}: {records:?}");
+    let ports = run(&world.slot("router"), "ip", &["-o", "link", "show", "master", "br0"]);
+    assert_eq!(ports.lines().count(), READY + 1, "{round}: {ports}");
+}
+
+#[test]
+fn a_slot_in_use_keeps_its_connection_however_often_the_daemon_dies_over_another() {
+    const POINTS: [&str; 7] = [
+        "slot.namespace",
+        "slot.linked",
+        "slot.furnished",
+        "slot.claimed",
+        "slot.policy",
+        "slot.unlinked",
+        "slot.forgotten",
+    ];
+    let rounds = if std::env::var("MICROTERM_SOAK").is_ok_and(|value| value == "1") { 200 } else { 2 * POINTS.len() };
+    let mut world = World::start(READY.try_into().unwrap());
+    let guest = world.guest("keeper~");
+    let near = json!({ "cidr": "9.9.9.9/32", "protocol": "any" });
+    let far = json!({ "cidr": "8.8.4.4/32", "protocol": "any" });
+    world.policy("keeper~", &json!({ "allowlist": [near] }));
+    let mut connection = guest.tcp("9.9.9.9:443").unwrap();
+    only_the_keeper(&world, "at first");
+    let before = counts(&world.root);
+    for number in 0..rounds {
+        // Every other one dies at a step, the rest at whatever moment it is by then.
+        let point = (number % 2 == 0).then(|| POINTS[number / 2 % POINTS.len()]);
+        let delay = Duration::from_millis(number as u64 * 7 % 40);
+        let round = format!("round {number}, at {}", point.map_or_else(|| format!("{delay:?}"), str::to_owned));
+        let daemon = || world.host.call("hello", json!({}))["pid"].as_i64().unwrap();
+        let killer = if point.is_some() {
+            world.host.end(Signal::SIGKILL);
+            world.host.run(point);
+            None
+        } else {
+            let pid = Pid::from_raw(daemon().try_into().unwrap());
+            Some(std::thread::spawn(move || {
+                std::thread::sleep(delay);
+                kill(pid, Signal::SIGKILL).unwrap();
+            }))
+        };
+        let is_wide = number % 4 < 2;
+        let allowed = if is_wide { json!([near, far]) } else { json!([near]) };
+        let victim = json!({ "machineId": "victim~" });
+        answered(&world, "network.attach", &victim);
+        answered(&world, "network.policy", &json!({ "machineId": "victim~", "policy": "open" }));
+        answered(&world, "network.policy", &json!({ "machineId": "keeper~", "policy": { "allowlist": allowed } }));
+        connection.answers().unwrap_or_else(|error| panic!("{round}: {error}"));
+        answered(&world, "network.release", &victim);
+        if let Some(killer) = killer {
+            killer.join().unwrap();
+        }
+        only_the_keeper(&world, &round);
+        assert_eq!(counts(&world.root), before, "{round}");
+        connection.answers().unwrap_or_else(|error| panic!("{round}: {error}"));
+        assert_eq!(guest.tcp("8.8.4.4:443").is_ok(), is_wide, "{round}");
+    }
 }
