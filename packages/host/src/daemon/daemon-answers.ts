@@ -116,7 +116,7 @@ export const ANSWERS = {
   scan: z.strictObject({
     found: z.array(
       z.strictObject({
-        kind: z.enum(["process", "cgroup", "socket", "file", "uid", "mount", "netns"]),
+        kind: z.enum(["process", "cgroup", "socket", "file", "uid", "mount", "netns", "slot"]),
         name: z.string(),
       }),
     ),
