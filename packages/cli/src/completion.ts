@@ -37,7 +37,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
   ],
   ["down", "stop server and machines, keep the disks", ["--destroy", "--yes", "--data"]],
   ["status", "what runs", ["--output", "--data"]],
-  ["doctor", "check this host", ["--output", "--data"]],
+  ["doctor", "check this host", ["--leftovers", "--output", "--data"]],
   ["version", "of this checkout and of the server", ["--output", "--data"]],
   ["test", "run the tests", ["--soak"]],
 ];

@@ -10,7 +10,7 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
   version: async (args) =>
     (await import("./verbs/version-verb.ts")).version((await import("./verbs/options.ts")).readReportOptions(args)),
   doctor: async (args) =>
-    (await import("./doctor/doctor.ts")).doctor((await import("./verbs/options.ts")).readReportOptions(args)),
+    (await import("./doctor/doctor.ts")).doctor((await import("./verbs/options.ts")).readDoctorOptions(args)),
 };
 
 const [verb = "", ...args] = process.argv.slice(2);

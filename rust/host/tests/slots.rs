@@ -235,7 +235,9 @@ const READY: usize = 2;
 fn only_the_keeper(world: &World, round: &str) {
     let free = || world.host.call("network.status", json!({}))["freeSlots"] == READY;
     until("slots are ready", || free().then_some(()));
-    let listed = world.host.call("network.list", json!({}))["slots"].clone();
+    let list = world.host.call("network.list", json!({}));
+    assert_eq!(list["spare"].as_array().map(Vec::len), Some(READY), "{round}: {list}");
+    let listed = list["slots"].clone();
     assert_eq!(listed.as_array().map(Vec::len), Some(1), "{round}: {listed}");
     assert_eq!(listed[0]["machineId"], "keeper~", "{round}");
     assert_eq!(world.host.scan(&["victim~"]), json!([]), "{round}");

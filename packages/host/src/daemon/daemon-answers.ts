@@ -132,7 +132,10 @@ export const ANSWERS = {
     freeSlots: count,
     attachedSlots: count,
   }),
-  "network.list": z.strictObject({ slots: z.array(z.strictObject({ slot, machineId: id })) }),
+  "network.list": z.strictObject({
+    slots: z.array(z.strictObject({ slot, machineId: id })),
+    spare: z.array(slot),
+  }),
   "network.attach": z.strictObject({
     ...{ slot, macAddress, address, prefixLength: count, gateway: address, mtu: count },
   }),

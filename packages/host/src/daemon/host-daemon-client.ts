@@ -126,7 +126,7 @@ export interface HostDaemonClient {
   /** What a machine's VMM may take of the host's memory besides its guest's, by accelerator. */
   overhead(): Promise<HostAnswer<"machine.overhead">>;
   networkStatus(): Promise<HostAnswer<"network.status">>;
-  listNetworks(): Promise<HostAnswer<"network.list">["slots"]>;
+  listNetworks(): Promise<HostAnswer<"network.list">>;
   /** A slot for a machine, always the same one until it is released; it allows nothing yet. */
   attachNetwork(machineId: string): Promise<HostAnswer<"network.attach">>;
   releaseNetwork(machineId: string): Promise<HostAnswer<"network.release">["removed"]>;
@@ -179,7 +179,7 @@ export function createHostDaemonClient(options: DaemonConnectionOptions): HostDa
     },
     overhead: () => connection.call("machine.overhead", {}),
     networkStatus: () => connection.call("network.status", {}),
-    listNetworks: async () => (await connection.call("network.list", {})).slots,
+    listNetworks: () => connection.call("network.list", {}),
     attachNetwork: (machineId) => connection.call("network.attach", { machineId }),
     releaseNetwork: async (machineId) => (await connection.call("network.release", { machineId })).removed,
     setNetworkPolicy: async (machineId, policy) =>

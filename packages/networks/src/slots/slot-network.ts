@@ -68,7 +68,7 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
       return removed;
     },
 
-    list: async () => (await daemon.listNetworks()).map((slot) => MachineId.parse(slot.machineId)),
+    list: async () => (await daemon.listNetworks()).slots.map((slot) => MachineId.parse(slot.machineId)),
 
     async setPolicy(machineId, policy) {
       const asked = slotPolicy(policy);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { SetupError } from "../progress.ts";
@@ -62,7 +62,8 @@ function refuseOthers(cache: string): void {
   );
 }
 
-/** Eight characters that name a data folder in everything made outside it (cgroups, uid claims). */
+/** Eight characters that name a data folder in everything made outside it (cgroups, uid claims), also after it was removed. */
 export function instanceName(data: string): string {
-  return createHash("sha256").update(realpathSync(data)).digest("hex").slice(0, 8);
+  const path = existsSync(data) ? realpathSync(data) : resolve(data);
+  return createHash("sha256").update(path).digest("hex").slice(0, 8);
 }

@@ -4,14 +4,19 @@ import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
 import { type DataPaths, dataPaths } from "../data/paths.ts";
 import { oneLine, SetupError } from "../progress.ts";
 import { runningServer } from "../server/server-process.ts";
-import type { ReportOptions } from "../verbs/options.ts";
+import type { DoctorOptions } from "../verbs/options.ts";
 import { CHECKS, type Check } from "./checks.ts";
+import { doctorLeftovers } from "./leftovers.ts";
 
-/** `microterm doctor`: every check with its reason and how to fix it. Exit code 0, or 1 when one fails. */
-export async function doctor(options: ReportOptions): Promise<number> {
+/** `microterm doctor`: every check with its reason and how to fix it. Exit code 0, or 1 when one fails. `--leftovers`: see leftovers.ts. */
+export async function doctor(options: DoctorOptions): Promise<number> {
   const paths = dataPaths(options.data);
   const owner = foreignOwner(paths.data);
-  if (owner !== null) return runAsOwner(owner, "doctor", ["--data", paths.data, "--output", options.output]);
+  if (owner !== null) {
+    const flags = ["--output", options.output, ...(options.leftovers ? ["--leftovers"] : [])];
+    return runAsOwner(owner, "doctor", ["--data", paths.data, ...flags]);
+  }
+  if (options.leftovers) return doctorLeftovers(paths, options.output);
   const checks = await examine(paths);
   if (options.output === "json") process.stdout.write(`${printableJson({ checks })}\n`);
   else process.stdout.write(checks.map(describe).join(""));

@@ -55,6 +55,11 @@ export interface ReportOptions {
   readonly output: "text" | "json";
 }
 
+export interface DoctorOptions extends ReportOptions {
+  /** Look for what is left on the host, and check nothing else. */
+  readonly leftovers: boolean;
+}
+
 export const DEFAULT_PORT = 7681;
 /** A click and another one right after it find a machine each. */
 const DEFAULT_POOL = 2;
@@ -185,11 +190,20 @@ export function readDownOptions(args: readonly string[]): DownOptions {
   };
 }
 
+const REPORT = { data: { type: "string" }, output: { type: "string", short: "o" } } as const;
+
 export function readReportOptions(args: readonly string[]): ReportOptions {
-  const { values } = parse(args, { data: { type: "string" }, output: { type: "string", short: "o" } });
-  const output = values.output ?? "text";
+  return reportOf(parse(args, REPORT).values);
+}
+
+export function readDoctorOptions(args: readonly string[]): DoctorOptions {
+  const { values } = parse(args, { ...REPORT, leftovers: { type: "boolean" } });
+  return { ...reportOf(values), leftovers: values.leftovers === true };
+}
+
+function reportOf({ data, output = "text" }: { readonly data?: unknown; readonly output?: unknown }): ReportOptions {
   if (output !== "text" && output !== "json") throw new SetupError(`-o ${output} is not text or json`, "-o json");
-  return { data: String(values.data ?? defaultDataFolder()), output };
+  return { data: String(data ?? defaultDataFolder()), output };
 }
 
 function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(args: readonly string[], options: T) {

@@ -65,6 +65,14 @@ pub struct Status {
 }
 
 #[derive(Serialize)]
+pub struct Slots {
+    /// Those that machines have.
+    slots: Vec<Listed>,
+    /// Those that are ready, being made or being removed.
+    spare: Vec<SlotName>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
     slot: SlotName,
@@ -139,10 +147,10 @@ impl Network {
         self.0.slot_of(machine)?.tenancy().traffic()
     }
 
-    pub fn list(&self) -> Vec<Listed> {
+    pub fn list(&self) -> Slots {
         let state = self.0.on().map_or_else(|_| self.0.state(), |(state, _)| state);
-        let all = state.attached.iter();
-        all.map(|(machine, slot)| Listed { slot: slot.name, machine_id: machine.clone() }).collect()
+        let listed = |(machine, slot): (&Id, &Arc<Slot>)| Listed { slot: slot.name, machine_id: machine.clone() };
+        Slots { slots: state.attached.iter().map(listed).collect(), spare: state.spare() }
     }
 
     pub fn status(&self) -> Status {

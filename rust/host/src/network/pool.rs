@@ -318,6 +318,10 @@ impl Pool {
 }
 
 impl State {
+    pub fn spare(&self) -> Vec<SlotName> {
+        self.free.iter().map(|slot| slot.name).chain(self.busy.iter().copied()).collect()
+    }
+
     /// The lowest number that is free.
     fn next_name(&self) -> Option<SlotName> {
         let taken = |name: &SlotName| {

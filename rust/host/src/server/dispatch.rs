@@ -79,7 +79,7 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::List => Ok(json!({ "machines": list::list(context), "disks": disks::list() })),
         Request::Scan(args) => Ok(json!({ "found": scan::scan(&args.ids, context.vmm.process_name()) })),
         Request::NetworkStatus => value(daemon.network.status()),
-        Request::NetworkList => Ok(json!({ "slots": daemon.network.list() })),
+        Request::NetworkList => value(daemon.network.list()),
         Request::NetworkAttach(args) => value(daemon.network.attach(&args.machine_id)?),
         Request::NetworkPolicy(args) => {
             Ok(json!({ "marks": daemon.network.set_policy(&args.machine_id, &args.policy)? }))
