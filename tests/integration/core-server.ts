@@ -8,6 +8,7 @@ import {
   type EnvironmentLimits,
   type EnvironmentService,
   type Faults,
+  type NetworkProvider,
   type Storage,
   type VmDriver,
 } from "@microterm/core";
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly overcommit?: Overcommit;
   /** What the server has beside or instead of its own process driver; that alone by default. */
   readonly registry?: (own: VmDriver) => DriverRegistryOptions;
+  /** Loopback alone when absent. */
+  readonly network?: NetworkProvider;
 }
 
 /** What one server process holds; several after each other stand for restarts. */
@@ -57,7 +60,7 @@ export async function openServer({ folder, agentBinary }: Parts, options: Server
   const service = createEnvironmentService({
     storage,
     drivers: createDriverRegistry(options.registry?.(driver) ?? { default: driver }),
-    network: createLoopbackNetwork(),
+    network: options.network ?? createLoopbackNetwork(),
     clock: systemClock,
     random: systemRandom,
     log,

@@ -1,13 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { instanceName } from "../../packages/setup/src/data/paths.ts";
 import { findLeftovers } from "../../packages/setup/src/doctor/leftovers.ts";
+import { startSlotDaemon } from "../../support/slot-daemon.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
-import { startTestDaemon } from "../../support/test-daemon.ts";
 
 const MAIN = join(import.meta.dirname, "../../packages/setup/src/main.ts");
 const MACHINE = "leftmachine1";
@@ -119,23 +117,11 @@ it.runIf(process.getuid?.() === 0)(
 );
 
 it.runIf(process.getuid?.() === 0)("what the daemon has in use is not left, and a slot of no machine is", async () => {
-  const folder = await makeTempFolder();
-  onTestFinished(() => folder.remove());
-  const daemon = await startTestDaemon({
-    image: await emptyImage(join(folder.path, "image")),
-    // Its networks are those of a namespace of its own.
-    wrap: (command) => ["unshare", "--net", "--", ...command, "--slots", "2"],
-  });
-  const { client, data, instance } = daemon;
-  onTestFinished(async () => {
-    await client.removeNetworks();
-    await daemon.close();
-  });
+  const { client, data, instance } = await startSlotDaemon(2);
   const leftovers = async (holder: typeof client | null) =>
     (await findLeftovers({ data, instance }, { daemon: holder, server: null })).found.map(
       ({ kind, name }) => `${kind} ${name.replace(data, "DATA").replace(instance, "NAME")}`,
     );
-  await vi.waitFor(async () => expect((await client.networkStatus()).freeSlots).toBe(2), { timeout: 60_000 });
   expect(await leftovers(client)).toEqual([]);
   const { slot } = await client.attachNetwork(`machine${instance}`);
   expect(await leftovers(client)).toEqual([`namespace microterm-NAME-${slot}`, `file DATA/host/slots/${slot}.json`]);
@@ -146,16 +132,3 @@ it.runIf(process.getuid?.() === 0)("what the daemon has in use is not left, and 
     expect.arrayContaining(["namespace microterm-NAME-router", "file DATA/host/slots/host.json"]),
   );
 });
-
-/** One that no guest can start from. */
-async function emptyImage(directory: string) {
-  await mkdir(directory);
-  const bytes = randomBytes(64);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const files = ["vmlinuz", "initrd.cpio", "root.erofs"];
-  for (const name of files) await writeFile(join(directory, name), bytes);
-  const listed = Object.fromEntries(files.map((name) => [name, { size: bytes.length, sha256 }]));
-  const manifest = { version: 1, key: "emptyimage", kernel: "none", files: listed };
-  await writeFile(join(directory, "manifest.json"), JSON.stringify(manifest));
-  return { directory, key: manifest.key };
-}

@@ -1,4 +1,4 @@
-import type { EnvironmentId, MachineId } from "@microterm/protocol";
+import type { EnvironmentId, EnvironmentState, MachineId } from "@microterm/protocol";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -18,6 +18,9 @@ import { adopt, reconcile, type Tally, take, takeOver, tried } from "./take-over
 
 /** A driver whose host cannot be asked while others can is asked again so often. */
 const AGAIN_MS = 10_000;
+
+/** States in which an environment has no machine, and no network. */
+const RESTING: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 const UNRECOVERED = "a driver's machines cannot be looked after now";
 
@@ -41,7 +44,10 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
     }
   }
   const used = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
-  for (const row of await rows.list()) if (row.machineId !== null) used.add(row.machineId);
+  for (const row of await rows.list()) {
+    // What is at rest still names its last machine.
+    if (row.machineId !== null && !RESTING.has(row.state)) used.add(row.machineId);
+  }
   for (const machineId of networks) {
     if (!used.has(machineId)) await tried(context, () => network.detach(machineId));
   }

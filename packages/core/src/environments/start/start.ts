@@ -159,6 +159,8 @@ async function removeEarlier(context: EnvironmentContext, row: EnvironmentRow): 
     if (machineId !== row.machineId && environmentId !== row.id) continue;
     await releaseMachine(context, driver, { id: machineId });
   }
+  // A server that died before it had the machine made had its network.
+  if (row.machineId !== null) await context.network.detach(row.machineId);
 }
 
 function isWorthRetrying(error: unknown): boolean {
