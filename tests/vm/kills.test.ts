@@ -1,5 +1,6 @@
 import { Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findLeftovers } from "../../packages/setup/src/doctor/leftovers.ts";
 import { scanMachines } from "../../support/host-scan.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
 import { poll } from "../../support/server.ts";
@@ -53,6 +54,8 @@ describe("the server, killed with -9", () => {
     expect(environment).toMatchObject({ state: "running" });
     expect((await world.run(id, "echo $((40+2))")).stdout).toBe("42\n");
     expect((await machines()).length).toBe(1);
+    const holders = { daemon: world.daemon.client, server: second.pid };
+    expect((await findLeftovers(world.daemon, holders)).found).toEqual([]);
     await second.call("DELETE", `/v1/environments/${id}`).catch(() => undefined);
     await second.ended;
 
