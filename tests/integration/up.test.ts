@@ -124,6 +124,7 @@ describe("up and down", () => {
   it("up prints one line with a link that signs in once", async () => {
     const up = microterm("up", "-d", "--port", "0", "--driver", "process");
     expect(up.status, up.stderr).toBe(0);
+    expect(microterm("doctor", "--leftovers")).toMatchObject({ status: 0, stdout: "✓ nothing is left\n" });
     const link = new URL(up.stdout.trim());
     expect(link.hostname).toBe("127.0.0.1");
     const signIn = () =>
@@ -227,6 +228,7 @@ describe("up and down", () => {
     const destroyed = microterm("down", "--destroy", "--yes");
     expect(destroyed.status, destroyed.stderr).toBe(0);
     expect(existsSync(data)).toBe(false);
+    expect(microterm("doctor", "--leftovers")).toMatchObject({ status: 0, stdout: "✓ nothing is left\n" });
   });
 
   it("doctor gives each check a reason, and a fix where one is needed", () => {
