@@ -42,7 +42,7 @@ describe("bash", () => {
       const long = command.options.filter(({ hidden }) => !hidden).map((option) => option.long);
       expect(inBash(command.name(), "--"), command.name()).toEqual(expect.arrayContaining([...long, "--help"]));
     }
-    expect(inBash("up", "--al")).toEqual(["--allow-host"]);
+    expect(inBash("up", "--al")).toEqual(["--allow-host", "--allow-private"]);
   });
 
   it("completes names of environments, an option's choices, and shells", () => {

@@ -22,7 +22,7 @@ function hasHostBits(cidr: string): boolean {
 }
 
 /** `203.0.113.0/24`; an address alone is one of /32. */
-const Cidr = z
+export const Cidr = z
   .string()
   .max(18)
   .transform((text) => (text.includes("/") ? text : `${text}/32`))

@@ -36,6 +36,37 @@ describe("the options of up", () => {
     expect(() => readUpOptions(["--idle-timeout", "9999d"])).toThrow("--idle-timeout 9999d");
   });
 
+  it("have a network, an uplink and private networks as they are asked for", () => {
+    expect(readUpOptions([])).toMatchObject({ network: null, uplink: null, allowPrivate: [] });
+    const args = ["--network", "none", "--uplink", "eth0.100", "--allow-private", "10.1.0.0/16"];
+    expect(readUpOptions([...args, "--allow-private=192.168.7.9"])).toMatchObject({
+      network: "none",
+      uplink: "eth0.100",
+      allowPrivate: ["10.1.0.0/16", "192.168.7.9/32"],
+    });
+    expect(() => readUpOptions(["--network", "allowlist"])).toThrow("--network allowlist is none of none, open");
+  });
+
+  it.each(["", "sixteen-letters-", "a/b", "..", "eth0 ", "eth0\n", '"', "bücher"])("refuse the uplink %j", (device) => {
+    expect(() => readUpOptions([`--uplink=${device}`])).toThrow("is no name of a network device");
+  });
+
+  it.each([
+    ["10.1.2.3/16", "must be the first address of its range"],
+    ["10.0.0.0/33", "must be an IPv4 address or range"],
+    ["fd00::/8", "must be an IPv4 address or range"],
+    ["", "must be an IPv4 address or range"],
+    ["10.0.0.0/8,127.0.0.0/8", "--allow-private"],
+  ])("refuse the private network %j", (cidr, why) => {
+    expect(() => readUpOptions([`--allow-private=${cidr}`])).toThrow(why);
+  });
+
+  it("take a network's options for machines alone", () => {
+    const args = ["--driver", "process"];
+    expect(() => readUpOptions([...args, "--uplink", "eth0"])).toThrow("--driver process has no networks");
+    expect(() => readUpOptions([...args, "--allow-private", "10.0.0.0/8"])).toThrow("--driver process has no networks");
+  });
+
   it("refuse what they don't know", () => {
     expect(() => readUpOptions(["--prot", "1"])).toThrow("--prot");
     expect(() => readUpOptions(["--driver", "docker"])).toThrow("docker");

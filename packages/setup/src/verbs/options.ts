@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { defaultDataFolder } from "@microterm/host";
 import {
   ALLOWED_HOST,
+  Cidr,
   DEFAULT_OVERCOMMIT,
   formatOvercommit,
   LOG_LEVELS,
@@ -26,7 +27,9 @@ export interface UpOptions {
   readonly driver: "qemu" | "process";
   /** What environments may reach that are made without a word about it; null: the internet, where the host has networks. */
   readonly network: "none" | "open" | null;
+  /** The device towards the internet; null: that of the default route. */
   readonly uplink: string | null;
+  /** Private networks that environments may reach all the same, as CIDRs. */
   readonly allowPrivate: readonly string[];
   /** Machines that wait to be claimed. */
   readonly pool: number;
@@ -64,6 +67,8 @@ export const DEFAULT_PORT = 7681;
 /** A click and another one right after it find a machine each. */
 const DEFAULT_POOL = 2;
 const LARGEST_POOL = 100;
+/** netdevice(7): IFNAMSIZ is 16, with the NUL. The characters are those that microterm-host writes into rules. */
+const DEVICE = /^(?!\.)[\w.:@+-]{1,15}$/;
 
 export function readUpOptions(args: readonly string[]): UpOptions {
   const { values } = parse(args, {
@@ -102,6 +107,14 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   if (network !== null && network !== "none" && network !== "open") {
     throw new SetupError(`--network ${network} is none of none, open`, "./microterm up --network open");
   }
+  const allowPrivate = (values["allow-private"] ?? []).map((text) => privateNetworkOf(String(text)));
+  const uplink = uplinkOf(values.uplink);
+  if (driver === "process" && (uplink !== null || allowPrivate.length > 0)) {
+    throw new SetupError(
+      "--uplink and --allow-private are for machines: --driver process has no networks",
+      "./microterm up",
+    );
+  }
   const pool = values.pool === undefined ? DEFAULT_POOL : /^\d{1,3}$/.test(values.pool) ? Number(values.pool) : -1;
   if (pool < 0 || pool > LARGEST_POOL) {
     throw new SetupError(`--pool ${values.pool} is not a number from 0 to ${LARGEST_POOL}`, "./microterm up --pool 2");
@@ -137,8 +150,8 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     // `process` gives no isolation at all: it is never chosen, only asked for.
     driver: driver === "auto" ? "qemu" : driver,
     network,
-    uplink: values.uplink === undefined ? null : String(values.uplink),
-    allowPrivate: (values["allow-private"] ?? []).map(String),
+    uplink,
+    allowPrivate,
   };
 }
 
@@ -151,6 +164,22 @@ function previewDomainOf(text: string | undefined, allowHost: readonly string[])
   const near = allowHost.find((host) => mayBeOneSite(domain, host));
   if (near === undefined) return domain;
   throw new SetupError(`--preview-domain ${domain} and --allow-host ${near} may not be of one domain`, command);
+}
+
+function uplinkOf(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (DEVICE.test(text)) return text;
+  throw new SetupError(
+    `--uplink ${text} is no name of a network device: up to 15 letters, digits and -_.:@+`,
+    "ip -brief link, then ./microterm up --uplink eth0",
+  );
+}
+
+function privateNetworkOf(text: string): string {
+  const parsed = Cidr.safeParse(text);
+  if (parsed.success) return parsed.data;
+  const why = parsed.error.issues[0]?.message;
+  throw new SetupError(`--allow-private ${text}: ${why}`, "./microterm up --allow-private 192.168.7.0/24");
 }
 
 function portOf(option: string, text: string | undefined, example: number): number | undefined {
