@@ -22,6 +22,9 @@ describe("the configuration", () => {
     expect(readConfig([...QEMU, "--templates", "--pool", "2", "--templates=false"], {}).templates).toBe(false);
     expect(config).toMatchObject({ pool: 0, idleTimeout: 0, ttl: 0, overcommit: { cpu: 16, memory: 2, disk: 1 } });
     expect(readConfig([...QEMU, "--overcommit", "disk=1.5"], {}).overcommit.disk).toBe(1.5);
+    expect(config.allowPrivate).toEqual([]);
+    const allowPrivate = ["--allow-private", "192.168.7.0/24,10.9.9.9"];
+    expect(readConfig([...QEMU, ...allowPrivate], {}).allowPrivate).toEqual(["192.168.7.0/24", "10.9.9.9/32"]);
     expect(Object.isFrozen(config)).toBe(true);
   });
 
@@ -55,6 +58,8 @@ describe("the configuration", () => {
     [[...QEMU, "--log", "syslog"], "--log"],
     [[...QEMU, "--pool", "-1"], "--pool: must be a number from 0 to 100"],
     [[...QEMU, "--idle-timeout", "30m"], "--idle-timeout"],
+    [[...QEMU, "--allow-private", "10.0.0.1/8"], "must be the first address of its range"],
+    [[...QEMU, "--allow-private", "10.0.0.0/8,"], "must be an IPv4 address or range"],
     [[...QEMU, "--fault", "x"], "--fault is not an option"],
     [[...QEMU, "--image", "../../etc"], "--image"],
     [["--data", DATA, "--driver", "process", "--agent", "/no/such"], "--agent: does not exist"],

@@ -6,6 +6,7 @@ import { defaultDataFolder } from "@microterm/host";
 import {
   Accelerator,
   ALLOWED_HOST,
+  Cidr,
   DEFAULT_OVERCOMMIT,
   LOG_LEVELS,
   LONGEST_SECONDS,
@@ -86,6 +87,12 @@ const shared = {
    * that is asked for and cannot be had keeps the server from starting.
    */
   network: NetworkMode.exclude(["allowlist"]).optional(),
+  /** Private networks, separated by commas, that guests may reach; as the daemon was told. They stay in answers to names. */
+  allowPrivate: z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(Cidr))
+    .default([]),
   /** Tells one state of the checkout that it was started from from another; shown behind the version. */
   build: z
     .string()
@@ -176,7 +183,7 @@ function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => `--${kebab(key)} does not belong to this driver`).join("\n");
   }
-  const option = `--${kebab(issue.path.join("."))}`;
+  const option = `--${kebab(String(issue.path[0]))}`;
   if (issue.code === "invalid_union") return `${option} must be process or qemu`;
   if (issue.code === "invalid_type" && issue.input === undefined) return `${option} is missing`;
   return `${option}: ${issue.message}`;

@@ -14,6 +14,7 @@ import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
 import { listenAtIpv6 } from "./http/http-server.ts";
+import { createCeiling } from "./names/address-ceiling.ts";
 import { hostNameServers } from "./names/host-servers.ts";
 import { createNameServer } from "./names/name-server.ts";
 import { createUpstream } from "./names/upstream.ts";
@@ -77,6 +78,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...adapters,
     names: createNameServer({
       upstream: createUpstream({ servers: hostNameServers() }),
+      isBeyondCeiling: createCeiling(config.allowPrivate),
       now: () => performance.now(),
     }),
     log: coreLog(log),

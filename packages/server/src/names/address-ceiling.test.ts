@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
-import { isBeyondCeiling } from "./address-ceiling.ts";
+import { createCeiling } from "./address-ceiling.ts";
+
+const isBeyondCeiling = createCeiling();
 
 /** The first and the last address of each range, and their neighbours outside. */
 const RANGES: readonly (readonly [string, string, string, string | null, string | null])[] = [
@@ -28,6 +30,22 @@ it.each(RANGES)("%s: from %s to %s", (_name, first, last, before, after) => {
 it("addresses of the internet are below it", () => {
   for (const address of ["1.1.1.1", "8.8.8.8", "93.184.215.14", "151.101.1.69"])
     expect(isBeyondCeiling(address)).toBe(false);
+});
+
+it("an operator opens private networks and nothing else", () => {
+  const withOffice = createCeiling(["192.168.7.0/24", "10.9.9.9/32"]);
+  for (const address of ["192.168.7.0", "192.168.7.255", "10.9.9.9", "1.1.1.1"])
+    expect(withOffice(address)).toBe(false);
+  for (const address of ["192.168.6.255", "192.168.8.0", "10.9.9.10", "172.16.0.1"])
+    expect(withOffice(address)).toBe(true);
+  const withAll = createCeiling(["0.0.0.0/0"]);
+  for (const address of ["10.0.0.1", "100.64.0.1", "192.168.1.1"]) expect(withAll(address)).toBe(false);
+  for (const address of [
+    ...["0.0.0.0", "127.0.0.1", "169.254.169.254", "169.254.53.53", "100.100.100.200", "168.63.129.16", "192.0.0.2"],
+    ...["198.18.0.1", "224.0.0.1", "255.255.255.255", "::1"],
+  ]) {
+    expect(withAll(address), address).toBe(true);
+  }
 });
 
 it("what is no IPv4 address is beyond it, in whatever notation", () => {

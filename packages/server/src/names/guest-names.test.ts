@@ -2,6 +2,7 @@ import type { NamePolicy } from "@microterm/core";
 import { decode, encode, type RecordType } from "dns-packet";
 import { expect, it } from "vitest";
 import { addressOf, aliasOf, reply, startNameUpstream } from "../../../../support/name-upstream.ts";
+import { createCeiling } from "./address-ceiling.ts";
 import { GuestNames } from "./guest-names.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 
@@ -29,7 +30,7 @@ const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
   "inside.example.com": ["192.168.1.1"],
 };
 
-async function guest(policy = recordingPolicy()) {
+async function guest(policy = recordingPolicy(), isBeyondCeiling = createCeiling()) {
   const server = await startNameUpstream(({ name, type }, query) => {
     if (name === "silent.example.com") return [];
     if (name === "alias.example.com") {
@@ -42,7 +43,7 @@ async function guest(policy = recordingPolicy()) {
   });
   let now = 0;
   const upstream = createUpstream({ servers: () => [server], attemptMs: 200 });
-  const names = new GuestNames({ policy, upstream, now: () => now });
+  const names = new GuestNames({ policy, upstream, isBeyondCeiling, now: () => now });
   const ask = async (name: string, type: RecordType | `UNKNOWN_${number}` = "A") => {
     const message = encode({ type: "query", id: 9, flags: 0x100, questions: [{ name, type: type as RecordType }] });
     const { flags = 0, answers = [] } = decode(await names.answer(message, "udp"));
@@ -107,6 +108,21 @@ it("addresses that no guest may reach are taken out of every answer", async () =
   expect(await ask("rebind.example.com")).toEqual({ code: 0, data: ["93.184.215.15"] });
   expect(await ask("inside.example.com")).toEqual({ code: 0, data: [] });
   expect(policy.admitted.map(({ addresses }) => addresses)).toEqual([["93.184.215.15"]]);
+});
+
+it("addresses that the operator lets guests reach stay in answers, and their own names are asked for", async () => {
+  const { ask, policy, server } = await guest(
+    { ...recordingPolicy(), allows: () => true },
+    createCeiling(["192.168.0.0/16", "169.254.0.0/16"]),
+  );
+  expect(await ask("inside.example.com")).toEqual({ code: 0, data: ["192.168.1.1"] });
+  expect(await ask("rebind.example.com")).toEqual({ code: 0, data: ["93.184.215.15"] });
+  expect(policy.admitted.map(({ addresses }) => addresses)).toEqual([["192.168.1.1"], ["93.184.215.15"]]);
+  await ask("1.1.168.192.in-addr.arpa", "PTR");
+  await ask("254.169.254.169.in-addr.arpa", "PTR");
+  expect(server.asked.map(({ name }) => name)).toEqual([
+    ...["inside.example.com", "rebind.example.com", "1.1.168.192.in-addr.arpa"],
+  ]);
 });
 
 it("names of this host's own network are not asked for under any policy, nor are types that no program needs", async () => {

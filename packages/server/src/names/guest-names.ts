@@ -1,5 +1,5 @@
 import type { NamePolicy } from "@microterm/core";
-import { isBeyondCeiling } from "./address-ceiling.ts";
+import { createCeiling, type IsBeyondCeiling } from "./address-ceiling.ts";
 import { DeniedNames } from "./denied-names.ts";
 import { NameCache } from "./name-cache.ts";
 import {
@@ -26,6 +26,8 @@ const PACE = { perSecond: 100, most: 200 } as const;
 export interface GuestNamesOptions {
   readonly policy: NamePolicy;
   readonly upstream: Upstream;
+  /** Without any exception of the operator's by default. */
+  readonly isBeyondCeiling?: IsBeyondCeiling;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
 }
@@ -36,16 +38,18 @@ export class GuestNames {
   readonly #policy: NamePolicy;
   readonly #upstream: Upstream;
   readonly #cache: NameCache;
+  readonly #isBeyondCeiling: IsBeyondCeiling;
   readonly #now: () => number;
   #turns: number = PACE.most;
   #turnsAt: number;
   /** Questions under way, which others of the same kind wait for. */
   readonly #asking = new Map<string, Promise<UpstreamAnswer>>();
 
-  constructor({ policy, upstream, now }: GuestNamesOptions) {
+  constructor({ policy, upstream, isBeyondCeiling = createCeiling(), now }: GuestNamesOptions) {
     this.#policy = policy;
     this.#upstream = upstream;
     this.#cache = new NameCache(now);
+    this.#isBeyondCeiling = isBeyondCeiling;
     this.#now = now;
     this.#turnsAt = now();
   }
@@ -83,11 +87,11 @@ export class GuestNames {
     const name = question?.name ?? query.asked.name.toLowerCase();
     if (question === null && !hasEmptyType) return writeAnswer(query, RCODE.refused);
     if (name === "" || name === ".") return writeAnswer(query, RCODE.refused);
-    if (isSpecialUse(name)) return writeAnswer(query, RCODE.noSuchName);
+    if (isSpecialUse(name, this.#isBeyondCeiling)) return writeAnswer(query, RCODE.noSuchName);
     if (question === null) return writeAnswer(query, RCODE.ok);
     if (!this.#policy.allows(name)) return writeAnswer(query, RCODE.ok, this.#denial(question));
     const { exists, records, ttl } = await this.#ask(question);
-    const given = records.filter((record) => record.type !== "A" || !isBeyondCeiling(record.data));
+    const given = records.filter((record) => record.type !== "A" || !this.#isBeyondCeiling(record.data));
     const addresses = given.flatMap((record) => (record.type === "A" ? [record.data] : []));
     // Aliases of nothing would only say what they lead to.
     if (question.type === "A" && addresses.length === 0)

@@ -1,9 +1,8 @@
 import type { NameServer } from "@microterm/core";
-import { GuestNames } from "./guest-names.ts";
-import type { Upstream } from "./upstream.ts";
+import { GuestNames, type GuestNamesOptions } from "./guest-names.ts";
 
 /** Answers the names that guests ask for, each by what its own policy allows. */
-export function createNameServer(options: { readonly upstream: Upstream; readonly now: () => number }): NameServer {
+export function createNameServer(options: Omit<GuestNamesOptions, "policy">): NameServer {
   return {
     open(policy) {
       const guest = new GuestNames({ ...options, policy });

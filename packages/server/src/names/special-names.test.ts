@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { createCeiling } from "./address-ceiling.ts";
 import { isSpecialUse } from "./special-names.ts";
 
 it.each([
@@ -27,7 +28,7 @@ it.each([
   "1.0.ip6.arpa",
   "ip6.arpa",
 ])("%s is not asked for", (name) => {
-  expect(isSpecialUse(name)).toBe(true);
+  expect(isSpecialUse(name, createCeiling())).toBe(true);
 });
 
 it.each([
@@ -40,5 +41,12 @@ it.each([
   "mytest.dev",
   "a.b.c.d.e",
 ])("%s is", (name) => {
-  expect(isSpecialUse(name)).toBe(false);
+  expect(isSpecialUse(name, createCeiling())).toBe(false);
+});
+
+it("names of addresses that the operator lets guests reach are, and no others of that network's", () => {
+  const ceiling = createCeiling(["192.168.7.0/24"]);
+  expect(isSpecialUse("9.7.168.192.in-addr.arpa", ceiling)).toBe(false);
+  for (const name of ["7.168.192.in-addr.arpa", "9.8.168.192.in-addr.arpa"])
+    expect(isSpecialUse(name, ceiling)).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { isBeyondCeiling } from "./address-ceiling.ts";
+import type { IsBeyondCeiling } from "./address-ceiling.ts";
 
 /**
  * Domains that are not of the public DNS: RFC 6761 and its registry, RFC 6762, 7686, 8375, 9462, 9476, and .internal (ICANN, 2024).
@@ -26,16 +26,16 @@ const SPECIAL = new Set([
 ]);
 
 /** Whether a name, in lower case and without a dot at its end, is none that is asked for outside of this host's own network. */
-export function isSpecialUse(name: string): boolean {
+export function isSpecialUse(name: string, isBeyondCeiling: IsBeyondCeiling): boolean {
   const labels = name.split(".");
   // A host's own resolver completes it by the host's domain, or looks it up among its neighbours.
   if (labels.length === 1) return true;
   if (SPECIAL.has(labels.at(-1) as string) || SPECIAL.has(labels.slice(-2).join("."))) return true;
-  return isPrivateReverse(name);
+  return isPrivateReverse(name, isBeyondCeiling);
 }
 
 /** Names of addresses: of whole IPv4 addresses that a guest may reach alone, so that no other network is mapped by asking. */
-function isPrivateReverse(name: string): boolean {
+function isPrivateReverse(name: string, isBeyondCeiling: IsBeyondCeiling): boolean {
   if (name === "ip6.arpa" || name.endsWith(".ip6.arpa")) return true;
   if (name !== "in-addr.arpa" && !name.endsWith(".in-addr.arpa")) return false;
   const address = name.split(".").slice(0, -2).reverse().join(".");

@@ -126,6 +126,9 @@ async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): P
   return next;
 }
 
+/** What the last `up` asked for of networks; null: there was none. */
+export const lastNetwork = (paths: DataPaths): DaemonNetwork | null => readLastUp(paths)?.network ?? null;
+
 function readLastUp(paths: DataPaths): LastUp | null {
   try {
     return LastUp.parse(JSON.parse(readPlainFile(paths.lastUp, MOST_BYTES)));

@@ -8,7 +8,7 @@ import { cacheFolder, type DataPaths, dataPaths } from "../data/paths.ts";
 import { readLog } from "../data/plain-files.ts";
 import { createProgress, type Progress, SetupError, SHOWN } from "../progress.ts";
 import { prepareFolders, serverAccount } from "../server/account.ts";
-import { rememberUp } from "../server/environments.ts";
+import { lastNetwork, rememberUp } from "../server/environments.ts";
 import {
   argumentsOf,
   type RunningServer,
@@ -65,6 +65,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--data", paths.data],
     ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
     ...(options.network === null ? [] : ["--network", options.network]),
+    ...(options.allowPrivate.length > 0 ? ["--allow-private", options.allowPrivate.join(",")] : []),
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
@@ -99,7 +100,8 @@ function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
 /** What a running server was not started with, of what is asked for by name. */
 function lacks(
   { pid }: RunningServer,
-  { allowHost, previewDomain, overcommit, network, logLevel, metrics }: UpOptions,
+  { allowHost, previewDomain, overcommit, network, uplink, allowPrivate, logLevel, metrics }: UpOptions,
+  last: DaemonNetwork | null,
 ): readonly string[] {
   const words = argumentsOf(pid);
   const given = (option: string): string | undefined =>
@@ -112,6 +114,10 @@ function lacks(
     ...(previewDomain === null || given("--preview-domain") === previewDomain
       ? []
       : [`--preview-domain ${previewDomain}`]),
+    ...(uplink === null || uplink === last?.uplink ? [] : [`--uplink ${uplink}`]),
+    ...allowPrivate
+      .filter((cidr) => last?.allowPrivate.includes(cidr) !== true)
+      .map((cidr) => `--allow-private ${cidr}`),
     ...(network === null || given("--network") === network ? [] : [`--network ${network}`]),
     ...(logLevel === "info" || given("--log-level") === logLevel ? [] : [`--log-level ${logLevel}`]),
     ...(metrics === null || given("--metrics") === String(metrics) ? [] : [`--metrics ${metrics}`]),
@@ -127,7 +133,7 @@ async function linkOrRestart(
 ): Promise<string | null> {
   try {
     const link = await signInLink(server);
-    const lacking = lacks(server, options);
+    const lacking = lacks(server, options, lastNetwork(paths));
     if (lacking.length === 0) return link;
     progress.note(`microterm runs already, without ${lacking.join(", ")}: starting it again. Environments live on.`);
     await stopServer(paths);
