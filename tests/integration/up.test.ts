@@ -236,7 +236,19 @@ describe("up and down", () => {
       checks: { name: string; status: string; text: string; fix: string | null }[];
     };
     expect(checks.map((one) => one.name)).toEqual(
-      expect.arrayContaining(["accelerator", "namespaces", "apparmor", "cgroups", "nft", "disk", "memory", "system"]),
+      expect.arrayContaining([
+        "accelerator",
+        "namespaces",
+        "apparmor",
+        "cgroups",
+        "nft",
+        "tun",
+        "uplink",
+        "firewall",
+        "disk",
+        "memory",
+        "system",
+      ]),
     );
     for (const check of checks) {
       expect(check.text).not.toBe("");

@@ -9,7 +9,7 @@ import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { detectAccelerator } from "../../packages/setup/src/daemon/accelerator.ts";
 import { dataPaths } from "../../packages/setup/src/data/paths.ts";
-import type { Check } from "../../packages/setup/src/doctor/checks.ts";
+import type { Check } from "../../packages/setup/src/doctor/check.ts";
 import { createProgress } from "../../packages/setup/src/progress.ts";
 import { qemuOptions } from "../../support/qemu-harness.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";

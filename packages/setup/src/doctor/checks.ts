@@ -1,43 +1,10 @@
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { cpus, freemem, release, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { runCommand } from "@microterm/host";
 import { rememberedAccelerator } from "../daemon/accelerator.ts";
 import type { DataPaths } from "../data/paths.ts";
-
-export interface Check {
-  readonly name: string;
-  /** `ok`; `warn`: it works, with a loss that `text` names; `fail`: `up` can't work like this. */
-  readonly status: "ok" | "warn" | "fail";
-  /** What was found, and why it matters. */
-  readonly text: string;
-  /** The command or change that fixes it; null where nothing needs to be. */
-  readonly fix: string | null;
-}
-
-export type CheckFunction = (paths: DataPaths) => Promise<Check>;
-
-const ok = (name: string, text: string): Check => ({ name, status: "ok", text, fix: null });
-const warn = (name: string, text: string, fix: string): Check => ({ name, status: "warn", text, fix });
-const fail = (name: string, text: string, fix: string): Check => ({ name, status: "fail", text, fix });
-
-const read = (path: string): string | null => {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return null;
-  }
-};
-
-/** First line of `command --version`, or null where the command is missing. */
-async function version(command: string, flag = "--version"): Promise<string | null> {
-  try {
-    const result = await runCommand([command, flag]);
-    return ((result.stdout || result.stderr).split("\n")[0] ?? "").trim();
-  } catch {
-    return null;
-  }
-}
+import { type Check, type CheckFunction, fail, ok, read, version, warn } from "./check.ts";
+import { NETWORK_CHECKS } from "./network-checks.ts";
 
 const PROBLEM_OS = "Debian 12 or newer (tested), Ubuntu 22.04 or newer (written for, not tested)";
 
@@ -134,11 +101,6 @@ function cpuTime(version: string, isLimited: boolean): Check {
   );
 }
 
-async function nft(): Promise<Check> {
-  const found = await version("nft", "-v");
-  return ok("nft", found ?? "not installed, and not needed yet: guests have loopback only until networks come");
-}
-
 async function qemu(): Promise<Check> {
   const found = await version("qemu-system-x86_64");
   if (found === null) return fail("qemu", "qemu-system-x86_64 is missing", "apt-get install qemu-system-x86");
@@ -196,8 +158,8 @@ export const CHECKS: readonly CheckFunction[] = [
   namespaces,
   appArmor,
   cgroups,
-  nft,
   imageTools,
   memory,
   disk,
+  ...NETWORK_CHECKS,
 ];

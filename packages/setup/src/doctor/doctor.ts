@@ -5,8 +5,10 @@ import { type DataPaths, dataPaths } from "../data/paths.ts";
 import { oneLine, SetupError } from "../progress.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { DoctorOptions } from "../verbs/options.ts";
-import { CHECKS, type Check } from "./checks.ts";
+import type { Check } from "./check.ts";
+import { CHECKS } from "./checks.ts";
 import { doctorLeftovers } from "./leftovers.ts";
+import { networkOf } from "./network-checks.ts";
 
 /** `microterm doctor`: every check with its reason and how to fix it. Exit code 0, or 1 when one fails. `--leftovers`: see leftovers.ts. */
 export async function doctor(options: DoctorOptions): Promise<number> {
@@ -75,6 +77,7 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
             text: `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
             fix: "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
           },
+      networkOf(await daemon.networkStatus()),
     ];
   } finally {
     daemon.close();
