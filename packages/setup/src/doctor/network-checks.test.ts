@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { defaultDevice, droppingChains, missingCapabilities, networkOf } from "./network-checks.ts";
+import { defaultDevice, isDropping, listedChains, missingCapabilities, networkOf } from "./network-checks.ts";
 
 it("what root may not do here is named", () => {
   const status = (bounding: string) => `Name:\tnode\nCapEff:\t0000000000000000\nCapBnd:\t${bounding}\nCapAmb:\t0\n`;
@@ -41,7 +41,7 @@ it("chains that drop what is forwarded are those of IPv4's hook with that policy
     chain("inet", "open", "forward", "accept"),
     chain("inet", "closed", "forward", "drop"),
   ];
-  const found = droppingChains(JSON.stringify({ nftables: chains }));
+  const found = listedChains(JSON.stringify({ nftables: chains })).filter(isDropping);
   expect(found.map(({ family, name }) => `${family} ${name}`)).toEqual(["ip FORWARD", "inet closed"]);
 });
 

@@ -4,7 +4,7 @@ import { plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { type DataPaths, instanceName } from "../data/paths.ts";
 import { SHOWN } from "../progress.ts";
-import { type Check, type CheckFunction, ok, read, version, warn } from "./check.ts";
+import { type Check, type CheckFunction, fail, ok, read, version, warn } from "./check.ts";
 
 /** Where microterm-host looks for nft; an ordinary user's PATH lacks half of them. */
 const PROGRAMS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -85,8 +85,17 @@ async function firewall(paths: DataPaths): Promise<Check> {
       "sudo nft list chains, and an exception where a chain with 'hook forward' has 'policy drop'",
     );
   }
-  const link = existsSync(paths.data) ? `mt-${instanceName(paths.data)}` : null;
-  for (const chain of droppingChains(stdout)) {
+  const instance = existsSync(paths.data) ? instanceName(paths.data) : null;
+  const link = instance === null ? null : `mt-${instance}`;
+  const chains = listedChains(stdout);
+  if (hasDevice(link) && !chains.some(({ table }) => table === `microterm-${instance}`)) {
+    return fail(
+      "firewall",
+      `something has removed the rules of ip microterm-${instance}: guests may reach this host at its public addresses`,
+      "./microterm down && ./microterm up, and have your firewall reload its own tables instead of 'flush ruleset'",
+    );
+  }
+  for (const chain of chains.filter(isDropping)) {
     const rules = (await list("list", "table", chain.family, chain.table)).stdout;
     if (link !== null && hasExceptions(rules, link)) continue;
     const where = plainText(`${chain.family} ${chain.table} ${chain.name}`, SHOWN);
@@ -106,32 +115,24 @@ async function firewall(paths: DataPaths): Promise<Check> {
   return ok("firewall", "no rules of others drop all that is forwarded");
 }
 
-interface Chain {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-}
+/** In this network namespace; /sys may show another one's. */
+const hasDevice = (name: string | null): boolean =>
+  (read("/proc/net/dev") ?? "").split("\n").some((line) => line.trim().startsWith(`${name}:`));
 
-const Listed = z.object({
-  nftables: z.array(
-    z.object({
-      chain: z
-        .object({
-          ...{ family: z.string(), table: z.string(), name: z.string() },
-          ...{ hook: z.string().optional(), policy: z.string().optional() },
-        })
-        .optional(),
-    }),
-  ),
+const Chain = z.object({
+  ...{ family: z.string(), table: z.string(), name: z.string() },
+  ...{ hook: z.string().optional(), policy: z.string().optional() },
 });
+type Chain = z.infer<typeof Chain>;
+const Listed = z.object({ nftables: z.array(z.object({ chain: Chain.optional() })) });
 
-/** Base chains that IPv4 which is forwarded goes through, and that drop what no rule accepts; of `nft -j list chains`. */
-export function droppingChains(json: string): readonly Chain[] {
-  const all = Listed.parse(JSON.parse(json)).nftables.flatMap(({ chain }) => (chain === undefined ? [] : [chain]));
-  return all.filter(
-    ({ family, hook, policy }) => (family === "ip" || family === "inet") && hook === "forward" && policy === "drop",
-  );
-}
+/** Chains of all tables, of `nft -j list chains`. */
+export const listedChains = (json: string): readonly Chain[] =>
+  Listed.parse(JSON.parse(json)).nftables.flatMap(({ chain }) => (chain === undefined ? [] : [chain]));
+
+/** Whether IPv4 that is forwarded goes through it, and it drops what no rule accepts. */
+export const isDropping = ({ family, hook, policy }: Chain): boolean =>
+  (family === "ip" || family === "inet") && hook === "forward" && policy === "drop";
 
 /** Whether rules name the link to the guests, both ways. */
 function hasExceptions(rules: string, link: string): boolean {
