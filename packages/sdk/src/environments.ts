@@ -56,7 +56,7 @@ export interface Environments {
   /** What a running one uses now. @throws RequestError ENVIRONMENT_STATE for others. */
   metrics(environment: string): Promise<Usage>;
   network(environment: string): Promise<NetworkStatus>;
-  /** What it was refused since its machine was made, the latest last. */
+  /** What it was refused in the last hour, in no order. */
   denials(environment: string): Promise<NetworkDenial[]>;
   /** Adds one rule to what it may reach. */
   allow(environment: string, rule: AllowRule): Promise<Environment>;

@@ -1,8 +1,8 @@
 import type { MachineId, NetworkDenial, NetworkMode, NetworkPolicy, NetworkStatus } from "@microterm/protocol";
 
 /**
- * The network of a machine. Until networks come, the one adapter is `loopback`: a guest has no interface but its own
- * loopback, and the page says so.
+ * The network of a machine. With the adapter `loopback` a guest has no interface but its own loopback, and the page says so;
+ * with `slots` the host's daemon has a namespace for each machine.
  *
  *   `attachment`  what a machine gets before it starts, and gives back after it is gone
  *   `link`        its host's side: what the driver plugs the machine's network device into
@@ -29,7 +29,7 @@ export interface NetworkProvider {
   setPolicy(machineId: MachineId, policy: NetworkPolicy): Promise<void>;
   /** What an attached machine has sent and received since then. Null where that is not counted. */
   traffic(machineId: MachineId): Promise<NetworkStatus["traffic"]>;
-  /** What an attached machine was refused, bounded, the latest last. */
+  /** What an attached machine was refused of late, bounded, in no order. */
   denials(machineId: MachineId): Promise<readonly NetworkDenial[]>;
   /**
    * What decides over the names that a machine's guest asks for, from its `attach` to its `detach`, also in a server that was

@@ -27,7 +27,7 @@ export function networkRoutes(app: App, { environments }: Services): void {
     {
       schema: {
         tags,
-        summary: "What an environment was refused since its machine was made, the latest last",
+        summary: "What an environment was refused in the last hour, in no order",
         params,
         response: { 200: Denials, ...problems },
       },
