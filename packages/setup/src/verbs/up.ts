@@ -18,6 +18,7 @@ import {
   stopServer,
   TokenRefused,
 } from "../server/server-process.ts";
+import { lacks } from "./lacks.ts";
 import { DEFAULT_PORT, type UpOptions } from "./options.ts";
 
 /** `microterm up`: set up what is missing, start daemon and server, print the address. Returns the exit code. */
@@ -64,8 +65,7 @@ export async function up(options: UpOptions): Promise<number> {
     "serve",
     ...["--data", paths.data],
     ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
-    ...(options.network === null ? [] : ["--network", options.network]),
-    ...(options.allowPrivate.length > 0 ? ["--allow-private", options.allowPrivate.join(",")] : []),
+    ...networkArgs(options),
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
@@ -92,36 +92,18 @@ export async function up(options: UpOptions): Promise<number> {
   return foreground(server, paths);
 }
 
+/** What the server is told of networks; their names and rules follow the same private networks. */
+export const networkArgs = ({
+  network,
+  allowPrivate,
+}: Pick<UpOptions, "network" | "allowPrivate">): readonly string[] => [
+  ...(network === null ? [] : ["--network", network]),
+  ...(allowPrivate.length > 0 ? ["--allow-private", allowPrivate.join(",")] : []),
+];
+
 /** Where people have the page open, unless another port is asked for. */
 function portFor({ port }: UpOptions, earlier: RunningServer | null): number {
   return earlier !== null && port === DEFAULT_PORT ? Number(new URL(earlier.url).port) : port;
-}
-
-/** What a running server was not started with, of what is asked for by name. */
-function lacks(
-  { pid }: RunningServer,
-  { allowHost, previewDomain, overcommit, network, uplink, allowPrivate, logLevel, metrics }: UpOptions,
-  last: DaemonNetwork | null,
-): readonly string[] {
-  const words = argumentsOf(pid);
-  const given = (option: string): string | undefined =>
-    words.includes(option) ? words[words.indexOf(option) + 1] : undefined;
-  const known = given("--allow-host")?.split(",") ?? [];
-  const promises = overcommit === null ? undefined : formatOvercommit(overcommit);
-  return [
-    ...allowHost.filter((host) => !known.includes(host)),
-    ...(promises === undefined || given("--overcommit") === promises ? [] : [`--overcommit ${promises}`]),
-    ...(previewDomain === null || given("--preview-domain") === previewDomain
-      ? []
-      : [`--preview-domain ${previewDomain}`]),
-    ...(uplink === null || uplink === last?.uplink ? [] : [`--uplink ${uplink}`]),
-    ...allowPrivate
-      .filter((cidr) => last?.allowPrivate.includes(cidr) !== true)
-      .map((cidr) => `--allow-private ${cidr}`),
-    ...(network === null || given("--network") === network ? [] : [`--network ${network}`]),
-    ...(logLevel === "info" || given("--log-level") === logLevel ? [] : [`--log-level ${logLevel}`]),
-    ...(metrics === null || given("--metrics") === String(metrics) ? [] : [`--metrics ${metrics}`]),
-  ];
 }
 
 /** A link of the server that runs; null when it was ended, because it does not take its own token, or lacks something that is asked for. */
@@ -133,7 +115,7 @@ async function linkOrRestart(
 ): Promise<string | null> {
   try {
     const link = await signInLink(server);
-    const lacking = lacks(server, options, lastNetwork(paths));
+    const lacking = lacks(argumentsOf(server.pid), options, lastNetwork(paths));
     if (lacking.length === 0) return link;
     progress.note(`microterm runs already, without ${lacking.join(", ")}: starting it again. Environments live on.`);
     await stopServer(paths);

@@ -1,0 +1,24 @@
+import { expect, it } from "vitest";
+import { lacks } from "./lacks.ts";
+import { readUpOptions } from "./options.ts";
+
+const RUNNING = ["serve", "--network", "open", "--allow-host", "a:80,b:80", "--overcommit", "cpu=16,memory=2,disk=1"];
+const LAST = { uplink: "eth1", allowPrivate: ["10.1.0.0/16"] };
+const lacking = (args: readonly string[], last: typeof LAST | null = LAST) => lacks(RUNNING, readUpOptions(args), last);
+
+it("a running server lacks nothing of what is not asked for, and of what it has", () => {
+  expect(lacking([])).toEqual([]);
+  expect(lacking(["--allow-host", "b:80", "--network", "open", "--overcommit", "cpu=16"])).toEqual([]);
+  expect(lacking(["--uplink", "eth1", "--allow-private", "10.1.0.0/16"])).toEqual([]);
+});
+
+it("what is new is named as it is asked for", () => {
+  expect(lacking(["--allow-host", "c:80", "--network", "none", "--overcommit", "disk=2", "--metrics", "1"])).toEqual([
+    ...["c:80", "--overcommit cpu=16,memory=2,disk=2", "--network none", "--metrics 1"],
+  ]);
+  const args = ["--uplink", "eth2", "--allow-private", "10.1.0.0/16", "--allow-private", "10.2.0.1"];
+  expect(lacking(args)).toEqual(["--uplink eth2", "--allow-private 10.2.0.1/32"]);
+  expect(lacking(["--uplink", "eth1", "--allow-private", "10.1.0.0/16"], null)).toEqual([
+    ...["--uplink eth1", "--allow-private 10.1.0.0/16"],
+  ]);
+});
