@@ -1,3 +1,4 @@
+import type { HostDaemonClient } from "@microterm/host";
 import { printableJson } from "@microterm/protocol";
 import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
@@ -5,7 +6,7 @@ import { type DataPaths, dataPaths } from "../data/paths.ts";
 import { oneLine, SetupError } from "../progress.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { DoctorOptions } from "../verbs/options.ts";
-import type { Check } from "./check.ts";
+import { type Check, fail, ok, warn } from "./check.ts";
 import { CHECKS } from "./checks.ts";
 import { doctorLeftovers } from "./leftovers.ts";
 import { networkOf } from "./network-checks.ts";
@@ -40,43 +41,17 @@ const notAllowed = (name: string, error: unknown): Check => ({
   fix: error instanceof SetupError ? error.hint : "run it as the user who started microterm, or as root",
 });
 
-/** Where the daemon runs, the jail is tried: a program in QEMU's place attempts to get out. */
 async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
   const daemon = await connect(paths);
   if (daemon === null) {
-    return [
-      {
-        name: "daemon",
-        status: "warn",
-        text: "microterm-host does not run, so the jail was not tried",
-        fix: "./microterm up",
-      },
-    ];
+    return [warn("daemon", "microterm-host does not run, so the jail was not tried", "./microterm up")];
   }
   try {
-    const hello = await daemon.hello();
-    const { checks } = await daemon.probeJail();
-    const escaped = checks.filter((one) => !one.refused);
+    const { pid, cgroup, limitsCpu } = await daemon.hello();
+    const cpu = `CPU time ${limitsCpu ? "limited" : "not limited"}`;
     return [
-      {
-        name: "daemon",
-        status: "ok",
-        text: `microterm-host runs (pid ${hello.pid}, cgroup ${hello.cgroup}, CPU time ${hello.limitsCpu ? "limited" : "not limited"})`,
-        fix: null,
-      },
-      escaped.length === 0
-        ? {
-            name: "jail probe",
-            status: "ok",
-            text: `${checks.length} ways out of the jail were tried, all refused`,
-            fix: null,
-          }
-        : {
-            name: "jail probe",
-            status: "fail",
-            text: `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
-            fix: "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
-          },
+      ok("daemon", `microterm-host runs (pid ${pid}, cgroup ${cgroup}, ${cpu})`),
+      await jailProbe(daemon).catch((error: unknown) => notAllowed("jail probe", error)),
       networkOf(await daemon.networkStatus()),
     ];
   } finally {
@@ -84,11 +59,23 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
   }
 }
 
+/** The jail is tried: a program in QEMU's place attempts to get out. */
+async function jailProbe(daemon: HostDaemonClient): Promise<Check> {
+  const { checks } = await daemon.probeJail();
+  const escaped = checks.filter((one) => !one.refused);
+  if (escaped.length === 0) return ok("jail probe", `${checks.length} ways out of the jail were tried, all refused`);
+  return fail(
+    "jail probe",
+    `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
+    "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
+  );
+}
+
 async function serverCheck(paths: DataPaths): Promise<Check> {
   const server = await runningServer(paths);
   return server === null
-    ? { name: "server", status: "warn", text: "does not run", fix: "./microterm up" }
-    : { name: "server", status: "ok", text: `${server.url} (pid ${server.pid})`, fix: null };
+    ? warn("server", "does not run", "./microterm up")
+    : ok("server", `${server.url} (pid ${server.pid})`);
 }
 
 const MARKS = { ok: "✓", warn: "!", fail: "✗" } as const;
