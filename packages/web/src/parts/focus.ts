@@ -8,6 +8,9 @@ const terminalInput = (): HTMLElement | null =>
   [...document.querySelectorAll<HTMLElement>("[data-terminal] textarea")].find((one) => !one.closest("[inert]")) ??
   null;
 
+/** For what ends without a popup: the focus would be lost with it. */
+export const focusTerminal = (): void => terminalInput()?.focus({ preventScroll: true });
+
 let isByPointer = false;
 
 export const keepTerminalFocus = (): void => {

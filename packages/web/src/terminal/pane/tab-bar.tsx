@@ -123,7 +123,7 @@ export const TabBar = (props: TabBarProps) => {
     event.preventDefault();
   };
   return (
-    <div className="flex h-9 shrink-0 items-end gap-1 border-b border-border bg-surface pr-2 pl-2">
+    <div className="relative flex h-9 shrink-0 items-end gap-1 border-b border-border bg-surface pr-2 pl-2">
       {/* A tablist may have nothing but tabs in it, and each of ours has a button beside it that closes it. */}
       <div role="tablist" aria-label="Terminals" aria-owns={terminals.map(({ id }) => `tab-${id}`).join(" ")} />
       <div ref={list} className="-mb-px flex min-w-0 items-end gap-1 overflow-x-auto [scrollbar-width:none]">

@@ -1,6 +1,6 @@
 import type { Environment, Terminal } from "@microterm/protocol";
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { retryLiveEvents } from "../../api/live-events.ts";
 import { client, sessionQuery } from "../../api/queries.ts";
 import { StatusBar } from "../../parts/state/status-bar.tsx";
@@ -20,6 +20,8 @@ import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover
 import { StatusItems } from "./status-items.tsx";
 import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { isAttachable, useTerminals } from "./use-terminals.ts";
+
+const DenialChip = lazy(async () => ({ default: (await import("../../network/denial-chip.tsx")).DenialChip }));
 
 const useSessions = (
   environment: Environment,
@@ -185,6 +187,11 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           onNew={() => add.mutate()}
           isAdding={add.isPending || !isThere}
         >
+          {isThere && environment.network !== null && (
+            <Suspense>
+              <DenialChip key={environment.id} id={environment.id} policy={environment.network} />
+            </Suspense>
+          )}
           {isThere && <PortsMenu key={environment.id} environment={environment} />}
           {currentId !== null && isThere && (
             <RecordingTools
