@@ -10,6 +10,8 @@ describe("a rule", () => {
     [{ domain: "*.xn--bcher-kva.example" }, { domain: "*.xn--bcher-kva.example" }],
   ])("%j is taken", (given, taken) => {
     expect(AllowRule.parse(given)).toEqual(taken);
+    // As a server's answer, too.
+    expect(AllowRule.encode(AllowRule.parse(given))).toEqual(taken);
   });
 
   it.each([

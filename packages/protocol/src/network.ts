@@ -25,7 +25,7 @@ function hasHostBits(cidr: string): boolean {
 export const Cidr = z
   .string()
   .max(18)
-  .transform((text) => (text.includes("/") ? text : `${text}/32`))
+  .overwrite((text) => (text.includes("/") ? text : `${text}/32`))
   .refine((text) => CIDR.test(text), "must be an IPv4 address or range, such as 203.0.113.0/24")
   .refine((text) => !CIDR.test(text) || !hasHostBits(text), "must be the first address of its range: 203.0.113.0/24");
 
@@ -34,7 +34,7 @@ const Domain = z
   .string()
   .max(253)
   .toLowerCase()
-  .transform((text) => text.replace(/\.$/, ""))
+  .overwrite((text) => text.replace(/\.$/, ""))
   .refine((text) => DOMAIN.test(text), "must be a domain such as example.com or *.example.com")
   .refine((text) => !/^[\d.]+$/.test(text), "must be a domain, and not an address");
 
