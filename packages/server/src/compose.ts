@@ -54,7 +54,11 @@ async function createNetwork(
   reporting: Reporting,
 ): Promise<Pick<Adapters, "network" | "networkReason">> {
   const daemon = config.driver === "qemu" ? daemonOf(config.data, reporting) : null;
-  const status = await daemon?.networkStatus();
+  // Without an answer nothing is known of the host; its loopback alone would take the network from environments that have one.
+  const status = await daemon?.networkStatus().catch((error: unknown) => {
+    reporting.log.warn("microterm-host does not say which networks there are: slots are assumed", { error });
+    return { isAvailable: true, reason: null };
+  });
   if (daemon !== null && status?.isAvailable === true) {
     return { network: createSlotNetwork({ daemon }), networkReason: null };
   }
