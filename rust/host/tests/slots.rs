@@ -140,6 +140,26 @@ fn the_uplink_is_followed() {
     assert_eq!(error.kind(), ErrorKind::NetworkUnreachable);
 }
 
+/// As `systemctl restart nftables` does.
+#[test]
+fn rules_that_others_remove_are_made_again() {
+    let world = World::start(1);
+    let guest = world.guest("machine1");
+    open(&world, "machine1");
+    let rules = || run(&world.root, "nft", &["list", "ruleset"]);
+    let before = rules();
+    for removed in
+        ["flush ruleset".to_owned(), before.lines().next().unwrap().replace("table", "flush table").replace(" {", "")]
+    {
+        run(&world.root, "nft", &[&removed]);
+        until("they are there again", || (rules() == before).then_some(()));
+        refused(guest.tcp("5.5.5.2:22"), "the host");
+        guest.tcp("9.9.9.9:443").unwrap();
+    }
+    world.host.call("network.remove", json!({}));
+    assert_eq!(rules(), "");
+}
+
 #[test]
 fn forwarding_that_others_turn_on_stays_theirs() {
     let world = World::start(1);

@@ -92,7 +92,7 @@ async function firewall(paths: DataPaths): Promise<Check> {
     return fail(
       "firewall",
       `something has removed the rules of ip microterm-${instance}: guests may reach this host at its public addresses`,
-      "./microterm down && ./microterm up, and have your firewall reload its own tables instead of 'flush ruleset'",
+      "./microterm up, whose daemon makes them again",
     );
   }
   for (const chain of chains.filter(isDropping)) {

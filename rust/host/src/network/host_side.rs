@@ -9,7 +9,7 @@ use crate::network::addresses::Cidr;
 use crate::network::ceiling::Ceiling;
 use crate::network::namespaces::{Namespaces, within};
 use crate::network::netlink::links::{self, End, Link};
-use crate::network::netlink::{Netlink, Protocol, flows, routes};
+use crate::network::netlink::{Netlink, Protocol, flows, routes, sets};
 use crate::network::records::HostRecord;
 use crate::network::rules::{self, BRIDGE, HostRules, PREFIX, UPLINK};
 use crate::network::{forwarding, sysctl};
@@ -17,7 +17,7 @@ use crate::spec::SlotName;
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Of the router's links, in its namespace.
 pub const BRIDGE_INDEX: u32 = 10;
@@ -53,10 +53,20 @@ pub struct HostSide {
     /// Of the router's namespace.
     pub router_links: Netlink,
     /// Of the host's own.
-    flows: Netlink,
+    filter: Netlink,
     links: Netlink,
-    /// The uplink that was found, and whether the host forwarded from all devices.
-    followed: Mutex<(Option<Link>, bool)>,
+    /// `None` once the host's side is being removed.
+    followed: Mutex<Option<Followed>>,
+}
+
+/// What rules and forwarding are for, and what is there of them.
+#[derive(Default, PartialEq, Eq)]
+struct Followed {
+    uplink: Option<Link>,
+    /// Whether the host forwards from all devices.
+    is_global: bool,
+    /// Other programs remove all rules of a host when they load theirs (`flush ruleset`).
+    rules: usize,
 }
 
 impl HostSide {
@@ -99,9 +109,9 @@ impl HostSide {
             ceiling,
             router,
             router_links,
-            flows: open(Protocol::Netfilter)?,
+            filter: open(Protocol::Netfilter)?,
             links,
-            followed: Mutex::default(),
+            followed: Mutex::new(Some(Followed::default())),
         };
         side.follow_uplink()?;
         Ok(side)
@@ -130,16 +140,15 @@ impl HostSide {
 
     /// The uplink that rules and forwarding are for.
     pub fn uplink(&self) -> Option<Link> {
-        self.followed.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.followed().as_ref()?.uplink.clone()
     }
 
-    /// Whether rules and forwarding are for what there is now.
-    ///
-    /// # Errors
-    /// When links or routes cannot be read.
-    pub fn is_followed(&self) -> Outcome<bool> {
-        let now = (self.find_uplink()?, forwarding::is_global());
-        Ok(*self.followed.lock().unwrap_or_else(PoisonError::into_inner) == now)
+    fn followed(&self) -> MutexGuard<'_, Option<Followed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_rules(&self) -> Outcome<usize> {
+        sets::count_rules(&self.filter, &table(&self.instance)).during(|| "read the host's rules".to_owned())
     }
 
     /// Bytes of a packet that the uplink takes.
@@ -147,12 +156,18 @@ impl HostSide {
         self.uplink().map_or(MTU, |uplink| uplink.mtu).clamp(576, MTU)
     }
 
-    /// Has rules and forwarding be those of the uplink that there is now.
+    /// Has rules and forwarding be those of the uplink that there is now, and the rules be there.
     ///
     /// # Errors
     /// What was refused.
     pub fn follow_uplink(&self) -> Outcome<()> {
+        let mut followed = self.followed();
+        let Some(before) = &*followed else { return Ok(()) };
         let (uplink, is_global) = (self.find_uplink()?, forwarding::is_global());
+        let has = |rules| Followed { uplink: uplink.clone(), is_global, rules };
+        if *before == has(self.count_rules()?) && before.rules > 0 {
+            return Ok(());
+        }
         let name = uplink.as_ref().map(|uplink| uplink.name.as_str());
         let is_forwarding_ours = match name {
             Some(device) => forwarding::enable(device, &self.instance)?,
@@ -168,9 +183,15 @@ impl HostSide {
         }))?;
         fault::reach("network.rules");
         forwarding::disable_others(&self.instance, name)?;
-        note(format_args!("the uplink is {}", name.unwrap_or("not there")));
-        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = (uplink, is_global);
+        note(format_args!("the host's rules are made for the uplink {}", name.unwrap_or("that is not there")));
+        let now = has(self.count_rules()?);
+        *followed = Some(now);
         Ok(())
+    }
+
+    /// From here on neither rules nor forwarding are made any more.
+    pub fn close(&self) {
+        *self.followed() = None;
     }
 
     pub fn slot_address(&self, name: SlotName) -> Ipv4Addr {
@@ -187,7 +208,7 @@ impl HostSide {
     /// # Errors
     /// What the kernel refused.
     pub fn forget_flows(&self, name: SlotName) -> Outcome<u64> {
-        flows::forget(&self.flows, self.slot_address(name)).during(|| "forget the flows of a slot".to_owned())
+        flows::forget(&self.filter, self.slot_address(name)).during(|| "forget the flows of a slot".to_owned())
     }
 }
 

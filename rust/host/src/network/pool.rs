@@ -185,14 +185,13 @@ impl Pool {
     }
 
     fn follow_uplink(&self) {
-        let Ok(watch) = Watch::open() else { return note("changes of the uplink are not seen") };
+        let Ok(watch) = Watch::open() else { return note("changes of uplink and rules are not seen") };
         loop {
             let Side::On(side) = self.state().side.clone() else { return };
-            let followed = side.is_followed().and_then(|is| if is { Ok(()) } else { side.follow_uplink() });
-            match followed {
+            match side.follow_uplink() {
                 Ok(()) => watch.wait(),
                 Err(why) => {
-                    note(format_args!("the uplink is not followed: {why}"));
+                    note(format_args!("uplink and rules are not followed: {why}"));
                     std::thread::sleep(RETRY);
                 }
             }
@@ -298,6 +297,8 @@ impl Pool {
                 }
                 // Nothing is attached or made from here on.
                 state.side = Side::Off("it was removed".to_owned());
+                drop(state);
+                side.close();
                 Some(side)
             }
             Err(_) => None,

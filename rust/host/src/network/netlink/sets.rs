@@ -1,4 +1,4 @@
-//! Sets and counters of nf_tables (linux/netfilter/nf_tables.h). A change is a batch: all of it or nothing, and no
+//! Sets, counters and the number of rules of nf_tables (linux/netfilter/nf_tables.h). A change is a batch: all of it or nothing, and no
 //! packet sees a half.
 
 use crate::network::netlink::message::{ACKNOWLEDGE, CREATE, DUMP, Message, attributes};
@@ -9,6 +9,7 @@ use std::io;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 const TABLES: u16 = 10 << 8;
+const GET_RULE: u16 = TABLES + 7;
 const NEW_ELEMENT: u16 = TABLES + 12;
 const GET_ELEMENT: u16 = TABLES + 13;
 const DELETE_ELEMENT: u16 = TABLES + 14;
@@ -182,4 +183,15 @@ pub fn counters(socket: &Netlink, family: Family, table: &str) -> io::Result<Vec
         Some((String::from_utf8_lossy(name).into_owned(), count(attribute(body, FIXED, 4)?)))
     };
     Ok(socket.dump(message)?.iter().filter_map(named).collect())
+}
+
+/// How many rules a table of the family `ip` has; none where there is no such table.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn count_rules(socket: &Netlink, table: &str) -> io::Result<usize> {
+    let mut message = Message::new(GET_RULE, DUMP);
+    message.put(&of_family(Family::Ip));
+    message.text(TABLE, table);
+    Ok(socket.dump(message)?.len())
 }
