@@ -15,9 +15,10 @@ import { NEIGHBOURS } from "./neighbours.ts";
 import { PREVIEW } from "./preview.ts";
 import { IDLE, STALL, THROUGH } from "./process.ts";
 import { POOL, RESTORES } from "./restores.ts";
+import { SLOTS } from "./slots.ts";
 import { TTYD } from "./ttyd.ts";
 
-const GROUPS: readonly Group[] = [GUESTS, NEIGHBOURS, POOL, RESTORES, THROUGH, IDLE, STALL, PREVIEW, HUB, TTYD];
+const GROUPS: readonly Group[] = [GUESTS, NEIGHBOURS, POOL, RESTORES, THROUGH, IDLE, STALL, PREVIEW, SLOTS, HUB, TTYD];
 const NAMES = GROUPS.flatMap(({ names }) => names);
 
 const { values, positionals } = parseArgs({

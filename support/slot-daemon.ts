@@ -6,20 +6,27 @@ import { makeTempFolder } from "./temp-folder.ts";
 import { startTestDaemon, type TestDaemon } from "./test-daemon.ts";
 import type { TestImage } from "./test-image.ts";
 
-/** A real daemon with slots that are ready, for this test; the host of its networks is a namespace of its own, without an uplink. */
+/** As `openSlotDaemon`, for this test, with slots that are ready. */
 export async function startSlotDaemon(slots: number): Promise<TestDaemon> {
+  const daemon = await openSlotDaemon(slots);
+  onTestFinished(() => daemon.close());
+  await vi.waitUntil(async () => (await daemon.client.networkStatus()).freeSlots === slots, { timeout: 60_000 });
+  return daemon;
+}
+
+/** A real daemon that makes slots; the host of its networks is a namespace of its own, without an uplink. */
+export async function openSlotDaemon(slots: number): Promise<TestDaemon> {
   const folder = await makeTempFolder();
-  onTestFinished(() => folder.remove());
   const daemon = await startTestDaemon({
     image: await makeEmptyImage(join(folder.path, "image")),
     wrap: (command) => ["unshare", "--net", "--", ...command, "--slots", String(slots)],
   });
-  onTestFinished(async () => {
+  const close = async (): Promise<void> => {
     await daemon.client.removeNetworks();
     await daemon.close();
-  });
-  await vi.waitUntil(async () => (await daemon.client.networkStatus()).freeSlots === slots, { timeout: 60_000 });
-  return daemon;
+    await folder.remove();
+  };
+  return { ...daemon, close };
 }
 
 /** One that no guest can start from. */
