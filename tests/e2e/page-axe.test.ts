@@ -104,6 +104,7 @@ describe.each(["light", "dark"] as const)("axe finds nothing in the %s page", (c
   test("with a terminal, all that opens over it, and a player", async () => {
     await page.createEnvironment();
     await button("Open another tab").click();
+    await expect.poll(() => role("tab").count(), { timeout: 60_000 }).toBe(2);
     await page.untilTerminal("live");
     await page.type("printf '\\e[31mred\\e[m text\\n'\n");
     await page.untilScreen(/^red text$/);
