@@ -85,9 +85,11 @@ impl Agent {
         let mut command = match uid {
             None => Command::new(env!("CARGO_BIN_EXE_microterm-agent")),
             Some(uid) => {
-                // A copy: nobody may not get to where it was built.
+                // A copy: nobody may not get to where it was built. By cp(1): what another thread forks while this one has
+                // the file open for writing keeps it from being executed (ETXTBSY).
                 let program = directory.path().join("agent");
-                std::fs::copy(env!("CARGO_BIN_EXE_microterm-agent"), &program).unwrap();
+                let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_microterm-agent")).arg(&program).status();
+                assert!(copied.unwrap().success());
                 for path in [directory.path(), &directory.path().join("home")] {
                     std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();
                 }
