@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CreateEnvironment, Environment, Receipt } from "@microterm/protocol";
+import { type CreateEnvironment, Environment, HostStatus, Receipt } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addOwner } from "../../support/second-owner.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
@@ -14,6 +14,13 @@ afterAll(async () => {
 });
 
 describe("environments over HTTP", () => {
+  it("have no network where their driver has none, and the server says so and why", async () => {
+    expect(HostStatus.parse(await server.ok("GET", "/v1/host"))).toMatchObject({
+      ...{ network: "loopback", networkReason: "the driver 'process' has none" },
+      ...{ networkModes: [], defaultNetwork: null },
+    });
+  });
+
   it("are created, found, stopped, started and destroyed", async () => {
     const created = Environment.parse(await server.ok("POST", "/v1/environments", { name: "life" }));
     expect(created).toMatchObject({ name: "life", state: "creating", isolation: "none", driver: "process" });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Accelerator, Isolation, Size } from "./environment.ts";
+import { NetworkMode, NetworkPolicy } from "./network.ts";
 
 /** One stage of making a template, in order. */
 export const TemplateStep = z.enum(["disk", "machine", "kernel", "agent", "warm", "seal", "save"]);
@@ -17,6 +18,10 @@ export const HostStatus = z.strictObject({
   network: z.string(),
   /** Why that is all, for a person; null where environments reach more. */
   networkReason: z.string().nullable(),
+  /** What environments may be given; empty: they reach nothing but themselves. */
+  networkModes: z.array(NetworkMode),
+  /** What one has that is created without a word about it; null where it has no network. */
+  defaultNetwork: NetworkPolicy.nullable(),
   memory: z.strictObject({ totalMib: z.number().int(), availableMib: z.number().int() }),
   disk: z.strictObject({ totalMib: z.number().int(), freeMib: z.number().int() }),
   cpus: z.number().int(),

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createCredentialService, createEnvironmentService, createPreviewService } from "@microterm/core";
 import { VERSION } from "@microterm/host";
-import { OwnerId } from "@microterm/protocol";
+import { type NetworkPolicy, OwnerId } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { CLOSE, createLiveConnections } from "./auth/live-connections.ts";
@@ -70,6 +70,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const meters = prometheus?.meters ?? NO_METERS;
   const adapters = await compose(config, folder, { log: coreLog(log), meters });
   const { storage, drivers, network, networkReason } = adapters;
+  const networkPolicy: NetworkPolicy = { mode: config.network ?? "open" };
   const core = { storage, clock: systemClock, random: systemRandomness };
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
   const credentials = createCredentialService({ ...core, sha256 });
@@ -88,7 +89,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     idleTimeoutSeconds: config.idleTimeout,
     ttlSeconds: config.ttl,
     overcommit: config.overcommit,
-    networkPolicy: { mode: config.network ?? "open" },
+    networkPolicy,
     faults: createFaults(folder, config.fault),
   });
   const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
@@ -118,6 +119,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     drivers,
     network,
     networkReason,
+    networkPolicy,
     addresses,
     authenticator: createAuthenticator({ credentials, addresses, access }),
     connections: createLiveConnections(credentials),

@@ -6,6 +6,7 @@ import type {
   PreviewService,
   Storage,
 } from "@microterm/core";
+import type { NetworkPolicy } from "@microterm/protocol";
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -33,6 +34,8 @@ export interface Services {
   readonly network: NetworkProvider;
   /** Why machines have their loopback alone, for a person; null where they have more. */
   readonly networkReason: string | null;
+  /** Of environments that are created without a word about it, where there are networks. */
+  readonly networkPolicy: NetworkPolicy;
   readonly authenticator: Authenticator;
   readonly addresses: Addresses;
   readonly connections: LiveConnections;

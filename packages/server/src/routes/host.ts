@@ -2,7 +2,8 @@ import { HostStatus } from "@microterm/protocol";
 import type { App, Services } from "../services.ts";
 import { problems } from "./schemas.ts";
 
-export function hostRoutes(app: App, { drivers, network, networkReason, environments, version }: Services): void {
+export function hostRoutes(app: App, services: Services): void {
+  const { drivers, network, networkReason, networkPolicy, environments, version } = services;
   app.get(
     "/v1/host",
     {
@@ -15,6 +16,7 @@ export function hostRoutes(app: App, { drivers, network, networkReason, environm
     async (request) => {
       // What a driver cannot tell is 0, and `none`.
       const driver = drivers.default;
+      const { policies } = network.capabilities;
       const { accelerator, acceleratorReason, isolation } = driver.capabilities;
       const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.actor)]);
       return {
@@ -25,6 +27,8 @@ export function hostRoutes(app: App, { drivers, network, networkReason, environm
         isolation,
         network: network.name,
         networkReason,
+        networkModes: [...policies],
+        defaultNetwork: policies.includes(networkPolicy.mode) ? networkPolicy : null,
         memory: resources.memory ?? { totalMib: 0, availableMib: 0 },
         disk: resources.disk ?? { totalMib: 0, freeMib: 0 },
         cpus: resources.cpus ?? 0,
