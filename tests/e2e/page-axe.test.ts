@@ -1,22 +1,14 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AXE, faults } from "../../support/axe.ts";
 import { type PageObject, signIn } from "../../support/page.ts";
 import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let world: ProcessPage;
 beforeAll(async () => {
   world = await startProcessPage();
 });
 afterAll(() => world?.close());
-
-/** `rule (impact): selector, and what to do`, for each element at fault. */
-const faults = (page: Page): Promise<string[]> =>
-  page.evaluate<string[]>(`axe.run().then(({ violations }) => violations.flatMap(({ id, impact, nodes }) =>
-    nodes.map(({ target, failureSummary }) => id + " (" + impact + "): " + target.join(" ") + " " + failureSummary.split("\\n").slice(1, 3).join(" "))))`);
 
 /** How many pixels of the first plot have its line's colour, which differs from theme to theme. */
 const LINE_PIXELS = `(() => {

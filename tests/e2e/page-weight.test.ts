@@ -74,9 +74,15 @@ describe("a first visit", () => {
       const at = asked.findIndex((path) => early.test(path));
       expect([early, at >= 0 && at < session]).toEqual([early, true]);
     }
-    // The plots are not for everybody: they come when they are asked for.
+    // Network and plots are not for everybody: they come when they are asked for.
     const plots = () => asked.filter((path) => /usage-panel.*\.(js|css)$/.test(path));
     expect(plots()).toEqual([]);
+    const panels = () => asked.filter((path) => /network-panel.*\.js$/.test(path)).length;
+    expect(panels()).toBe(0);
+    await page.getByRole("button", { name: /^Network: / }).click();
+    await page.locator("[data-network]").waitFor();
+    expect(panels()).toBe(1);
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Usage" }).click();
     await page.locator("[data-usage] canvas").first().waitFor();
     expect(plots().length).toBe(2);

@@ -6,10 +6,9 @@ import { useEffect, useRef, useState } from "react";
 import { client, failureOf } from "../api/queries.ts";
 import { Button } from "../parts/button.tsx";
 import { focusTerminal } from "../parts/focus.ts";
-import { type Counts, countsOf, latestSince, ruleOf, subjectOf, targetWords } from "./denied.ts";
+import { denialsQuery } from "./denials-query.ts";
+import { type Counts, countsOf, latestSince, ruleOf, shortTarget, subjectOf, targetWords } from "./denied.ts";
 
-/** Not while the window is hidden. */
-const EVERY_MS = 3000;
 const HOUR_MS = 3_600_000;
 /** Of a guest's choosing is what the buttons act on: a press so soon after a change was meant for what stood there before. */
 const UNREAD_MS = 700;
@@ -21,12 +20,7 @@ interface Shown {
 
 /** The latest denial since this page began to look, or since the policy changed. It stays while it is pointed at or has the focus. */
 function useLatest(id: string, policy: NetworkPolicy, isHeld: () => boolean) {
-  const { data, dataUpdatedAt } = useQuery({
-    queryKey: ["denials", id, policy],
-    queryFn: () => client.environments.denials(id),
-    refetchInterval: EVERY_MS,
-    gcTime: 0,
-  });
+  const { data, dataUpdatedAt } = useQuery(denialsQuery(id, policy));
   const seen = useRef<Counts | null>(null);
   const dismissed = useRef(new Set<string>());
   const [shown, setShown] = useState<Shown | null>(null);
@@ -68,7 +62,9 @@ export const DenialChip = ({ id, policy }: DenialChipProps) => {
     mutationFn: (rule: AllowRule) => client.environments.allow(id, rule),
     onSuccess: () => focusTerminal(),
   });
-  const words = shown === null ? "" : `Blocked: ${targetWords(shown.denial)} (${whyWords(shown.denial, policy.mode)})`;
+  const wordsOf = ({ denial }: Shown, target: string): string =>
+    `Blocked: ${target} (${whyWords(denial, policy.mode)})`;
+  const words = shown === null ? "" : wordsOf(shown, targetWords(shown.denial));
   const permit = (expiresAt?: string): void => {
     const rule = shown === null || performance.now() - shown.at < UNREAD_MS ? null : ruleOf(shown.denial, expiresAt);
     if (rule !== null) allow.mutate(rule);
@@ -87,8 +83,11 @@ export const DenialChip = ({ id, policy }: DenialChipProps) => {
           className="flex max-w-full flex-wrap items-center gap-1 rounded-md border border-warn/60 bg-raised pl-2.5 max-xl:absolute max-xl:top-full max-xl:right-2 max-xl:z-2 max-xl:mt-2 max-xl:max-w-[calc(100%-16px)] max-xl:shadow-overlay"
         >
           <Ban aria-hidden className="size-4 shrink-0 text-warn" />
-          <span className="min-w-0 max-w-96 truncate max-sm:max-w-64" title={words}>
-            {words}
+          <span
+            className="min-w-0 max-w-120 leading-8 break-all xl:truncate max-sm:max-w-72 max-sm:py-1 max-sm:leading-5"
+            title={words}
+          >
+            {wordsOf(shown, shortTarget(targetWords(shown.denial)))}
           </span>
           {canAllow && (
             <span className="ml-auto flex">

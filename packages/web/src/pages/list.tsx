@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { Bell, Pause, Play, Square, Trash2 } from "lucide-react";
 import { useEffect } from "react";
 import { environmentsQuery, hostQuery } from "../api/queries.ts";
+import { networkWords } from "../network/policy-words.ts";
 import { Button } from "../parts/button.tsx";
 import { CreateButton } from "../parts/create-button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -14,15 +15,7 @@ import { useCanPause, usePower } from "../parts/power/use-power.ts";
 import { IsolationLabel } from "../parts/state/isolation.tsx";
 import { Status } from "../parts/state/status.tsx";
 import { useNow } from "../parts/use-now.ts";
-import {
-  agoWords,
-  expiryWords,
-  isolationWords,
-  networkWords,
-  noticeWords,
-  readinessWords,
-  sizeWords,
-} from "../parts/words.ts";
+import { agoWords, expiryWords, isolationWords, noticeWords, readinessWords, sizeWords } from "../parts/words.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 
 const Empty = () => (
@@ -196,7 +189,7 @@ const HostBar = () => {
       {host.data && (
         <>
           <IsolationLabel isolation={host.data.isolation} />
-          <span className="max-md:hidden">Network: {networkWords(host.data.network)}</span>
+          <span className="max-md:hidden">Network: {networkWords(host.data.defaultNetwork, host.data, 0)}</span>
           <Readiness host={host.data} />
           <span className="ml-auto max-sm:hidden">microterm {host.data.version}</span>
         </>

@@ -53,7 +53,7 @@ export const CreateButton = () => {
           disabled={!isConnected}
           className={`${buttonClass("primary", true)} w-7 rounded-l-none border-l-on-accent/35`}
           aria-label="Options for a new environment"
-          title="Size, name and time-outs"
+          title="Size, name, time-outs and network"
         >
           <ChevronDown aria-hidden className="size-4" />
         </Popover.Trigger>

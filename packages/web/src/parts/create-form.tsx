@@ -1,4 +1,4 @@
-import { type CreateEnvironment, DEFAULT_SIZE, LIMITS, SIZES, Size } from "@microterm/protocol";
+import { type CreateEnvironment, DEFAULT_SIZE, LIMITS, NetworkMode, SIZES, Size } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { hostQuery } from "../api/queries.ts";
@@ -40,7 +40,9 @@ const wishOf = (form: HTMLFormElement): CreateEnvironment => {
   if (size !== undefined) wish.size = size;
   else for (const { key } of NUMBERS) wish[key] = text(key) === "" ? LIMITS[key].default : Number(text(key));
   for (const key of ["idleTimeoutSeconds", "ttlSeconds"]) if (text(key) !== "") wish[key] = Number(text(key));
-  return wish as CreateEnvironment;
+  const mode = NetworkMode.safeParse(text("network")).data;
+  const network = mode === "allowlist" ? { mode, allow: [] } : { mode };
+  return { ...wish, ...(mode !== undefined && { network }) } as CreateEnvironment;
 };
 
 interface SizeChoiceProps {
@@ -149,6 +151,37 @@ const Choice = ({ name, label, choices }: ChoiceProps) => (
   </label>
 );
 
+const MODE_WORDS: Readonly<Record<NetworkMode, string>> = {
+  open: "open: the internet",
+  allowlist: "allowlist: what is listed later",
+  none: "none: nothing",
+};
+
+/** The server's default first, which is not sent; where there are no networks, why. */
+const NetworkChoice = () => {
+  const { data } = useQuery(hostQuery);
+  if (data === undefined) return null;
+  const { defaultNetwork, networkModes, networkReason, isolation } = data;
+  if (defaultNetwork === null) {
+    return (
+      <p className="text-muted">
+        {isolation === "none" ? "No network of its own" : "No network"}: {networkReason}.
+      </p>
+    );
+  }
+  const others = networkModes.filter((mode) => mode !== defaultNetwork.mode);
+  return (
+    <Choice
+      name="network"
+      label="Reaches"
+      choices={[
+        ["", `${MODE_WORDS[defaultNetwork.mode]} (default)`],
+        ...others.map((mode) => [mode, MODE_WORDS[mode]] as const),
+      ]}
+    />
+  );
+};
+
 export interface CreateFormProps {
   readonly busy: string | null;
   /** Of the last attempt, null when there was none or it went well. */
@@ -182,6 +215,7 @@ export const CreateForm = ({ busy, error, onCreate }: CreateFormProps) => {
         <Choice name="idleTimeoutSeconds" label="Rests when idle for" choices={IDLE} />
         <Choice name="ttlSeconds" label="Removed after" choices={LIFE} />
       </div>
+      <NetworkChoice />
       {error !== null && <FailureNote error={error} />}
       <Button look="primary" type="submit" needsServer busy={busy}>
         Create

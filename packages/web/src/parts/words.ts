@@ -191,9 +191,6 @@ export const readinessWords = ({ templates, pool }: Pick<HostStatus, "templates"
   return words === "" ? null : { words, isWarning: failed.length > 0 || isShort, detail };
 };
 
-/** A network provider's name, for a person. */
-export const networkWords = (provider: string): string => (provider === "loopback" ? "loopback only" : provider);
-
 /** `30 min`, `8 h`, `7 days`: the largest whole unit. */
 export const durationWords = (seconds: number): string => {
   if (seconds < 60) return `${Math.floor(seconds)} s`;

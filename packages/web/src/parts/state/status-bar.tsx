@@ -1,19 +1,11 @@
 import type { Environment } from "@microterm/protocol";
-import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { hostQuery } from "../../api/queries.ts";
+import { NetworkMenu } from "../../network/network-menu.tsx";
 import { UsageMenu } from "../../usage/usage-menu.tsx";
 import { useNow } from "../use-now.ts";
-import { durationWords, networkWords, sizeWords } from "../words.ts";
+import { durationWords, sizeWords } from "../words.ts";
 import { IsolationLabel } from "./isolation.tsx";
 import { Status } from "./status.tsx";
-
-const Network = () => {
-  const host = useQuery(hostQuery);
-  return host.data ? (
-    <span className="min-w-0 truncate max-md:hidden">Network: {networkWords(host.data.network)}</span>
-  ) : null;
-};
 
 /** Said on a phone too. */
 const SOON_S = 600;
@@ -53,7 +45,7 @@ export const StatusBar = ({
   <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs max-lg:gap-2 max-sm:px-2 whitespace-nowrap text-muted">
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
-    <Network />
+    <NetworkMenu environment={environment} />
     <span className="min-w-0 truncate max-md:hidden">{sizeWords(environment)}</span>
     {environment.state === "running" && <UsageMenu id={environment.id} />}
     <Lifetime of={environment} />

@@ -1,0 +1,58 @@
+/** All there is to know and to change about an environment's network. Loaded when it is first looked at. */
+import type { Environment, NetworkPolicy } from "@microterm/protocol";
+import { useQuery } from "@tanstack/react-query";
+import { hostQuery } from "../api/queries.ts";
+import { useNow } from "../parts/use-now.ts";
+import { DenialList } from "./denial-list.tsx";
+import { PolicyForm } from "./policy-form.tsx";
+import { lackWords, reachWords } from "./policy-words.ts";
+import { Traffic } from "./traffic.tsx";
+
+const BOUNDS =
+  "Under no policy it reaches this host, private networks that the server's operator has not opened, clouds' metadata, or other environments.";
+
+interface Networked extends Environment {
+  readonly network: NetworkPolicy;
+}
+
+const hasNetwork = (environment: Environment): environment is Networked => environment.network !== null;
+
+const WithNetwork = ({ environment }: { readonly environment: Networked }) => {
+  const { id, network, state, name } = environment;
+  const now = useNow(1000);
+  return (
+    <>
+      <p className="mt-1">{reachWords(network, now)}</p>
+      <p className="mt-1 text-muted">{BOUNDS}</p>
+      <PolicyForm key={id} id={id} policy={network} now={now} />
+      {state === "running" ? (
+        <>
+          <Traffic id={id} />
+          <DenialList key={id} id={id} policy={network} now={now} />
+        </>
+      ) : (
+        <p className="mt-4 text-muted">What it sends and what it is refused is shown here while it runs.</p>
+      )}
+      <p className="mt-4 border-t border-border pt-3 text-muted">
+        On the command line: <code className="font-mono text-xs">./microterm network {name}</code>
+      </p>
+    </>
+  );
+};
+
+export const NetworkPanel = ({ environment }: { readonly environment: Environment }) => {
+  const host = useQuery(hostQuery);
+  if (hasNetwork(environment)) return <WithNetwork environment={environment} />;
+  return (
+    <div className="mt-1 grid gap-1" data-network="none">
+      {lackWords(environment, host.data)?.map((line) => (
+        <p key={line}>{line}</p>
+      ))}
+      {environment.isolation !== "none" && host.data?.networkModes.length === 0 && (
+        <p className="text-muted">
+          What is missing, and what to do, says: <code className="font-mono text-xs">./microterm doctor</code>
+        </p>
+      )}
+    </div>
+  );
+};

@@ -1,0 +1,194 @@
+import type { AllowRule, NetworkDenial, NetworkPolicy } from "@microterm/protocol";
+import type { WebSocketRoute } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AXE, faults } from "../../support/axe.ts";
+import { type PageObject, signIn } from "../../support/page.ts";
+import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+
+let world: ProcessPage;
+beforeAll(async () => {
+  world = await startProcessPage();
+});
+afterAll(() => world?.close());
+
+const denial = (over: Partial<NetworkDenial>): NetworkDenial => ({
+  ...{ name: "example.org", address: null, protocol: "tcp", port: 443, count: 3, by: "policy" },
+  ...over,
+});
+
+interface Network {
+  policy: NetworkPolicy;
+  readonly denials: NetworkDenial[];
+  /** What the page has sent, in order. */
+  readonly sent: unknown[];
+}
+
+/** A server with networks, in the place of the answers of the `process` driver, which has none. The page is the real one. */
+async function withNetwork({ page }: PageObject, network: Network): Promise<void> {
+  let events: WebSocketRoute | null = null;
+  let environment: object = {};
+  const changed = (one: object): object => {
+    environment = one;
+    return { ...one, network: network.policy };
+  };
+  const set = (policy: NetworkPolicy): object => {
+    network.policy = policy;
+    const data = changed(environment);
+    events?.send(JSON.stringify({ event: "environment", data }));
+    return data;
+  };
+  await page.route("**/v1/host", async (route) => {
+    const answer = await route.fetch();
+    const networks = { networkModes: ["none", "open", "allowlist"], defaultNetwork: { mode: "open" } };
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), ...networks, networkReason: null } });
+  });
+  await page.route("**/v1/environments", async (route) => {
+    if (route.request().method() === "POST") network.sent.push(route.request().postDataJSON());
+    const answer = await route.fetch();
+    const json = await answer.json();
+    await route.fulfill({
+      response: answer,
+      json: "environments" in json ? { environments: json.environments.map(changed) } : changed(json),
+    });
+  });
+  await page.routeWebSocket("**/v1/events", (socket) => {
+    events = socket;
+    socket.connectToServer().onMessage((message) => {
+      const { event, data } = JSON.parse(String(message));
+      socket.send(JSON.stringify({ event, data: event === "environment" ? changed(data) : data }));
+    });
+  });
+  await page.route("**/v1/environments/*", async (route) => {
+    if (route.request().method() !== "PATCH") return route.continue();
+    const body = route.request().postDataJSON();
+    network.sent.push(body);
+    await route.fulfill({ json: set(body.network) });
+  });
+  await page.route("**/network/allow", async (route) => {
+    const rule: AllowRule = route.request().postDataJSON();
+    network.sent.push(rule);
+    const { policy } = network;
+    await route.fulfill({
+      json: set({ mode: "allowlist", allow: [...(policy.mode === "allowlist" ? policy.allow : []), rule] }),
+    });
+  });
+  await page.route("**/network/denials", (route) => route.fulfill({ json: { denials: network.denials } }));
+  const traffic = { sent: { bytes: 2048, packets: 12 }, received: { bytes: 3_145_728, packets: 2300 } };
+  await page.route("**/network", (route) => route.fulfill({ json: { policy: network.policy, traffic } }));
+}
+
+const IS_CUT = "(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('[role=dialog]'))";
+const IS_LOST = "document.activeElement === document.body";
+
+describe.each(["light", "dark"] as const)("the network of an environment, in the %s page", (colorScheme) => {
+  const network: Network = { policy: { mode: "allowlist", allow: [] }, denials: [], sent: [] };
+  let page: PageObject;
+  const panel = () => page.page.getByRole("dialog", { name: "Network" });
+  const button = (name: string | RegExp) => panel().getByRole("button", { name, exact: true });
+  const target = () => panel().getByLabel("Domain or address");
+  const allowed = () => panel().getByRole("list", { name: "Allowed" }).getByRole("listitem");
+  const open = (name: RegExp) => page.page.getByRole("button", { name }).press("Enter");
+
+  test("is the host's where there is none, and nothing is offered", async () => {
+    page = await signIn(world.browser, world.server, { colorScheme });
+    await page.context.addInitScript(AXE);
+    await page.page.emulateMedia({ reducedMotion: "reduce" });
+    await page.createEnvironment();
+    await open(/^Network: the host's/);
+    await panel().getByText("reach what the host reaches").waitFor();
+    expect(await panel().getByRole("radio").count()).toBe(0);
+  });
+
+  test("teaches while it is empty, and refuses bad input before it is sent", async () => {
+    await withNetwork(page, network);
+    await page.page.reload();
+    await page.untilTerminal("live");
+    await open(/^Network: allowlist \(0\)/);
+    await panel().getByText("its allowlist is empty").waitFor();
+    await panel().getByText("is listed here to be allowed").waitFor();
+    await panel().getByText("3.0 MiB in 2,300 packets").waitFor();
+    await target().fill("203.0.113.9/24");
+    await target().press("Enter");
+    await panel().getByRole("alert").getByText("enter 203.0.113.0/24.").waitFor();
+    expect(await target().getAttribute("aria-invalid")).toBe("true");
+    await target().fill("example.com");
+    await panel().getByLabel("Ports").fill("70000");
+    await panel().getByLabel("Ports").press("Enter");
+    await panel().getByRole("alert").getByText("“70000” is no port").waitFor();
+    expect(await faults(page.page)).toEqual([]);
+    expect(network.sent).toEqual([]);
+  });
+
+  test("takes a rule, one of a denial for an hour, and none of what no policy allows", async () => {
+    await panel().getByLabel("Ports").fill("443");
+    await panel().getByLabel("Ports").press("Enter");
+    await allowed().getByText("TCP 443").waitFor();
+    expect(network.sent).toEqual([{ domain: "example.com", ports: [443] }]);
+    expect(await target().inputValue()).toBe("");
+    network.denials.push(denial({}), denial({ name: null, address: "169.254.169.254", port: 80, by: "bounds" }));
+    await button("Allow example.org:443 for an hour").press("Enter");
+    await panel().getByText("Allowed now").waitFor();
+    expect(network.sent.at(-1)).toEqual({
+      ...{ domain: "example.org", protocol: "tcp", ports: [443] },
+      expiresAt: expect.any(String),
+    });
+    await allowed()
+      .getByText(/ left$/)
+      .waitFor();
+    await panel().getByText("No policy allows it").waitFor();
+    expect(await button(/^Allow /).count()).toBe(0);
+    expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    expect(await faults(page.page)).toEqual([]);
+  });
+
+  test("fits a phone", async () => {
+    await page.page.setViewportSize({ width: 360, height: 640 });
+    await panel().getByText("No policy allows it").waitFor();
+    const box = await panel().boundingBox();
+    expect(box && box.x >= 0 && box.x + box.width <= 360 && box.y >= 0 && box.y + box.height <= 640).toBe(true);
+    expect(await page.page.evaluate<boolean>(IS_CUT)).toBe(false);
+    await page.page.setViewportSize({ width: 1200, height: 720 });
+  });
+
+  test("loses a rule and changes its policy by keys, which keep the focus", async () => {
+    await button("Remove example.com, TCP 443").press("Enter");
+    await expect.poll(() => allowed().count()).toBe(1);
+    expect(network.sent.at(-1)).toMatchObject({ network: { mode: "allowlist", allow: [{ domain: "example.org" }] } });
+    expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    await panel().getByRole("radio", { name: /^open/ }).press("Space");
+    await panel().getByText("Its rule is dropped.").waitFor();
+    expect(network.policy.mode).toBe("allowlist");
+    await button("Change to open").press("Enter");
+    await panel().getByText("It reaches the internet.").waitFor();
+    expect(network.sent.at(-1)).toEqual({ network: { mode: "open" } });
+    expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    await page.page.keyboard.press("Escape");
+    await panel().waitFor({ state: "detached" });
+    await page.page.getByRole("button", { name: "Network: open" }).waitFor();
+    // A page that leaves its socket learns too late that it is closed, where that leads through a route.
+    expect(page.errors).toEqual([]);
+  });
+
+  test("is chosen for a new environment, where the default is shown and not sent", async () => {
+    await page.page.getByRole("link", { name: "microterm: all environments" }).click();
+    await page.page.getByRole("button", { name: "Options for a new environment" }).first().click();
+    const choice = page.page.getByLabel("Reaches");
+    await choice.waitFor();
+    expect(await choice.getByRole("option").allTextContents()).toEqual([
+      "open: the internet (default)",
+      "none: nothing",
+      "allowlist: what is listed later",
+    ]);
+    expect(await faults(page.page)).toEqual([]);
+    await choice.selectOption("none");
+    await page.page.getByRole("button", { name: "Create", exact: true }).click();
+    await page.page.waitForURL(/\/e\//);
+    expect(network.sent.at(-1)).toMatchObject({ network: { mode: "none" } });
+    await page.page.getByRole("link", { name: "microterm: all environments" }).click();
+    await page.createEnvironment();
+    expect(network.sent.at(-1)).toEqual({});
+    for (const { id } of (await world.server.ok("GET", "/v1/environments")).environments)
+      await world.server.ok("DELETE", `/v1/environments/${id}`);
+    await page.close();
+  });
+});
