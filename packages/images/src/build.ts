@@ -28,6 +28,8 @@ export interface BuildOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The host's own mirrors when absent. */
   readonly sources?: AptSources;
+  /** For a guest with less in it. The recipe's list when absent; `customize.sh` needs some of those packages itself. */
+  readonly packages?: readonly string[];
 }
 
 export interface BuiltImage {
@@ -67,7 +69,7 @@ async function removeOtherBases(bases: string, key: string): Promise<void> {
 }
 
 async function obtainBase(build: Build): Promise<{ base: Base; directory: string; isNew: boolean }> {
-  const key = await baseKey(build.sources.suite);
+  const key = await baseKey({ suite: build.sources.suite, packages: build.packages });
   const directory = join(build.cacheDir, "bases", key);
   await mkdir(dirname(directory), { recursive: true });
   if (await exists(directory)) {
@@ -140,7 +142,8 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   for (const parent of [options.outDir, join(options.cacheDir, "bases"), options.scratchDir ?? "/var/tmp"]) {
     await removeStaleScratch(parent, options.runner);
   }
-  const key = await imageKey({ agentBinary: options.agentBinary, suite: build.sources.suite });
+  const { agentBinary, packages } = options;
+  const key = await imageKey({ agentBinary, suite: build.sources.suite, packages });
   const target = join(options.outDir, key);
   if (await exists(target)) {
     const { ok, corrupt } = await verifyImage(target);

@@ -16,11 +16,12 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("imageKey", () => {
-  test("is the same for the same inputs, and differs by agent and by suite", async () => {
+  test("is the same for the same inputs, and differs by agent, by suite and by packages", async () => {
     const key = await imageKey({ agentBinary, suite: "bookworm" });
     expect(key).toMatch(/^[0-9a-f]{64}$/);
     expect(await imageKey({ agentBinary, suite: "bookworm" })).toBe(key);
     expect(await imageKey({ agentBinary, suite: "trixie" })).not.toBe(key);
+    expect(await imageKey({ agentBinary, suite: "bookworm", packages: ["kmod"] })).not.toBe(key);
     await writeFile(agentBinary, "two");
     expect(await imageKey({ agentBinary, suite: "bookworm" })).not.toBe(key);
   });

@@ -55,11 +55,17 @@ async function recipeFiles(): Promise<readonly (readonly [string, string])[]> {
   return Promise.all(names.map(async (name) => [name, await hashFile(join(RECIPE_DIRECTORY, name))] as const));
 }
 
+export interface BaseInputs {
+  readonly suite: string;
+  /** Instead of the recipe's. */
+  readonly packages?: readonly string[] | undefined;
+}
+
 /**
  * The key of the expensive part (root.erofs, kernel, modules): recipe and suite. Mirrors and proxies are left out: they
  * change where packages come from, not which.
  */
-export async function baseKey(suite: string): Promise<string> {
+export async function baseKey({ suite, packages }: BaseInputs): Promise<string> {
   return digest([
     BUILDER_VERSION,
     suite,
@@ -68,11 +74,12 @@ export async function baseKey(suite: string): Promise<string> {
     DPKG_OPTIONS,
     BOOT_MODULES,
     await recipeFiles(),
+    ...(packages === undefined ? [] : [packages]),
   ]);
 }
 
 /** The key of a whole image: its base and the agent in its initrd. 64 hex digits. */
-export async function imageKey(inputs: { readonly agentBinary: string; readonly suite: string }): Promise<string> {
-  const [base, agent] = await Promise.all([baseKey(inputs.suite), hashFile(inputs.agentBinary)]);
+export async function imageKey(inputs: BaseInputs & { readonly agentBinary: string }): Promise<string> {
+  const [base, agent] = await Promise.all([baseKey(inputs), hashFile(inputs.agentBinary)]);
   return digest([base, agent]);
 }

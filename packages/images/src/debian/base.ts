@@ -27,6 +27,7 @@ export interface BaseOptions {
   readonly key: string;
   readonly directory: string;
   readonly sources: AptSources;
+  readonly packages?: readonly string[];
   /** A folder of this build's own, on the disk, that any uid may enter. */
   readonly scratch: string;
   readonly runner: CommandRunner;
@@ -58,7 +59,7 @@ async function bootstrap(options: BaseOptions, output: string): Promise<void> {
   progress.report("sources", `Asking ${sources.suite}'s mirror for its package lists`);
   const command = baseCommand({
     sources,
-    packages: await readPackages(),
+    packages: options.packages ?? (await readPackages()),
     aptOptions: await aptOptions(runner),
     recipe: await copyRecipe(scratch),
     output,
