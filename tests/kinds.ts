@@ -121,7 +121,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   style: vitest("style"),
 };
 
-/** Run only when they are named: the lab has not been seen to keep to its minutes on a quiet machine yet. */
+/** Run only when they are named: the virtualisation that QEMU emulates for the lab has faults of its own (decision 0026). */
 export const ON_DEMAND: ReadonlySet<string> = new Set(["lab"]);
 
 /** Alone and last. */

@@ -4,7 +4,7 @@ import { constants, cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/p
 import { dirname, join, relative, resolve } from "node:path";
 import { runCommand } from "@microterm/host";
 import { buildImage } from "@microterm/images";
-import { binariesKey, keepNewest, PROGRAMS, pageKey, touch } from "../../../packages/setup/src/build/build.ts";
+import { keepNewest, PROGRAMS, touch } from "../../../packages/setup/src/build/build.ts";
 import { sourcesOf } from "../../../support/debian-bootstrap.ts";
 import { rustBinary } from "../../../support/rust-binaries.ts";
 import { SUITE } from "./debian.ts";
@@ -12,6 +12,8 @@ import { SUITE } from "./debian.ts";
 const CHECKOUT = resolve(import.meta.dirname, "../../..");
 /** What of the checkout is not taken along, or by itself. */
 const LEFT_OUT = /^(\.git|node_modules|tests\/\.artifacts|rust\/(fuzz\/)?target)$/;
+/** What the image's own build needs of a Debian (customize.sh). */
+const GUEST_PACKAGES = ["kmod", "locales", "passwd", "procps", "sudo"];
 /** Several checkouts may share a cache. */
 const KEPT = 3;
 
@@ -45,39 +47,31 @@ export interface PayloadOptions {
 }
 
 /**
- * Checkout, page, binaries and guest image as one disk, laid out so that `up` in the lab finds all of it built: the image is the one
- * that a host of the lab's release makes.
+ * Checkout, binaries and guest image as one disk. The image is the one that a host of the lab's release makes, with few packages: each
+ * daemon hashes all of it, which in emulated code is most of its start.
  */
 export async function packPayload({ cache, folder, tests }: PayloadOptions): Promise<string> {
   const staged = join(folder, "payload");
-  const checkout = join(staged, "checkout");
-  await cp(CHECKOUT, checkout, {
+  await cp(CHECKOUT, join(staged, "checkout"), {
     recursive: true,
     verbatimSymlinks: true,
     filter: (from) => !LEFT_OUT.test(relative(CHECKOUT, from)),
   });
-  // What has built the page here does not say of which sources, as `up` does: tests/run.ts does so before all else.
-  await writeFile(join(checkout, "packages/web/dist/.key"), pageKey());
-
   const [agent, daemon] = [await rustBinary("microterm-agent"), await rustBinary("microterm-host")];
-  const programs = join(staged, "cache/bin", binariesKey());
-  for (const name of PROGRAMS) await cp(join(dirname(daemon), name), join(programs, name));
+  for (const name of PROGRAMS) await cp(join(dirname(daemon), name), join(staged, "bin", name));
 
-  const { directory, manifest } = await buildImage({
+  const { directory } = await buildImage({
     outDir: join(cache, "images"),
     cacheDir: join(cache, "image-parts"),
     agentBinary: agent,
     runner: { run: runCommand },
     sources: await sourcesOf(SUITE),
+    packages: GUEST_PACKAGES,
   });
   touch(directory);
   keepNewest(join(cache, "images"), KEPT);
-  await cp(directory, join(staged, "cache/images", manifest.key), {
-    recursive: true,
-    mode: constants.COPYFILE_FICLONE,
-  });
+  await cp(directory, join(staged, "image"), { recursive: true, mode: constants.COPYFILE_FICLONE });
 
-  await writeFile(join(staged, "binaries"), `/var/cache/microterm/bin/${binariesKey()}`);
   await writeFile(join(staged, "tests"), tests.map((test) => `${test}\n`).join(""));
   const disk = join(folder, "payload.erofs");
   await packErofs(disk, staged);

@@ -41,7 +41,7 @@ function qemuArguments({ kernel, initrd, disks, folder }: LabMachine): readonly 
   // Emulated also where there is KVM: so that what runs in it is the same everywhere, nested KVM above all.
   words.push("-M", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max");
   words.push("-smp", String(CPUS), "-m", `${MEMORY_MIB}M`);
-  words.push("-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1");
+  words.push("-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1 mitigations=off");
   for (const disk of disks) words.push("-drive", `file=${disk},format=raw,readonly=on,if=virtio,file.locking=off`);
   words.push("-drive", "file=/proc/self/fd/3,format=raw,if=virtio,discard=unmap,cache=unsafe,file.locking=off");
   words.push("-device", "virtio-serial-pci");

@@ -29,7 +29,7 @@ export interface Binaries {
 }
 
 /** The folder's name below `bin` of the cache. */
-export const binariesKey = (): string => treeHash(CHECKOUT, ["rust"]);
+const binariesKey = (): string => treeHash(CHECKOUT, ["rust"]);
 
 /** Builds agent and daemon with cargo. Rejects with a {@link SetupError} that has the compiler's last words. */
 export async function buildBinaries(cache: string, progress: Progress): Promise<Binaries> {
@@ -64,7 +64,7 @@ export async function buildBinaries(cache: string, progress: Progress): Promise<
 }
 
 /** What packages/web/dist/.key holds where the page there is that of this checkout. */
-export const pageKey = (): string =>
+const pageKey = (): string =>
   treeHash(CHECKOUT, [
     "packages/web/src",
     "packages/web/build",
