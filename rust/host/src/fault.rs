@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 pub const VARIABLE: &str = "MICROTERM_FAULT";
-pub const POINTS: [&str; 28] = [
+pub const POINTS: [&str; 33] = [
     "launch.intent",
     "launch.cgroup",
     "launch.spawned",
@@ -33,6 +33,11 @@ pub const POINTS: [&str; 28] = [
     "slot.furnished",
     "slot.claimed",
     "slot.policy",
+    "member.noted",
+    "member.linked",
+    "member.bridge",
+    "member.plugged",
+    "member.unplugged",
     "slot.unlinked",
     "slot.forgotten",
 ];

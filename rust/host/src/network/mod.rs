@@ -7,7 +7,6 @@
 
 pub mod addresses;
 mod ceiling;
-mod forwarding;
 mod host_side;
 mod namespaces;
 mod netlink;
@@ -15,6 +14,7 @@ pub mod policy;
 mod pool;
 mod records;
 mod rules;
+mod shared;
 mod slot;
 mod sysctl;
 mod tap;
@@ -29,9 +29,9 @@ use crate::network::host_side::HostSide;
 use crate::network::namespaces::within_new;
 use crate::network::policy::Policy;
 use crate::network::pool::{Pool, Side};
-use crate::network::slot::{GATEWAY, GUEST, PREFIX, Slot};
+use crate::network::slot::{GATEWAY, Slot};
 use crate::spec::{GUEST_MAC, SlotName};
-use crate::store::ids::Id;
+use crate::store::ids::{Id, NetworkId};
 use serde::Serialize;
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -96,6 +96,22 @@ impl Network {
     /// `no-network`, or `busy` when all slots are taken.
     pub fn attach(&self, machine: &Id) -> Outcome<Attached> {
         self.0.attach(machine).map(|(slot, side)| attached(&slot, &side))
+    }
+
+    /// Has a machine's slot be in a shared network, in the place of the one that it was in. The guest's address is another then.
+    ///
+    /// # Errors
+    /// `unsupported` in a slot of an earlier version, or as of the slot.
+    pub fn join(&self, machine: &Id, network: &NetworkId) -> Outcome<Attached> {
+        self.0.replug(machine, |slot, side| slot.join(side, network)).map(|(slot, side)| attached(&slot, &side))
+    }
+
+    /// Has a machine's slot be in no shared network.
+    ///
+    /// # Errors
+    /// As of the slot; saying so again goes on from there.
+    pub fn leave(&self, machine: &Id) -> Outcome<Attached> {
+        self.0.replug(machine, Slot::leave).map(|(slot, side)| attached(&slot, &side))
     }
 
     /// Removes a machine's slot with all that it has.
@@ -178,11 +194,12 @@ impl Network {
 }
 
 fn attached(slot: &Slot, side: &HostSide) -> Attached {
+    let (address, prefix_length) = slot.address(side);
     Attached {
         slot: slot.name,
         mac_address: GUEST_MAC.to_string(),
-        address: GUEST,
-        prefix_length: PREFIX,
+        address,
+        prefix_length,
         gateway: GATEWAY,
         mtu: side.mtu(),
     }

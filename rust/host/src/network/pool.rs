@@ -5,8 +5,8 @@ use crate::fault;
 use crate::network::host_side::{self, HostSide, Settings};
 use crate::network::namespaces::Namespaces;
 use crate::network::netlink::watch::Watch;
-use crate::network::records;
 use crate::network::slot::{self, Removed, Slot, SlotRules};
+use crate::network::{records, shared};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
 use crate::store::paths;
@@ -149,6 +149,9 @@ impl Pool {
                 None => state.free.push(slot),
             }
         }
+        if let Err(why) = shared::sweep(side) {
+            note(format_args!("{why}"));
+        }
     }
 
     /// Makes slots whenever there are fewer than wanted.
@@ -261,6 +264,28 @@ impl Pool {
         }
     }
 
+    /// Changes which shared network a machine's slot is in, alone.
+    ///
+    /// # Errors
+    /// `not-found` when the machine has none, `busy` while it is being released, or what the change fails with.
+    pub fn replug(
+        &self,
+        machine: &Id,
+        change: impl FnOnce(&Slot, &HostSide) -> Outcome<()>,
+    ) -> Outcome<(Arc<Slot>, Arc<HostSide>)> {
+        let (mut state, side) = self.on()?;
+        let slot = state.attached.get(machine).cloned();
+        let slot = slot.ok_or_else(|| failure(Code::NotFound, format!("machine {machine} has no slot")))?;
+        if !state.busy.insert(slot.name) {
+            return Err(failure(Code::Busy, format!("slot {} is being changed or released", slot.name)));
+        }
+        drop(state);
+        let outcome = change(&slot, &side);
+        self.state().busy.remove(&slot.name);
+        self.changed.notify_all();
+        outcome.map(|()| (slot, side))
+    }
+
     /// Removes a machine's slot with all that it has.
     ///
     /// # Errors
@@ -272,7 +297,7 @@ impl Pool {
         };
         let Some(slot) = state.attached.get(machine).cloned() else { return Ok(Removed::default()) };
         if !state.busy.insert(slot.name) {
-            return Err(failure(Code::Busy, format!("slot {} is being released", slot.name)));
+            return Err(failure(Code::Busy, format!("slot {} is being changed or released", slot.name)));
         }
         drop(state);
         let outcome = slot::remove(&self.namespaces, Some(&side), slot.name);

@@ -4,7 +4,7 @@
 use crate::error::{During, Outcome};
 use crate::network::addresses::Cidr;
 use crate::network::policy::Marked;
-use crate::store::ids::Id;
+use crate::store::ids::{Id, NetworkId};
 use crate::store::paths;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,17 @@ pub struct SlotRecord {
     pub rules: String,
     pub machine_id: Option<Id>,
     pub policy: Marked,
+    /// The shared network that it is in.
+    #[serde(default)]
+    pub membership: Option<Membership>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Membership {
+    pub network: NetworkId,
+    /// Whether all of it is made.
+    pub is_whole: bool,
 }
 
 fn host_path() -> PathBuf {

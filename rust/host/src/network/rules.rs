@@ -11,14 +11,19 @@ use crate::programs;
 use crate::spec::GUEST_MAC;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
 /// Of a slot.
 pub const TABLE: &str = "slot";
 pub const TAP: &str = "tap0";
 pub const UPLINK: &str = "up0";
+/// Of a slot in a shared network.
+pub const LEG: &str = "net0";
 /// Of the router.
 pub const BRIDGE: &str = "br0";
+/// The first letters of the names of shared networks' bridges.
+pub const BRIDGES: &str = "n-";
 /// The first letters of what every instance has in the host's own namespace.
 pub const PREFIX: &str = "mt-";
 
@@ -35,19 +40,20 @@ const REFUSALS_A_SECOND: u32 = 1000;
 /// Names' addresses.
 pub const ADMITTED: usize = 512;
 
-/// `guest` is the guest's address.
-pub fn slot(ceiling: &Ceiling, guest: std::net::Ipv4Addr) -> String {
+/// `guest` is the guest's address, `members` are those of guests in shared networks.
+pub fn slot(ceiling: &Ceiling, guest: Ipv4Addr, members: Cidr) -> String {
     let forbidden = ceiling.elements();
     format!(
         r#"table netdev {TABLE} {{
   counter spoofed {{ }}
   counter flooded {{ }}
+  set own {{ type ipv4_addr; elements = {{ {guest} }} }}
   chain from_guest {{
     type filter hook ingress device "{TAP}" priority 0; policy drop;
     limit rate over {PACKETS_A_SECOND}/second burst 5000 packets counter name flooded drop
     limit rate over {BYTES_A_SECOND} bytes/second burst 12500000 bytes counter name flooded drop
-    ether saddr {GUEST_MAC} ether type ip ip saddr {guest} accept
-    ether saddr {GUEST_MAC} ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {GUEST_MAC} arp saddr ip {guest} limit rate 50/second accept
+    ether saddr {GUEST_MAC} ether type ip ip saddr @own accept
+    ether saddr {GUEST_MAC} ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {GUEST_MAC} arp saddr ip @own limit rate 50/second accept
     counter name spoofed
   }}
   chain to_guest {{
@@ -66,6 +72,7 @@ table ip {TABLE} {{
   map allowed {{ type ipv4_addr . inet_proto . inet_service : mark; flags interval; }}
   map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
   set live {{ type mark; }}
+  set own {{ type ipv4_addr; }}
   set denials {{ type ipv4_addr . inet_proto . inet_service; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
   set denied_hosts {{ type ipv4_addr . inet_proto; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
   chain forward {{
@@ -73,6 +80,9 @@ table ip {TABLE} {{
     ct state invalid drop
     iifname "{TAP}" oifname "{UPLINK}" goto outbound
     iifname "{UPLINK}" oifname "{TAP}" ct state established,related goto inbound
+    iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto admit
+    iifname "{LEG}" oifname "{TAP}" ip saddr {members} ip daddr @own goto welcome
+    iifname "{TAP}" oifname "{LEG}" goto refuse
   }}
   chain outbound {{
     ip daddr @forbidden goto refuse
@@ -88,6 +98,12 @@ table ip {TABLE} {{
     limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets goto exceed
     ct count over {CONNECTIONS} goto exceed
     counter name sent accept
+  }}
+  chain welcome {{
+    ct status confirmed counter name received accept
+    limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets goto exceed
+    ct count over {CONNECTIONS} goto exceed
+    counter name received accept
   }}
   chain exceed {{
     counter name exceeded
@@ -124,6 +140,11 @@ table ip {TABLE} {{
     )
 }
 
+/// Says, beside the rules of every slot, which address its guest has as a member of a shared network.
+pub fn member(address: Ipv4Addr) -> String {
+    ["netdev", "ip"].map(|family| format!("add element {family} {TABLE} own {{ {address} }}\n")).concat()
+}
+
 /// Has a slot of an earlier daemon forbid what this one does.
 pub fn forbid(ceiling: &Ceiling) -> String {
     let forbidden = ceiling.elements();
@@ -142,6 +163,8 @@ table ip router {{
     type filter hook forward priority filter; policy drop;
     iifname "{BRIDGE}" oifname "{UPLINK}" ip daddr != @forbidden accept
     iifname "{UPLINK}" oifname "{BRIDGE}" accept
+    # Where the host has bridges' frames pass here as well (br_netfilter); no route leads from or to these.
+    iifname "{BRIDGES}*" oifname "{BRIDGES}*" accept
   }}
   chain input {{
     type filter hook input priority filter; policy drop;

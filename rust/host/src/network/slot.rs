@@ -10,12 +10,12 @@ use crate::network::namespaces::{Namespaces, within};
 use crate::network::netlink::links::{self, End};
 use crate::network::netlink::{Netlink, Protocol};
 use crate::network::policy::Marked;
-use crate::network::records::SlotRecord;
-use crate::network::rules::{self, TAP, UPLINK};
+use crate::network::records::{Membership, SlotRecord};
+use crate::network::rules::{self, LEG, TAP, UPLINK};
 use crate::network::tenancy::Tenancy;
-use crate::network::{sysctl, tap};
+use crate::network::{shared, sysctl, tap};
 use crate::spec::{GUEST_MAC, SlotName};
-use crate::store::ids::hex;
+use crate::store::ids::{NetworkId, hex};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -25,9 +25,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The guest's own address and its gateway's, the same in every slot: of the prefix that RFC 7335 keeps for addresses
 /// which are translated before they leave a host, so that they are never those of somebody's network.
-pub const GUEST: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 2);
+const GUEST: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 2);
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
-pub const PREFIX: u8 = 30;
+const PREFIX: u8 = 30;
 /// Of the tap, as the guest sees it. A restored guest still has it among its neighbours.
 const GATEWAY_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 0, 0, 1];
 /// In a slot's namespace.
@@ -66,7 +66,7 @@ pub struct SlotRules {
 
 impl SlotRules {
     pub fn new(host: &HostSide) -> Self {
-        let text = rules::slot(&host.ceiling, GUEST);
+        let text = rules::slot(&host.ceiling, GUEST, shared::members(host.range));
         let digest = hex(&Sha256::digest(&text));
         Self { text, digest }
     }
@@ -90,6 +90,7 @@ impl Slot {
             rules: rules.digest.clone(),
             machine_id: None,
             policy: Marked::default(),
+            membership: None,
         };
         let made = namespaces.create(&name.to_string()).and_then(|namespace| {
             fault::reach("slot.namespace");
@@ -127,7 +128,67 @@ impl Slot {
         })?;
         let slot = Self::new(name, namespace, tables, record);
         slot.tenancy().restore()?;
+        slot.reconnect(host)?;
         Ok(slot)
+    }
+
+    /// Has it be in the shared network of its record, where an earlier daemon died over that.
+    fn reconnect(&self, host: &HostSide) -> Outcome<()> {
+        let membership = self.tenancy().record.membership.clone();
+        if membership.as_ref().is_some_and(|membership| membership.is_whole) {
+            return Ok(());
+        }
+        within(&self.namespace, || shared::unplug(self.name))?;
+        membership.map_or(Ok(()), |membership| self.join(host, &membership.network))
+    }
+
+    /// Plugs it into a shared network, in the place of the one that it was in.
+    ///
+    /// # Errors
+    /// `unsupported` in a slot of an earlier version, or what was refused: then it is in none.
+    pub fn join(&self, host: &HostSide, network: &NetworkId) -> Outcome<()> {
+        let mut tenancy = self.tenancy();
+        let is = |is_whole| Some(Membership { network: network.clone(), is_whole });
+        if tenancy.record.membership == is(true) {
+            return Ok(());
+        }
+        if tenancy.record.rules != SlotRules::new(host).digest {
+            let why = "it was started by an earlier version of microterm-host: stop it and start it again";
+            return Err(failure(Code::Unsupported, why));
+        }
+        tenancy.note_membership(is(false))?;
+        fault::reach("member.noted");
+        let plugged = within(&self.namespace, || {
+            shared::unplug(self.name)?;
+            shared::plug(host, self.name, network)
+        });
+        let joined = plugged.and_then(|()| tenancy.note_membership(is(true)));
+        if joined.is_err() {
+            tenancy.note_membership(None)?;
+            within(&self.namespace, || shared::unplug(self.name))?;
+        }
+        shared::sweep(host)?;
+        joined
+    }
+
+    /// Unplugs it from the shared network that it is in. Its flows there end with its leg.
+    ///
+    /// # Errors
+    /// What was refused; saying so again goes on from there.
+    pub fn leave(&self, host: &HostSide) -> Outcome<()> {
+        let mut tenancy = self.tenancy();
+        let Some(membership) = tenancy.record.membership.clone() else { return Ok(()) };
+        tenancy.note_membership(Some(Membership { is_whole: false, ..membership }))?;
+        within(&self.namespace, || shared::unplug(self.name))?;
+        fault::reach("member.unplugged");
+        shared::sweep(host)?;
+        tenancy.note_membership(None)
+    }
+
+    /// The guest's address, and the prefix that goes with it.
+    pub fn address(&self, host: &HostSide) -> (Ipv4Addr, u8) {
+        let is_member = self.tenancy().record.membership.is_some();
+        if is_member { (shared::member_address(host.range, self.name), 32) } else { (GUEST, PREFIX) }
     }
 
     fn new(name: SlotName, namespace: OwnedFd, tables: Netlink, record: SlotRecord) -> Self {
@@ -172,7 +233,8 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
     messages.extend([links::address(tap, GATEWAY, PREFIX), links::address(UPLINK_INDEX, host.slot_address(name), 32)]);
     links.change(messages).during(what)?;
     fault::reach("slot.linked");
-    rules::load(&rules.text)?;
+    let member = shared::member_address(host.range, name);
+    rules::load(&format!("{}{}", rules.text, rules::member(member)))?;
     // From here on a frame of the guest's meets the rules.
     host.router_links.change(links::isolated_port(&port, BRIDGE_INDEX).into()).during(what)?;
     links
@@ -180,6 +242,8 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
             links::up(TAP),
             links::up(UPLINK),
             links::neighbour(tap, GUEST, GUEST_MAC.0),
+            links::route((member, 32), None, tap),
+            links::neighbour(tap, member, GUEST_MAC.0),
             links::neighbour(UPLINK_INDEX, host.gateway(), ROUTER_MAC),
             links::route((Ipv4Addr::UNSPECIFIED, 0), Some(host.gateway()), UPLINK_INDEX),
         ])
@@ -201,7 +265,7 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
         removed.links = within(&namespace, || {
             let links = Netlink::open(Protocol::Route).during(what)?;
             let mut deleted = 0;
-            for link in [TAP, UPLINK] {
+            for link in [TAP, UPLINK, LEG] {
                 deleted += u64::from(links::delete(&links, link).during(what)?);
             }
             Ok(deleted)
@@ -209,7 +273,12 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
     }
     if let Some(host) = host {
         // It goes with its other end, unless that was never named.
-        removed.links += u64::from(links::delete(&host.router_links, &port_of(name)).during(what)?);
+        for port in [port_of(name), shared::port_of(name)] {
+            removed.links += u64::from(links::delete(&host.router_links, &port).during(what)?);
+        }
+        if SlotRecord::read(&text).is_some_and(|record| record.membership.is_some()) {
+            removed.links += shared::sweep(host)?;
+        }
     }
     fault::reach("slot.unlinked");
     removed.namespaces = u64::from(namespaces.remove(&text)?);

@@ -7,7 +7,7 @@ use crate::network::ceiling::Ceiling;
 use crate::network::netlink::Netlink;
 use crate::network::netlink::sets::{self, Change, Count, Element, Family, Found};
 use crate::network::policy::{self, Marked, Policy, Protocol};
-use crate::network::records::SlotRecord;
+use crate::network::records::{Membership, SlotRecord};
 use crate::network::rules::{ADMITTED, TABLE};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
@@ -79,6 +79,17 @@ impl Tenancy {
         let record = SlotRecord { machine_id: Some(machine.clone()), ..self.record.clone() };
         record.write(&self.name.to_string())?;
         fault::reach("slot.claimed");
+        self.record = record;
+        Ok(())
+    }
+
+    /// Notes which shared network the slot is in.
+    ///
+    /// # Errors
+    /// `no-space` or `internal`.
+    pub fn note_membership(&mut self, membership: Option<Membership>) -> Outcome<()> {
+        let record = SlotRecord { membership, ..self.record.clone() };
+        record.write(&self.name.to_string())?;
         self.record = record;
         Ok(())
     }

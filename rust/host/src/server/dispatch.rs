@@ -90,6 +90,8 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         }
         Request::NetworkDenials(args) => Ok(json!({ "denials": daemon.network.denials(&args.machine_id)? })),
         Request::NetworkUsage(args) => value(daemon.network.traffic(&args.machine_id)?),
+        Request::NetworkJoin(args) => value(daemon.network.join(&args.machine_id, &args.network)?),
+        Request::NetworkLeave(args) => value(daemon.network.leave(&args.machine_id)?),
         Request::NetworkRelease(args) => Ok(json!({ "removed": daemon.network.release(&args.machine_id)? })),
         Request::NetworkRemove => daemon.network.remove().map(|()| json!({})),
         Request::HostResources => value(resources::read()?),

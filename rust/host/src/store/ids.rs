@@ -8,6 +8,8 @@ use std::fmt;
 const SHORTEST: usize = 8;
 /// Longest id of a machine, disk or environment.
 const LONGEST: usize = 32;
+/// Longest id of a shared network.
+const LONGEST_NETWORK: usize = 12;
 /// Longest image key: a whole SHA-256 in hexadecimal.
 const LONGEST_KEY: usize = 64;
 
@@ -46,6 +48,24 @@ impl TryFrom<String> for Id {
 }
 
 impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of a shared network: `^[a-z0-9]{8,12}$`. With two characters before it, it is the name of a link.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub struct NetworkId(String);
+
+impl TryFrom<String> for NetworkId {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        check(&text, LONGEST_NETWORK).map(|()| Self(text))
+    }
+}
+
+impl fmt::Display for NetworkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

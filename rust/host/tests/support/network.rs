@@ -140,7 +140,7 @@ impl World {
 }
 
 /// Says who has connected, and then what it is told.
-fn serve_tcp(namespace: &OwnedFd, port: u16) {
+pub fn serve_tcp(namespace: &OwnedFd, port: u16) {
     let listener = within(namespace, || TcpListener::bind(("0.0.0.0", port)).unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
@@ -204,7 +204,7 @@ impl Guest {
                  link set eth0 address {} mtu {}
                  address add {}/{} dev eth0
                  link set eth0 up
-                 route add default via {}",
+                 route add default via {} dev eth0 onlink",
                 of("macAddress"),
                 attached["mtu"],
                 of("address"),
@@ -218,6 +218,22 @@ impl Guest {
             std::thread::spawn(move || carry(&from, &to, &is_over))
         });
         Self { namespace, tap, is_over, carriers: carriers.into() }
+    }
+
+    /// Has the guest be told of another address, as its agent is.
+    pub fn readdress(&self, attached: &serde_json::Value) {
+        let of = |name: &str| attached[name].as_str().unwrap();
+        ip(
+            &self.namespace,
+            &format!(
+                "address flush dev eth0
+                 address add {}/{} dev eth0
+                 route replace default via {} dev eth0 onlink",
+                of("address"),
+                attached["prefixLength"],
+                of("gateway")
+            ),
+        );
     }
 
     pub fn tcp(&self, address: &str) -> io::Result<Connection> {

@@ -28,6 +28,8 @@ const PEER: u16 = 1;
 const ISOLATED: u16 = 33;
 
 const PERMANENT: u16 = 0x80;
+/// A neighbour's flag (NTF_PROXY).
+const PROXY: u8 = 8;
 const UP: u32 = 1;
 const INET: u8 = 2;
 /// The gateway is on the link though no route says so.
@@ -98,16 +100,20 @@ pub fn set_mtu(name: &str, mtu: u32) -> Message {
     change(name, 0, |message| message.attribute(MTU, &mtu.to_ne_bytes()))
 }
 
+/// Makes a link a port of a bridge and has it come up.
+pub fn port(name: &str, bridge: u32) -> Message {
+    change(name, UP, |message| message.attribute(MASTER, &bridge.to_ne_bytes()))
+}
+
 /// Makes a link a port of a bridge that reaches no port but those that are not isolated, and has it come up.
 pub fn isolated_port(name: &str, bridge: u32) -> [Message; 2] {
-    let port = change(name, UP, |message| message.attribute(MASTER, &bridge.to_ne_bytes()));
     let isolate = change(name, 0, |message| {
         message.nested(INFO, |info| {
             info.text(INFO_PORT_KIND, "bridge");
             info.nested(INFO_PORT_DATA, |data| data.attribute(ISOLATED, &[1]));
         });
     });
-    [port, isolate]
+    [port(name, bridge), isolate]
 }
 
 pub fn address(index: u32, address: Ipv4Addr, prefix: u8) -> Message {
@@ -127,6 +133,16 @@ pub fn neighbour(index: u32, address: Ipv4Addr, mac: [u8; 6]) -> Message {
     message.put(&[0, 0]);
     message.attribute(1, &address.octets());
     message.attribute(2, &mac);
+    message
+}
+
+/// Has ARP on a link answer for an address that a route leads elsewhere.
+pub fn proxy(index: u32, address: Ipv4Addr) -> Message {
+    let mut message = Message::new(NEW_NEIGHBOUR, CREATE | EXCLUSIVE | ACKNOWLEDGE);
+    message.put(&[INET, 0, 0, 0]);
+    message.put(&index.to_ne_bytes());
+    message.put(&[0, 0, PROXY, 0]);
+    message.attribute(1, &address.octets());
     message
 }
 
@@ -166,6 +182,8 @@ pub struct Link {
     pub index: u32,
     pub name: String,
     pub mtu: u32,
+    /// The index of the bridge, or other device, that it is a port of; 0: none.
+    pub master: u32,
 }
 
 /// # Errors
@@ -176,7 +194,8 @@ pub fn all(socket: &Netlink) -> io::Result<Vec<Link>> {
     let read = |body: &Vec<u8>| {
         let name = attribute(body, LINK_BYTES, NAME)?.strip_suffix(&[0])?;
         let mtu = u32_at(attribute(body, LINK_BYTES, MTU)?, 0)?;
-        Some(Link { index: u32_at(body, 4)?, name: String::from_utf8_lossy(name).into_owned(), mtu })
+        let master = attribute(body, LINK_BYTES, MASTER).and_then(|index| u32_at(index, 0)).unwrap_or(0);
+        Some(Link { index: u32_at(body, 4)?, name: String::from_utf8_lossy(name).into_owned(), mtu, master })
     };
     Ok(socket.dump(message)?.iter().filter_map(read).collect())
 }

@@ -3,7 +3,7 @@
 use crate::network::Admission;
 use crate::network::policy::{Policy, Protocol};
 use crate::spec::LiveLimits;
-use crate::store::ids::{Id, ImageKey, TemplateKey};
+use crate::store::ids::{Id, ImageKey, NetworkId, TemplateKey};
 use serde::Deserialize;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -97,6 +97,13 @@ pub struct SaveArgs {
 pub struct NetworkPolicyArgs {
     pub machine_id: Id,
     pub policy: Policy,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NetworkJoinArgs {
+    pub machine_id: Id,
+    pub network: NetworkId,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]

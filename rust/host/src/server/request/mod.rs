@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 mod args;
 pub use args::{
     DiskArgs, DiskCreateArgs, DiskFrom, ImageArgs, MachineArgs, MachineLimitArgs, MachineSaveArgs, NetworkAdmitArgs,
-    NetworkPolicyArgs, SaveArgs, ScanArgs, TemplateArgs, TemplateSaveArgs,
+    NetworkJoinArgs, NetworkPolicyArgs, SaveArgs, ScanArgs, TemplateArgs, TemplateSaveArgs,
 };
 
 /// Longest line of a request, in bytes, its newline included.
@@ -110,6 +110,8 @@ pub enum Request {
     NetworkAdmit(NetworkAdmitArgs),
     NetworkDenials(MachineArgs),
     NetworkUsage(MachineArgs),
+    NetworkJoin(NetworkJoinArgs),
+    NetworkLeave(MachineArgs),
     NetworkRelease(MachineArgs),
     NetworkRemove,
     HostResources,
@@ -152,6 +154,8 @@ impl Request {
             | Self::NetworkAdmit(_)
             | Self::NetworkDenials(_)
             | Self::NetworkUsage(_)
+            | Self::NetworkJoin(_)
+            | Self::NetworkLeave(_)
             | Self::HostResources
             | Self::JailProbe => false,
         }
@@ -274,6 +278,8 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         }
         "network.denials" => args(name, raw).map(Request::NetworkDenials),
         "network.usage" => args(name, raw).map(Request::NetworkUsage),
+        "network.join" => args(name, raw).map(Request::NetworkJoin),
+        "network.leave" => args(name, raw).map(Request::NetworkLeave),
         "network.release" => args(name, raw).map(Request::NetworkRelease),
         "network.remove" => nothing(Request::NetworkRemove),
         "scan" => {

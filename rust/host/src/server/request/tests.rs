@@ -44,9 +44,12 @@ fn reads_every_verb() {
     for verb in ["network.status", "network.list", "network.remove"] {
         ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{}}}}"#));
     }
-    for verb in ["network.attach", "network.denials", "network.usage", "network.release"] {
+    for verb in ["network.attach", "network.denials", "network.usage", "network.leave", "network.release"] {
         ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{"machineId":"machine1"}}}}"#));
     }
+    ok(r#"{"id":1,"verb":"network.join","args":{"machineId":"machine1","network":"network00001"}}"#);
+    // Of no link's name.
+    refused(r#"{"id":1,"verb":"network.join","args":{"machineId":"machine1","network":"network000001"}}"#);
     for policy in [r#""none""#, r#""open""#, r#"{"allowlist":[{"cidr":"1.2.3.0/24","protocol":"tcp","ports":[1,2]}]}"#]
     {
         ok(&format!(r#"{{"id":1,"verb":"network.policy","args":{{"machineId":"machine1","policy":{policy}}}}}"#));

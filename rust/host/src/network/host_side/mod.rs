@@ -12,9 +12,12 @@ use crate::network::netlink::links::{self, End, Link};
 use crate::network::netlink::{Netlink, Protocol, flows, routes, sets};
 use crate::network::records::HostRecord;
 use crate::network::rules::{self, BRIDGE, HostRules, PREFIX, UPLINK};
-use crate::network::{forwarding, sysctl};
+use crate::network::sysctl;
 use crate::spec::SlotName;
+mod forwarding;
+
 use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -52,6 +55,8 @@ pub struct HostSide {
     pub router: OwnedFd,
     /// Of the router's namespace.
     pub router_links: Netlink,
+    /// Held while bridges of shared networks come and go.
+    bridges: Mutex<()>,
     /// Of the host's own.
     filter: Netlink,
     links: Netlink,
@@ -109,6 +114,7 @@ impl HostSide {
             ceiling,
             router,
             router_links,
+            bridges: Mutex::default(),
             filter: open(Protocol::Netfilter)?,
             links,
             followed: Mutex::new(Some(Followed::default())),
@@ -192,6 +198,15 @@ impl HostSide {
     /// From here on neither rules nor forwarding are made any more.
     pub fn close(&self) {
         *self.followed() = None;
+    }
+
+    /// Does something with the bridges of shared networks, alone, over a socket of the router's namespace.
+    ///
+    /// # Errors
+    /// What the work fails with.
+    pub fn with_bridges<T>(&self, work: impl FnOnce(&Netlink) -> io::Result<T>) -> io::Result<T> {
+        let _guard = self.bridges.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&self.router_links)
     }
 
     pub fn slot_address(&self, name: SlotName) -> Ipv4Addr {

@@ -1,0 +1,186 @@
+//! Shared networks: who reaches whom, and what is left of them.
+
+mod support;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+use support::network::{Guest, World, ip, refused, run, serve_tcp, within};
+use support::until;
+
+const ONE: &str = "network00001";
+const TWO: &str = "network00002";
+
+fn join(world: &World, machine: &str, network: &str) -> Value {
+    world.host.call("network.join", json!({ "machineId": machine, "network": network }))
+}
+
+/// A guest in a network, with a server of its own, and its address there.
+fn member(world: &World, machine: &str, network: &str) -> (Guest, String) {
+    let guest = world.guest(machine);
+    let address = readdressed(&guest, &join(world, machine, network));
+    serve_tcp(&guest.namespace, 80);
+    (guest, address)
+}
+
+fn readdressed(guest: &Guest, attached: &Value) -> String {
+    guest.readdress(attached);
+    attached["address"].as_str().unwrap().to_owned()
+}
+
+fn at(address: &str) -> String {
+    format!("{address}:80")
+}
+
+/// The links that the router has for shared networks: bridges, and members' ports of them.
+fn links(world: &World) -> Vec<String> {
+    let all = run(&world.slot("router"), "ip", &["-br", "link"]);
+    let names = all.lines().filter_map(|line| line.split([' ', '@']).next());
+    names.filter(|name| name.starts_with("n-") || name.starts_with('m')).map(str::to_owned).collect()
+}
+
+#[test]
+fn members_reach_each_other_and_nobody_else_reaches_them() {
+    let world = World::start(4);
+    let (one, one_address) = member(&world, "machine1", ONE);
+    let (two, two_address) = member(&world, "machine2", ONE);
+    let (other, other_address) = member(&world, "machine3", TWO);
+    let outsider = world.guest("machine4");
+    world.policy("machine2", &json!("open"));
+    world.policy("machine4", &json!("open"));
+
+    // Under whatever policy, and with addresses of their own on both sides.
+    let mut there = one.tcp(&at(&two_address)).unwrap();
+    assert_eq!(there.peer, one_address);
+    there.answers().unwrap();
+    assert_eq!(two.tcp(&at(&one_address)).unwrap().peer, two_address);
+    one.ping(&two_address).unwrap();
+    let usage = world.usage("machine1");
+    assert!(usage["sent"]["packets"].as_u64() > Some(3) && usage["received"]["packets"].as_u64() > Some(3), "{usage}");
+
+    // A policy is about the internet, as before.
+    refused(one.tcp("9.9.9.9:443"), "the internet under the policy `none`");
+    assert_eq!(two.tcp("9.9.9.9:443").unwrap().peer, support::network::HOST);
+
+    refused(other.tcp(&at(&one_address)), "a member of another network");
+    refused(outsider.tcp(&at(&one_address)), "a member, from outside");
+    refused(one.tcp(&at(&other_address)), "the other network");
+    let range = world.host.call("network.status", json!({}))["range"].as_str().unwrap().to_owned();
+    let [first, second, third, _] = range.split(['.', '/']).take(4).collect::<Vec<_>>()[..] else { panic!("{range}") };
+    let leg = |number: u8| format!("{first}.{second}.{}.{number}", third.parse::<u8>().unwrap() + 8);
+    for number in 0..4 {
+        // Of the members' slots: the own one's, that of the other, and those of none.
+        refused(one.tcp(&at(&leg(number))), "a link of a member's slot");
+    }
+    // From the host nothing leads to a member, not even an answer.
+    let address = at(&one_address).parse().unwrap();
+    assert!(within(&world.root, || TcpStream::connect_timeout(&address, Duration::from_secs(1))).is_err());
+    there.answers().unwrap();
+}
+
+#[test]
+fn a_member_speaks_for_itself_alone() {
+    let world = World::start(3);
+    let (one, _) = member(&world, "machine1", ONE);
+    let (two, two_address) = member(&world, "machine2", ONE);
+    let (_three, three_address) = member(&world, "machine3", ONE);
+    let heard = within(&two.namespace, || UdpSocket::bind("0.0.0.0:9000").unwrap());
+    heard.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let own = within(&one.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
+    ip(&one.namespace, &format!("address add {three_address}/32 dev eth0"));
+    let stolen = within(&one.namespace, || UdpSocket::bind((three_address.as_str(), 0)).unwrap());
+    let before = world.usage("machine1")["spoofedPackets"].as_u64().unwrap();
+    let mut text = [0; 16];
+    for number in 0..5 {
+        stolen.send_to(b"stolen", (two_address.as_str(), 9000)).unwrap();
+        own.send_to(format!("own {number}").as_bytes(), (two_address.as_str(), 9000)).unwrap();
+        let (read, _) = heard.recv_from(&mut text).unwrap();
+        assert_eq!(text[..read], *format!("own {number}").as_bytes());
+    }
+    assert!(world.usage("machine1")["spoofedPackets"].as_u64().unwrap() >= before + 5);
+    // The address of before is none that members speak from.
+    ip(
+        &one.namespace,
+        "address flush dev eth0\naddress add 192.0.0.2/30 dev eth0\nroute replace default via 192.0.0.1",
+    );
+    refused(one.tcp(&at(&two_address)), "a member, from another address than a member's");
+}
+
+#[test]
+fn who_leaves_is_cut_off_and_takes_its_links_along() {
+    let world = World::start(3);
+    let (one, _) = member(&world, "machine1", ONE);
+    let (two, two_address) = member(&world, "machine2", ONE);
+    let (three, _) = member(&world, "machine3", TWO);
+    assert_eq!(links(&world).len(), 5);
+    let mut connection = one.tcp(&at(&two_address)).unwrap();
+    let left = world.host.call("network.leave", json!({ "machineId": "machine1" }));
+    assert_eq!((&left["address"], &left["prefixLength"]), (&json!("192.0.0.2"), &json!(30)));
+    assert!(connection.is_cut());
+    readdressed(&one, &left);
+    refused(one.tcp(&at(&two_address)), "the network that was left");
+    world.policy("machine1", &json!("open"));
+    one.tcp("9.9.9.9:443").unwrap();
+
+    // From one network to the other, and back by leaving.
+    readdressed(&two, &join(&world, "machine2", TWO));
+    three.tcp(&at(&two_address)).unwrap();
+    assert_eq!(links(&world).len(), 3);
+    let release =
+        |machine: &str| world.host.call("network.release", json!({ "machineId": machine }))["removed"].clone();
+    assert_eq!(release("machine2")["links"], 3);
+    assert_eq!(release("machine3")["links"], 4);
+    assert!(links(&world).is_empty());
+    world.host.call("network.leave", json!({ "machineId": "machine1" }));
+    assert_eq!(world.host.refused("network.join", json!({ "machineId": "machine3", "network": ONE })), "not-found");
+}
+
+#[test]
+fn members_stay_together_over_a_restart() {
+    let mut world = World::start(2);
+    let (one, one_address) = member(&world, "machine1", ONE);
+    let (_two, two_address) = member(&world, "machine2", ONE);
+    let mut connection = one.tcp(&at(&two_address)).unwrap();
+    world.host.end(Signal::SIGKILL);
+    connection.answers().unwrap();
+    world.host.run(None);
+    connection.answers().unwrap();
+    let attached = world.host.call("network.attach", json!({ "machineId": "machine1" }));
+    assert_eq!(attached["address"], one_address.as_str());
+    assert_eq!(join(&world, "machine1", ONE), attached);
+    connection.answers().unwrap();
+    assert_eq!(links(&world).len(), 3);
+}
+
+/// A member's life with a daemon that dies at the point.
+fn survives(point: &str) {
+    let mut world = World::prepare(2, &[]);
+    world.host.run(Some(point));
+    let answered =
+        |verb: &str, args: &Value| until("an answer", || world.host.try_call(verb, args)?.get("ok").cloned());
+    let named = |machine: &str| json!({ "machineId": machine });
+    let of = |machine: &str| json!({ "machineId": machine, "network": ONE });
+    let mut guests = Vec::new();
+    for machine in ["machine1", "machine2"] {
+        answered("network.attach", &named(machine));
+        let attached = answered("network.join", &of(machine));
+        let guest = world.guest(machine);
+        guests.push((readdressed(&guest, &attached), guest));
+    }
+    serve_tcp(&guests[1].1.namespace, 80);
+    guests[0].1.tcp(&at(&guests[1].0)).unwrap_or_else(|error| panic!("{point}: {error}"));
+    answered("network.leave", &named("machine1"));
+    assert_eq!(links(&world).len(), 2, "{point}");
+    answered("network.release", &named("machine2"));
+    assert!(links(&world).is_empty(), "{point}: {:?}", links(&world));
+}
+
+#[test]
+fn a_daemon_that_dies_over_a_member_leaves_it_whole() {
+    for point in
+        ["member.noted", "member.linked", "member.bridge", "member.plugged", "member.unplugged", "slot.unlinked"]
+    {
+        survives(point);
+    }
+}
