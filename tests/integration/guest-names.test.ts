@@ -57,6 +57,8 @@ function networkWith(policy: NamePolicy | null): NetworkProvider {
     detach: async () => ({ namespaces: null, links: null, flows: null }),
     list: async () => [],
     setPolicy: async () => {},
+    share: async () => ETH0,
+    memberAddress: () => null,
     traffic: async () => null,
     denials: async () => [],
     names: () => policy,

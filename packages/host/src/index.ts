@@ -2,6 +2,7 @@ export { type CommandOptions, type CommandResult, commandRunner, runCommand } fr
 export type { HostAnswer, HostCode, HostMachine } from "./daemon/daemon-answers.ts";
 export { type DaemonCall, hostCodeOf } from "./daemon/daemon-connection.ts";
 export {
+  type AttachedSlot,
   createHostDaemonClient,
   type HostDaemonClient,
   type LaunchArgs,

@@ -26,6 +26,12 @@ export const ERRORS = {
     hint: "Use the address that 'microterm up' printed, or allow this one with --allow-host.",
   },
   ENVIRONMENT_NOT_FOUND: { status: 404, retryable: false, hint: "It may have been removed; list environments." },
+  NETWORK_NOT_FOUND: { status: 404, retryable: false, hint: "'microterm network ls' lists the networks there are." },
+  NETWORK_IN_USE: {
+    status: 409,
+    retryable: false,
+    hint: "Have its members leave it first: 'microterm network leave NAME'.",
+  },
   TERMINAL_NOT_FOUND: {
     status: 404,
     retryable: false,

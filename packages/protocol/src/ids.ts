@@ -13,6 +13,13 @@ export const MachineId = z
   .brand<"MachineId">();
 export type MachineId = z.infer<typeof MachineId>;
 
+/** Of a network that environments share. */
+export const NetworkId = z
+  .string()
+  .regex(/^[a-z0-9]{12}$/)
+  .brand<"NetworkId">();
+export type NetworkId = z.infer<typeof NetworkId>;
+
 export const TerminalId = z
   .string()
   .regex(/^[a-z0-9]{1,32}$/)

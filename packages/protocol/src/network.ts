@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EnvironmentId, EnvironmentName, NetworkId } from "./ids.ts";
 
 /**
  * What an environment may reach. Whatever a policy allows, the server's own bounds stand above it: an environment never
@@ -94,3 +95,30 @@ export const NetworkStatus = z.strictObject({
   traffic: z.strictObject({ sent: Traffic, received: Traffic }).nullable(),
 });
 export type NetworkStatus = z.infer<typeof NetworkStatus>;
+
+/** A network that environments of one owner share. Members reach each other under any policy, by address and by name. */
+export const SharedNetwork = z.strictObject({
+  id: NetworkId,
+  name: EnvironmentName,
+  members: z.array(
+    z.strictObject({
+      id: EnvironmentId,
+      name: EnvironmentName,
+      /** Null while it does not run. */
+      address: z.string().nullable(),
+    }),
+  ),
+  createdAt: z.iso.datetime(),
+});
+export type SharedNetwork = z.infer<typeof SharedNetwork>;
+
+export const CreateNetwork = z.strictObject({ name: EnvironmentName });
+export type CreateNetwork = z.infer<typeof CreateNetwork>;
+
+/** By name or id. */
+export const JoinNetwork = z.strictObject({ network: z.string().regex(/^[a-z0-9-]{1,32}$/) });
+export type JoinNetwork = z.infer<typeof JoinNetwork>;
+
+/** Networks of one owner, and members of one network. */
+export const MAX_NETWORKS = 64;
+export const MAX_MEMBERS = 64;

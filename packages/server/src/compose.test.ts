@@ -33,7 +33,14 @@ it("a server has the drivers that its environments run on, beside the one it was
     await first.storage.environments.insert({
       ...{ id, name: driver, owner: OWNER, state: "stopped", operation: null, step: null, interruptions: 0 },
       ...{ reason: null, driver, memoryMib: 512, cpus: 1, diskMib: 2048, size: null, machineId: null, diskId: id },
-      ...{ image: null, network: null, snapshotId: null, idleTimeoutSeconds: null, expiresAt: null },
+      ...{
+        image: null,
+        network: null,
+        sharedNetwork: null,
+        snapshotId: null,
+        idleTimeoutSeconds: null,
+        expiresAt: null,
+      },
       limits: { cpuQuotaPercent: null, cpuWeight: null, diskMibPerSecond: null, diskOperationsPerSecond: null },
       createdAt: "2026-11-28T10:00:00.000Z",
     });

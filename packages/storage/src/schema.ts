@@ -12,6 +12,7 @@ export interface Schema {
   idempotency: IdempotencyTable;
   templates: TemplatesTable;
   preview_grants: PreviewGrantsTable;
+  networks: NetworksTable;
 }
 
 interface OwnersTable {
@@ -42,6 +43,7 @@ export interface EnvironmentsTable {
   image: string | null;
   /** A policy, as JSON. */
   network: string | null;
+  shared_network: string | null;
   save_id: string | null;
   idle_timeout_seconds: number | null;
   expires_at: string | null;
@@ -63,6 +65,13 @@ export interface CredentialsTable {
   owner: string;
   created_at: string;
   expires_at: string | null;
+}
+
+export interface NetworksTable {
+  id: string;
+  owner: string;
+  name: string;
+  created_at: string;
 }
 
 interface TemplatesTable {

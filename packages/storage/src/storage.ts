@@ -3,6 +3,7 @@ import type { Kysely } from "kysely";
 import { createCredentialRepository } from "./repositories/credentials.ts";
 import { createEnvironmentRepository } from "./repositories/environments.ts";
 import { createIdempotencyRepository } from "./repositories/idempotency.ts";
+import { createNetworkRepository } from "./repositories/networks.ts";
 import { createOwnerRepository } from "./repositories/owners.ts";
 import { createPreviewGrantRepository } from "./repositories/previews.ts";
 import { createTemplateRepository } from "./repositories/templates.ts";
@@ -16,6 +17,7 @@ export function createStorage(db: Kysely<Schema>): Storage {
     credentials: createCredentialRepository(db),
     idempotency: createIdempotencyRepository(db),
     templates: createTemplateRepository(db),
+    networks: createNetworkRepository(db),
     previews: createPreviewGrantRepository(db),
     close: () => db.destroy(),
   };

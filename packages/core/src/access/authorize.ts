@@ -19,6 +19,9 @@ export type Action =
   | "preview.open"
   /** Links by which others see what a port serves. */
   | "preview.share"
+  /** Names and members of shared networks. */
+  | "network.read"
+  | "network.change"
   /** Sign-in links and tokens. */
   | "credential.create";
 
@@ -29,7 +32,7 @@ export interface Resource {
 /** `hidden`: the actor must not learn that it exists. */
 export type Decision = "allowed" | "refused" | "hidden";
 
-const VIEWING: ReadonlySet<Action> = new Set(["environment.read", "terminal.view"]);
+const VIEWING: ReadonlySet<Action> = new Set(["environment.read", "terminal.view", "network.read"]);
 const GRANTS: Readonly<Record<ActorRole, (action: Action) => boolean>> = {
   owner: () => true,
   viewer: (action) => VIEWING.has(action),

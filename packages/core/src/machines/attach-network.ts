@@ -28,12 +28,15 @@ export async function attachNetwork(
  */
 export async function attachEnvironment(
   context: Pick<MachineContext, "network" | "drivers">,
-  row: Pick<EnvironmentRow, "name" | "driver" | "network">,
+  row: Pick<EnvironmentRow, "name" | "driver" | "network" | "sharedNetwork">,
   machineId: MachineId,
 ): Promise<NetworkAttachment> {
   if (row.network === null) return { machineId, reach: "loopback", link: null, interface: null };
   const attachment = await attachNetwork(context, context.drivers.of(row), machineId);
-  if (attachment.reach !== "loopback") return attachment;
+  if (attachment.reach !== "loopback") {
+    if (row.sharedNetwork === null) return attachment;
+    return { ...attachment, interface: await context.network.share(machineId, row.sharedNetwork) };
+  }
   throw new PlatformError(
     "UNSUPPORTED",
     `'${row.name}' has a network interface, and this server has no networks now (./microterm doctor says why)`,

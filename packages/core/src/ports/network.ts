@@ -1,4 +1,11 @@
-import type { MachineId, NetworkDenial, NetworkMode, NetworkPolicy, NetworkStatus } from "@microterm/protocol";
+import type {
+  MachineId,
+  NetworkDenial,
+  NetworkId,
+  NetworkMode,
+  NetworkPolicy,
+  NetworkStatus,
+} from "@microterm/protocol";
 
 /**
  * The network of a machine. With the adapter `loopback` a guest has no interface but its own loopback, and the page says so;
@@ -27,6 +34,14 @@ export interface NetworkProvider {
    * otherwise leaves the policy of before. Safe to repeat.
    */
   setPolicy(machineId: MachineId, policy: NetworkPolicy): Promise<void>;
+  /**
+   * Has an attached machine be in a shared network, in the place of the one that it was in; null: in its own alone. Members reach each
+   * other under any policy. Resolves with what its guest is to be told; safe to repeat, with the same answer. Rejects with `UNSUPPORTED`
+   * where there are no such networks.
+   */
+  share(machineId: MachineId, network: NetworkId | null): Promise<GuestInterface>;
+  /** The address by which the others of its shared network reach a machine; null: it is in none, or is not known to this server yet. */
+  memberAddress(machineId: MachineId): string | null;
   /** What an attached machine has sent and received since then. Null where that is not counted. */
   traffic(machineId: MachineId): Promise<NetworkStatus["traffic"]>;
   /** What an attached machine was refused of late, bounded, in no order. */
@@ -50,6 +65,8 @@ export interface RemovedNetwork {
 export interface NamePolicy {
   /** Whether a name, in lower case and without a dot at its end, may be asked for. */
   allows(name: string): boolean;
+  /** The address of a member of the guest's shared network, under a name like the former; null: that is no member's name. */
+  memberAddress?(name: string): Promise<string | null>;
   /**
    * Lets packets to these addresses of an allowed name through, for this long at least; resolves once they pass, and only then
    * the guest is told of them. Rejects: the guest is told that its question failed.

@@ -3,6 +3,7 @@ import type {
   EnvironmentId,
   EnvironmentState,
   MachineId,
+  NetworkId,
   NetworkPolicy,
   Operation,
   OwnerId,
@@ -40,6 +41,8 @@ export interface EnvironmentRow {
   readonly image: string | null;
   /** As its owner asked for, with rules whose time is over. Null: it has no interface, and never gets one. */
   readonly network: NetworkPolicy | null;
+  /** The network that it shares with others; null: it is in its own alone. */
+  readonly sharedNetwork: NetworkId | null;
   /** Its saved memory while `paused`, being paused or being resumed; gone once a resumed guest has gone on. */
   readonly snapshotId: string | null;
   /** Null: never. */
@@ -107,6 +110,15 @@ export interface EnvironmentRepository {
   ): Promise<EnvironmentRow | null>;
   /** Changes its policy, in whatever state it is, and nothing else. Null when it is being destroyed, gone, or has no interface. */
   setNetwork(id: EnvironmentId, network: NetworkPolicy): Promise<EnvironmentRow | null>;
+  /**
+   * Has it be in a shared network, or in none. Null when it is in another state or has another machine than `only` says, when something
+   * is being done to it, when it has no interface, or there is no such network. Rejects with `TOO_MANY` past `most` members.
+   */
+  setSharedNetwork(
+    id: EnvironmentId,
+    network: NetworkId | null,
+    only: Pick<EnvironmentRow, "state" | "machineId"> & { readonly most: number },
+  ): Promise<EnvironmentRow | null>;
   /** Notes the image of one that was made before images were noted. False where it has one. */
   setImage(id: EnvironmentId, image: string): Promise<boolean>;
   /** Changes `step` alone while it is `creating`. False when it is in another state now. */
@@ -201,6 +213,24 @@ export interface PreviewGrantRepository {
   removeExpired(now: string): Promise<number>;
 }
 
+/** A network that environments of one owner share, as stored. */
+export interface NetworkRow {
+  readonly id: NetworkId;
+  readonly owner: OwnerId;
+  readonly name: string;
+  readonly createdAt: string;
+}
+
+export interface NetworkRepository {
+  /** Rejects with `NAME_TAKEN` when the owner has a network of that name, and with `TOO_MANY` when it has `most` of them. */
+  insert(row: NetworkRow, most: number): Promise<void>;
+  /** By name, or by id; a name wins. */
+  find(reference: string, owner: OwnerId): Promise<NetworkRow | null>;
+  list(owner: OwnerId): Promise<readonly NetworkRow[]>;
+  /** False while an environment is in it, and when it is gone already. */
+  remove(id: NetworkId): Promise<boolean>;
+}
+
 export interface Storage {
   readonly owners: OwnerRepository;
   readonly environments: EnvironmentRepository;
@@ -208,5 +238,6 @@ export interface Storage {
   readonly idempotency: IdempotencyRepository;
   readonly templates: TemplateRepository;
   readonly previews: PreviewGrantRepository;
+  readonly networks: NetworkRepository;
   close(): Promise<void>;
 }

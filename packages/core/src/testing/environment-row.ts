@@ -23,6 +23,7 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     diskId: id,
     image: null,
     network: null,
+    sharedNetwork: null,
     snapshotId: null,
     idleTimeoutSeconds: null,
     expiresAt: null,

@@ -1,6 +1,6 @@
-import { EnvironmentId, OwnerId } from "@microterm/protocol";
+import { EnvironmentId, NetworkId, OwnerId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import type { Credential, PreviewGrant, Storage } from "../ports/repository.ts";
+import type { Credential, EnvironmentRow, NetworkRow, PreviewGrant, Storage } from "../ports/repository.ts";
 import { environmentRow } from "./environment-row.ts";
 
 export const NOW = "2026-11-22T10:00:00.000Z";
@@ -37,6 +37,58 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
         null,
         "other",
       ]);
+    });
+  });
+
+  describe(`${name}: shared networks`, () => {
+    const network = (number: number, over: Partial<NetworkRow> = {}): NetworkRow => ({
+      ...{ id: NetworkId.parse(`n0000000000${number}`), owner: ANN, name: `team-${number}`, createdAt: NOW, ...over },
+    });
+    const only = { state: "running", machineId: null, most: 2 } as const;
+    const member = (number: number, over: Partial<EnvironmentRow> = {}): EnvironmentRow =>
+      environmentRow({
+        ...{
+          id: EnvironmentId.parse(`e0000000000${number}`),
+          name: `member-${number}`,
+          network: { mode: "none" },
+          ...over,
+        },
+      });
+
+    it("has each name once for an owner, up to the most, and finds it by name and id", async () => {
+      const { networks } = await open();
+      await networks.insert(network(1), 2);
+      await expect(networks.insert(network(2, { name: "team-1" }), 2)).rejects.toMatchObject({ code: "NAME_TAKEN" });
+      await networks.insert(network(2, { createdAt: LATER }), 2);
+      await expect(networks.insert(network(3), 2)).rejects.toMatchObject({ code: "TOO_MANY" });
+      await networks.insert(network(4, { owner: BOB, name: "team-1" }), 2);
+      expect(await networks.list(ANN)).toEqual([network(1), network(2, { createdAt: LATER })]);
+      expect(await networks.find("team-1", ANN)).toEqual(network(1));
+      expect(await networks.find(network(1).id, ANN)).toEqual(network(1));
+      expect([await networks.find("team-2", BOB), await networks.find("n000", ANN)]).toEqual([null, null]);
+    });
+
+    it("has members that nothing is being done to, up to the most, and stays while it has one", async () => {
+      const { environments, networks } = await open();
+      const { id } = network(1);
+      await networks.insert(network(1), 2);
+      for (const number of [1, 2, 3]) await environments.insert(member(number));
+      await environments.insert(member(4, { network: null }));
+      const join = async (number: number, over = {}) =>
+        (await environments.setSharedNetwork(member(number).id, id, { ...only, ...over }))?.sharedNetwork;
+      expect([await join(4), await join(1, { state: "stopped" }), await join(1), await join(1)]).toEqual([
+        ...[undefined, undefined, id, id],
+      ]);
+      await environments.transition(member(2).id, ["running"], "running", { operation: "stop" });
+      expect(await join(2)).toBeUndefined();
+      await environments.transition(member(2).id, ["running"], "running", { operation: null });
+      expect(await join(2)).toBe(id);
+      await expect(join(3)).rejects.toMatchObject({ code: "TOO_MANY" });
+      const unknown = await environments.setSharedNetwork(member(3).id, network(2).id, only);
+      expect([unknown, await networks.remove(id)]).toEqual([null, false]);
+      for (const number of [1, 2]) await environments.setSharedNetwork(member(number).id, null, only);
+      expect((await environments.get(member(1).id))?.sharedNetwork).toBeNull();
+      expect([await networks.remove(id), await networks.remove(id)]).toEqual([true, false]);
     });
   });
 

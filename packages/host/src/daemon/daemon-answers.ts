@@ -40,6 +40,9 @@ const Removed = z.strictObject({ processes: count, cgroups: count, sockets: coun
 const slot = z.string().regex(/^s\d{1,4}$/);
 const macAddress = z.string().regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/);
 const address = z.ipv4();
+const Attached = z.strictObject({
+  ...{ slot, macAddress, address, prefixLength: count, gateway: address, mtu: count },
+});
 const Traffic = z.strictObject({ bytes: count, packets: count });
 
 /** `fixedMib`, and `cpuMib` for each CPU, and one MiB for each `memoryDivisor` of the guest's (null: none), rounded up. */
@@ -136,9 +139,9 @@ export const ANSWERS = {
     slots: z.array(z.strictObject({ slot, machineId: id })),
     spare: z.array(slot),
   }),
-  "network.attach": z.strictObject({
-    ...{ slot, macAddress, address, prefixLength: count, gateway: address, mtu: count },
-  }),
+  "network.attach": Attached,
+  "network.join": Attached,
+  "network.leave": Attached,
   "network.policy": z.strictObject({ marks: z.array(count) }),
   "network.admit": z.strictObject({}),
   "network.denials": z.strictObject({

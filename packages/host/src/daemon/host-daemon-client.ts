@@ -59,6 +59,8 @@ export interface SlotRule {
   readonly ports?: readonly [number, number];
 }
 
+export type AttachedSlot = HostAnswer<"network.attach">;
+
 export type SlotPolicy = "none" | "open" | { readonly allowlist: readonly SlotRule[] };
 
 /** An address that a name stands for; `mark` is that of the name's rule. */
@@ -128,7 +130,10 @@ export interface HostDaemonClient {
   networkStatus(): Promise<HostAnswer<"network.status">>;
   listNetworks(): Promise<HostAnswer<"network.list">>;
   /** A slot for a machine, always the same one until it is released; it allows nothing yet. */
-  attachNetwork(machineId: string): Promise<HostAnswer<"network.attach">>;
+  attachNetwork(machineId: string): Promise<AttachedSlot>;
+  /** In the place of the shared network that it was in. */
+  joinNetwork(machineId: string, network: string): Promise<AttachedSlot>;
+  leaveNetwork(machineId: string): Promise<AttachedSlot>;
   releaseNetwork(machineId: string): Promise<HostAnswer<"network.release">["removed"]>;
   /** Answers with a mark for each rule of an allowlist, in order. */
   setNetworkPolicy(machineId: string, policy: SlotPolicy): Promise<readonly number[]>;
@@ -181,6 +186,8 @@ export function createHostDaemonClient(options: DaemonConnectionOptions): HostDa
     networkStatus: () => connection.call("network.status", {}),
     listNetworks: () => connection.call("network.list", {}),
     attachNetwork: (machineId) => connection.call("network.attach", { machineId }),
+    joinNetwork: (machineId, network) => connection.call("network.join", { machineId, network }),
+    leaveNetwork: (machineId) => connection.call("network.leave", { machineId }),
     releaseNetwork: async (machineId) => (await connection.call("network.release", { machineId })).removed,
     setNetworkPolicy: async (machineId, policy) =>
       (await connection.call("network.policy", { machineId, policy })).marks,

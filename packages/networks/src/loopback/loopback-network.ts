@@ -15,6 +15,10 @@ export function createLoopbackNetwork(): NetworkProvider {
     async setPolicy() {
       throw new PlatformError("UNSUPPORTED", "guests have their loopback interface alone here");
     },
+    async share() {
+      throw new PlatformError("UNSUPPORTED", "guests have their loopback interface alone here");
+    },
+    memberAddress: () => null,
     traffic: () => Promise.resolve(null),
     denials: () => Promise.resolve([]),
   };

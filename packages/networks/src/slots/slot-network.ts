@@ -1,5 +1,5 @@
 import type { GuestInterface, NamePolicy, NetworkProvider } from "@microterm/core";
-import type { HostDaemonClient, SlotAdmission } from "@microterm/host";
+import type { AttachedSlot, HostDaemonClient, SlotAdmission } from "@microterm/host";
 import { MachineId, type NetworkDenial, type NetworkPolicy } from "@microterm/protocol";
 import { allowsName, matchesDomain, slotPolicy } from "./slot-rules.ts";
 
@@ -23,9 +23,15 @@ interface MachinePolicy {
   readonly named: readonly NamedRule[];
 }
 
+const interfaceOf = ({ macAddress, address, prefixLength, gateway, mtu }: AttachedSlot): GuestInterface => ({
+  ...{ name: "eth0", macAddress, address, prefixLength, gateway, mtu },
+  ...{ resolvers: [RESOLVER], hosts: [] },
+});
+
 /** A namespace for each machine, which microterm-host makes ahead; what it may reach is enforced there. */
 export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClient }): NetworkProvider {
   const policies = new Map<MachineId, MachinePolicy>();
+  const members = new Map<MachineId, string>();
 
   function namePolicyOf(machineId: MachineId): NamePolicy {
     return {
@@ -54,17 +60,20 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
     capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
 
     async attach(machineId) {
-      const { slot, macAddress, address, prefixLength, gateway, mtu } = await daemon.attachNetwork(machineId);
-      const guest: GuestInterface = {
-        ...{ name: "eth0", macAddress, address, prefixLength, gateway, mtu },
-        ...{ resolvers: [RESOLVER], hosts: [] },
+      const attached = await daemon.attachNetwork(machineId);
+      const { slot, macAddress } = attached;
+      return {
+        machineId,
+        reach: "outbound",
+        link: { kind: "slot", slot, macAddress },
+        interface: interfaceOf(attached),
       };
-      return { machineId, reach: "outbound", link: { kind: "slot", slot, macAddress }, interface: guest };
     },
 
     async detach(machineId) {
       const removed = await daemon.releaseNetwork(machineId);
       policies.delete(machineId);
+      members.delete(machineId);
       return removed;
     },
 
@@ -81,6 +90,18 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
       });
       policies.set(machineId, { policy, named });
     },
+
+    async share(machineId, network) {
+      if (network === null) {
+        members.delete(machineId);
+        return interfaceOf(await daemon.leaveNetwork(machineId));
+      }
+      const guest = interfaceOf(await daemon.joinNetwork(machineId, network));
+      members.set(machineId, guest.address);
+      return guest;
+    },
+
+    memberAddress: (machineId) => members.get(machineId) ?? null,
 
     async traffic(machineId) {
       const { sent, received } = await daemon.networkUsage(machineId);

@@ -206,3 +206,19 @@ it("what is no query is answered with a format error under its id", async () => 
   const answer = await names.answer(Buffer.from("1234010000020000000000000000", "hex"), "tcp");
   expect(answer.toString("hex")).toBe("123481810000000000000000");
 });
+
+it("members of its network have their addresses under any policy, and are never asked for elsewhere", async () => {
+  const policy: NamePolicy = {
+    ...recordingPolicy(),
+    allows: () => false,
+    memberAddress: async (name) => (name === "db" || name === "db.team.internal" ? "10.64.4.1" : null),
+  };
+  const { ask, server } = await guest({ ...policy, admitted: [] });
+  for (const name of ["db", "DB", "db.team.internal"]) {
+    expect(await ask(name)).toEqual({ code: 0, data: ["10.64.4.1"] });
+  }
+  expect(await ask("db", "AAAA")).toEqual({ code: 0, data: [] });
+  expect(await ask("db", "TXT")).toEqual({ code: 0, data: [] });
+  for (const name of ["web", "web.team.internal"]) expect(await ask(name)).toEqual({ code: 3, data: [] });
+  expect(server.asked).toEqual([]);
+});

@@ -32,6 +32,12 @@ export interface GuestNamesOptions {
   readonly now: () => number;
 }
 
+/** Of a member of the guest's shared network, which may leave it. */
+const MEMBER_TTL = 1;
+
+const memberRecords = (question: Question | null, address: string): readonly NameRecord[] =>
+  question?.type === "A" ? [{ name: question.name, type: "A", class: "IN", ttl: MEMBER_TTL, data: address }] : [];
+
 /** Answers one guest's questions: what its policy allows, from the host's own name servers, less what no guest may reach. */
 export class GuestNames {
   readonly denied = new DeniedNames();
@@ -87,6 +93,8 @@ export class GuestNames {
     const name = question?.name ?? query.asked.name.toLowerCase();
     if (question === null && !hasEmptyType) return writeAnswer(query, RCODE.refused);
     if (name === "" || name === ".") return writeAnswer(query, RCODE.refused);
+    const member = (await this.#policy.memberAddress?.(name)) ?? null;
+    if (member !== null) return writeAnswer(query, RCODE.ok, memberRecords(question, member));
     if (isSpecialUse(name, this.#isBeyondCeiling)) return writeAnswer(query, RCODE.noSuchName);
     if (question === null) return writeAnswer(query, RCODE.ok);
     if (!this.#policy.allows(name)) return writeAnswer(query, RCODE.ok, this.#denial(question));

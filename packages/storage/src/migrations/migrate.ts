@@ -9,6 +9,7 @@ import { up as images } from "./0005-images.ts";
 import { up as limits } from "./0006-limits.ts";
 import { up as previews } from "./0007-previews.ts";
 import { up as networks } from "./0008-networks.ts";
+import { up as sharedNetworks } from "./0009-shared-networks.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -20,6 +21,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0006-limits": { up: limits },
   "0007-previews": { up: previews },
   "0008-networks": { up: networks },
+  "0009-shared-networks": { up: sharedNetworks },
 };
 
 /** Brings the database to the newest schema. Rejects when it was made by a newer version of microterm. */

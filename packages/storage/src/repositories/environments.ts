@@ -8,6 +8,7 @@ import type {
 import {
   type EnvironmentId,
   type MachineId,
+  type NetworkId,
   NetworkPolicy,
   type OwnerId,
   PlatformError,
@@ -131,6 +132,33 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
+    async setSharedNetwork(id, network, { state, machineId, most }) {
+      return db.transaction().execute(async (transaction) => {
+        if (network !== null) {
+          const members = await transaction
+            .selectFrom("environments")
+            .select("id")
+            .where("shared_network", "=", network)
+            .where("id", "!=", id)
+            .execute();
+          if (members.length >= most) throw new PlatformError("TOO_MANY", `a network has ${most} members at most`);
+          const found = transaction.selectFrom("networks").select("id").where("id", "=", network);
+          if ((await found.executeTakeFirst()) === undefined) return null;
+        }
+        const changed = await transaction
+          .updateTable("environments")
+          .set({ shared_network: network })
+          .where("id", "=", id)
+          .where("network", "is not", null)
+          .where("state", "=", state)
+          .where("operation", "is", null)
+          .where("machine_id", machineId === null ? "is" : "=", machineId)
+          .returningAll()
+          .executeTakeFirst();
+        return changed === undefined ? null : toRow(changed);
+      });
+    },
+
     async setImage(id, image) {
       const { numUpdatedRows } = await db
         .updateTable("environments")
@@ -210,6 +238,7 @@ function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     diskId: stored.disk_id,
     image: stored.image,
     network: stored.network === null ? null : NetworkPolicy.parse(JSON.parse(stored.network)),
+    sharedNetwork: stored.shared_network as NetworkId | null,
     snapshotId: stored.save_id,
     idleTimeoutSeconds: stored.idle_timeout_seconds,
     expiresAt: stored.expires_at,
@@ -240,6 +269,7 @@ function fromRow(row: EnvironmentRow): EnvironmentsTable {
     disk_id: row.diskId,
     image: row.image,
     network: row.network === null ? null : JSON.stringify(row.network),
+    shared_network: row.sharedNetwork,
     save_id: row.snapshotId,
     idle_timeout_seconds: row.idleTimeoutSeconds,
     expires_at: row.expiresAt,

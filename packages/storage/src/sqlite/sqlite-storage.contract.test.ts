@@ -15,6 +15,7 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0009-shared-networks", ["shared_network"], "networks"],
   ["0008-networks", ["network"], null],
   ["0007-previews", [], "preview_grants"],
   ["0006-limits", ["cpu_quota_percent", "cpu_weight", "disk_mib_per_second", "disk_operations_per_second"], null],

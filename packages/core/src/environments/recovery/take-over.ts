@@ -5,6 +5,7 @@ import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { reapplyPolicy } from "../network/apply-policy.ts";
+import { reapplyMembership } from "../network/membership.ts";
 import { watch } from "../running/watch.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";
 import { AT_REST } from "../state/at-rest.ts";
@@ -88,6 +89,7 @@ export async function take(context: EnvironmentContext, row: EnvironmentRow, mac
   context.lifetimes.began(row.id);
   watch(context, row, live);
   await reapplyPolicy(context, row, machineId);
+  reapplyMembership(context, now, machineId);
   changed(context, row);
   limitAgain(context, now);
   live.machine.agent({ timeoutMs: GREETING_MS, signal: context.closing.signal }).catch((error: unknown) => {

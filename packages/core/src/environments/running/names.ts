@@ -1,5 +1,6 @@
 import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
+import { memberAddress } from "../network/member-names.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import type { LiveMachine } from "../state/live-machine.ts";
 import { AGENT_TIMEOUT_MS } from "./guests.ts";
@@ -17,7 +18,11 @@ export async function followNames(
   const { signal } = context.closing;
   const policy = network.names?.(live.machine.id) ?? null;
   if (policy === null || names === null) return;
-  const guest = names.open(policy);
+  const guest = names.open({
+    allows: (name) => policy.allows(name),
+    admit: (...admitted) => policy.admit(...admitted),
+    memberAddress: (name) => memberAddress(context, row.id, name),
+  });
   context.guestNames.set(row.id, guest);
   const isHeld = (): boolean => !signal.aborted && context.live.get(row.id) === live;
   for (let isFirst = true; isHeld(); isFirst = false) {

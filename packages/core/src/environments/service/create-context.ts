@@ -44,6 +44,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
   return {
     ...machines,
     rows,
+    networks: storage.networks,
     names: options.names ?? null,
     changes,
     operations: createOperationQueue(log),

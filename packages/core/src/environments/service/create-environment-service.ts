@@ -21,6 +21,7 @@ import type { EnvironmentService, EnvironmentServiceOptions } from "./environmen
 import { requireRow } from "./lookup.ts";
 import { changePolicy, createNetworkActions } from "./network-actions.ts";
 import { createPowerActions } from "./power-actions.ts";
+import { createSharedNetworkActions } from "./shared-networks.ts";
 import { createTerminalActions } from "./terminals.ts";
 import { toEnvironment } from "./view.ts";
 import { waitFor } from "./wait.ts";
@@ -36,6 +37,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createChangeActions(context, options),
     ...createPowerActions(context),
     ...createNetworkActions(context),
+    ...createSharedNetworkActions(context),
     ...createTerminalActions(context),
     ...createGuestAccess(context),
     templates: () => [...context.templates.status()],

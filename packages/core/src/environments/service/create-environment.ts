@@ -97,6 +97,7 @@ async function insertRow(
       diskId: id,
       image: driver.images?.current ?? null,
       network,
+      sharedNetwork: null,
       snapshotId: null,
       idleTimeoutSeconds: idleTimeoutSeconds === 0 ? null : idleTimeoutSeconds,
       expiresAt: expiryAfter(now, request.ttlSeconds ?? defaults.ttlSeconds),

@@ -1,6 +1,7 @@
 import type {
   AllowRule,
   CreateEnvironment,
+  CreateNetwork,
   CreateTerminal,
   Environment,
   EnvironmentId,
@@ -11,6 +12,7 @@ import type {
   NetworkStatus,
   Overcommit,
   Receipt,
+  SharedNetwork,
   Terminal,
   TerminalId,
   UpdateEnvironment,
@@ -130,6 +132,20 @@ export interface EnvironmentService {
   networkDenials(actor: Actor, reference: string): Promise<readonly NetworkDenial[]>;
   /** Adds one rule to its policy, which becomes an allowlist where it was `none`. No effect where it is `open`. */
   allowNetwork(actor: Actor, reference: string, rule: AllowRule): Promise<Environment>;
+
+  /** A network that environments of its owner can share. Rejects with `NAME_TAKEN`, `TOO_MANY`, and `UNSUPPORTED` where there are none. */
+  createNetwork(actor: Actor, request: CreateNetwork): Promise<SharedNetwork>;
+  listNetworks(actor: Actor): Promise<readonly SharedNetwork[]>;
+  /** By name or id. Rejects with `NETWORK_NOT_FOUND`, and with `NETWORK_IN_USE` while it has members. */
+  removeNetwork(actor: Actor, reference: string): Promise<void>;
+  /**
+   * Has an environment be in a shared network, in the place of the one that it was in. A running one gets another address, and keeps its
+   * terminals; connections from its former address end. Rejects with `ENVIRONMENT_STATE` while anything is being done to it, `TOO_MANY`
+   * past the network's most members, and `UNSUPPORTED` where it has no interface.
+   */
+  joinNetwork(actor: Actor, reference: string, network: string): Promise<Environment>;
+  /** Has it be in its own network alone. No effect where it is. Rejects like `joinNetwork`. */
+  leaveNetwork(actor: Actor, reference: string): Promise<Environment>;
 
   count(actor: Actor): Promise<number>;
   /** Each size's template, and the machines that wait to be claimed. From memory. */

@@ -18,7 +18,8 @@ const UNKNOWN_DRIVER = { accelerator: "none", isolation: "none" } as const;
 export async function toEnvironment(context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> {
   const driver = context.drivers.find(row.driver);
   const { accelerator, isolation } = driver?.capabilities ?? UNKNOWN_DRIVER;
-  const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, interruptions: _interruptions, ...shown } = row;
+  const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, ...known } = row;
+  const { interruptions: _interruptions, sharedNetwork: _network, ...shown } = known;
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
   const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;

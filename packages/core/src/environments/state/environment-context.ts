@@ -3,7 +3,7 @@ import type { Lifetimes } from "../../lifetime/lifetimes.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { GuestNames, NameServer } from "../../ports/name-server.ts";
-import type { EnvironmentRepository } from "../../ports/repository.ts";
+import type { EnvironmentRepository, NetworkRepository } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { Templates } from "../../templates/templates.ts";
 import type { PolicyQueue } from "../network/policy-queue.ts";
@@ -14,6 +14,7 @@ import type { OperationQueue } from "./operation-queue.ts";
 /** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
 export interface EnvironmentContext extends MachineContext {
   readonly rows: EnvironmentRepository;
+  readonly networks: NetworkRepository;
   readonly names: NameServer | null;
   readonly changes: Changes;
   readonly operations: OperationQueue;

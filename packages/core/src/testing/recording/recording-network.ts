@@ -1,4 +1,4 @@
-import type { MachineId, NetworkDenial, NetworkPolicy } from "@microterm/protocol";
+import type { MachineId, NetworkDenial, NetworkId, NetworkPolicy } from "@microterm/protocol";
 import type { GuestInterface, NamePolicy, NetworkAttachment, NetworkProvider } from "../../ports/network.ts";
 
 export interface RecordingNetwork extends NetworkProvider {
@@ -6,9 +6,11 @@ export interface RecordingNetwork extends NetworkProvider {
   readonly given: ReadonlyMap<MachineId, NetworkAttachment>;
   /** The policies that each machine was given, in order. */
   readonly policies: ReadonlyMap<MachineId, readonly NetworkPolicy[]>;
+  /** The shared network of each machine that is in one. */
+  readonly shared: ReadonlyMap<MachineId, NetworkId>;
   /** What `denials` answers with. */
   readonly refused: NetworkDenial[];
-  /** Set: the next `setPolicy` rejects with it. */
+  /** Set: the next `setPolicy` or `share` rejects with it. */
   failure: Error | null;
 }
 
@@ -21,9 +23,16 @@ export function createRecordingNetwork({
   const given = new Map<MachineId, NetworkAttachment>();
   const attached = new Set<MachineId>();
   const policies = new Map<MachineId, NetworkPolicy[]>();
+  const shared = new Map<MachineId, NetworkId>();
+  const fail = (): void => {
+    const { failure } = self;
+    self.failure = null;
+    if (failure !== null) throw failure;
+  };
   const self: RecordingNetwork = {
     given,
     policies,
+    shared,
     refused: [],
     failure: null,
     name: "recording",
@@ -38,17 +47,28 @@ export function createRecordingNetwork({
       return attachment;
     },
     async detach(machineId) {
+      shared.delete(machineId);
       const was = Number(attached.delete(machineId));
       return { namespaces: was, links: was * 2, flows: 0 };
     },
     list: async () => [...attached],
     names: (machineId) => (attached.has(machineId) ? policy : null),
     async setPolicy(machineId, policy) {
-      const { failure } = self;
-      self.failure = null;
-      if (failure !== null) throw failure;
+      fail();
       policies.set(machineId, [...(policies.get(machineId) ?? []), policy]);
     },
+    async share(machineId, network) {
+      fail();
+      const own = given.get(machineId);
+      if (own === undefined || !attached.has(machineId)) throw new Error(`machine ${machineId} is not attached`);
+      if (network === null) shared.delete(machineId);
+      else shared.set(machineId, network);
+      const { address } = own.interface as GuestInterface;
+      const member = { address: address.replace("10.0.0.", "10.1.0."), prefixLength: 32 };
+      return { ...(own.interface as GuestInterface), ...(network === null ? {} : member) };
+    },
+    memberAddress: (machineId) =>
+      shared.has(machineId) ? (given.get(machineId)?.interface?.address.replace("10.0.0.", "10.1.0.") ?? null) : null,
     traffic: async () => ({ sent: { bytes: 1, packets: 1 }, received: { bytes: 2, packets: 1 } }),
     denials: async () => self.refused,
   };

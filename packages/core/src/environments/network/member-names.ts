@@ -1,0 +1,28 @@
+import type { EnvironmentId } from "@microterm/protocol";
+import type { EnvironmentContext } from "../state/environment-context.ts";
+
+/** Of a network's names: `NAME.NETWORK.internal`. ICANN keeps it out of the public DNS. */
+const DOMAIN = "internal";
+
+/**
+ * The address of an environment in the shared network of another, or its own, under `NAME` or `NAME.NETWORK.internal`, in lower case.
+ * Null for what is no member, or does not run: nobody learns more of other environments than that.
+ */
+export async function memberAddress(
+  { rows, networks, network }: Pick<EnvironmentContext, "rows" | "networks" | "network">,
+  id: EnvironmentId,
+  name: string,
+): Promise<string | null> {
+  const [label = "", ...domain] = name.split(".");
+  if (domain.length !== 0 && (domain.length !== 2 || domain[1] !== DOMAIN)) return null;
+  const asking = await rows.get(id);
+  if (asking === null || asking.sharedNetwork === null) return null;
+  const [networkName] = domain;
+  if (networkName !== undefined) {
+    const named = await networks.find(networkName, asking.owner);
+    if (named?.name !== networkName || named.id !== asking.sharedNetwork) return null;
+  }
+  const found = await rows.find(label, asking.owner);
+  if (found?.name !== label || found.sharedNetwork !== asking.sharedNetwork || found.machineId === null) return null;
+  return network.memberAddress(found.machineId);
+}

@@ -1,0 +1,115 @@
+import {
+  type Environment,
+  MAX_MEMBERS,
+  MAX_NETWORKS,
+  NetworkId,
+  PlatformError,
+  type SharedNetwork,
+} from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
+import { type Action, assertAllowed } from "../../access/authorize.ts";
+import type { NetworkRow } from "../../ports/repository.ts";
+import { share } from "../network/membership.ts";
+import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { refusal } from "../state/refusal.ts";
+import type { EnvironmentService } from "./environment-service.ts";
+import { requireRow } from "./lookup.ts";
+import { toEnvironment } from "./view.ts";
+
+const ID_LENGTH = 12;
+
+export function createSharedNetworkActions(
+  context: EnvironmentContext,
+): Pick<EnvironmentService, "createNetwork" | "listNetworks" | "removeNetwork" | "joinNetwork" | "leaveNetwork"> {
+  const { rows, networks, network, random, clock } = context;
+
+  async function requireNetwork(actor: Actor, action: Action, reference: string): Promise<NetworkRow> {
+    assertAllowed(actor, action, actor);
+    const found = await networks.find(reference, actor.owner);
+    if (found === null) throw new PlatformError("NETWORK_NOT_FOUND", `there is no network '${reference.slice(0, 64)}'`);
+    return found;
+  }
+
+  return {
+    async createNetwork(actor, { name }) {
+      assertAllowed(actor, "network.change", actor);
+      if (network.capabilities.policies.length === 0) {
+        throw new PlatformError(
+          "UNSUPPORTED",
+          "environments have their loopback alone here, and share no networks (./microterm doctor says why)",
+        );
+      }
+      const id = NetworkId.parse(random.id(ID_LENGTH));
+      const createdAt = new Date(clock.now()).toISOString();
+      await networks.insert({ id, owner: actor.owner, name, createdAt }, MAX_NETWORKS);
+      return { id, name, members: [], createdAt };
+    },
+
+    async listNetworks(actor) {
+      assertAllowed(actor, "network.read", actor);
+      const [all, environments] = await Promise.all([networks.list(actor.owner), rows.list(actor.owner)]);
+      return all.map(({ id, name, createdAt }): SharedNetwork => {
+        const members = environments.filter((row) => row.sharedNetwork === id);
+        const addressOf = (machineId: (typeof members)[number]["machineId"]): string | null =>
+          machineId === null ? null : network.memberAddress(machineId);
+        return {
+          ...{ id, name, createdAt },
+          members: members.map((row) => ({ id: row.id, name: row.name, address: addressOf(row.machineId) })),
+        };
+      });
+    },
+
+    async removeNetwork(actor, reference) {
+      const { id, name } = await requireNetwork(actor, "network.change", reference);
+      if (await networks.remove(id)) return;
+      const members = (await rows.list(actor.owner)).filter((row) => row.sharedNetwork === id).map((row) => row.name);
+      // Gone meanwhile, by another request.
+      if (members.length === 0) return;
+      throw new PlatformError("NETWORK_IN_USE", `'${name}' has members: ${members.join(", ")}`);
+    },
+
+    async joinNetwork(actor, reference, networkReference) {
+      const { id } = await requireNetwork(actor, "network.change", networkReference);
+      return changeMembership(context, actor, reference, id);
+    },
+
+    leaveNetwork: (actor, reference) => changeMembership(context, actor, reference, null),
+  };
+}
+
+/**
+ * Writes which network an environment is in and has the machine that there is follow it. Where that fails the row says what it has said
+ * before, and the machine is brought back to that where it can be.
+ */
+async function changeMembership(
+  context: EnvironmentContext,
+  actor: Actor,
+  reference: string,
+  next: NetworkId | null,
+): Promise<Environment> {
+  const { rows, live, policies } = context;
+  const asked = await requireRow(context, { actor, action: "environment.change", reference });
+  return policies.run(asked.id, async () => {
+    const before = (await rows.get(asked.id)) ?? asked;
+    if (before.network === null) {
+      throw new PlatformError(
+        "UNSUPPORTED",
+        `'${before.name}' was made without a network interface, and has none for life: create another where networks are there`,
+      );
+    }
+    const held = live.get(before.id);
+    const isMoving = before.state === "creating" || (before.state === "running" && held?.isReady !== true);
+    const only = { state: before.state, machineId: before.machineId, most: MAX_MEMBERS };
+    const row = isMoving ? null : await rows.setSharedNetwork(before.id, next, only);
+    if (row === null) throw refusal(before, "its network cannot be changed before that has ended");
+    if (held !== undefined) {
+      await share(context, held, next).catch(async (error: unknown) => {
+        await rows.setSharedNetwork(before.id, before.sharedNetwork, only);
+        await share(context, held, before.sharedNetwork).catch(() => {});
+        throw error;
+      });
+    }
+    changed(context, row);
+    return toEnvironment(context, row);
+  });
+}

@@ -1,0 +1,58 @@
+import type { NetworkRepository, NetworkRow } from "@microterm/core";
+import { type NetworkId, type OwnerId, PlatformError } from "@microterm/protocol";
+import type { Kysely, Selectable } from "kysely";
+import type { NetworksTable, Schema } from "../schema.ts";
+
+export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
+  return {
+    async insert({ id, owner, name, createdAt }, most) {
+      await db.transaction().execute(async (transaction) => {
+        const owned = await transaction.selectFrom("networks").select("name").where("owner", "=", owner).execute();
+        if (owned.some((one) => one.name === name)) {
+          throw new PlatformError("NAME_TAKEN", `a network named '${name}' exists already`, { details: { name } });
+        }
+        if (owned.length >= most) throw new PlatformError("TOO_MANY", `there are ${most} networks at most`);
+        await transaction.insertInto("networks").values({ id, owner, name, created_at: createdAt }).execute();
+      });
+    },
+
+    async find(reference, owner) {
+      const owned = db.selectFrom("networks").selectAll().where("owner", "=", owner);
+      const found =
+        (await owned.where("name", "=", reference).executeTakeFirst()) ??
+        (await owned.where("id", "=", reference).executeTakeFirst());
+      return found === undefined ? null : toRow(found);
+    },
+
+    async list(owner) {
+      const found = await db
+        .selectFrom("networks")
+        .selectAll()
+        .where("owner", "=", owner)
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute();
+      return found.map(toRow);
+    },
+
+    async remove(id) {
+      const { numDeletedRows } = await db
+        .deleteFrom("networks")
+        .where("id", "=", id)
+        .where(({ not, exists, selectFrom }) =>
+          not(exists(selectFrom("environments").select("id").where("shared_network", "=", id))),
+        )
+        .executeTakeFirst();
+      return numDeletedRows > 0n;
+    },
+  };
+}
+
+function toRow(stored: Selectable<NetworksTable>): NetworkRow {
+  return {
+    id: stored.id as NetworkId,
+    owner: stored.owner as OwnerId,
+    name: stored.name,
+    createdAt: stored.created_at,
+  };
+}

@@ -1,0 +1,159 @@
+import { join } from "node:path";
+import { createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
+import {
+  createRecordingDriver,
+  createRecordingNetwork,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from "@microterm/core/testing";
+import { Environment } from "@microterm/protocol";
+import { createSqliteStorage } from "@microterm/storage";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { makeTempFolder } from "../../support/temp-folder.ts";
+import { ANN, BOB } from "./core-server.ts";
+
+async function world() {
+  const folder = await makeTempFolder();
+  const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
+  for (const { owner } of [ANN, BOB]) await storage.owners.insert(owner, "2026-11-28T10:00:00.000Z");
+  const network = createRecordingNetwork();
+  const driver = createRecordingDriver({ networkLinks: ["slot"] });
+  const parts = { storage, network, clock: systemClock, random: systemRandom, log: silentLog };
+  const serve = async (): Promise<EnvironmentService> => {
+    const service = createEnvironmentService({ ...parts, drivers: createDriverRegistry({ default: driver }) });
+    await service.recover();
+    return service;
+  };
+  const services = [await serve()];
+  onTestFinished(async () => {
+    for (const service of services) await service.close();
+    await storage.close();
+    await folder.remove();
+  });
+  const machineOf = async ({ id }: Environment) => {
+    const { machineId } = (await storage.environments.get(id)) ?? {};
+    const machine = machineId == null ? undefined : driver.machines.get(machineId);
+    if (machine === undefined) throw new Error("it has no machine");
+    return machine;
+  };
+  return {
+    service: services[0] as EnvironmentService,
+    network,
+    storage,
+    /** The addresses that its guest was told, in order. */
+    told: async (environment: Environment) =>
+      (await machineOf(environment)).told.map((call) => ("interface" in call ? call.interface?.address : undefined)),
+    sharedOf: async (environment: Environment) => network.shared.get((await machineOf(environment)).spec.machineId),
+    restart: async (meanwhile: () => Promise<unknown>) => {
+      await services.at(-1)?.close();
+      await meanwhile();
+      services.push(await serve());
+      return services.at(-1) as EnvironmentService;
+    },
+  };
+}
+
+async function running(service: EnvironmentService, name: string): Promise<Environment> {
+  const { id } = await service.create(ANN, { name, memoryMib: 300 });
+  return (await service.wait(ANN, id, { states: ["running"], timeoutMs: 60_000 })) as Environment;
+}
+
+it("environments join a network and leave it while they run", async () => {
+  const { service, told, sharedOf } = await world();
+  const team = await service.createNetwork(ANN, { name: "team" });
+  const other = await service.createNetwork(ANN, { name: "other" });
+  const db = await running(service, "db");
+  await service.joinNetwork(ANN, "db", "team");
+  // What a client may see of it.
+  expect(Environment.parse(await service.joinNetwork(ANN, "db", team.id)).id).toBe(db.id);
+  expect([await sharedOf(db), await told(db)]).toEqual([team.id, ["10.0.0.1", "10.1.0.1", "10.1.0.1"]]);
+  expect(await service.listNetworks(ANN)).toMatchObject([
+    { name: "team", members: [{ id: db.id, name: "db", address: "10.1.0.1" }] },
+    { name: "other", members: [] },
+  ]);
+  await expect(service.removeNetwork(ANN, "team")).rejects.toMatchObject({ code: "NETWORK_IN_USE" });
+  await service.joinNetwork(ANN, "db", "other");
+  expect(await sharedOf(db)).toBe(other.id);
+  await service.leaveNetwork(ANN, "db");
+  await service.leaveNetwork(ANN, "db");
+  expect([await sharedOf(db), (await told(db)).at(-1)]).toEqual([undefined, "10.0.0.1"]);
+  for (const name of ["team", "other"]) await service.removeNetwork(ANN, name);
+  expect(await service.listNetworks(ANN)).toEqual([]);
+  await expect(service.joinNetwork(ANN, "db", "team")).rejects.toMatchObject({ code: "NETWORK_NOT_FOUND" });
+});
+
+it("a member that is paused, stopped or destroyed takes its place along, or gives it up", async () => {
+  const { service, told, sharedOf, network } = await world();
+  const team = await service.createNetwork(ANN, { name: "team" });
+  const db = await running(service, "db");
+  await service.pause(ANN, "db");
+  await service.wait(ANN, "db", { states: ["paused"], timeoutMs: 60_000 });
+  await service.joinNetwork(ANN, "db", "team");
+  expect((await service.listNetworks(ANN))[0]?.members).toEqual([{ id: db.id, name: "db", address: null }]);
+  await service.resume(ANN, "db");
+  await service.wait(ANN, "db", { states: ["running"], timeoutMs: 60_000 });
+  expect([await sharedOf(db), await told(db)]).toEqual([team.id, ["10.1.0.2"]]);
+  await service.stop(ANN, "db");
+  await service.wait(ANN, "db", { states: ["stopped"], timeoutMs: 60_000 });
+  expect(network.shared.size).toBe(0);
+  await service.start(ANN, "db");
+  await service.wait(ANN, "db", { states: ["running"], timeoutMs: 60_000 });
+  expect([await sharedOf(db), await told(db)]).toEqual([team.id, ["10.1.0.3"]]);
+  expect((await service.destroy(ANN, "db")).left).toEqual([]);
+  expect(network.shared.size).toBe(0);
+  await service.removeNetwork(ANN, "team");
+});
+
+it("a change that fails changes nothing", async () => {
+  const { service, network, sharedOf } = await world();
+  await service.createNetwork(ANN, { name: "team" });
+  const db = await running(service, "db");
+  network.failure = new Error("the host does not answer");
+  await expect(service.joinNetwork(ANN, "db", "team")).rejects.toThrow("does not answer");
+  expect([await sharedOf(db), (await service.listNetworks(ANN))[0]?.members]).toEqual([undefined, []]);
+});
+
+it("what a server that died over a change had noted holds with the next one", async () => {
+  const { service, storage, network, sharedOf, restart, told } = await world();
+  const { id: team } = await service.createNetwork(ANN, { name: "team" });
+  const [joining, leaving] = [await running(service, "joining"), await running(service, "leaving")];
+  await service.joinNetwork(ANN, "leaving", "team");
+  const note = async ({ id }: Environment, shared: typeof team | null) => {
+    const row = await storage.environments.get(id);
+    const only = { state: "running", machineId: row?.machineId ?? null, most: 9 } as const;
+    expect(await storage.environments.setSharedNetwork(id, shared, only)).not.toBeNull();
+  };
+  await restart(async () => {
+    await note(joining, team);
+    await note(leaving, null);
+    network.failure = new Error("the host does not answer at first");
+  });
+  await vi.waitFor(
+    async () => {
+      expect([await sharedOf(joining), await sharedOf(leaving)]).toEqual([team, undefined]);
+      expect([(await told(joining)).at(-1), (await told(leaving)).at(-1)]).toEqual(["10.1.0.1", "10.0.0.2"]);
+    },
+    { timeout: 20_000 },
+  );
+});
+
+it("networks are their owner's, and who may look on changes none", async () => {
+  const { service } = await world();
+  await service.createNetwork(ANN, { name: "team" });
+  await running(service, "db");
+  expect(await service.listNetworks(BOB)).toEqual([]);
+  await expect(service.removeNetwork(BOB, "team")).rejects.toMatchObject({ code: "NETWORK_NOT_FOUND" });
+  await service.createNetwork(BOB, { name: "team" });
+  await expect(service.joinNetwork(BOB, "db", "team")).rejects.toMatchObject({ code: "ENVIRONMENT_NOT_FOUND" });
+  const viewer = { ...ANN, role: "viewer" } as const;
+  expect(await service.listNetworks(viewer)).toHaveLength(1);
+  for (const attempt of [
+    service.createNetwork(viewer, { name: "more" }),
+    service.removeNetwork(viewer, "team"),
+    service.joinNetwork(viewer, "db", "team"),
+    service.leaveNetwork(viewer, "db"),
+  ]) {
+    await expect(attempt).rejects.toMatchObject({ code: "FORBIDDEN" });
+  }
+});
