@@ -123,6 +123,24 @@ describe("what a person did wrong", () => {
     expect(await again.dispose()).toEqual([]);
   });
 
+  it("is said of networks where there are none", async () => {
+    const [name] = (await cliOk(server, ["create", "--name", "lonely", "--memory", "256m"])).split("\n");
+    expect(name).toBe("lonely");
+    const said = async (...args: string[]) => {
+      const { code, stderr } = await cli(server, ["network", ...args]);
+      return [code, stderr];
+    };
+    expect(await said("create", "team")).toEqual([1, expect.stringContaining("loopback alone here")]);
+    expect(await said("join", "team", "lonely")).toEqual([1, expect.stringContaining("no network 'team'")]);
+    expect(await said("leave", "lonely")).toEqual([1, expect.stringContaining("without a network interface")]);
+    expect(await said("rm", "team")).toEqual([1, expect.stringContaining("microterm network ls")]);
+    expect((await cli(server, ["network", "create", "no_name"])).stderr).toContain("lower-case letters");
+    expect(await said("join", "team")).toEqual([2, expect.stringContaining("missing required argument")]);
+    expect(JSON.parse(await cliOk(server, ["network", "ls", "-o", "json"]))).toEqual([]);
+    expect(await cliOk(server, ["network", "lonely"])).toContain("without a network interface");
+    await cliOk(server, ["rm", "-f", "lonely"]);
+  });
+
   it("is no error for rm -f of something missing", async () => {
     expect((await cli(server, ["rm", "-f", "missing"])).code).toBe(0);
   });

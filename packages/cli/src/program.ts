@@ -23,6 +23,36 @@ function verb(program: Command, usage: string, summary: string): Command {
     .option("--data <dir>", "data folder of the server (also MICROTERM_DATA)");
 }
 
+const NETWORK_HELP = `
+An environment that is called like one of these commands is shown by its id. Members of a network reach each other
+under any policy, by NAME and NAME.NETWORK.internal.`;
+
+function addNetworkVerbs(program: Command): void {
+  const network = verb(program, "network", "show what an environment may reach, or share networks between environments")
+    .argument("<name>", "an environment")
+    .addOption(output("json"))
+    .addHelpText("after", NETWORK_HELP)
+    .action(async (name, options) => (await import("./verbs/network.ts")).network(name, options));
+  const shared = () => import("./networks/shared-networks.ts");
+  verb(network, "create", "make a network that environments can share")
+    .argument("<network>", "1 to 32 lower-case letters, digits and hyphens")
+    .addOption(output("json", "name"))
+    .action(async (name, options) => (await shared()).create(name, options));
+  verb(network, "ls", "list shared networks, their members and addresses")
+    .addOption(output("json", "name"))
+    .action(async (options) => (await shared()).list(options));
+  verb(network, "rm", "remove shared networks that have no members")
+    .argument("<network...>")
+    .action(async (names, options) => (await shared()).remove(names, options));
+  verb(network, "join", "have environments be in a shared network; those that run get another address at once")
+    .argument("<network>")
+    .argument("<name...>", "environments")
+    .action(async (name, environments, options) => (await shared()).join(name, environments, options));
+  verb(network, "leave", "have environments be in their own networks alone")
+    .argument("<name...>", "environments")
+    .action(async (environments, options) => (await shared()).leave(environments, options));
+}
+
 /** The verbs that speak to a server. The others (up, down, status, doctor, test) belong to the entry script. */
 export function createProgram(): Command {
   const program = new Command("microterm").enablePositionalOptions().helpCommand(false);
@@ -53,10 +83,7 @@ export function createProgram(): Command {
     .option("--once", "print it once, as where the output is no terminal")
     .addOption(output("json"))
     .action(async (names, options) => (await import("./verbs/top.ts")).top(names, options));
-  verb(program, "network", "show what an environment may reach, and what it was refused")
-    .argument("<name>")
-    .addOption(output("json"))
-    .action(async (name, options) => (await import("./verbs/network.ts")).network(name, options));
+  addNetworkVerbs(program);
   verb(program, "exec", "run a command, with its streams and its exit code")
     .usage("[options] NAME [--] COMMAND [ARGUMENT...]")
     .argument("<name>")
@@ -147,7 +174,8 @@ export function createProgram(): Command {
     .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"]))
     .action(async (shell) => console.log((await import("./completion.ts")).completion(program, shell)));
 
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  const withCommands = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(withCommands)];
+  for (const command of withCommands(program)) command.exitOverride();
   return program;
 }
 

@@ -20,6 +20,7 @@ import { RequestError } from "./errors.ts";
 import { type EventHandlers, followEvents, type Subscription } from "./events.ts";
 import { type ExecOptions, type ExecSession, startExec } from "./exec.ts";
 import { createFiles, type Files } from "./files.ts";
+import { createNetworks, type Networks } from "./networks/networks.ts";
 import { createPreviews, type Previews } from "./previews/previews.ts";
 import { type OpenSocket, openGlobalSocket } from "./socket.ts";
 import { createTransport, type Fetch } from "./transport.ts";
@@ -98,6 +99,7 @@ export interface Client {
     download(environment: string, terminal: string, options?: { readonly signal?: AbortSignal }): Promise<Response>;
     remove(environment: string, terminal: string): Promise<void>;
   };
+  readonly networks: Networks;
   readonly previews: Previews;
   /** Needs a bearer token. */
   createLink(): Promise<{ token: string; expiresAt: string }>;
@@ -167,6 +169,7 @@ export function createClient(options: ClientOptions): Client {
         transport.send(`${recordingOf(environment, terminal)}/content`, { signal: options.signal }),
       remove: (environment, terminal) => transport.done(recordingOf(environment, terminal), { method: "DELETE" }),
     },
+    networks: createNetworks(transport),
     previews: createPreviews({ ...timing, transport, openSocket, diagnose }),
     createLink: () => transport.json(Link, "/v1/links", { method: "POST" }),
     host: () => transport.json(HostStatus, "/v1/host"),

@@ -58,6 +58,9 @@ export interface Environments {
   network(environment: string): Promise<NetworkStatus>;
   /** What it was refused in the last hour, in no order. */
   denials(environment: string): Promise<NetworkDenial[]>;
+  /** Has it be in a shared network, by name or id, in the place of the one that it was in. */
+  joinNetwork(environment: string, network: string): Promise<Environment>;
+  leaveNetwork(environment: string): Promise<Environment>;
   /** Adds one rule to what it may reach. */
   allow(environment: string, rule: AllowRule): Promise<Environment>;
 }
@@ -93,6 +96,10 @@ export function createEnvironments(transport: Transport): Environments {
       }),
     metrics: (environment) => transport.json(Usage, `${path(environment)}/metrics`),
     network: (environment) => transport.json(NetworkStatus, `${path(environment)}/network`),
+    joinNetwork: (environment, network) =>
+      transport.json(Environment, `${path(environment)}/network/join`, { method: "POST", json: { network } }),
+    leaveNetwork: (environment) =>
+      transport.json(Environment, `${path(environment)}/network/leave`, { method: "POST" }),
     denials: async (environment) => (await transport.json(Denials, `${path(environment)}/network/denials`)).denials,
     allow: (environment, rule) =>
       transport.json(Environment, `${path(environment)}/network/allow`, { method: "POST", json: rule }),

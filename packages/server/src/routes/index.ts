@@ -11,6 +11,7 @@ import { eventRoutes } from "./events.ts";
 import { healthRoutes } from "./health.ts";
 import { hostRoutes } from "./host.ts";
 import { metricsRoutes } from "./metrics.ts";
+import { sharedNetworkRoutes } from "./networks.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { pageRoutes } from "./page.ts";
 import { sessionRoutes } from "./session.ts";
@@ -24,6 +25,7 @@ export async function registerRoutes(app: App, services: Services): Promise<void
   hostRoutes(app, services);
   environmentRoutes(app, services);
   networkRoutes(app, services);
+  sharedNetworkRoutes(app, services);
   terminalRoutes(app, services);
   recordingRoutes(app, services);
   webSocketRoutes(app);

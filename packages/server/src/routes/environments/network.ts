@@ -1,4 +1,4 @@
-import { AllowRule, Environment, NetworkDenial, NetworkStatus } from "@microterm/protocol";
+import { AllowRule, Environment, JoinNetwork, NetworkDenial, NetworkStatus } from "@microterm/protocol";
 import { z } from "zod";
 import type { App, Services } from "../../services.ts";
 import { EnvironmentParams, problems } from "../schemas.ts";
@@ -49,5 +49,32 @@ export function networkRoutes(app: App, { environments }: Services): void {
       },
     },
     (request) => environments.allowNetwork(request.identity.actor, request.params.env, request.body),
+  );
+
+  app.post(
+    "/v1/environments/:env/network/join",
+    {
+      schema: {
+        tags,
+        summary: "Have an environment be in a shared network, in the place of the one that it was in",
+        params,
+        body: JoinNetwork,
+        response: { 200: Environment, ...problems },
+      },
+    },
+    (request) => environments.joinNetwork(request.identity.actor, request.params.env, request.body.network),
+  );
+
+  app.post(
+    "/v1/environments/:env/network/leave",
+    {
+      schema: {
+        tags,
+        summary: "Have an environment be in its own network alone",
+        params,
+        response: { 200: Environment, ...problems },
+      },
+    },
+    (request) => environments.leaveNetwork(request.identity.actor, request.params.env),
   );
 }
