@@ -3,18 +3,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { withDeadline } from "@microterm/host";
+import type { CreateEnvironment } from "@microterm/protocol";
 import { type DataPaths, dataPaths } from "../packages/setup/src/data/paths.ts";
 import { asServer, type ServerAccount } from "../packages/setup/src/server/account.ts";
 import { send, startServer, type TestServer } from "./server.ts";
 import { startTestDaemon, type TestDaemon, type TestDaemonOptions } from "./test-daemon.ts";
+import type { TestHost } from "./test-host.ts";
 
 /** Debian's `nobody`: an ordinary user that every host has. */
 export const SERVER_UID = 65_534;
 const ACCOUNT: ServerAccount = { uid: SERVER_UID, gid: SERVER_UID, drops: true };
+/** Kept ready where there are networks. */
+const SLOTS = 2;
 /** Two attempts at a boot, each with the server's deadline of a minute. */
 const BOOT_MS = 150_000;
 
 export interface QemuServerOptions extends Omit<TestDaemonOptions, "serverUid"> {
+  /** Where both run, and guests have networks. Absent: here, and guests have their loopback alone. */
+  readonly host?: TestHost;
   /** A fault point of core, armed for the first server. */
   readonly serverFault?: string;
   /** More arguments for every server. */
@@ -40,7 +46,7 @@ export interface QemuServer {
   /** SIGKILL, and another server on the same port. */
   restartServer(): Promise<TestServer>;
   /** A running environment's id. 128 MiB of memory and 256 MiB of disk unless said. */
-  create(request?: { readonly name?: string; readonly memoryMib?: number; readonly diskMib?: number }): Promise<string>;
+  create(request?: CreateEnvironment): Promise<string>;
   /** Waits for one of the states. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into it as they like.
   until(id: string, ...states: readonly string[]): Promise<any>;
@@ -51,7 +57,12 @@ export interface QemuServer {
 }
 
 export async function startQemuServer(options: QemuServerOptions = {}): Promise<QemuServer> {
-  const daemon = await startTestDaemon({ ...options, serverUid: SERVER_UID });
+  const { host } = options;
+  const daemon = await startTestDaemon({
+    ...options,
+    serverUid: SERVER_UID,
+    ...(host && { wrap: (command) => host.inside([...command, "--slots", String(SLOTS)]) }),
+  });
   const paths = dataPaths(daemon.data);
   chmodSync(daemon.data, 0o711);
   mkdirSync(paths.app);
@@ -63,12 +74,13 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
   let server: TestServer | null = null;
   let isDead = false;
 
-  const start = async (fault?: string, port = 0, aheadMs = 0): Promise<TestServer> => {
+  const start = async (fault?: string, port = host?.port ?? 0, aheadMs = 0): Promise<TestServer> => {
+    const enter = host?.inside ?? ((command) => command);
     server = await startServer({
       data: daemon.data,
       args: ["--port", String(port), ...(options.serverArgs ?? [])],
       driver: ["--driver", "qemu", "--image", daemon.image.key, "--accelerator", "tcg", "--test-faults"],
-      command: (args) => asServer(ACCOUNT, paths, args),
+      command: (args) => enter(asServer(ACCOUNT, paths, args)),
       env: { NODE_COMPILE_CACHE: codeCache, MICROTERM_FAULT: fault ?? "", ...ahead(paths, aheadMs) },
     });
     isDead = false;
@@ -77,6 +89,13 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
       if (server?.pid === pid) isDead = true;
     });
     return server;
+  };
+  const endDaemon = async (): Promise<void> => {
+    try {
+      if (host !== undefined) await daemon.client.removeNetworks();
+    } finally {
+      await daemon.close();
+    }
   };
   const current = (): TestServer => {
     if (server === null) throw new Error("no server runs");
@@ -124,7 +143,7 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
         }
       } finally {
         await server?.kill("SIGTERM");
-        await daemon.close();
+        await endDaemon();
       }
       if (left.length > 0) throw new Error(`left of environments: ${left.join("; ")}`);
     },
@@ -132,7 +151,7 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
   try {
     await start(options.serverFault);
   } catch (error) {
-    await daemon.close();
+    await endDaemon();
     throw error;
   }
   return world;

@@ -1,0 +1,154 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FORBIDDEN, HOST, PLACES } from "../../support/internet/places.ts";
+import { type NetworkedGuest, networkedGuest } from "../../support/networked-guest.ts";
+import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
+import { startTestHost, type TestHost } from "../../support/test-host.ts";
+
+const SIZE = { memoryMib: 192, diskMib: 256 };
+const WEB = PLACES["web.example.org"] as string;
+const OTHER = PLACES["other.example.org"] as string;
+const OPEN = { mode: "open" } as const;
+const NONE = { mode: "none" } as const;
+
+let host: TestHost;
+let world: QemuServer;
+let guest: NetworkedGuest;
+beforeAll(async () => {
+  host = await startTestHost();
+  world = await startQemuServer({ host });
+  guest = await networkedGuest(world, await world.create({ name: "first", ...SIZE }));
+});
+afterAll(async () => {
+  await world?.close();
+  await host?.close();
+});
+
+/** Every target with one answer. */
+const all = (targets: readonly string[], answer: string) => Object.fromEntries(targets.map((one) => [one, answer]));
+
+async function slotRange(): Promise<string> {
+  const { range } = await world.daemon.client.networkStatus();
+  return (range as string).slice(0, (range as string).lastIndexOf("."));
+}
+
+describe("a guest whose policy is open", () => {
+  it("is installed what a developer installs, and speaks UDP", async () => {
+    await guest.setPolicy(OPEN);
+    const put = { raw: readFileSync(host.certificate) };
+    await world.server.call("PUT", `/v1/environments/${guest.id}/files/content?path=ca.pem`, put);
+
+    expect(await guest.run("curl -sS http://web.example.org/; curl -sS --cacert ca.pem https://web.example.org/")).toBe(
+      `web.example.org to ${HOST}\n`.repeat(2),
+    );
+    const clone = "rm -rf project; git -c http.sslCAInfo=ca.pem clone -q https://git.example.org/project.git";
+    expect(await guest.run(`${clone}; cat project/README`)).toBe("cloned\n");
+    const pip = "pip --no-cache-dir --cert ca.pem install -q --break-system-packages --root-user-action=ignore";
+    const index = "--index-url https://pypi.packages.example.org/simple";
+    expect(await guest.run(`${pip} ${index} hello-example >&2; python3 -m hello_example`)).toBe("installed by pip\n");
+    const source = "deb [trusted=yes] http://deb.packages.example.org ./";
+    const apt = [
+      "set -e; sudo rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*",
+      `echo '${source}' | sudo tee /etc/apt/sources.list >&2`,
+      "sudo apt-get update -q >&2; sudo apt-get install -q -y hello-example >&2; hello-example",
+    ];
+    expect(await guest.run(apt.join("; "))).toBe("installed by apt\n");
+    const targets = ["udp:web.example.org:7", `udp:${OTHER}:7`, "tcp:other.example.org:443"];
+    expect(await guest.reach(...targets)).toEqual(all(targets, "reached"));
+  });
+
+  it("is refused at once by its host, private networks, metadata and slots", async () => {
+    await guest.setPolicy(OPEN);
+    const range = await slotRange();
+    // The host's by each of its addresses, the router's, and those of slots.
+    const hosts = [
+      HOST,
+      `${range}.1`,
+      `${range}.2`,
+      ...[16, 17, 18, 19].map((last) => `${range}.${last}`),
+      "192.0.0.1",
+    ];
+    const targets = [
+      ...hosts.map((address) => `tcp:${address}:22`),
+      ...FORBIDDEN.flatMap((address) => [`tcp:${address}:80`, `udp:${address}:7`]),
+    ];
+    expect(await guest.reach(...targets)).toEqual(all(targets, "refused"));
+    // A public name that leads there has no address.
+    expect(await guest.reach("tcp:rebound.example.org:80", "tcp:absent.example.org:80")).toEqual({
+      "tcp:rebound.example.org:80": "unknown",
+      "tcp:absent.example.org:80": "unknown",
+    });
+    const denials = await guest.denials();
+    for (const address of FORBIDDEN) {
+      expect(denials).toContainEqual(
+        expect.objectContaining({ address, name: null, protocol: "tcp", port: 80, by: "bounds" }),
+      );
+    }
+  });
+});
+
+describe("a guest with an allowlist", () => {
+  it("reaches exactly what is on it, and what it was refused is listed by its name", async () => {
+    await guest.setPolicy({
+      mode: "allowlist",
+      allow: [
+        { domain: "web.example.org" },
+        { domain: "*.packages.example.org", ports: [443] },
+        { cidr: `${OTHER}/32`, protocol: "tcp", ports: [7] },
+      ],
+    });
+    const allowed = [
+      "tcp:web.example.org:80",
+      "tcp:web.example.org:443",
+      "tcp:pypi.packages.example.org:443",
+      "tcp:deb.packages.example.org:443",
+      `tcp:${OTHER}:7`,
+    ];
+    const denied = [
+      "tcp:web.example.org:7",
+      "tcp:deb.packages.example.org:80",
+      "tcp:git.example.org:443",
+      "udp:git.example.org:7",
+      `tcp:${OTHER}:80`,
+      `udp:${OTHER}:7`,
+      "tcp:8.8.8.8:7",
+      "tcp:10.9.9.9:80",
+      "tcp:169.254.169.254:80",
+    ];
+    expect(await guest.reach(...allowed, ...denied)).toEqual({ ...all(allowed, "reached"), ...all(denied, "refused") });
+
+    const denials = await guest.denials();
+    const listed = (denial: object) => expect(denials).toContainEqual(expect.objectContaining(denial));
+    listed({ name: "git.example.org", address: null, protocol: "tcp", port: 443, by: "policy" });
+    listed({ name: "git.example.org", address: null, protocol: "udp", port: 7, by: "policy" });
+    listed({ name: null, address: OTHER, protocol: "tcp", port: 80, by: "policy" });
+    listed({ name: null, address: "10.9.9.9", protocol: "tcp", port: 80, by: "bounds" });
+  });
+
+  it("keeps connections that a change still allows, and loses the others", async () => {
+    await guest.setPolicy(OPEN);
+    const connections = await guest.hold(WEB, OTHER);
+    expect(await connections()).toEqual({ [WEB]: "open", [OTHER]: "open" });
+    await guest.setPolicy({ mode: "allowlist", allow: [{ cidr: `${WEB}/32`, ports: [7] }] });
+    expect(await connections()).toEqual({ [WEB]: "open", [OTHER]: "ended" });
+    await guest.setPolicy({ mode: "allowlist", allow: [{ cidr: `${WEB}/32` }, { domain: "other.example.org" }] });
+    expect(await connections()).toMatchObject({ [WEB]: "open" });
+    await guest.setPolicy(NONE);
+    expect(await connections()).toEqual({ [WEB]: "ended", [OTHER]: "ended" });
+    const targets = [`tcp:${WEB}:80`, `udp:${WEB}:7`];
+    expect(await guest.reach(...targets)).toEqual(all(targets, "refused"));
+  });
+});
+
+it("a resumed guest has names and connections as before", async () => {
+  await guest.setPolicy({ mode: "allowlist", allow: [{ domain: "web.example.org" }] });
+  await world.server.ok("POST", `/v1/environments/${guest.id}/pause`);
+  await world.until(guest.id, "paused", "failed");
+  await world.server.ok("POST", `/v1/environments/${guest.id}/resume`);
+  await world.until(guest.id, "running", "failed");
+  expect(await guest.reach("tcp:web.example.org:80", "tcp:git.example.org:443", `tcp:${OTHER}:80`)).toEqual({
+    "tcp:web.example.org:80": "reached",
+    "tcp:git.example.org:443": "refused",
+    [`tcp:${OTHER}:80`]: "refused",
+  });
+});
