@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FORBIDDEN, HOST, PLACES } from "../../support/internet/places.ts";
 import { type NetworkedGuest, networkedGuest } from "../../support/networked-guest.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
+import { poll } from "../../support/server.ts";
 import { startTestHost, type TestHost } from "../../support/test-host.ts";
 
 const SIZE = { memoryMib: 192, diskMib: 256 };
@@ -31,6 +32,14 @@ async function slotRange(): Promise<string> {
   const { range } = await world.daemon.client.networkStatus();
   return (range as string).slice(0, (range as string).lastIndexOf("."));
 }
+
+it("a server on a host with networks offers each policy, and is open by default", async () => {
+  expect(await world.server.ok("GET", "/v1/host")).toMatchObject({
+    networkReason: null,
+    networkModes: ["none", "open", "allowlist"],
+    defaultNetwork: { mode: "open" },
+  });
+});
 
 describe("a guest whose policy is open", () => {
   it("is installed what a developer installs, and speaks UDP", async () => {
@@ -151,4 +160,48 @@ it("a resumed guest has names and connections as before", async () => {
     "tcp:git.example.org:443": "refused",
     [`tcp:${OTHER}:80`]: "refused",
   });
+});
+
+it("another environment is out of reach, and a member of the same network answers to its name until one leaves", async () => {
+  await guest.setPolicy(NONE);
+  const other = await networkedGuest(world, await world.create({ name: "second", ...SIZE, network: NONE }));
+  const { server, daemon } = world;
+  const join = ({ id }: NetworkedGuest) =>
+    server.ok("POST", `/v1/environments/${id}/network/join`, { network: "team" });
+  try {
+    for (const one of [guest, other]) {
+      await one.run("nohup python3 -m http.server 8000 >/dev/null 2>&1 & echo $! >server.pid");
+      await poll("its server", async () => (await one.reach("tcp:127.0.0.1:8000"))["tcp:127.0.0.1:8000"] === "reached");
+    }
+    const range = await slotRange();
+    const slots = Array.from({ length: 8 }, (_, at) => `tcp:${range}.${16 + at}:8000`);
+    for (const one of [guest, other]) expect(await one.reach(...slots)).toEqual(all(slots, "refused"));
+    expect(await guest.reach("tcp:second:8000")).toEqual({ "tcp:second:8000": "unknown" });
+
+    await server.ok("POST", "/v1/networks", { name: "team" });
+    for (const one of [guest, other]) await join(one);
+    for (const [one, name] of [
+      [guest, "second"],
+      [guest, "second.team.internal"],
+      [other, "first"],
+    ] as const) {
+      expect(await one.reach(`tcp:${name}:8000`)).toEqual({ [`tcp:${name}:8000`]: "reached" });
+    }
+    expect(await guest.reach(`tcp:${WEB}:80`)).toEqual({ [`tcp:${WEB}:80`]: "refused" });
+
+    await server.ok("POST", `/v1/environments/${other.id}/network/leave`);
+    expect(await guest.reach("tcp:second:8000")).toEqual({ "tcp:second:8000": "unknown" });
+    expect(await other.reach(...slots)).toEqual(all(slots, "refused"));
+
+    // A VMM that dies takes its slot and its leg along.
+    await join(other);
+    const { machines } = await daemon.client.list();
+    const machine = machines.find(({ environment }) => environment === other.id);
+    process.kill(machine?.pid ?? 0, "SIGKILL");
+    await world.until(other.id, "stopped", "failed");
+    await poll("its slot to be released", async () => (await daemon.client.listNetworks()).slots.length === 1);
+    expect(await guest.reach("tcp:second:8000")).toEqual({ "tcp:second:8000": "unknown" });
+  } finally {
+    await server.ok("DELETE", `/v1/environments/${other.id}`);
+  }
 });
