@@ -1,5 +1,7 @@
+import { PLACES } from "../support/internet/places.ts";
 import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
 import { poll } from "../support/server.ts";
+import { startTestHost, type TestHost } from "../support/test-host.ts";
 import { type Figure, median, spread } from "./figures.ts";
 import { createGroup } from "./group.ts";
 import { openServed, type TerminalEnd } from "./terminal-end.ts";
@@ -7,38 +9,52 @@ import { typeKeys } from "./terminals.ts";
 
 const KEYS_A_ROUND = 100;
 /** As many processors as the host of the figures has, so that nothing is left where only the weight decides. */
-const ATTACKER = { memoryMib: 256, cpus: 2, diskMib: 512 };
+const ATTACKER = { memoryMib: 256, cpus: 2, diskMib: 512, network: { mode: "open" } };
 const NEIGHBOUR = { memoryMib: 128, diskMib: 256 };
 /** Of processor time: an attack that has taken as much is under way. */
 const UNDER_WAY_USEC = 500_000;
 
-/**
- * What one guest does to the others, as a program in a terminal of its own; the last one cannot be ended from within. A flood of
- * packets is the next of them, once guests have a network.
- */
+const FLOOD = `import socket
+one = socket.socket(type=socket.SOCK_DGRAM)
+one.connect(("${PLACES["web.example.org"]}", 9))
+while True:
+    try:
+        one.send(b"x")
+    except OSError:
+        pass`;
+
+/** What one guest does to the others, as a program in a terminal of its own; the last one cannot be ended from within. */
 const ATTACKS: Readonly<Record<string, string>> = {
   "`yes` in a terminal": "yes",
   "an endless loop on each CPU": "for cpu in $(seq $(nproc)); do while :; do :; done & done; wait",
   "`dd` to its disk": "cd; while :; do dd if=/dev/zero of=big bs=1M count=300 conv=fsync; rm big; done",
   "a memory hog": "while :; do head -c 4G /dev/zero | tail -c 4G >/dev/null; done",
+  "a flood of packets": `python3 -c '${FLOOD}'`,
   "a fork bomb": "bash -c ':(){ :|:& };:'; sleep 600",
 };
 
 interface World {
+  readonly host: TestHost;
   readonly server: QemuServer;
   readonly neighbour: string;
   readonly attacker: string;
 }
 
 async function startWorld(): Promise<World> {
-  const server = await startQemuServer();
+  const host = await startTestHost();
   try {
-    const neighbour = await server.create(NEIGHBOUR);
-    const { id: attacker } = await server.server.ok("POST", "/v1/environments", ATTACKER);
-    await server.until(attacker, "running");
-    return { server, neighbour, attacker };
+    const server = await startQemuServer({ host });
+    try {
+      const neighbour = await server.create(NEIGHBOUR);
+      const { id: attacker } = await server.server.ok("POST", "/v1/environments", ATTACKER);
+      await server.until(attacker, "running");
+      return { host, server, neighbour, attacker };
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
   } catch (error) {
-    await server.close();
+    await host.close();
     throw error;
   }
 }

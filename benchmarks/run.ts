@@ -12,13 +12,27 @@ import type { Group, Report, Settings } from "./group.ts";
 import { GUESTS } from "./guests.ts";
 import { HUB } from "./hub.ts";
 import { NEIGHBOURS } from "./neighbours.ts";
+import { NETWORK } from "./network.ts";
 import { PREVIEW } from "./preview.ts";
 import { IDLE, STALL, THROUGH } from "./process.ts";
 import { POOL, RESTORES } from "./restores.ts";
 import { SLOTS } from "./slots.ts";
 import { TTYD } from "./ttyd.ts";
 
-const GROUPS: readonly Group[] = [GUESTS, NEIGHBOURS, POOL, RESTORES, THROUGH, IDLE, STALL, PREVIEW, SLOTS, HUB, TTYD];
+const GROUPS: readonly Group[] = [
+  GUESTS,
+  NEIGHBOURS,
+  POOL,
+  RESTORES,
+  THROUGH,
+  IDLE,
+  STALL,
+  PREVIEW,
+  SLOTS,
+  NETWORK,
+  HUB,
+  TTYD,
+];
 const NAMES = GROUPS.flatMap(({ names }) => names);
 
 const { values, positionals } = parseArgs({

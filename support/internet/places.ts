@@ -15,6 +15,10 @@ export const PLACES: Readonly<Record<string, string>> = {
   "rebound.example.org": "10.9.9.9",
 };
 
+/** Each name of it has an address of its own, of the 254 of `MANY_PREFIX`; nothing answers there. */
+export const MANY_DOMAIN = "many.example.org";
+export const MANY_PREFIX = "9.9.10";
+
 /** Not globally reachable (RFC 6890), or a cloud's metadata. They are there, and answer whoever comes through. */
 export const FORBIDDEN: readonly string[] = [
   "10.9.9.9",
