@@ -27,7 +27,7 @@ async function open(): Promise<World> {
     const server = await startQemuServer({ host });
     try {
       const id = await server.create();
-      await server.server.ok("PUT", `/v1/environments/${id}/files/content?path=times.py`, {
+      await server.server.call("PUT", `/v1/environments/${id}/files/content?path=times.py`, {
         raw: readFileSync(PROGRAM),
       });
       return { host, server, guest: await networkedGuest(server, id) };
