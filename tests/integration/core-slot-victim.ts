@@ -1,6 +1,7 @@
 /**
- * A server process over slots of a real daemon: `core-slot-victim.ts FOLDER SOCKET POINT` makes an environment, changes its policy
- * and destroys it, and kills itself with -9 at the fault point, or while a policy is being changed (`policy`).
+ * A server process over slots of a real daemon: `core-slot-victim.ts FOLDER SOCKET POINT` makes an environment, changes its policy,
+ * has it join and leave a shared network and destroys it, and kills itself with -9 at the fault point, or while the daemon changes
+ * a policy (`policy`) or a membership (`join`, `leave`).
  */
 
 import type { NetworkProvider } from "@microterm/core";
@@ -22,6 +23,11 @@ const network: NetworkProvider = {
     if (point === "policy" && policy.mode === "open") setImmediate(die);
     await isAsked;
   },
+  async share(machineId, shared) {
+    const isAsked = slots.share(machineId, shared);
+    if (point === (shared === null ? "leave" : "join")) setImmediate(die);
+    return isAsked;
+  },
 };
 
 const { service } = await openServer(
@@ -36,6 +42,10 @@ await service.recover();
 const { id } = await service.create(ANN, { name: "victim", memoryMib: 300, network: { mode: "none" } });
 await service.wait(ANN, id, { states: ["running"], timeoutMs: 60_000 });
 await service.update(ANN, id, { network: { mode: "open" } });
+await service.createNetwork(ANN, { name: "team" });
+await service.joinNetwork(ANN, id, "team");
+await service.leaveNetwork(ANN, id);
+await service.joinNetwork(ANN, id, "team");
 await service.destroy(ANN, id);
 console.log(`the end was reached without '${point}'`);
 process.exit(1);
