@@ -51,7 +51,10 @@ async function bareNamespace(): Promise<number> {
 export const SLOTS = createGroup<World>({
   async open() {
     const few = await openSlotDaemon(1);
-    const many = await openSlotDaemon(MANY);
+    const many = await openSlotDaemon(MANY).catch(async (error: unknown) => {
+      await few.close();
+      throw error;
+    });
     try {
       await freeSlots(many, 1);
       const begin = performance.now();

@@ -3,8 +3,8 @@ import { EnvironmentId, EnvironmentName, NetworkId } from "./ids.ts";
 
 /**
  * What an environment may reach. Whatever a policy allows, the server's own bounds stand above it: an environment never
- * reaches its host, a cloud's metadata service, another environment, or an address that is not globally reachable
- * (RFC 6890). IPv4 alone; IPv6 is off.
+ * reaches its host, a cloud's metadata service, another environment that is not in the same shared network, or an address
+ * that is not globally reachable (RFC 6890). IPv4 alone; IPv6 is off.
  */
 
 const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
@@ -77,8 +77,8 @@ export const NetworkDenial = z.strictObject({
   /** Null where the name was refused, so that it has none. */
   address: z.string().nullable(),
   protocol: z.enum(["tcp", "udp", "icmp", "other"]),
-  /** Null where the protocol has none. */
-  port: Port.nullable(),
+  /** Null where the protocol has none. A guest may try port 0 as well, which no rule can allow. */
+  port: z.number().int().min(0).max(65_535).nullable(),
   /** Packets, which are more than attempts. */
   count: z.number().int(),
   /** `bounds`: no policy can allow it. */

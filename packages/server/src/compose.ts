@@ -9,7 +9,7 @@ import {
   type VmDriver,
 } from "@microterm/core";
 import { createProcessDriver, createQemuDriver } from "@microterm/drivers";
-import { createHostDaemonClient, type HostDaemonClient } from "@microterm/host";
+import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
 import { PlatformError } from "@microterm/protocol";
 import { acquireServerLock, createSqliteStorage, type ServerLock } from "@microterm/storage";
@@ -56,6 +56,8 @@ async function createNetwork(
   const daemon = config.driver === "qemu" ? daemonOf(config.data, reporting) : null;
   // Without an answer nothing is known of the host; its loopback alone would take the network from environments that have one.
   const status = await daemon?.networkStatus().catch((error: unknown) => {
+    if (hostCodeOf(error) === "bad-request")
+      return { isAvailable: false, reason: "microterm-host is of an earlier version" };
     reporting.log.warn("microterm-host does not say which networks there are: slots are assumed", { error });
     return { isAvailable: true, reason: null };
   });

@@ -78,7 +78,8 @@ export const ANSWERS = {
     instance: words,
     bootId: words,
     cgroup: z.enum(["v1", "v2", "none"]),
-    limitsCpu: z.boolean(),
+    /** Daemons before this one limited none, and did not say so. */
+    limitsCpu: z.boolean().default(false),
     qemu: words.nullable(),
     images: z.array(key),
   }),

@@ -160,6 +160,9 @@ export async function removeNetworks(paths: DataPaths): Promise<void> {
   if (daemon === null) return;
   try {
     await daemon.removeNetworks();
+  } catch (error) {
+    // An earlier daemon, which knows of no networks, has none.
+    if (hostCodeOf(error) !== "bad-request") throw error;
   } finally {
     daemon.close();
   }

@@ -52,7 +52,7 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
     return [
       ok("daemon", `microterm-host runs (pid ${pid}, cgroup ${cgroup}, ${cpu})`),
       await jailProbe(daemon).catch((error: unknown) => notAllowed("jail probe", error)),
-      networkOf(await daemon.networkStatus()),
+      await daemon.networkStatus().then(networkOf, (error: unknown) => notAllowed("networks", error)),
     ];
   } finally {
     daemon.close();

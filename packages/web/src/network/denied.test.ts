@@ -37,6 +37,7 @@ it("makes of a denial the rule for exactly its target, protocol and port", () =>
 it("makes no rule of what no policy allows, of what has no port, and of a name that is no domain", () => {
   expect(ruleOf(denial({ by: "bounds" }), undefined)).toBeNull();
   expect(ruleOf(denial({ protocol: "icmp", port: null }), undefined)).toBeNull();
+  expect(ruleOf(denial({ port: 0 }), undefined)).toBeNull();
   for (const name of ["_sip.example.com", "*", "example.com\u202e", "203.0.113.9"]) {
     expect(ruleOf(denial({ name, address: null }), undefined)).toBeNull();
   }

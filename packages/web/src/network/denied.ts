@@ -11,7 +11,7 @@ export type Counts = ReadonlyMap<string, number>;
 export const countsOf = (denials: readonly NetworkDenial[]): Counts =>
   new Map(denials.map((denial) => [subjectOf(denial), denial.count]));
 
-/** The latest that was refused, or refused again, since `seen`. */
+/** One that was refused, or refused again, since `seen`: the last of the list, which has no order. */
 export const latestSince = (seen: Counts, denials: readonly NetworkDenial[]): NetworkDenial | null =>
   denials.findLast((denial) => seen.get(subjectOf(denial)) !== denial.count) ?? null;
 

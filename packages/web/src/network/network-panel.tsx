@@ -9,7 +9,7 @@ import { lackWords, reachWords } from "./policy-words.ts";
 import { Traffic } from "./traffic.tsx";
 
 const BOUNDS =
-  "Under no policy it reaches this host, private networks that the server's operator has not opened, clouds' metadata, or other environments.";
+  "Under no policy it reaches this host, private networks that the server's operator has not opened, clouds' metadata, or environments outside its shared network.";
 
 interface Networked extends Environment {
   readonly network: NetworkPolicy;

@@ -128,7 +128,7 @@ export interface EnvironmentService {
   beginUse(id: EnvironmentId): () => void;
 
   networkStatus(actor: Actor, reference: string): Promise<NetworkStatus>;
-  /** What its machine was refused; empty while it has none. Bounded, the latest last. */
+  /** What its machine was refused; empty while it has none. Bounded, in no order. */
   networkDenials(actor: Actor, reference: string): Promise<readonly NetworkDenial[]>;
   /** Adds one rule to its policy, which becomes an allowlist where it was `none`. No effect where it is `open`. */
   allowNetwork(actor: Actor, reference: string, rule: AllowRule): Promise<Environment>;
