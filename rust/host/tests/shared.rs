@@ -153,6 +153,23 @@ fn members_stay_together_over_a_restart() {
     assert_eq!(links(&world).len(), 3);
 }
 
+#[test]
+fn a_bridge_has_an_index_that_no_slot_uses() {
+    let world = World::start(2);
+    let index = |network: &str| {
+        let said = run(&world.slot("router"), "ip", &["-o", "link", "show", &format!("n-{network}")]);
+        said.split(':').next().unwrap().to_owned()
+    };
+    for (machine, network) in [("machine1", ONE), ("machine2", TWO)] {
+        world.host.call("network.attach", json!({ "machineId": machine }));
+        join(&world, machine, network);
+    }
+    assert_eq!([index(ONE), index(TWO)], ["5000", "5001"]);
+    world.host.call("network.leave", json!({ "machineId": "machine1" }));
+    join(&world, "machine1", ONE);
+    assert_eq!(index(ONE), "5000");
+}
+
 /// A member's life with a daemon that dies at the point.
 fn survives(point: &str) {
     let mut world = World::prepare(2, &[]);

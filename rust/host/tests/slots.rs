@@ -204,6 +204,18 @@ fn a_vmm_gets_the_tap_and_no_network_of_its_own() {
 }
 
 #[test]
+fn a_number_of_which_no_slot_can_be_made_is_passed_over() {
+    let world = World::start(1);
+    // Waits for the router.
+    assert_eq!(world.host.call("network.status", json!({}))["isAvailable"], true);
+    // The index of the second slot's port.
+    ip(&world.slot("router"), "link add taken index 1001 type bridge");
+    for (machine, slot) in [("machine1", "s0"), ("machine2", "s2")] {
+        assert_eq!(world.host.call("network.attach", json!({ "machineId": machine }))["slot"], slot);
+    }
+}
+
+#[test]
 fn a_daemon_without_slots_has_no_network() {
     let host = support::Host::start();
     assert_eq!(host.call("network.status", json!({}))["isAvailable"], false);

@@ -156,11 +156,12 @@ impl Pool {
 
     /// Makes slots whenever there are fewer than wanted.
     fn keep(&self, rules: &SlotRules, wanted: usize) {
+        let mut first = 0;
         loop {
             let mut state = self.state();
             let (side, name) = loop {
                 let Side::On(side) = &state.side else { return };
-                if let Some(name) = state.next_name().filter(|_| state.free.len() < wanted) {
+                if let Some(name) = state.next_name(first).filter(|_| state.free.len() < wanted) {
                     break (Arc::clone(side), name);
                 }
                 state = self.wait(state, Duration::MAX);
@@ -172,11 +173,14 @@ impl Pool {
             state.busy.remove(&name);
             match made {
                 Ok(slot) => {
+                    first = 0;
                     state.free.push(Arc::new(slot));
                     state.why = None;
                     self.changed.notify_all();
                 }
                 Err(why) => {
+                    // Whatever is in the way may be in that of this number alone.
+                    first = name.number() + 1;
                     if state.why.as_ref() != Some(&why.message) {
                         note(format_args!("slot {name} could not be made: {why}"));
                     }
@@ -348,13 +352,13 @@ impl State {
         self.free.iter().map(|slot| slot.name).chain(self.busy.iter().copied()).collect()
     }
 
-    /// The lowest number that is free.
-    fn next_name(&self) -> Option<SlotName> {
+    /// The lowest number that is free, from one on and then from 0.
+    fn next_name(&self, first: u16) -> Option<SlotName> {
         let taken = |name: &SlotName| {
             self.busy.contains(name)
                 || self.stuck.contains(name)
                 || self.free.iter().chain(self.attached.values()).any(|slot| slot.name == *name)
         };
-        (0..MOST_SLOTS).filter_map(SlotName::new).find(|name| !taken(name))
+        (first..MOST_SLOTS).chain(0..first).filter_map(SlotName::new).find(|name| !taken(name))
     }
 }

@@ -21,6 +21,8 @@ use std::os::fd::AsFd;
 const LEG_INDEX: u32 = 11;
 /// Of the first slot's port of a bridge.
 const FIRST_PORT: u32 = 3000;
+/// Of bridges, beyond those of all ports: the kernel's own choice would be a port's some day, which it then refuses.
+const FIRST_BRIDGE: u32 = 5000;
 /// Numbers of the first member's and the first leg's address in the instance's range, with the prefix of both networks.
 const MEMBERS: (u32, u8) = (1024, 22);
 const LEGS: (u32, u8) = (2048, 22);
@@ -76,10 +78,10 @@ pub fn plug(host: &HostSide, name: SlotName, network: &NetworkId) -> Outcome<()>
     fault::reach("member.linked");
     host.with_bridges(|router| {
         let bridge = bridge_of(network);
-        let found = links::all(router)?.into_iter().find(|link| link.name == bridge);
-        let index = match found {
+        let all = links::all(router)?;
+        let index = match all.iter().find(|link| link.name == bridge) {
             Some(link) => link.index,
-            None => make_bridge(router, &bridge)?,
+            None => make_bridge(router, &bridge, &all)?,
         };
         fault::reach("member.bridge");
         router.change(vec![links::port(&port, index)])
@@ -91,10 +93,14 @@ pub fn plug(host: &HostSide, name: SlotName, network: &NetworkId) -> Outcome<()>
     Ok(())
 }
 
-fn make_bridge(router: &Netlink, name: &str) -> std::io::Result<u32> {
-    router.change(vec![links::bridge(name, 0), links::up(name)])?;
-    let made = links::all(router)?.into_iter().find(|link| link.name == name);
-    made.map(|link| link.index).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+/// Makes a bridge with the lowest index that none of the links has. Answers with it.
+fn make_bridge(router: &Netlink, name: &str, all: &[Link]) -> std::io::Result<u32> {
+    let mut index = FIRST_BRIDGE;
+    while all.iter().any(|link| link.index == index) {
+        index += 1;
+    }
+    router.change(vec![links::bridge(name, index), links::up(name)])?;
+    Ok(index)
 }
 
 /// Takes a slot's leg away, in the slot's namespace, which is the calling thread's. Answers whether there was one.
