@@ -170,6 +170,33 @@ fn a_bridge_has_an_index_that_no_slot_uses() {
     assert_eq!(index(ONE), "5000");
 }
 
+#[test]
+fn a_slot_joins_under_the_ceiling_of_a_later_daemon_and_keeps_nothing_of_it() {
+    let mut world = World::start(1);
+    let guest = world.guest("machine1");
+    world.policy("machine1", &json!("open"));
+    until("another slot is ready", || (world.host.call("network.status", json!({}))["freeSlots"] == 1).then_some(()));
+    let forbidden =
+        |world: &World, slot: &str| run(&world.slot(slot), "nft", &["list", "set", "ip", "slot", "forbidden"]);
+    let before = forbidden(&world, "s0");
+    assert_eq!(forbidden(&world, "s1"), before);
+
+    world.host.end(Signal::SIGTERM);
+    world.host.network.as_mut().unwrap().1.extend(["--allow-private", "192.168.9.0/24"].map(str::to_owned));
+    world.host.run(None);
+    readdressed(&guest, &join(&world, "machine1", ONE));
+    guest.tcp("192.168.9.9:443").unwrap();
+    assert_ne!(forbidden(&world, "s0"), before);
+    assert_eq!(forbidden(&world, "s1"), forbidden(&world, "s0"));
+
+    world.host.end(Signal::SIGTERM);
+    world.host.network.as_mut().unwrap().1.truncate(2);
+    world.host.run(None);
+    assert_eq!(world.host.call("network.attach", json!({ "machineId": "machine2" }))["slot"], "s1");
+    refused(guest.tcp("192.168.9.9:443"), "a private address");
+    assert_eq!([forbidden(&world, "s0"), forbidden(&world, "s1")], [before.clone(), before]);
+}
+
 /// A member's life with a daemon that dies at the point.
 fn survives(point: &str) {
     let mut world = World::prepare(2, &[]);

@@ -25,7 +25,7 @@ pub struct HostRecord {
 #[serde(rename_all = "camelCase")]
 pub struct SlotRecord {
     pub boot_id: String,
-    /// A digest of its rules.
+    /// A digest of its rules, without what the ceiling says.
     pub rules: String,
     pub machine_id: Option<Id>,
     pub policy: Marked,

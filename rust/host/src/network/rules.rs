@@ -40,9 +40,8 @@ const REFUSALS_A_SECOND: u32 = 1000;
 /// Names' addresses.
 pub const ADMITTED: usize = 512;
 
-/// `guest` is the guest's address, `members` are those of guests in shared networks.
-pub fn slot(ceiling: &Ceiling, guest: Ipv4Addr, members: Cidr) -> String {
-    let forbidden = ceiling.elements();
+/// `guest` is the guest's address, `members` are those of guests in shared networks. What is forbidden is yet to be said.
+pub fn slot(guest: Ipv4Addr, members: Cidr) -> String {
     format!(
         r#"table netdev {TABLE} {{
   counter spoofed {{ }}
@@ -68,7 +67,7 @@ table ip {TABLE} {{
   counter received {{ }}
   counter denied {{ }}
   counter exceeded {{ }}
-  set forbidden {{ type ipv4_addr; flags interval; auto-merge; elements = {{ {forbidden} }} }}
+  set forbidden {{ type ipv4_addr; flags interval; auto-merge; }}
   map allowed {{ type ipv4_addr . inet_proto . inet_service : mark; flags interval; }}
   map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
   set live {{ type mark; }}
@@ -145,7 +144,7 @@ pub fn member(address: Ipv4Addr) -> String {
     ["netdev", "ip"].map(|family| format!("add element {family} {TABLE} own {{ {address} }}\n")).concat()
 }
 
-/// Has a slot of an earlier daemon forbid what this one does.
+/// Has a slot forbid what is beyond the ceiling, in place of what it has forbidden.
 pub fn forbid(ceiling: &Ceiling) -> String {
     let forbidden = ceiling.elements();
     format!("flush set ip {TABLE} forbidden\nadd element ip {TABLE} forbidden {{ {forbidden} }}\n")

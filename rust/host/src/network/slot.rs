@@ -39,6 +39,8 @@ pub struct Slot {
     pub name: SlotName,
     namespace: OwnedFd,
     tenancy: Mutex<Tenancy>,
+    /// Whether its rules are those of this version.
+    is_current: bool,
 }
 
 #[derive(Default, Serialize)]
@@ -58,7 +60,7 @@ fn mac_of(name: SlotName) -> [u8; 6] {
     [0x02, 0x6d, 0x74, 1, high, low]
 }
 
-/// The rules of every slot, and their digest.
+/// The rules of every slot, whatever the ceiling, and their digest.
 pub struct SlotRules {
     pub text: String,
     pub digest: String,
@@ -66,7 +68,7 @@ pub struct SlotRules {
 
 impl SlotRules {
     pub fn new(host: &HostSide) -> Self {
-        let text = rules::slot(&host.ceiling, GUEST, shared::members(host.range));
+        let text = rules::slot(GUEST, shared::members(host.range));
         let digest = hex(&Sha256::digest(&text));
         Self { text, digest }
     }
@@ -96,13 +98,13 @@ impl Slot {
             fault::reach("slot.namespace");
             let tables = within(&namespace, || furnish(host, rules, name))?;
             record.write(&name.to_string())?;
-            Ok(Self::new(name, namespace, tables, record))
+            Ok(Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current: true })
         });
         made.inspect_err(|_| drop(remove(namespaces, Some(host), name)))
     }
 
-    /// Takes up a slot of an earlier daemon. One that has a machine is given its policy again, since that daemon may have
-    /// died over a change, and this one's ceiling.
+    /// Takes up a slot of an earlier daemon. It is given its policy again, since that daemon may have died over a change,
+    /// and this one's ceiling.
     ///
     /// # Errors
     /// `not-found` when it is not whole, or what was refused.
@@ -116,17 +118,15 @@ impl Slot {
         let record = SlotRecord::read(&name.to_string()).filter(|record| record.boot_id == boot_id);
         let found = record.zip(namespaces.open(&name.to_string())?);
         let (record, namespace) = found.ok_or_else(|| failure(Code::NotFound, format!("slot {name} is not whole")))?;
-        let has_other_rules = record.rules != rules.digest;
-        if has_other_rules && record.machine_id.is_none() {
+        let is_current = record.rules == rules.digest;
+        if !is_current && record.machine_id.is_none() {
             return Err(failure(Code::NotFound, format!("slot {name} is of another version")));
         }
         let tables = within(&namespace, || {
-            if has_other_rules {
-                rules::load(&rules::forbid(&host.ceiling))?;
-            }
+            rules::load(&rules::forbid(&host.ceiling))?;
             Netlink::open(Protocol::Netfilter).during(|| "open a netlink socket".to_owned())
         })?;
-        let slot = Self::new(name, namespace, tables, record);
+        let slot = Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current };
         slot.tenancy().restore()?;
         slot.reconnect(host)?;
         Ok(slot)
@@ -152,7 +152,7 @@ impl Slot {
         if tenancy.record.membership == is(true) {
             return Ok(());
         }
-        if tenancy.record.rules != SlotRules::new(host).digest {
+        if !self.is_current {
             let why = "it was started by an earlier version of microterm-host: stop it and start it again";
             return Err(failure(Code::Unsupported, why));
         }
@@ -189,10 +189,6 @@ impl Slot {
     pub fn address(&self, host: &HostSide) -> (Ipv4Addr, u8) {
         let is_member = self.tenancy().record.membership.is_some();
         if is_member { (shared::member_address(host.range, self.name), 32) } else { (GUEST, PREFIX) }
-    }
-
-    fn new(name: SlotName, namespace: OwnedFd, tables: Netlink, record: SlotRecord) -> Self {
-        Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)) }
     }
 
     /// What it does for its machine, one thing at a time.
@@ -234,7 +230,7 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
     links.change(messages).during(what)?;
     fault::reach("slot.linked");
     let member = shared::member_address(host.range, name);
-    rules::load(&format!("{}{}", rules.text, rules::member(member)))?;
+    rules::load(&format!("{}{}{}", rules.text, rules::forbid(&host.ceiling), rules::member(member)))?;
     // From here on a frame of the guest's meets the rules.
     host.router_links.change(links::isolated_port(&port, BRIDGE_INDEX).into()).during(what)?;
     links
