@@ -197,6 +197,28 @@ fn a_slot_joins_under_the_ceiling_of_a_later_daemon_and_keeps_nothing_of_it() {
     assert_eq!([forbidden(&world, "s0"), forbidden(&world, "s1")], [before.clone(), before]);
 }
 
+#[test]
+fn a_slot_that_cannot_be_plugged_again_stays_its_machines() {
+    let mut world = World::prepare(1, &[]);
+    world.host.run(Some("member.noted"));
+    let guest = world.guest("machine1");
+    world.policy("machine1", &json!("open"));
+    let mut connection = guest.tcp("9.9.9.9:443").unwrap();
+    // The index of its port in a network.
+    ip(&world.slot("router"), "link add taken index 3000 type bridge");
+    let of_network = json!({ "machineId": "machine1", "network": ONE });
+    assert!(world.host.try_call("network.join", &of_network).is_none());
+    let attach = json!({ "machineId": "machine1" });
+    let answer = until("another daemon", || world.host.try_call("network.attach", &attach));
+    assert_eq!((&answer["ok"]["slot"], &answer["ok"]["address"]), (&json!("s0"), &json!("192.0.0.2")));
+    connection.answers().unwrap();
+    assert_eq!(world.host.refused("network.join", of_network), "internal");
+    assert!(links(&world).is_empty(), "{:?}", links(&world));
+    ip(&world.slot("router"), "link delete taken");
+    readdressed(&guest, &join(&world, "machine1", ONE));
+    assert_eq!(links(&world).len(), 2);
+}
+
 /// A member's life with a daemon that dies at the point.
 fn survives(point: &str) {
     let mut world = World::prepare(2, &[]);

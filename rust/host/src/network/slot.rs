@@ -3,7 +3,7 @@
 //!
 //! A slot serves one machine and is then removed with its namespace; the next of its number is a new one.
 
-use crate::error::{Code, During, Outcome, failure};
+use crate::error::{Code, During, Outcome, failure, note};
 use crate::fault;
 use crate::network::host_side::{BRIDGE_INDEX, HostSide, ROUTER_MAC};
 use crate::network::namespaces::{Namespaces, within};
@@ -128,7 +128,10 @@ impl Slot {
         })?;
         let slot = Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current };
         slot.tenancy().restore()?;
-        slot.reconnect(host)?;
+        if let Err(why) = slot.reconnect(host) {
+            note(format_args!("slot {name} is in no shared network any more: {why}"));
+            slot.cut_off(&mut slot.tenancy());
+        }
         Ok(slot)
     }
 
@@ -142,10 +145,20 @@ impl Slot {
         membership.map_or(Ok(()), |membership| self.join(host, &membership.network))
     }
 
+    /// Has it be in no shared network after a change that failed. Where that is not done, its record goes on to say that the
+    /// change is under way.
+    fn cut_off(&self, tenancy: &mut Tenancy) {
+        let unplugged = within(&self.namespace, || shared::unplug(self.name));
+        if let Err(why) = unplugged.and_then(|_| tenancy.note_membership(None)) {
+            note(format_args!("slot {} is not all out of its shared network: {why}", self.name));
+        }
+    }
+
     /// Plugs it into a shared network, in the place of the one that it was in.
     ///
     /// # Errors
-    /// `unsupported` in a slot of an earlier version, or what was refused: then it is in none.
+    /// `unsupported` in a slot of an earlier version, or what was refused: then it is in none, or where it was when not even
+    /// the change could be noted.
     pub fn join(&self, host: &HostSide, network: &NetworkId) -> Outcome<()> {
         let mut tenancy = self.tenancy();
         let is = |is_whole| Some(Membership { network: network.clone(), is_whole });
@@ -164,8 +177,7 @@ impl Slot {
         });
         let joined = plugged.and_then(|()| tenancy.note_membership(is(true)));
         if joined.is_err() {
-            tenancy.note_membership(None)?;
-            within(&self.namespace, || shared::unplug(self.name))?;
+            self.cut_off(&mut tenancy);
         }
         shared::sweep(host)?;
         joined
@@ -187,7 +199,7 @@ impl Slot {
 
     /// The guest's address, and the prefix that goes with it.
     pub fn address(&self, host: &HostSide) -> (Ipv4Addr, u8) {
-        let is_member = self.tenancy().record.membership.is_some();
+        let is_member = self.tenancy().record.membership.as_ref().is_some_and(|membership| membership.is_whole);
         if is_member { (shared::member_address(host.range, self.name), 32) } else { (GUEST, PREFIX) }
     }
 
