@@ -219,6 +219,20 @@ fn a_slot_that_cannot_be_plugged_again_stays_its_machines() {
     assert_eq!(links(&world).len(), 2);
 }
 
+#[test]
+fn a_bridge_that_is_not_deleted_fails_no_join() {
+    let world = World::start(1);
+    let guest = world.guest("machine1");
+    let router = world.slot("router");
+    // To the daemon it is a bridge without ports, and the kernel refuses to delete it.
+    let rename = |from: &str, to: &str| ip(&router, &format!("link set {from} down\nlink set {from} name {to}"));
+    rename("lo", "n-lo");
+    let joined = world.host.try_call("network.join", &json!({ "machineId": "machine1", "network": ONE }));
+    rename("n-lo", "lo");
+    readdressed(&guest, &joined.unwrap()["ok"]);
+    assert_eq!(links(&world).len(), 2);
+}
+
 /// A member's life with a daemon that dies at the point.
 fn survives(point: &str) {
     let mut world = World::prepare(2, &[]);
