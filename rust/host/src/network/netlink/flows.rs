@@ -31,7 +31,7 @@ pub fn forget(socket: &Netlink, source: Ipv4Addr) -> io::Result<u64> {
         filter.attribute(2, &0_u32.to_ne_bytes());
     });
     let mut forgotten = 0;
-    for flow in socket.dump(ask)? {
+    for flow in socket.dump(&ask)? {
         let (Some(tuple), Some(id)) = (attribute(&flow, FIXED, ORIGINAL), attribute(&flow, FIXED, ID)) else {
             continue;
         };

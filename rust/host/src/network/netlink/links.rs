@@ -197,5 +197,5 @@ pub fn all(socket: &Netlink) -> io::Result<Vec<Link>> {
         let master = attribute(body, LINK_BYTES, MASTER).and_then(|index| u32_at(index, 0)).unwrap_or(0);
         Some(Link { index: u32_at(body, 4)?, name: String::from_utf8_lossy(name).into_owned(), mtu, master })
     };
-    Ok(socket.dump(message)?.iter().filter_map(read).collect())
+    Ok(socket.dump(&message)?.iter().filter_map(read).collect())
 }

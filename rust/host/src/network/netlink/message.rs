@@ -10,6 +10,7 @@ const NESTED: u16 = 0x8000;
 /// What of an attribute's type is its number.
 const KIND: u16 = 0x3fff;
 
+#[derive(Clone)]
 pub struct Message {
     bytes: Vec<u8>,
     flags: u16,

@@ -23,6 +23,10 @@ const HEADER: usize = 16;
 /// Of nlmsghdr's `nlmsg_type`.
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
+/// Of nlmsghdr's `nlmsg_flags`: what a dump is of has changed meanwhile, and part of it may be missing (`NLM_F_DUMP_INTR`).
+const INTERRUPTED: u16 = 0x10;
+/// How often a dump is asked for before it is given up.
+const DUMPS: usize = 20;
 
 #[derive(Clone, Copy)]
 pub enum Protocol {
@@ -68,7 +72,7 @@ impl Netlink {
         let mut buffer = vec![0; BUFFER];
         loop {
             let read = sockets::recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-            for Answer { number, kind, body } in answers(&buffer[..read]) {
+            for Answer { number, kind, body, .. } in answers(&buffer[..read]) {
                 if kind != ERROR || !(first..=*last).contains(&number) {
                     continue;
                 }
@@ -83,25 +87,36 @@ impl Netlink {
         }
     }
 
-    /// Asks for all objects of a kind. Answers with the body of each.
+    /// Asks for all objects of a kind, until it is answered with those of one moment. Answers with the body of each.
     ///
     /// # Errors
     /// What the kernel refused.
-    pub fn dump(&self, message: Message) -> io::Result<Vec<Vec<u8>>> {
+    pub fn dump(&self, message: &Message) -> io::Result<Vec<Vec<u8>>> {
+        for _ in 0..DUMPS {
+            if let Some(found) = self.dump_once(message.clone())? {
+                return Ok(found);
+            }
+        }
+        Err(io::Error::other("what the kernel was asked for did not stop changing"))
+    }
+
+    /// `None` where the dump was interrupted.
+    fn dump_once(&self, message: Message) -> io::Result<Option<Vec<Vec<u8>>>> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (socket, last) = &mut *held;
         *last += 1;
         sockets::send(socket.as_raw_fd(), &message.finish(*last), MsgFlags::empty())?;
-        let (mut found, mut buffer) = (Vec::new(), vec![0; BUFFER]);
+        let (mut found, mut buffer, mut is_whole) = (Vec::new(), vec![0; BUFFER], true);
         loop {
             let read = sockets::recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-            for Answer { number, kind, body } in answers(&buffer[..read]) {
+            for Answer { number, kind, flags, body } in answers(&buffer[..read]) {
                 if number != *last {
                     continue;
                 }
+                is_whole &= flags & INTERRUPTED == 0;
                 match kind {
-                    ERROR => return error_of(body).map(|()| found),
-                    DONE => return Ok(found),
+                    ERROR => return error_of(body).map(|()| is_whole.then_some(found)),
+                    DONE => return Ok(is_whole.then_some(found)),
                     _ => found.push(body.to_vec()),
                 }
             }
@@ -112,6 +127,7 @@ impl Netlink {
 struct Answer<'a> {
     number: u32,
     kind: u16,
+    flags: u16,
     body: &'a [u8],
 }
 
@@ -121,7 +137,7 @@ fn answers(mut bytes: &[u8]) -> Vec<Answer<'_>> {
     while let (Some(length), Some(number)) = (u32_at(bytes, 0), u32_at(bytes, 8)) {
         let length = length as usize;
         let (Some(body), Some(kind)) = (bytes.get(HEADER..length), u32_at(bytes, 4)) else { break };
-        found.push(Answer { number, kind: (kind & 0xffff) as u16, body });
+        found.push(Answer { number, kind: (kind & 0xffff) as u16, flags: (kind >> 16) as u16, body });
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     found
@@ -144,6 +160,7 @@ fn attribute(body: &[u8], fixed: usize, kind: u16) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::os::unix::net::UnixDatagram;
 
     proptest! {
         #[test]
@@ -167,5 +184,36 @@ mod tests {
         assert_eq!(attribute(found[0].body, 4, 1), Some(b"abc".as_slice()));
         let inner = attribute(found[0].body, 4, 2).unwrap();
         assert_eq!(attribute(inner, 0, 3), Some(7_u32.to_ne_bytes().as_slice()));
+    }
+
+    /// A socket whose kernel is asked so often and interrupts as many dumps, which lack an object then.
+    fn interrupting(dumps: usize, asked: usize) -> (Netlink, std::thread::JoinHandle<()>) {
+        let (kernel, socket) = UnixDatagram::pair().unwrap();
+        let answer = move || {
+            let mut request = [0; 64];
+            for dump in 0..asked {
+                kernel.recv(&mut request).unwrap();
+                let number = u32_at(&request, 8).unwrap();
+                let object = |flags, body| {
+                    let mut message = Message::new(16, flags);
+                    message.put(&[body, 0, 0, 0]);
+                    message.finish(number)
+                };
+                let found = if dump < dumps { object(INTERRUPTED, 1) } else { [object(0, 1), object(0, 2)].concat() };
+                kernel.send(&found).unwrap();
+                kernel.send(&Message::new(DONE, 0).finish(number)).unwrap();
+            }
+        };
+        (Netlink(Mutex::new((socket.into(), 0))), std::thread::spawn(answer))
+    }
+
+    #[test]
+    fn a_dump_that_was_interrupted_is_asked_for_again() {
+        let (netlink, kernel) = interrupting(2, 3);
+        assert_eq!(netlink.dump(&Message::new(18, 0)).unwrap(), [[1, 0, 0, 0], [2, 0, 0, 0]]);
+        kernel.join().unwrap();
+        let (netlink, kernel) = interrupting(DUMPS, DUMPS);
+        assert!(netlink.dump(&Message::new(18, 0)).is_err());
+        kernel.join().unwrap();
     }
 }

@@ -33,7 +33,7 @@ pub struct Route {
 pub fn all(socket: &Netlink) -> io::Result<Vec<Route>> {
     let mut message = Message::new(GET_ROUTE, DUMP);
     message.put(&[INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    Ok(socket.dump(message)?.iter().filter_map(|body| read(body)).collect())
+    Ok(socket.dump(&message)?.iter().filter_map(|body| read(body)).collect())
 }
 
 fn read(body: &[u8]) -> Option<Route> {

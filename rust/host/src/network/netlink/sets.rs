@@ -143,7 +143,7 @@ pub fn elements(socket: &Netlink, table: &str, set: &str) -> io::Result<Vec<Foun
     message.text(TABLE, table);
     message.text(SET, set);
     let mut found = Vec::new();
-    for body in socket.dump(message)? {
+    for body in socket.dump(&message)? {
         let all = attribute(&body, FIXED, ELEMENTS).unwrap_or_default();
         found.extend(attributes(all).filter_map(|(_, element)| read(element)));
     }
@@ -182,7 +182,7 @@ pub fn counters(socket: &Netlink, family: Family, table: &str) -> io::Result<Vec
         let name = attribute(body, FIXED, 2)?.strip_suffix(&[0])?;
         Some((String::from_utf8_lossy(name).into_owned(), count(attribute(body, FIXED, 4)?)))
     };
-    Ok(socket.dump(message)?.iter().filter_map(named).collect())
+    Ok(socket.dump(&message)?.iter().filter_map(named).collect())
 }
 
 /// How many rules a table of the family `ip` has; none where there is no such table.
@@ -193,5 +193,5 @@ pub fn count_rules(socket: &Netlink, table: &str) -> io::Result<usize> {
     let mut message = Message::new(GET_RULE, DUMP);
     message.put(&of_family(Family::Ip));
     message.text(TABLE, table);
-    Ok(socket.dump(message)?.len())
+    Ok(socket.dump(&message)?.len())
 }
