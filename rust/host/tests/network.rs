@@ -100,6 +100,18 @@ fn frame(mac: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
     [gateway.as_slice(), &mac, &kind.to_be_bytes(), body].concat()
 }
 
+/// With a header of virtio-net a guest has the kernel write into packets, and cut them up, behind the rules.
+#[test]
+fn a_tap_takes_frames_alone() {
+    let world = World::start(1);
+    let attached = world.host.call("network.attach", json!({ "machineId": "machine1" }));
+    let slot = world.slot(attached["slot"].as_str().unwrap());
+    let shown = run(&slot, "ip", &["-details", "-json", "link", "show", "tap0"]);
+    let links: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let data = &links[0]["linkinfo"]["info_data"];
+    assert_eq!((&data["type"], &data["vnet_hdr"]), (&json!("tap"), &json!(false)), "{shown}");
+}
+
 #[test]
 fn frames_that_are_not_the_guests_own_are_dropped() {
     let world = World::start(1);

@@ -107,6 +107,26 @@ fn a_member_speaks_for_itself_alone() {
     refused(one.tcp(&at(&two_address)), "a member, from another address than a member's");
 }
 
+/// Each address that is asked for takes a place in a table that all of the host shares, its uplink as well.
+#[test]
+fn a_member_that_asks_for_every_address_gets_few_neighbours() {
+    let world = World::start(2);
+    let (one, address) = member(&world, "machine1", ONE);
+    let (_two, two_address) = member(&world, "machine2", ONE);
+    one.tcp(&at(&two_address)).unwrap();
+    let [first, second, third, _] = address.parse::<std::net::Ipv4Addr>().unwrap().octets();
+    let socket = within(&one.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
+    for number in 1..=150 {
+        let _ = socket.send_to(b"scan", (std::net::Ipv4Addr::new(first, second, third + 2, number), 9));
+    }
+    let attached = world.host.call("network.attach", json!({ "machineId": "machine1" }));
+    let slot = world.slot(attached["slot"].as_str().unwrap());
+    let neighbours = || run(&slot, "ip", &["neigh", "show", "dev", "net0"]).lines().count();
+    until("the scan to be seen", || (neighbours() > 1).then_some(()));
+    assert!(neighbours() < 70, "{}", neighbours());
+    one.tcp(&at(&two_address)).unwrap();
+}
+
 #[test]
 fn who_leaves_is_cut_off_and_takes_its_links_along() {
     let world = World::start(3);

@@ -33,6 +33,9 @@ const BYTES_A_SECOND: u32 = 125_000_000;
 /// Connections at a time: a host tracks some 262,144 by default.
 const CONNECTIONS: u32 = 4096;
 const CONNECTIONS_A_SECOND: u32 = 200;
+/// Members that a guest speaks to within a minute, as many as a network has: each address takes a place in the host's one
+/// table of neighbours, of which there are 1,024 by default.
+const PEERS: u32 = 64;
 /// What was denied is kept for an hour, by address and port.
 const DENIALS: u32 = 256;
 /// Refusals that are answered; further ones are dropped.
@@ -72,6 +75,7 @@ table ip {TABLE} {{
   map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
   set live {{ type mark; }}
   set own {{ type ipv4_addr; }}
+  set peers {{ type ipv4_addr; size {PEERS}; flags dynamic,timeout; timeout 1m; }}
   set denials {{ type ipv4_addr . inet_proto . inet_service; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
   set denied_hosts {{ type ipv4_addr . inet_proto; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
   chain forward {{
@@ -79,7 +83,7 @@ table ip {TABLE} {{
     ct state invalid drop
     iifname "{TAP}" oifname "{UPLINK}" goto outbound
     iifname "{UPLINK}" oifname "{TAP}" ct state established,related goto inbound
-    iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto admit
+    iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto meet
     iifname "{LEG}" oifname "{TAP}" ip saddr {members} ip daddr @own goto welcome
     iifname "{TAP}" oifname "{LEG}" goto refuse
   }}
@@ -90,6 +94,10 @@ table ip {TABLE} {{
     ct mark @live goto admit
     ct mark set ip daddr . meta l4proto . th dport map @admitted
     ct mark @live goto admit
+    goto refuse
+  }}
+  chain meet {{
+    update @peers {{ ip daddr }} goto admit
     goto refuse
   }}
   chain admit {{
