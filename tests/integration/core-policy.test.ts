@@ -3,6 +3,7 @@ import { createDriverRegistry, createEnvironmentService, type EnvironmentService
 import {
   createRecordingDriver,
   createRecordingNetwork,
+  type RecordingDriverOptions,
   silentLog,
   systemClock,
   systemRandom,
@@ -18,12 +19,12 @@ const OPEN = { mode: "open" } as const;
 const NONE = { mode: "none" } as const;
 const LIST: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "a.example", ports: [443] }] };
 
-async function world({ pool = 0 } = {}) {
+async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { readonly pool?: number } = {}) {
   const folder = await makeTempFolder();
   const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
   await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
   const network = createRecordingNetwork();
-  const driver = createRecordingDriver({ networkLinks: ["slot"] });
+  const driver = createRecordingDriver({ networkLinks: ["slot"], ...driverOptions });
   const parts = { storage, network, clock: systemClock, random: systemRandom, log: silentLog };
   const serve = async (): Promise<EnvironmentService> => {
     const drivers = createDriverRegistry({ default: driver });
@@ -93,6 +94,23 @@ it("a policy changes while the environment runs, or not at all", async () => {
   expect((await service.allowNetwork(ANN, id, rule)).network).toEqual(allowed);
   expect((await policiesOf(id))?.at(-1)).toEqual(allowed);
   expect(await service.networkStatus(ANN, id)).toMatchObject({ policy: allowed, traffic: { sent: { packets: 1 } } });
+});
+
+it("a policy that changes while a pause is under way holds when its memory cannot be saved", async () => {
+  const [begun, saving] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const beforePause = (): Promise<void> => {
+    begun.resolve();
+    return saving.promise;
+  };
+  const { service, policiesOf } = await world({ beforePause });
+  const { id } = await running(service, { network: OPEN });
+  await service.pause(ANN, id);
+  await begun.promise;
+  expect((await service.update(ANN, id, { network: NONE })).network).toEqual(NONE);
+  expect(await policiesOf(id)).toEqual([OPEN]);
+  saving.reject(new Error("there is no room"));
+  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(NONE), { timeout: 20_000 });
+  expect(await service.get(ANN, id)).toMatchObject({ state: "running", operation: null, network: NONE });
 });
 
 it("a rule ends when its time is over, also where the server has been restarted since", async () => {

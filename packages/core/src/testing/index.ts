@@ -2,7 +2,11 @@ export { type ContractSkip, contractSuite } from "./contract-checks.ts";
 export { environmentRow } from "./environment-row.ts";
 export { attachTo, runInGuest } from "./guest-recorder.ts";
 export { networkContract } from "./network-contract.ts";
-export { createRecordingDriver, type RecordedMachine } from "./recording/recording-driver.ts";
+export {
+  createRecordingDriver,
+  type RecordedMachine,
+  type RecordingDriverOptions,
+} from "./recording/recording-driver.ts";
 export { createRecordingNetwork } from "./recording/recording-network.ts";
 export { storageContract } from "./storage-contract.ts";
 export { silentLog, systemClock, systemRandom } from "./system.ts";

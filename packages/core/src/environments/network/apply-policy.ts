@@ -36,7 +36,7 @@ export async function setPolicy(
   });
 }
 
-/** For a machine that was taken over: its network goes on with the policy that it had. */
+/** For a machine whose network may have another policy than its row: it was taken over, or changed while nobody set it. */
 export async function reapplyPolicy(
   context: EnvironmentContext,
   row: Pick<EnvironmentRow, "id">,

@@ -7,6 +7,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, VmSnapshots } from "../../ports/vm-driver.ts";
 import { withDeadline } from "../../time/deadline.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
+import { reapplyPolicy } from "../network/apply-policy.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
@@ -53,6 +54,8 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
     if (signal.aborted) return;
     if (await cancelPause(context, row)) context.lifetimes.pauseFailed(row, why);
     changed(context, row);
+    // One that was changed meanwhile is in the row alone.
+    await reapplyPolicy(context, row, row.machineId);
     await sendTime(context, row, signal);
     return;
   } finally {

@@ -31,6 +31,8 @@ export interface RecordingDriverOptions {
   readonly supportsLimits?: boolean;
   /** Why its host cannot do what it is asked; undefined: it can. */
   readonly refuseLimit?: (limits: Partial<MachineLimits>) => string | undefined;
+  /** What a pause waits for before it saves memory; where it rejects, nothing is saved. */
+  readonly beforePause?: () => Promise<void>;
 }
 
 const NOTHING: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -139,6 +141,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
       },
       restore: async (spec) => start("restore", spec),
       async pause(machineId, snapshotId) {
+        await options.beforePause?.();
         alive.delete(machineId);
         snapshots.add(snapshotId);
       },
