@@ -96,6 +96,15 @@ it("a policy changes while the environment runs, or not at all", async () => {
   expect(await service.networkStatus(ANN, id)).toMatchObject({ policy: allowed, traffic: { sent: { packets: 1 } } });
 });
 
+it("a change that failed and was done all the same is undone", async () => {
+  const { service, network, policiesOf } = await world();
+  const { id } = await running(service, { network: NONE });
+  network.lateFailure = new Error("the host did not answer in time");
+  await expect(service.update(ANN, id, { network: OPEN })).rejects.toThrow("in time");
+  expect((await service.get(ANN, id)).network).toEqual(NONE);
+  await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([NONE, OPEN, NONE]), { timeout: 20_000 });
+});
+
 it("a policy that changes while a pause is under way holds when its memory cannot be saved", async () => {
   const [begun, saving] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const beforePause = (): Promise<void> => {

@@ -114,6 +114,47 @@ it("a change that fails changes nothing", async () => {
   expect([await sharedOf(db), (await service.listNetworks(ANN))[0]?.members]).toEqual([undefined, []]);
 });
 
+it.each(["failure", "lateFailure"] as const)(
+  "a change that ends with a %s is undone until that holds",
+  async (which) => {
+    const { service, network, told, sharedOf } = await world();
+    const { id: team } = await service.createNetwork(ANN, { name: "team" });
+    await service.createNetwork(ANN, { name: "other" });
+    const db = await running(service, "db");
+    await service.joinNetwork(ANN, "db", "team");
+    // The undo fails at first as well.
+    const { share } = network;
+    let tries = 0;
+    network.share = (...asked) => {
+      if (++tries <= 2) network[which] = new Error("the host does not answer");
+      return share(...asked);
+    };
+    await expect(service.joinNetwork(ANN, "db", "other")).rejects.toThrow("does not answer");
+    const members = (await service.listNetworks(ANN)).map((one) => one.members.map(({ name }) => name));
+    expect(members).toEqual([["db"], []]);
+    await vi.waitFor(() => expect(tries).toBe(3), { timeout: 20_000 });
+    await vi.waitFor(async () => expect((await told(db)).at(-1)).toBe("10.1.0.1"));
+    expect(await sharedOf(db)).toBe(team);
+  },
+);
+
+it("a change that fails over an environment that is being stopped is undone in its row", async () => {
+  const { service, network, storage } = await world();
+  const { id: team } = await service.createNetwork(ANN, { name: "team" });
+  const db = await running(service, "db");
+  const { share } = network;
+  network.share = async () => {
+    network.share = share;
+    await service.stop(ANN, "db");
+    throw new Error("the host does not answer");
+  };
+  await expect(service.joinNetwork(ANN, "db", "team")).rejects.toThrow("does not answer");
+  expect((await storage.environments.get(db.id))?.sharedNetwork).toBeNull();
+  await service.wait(ANN, "db", { states: ["stopped"], timeoutMs: 60_000 });
+  await storage.networks.remove(team);
+  expect(await service.listNetworks(ANN)).toEqual([]);
+});
+
 it("what a server that died over a change had noted holds with the next one", async () => {
   const { service, storage, network, sharedOf, restart, told } = await world();
   const { id: team } = await service.createNetwork(ANN, { name: "team" });

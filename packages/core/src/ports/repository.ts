@@ -119,6 +119,8 @@ export interface EnvironmentRepository {
     network: NetworkId | null,
     only: Pick<EnvironmentRow, "state" | "machineId"> & { readonly most: number },
   ): Promise<EnvironmentRow | null>;
+  /** After a change that failed: back in the network of before, in whatever state it is; in none where that is gone or full meanwhile. */
+  undoSharedNetwork(id: EnvironmentId, network: NetworkId | null, most: number): Promise<void>;
   /** Notes the image of one that was made before images were noted. False where it has one. */
   setImage(id: EnvironmentId, image: string): Promise<boolean>;
   /** Changes `step` alone while it is `creating`. False when it is in another state now. */

@@ -86,6 +86,14 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       await expect(join(3)).rejects.toMatchObject({ code: "TOO_MANY" });
       const unknown = await environments.setSharedNetwork(member(3).id, network(2).id, only);
       expect([unknown, await networks.remove(id)]).toEqual([null, false]);
+      const undo = async (number: number, to: NetworkId | null, most = 2) => {
+        await environments.undoSharedNetwork(member(number).id, to, most);
+        return (await environments.get(member(number).id))?.sharedNetwork;
+      };
+      await environments.transition(member(2).id, ["running"], "running", { operation: "stop" });
+      expect([await undo(2, null), await undo(2, id), await undo(2, id, 1)]).toEqual([null, id, null]);
+      expect([await undo(2, id), await undo(2, network(2).id), await undo(2, id)]).toEqual([id, null, id]);
+      await environments.transition(member(2).id, ["running"], "running", { operation: null });
       for (const number of [1, 2]) await environments.setSharedNetwork(member(number).id, null, only);
       expect((await environments.get(member(1).id))?.sharedNetwork).toBeNull();
       expect([await networks.remove(id), await networks.remove(id)]).toEqual([true, false]);

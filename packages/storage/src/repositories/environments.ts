@@ -23,6 +23,14 @@ const SHORTEST_PREFIX = 4;
 const OLDER_RECEIPT = { cause: "request" };
 const OLDER_REMOVED = { namespaces: 0, links: 0, flows: 0 };
 
+/** The members of a network besides an environment; null: there is no such network. */
+async function countOthers(db: Kysely<Schema>, id: EnvironmentId, network: NetworkId): Promise<number | null> {
+  const found = await db.selectFrom("networks").select("id").where("id", "=", network).executeTakeFirst();
+  if (found === undefined) return null;
+  const others = db.selectFrom("environments").select("id").where("shared_network", "=", network).where("id", "!=", id);
+  return (await others.execute()).length;
+}
+
 export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
   return {
     async insert(row) {
@@ -135,15 +143,9 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
     async setSharedNetwork(id, network, { state, machineId, most }) {
       return db.transaction().execute(async (transaction) => {
         if (network !== null) {
-          const members = await transaction
-            .selectFrom("environments")
-            .select("id")
-            .where("shared_network", "=", network)
-            .where("id", "!=", id)
-            .execute();
-          if (members.length >= most) throw new PlatformError("TOO_MANY", `a network has ${most} members at most`);
-          const found = transaction.selectFrom("networks").select("id").where("id", "=", network);
-          if ((await found.executeTakeFirst()) === undefined) return null;
+          const others = await countOthers(transaction, id, network);
+          if (others === null) return null;
+          if (others >= most) throw new PlatformError("TOO_MANY", `a network has ${most} members at most`);
         }
         const changed = await transaction
           .updateTable("environments")
@@ -156,6 +158,18 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
           .returningAll()
           .executeTakeFirst();
         return changed === undefined ? null : toRow(changed);
+      });
+    },
+
+    async undoSharedNetwork(id, network, most) {
+      await db.transaction().execute(async (transaction) => {
+        const others = network === null ? null : await countOthers(transaction, id, network);
+        const hasRoom = others !== null && others < most;
+        await transaction
+          .updateTable("environments")
+          .set({ shared_network: hasRoom ? network : null })
+          .where("id", "=", id)
+          .execute();
       });
     },
 

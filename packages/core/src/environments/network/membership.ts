@@ -29,7 +29,7 @@ async function tell(
   await agent.setNetwork({ interface: guest }, { signal });
 }
 
-/** For a machine that was taken over: a change of its network may have been cut off at any step. In the background. */
+/** After a change of its network that failed, or may have been cut off at any step. In the background, after what is under way. */
 export function reapplyMembership(
   context: EnvironmentContext,
   { id, network }: Pick<EnvironmentRow, "id" | "network">,

@@ -1,6 +1,6 @@
 import { type NetworkPolicy, PlatformError } from "@microterm/protocol";
 import type { EnvironmentRow } from "../../ports/repository.ts";
-import { setPolicy } from "../network/apply-policy.ts";
+import { reapplyPolicy, setPolicy } from "../network/apply-policy.ts";
 import { assertMode, withRule } from "../network/policy-plan.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { refusal } from "../state/refusal.ts";
@@ -9,8 +9,8 @@ import { requireRow } from "./lookup.ts";
 import { toEnvironment } from "./view.ts";
 
 /**
- * Writes a policy and has the machine that there is follow it. Where that fails the row keeps the policy of before: what is shown is
- * what holds. Rejects with `UNSUPPORTED` for a policy that the network does not have.
+ * Writes a policy and has the machine that there is follow it. Where that fails the row keeps the policy of before, and the machine
+ * follows that again as soon as it can. Rejects with `UNSUPPORTED` for a policy that the network does not have.
  */
 export function changePolicy(
   context: EnvironmentContext,
@@ -35,6 +35,8 @@ export function changePolicy(
     const held = live.get(row.id);
     if (held?.isReady === true) {
       await setPolicy(context, row, held.machine.id).catch(async (error: unknown) => {
+        // It may have been done all the same. This waits for its turn, and reads the row then.
+        void reapplyPolicy(context, row, held.machine.id);
         await rows.setNetwork(row.id, current);
         throw error;
       });

@@ -9,7 +9,7 @@ import {
 import type { Actor } from "../../access/actor.ts";
 import { type Action, assertAllowed } from "../../access/authorize.ts";
 import type { NetworkRow } from "../../ports/repository.ts";
-import { share } from "../network/membership.ts";
+import { reapplyMembership, share } from "../network/membership.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { refusal } from "../state/refusal.ts";
 import type { EnvironmentService } from "./environment-service.ts";
@@ -79,7 +79,7 @@ export function createSharedNetworkActions(
 
 /**
  * Writes which network an environment is in and has the machine that there is follow it. Where that fails the row says what it has said
- * before, and the machine is brought back to that where it can be.
+ * before, and the machine follows that again as soon as it can.
  */
 async function changeMembership(
   context: EnvironmentContext,
@@ -104,8 +104,9 @@ async function changeMembership(
     if (row === null) throw refusal(before, "its network cannot be changed before that has ended");
     if (held !== undefined) {
       await share(context, held, next).catch(async (error: unknown) => {
-        await rows.setSharedNetwork(before.id, before.sharedNetwork, only);
-        await share(context, held, before.sharedNetwork).catch(() => {});
+        // It may have been done all the same. This waits for its turn, and reads the row then.
+        reapplyMembership(context, before, held.machine.id);
+        await rows.undoSharedNetwork(before.id, before.sharedNetwork, MAX_MEMBERS);
         throw error;
       });
     }

@@ -12,6 +12,8 @@ export interface RecordingNetwork extends NetworkProvider {
   readonly refused: NetworkDenial[];
   /** Set: the next `setPolicy` or `share` rejects with it. */
   failure: Error | null;
+  /** The same, which does it all the same: its answer is lost. */
+  lateFailure: Error | null;
 }
 
 /** A network that exists in memory alone: each machine gets a slot and an address of its own. Names where it is given a policy. */
@@ -24,10 +26,10 @@ export function createRecordingNetwork({
   const attached = new Set<MachineId>();
   const policies = new Map<MachineId, NetworkPolicy[]>();
   const shared = new Map<MachineId, NetworkId>();
-  const fail = (): void => {
-    const { failure } = self;
-    self.failure = null;
-    if (failure !== null) throw failure;
+  const fail = (which: "failure" | "lateFailure"): void => {
+    const error = self[which];
+    self[which] = null;
+    if (error !== null) throw error;
   };
   const self: RecordingNetwork = {
     given,
@@ -35,6 +37,7 @@ export function createRecordingNetwork({
     shared,
     refused: [],
     failure: null,
+    lateFailure: null,
     name: "recording",
     capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
     async attach(machineId) {
@@ -54,15 +57,17 @@ export function createRecordingNetwork({
     list: async () => [...attached],
     names: (machineId) => (attached.has(machineId) ? policy : null),
     async setPolicy(machineId, policy) {
-      fail();
+      fail("failure");
       policies.set(machineId, [...(policies.get(machineId) ?? []), policy]);
+      fail("lateFailure");
     },
     async share(machineId, network) {
-      fail();
+      fail("failure");
       const own = given.get(machineId);
       if (own === undefined || !attached.has(machineId)) throw new Error(`machine ${machineId} is not attached`);
       if (network === null) shared.delete(machineId);
       else shared.set(machineId, network);
+      fail("lateFailure");
       const { address } = own.interface as GuestInterface;
       const member = { address: address.replace("10.0.0.", "10.1.0."), prefixLength: 32 };
       return { ...(own.interface as GuestInterface), ...(network === null ? {} : member) };
