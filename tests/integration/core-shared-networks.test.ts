@@ -3,6 +3,7 @@ import { createDriverRegistry, createEnvironmentService, type EnvironmentService
 import {
   createRecordingDriver,
   createRecordingNetwork,
+  type RecordingDriverOptions,
   silentLog,
   systemClock,
   systemRandom,
@@ -13,12 +14,12 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 import { ANN, BOB } from "./core-server.ts";
 
-async function world() {
+async function world(driverOptions: RecordingDriverOptions = {}) {
   const folder = await makeTempFolder();
   const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
   for (const { owner } of [ANN, BOB]) await storage.owners.insert(owner, "2026-11-28T10:00:00.000Z");
   const network = createRecordingNetwork();
-  const driver = createRecordingDriver({ networkLinks: ["slot"] });
+  const driver = createRecordingDriver({ networkLinks: ["slot"], ...driverOptions });
   const parts = { storage, network, clock: systemClock, random: systemRandom, log: silentLog };
   const serve = async (): Promise<EnvironmentService> => {
     const service = createEnvironmentService({ ...parts, drivers: createDriverRegistry({ default: driver }) });
@@ -153,6 +154,31 @@ it("a change that fails over an environment that is being stopped is undone in i
   await service.wait(ANN, "db", { states: ["stopped"], timeoutMs: 60_000 });
   await storage.networks.remove(team);
   expect(await service.listNetworks(ANN)).toEqual([]);
+});
+
+it("a guest that goes on after a failed pause is in the network that it has changed to meanwhile", async () => {
+  const [attaching, leaving] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { service, network, told, sharedOf } = await world({
+    beforePause: () => Promise.reject(new Error("there is no room")),
+  });
+  await service.createNetwork(ANN, { name: "team" });
+  const db = await running(service, "db");
+  await service.joinNetwork(ANN, "db", "team");
+  const { attach } = network;
+  network.attach = async (machineId) => {
+    attaching.resolve();
+    await leaving.promise;
+    return attach(machineId);
+  };
+  await service.pause(ANN, "db");
+  await attaching.promise;
+  const left = service.leaveNetwork(ANN, "db");
+  // Without turns it would be done by now.
+  await Promise.race([left, systemClock.sleep(100)]);
+  leaving.resolve();
+  await left;
+  await vi.waitFor(async () => expect(await told(db)).toHaveLength(4), { timeout: 20_000 });
+  expect([await sharedOf(db), (await told(db)).at(-1)]).toEqual([undefined, "10.0.0.1"]);
 });
 
 it("what a server that died over a change had noted holds with the next one", async () => {

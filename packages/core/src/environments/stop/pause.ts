@@ -119,17 +119,28 @@ export async function cancelPause({ rows }: EnvironmentContext, { id, snapshotId
   return isOn !== null;
 }
 
-/** A guest that stood still while its snapshot failed has lost that time. Whether it hears of it decides nothing. */
-export async function sendTime(context: EnvironmentContext, row: EnvironmentRow, outer: AbortSignal): Promise<void> {
-  const live = context.live.get(row.id);
+/**
+ * A guest that stood still while its snapshot failed has lost that time. Whether it hears of it decides nothing. It is told of its
+ * network in the same call: in turn with the changes of that, and as the row says then.
+ */
+export async function sendTime(
+  context: EnvironmentContext,
+  { id }: Pick<EnvironmentRow, "id">,
+  outer: AbortSignal,
+): Promise<void> {
+  const live = context.live.get(id);
   if (live === undefined) return;
   const error = () => new PlatformError("GUEST_UNREACHABLE", "the guest was not told the time");
   try {
     await withDeadline({ clock: context.clock, timeoutMs: SEND_TIME_MS, error, signal: outer }, async (signal) => {
       const agent = await live.machine.agent({ timeoutMs: SEND_TIME_MS, signal });
-      await agent.wake(wakeOf(context, await attachEnvironment(context, row, live.machine.id)), { signal });
+      await context.policies.run(id, async () => {
+        const row = await context.rows.get(id);
+        if (row?.machineId !== live.machine.id || signal.aborted) return;
+        await agent.wake(wakeOf(context, await attachEnvironment(context, row, live.machine.id)), { signal });
+      });
     });
   } catch (error) {
-    context.log.warn("a guest does not know how late it is", { environment: row.id, error: describeError(error) });
+    context.log.warn("a guest does not know how late it is", { environment: id, error: describeError(error) });
   }
 }
