@@ -27,9 +27,14 @@ const networks = [
   { id: TEAM, owner: BOB, name: "foreign" },
 ] as NetworkRow[];
 
+const asking = ({ id, machineId }: EnvironmentRow) => ({ id, machineId: machineId as MachineId });
+
 const context = {
   rows: {
-    get: async (id: EnvironmentId) => rows.find((one) => one.id === id) ?? null,
+    get: async (id: EnvironmentId) => {
+      if (id === alone.id) throw new Error("a row was read");
+      return rows.find((one) => one.id === id) ?? null;
+    },
     // As storage does, also by a part of an id.
     find: async (reference: string, owner: OwnerId) =>
       rows.find((one) => one.owner === owner && (one.name === reference || one.id.startsWith(reference))) ?? null,
@@ -38,7 +43,7 @@ const context = {
     find: async (reference: string, owner: OwnerId) =>
       networks.find((one) => one.owner === owner && (one.name === reference || one.id === reference)) ?? null,
   },
-  network: { memberAddress: (id: MachineId) => `address of ${id.charAt(0)}` },
+  network: { memberAddress: (id: MachineId) => (id === alone.machineId ? null : `address of ${id.charAt(0)}`) },
 } as unknown as Parameters<typeof memberAddress>[0];
 
 it.each([
@@ -60,9 +65,12 @@ it.each([
   ["a.db.team.internal", null],
   ["", null],
 ])("a member asks for %j: %s", async (name, address) => {
-  expect(await memberAddress(context, web.id, name)).toBe(address);
+  expect(await memberAddress(context, asking(web), name)).toBe(address);
 });
 
-it.each(["db", "alone", "db.team.internal"])("who is in no network learns nothing of %j", async (name) => {
-  expect(await memberAddress(context, alone.id, name)).toBeNull();
-});
+it.each(["db", "alone", "db.team.internal"])(
+  "who is in no network learns nothing of %j, without a row",
+  async (name) => {
+    expect(await memberAddress(context, asking(alone), name)).toBeNull();
+  },
+);

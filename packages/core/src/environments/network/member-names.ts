@@ -1,4 +1,4 @@
-import type { EnvironmentId } from "@microterm/protocol";
+import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 
 /** Of a network's names: `NAME.NETWORK.internal`. ICANN keeps it out of the public DNS. */
@@ -10,11 +10,13 @@ const DOMAIN = "internal";
  */
 export async function memberAddress(
   { rows, networks, network }: Pick<EnvironmentContext, "rows" | "networks" | "network">,
-  id: EnvironmentId,
+  { id, machineId }: { readonly id: EnvironmentId; readonly machineId: MachineId },
   name: string,
 ): Promise<string | null> {
   const [label = "", ...domain] = name.split(".");
   if (domain.length !== 0 && (domain.length !== 2 || domain[1] !== DOMAIN)) return null;
+  // Of most guests, for each of their names: no row is read.
+  if (network.memberAddress(machineId) === null) return null;
   const asking = await rows.get(id);
   if (asking === null || asking.sharedNetwork === null) return null;
   const [networkName] = domain;

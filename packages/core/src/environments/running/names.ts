@@ -21,7 +21,7 @@ export async function followNames(
   const guest = names.open({
     allows: (name) => policy.allows(name),
     admit: (...admitted) => policy.admit(...admitted),
-    memberAddress: (name) => memberAddress(context, row.id, name),
+    memberAddress: (name) => memberAddress(context, { id: row.id, machineId: live.machine.id }, name),
   });
   context.guestNames.set(row.id, guest);
   const isHeld = (): boolean => !signal.aborted && context.live.get(row.id) === live;
