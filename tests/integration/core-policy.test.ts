@@ -152,7 +152,10 @@ it("without networks environments have no interface, and say so when a policy is
   await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
   const service = createEnvironmentService({
     ...{ storage, network: createLoopbackNetwork(), clock: systemClock, random: systemRandom, log: silentLog },
-    ...{ drivers: createDriverRegistry({ default: createRecordingDriver() }), networkPolicy: OPEN },
+    ...{
+      drivers: createDriverRegistry({ default: createRecordingDriver({ supportsLimits: true }) }),
+      networkPolicy: OPEN,
+    },
   });
   onTestFinished(async () => {
     await service.close();
@@ -160,10 +163,12 @@ it("without networks environments have no interface, and say so when a policy is
     await folder.remove();
   });
   await service.recover();
-  const { id, network } = await running(service, {});
+  const { id, network, limits } = await running(service, {});
   expect(network).toBeNull();
   await expect(service.create(ANN, { network: OPEN })).rejects.toMatchObject({ code: "UNSUPPORTED" });
-  await expect(service.update(ANN, id, { network: LIST })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  const both = { network: LIST, cpuQuotaPercent: 50 };
+  await expect(service.update(ANN, id, both)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  expect((await service.get(ANN, id)).limits).toEqual(limits);
   await expect(service.allowNetwork(ANN, id, { domain: "a.example" })).rejects.toMatchObject({ code: "UNSUPPORTED" });
   expect(await service.list(ANN)).toHaveLength(1);
   expect(await service.networkStatus(ANN, id)).toEqual({ policy: null, traffic: null });

@@ -19,7 +19,7 @@ import { createContext } from "./create-context.ts";
 import { createEnvironment, expiryAfter } from "./create-environment.ts";
 import type { EnvironmentService, EnvironmentServiceOptions } from "./environment-service.ts";
 import { requireRow } from "./lookup.ts";
-import { changePolicy, createNetworkActions } from "./network-actions.ts";
+import { assertPolicy, changePolicy, createNetworkActions } from "./network-actions.ts";
 import { createPowerActions } from "./power-actions.ts";
 import { createSharedNetworkActions } from "./shared-networks.ts";
 import { createTerminalActions } from "./terminals.ts";
@@ -147,7 +147,8 @@ function createChangeActions(
 
     async update(actor, reference, { idleTimeoutSeconds, ttlSeconds, network, ...rest }) {
       const row = await requireRow(context, { actor, action: "environment.change", reference });
-      // What can be refused for more reasons comes first: a request is done whole or not at all.
+      // A request that cannot be done whole is refused before anything is changed.
+      if (network !== undefined) assertPolicy(context, row, network);
       const said = Object.entries(rest).filter(([, limit]) => limit !== undefined);
       const limits: Partial<ResourceLimits> = Object.fromEntries(said);
       if (said.length > 0) await changeLimits(context, row.id, limits);

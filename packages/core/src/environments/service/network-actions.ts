@@ -17,18 +17,12 @@ export function changePolicy(
   asked: EnvironmentRow,
   next: (policy: NetworkPolicy) => NetworkPolicy,
 ): Promise<EnvironmentRow> {
-  const { rows, network, live, policies } = context;
+  const { rows, live, policies } = context;
   return policies.run(asked.id, async () => {
     const before = (await rows.get(asked.id)) ?? asked;
-    const { network: current } = before;
-    if (current === null) {
-      throw new PlatformError(
-        "UNSUPPORTED",
-        `'${before.name}' was made without a network interface, and has none for life: create another where networks are there`,
-      );
-    }
+    const current = requirePolicy(before);
     const policy = next(current);
-    assertMode(policy, network.capabilities.policies);
+    assertPolicy(context, before, policy);
     const row = await rows.setNetwork(asked.id, policy);
     if (row === null) throw refusal({ ...before, state: "destroying" }, "its network cannot be changed");
     // A start sets it when it has come so far, from the row.
@@ -44,6 +38,21 @@ export function changePolicy(
     changed(context, row);
     return row;
   });
+}
+
+/** Throws `UNSUPPORTED` for a policy that an environment cannot have here. */
+export function assertPolicy({ network }: EnvironmentContext, row: EnvironmentRow, policy: NetworkPolicy): void {
+  requirePolicy(row);
+  assertMode(policy, network.capabilities.policies);
+}
+
+/** Throws `UNSUPPORTED` for an environment without an interface. */
+export function requirePolicy({ name, network }: EnvironmentRow): NetworkPolicy {
+  if (network !== null) return network;
+  throw new PlatformError(
+    "UNSUPPORTED",
+    `'${name}' was made without a network interface, and has none for life: create another where networks are there`,
+  );
 }
 
 export function createNetworkActions(

@@ -14,6 +14,7 @@ import { changed, type EnvironmentContext } from "../state/environment-context.t
 import { refusal } from "../state/refusal.ts";
 import type { EnvironmentService } from "./environment-service.ts";
 import { requireRow } from "./lookup.ts";
+import { requirePolicy } from "./network-actions.ts";
 import { toEnvironment } from "./view.ts";
 
 const ID_LENGTH = 12;
@@ -91,12 +92,7 @@ async function changeMembership(
   const asked = await requireRow(context, { actor, action: "environment.change", reference });
   return policies.run(asked.id, async () => {
     const before = (await rows.get(asked.id)) ?? asked;
-    if (before.network === null) {
-      throw new PlatformError(
-        "UNSUPPORTED",
-        `'${before.name}' was made without a network interface, and has none for life: create another where networks are there`,
-      );
-    }
+    requirePolicy(before);
     const held = live.get(before.id);
     const isMoving = before.state === "creating" || (before.state === "running" && held?.isReady !== true);
     const only = { state: before.state, machineId: before.machineId, most: MAX_MEMBERS };
