@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
+import { type Clock, createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
 import {
   createRecordingDriver,
   createRecordingNetwork,
@@ -16,6 +16,7 @@ import { makeTempFolder } from "../../support/temp-folder.ts";
 import { ANN } from "./core-server.ts";
 
 const OPEN = { mode: "open" } as const;
+const DAY_MS = 86_400_000;
 const NONE = { mode: "none" } as const;
 const LIST: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "a.example", ports: [443] }] };
 
@@ -25,7 +26,15 @@ async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { 
   await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
   const network = createRecordingNetwork();
   const driver = createRecordingDriver({ networkLinks: ["slot"], ...driverOptions });
-  const parts = { storage, network, clock: systemClock, random: systemRandom, log: silentLog };
+  const asleep = new Set<number>();
+  const clock: Clock = {
+    ...systemClock,
+    sleep: (ms, signal) => {
+      asleep.add(ms);
+      return systemClock.sleep(ms, signal).finally(() => asleep.delete(ms));
+    },
+  };
+  const parts = { storage, network, clock, random: systemRandom, log: silentLog };
   const serve = async (): Promise<EnvironmentService> => {
     const drivers = createDriverRegistry({ default: driver });
     const service = createEnvironmentService({ ...parts, drivers, templates: pool > 0, pool, networkPolicy: OPEN });
@@ -43,6 +52,8 @@ async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { 
   return {
     service: services[0] as EnvironmentService,
     network,
+    /** Of a day and longer. */
+    longTimers: () => [...asleep].filter((ms) => ms > DAY_MS).length,
     policiesOf: async (id: Environment["id"]) => network.policies.get(await machineOf(id)),
     restart: async () => {
       await services.at(-1)?.close();
@@ -132,6 +143,16 @@ it("a rule ends when its time is over, also where the server has been restarted 
   await service.allowNetwork(ANN, id, { cidr: "203.0.113.8/32", expiresAt: soon() });
   await restart();
   await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 20_000 });
+});
+
+it.each(["pause", "stop", "destroy"] as const)("the end of a rule's time is waited for until a %s", async (end) => {
+  const { service, longTimers } = await world();
+  const { id } = await running(service, { network: LIST });
+  const expiresAt = new Date(systemClock.now() + 2 * DAY_MS).toISOString();
+  await service.allowNetwork(ANN, id, { cidr: "203.0.113.7/32", expiresAt });
+  expect(longTimers()).toBe(1);
+  await service[end](ANN, id);
+  await vi.waitFor(() => expect(longTimers()).toBe(0), { timeout: 20_000 });
 });
 
 it("a network that has policies no more leaves the machine that it is taken over with as it was", async () => {

@@ -30,6 +30,8 @@ export async function setPolicy(
   if (network === null) return;
   const { policy, nextAt } = effectiveAt(network, context.clock.now());
   await context.network.setPolicy(machineId, policy);
+  // Its machine may have ended meanwhile.
+  if (context.live.get(id)?.machine.id !== machineId) return;
   context.policies.schedule(id, nextAt, context.closing.signal, () => {
     context.log.info("the time of a rule of a network policy is over", { environment: id });
     keepApplying(context, { id }, machineId);

@@ -31,8 +31,7 @@ export class PolicyQueue {
 
   /** Calls `due` at a time, ms since the epoch, in the place of what was scheduled before; null: never. */
   schedule(id: EnvironmentId, at: number | null, closing: AbortSignal, due: () => void): void {
-    this.#timers.get(id)?.abort();
-    this.#timers.delete(id);
+    this.cancel(id);
     if (at === null) return;
     const timer = new AbortController();
     this.#timers.set(id, timer);
@@ -42,8 +41,14 @@ export class PolicyQueue {
         if (this.#timers.get(id) === timer) this.#timers.delete(id);
         due();
       },
-      // Rescheduled; or the server ends, and the next one sets the policy again.
+      // Rescheduled or cancelled; or the server ends, and the next one sets the policy again.
       () => {},
     );
+  }
+
+  /** What was scheduled does not come: the machine is held no longer. */
+  cancel(id: EnvironmentId): void {
+    this.#timers.get(id)?.abort();
+    this.#timers.delete(id);
   }
 }

@@ -11,7 +11,7 @@ import { watch } from "../running/watch.ts";
 import { reportStart } from "../start/report-start.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { type LiveMachine, liveMachine } from "../state/live-machine.ts";
 import { retryUntilDone } from "../state/retry.ts";
 
@@ -48,7 +48,7 @@ export async function finishResume(
     } catch (error) {
       if (signal.aborted) return;
       const live = context.live.get(row.id);
-      context.live.delete(row.id);
+      forgetMachine(context, row.id);
       if (!isDead(error)) {
         live?.machine.release();
         throw error;

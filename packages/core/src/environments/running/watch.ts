@@ -4,7 +4,7 @@ import { describeError } from "../../messages/describe-error.ts";
 import type { MachineEnd } from "../../ports/vm-driver.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import type { LiveMachine } from "../state/live-machine.ts";
 import { retryUntilDone } from "../state/retry.ts";
 import { followGuest } from "./liveness.ts";
@@ -53,7 +53,7 @@ async function onEnded(
   await retryUntilDone(context, signal, "noting an ended machine", async () => {
     await context.rows.transition(row.id, ["running"], to, { ...AT_REST, reason, snapshotId: null });
   });
-  context.live.delete(row.id);
+  forgetMachine(context, row.id);
   context.faults.hit("ended.row");
   changed(context, row);
   await retryUntilDone(context, signal, "removing an ended machine", async () => {

@@ -17,7 +17,7 @@ import { applyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { type LiveMachine, liveMachine } from "../state/live-machine.ts";
 import { reportStart } from "./report-start.ts";
 import { remarkOn, type StartNotes } from "./start-notes.ts";
@@ -82,7 +82,7 @@ export async function attempt(
     );
   } catch (error) {
     const held = context.live.get(row.id);
-    context.live.delete(row.id);
+    forgetMachine(context, row.id);
     if (progress.making !== null) await endedWithin(clock, RELEASE_TIMEOUT_MS, progress.making);
     if (signal.aborted || error instanceof Superseded) {
       held?.machine.release();

@@ -9,7 +9,7 @@ import type { Stopwatch } from "../../time/stopwatch.ts";
 import { applyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { liveMachine } from "../state/live-machine.ts";
 import { reportStart } from "./report-start.ts";
 
@@ -60,7 +60,7 @@ export async function claim(
       await applyPolicy(context, row, machine.id);
     });
   } catch (error) {
-    context.live.delete(row.id);
+    forgetMachine(context, row.id);
     if (signal.aborted) {
       machine.release();
       return true;
@@ -73,7 +73,7 @@ export async function claim(
   live.isReady = true;
   live.knownUntil = clock.now() + KNOWN_MS;
   if ((await rows.transition(row.id, ["creating"], "running", { ...AT_REST, reason: null })) === null) {
-    context.live.delete(row.id);
+    forgetMachine(context, row.id);
     machine.release();
     return true;
   }

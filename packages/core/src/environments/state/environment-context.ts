@@ -41,3 +41,12 @@ export function changed(
 ): void {
   changes.emit({ kind: "changed", id: row.id, owner: row.owner });
 }
+
+/** This process holds the machine of an environment no longer. */
+export function forgetMachine(
+  { live, policies }: Pick<EnvironmentContext, "live" | "policies">,
+  id: EnvironmentId,
+): void {
+  live.delete(id);
+  policies.cancel(id);
+}

@@ -7,7 +7,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Removed, VmDriver } from "../../ports/vm-driver.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { pruneImages } from "../state/images.ts";
 import { retryUntilDone } from "../state/retry.ts";
 
@@ -110,7 +110,7 @@ async function removeAll(
   stopwatch.enter("machine");
   const driver = context.drivers.of(row);
   const live = context.live.get(row.id);
-  context.live.delete(row.id);
+  forgetMachine(context, row.id);
 
   // The row names its last machine; one that an earlier attempt to boot left behind bears the environment's label.
   const labelled = (await driver.list()).filter((found) => found.environmentId === row.id);

@@ -11,7 +11,7 @@ import { reapplyPolicy } from "../network/apply-policy.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { retryUntilDone } from "../state/retry.ts";
 
 const SEND_TIME_MS = 10_000;
@@ -65,7 +65,7 @@ export async function pause(context: EnvironmentContext, { row, snapshots, signa
   // A destroy that took over removes the machine and the snapshot; a server that goes away leaves both to the next.
   if (signal.aborted || context.closing.signal.aborted) return;
   await keepConsole(context, row.id, live);
-  context.live.delete(row.id);
+  forgetMachine(context, row.id);
   stopwatch.enter("machine");
   let isStopped = false;
   await retryUntilDone(context, signal, "pausing an environment", async () => {

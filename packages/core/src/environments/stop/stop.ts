@@ -3,7 +3,7 @@ import { releaseMachine } from "../../machines/remove-machine.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { retryUntilDone } from "../state/retry.ts";
 import { powerOff } from "./power-off.ts";
 
@@ -23,7 +23,7 @@ export async function stop(context: EnvironmentContext, id: EnvironmentId, signa
     if (driver.capabilities.supportsPowerOff) await powerOff(context, live.machine, signal);
     if (signal.aborted || context.closing.signal.aborted) return;
     await keepConsole(context, id, live);
-    context.live.delete(id);
+    forgetMachine(context, id);
   }
   faults.hit("stop.poweroff");
   stopwatch.enter("machine");
