@@ -2,7 +2,7 @@ import type { MachineId } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
-import { retryUntilDone } from "../state/retry.ts";
+import { keepFollowing } from "./keep-following.ts";
 import { effectiveAt } from "./policy-plan.ts";
 
 /**
@@ -57,8 +57,8 @@ export async function reapplyPolicy(
 
 /** As long as this process holds the machine. */
 function keepApplying(context: EnvironmentContext, row: Pick<EnvironmentRow, "id">, machineId: MachineId): void {
-  const { closing, live } = context;
-  void retryUntilDone(context, closing.signal, "setting a network policy", async () => {
+  const { live } = context;
+  void keepFollowing(context, row.id, "setting a network policy", async () => {
     if (live.get(row.id)?.machine.id === machineId) await applyPolicy(context, row, machineId);
   });
 }

@@ -5,7 +5,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import { AGENT_TIMEOUT_MS } from "../running/guests.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import type { LiveMachine } from "../state/live-machine.ts";
-import { retryUntilDone } from "../state/retry.ts";
+import { keepFollowing } from "./keep-following.ts";
 
 /**
  * Has a machine that this process holds be in a shared network, or in none, and tells its guest of the address that it has then. Within
@@ -36,8 +36,8 @@ export function reapplyMembership(
   machineId: MachineId,
 ): void {
   if (network === null) return;
-  const { closing, live, policies, rows } = context;
-  void retryUntilDone(context, closing.signal, "setting a shared network", () =>
+  const { live, policies, rows } = context;
+  void keepFollowing(context, id, "setting a shared network", () =>
     policies.run(id, async () => {
       const held = live.get(id);
       const row = await rows.get(id);

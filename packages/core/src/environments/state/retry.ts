@@ -12,12 +12,16 @@ export async function retryUntilDone(
   run: () => Promise<void>,
 ): Promise<void> {
   const until = AbortSignal.any([signal, closing.signal]);
+  let lastWords = "";
   for (let pauseMs = FIRST_PAUSE_MS; !until.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     try {
       return await run();
     } catch (error) {
       if (until.aborted) return;
-      log.error(`${what} failed and is tried again`, { error: describeError(error), pauseMs });
+      const words = describeError(error);
+      // Once a cause.
+      if (words !== lastWords) log.error(`${what} failed and is tried again`, { error: words, pauseMs });
+      lastWords = words;
       await clock.sleep(pauseMs, until).catch(() => {});
     }
   }

@@ -1,0 +1,22 @@
+import { type EnvironmentId, PlatformError } from "@microterm/protocol";
+import { describeError } from "../../messages/describe-error.ts";
+import type { EnvironmentContext } from "../state/environment-context.ts";
+import { retryUntilDone } from "../state/retry.ts";
+
+/** Has a machine's network follow its row, as often as it takes; not where the host has no network for that machine, and so never will. */
+export function keepFollowing(
+  context: Pick<EnvironmentContext, "clock" | "closing" | "log">,
+  id: EnvironmentId,
+  what: string,
+  run: () => Promise<void>,
+): Promise<void> {
+  const { closing, log } = context;
+  return retryUntilDone(context, closing.signal, what, async () => {
+    try {
+      await run();
+    } catch (error) {
+      if (!(error instanceof PlatformError && error.code === "NOT_FOUND")) throw error;
+      log.error(`${what} failed and is not tried again`, { environment: id, error: describeError(error) });
+    }
+  });
+}
