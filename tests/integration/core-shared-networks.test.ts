@@ -67,7 +67,9 @@ it("environments join a network and leave it while they run", async () => {
   const db = await running(service, "db");
   await service.joinNetwork(ANN, "db", "team");
   // What a client may see of it.
-  expect(Environment.parse(await service.joinNetwork(ANN, "db", team.id)).id).toBe(db.id);
+  const joined = Environment.parse(await service.joinNetwork(ANN, "db", team.id));
+  expect([db.sharedNetwork, joined.id, joined.sharedNetwork]).toEqual([null, db.id, { id: team.id, name: "team" }]);
+  expect((await service.get(ANN, "db")).sharedNetwork).toEqual(joined.sharedNetwork);
   expect([await sharedOf(db), await told(db)]).toEqual([team.id, ["10.0.0.1", "10.1.0.1", "10.1.0.1"]]);
   expect(await service.listNetworks(ANN)).toMatchObject([
     { name: "team", members: [{ id: db.id, name: "db", address: "10.1.0.1" }] },
@@ -77,7 +79,7 @@ it("environments join a network and leave it while they run", async () => {
   await service.joinNetwork(ANN, "db", "other");
   expect(await sharedOf(db)).toBe(other.id);
   await service.leaveNetwork(ANN, "db");
-  await service.leaveNetwork(ANN, "db");
+  expect((await service.leaveNetwork(ANN, "db")).sharedNetwork).toBeNull();
   expect([await sharedOf(db), (await told(db)).at(-1)]).toEqual([undefined, "10.0.0.1"]);
   for (const name of ["team", "other"]) await service.removeNetwork(ANN, name);
   expect(await service.listNetworks(ANN)).toEqual([]);

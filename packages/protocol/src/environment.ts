@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { LONGEST_SECONDS } from "./duration.ts";
-import { EnvironmentId, EnvironmentName, OwnerId, TerminalId } from "./ids.ts";
+import { EnvironmentId, EnvironmentName, NetworkId, OwnerId, TerminalId } from "./ids.ts";
 import { NetworkPolicy } from "./network.ts";
 
 /** The life of an environment as its owner sees it. */
@@ -128,6 +128,8 @@ export const Environment = z.strictObject({
   image: z.string().nullable(),
   /** What it may reach. Null: it was made without a network interface, and has none for life. */
   network: NetworkPolicy.nullable(),
+  /** The network that it shares with others. Null: it is in its own alone. */
+  sharedNetwork: z.strictObject({ id: NetworkId, name: EnvironmentName }).nullable(),
   /** Paused (or stopped, where its driver cannot pause) after this long without input, programs or CPU use; null: never. */
   idleTimeoutSeconds: z.number().int().nullable(),
   /** Removed at this time; null: never. */

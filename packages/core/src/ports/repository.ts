@@ -226,6 +226,7 @@ export interface NetworkRow {
 export interface NetworkRepository {
   /** Rejects with `NAME_TAKEN` when the owner has a network of that name, and with `TOO_MANY` when it has `most` of them. */
   insert(row: NetworkRow, most: number): Promise<void>;
+  get(id: NetworkId): Promise<NetworkRow | null>;
   /** By name, or by id; a name wins. */
   find(reference: string, owner: OwnerId): Promise<NetworkRow | null>;
   list(owner: OwnerId): Promise<readonly NetworkRow[]>;

@@ -65,6 +65,7 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       expect(await networks.list(ANN)).toEqual([network(1), network(2, { createdAt: LATER })]);
       expect(await networks.find("team-1", ANN)).toEqual(network(1));
       expect(await networks.find(network(1).id, ANN)).toEqual(network(1));
+      expect([await networks.get(network(1).id), await networks.get(network(5).id)]).toEqual([network(1), null]);
       expect([await networks.find("team-2", BOB), await networks.find("n000", ANN)]).toEqual([null, null]);
     });
 

@@ -16,6 +16,11 @@ export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
       });
     },
 
+    async get(id) {
+      const found = await db.selectFrom("networks").selectAll().where("id", "=", id).executeTakeFirst();
+      return found === undefined ? null : toRow(found);
+    },
+
     async find(reference, owner) {
       const owned = db.selectFrom("networks").selectAll().where("owner", "=", owner);
       const found =

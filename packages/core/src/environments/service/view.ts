@@ -19,13 +19,15 @@ export async function toEnvironment(context: EnvironmentContext, row: Environmen
   const driver = context.drivers.find(row.driver);
   const { accelerator, isolation } = driver?.capabilities ?? UNKNOWN_DRIVER;
   const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, ...known } = row;
-  const { interruptions: _interruptions, sharedNetwork: _network, ...shown } = known;
+  const { interruptions: _interruptions, sharedNetwork, ...shown } = known;
+  const shared = sharedNetwork === null ? null : await context.networks.get(sharedNetwork);
   const live = context.live.get(row.id);
   const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
   const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;
   const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
   return {
     ...shown,
+    sharedNetwork: shared === null ? null : { id: shared.id, name: shared.name },
     limits: driver === null ? null : resourceLimits(driver, row),
     reason: context.drivers.absenceOf(row) ?? row.reason,
     unresponsiveSince,
