@@ -65,7 +65,10 @@ it("environments join a network and leave it while they run", async () => {
   const team = await service.createNetwork(ANN, { name: "team" });
   const other = await service.createNetwork(ANN, { name: "other" });
   const db = await running(service, "db");
+  const events: string[] = [];
+  onTestFinished(service.subscribe(({ id }) => void events.push(id)));
   await service.joinNetwork(ANN, "db", "team");
+  expect(events).toEqual([db.id]);
   // What a client may see of it.
   const joined = Environment.parse(await service.joinNetwork(ANN, "db", team.id));
   expect([db.sharedNetwork, joined.id, joined.sharedNetwork]).toEqual([null, db.id, { id: team.id, name: "team" }]);
@@ -78,7 +81,9 @@ it("environments join a network and leave it while they run", async () => {
   await expect(service.removeNetwork(ANN, "team")).rejects.toMatchObject({ code: "NETWORK_IN_USE" });
   await service.joinNetwork(ANN, "db", "other");
   expect(await sharedOf(db)).toBe(other.id);
+  events.length = 0;
   await service.leaveNetwork(ANN, "db");
+  expect(events).toEqual([db.id]);
   expect((await service.leaveNetwork(ANN, "db")).sharedNetwork).toBeNull();
   expect([await sharedOf(db), (await told(db)).at(-1)]).toEqual([undefined, "10.0.0.1"]);
   for (const name of ["team", "other"]) await service.removeNetwork(ANN, name);
