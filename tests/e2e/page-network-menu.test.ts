@@ -1,5 +1,5 @@
-import type { AllowRule, NetworkDenial, NetworkPolicy } from "@microterm/protocol";
-import type { WebSocketRoute } from "playwright-core";
+import type { AllowRule, NetworkDenial, NetworkPolicy, SharedNetwork } from "@microterm/protocol";
+import type { Route, WebSocketRoute } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AXE, faults } from "../../support/axe.ts";
 import { type PageObject, signIn } from "../../support/page.ts";
@@ -19,12 +19,28 @@ const denial = (over: Partial<NetworkDenial>): NetworkDenial => ({
 interface Network {
   policy: NetworkPolicy;
   readonly denials: NetworkDenial[];
+  /** Shared ones. */
+  shared: SharedNetwork[];
   /** What the page has sent, in order. */
   readonly sent: unknown[];
 }
 
+/** What joining `name` makes of shared networks; null is none. */
+const joined = (shared: readonly SharedNetwork[], one: SharedNetwork["members"][number], name: string | null) =>
+  shared.map((network): SharedNetwork => {
+    const members = network.members.filter(({ id }) => id !== one.id);
+    return { ...network, members: network.name === name ? [...members, one] : members };
+  });
+
+const refuse = (route: Route, status: number, code: string, detail: string): Promise<void> =>
+  route.fulfill({
+    status,
+    contentType: "application/problem+json",
+    json: { type: "about:blank", title: detail, status, code, detail, hint: "", retryable: true },
+  });
+
 /** A server with networks, in the place of the answers of the `process` driver, which has none. The page is the real one. */
-async function withNetwork({ page }: PageObject, network: Network): Promise<void> {
+async function withNetwork({ page }: PageObject, network: Network): Promise<(data: object) => void> {
   let events: WebSocketRoute | null = null;
   let environment: object = {};
   const changed = (one: object): object => {
@@ -75,14 +91,49 @@ async function withNetwork({ page }: PageObject, network: Network): Promise<void
   await page.route("**/network/denials", (route) => route.fulfill({ json: { denials: network.denials } }));
   const traffic = { sent: { bytes: 2048, packets: 12 }, received: { bytes: 3_145_728, packets: 2300 } };
   await page.route("**/network", (route) => route.fulfill({ json: { policy: network.policy, traffic } }));
+  const change = async (route: Route, name: string | null): Promise<void> => {
+    const { id, ...one } = await world.server.ok(
+      "GET",
+      new URL(route.request().url()).pathname.replace(/\/network.*/, ""),
+    );
+    network.shared = joined(network.shared, { id, name: one.name, address: "10.64.4.1" }, name);
+    await route.fulfill({ json: changed({ id, ...one }) });
+  };
+  await page.route("**/network/join", async (route) => {
+    const { network: name } = route.request().postDataJSON();
+    network.sent.push(`join ${name}`);
+    if (name === "lab") await refuse(route, 409, "ENVIRONMENT_STATE", "'demo' is creating: not before that has ended");
+    else await change(route, name);
+  });
+  await page.route("**/network/leave", async (route) => {
+    network.sent.push("leave");
+    await change(route, null);
+  });
+  await page.route("**/v1/networks", async (route) => {
+    if (route.request().method() === "GET") return route.fulfill({ json: { networks: network.shared } });
+    const { name } = route.request().postDataJSON();
+    network.sent.push(`create ${name}`);
+    const id = `n${String(network.shared.length).padStart(11, "0")}` as SharedNetwork["id"];
+    const made = { id, name, members: [], createdAt: "2026-11-29T10:00:00.000Z" };
+    network.shared = [...network.shared, made];
+    await route.fulfill({ status: 201, json: made });
+  });
+  await page.route("**/v1/networks/*", async (route) => {
+    const removed = new URL(route.request().url()).pathname.split("/").at(-1);
+    network.sent.push("remove");
+    network.shared = network.shared.filter(({ id }) => id !== removed);
+    await route.fulfill({ status: 204 });
+  });
+  return (data) => events?.send(JSON.stringify({ event: "environment", data: changed(data) }));
 }
 
 const IS_CUT = "(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('[role=dialog]'))";
 const IS_LOST = "document.activeElement === document.body";
 
 describe.each(["light", "dark"] as const)("the network of an environment, in the %s page", (colorScheme) => {
-  const network: Network = { policy: { mode: "allowlist", allow: [] }, denials: [], sent: [] };
+  const network: Network = { policy: { mode: "allowlist", allow: [] }, denials: [], shared: [], sent: [] };
   let page: PageObject;
+  let announce: (environment: object) => void;
   const panel = () => page.page.getByRole("dialog", { name: "Network" });
   const button = (name: string | RegExp) => panel().getByRole("button", { name, exact: true });
   const target = () => panel().getByLabel("Domain or address");
@@ -97,10 +148,11 @@ describe.each(["light", "dark"] as const)("the network of an environment, in the
     await open(/^Network: the host's/);
     await panel().getByText("reach what the host reaches").waitFor();
     expect(await panel().getByRole("radio").count()).toBe(0);
+    expect(await panel().getByText("Shared network").count()).toBe(0);
   });
 
   test("teaches while it is empty, and refuses bad input before it is sent", async () => {
-    await withNetwork(page, network);
+    announce = await withNetwork(page, network);
     await page.page.reload();
     await page.untilTerminal("live");
     await open(/^Network: allowlist \(0\)/);
@@ -141,6 +193,67 @@ describe.each(["light", "dark"] as const)("the network of an environment, in the
     expect(await faults(page.page)).toEqual([]);
   });
 
+  test("is made and joined in one step by its name, which is looked at before it is sent", async () => {
+    const sent = network.sent.length;
+    const name = panel().getByLabel("New network");
+    await panel().getByText("network create team && ").waitFor();
+    await name.fill("Lab");
+    await name.press("Enter");
+    await panel().getByRole("alert").getByText("“Lab” is no name").waitFor();
+    expect(await name.getAttribute("aria-invalid")).toBe("true");
+    expect(network.sent).toHaveLength(sent);
+    await name.fill("team");
+    await name.press("Enter");
+    await panel().getByText("It is in team.").waitFor();
+    await panel().getByText("and the members of team").waitFor();
+    expect(network.sent.slice(sent)).toEqual(["create team", "join team"]);
+    expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    expect(await faults(page.page)).toEqual([]);
+  });
+
+  test("shows who joins while it is looked at, by both names, with a link", async () => {
+    const { id, name } = await world.server.environment();
+    const members = panel().getByRole("list", { name: "Members of team" }).getByRole("listitem");
+    expect(await members.count()).toBe(1);
+    network.shared = joined(network.shared, { id: id as never, name, address: null }, "team");
+    announce(await world.server.ok("GET", `/v1/environments/${id}`));
+    await members.getByText(`${name}.team.internal`).waitFor();
+    await members.getByText("not running").waitFor();
+    const here = page.page.url();
+    await panel().getByRole("link", { name }).press("Enter");
+    await page.page.waitForURL(`**/e/${id}*`);
+    await panel().waitFor({ state: "detached" });
+    await page.untilTerminal("live");
+    await expect.poll(() => page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    await page.page.goBack();
+    await page.page.waitForURL(here);
+    await page.untilTerminal("live");
+    await open(/^Network: allowlist/);
+    await members.nth(1).waitFor();
+    expect(await faults(page.page)).toEqual([]);
+  });
+
+  test("is left by keys once what ends is said, and another one is refused and removed", async () => {
+    await button("Leave…").press("Enter");
+    await panel().getByText("Then it reaches no member of team").waitFor();
+    expect(network.sent.at(-1)).toBe("join team");
+    await button("Leave team").press("Enter");
+    await panel().getByText("It is in none.").waitFor();
+    expect(network.sent.at(-1)).toBe("leave");
+    expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    await panel().getByLabel("New network").fill("lab");
+    await button("Create and join").press("Enter");
+    await panel().getByRole("alert").getByText("not before that has ended").waitFor();
+    expect(await faults(page.page)).toEqual([]);
+    expect(await button("Remove network team").count()).toBe(0);
+    await button("Remove network lab").press("Enter");
+    await button("Remove network lab").waitFor({ state: "detached" });
+    expect(network.sent.slice(-3)).toEqual(["create lab", "join lab", "remove"]);
+    expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
+    await button("Join team").press("Enter");
+    await panel().getByText("It is in team.").waitFor();
+  });
+
   test("fits a phone", async () => {
     await page.page.setViewportSize({ width: 360, height: 640 });
     await panel().getByText("No policy allows it").waitFor();
@@ -159,7 +272,7 @@ describe.each(["light", "dark"] as const)("the network of an environment, in the
     await panel().getByText("Its rule is dropped.").waitFor();
     expect(network.policy.mode).toBe("allowlist");
     await button("Change to open").press("Enter");
-    await panel().getByText("It reaches the internet.").waitFor();
+    await panel().getByText("It reaches the internet and the members of team.").waitFor();
     expect(network.sent.at(-1)).toEqual({ network: { mode: "open" } });
     expect(await page.page.evaluate<boolean>(IS_LOST)).toBe(false);
     await page.page.keyboard.press("Escape");

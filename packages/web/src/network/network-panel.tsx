@@ -6,10 +6,13 @@ import { useNow } from "../parts/use-now.ts";
 import { DenialList } from "./denial-list.tsx";
 import { PolicyForm } from "./policy-form.tsx";
 import { lackWords, reachWords } from "./policy-words.ts";
+import { membershipOf } from "./shared/membership.ts";
+import { SharedNetworkPart } from "./shared/shared-network.tsx";
+import { useSharedNetworks } from "./shared/use-shared-networks.ts";
 import { Traffic } from "./traffic.tsx";
 
 const BOUNDS =
-  "Under no policy it reaches this host, private networks that the server's operator has not opened, clouds' metadata, or environments outside its shared network.";
+  "Under no policy it reaches this host, private networks that the server's operator has not opened, clouds' metadata, or environments that share no network with it.";
 
 interface Networked extends Environment {
   readonly network: NetworkPolicy;
@@ -20,11 +23,14 @@ const hasNetwork = (environment: Environment): environment is Networked => envir
 const WithNetwork = ({ environment }: { readonly environment: Networked }) => {
   const { id, network, state, name } = environment;
   const now = useNow(1000);
+  const networks = useSharedNetworks();
+  const { own } = membershipOf(id, networks.data ?? []);
   return (
     <>
-      <p className="mt-1">{reachWords(network, now)}</p>
+      <p className="mt-1 break-words">{reachWords(network, own?.name ?? null, now)}</p>
       <p className="mt-1 text-muted">{BOUNDS}</p>
       <PolicyForm key={id} id={id} policy={network} now={now} />
+      <SharedNetworkPart key={`shared ${id}`} environment={environment} networks={networks} />
       {state === "running" ? (
         <>
           <Traffic id={id} />

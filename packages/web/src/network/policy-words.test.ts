@@ -12,9 +12,21 @@ const soon: AllowRule = { domain: "new.example", expiresAt: at(90) };
 it("counts only the rules whose time is not over", () => {
   expect(rulesAt(list(over, soon), NOW)).toEqual([soon]);
   expect(networkWords(list(over, soon), VM, NOW)).toBe("allowlist (1)");
-  expect(reachWords(list(over, soon), NOW)).toBe("It reaches what its allowlist names, and nothing else.");
-  expect(reachWords(list(over), NOW)).toBe("It reaches nothing yet: its allowlist is empty.");
+  expect(reachWords(list(over, soon), null, NOW)).toBe("It reaches what its allowlist names, and nothing else.");
+  expect(reachWords(list(over), null, NOW)).toBe("It reaches nothing yet: its allowlist is empty.");
   expect(networkWords({ mode: "open" }, VM, NOW)).toBe("open");
+});
+
+it("names the shared network beside what a policy lets it reach", () => {
+  expect(reachWords({ mode: "none" }, null, NOW)).toBe("It reaches nothing.");
+  expect(reachWords({ mode: "none" }, "team", NOW)).toBe("It reaches the members of team, and nothing else.");
+  expect(reachWords({ mode: "open" }, "team", NOW)).toBe("It reaches the internet and the members of team.");
+  expect(reachWords(list(over), "team", NOW)).toBe(
+    "It reaches the members of team, and nothing else yet: its allowlist is empty.",
+  );
+  expect(reachWords(list(soon), "team", NOW)).toBe(
+    "It reaches what its allowlist names and the members of team, and nothing else.",
+  );
 });
 
 it("says of an environment without a network why it has none, and of a host's process what is true", () => {

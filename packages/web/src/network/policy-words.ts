@@ -15,17 +15,18 @@ export const networkWords = (policy: NetworkPolicy | null, { isolation }: Kept, 
   return policy.mode === "allowlist" ? `allowlist (${rulesAt(policy, now).length})` : policy.mode;
 };
 
-/** A sentence. */
-export const reachWords = (policy: NetworkPolicy, now: number): string => {
+/** A sentence. `shared`: the name of the network that it shares with others. */
+export const reachWords = (policy: NetworkPolicy, shared: string | null, now: number): string => {
+  const members = shared === null ? null : `the members of ${shared}`;
   switch (policy.mode) {
     case "none":
-      return "It reaches nothing.";
+      return `It reaches ${members === null ? "nothing" : `${members}, and nothing else`}.`;
     case "open":
-      return "It reaches the internet.";
+      return `It reaches the internet${members === null ? "" : ` and ${members}`}.`;
     case "allowlist":
       return rulesAt(policy, now).length === 0
-        ? "It reaches nothing yet: its allowlist is empty."
-        : "It reaches what its allowlist names, and nothing else.";
+        ? `It reaches ${members === null ? "nothing yet" : `${members}, and nothing else yet`}: its allowlist is empty.`
+        : `It reaches what its allowlist names${members === null ? "" : ` and ${members}`}, and nothing else.`;
   }
 };
 

@@ -45,7 +45,7 @@ export const StatusBar = ({
   <footer className="flex h-6 shrink-0 items-center gap-4 overflow-hidden border-t border-border bg-surface px-3 text-xs max-lg:gap-2 max-sm:px-2 whitespace-nowrap text-muted">
     <Status of={environment} />
     <IsolationLabel isolation={environment.isolation} />
-    <NetworkMenu environment={environment} />
+    <NetworkMenu key={environment.id} environment={environment} />
     <span className="min-w-0 truncate max-md:hidden">{sizeWords(environment)}</span>
     {environment.state === "running" && <UsageMenu id={environment.id} />}
     <Lifetime of={environment} />
