@@ -19,7 +19,7 @@ export const PLACES: Readonly<Record<string, string>> = {
 export const MANY_DOMAIN = "many.example.org";
 export const MANY_PREFIX = "9.9.10";
 
-/** Not globally reachable (RFC 6890), or a cloud's metadata. They are there, and answer whoever comes through. */
+/** Not globally reachable (RFC 6890), or a cloud's metadata. They are there, and answer all that come through. */
 export const FORBIDDEN: readonly string[] = [
   "10.9.9.9",
   "100.64.0.9",

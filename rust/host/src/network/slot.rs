@@ -263,8 +263,8 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
     Netlink::open(Protocol::Netfilter).during(what)
 }
 
-/// Removes whatever there is of a slot, where the host's side is there or not: its links even while they are open, its name, what the host remembers of its flows, and
-/// then its record.
+/// Removes all that there is of a slot, where the host's side is there or not: its links even while they are open, its
+/// name, what the host remembers of its flows, and then its record.
 ///
 /// # Errors
 /// What was refused; saying so again goes on from there.
