@@ -13,12 +13,13 @@ import { ANN, openServer } from "./core-server.ts";
 const SLOTS = 2;
 const ROUNDS = process.env.MICROTERM_SOAK === "1" ? 20 : 1;
 /** Those between which a machine's slot is attached, used and released. */
-const POINTS: readonly (FaultPoint | "policy" | "join")[] = [
+const POINTS: readonly (FaultPoint | "policy" | "join" | "leave")[] = [
   "create.network",
   "create.machine",
   "create.running",
   "policy",
   "join",
+  "leave",
   "destroy.row",
   "destroy.machine",
   "destroy.network",

@@ -1,7 +1,7 @@
 /**
  * A server process over slots of a real daemon: `core-slot-victim.ts FOLDER SOCKET POINT` makes an environment, changes its policy,
  * has it join and leave a shared network and destroys it, and kills itself with -9 at the fault point, or while the daemon changes
- * a policy (`policy`) or a membership (`join`).
+ * a policy (`policy`) or a membership (`join`, `leave`).
  */
 
 import type { NetworkProvider } from "@microterm/core";
@@ -25,7 +25,7 @@ const network: NetworkProvider = {
   },
   async share(machineId, shared) {
     const isAsked = slots.share(machineId, shared);
-    if (point === "join" && shared !== null) setImmediate(die);
+    if (point === (shared === null ? "leave" : "join")) setImmediate(die);
     return isAsked;
   },
 };

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const MOST_SLOTS: u16 = 1000;
 /// How long `attach` waits for a slot that is being made. One takes some 20 ms.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a change waits for another one of the same slot. One takes some 100 ms.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(2);
 
 pub struct Pool {
@@ -268,6 +270,24 @@ impl Pool {
         }
     }
 
+    /// Marks a machine's slot as busy, once what another client has asked of it is over: that one may have died meanwhile, and
+    /// nobody asks in its place. `None` when the machine has no slot.
+    fn hold(&self, machine: &Id) -> Outcome<Option<(Arc<Slot>, Arc<HostSide>)>> {
+        let start = Instant::now();
+        let (mut state, side) = self.on()?;
+        loop {
+            let Some(slot) = state.attached.get(machine).cloned() else { return Ok(None) };
+            if state.busy.insert(slot.name) {
+                return Ok(Some((slot, side)));
+            }
+            let left = BUSY_TIMEOUT.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(failure(Code::Busy, format!("slot {} is being changed or released", slot.name)));
+            }
+            state = self.wait(state, left);
+        }
+    }
+
     /// Changes which shared network a machine's slot is in, alone.
     ///
     /// # Errors
@@ -277,13 +297,8 @@ impl Pool {
         machine: &Id,
         change: impl FnOnce(&Slot, &HostSide) -> Outcome<()>,
     ) -> Outcome<(Arc<Slot>, Arc<HostSide>)> {
-        let (mut state, side) = self.on()?;
-        let slot = state.attached.get(machine).cloned();
-        let slot = slot.ok_or_else(|| failure(Code::NotFound, format!("machine {machine} has no slot")))?;
-        if !state.busy.insert(slot.name) {
-            return Err(failure(Code::Busy, format!("slot {} is being changed or released", slot.name)));
-        }
-        drop(state);
+        let held = self.hold(machine)?;
+        let (slot, side) = held.ok_or_else(|| failure(Code::NotFound, format!("machine {machine} has no slot")))?;
         let outcome = change(&slot, &side);
         self.state().busy.remove(&slot.name);
         self.changed.notify_all();
@@ -295,15 +310,13 @@ impl Pool {
     /// # Errors
     /// What was refused; saying so again goes on from there.
     pub fn release(&self, machine: &Id) -> Outcome<Removed> {
-        let (mut state, side) = match self.on() {
+        let (slot, side) = match self.hold(machine) {
             Err(why) if why.code == Code::NoNetwork => return Ok(Removed::default()),
-            on => on?,
+            held => match held? {
+                Some(held) => held,
+                None => return Ok(Removed::default()),
+            },
         };
-        let Some(slot) = state.attached.get(machine).cloned() else { return Ok(Removed::default()) };
-        if !state.busy.insert(slot.name) {
-            return Err(failure(Code::Busy, format!("slot {} is being changed or released", slot.name)));
-        }
-        drop(state);
         let outcome = slot::remove(&self.namespaces, Some(&side), slot.name);
         let mut state = self.state();
         state.busy.remove(&slot.name);
