@@ -188,6 +188,25 @@ it("a guest that goes on after a failed pause is in the network that it has chan
   expect([await sharedOf(db), (await told(db)).at(-1)]).toEqual([undefined, "10.0.0.1"]);
 });
 
+it("a guest that refuses to be told, or is silent, has no say in which network it is in", async () => {
+  const answering = Promise.withResolvers<void>();
+  let beforeNetwork = async (): Promise<void> => Promise.reject(new Error("the guest refuses"));
+  const { service, told, sharedOf } = await world({ beforeNetwork: () => beforeNetwork() });
+  const { id: team } = await service.createNetwork(ANN, { name: "team" });
+  const db = await running(service, "db");
+  const { sharedNetwork } = await service.joinNetwork(ANN, "db", "team");
+  expect([sharedNetwork?.name, await sharedOf(db), await told(db)]).toEqual(["team", team, ["10.0.0.1"]]);
+
+  beforeNetwork = () => answering.promise;
+  const leaving = service.leaveNetwork(ANN, "db");
+  await vi.waitFor(async () => expect(await sharedOf(db)).toBeUndefined());
+  // Nor does it keep its owner from taking its policy away.
+  expect((await service.update(ANN, "db", { network: { mode: "none" } })).network).toEqual({ mode: "none" });
+  answering.resolve();
+  expect((await leaving).sharedNetwork).toBeNull();
+  await vi.waitFor(async () => expect((await told(db)).at(-1)).toBe("10.0.0.1"), { timeout: 20_000 });
+});
+
 it("what a server that died over a change had noted holds with the next one", async () => {
   const { service, storage, network, sharedOf, restart, told } = await world();
   const { id: team } = await service.createNetwork(ANN, { name: "team" });

@@ -93,7 +93,8 @@ export class GuestNames {
     const name = question?.name ?? query.asked.name.toLowerCase();
     if (question === null && !hasEmptyType) return writeAnswer(query, RCODE.refused);
     if (name === "" || name === ".") return writeAnswer(query, RCODE.refused);
-    const member = (await this.#policy.memberAddress?.(name)) ?? null;
+    // RFC 6761, 6.3: that name is the guest itself, whatever an environment is called.
+    const member = name === "localhost" ? null : ((await this.#policy.memberAddress?.(name)) ?? null);
     if (member !== null) return writeAnswer(query, RCODE.ok, memberRecords(question, member));
     if (isSpecialUse(name, this.#isBeyondCeiling)) return writeAnswer(query, RCODE.noSuchName);
     if (question === null) return writeAnswer(query, RCODE.ok);

@@ -1,53 +1,42 @@
-import type { MachineId, NetworkId } from "@microterm/protocol";
+import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
-import type { GuestInterface } from "../../ports/network.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { AGENT_TIMEOUT_MS } from "../running/guests.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
-import type { LiveMachine } from "../state/live-machine.ts";
 import { keepFollowing } from "./keep-following.ts";
 
+type Followed = Pick<EnvironmentRow, "id" | "network">;
+
 /**
- * Has a machine that this process holds be in a shared network, or in none, and tells its guest of the address that it has then. Within
- * `policies.run`. Safe to repeat; rejects when either fails.
+ * Has the machine of an environment be in the network that its row names, and its guest be told of the address that it has then. The
+ * guest has its time outside of the network's turns: one that does not answer keeps nobody from changing what it reaches.
  */
-export async function share(
-  context: Pick<EnvironmentContext, "network" | "closing">,
-  held: LiveMachine,
-  shared: NetworkId | null,
-): Promise<void> {
-  await tell(context, held, await context.network.share(held.machine.id, shared));
+async function follow(context: EnvironmentContext, id: EnvironmentId, machineId: MachineId): Promise<void> {
+  const { closing, live, network, policies, rows, tellings } = context;
+  await tellings.run(id, async () => {
+    const guest = await policies.run(id, async () => {
+      const row = await rows.get(id);
+      if (live.get(id)?.machine.id !== machineId || row === null) return null;
+      return network.share(machineId, row.sharedNetwork);
+    });
+    const held = live.get(id);
+    if (guest === null || held?.machine.id !== machineId) return;
+    const { signal } = closing;
+    const agent = await held.machine.agent({ timeoutMs: AGENT_TIMEOUT_MS, signal });
+    await agent.setNetwork({ interface: guest }, { signal });
+  });
 }
 
-async function tell(
-  { closing }: Pick<EnvironmentContext, "closing">,
-  { machine }: LiveMachine,
-  guest: GuestInterface,
-): Promise<void> {
-  const { signal } = closing;
-  const agent = await machine.agent({ timeoutMs: AGENT_TIMEOUT_MS, signal });
-  await agent.setNetwork({ interface: guest }, { signal });
+/** Has the guest of a machine whose network was changed be told, now or, where that fails, as soon as it can be: it has no say in it. */
+export async function tellGuest(context: EnvironmentContext, row: Followed, machineId: MachineId): Promise<void> {
+  await follow(context, row.id, machineId).catch((error: unknown) => {
+    context.log.warn("a guest was not told of its network yet", { environment: row.id, error: describeError(error) });
+    reapplyMembership(context, row, machineId);
+  });
 }
 
 /** After a change of its network that failed, or may have been cut off at any step. In the background, after what is under way. */
-export function reapplyMembership(
-  context: EnvironmentContext,
-  { id, network }: Pick<EnvironmentRow, "id" | "network">,
-  machineId: MachineId,
-): void {
+export function reapplyMembership(context: EnvironmentContext, { id, network }: Followed, machineId: MachineId): void {
   if (network === null) return;
-  const { live, policies, rows } = context;
-  void keepFollowing(context, id, "setting a shared network", () =>
-    policies.run(id, async () => {
-      const held = live.get(id);
-      const row = await rows.get(id);
-      if (held?.machine.id !== machineId || row === null) return;
-      const guest = await context.network.share(machineId, row.sharedNetwork);
-      await tell(context, held, guest).catch((error: unknown) => {
-        if (row.sharedNetwork !== null) throw error;
-        // It has known no other address, unless it was just leaving.
-        context.log.warn("a guest was not told of its network again", { environment: id, error: describeError(error) });
-      });
-    }),
-  );
+  void keepFollowing(context, id, "setting a shared network", () => follow(context, id, machineId));
 }

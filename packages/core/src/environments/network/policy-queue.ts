@@ -1,32 +1,18 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import type { Clock } from "../../ports/clock.ts";
+import { Turns } from "../state/turns.ts";
 
 /** Longest time that timers take, ms (setTimeout, 2^31 − 1). */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
-/** One change of an environment's network policy at a time, and one timer until the next that comes by itself. */
-export class PolicyQueue {
-  readonly #last = new Map<EnvironmentId, Promise<void>>();
+/** One change of an environment's network at a time, and one timer until the next that comes by itself. */
+export class PolicyQueue extends Turns {
   readonly #timers = new Map<EnvironmentId, AbortController>();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
+    super();
     this.#clock = clock;
-  }
-
-  /** Runs `change` after all that were asked for before it, whatever became of them. */
-  run<T>(id: EnvironmentId, change: () => Promise<T>): Promise<T> {
-    const own = (this.#last.get(id) ?? Promise.resolve()).then(change);
-    const ended: Promise<void> = own
-      .then(
-        () => {},
-        () => {},
-      )
-      .finally(() => {
-        if (this.#last.get(id) === ended) this.#last.delete(id);
-      });
-    this.#last.set(id, ended);
-    return own;
   }
 
   /** Calls `due` at a time, ms since the epoch, in the place of what was scheduled before; null: never. */

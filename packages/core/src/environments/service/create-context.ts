@@ -13,6 +13,7 @@ import { createChanges } from "../state/changes.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
+import { Turns } from "../state/turns.ts";
 import type { EnvironmentServiceOptions } from "./environment-service.ts";
 
 /** Puts the parts together, each out of those that are there already. */
@@ -52,6 +53,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
     policies: new PolicyQueue(clock),
+    tellings: new Turns(),
     guestNames: new Map(),
     live: new Map(),
     limiting: new Map(),

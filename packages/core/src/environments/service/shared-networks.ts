@@ -9,7 +9,7 @@ import {
 import type { Actor } from "../../access/actor.ts";
 import { type Action, assertAllowed } from "../../access/authorize.ts";
 import type { NetworkRow } from "../../ports/repository.ts";
-import { reapplyMembership, share } from "../network/membership.ts";
+import { reapplyMembership, tellGuest } from "../network/membership.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { refusal } from "../state/refusal.ts";
 import type { EnvironmentService } from "./environment-service.ts";
@@ -79,8 +79,8 @@ export function createSharedNetworkActions(
 }
 
 /**
- * Writes which network an environment is in and has the machine that there is follow it. Where that fails the row says what it has said
- * before, and the machine follows that again as soon as it can.
+ * Writes which network an environment is in and has the machine that there is follow it. Where the host fails at that the row says what
+ * it has said before, and the machine follows that again as soon as it can. The guest is told after that.
  */
 async function changeMembership(
   context: EnvironmentContext,
@@ -88,9 +88,9 @@ async function changeMembership(
   reference: string,
   next: NetworkId | null,
 ): Promise<Environment> {
-  const { rows, live, policies } = context;
+  const { rows, live, network, policies } = context;
   const asked = await requireRow(context, { actor, action: "environment.change", reference });
-  return policies.run(asked.id, async () => {
+  const { row, machineId } = await policies.run(asked.id, async () => {
     const before = (await rows.get(asked.id)) ?? asked;
     requirePolicy(before);
     const held = live.get(before.id);
@@ -99,7 +99,7 @@ async function changeMembership(
     const row = isMoving ? null : await rows.setSharedNetwork(before.id, next, only);
     if (row === null) throw refusal(before, "its network cannot be changed before that has ended");
     if (held !== undefined) {
-      await share(context, held, next).catch(async (error: unknown) => {
+      await network.share(held.machine.id, next).catch(async (error: unknown) => {
         // It may have been done all the same. This waits for its turn, and reads the row then.
         reapplyMembership(context, before, held.machine.id);
         await rows.undoSharedNetwork(before.id, before.sharedNetwork, MAX_MEMBERS);
@@ -107,6 +107,8 @@ async function changeMembership(
       });
     }
     changed(context, row);
-    return toEnvironment(context, row);
+    return { row, machineId: held?.machine.id ?? null };
   });
+  if (machineId !== null) await tellGuest(context, row, machineId);
+  return toEnvironment(context, row);
 }

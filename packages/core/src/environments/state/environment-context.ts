@@ -10,6 +10,7 @@ import type { PolicyQueue } from "../network/policy-queue.ts";
 import type { Changes } from "./changes.ts";
 import type { LiveMachine } from "./live-machine.ts";
 import type { OperationQueue } from "./operation-queue.ts";
+import type { Turns } from "./turns.ts";
 
 /** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
 export interface EnvironmentContext extends MachineContext {
@@ -22,6 +23,8 @@ export interface EnvironmentContext extends MachineContext {
   readonly pool: Pool;
   readonly lifetimes: Lifetimes;
   readonly policies: PolicyQueue;
+  /** What guests are told of their networks, one after another. */
+  readonly tellings: Turns;
   /** Of guests whose names are answered now: what explains their denials. */
   readonly guestNames: Map<EnvironmentId, GuestNames>;
   /** Machines this process holds. An environment's entry goes before its machine does. */

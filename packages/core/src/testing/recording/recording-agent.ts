@@ -28,7 +28,7 @@ const METRICS: GuestMetrics = {
 const unsupported = (): Promise<never> => Promise.reject(new PlatformError("UNSUPPORTED", "the guest is made up"));
 
 /** A guest of nothing but what it was told, with terminals whose prompt comes at once. */
-export function createRecordingAgent(told: Told[]): GuestAgent {
+export function createRecordingAgent(told: Told[], beforeNetwork?: () => Promise<void>): GuestAgent {
   const terminals = new Map<TerminalId, GuestTerminal>();
   return {
     hello: { protocol: 4, agent: "recording", bootId: "recording", isSealed: false },
@@ -47,6 +47,7 @@ export function createRecordingAgent(told: Told[]): GuestAgent {
       told.push({ call: "claim", ...claim });
     },
     async setNetwork(network) {
+      await beforeNetwork?.();
       told.push({ call: "setNetwork", ...network });
     },
     terminals: async () => [...terminals.values()],

@@ -33,6 +33,8 @@ export interface RecordingDriverOptions {
   readonly refuseLimit?: (limits: Partial<MachineLimits>) => string | undefined;
   /** What a pause waits for before it saves memory; where it rejects, nothing is saved. */
   readonly beforePause?: () => Promise<void>;
+  /** What a guest does before it takes a network that it is told of; where it rejects, it takes none. */
+  readonly beforeNetwork?: () => Promise<void>;
 }
 
 const NOTHING: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -72,7 +74,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     limited.set(spec.machineId, changes);
     machines.set(spec.machineId, { start: how, spec, told, limited: changes });
     alive.set(spec.machineId, spec);
-    const agent = createRecordingAgent(told);
+    const agent = createRecordingAgent(told, options.beforeNetwork);
     return {
       id: spec.machineId,
       ended: new Promise(() => {}),

@@ -1,0 +1,21 @@
+import type { EnvironmentId } from "@microterm/protocol";
+
+/** One change of an environment at a time. */
+export class Turns {
+  readonly #last = new Map<EnvironmentId, Promise<void>>();
+
+  /** Runs `change` after all that were asked for before it, whatever became of them. */
+  run<T>(id: EnvironmentId, change: () => Promise<T>): Promise<T> {
+    const own = (this.#last.get(id) ?? Promise.resolve()).then(change);
+    const ended: Promise<void> = own
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => {
+        if (this.#last.get(id) === ended) this.#last.delete(id);
+      });
+    this.#last.set(id, ended);
+    return own;
+  }
+}
