@@ -89,9 +89,10 @@ describe("two windows on one terminal", () => {
     expect(await label(first).count()).toBe(0);
   });
 
+  // Echo is off before a program asks: an answer that comes before it reads would be echoed to the screen else.
   test("answer a program's question once", async () => {
     await first.type(
-      "clear; printf '\\e[6n'; read -rs -t 60 -d R; if read -rs -t 2 -d R; then echo answered tw''ice; else echo answered on''ce; fi\n",
+      "clear; stty -echo; printf '\\e[6n'; read -r -t 60 -d R; if read -r -t 2 -d R; then echo answered tw''ice; else echo answered on''ce; fi; stty echo\n",
     );
     await first.untilScreen(/^answered once$/);
   });
@@ -101,7 +102,7 @@ describe("two windows on one terminal", () => {
     const ask = async (page: PageObject): Promise<string> => {
       const name = `answer${++asked}`;
       await page.type(
-        `clear; printf '\\e]11;?\\e\\\\'; read -rs -t 60 -d '\\'; echo ${name} "\${REPLY//[^a-z0-9:\\/]/}"\n`,
+        `clear; stty -echo; printf '\\e]11;?\\e\\\\'; read -r -t 60 -d '\\'; stty echo; echo ${name} "\${REPLY//[^a-z0-9:\\/]/}"\n`,
       );
       const rows = await page.untilScreen(new RegExp(`^${name} \\d`));
       return rows.find((row) => row.startsWith(name))?.slice(name.length + 1) ?? "";
