@@ -5,6 +5,7 @@ mod support;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::net::{TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use support::network::{Guest, World, ip, refused, run, serve_tcp, within};
 use support::until;
@@ -31,6 +32,15 @@ fn readdressed(guest: &Guest, attached: &Value) -> String {
 
 fn at(address: &str) -> String {
     format!("{address}:80")
+}
+
+fn unanswered(from: &OwnedFd, address: &str) {
+    let to = at(address).parse().unwrap();
+    assert!(within(from, || TcpStream::connect_timeout(&to, Duration::from_secs(1))).is_err(), "{address} was reached");
+}
+
+fn range_of(world: &World) -> String {
+    world.host.call("network.status", json!({}))["range"].as_str().unwrap().to_owned()
 }
 
 /// The links that the router has for shared networks: bridges, and members' ports of them.
@@ -63,10 +73,10 @@ fn members_reach_each_other_and_nobody_else_reaches_them() {
     refused(one.tcp("9.9.9.9:443"), "the internet under the policy `none`");
     assert_eq!(two.tcp("9.9.9.9:443").unwrap().peer, support::network::HOST);
 
-    refused(other.tcp(&at(&one_address)), "a member of another network");
+    unanswered(&other.namespace, &one_address);
+    unanswered(&one.namespace, &other_address);
     refused(outsider.tcp(&at(&one_address)), "a member, from outside");
-    refused(one.tcp(&at(&other_address)), "the other network");
-    let range = world.host.call("network.status", json!({}))["range"].as_str().unwrap().to_owned();
+    let range = range_of(&world);
     let [first, second, third, _] = range.split(['.', '/']).take(4).collect::<Vec<_>>()[..] else { panic!("{range}") };
     let leg = |number: u8| format!("{first}.{second}.{}.{number}", third.parse::<u8>().unwrap() + 8);
     for number in 0..4 {
@@ -74,8 +84,7 @@ fn members_reach_each_other_and_nobody_else_reaches_them() {
         refused(one.tcp(&at(&leg(number))), "a link of a member's slot");
     }
     // From the host nothing leads to a member, not even an answer.
-    let address = at(&one_address).parse().unwrap();
-    assert!(within(&world.root, || TcpStream::connect_timeout(&address, Duration::from_secs(1))).is_err());
+    unanswered(&world.root, &one_address);
     there.answers().unwrap();
 }
 
@@ -107,24 +116,70 @@ fn a_member_speaks_for_itself_alone() {
     refused(one.tcp(&at(&two_address)), "a member, from another address than a member's");
 }
 
-/// Each address that is asked for takes a place in a table that all of the host shares, its uplink as well.
+/// Neighbours that are found by ARP have places in a table that all of the host shares, its uplink as well.
 #[test]
-fn a_member_that_asks_for_every_address_gets_few_neighbours() {
+fn a_member_that_asks_for_every_address_gets_no_neighbour_and_reaches_no_leg() {
     let world = World::start(2);
     let (one, address) = member(&world, "machine1", ONE);
     let (_two, two_address) = member(&world, "machine2", ONE);
     one.tcp(&at(&two_address)).unwrap();
+    let slots = ["machine1", "machine2"].map(|machine| world.slot_of(machine));
+    let frames = || {
+        let said = run(&slots[1], "ip", &["-s", "-o", "link", "show", "net0"]);
+        said.split_whitespace().skip_while(|word| *word != "RX:").nth(9).unwrap().parse::<u64>().unwrap()
+    };
+    let before = frames();
+    let sent = || world.usage("machine1")["sent"]["packets"].as_u64().unwrap();
+    let sent_before = sent();
     let [first, second, third, _] = address.parse::<std::net::Ipv4Addr>().unwrap().octets();
     let socket = within(&one.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
     for number in 1..=150 {
         let _ = socket.send_to(b"scan", (std::net::Ipv4Addr::new(first, second, third + 2, number), 9));
     }
-    let attached = world.host.call("network.attach", json!({ "machineId": "machine1" }));
-    let slot = world.slot(attached["slot"].as_str().unwrap());
-    let neighbours = || run(&slot, "ip", &["neigh", "show", "dev", "net0"]).lines().count();
-    until("the scan to be seen", || (neighbours() > 1).then_some(()));
-    assert!(neighbours() < 70, "{}", neighbours());
+    until("the scan to be seen", || (sent() >= sent_before + 150).then_some(()));
+    assert_eq!(frames(), before);
     one.tcp(&at(&two_address)).unwrap();
+    assert!(frames() > before);
+    for namespace in slots.iter().chain([&world.slot("router")]) {
+        let all = run(namespace, "ip", &["neigh", "show", "nud", "all"]);
+        // The host is one, and multicast is not asked for.
+        let known =
+            |line: &&str| ["PERMANENT", "NOARP"].iter().any(|state| line.contains(state)) || line.contains(" up0 ");
+        assert!(all.lines().count() > 1 && all.lines().all(|line| known(&line)), "{all}");
+    }
+}
+
+/// The slot's rules see to it already; these are the router's, were the slot's to fail.
+#[test]
+fn a_port_of_the_router_takes_the_addresses_of_its_slot_alone() {
+    let world = World::start(3);
+    let (_one, own_member) = member(&world, "machine1", ONE);
+    let (two, two_address) = member(&world, "machine2", ONE);
+    let (_three, stolen_member) = member(&world, "machine3", ONE);
+    let [slot, other] = ["machine1", "machine3"].map(|machine| world.slot_of(machine));
+    let address_of = |slot: &OwnedFd| {
+        let said = run(slot, "ip", &["-o", "-4", "address", "show", "up0"]);
+        said.split([' ', '/']).find(|word| word.starts_with("10.")).unwrap().to_owned()
+    };
+    let (own, stolen) = (address_of(&slot), address_of(&other));
+    run(&slot, "nft", &["flush", "ruleset"]);
+    for address in [&stolen, &own_member, &stolen_member] {
+        ip(&slot, &format!("address add {address}/32 dev lo"));
+    }
+    for (own, stolen, to, namespace) in
+        [(own, stolen, "9.9.9.9", &world.internet), (own_member, stolen_member, &two_address, &two.namespace)]
+    {
+        let heard = within(namespace, || UdpSocket::bind((to, 9000)).unwrap());
+        heard.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let [stolen, own] = [stolen, own].map(|from| within(&slot, || UdpSocket::bind((from, 0)).unwrap()));
+        let mut text = [0; 16];
+        for number in 0..5 {
+            stolen.send_to(b"stolen", (to, 9000)).unwrap();
+            own.send_to(format!("own {number}").as_bytes(), (to, 9000)).unwrap();
+            let (read, _) = heard.recv_from(&mut text).unwrap();
+            assert_eq!(text[..read], *format!("own {number}").as_bytes());
+        }
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod namespaces;
 mod netlink;
 pub mod policy;
 mod pool;
+mod ports;
 mod records;
 mod rules;
 mod shared;

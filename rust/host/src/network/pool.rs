@@ -6,7 +6,7 @@ use crate::network::host_side::{self, HostSide, Settings};
 use crate::network::namespaces::Namespaces;
 use crate::network::netlink::watch::Watch;
 use crate::network::slot::{self, Removed, Slot, SlotRules};
-use crate::network::{records, shared};
+use crate::network::{ports, records, shared};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
 use crate::store::paths;
@@ -16,8 +16,6 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most slots of an instance. A bridge has at most 1,024 ports (BR_MAX_PORTS).
-const MOST_SLOTS: u16 = 1000;
 /// How long `attach` waits for a slot that is being made. One takes some 20 ms.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a change waits for another one of the same slot. One takes some 100 ms.
@@ -261,7 +259,7 @@ impl Pool {
                 return Ok((slot, side));
             }
             let left = ATTACH_TIMEOUT.saturating_sub(start.elapsed());
-            let is_full = state.attached.len() >= usize::from(MOST_SLOTS);
+            let is_full = state.attached.len() >= usize::from(ports::MOST);
             if is_full || left.is_zero() {
                 let why = state.why.clone().unwrap_or_else(|| format!("{} are taken", state.attached.len()));
                 return Err(failure(Code::Busy, format!("there is no slot to be had: {why}")));
@@ -372,6 +370,6 @@ impl State {
                 || self.stuck.contains(name)
                 || self.free.iter().chain(self.attached.values()).any(|slot| slot.name == *name)
         };
-        (first..MOST_SLOTS).chain(0..first).filter_map(SlotName::new).find(|name| !taken(name))
+        (first..ports::MOST).chain(0..first).filter_map(SlotName::new).find(|name| !taken(name))
     }
 }

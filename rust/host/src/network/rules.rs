@@ -7,6 +7,7 @@
 use crate::error::{Code, During, Outcome, failure};
 use crate::network::addresses::Cidr;
 use crate::network::ceiling::Ceiling;
+use crate::network::ports;
 use crate::programs;
 use crate::spec::GUEST_MAC;
 use std::fmt::Write as _;
@@ -33,9 +34,6 @@ const BYTES_A_SECOND: u32 = 125_000_000;
 /// Connections at a time: a host tracks some 262,144 by default.
 const CONNECTIONS: u32 = 4096;
 const CONNECTIONS_A_SECOND: u32 = 200;
-/// Members that a guest speaks to within a minute, as many as a network has: each address takes a place in the host's one
-/// table of neighbours, of which there are 1,024 by default.
-const PEERS: u32 = 64;
 /// What was denied is kept for an hour, by address and port.
 const DENIALS: u32 = 256;
 /// Refusals that are answered; further ones are dropped.
@@ -75,7 +73,6 @@ table ip {TABLE} {{
   map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
   set live {{ type mark; }}
   set own {{ type ipv4_addr; }}
-  set peers {{ type ipv4_addr; size {PEERS}; flags dynamic,timeout; timeout 1m; }}
   set denials {{ type ipv4_addr . inet_proto . inet_service; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
   set denied_hosts {{ type ipv4_addr . inet_proto; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
   chain forward {{
@@ -83,7 +80,7 @@ table ip {TABLE} {{
     ct state invalid drop
     iifname "{TAP}" oifname "{UPLINK}" goto outbound
     iifname "{UPLINK}" oifname "{TAP}" ct state established,related goto inbound
-    iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto meet
+    iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto admit
     iifname "{LEG}" oifname "{TAP}" ip saddr {members} ip daddr @own goto welcome
     iifname "{TAP}" oifname "{LEG}" goto refuse
   }}
@@ -94,10 +91,6 @@ table ip {TABLE} {{
     ct mark @live goto admit
     ct mark set ip daddr . meta l4proto . th dport map @admitted
     ct mark @live goto admit
-    goto refuse
-  }}
-  chain meet {{
-    update @peers {{ ip daddr }} goto admit
     goto refuse
   }}
   chain admit {{
@@ -158,9 +151,22 @@ pub fn forbid(ceiling: &Ceiling) -> String {
     format!("flush set ip {TABLE} forbidden\nadd element ip {TABLE} forbidden {{ {forbidden} }}\n")
 }
 
-/// Between slots and host; it tracks nothing. The ceiling stands here once more, for all slots.
-pub fn router(ceiling: &Ceiling) -> String {
+/// Between slots and host, and between members; it tracks nothing. The ceiling and the slots' addresses stand here once more,
+/// for all slots. A port is where one slot's packets come from and no other's; that of a shared network has the packet go to
+/// the leg of the member that it is for.
+pub fn router(ceiling: &Ceiling, range: Cidr) -> String {
     let forbidden = ceiling.elements();
+    let sources: Vec<String> = ports::all()
+        .flat_map(|name| {
+            let leg = ports::leg(name);
+            [
+                format!("\"{}\" . {}", ports::slot(name), ports::slot_address(range, name)),
+                format!("\"{leg}\" . {}", ports::member_address(range, name)),
+                format!("\"{leg}\" . {}", ports::leg_address(range, name)),
+            ]
+        })
+        .collect();
+    let (sources, legs) = (sources.join(", "), ports::LEG);
     format!(
         r#"table ip router {{ }}
 delete table ip router
@@ -175,6 +181,18 @@ table ip router {{
   }}
   chain input {{
     type filter hook input priority filter; policy drop;
+  }}
+}}
+table bridge router {{ }}
+delete table bridge router
+table bridge router {{
+  set sources {{ type ifname . ipv4_addr; elements = {{ {sources} }} }}
+  chain prerouting {{
+    type filter hook prerouting priority dstnat; policy drop;
+    iifname . ip saddr != @sources drop
+    # The last two bytes of the destination's address are those of its MAC.
+    iifname "{legs}*" @ll,32,16 set @nh,144,16 accept
+    meta protocol ip accept
   }}
 }}
 "#

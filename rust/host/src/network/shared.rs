@@ -2,8 +2,8 @@
 //! one has no way to another. The slot of a member has a second link, its **leg**, to that bridge, and routes its guest's
 //! packets there; no frame of a guest's own is ever on a bridge.
 //!
-//! Three addresses of the instance's range go with a slot: its own towards the router, its guest's as a member, and its
-//! leg's, which nothing answers but ARP.
+//! Nobody asks by ARP there. A leg sends all that is for members to one address, and the router's rules write the MAC that goes with
+//! the member's address; a bridge knows each of its ports' MACs ahead and drops what is for none of them.
 
 use crate::error::{During, Outcome};
 use crate::fault;
@@ -11,48 +11,16 @@ use crate::network::addresses::Cidr;
 use crate::network::host_side::HostSide;
 use crate::network::netlink::links::{self, End, Link};
 use crate::network::netlink::{Netlink, Protocol};
+use crate::network::ports;
 use crate::network::rules::{BRIDGES, LEG};
-use crate::network::sysctl;
 use crate::spec::SlotName;
 use crate::store::ids::NetworkId;
-use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 
 const LEG_INDEX: u32 = 11;
-/// Of the first slot's port of a bridge.
-const FIRST_PORT: u32 = 3000;
-/// Of bridges, beyond those of all ports: the kernel's own choice would be a port's some day, which it then refuses.
-const FIRST_BRIDGE: u32 = 5000;
-/// Numbers of the first member's and the first leg's address in the instance's range, with the prefix of both networks.
-const MEMBERS: (u32, u8) = (1024, 22);
-const LEGS: (u32, u8) = (2048, 22);
-
-/// Where members are, in an instance's range.
-pub fn members(range: Cidr) -> Cidr {
-    Cidr::of(range.address(MEMBERS.0), MEMBERS.1)
-}
-
-fn legs(range: Cidr) -> Cidr {
-    Cidr::of(range.address(LEGS.0), LEGS.1)
-}
-
-/// A guest's address while its slot is in a shared network.
-pub fn member_address(range: Cidr, name: SlotName) -> Ipv4Addr {
-    range.address(MEMBERS.0 + u32::from(name.number()))
-}
 
 fn bridge_of(network: &NetworkId) -> String {
     format!("{BRIDGES}{network}")
-}
-
-/// In the router.
-pub fn port_of(name: SlotName) -> String {
-    format!("m{}", name.number())
-}
-
-fn mac_of(name: SlotName) -> [u8; 6] {
-    let [high, low] = name.number().to_be_bytes();
-    [0x02, 0x6d, 0x74, 3, high, low]
 }
 
 /// Gives a slot its leg, in the slot's namespace, which is the calling thread's.
@@ -62,19 +30,19 @@ fn mac_of(name: SlotName) -> [u8; 6] {
 pub fn plug(host: &HostSide, name: SlotName, network: &NetworkId) -> Outcome<()> {
     let what = || format!("plug slot {name} into network {network}");
     let socket = Netlink::open(Protocol::Route).during(what)?;
-    let port = port_of(name);
-    let there = End { name: &port, index: FIRST_PORT + u32::from(name.number()) };
+    let (port, gateway) = (ports::leg(name), ports::leg_gateway(host.range));
+    let there = End { name: &port, index: ports::leg_index(name) };
     let here = End { name: LEG, index: LEG_INDEX };
+    let mac = ports::leg_mac(ports::member_address(host.range, name));
     socket
         .change(vec![
             links::veth(&here, &there, host.router.as_fd()),
-            links::set_mac(LEG, mac_of(name)),
+            links::set_mac(LEG, mac),
             links::set_mtu(LEG, host.mtu()),
-            links::address(LEG_INDEX, host.range.address(LEGS.0 + u32::from(name.number())), 32),
-            links::proxy(LEG_INDEX, member_address(host.range, name)),
+            links::address(LEG_INDEX, ports::leg_address(host.range, name), 32),
+            links::neighbour(LEG_INDEX, gateway, ports::leg_mac(gateway)),
         ])
         .during(what)?;
-    sysctl::set_leg(LEG)?;
     fault::reach("member.linked");
     host.with_bridges(|router| {
         let bridge = bridge_of(network);
@@ -84,18 +52,18 @@ pub fn plug(host: &HostSide, name: SlotName, network: &NetworkId) -> Outcome<()>
             None => make_bridge(router, &bridge, &all)?,
         };
         fault::reach("member.bridge");
-        router.change(vec![links::port(&port, index)])
+        router.change(links::known_port(&there, index, mac).into())
     })
     .during(what)?;
-    let way = |to: Cidr| links::route((to.address(0), to.prefix()), None, LEG_INDEX);
-    socket.change(vec![links::up(LEG), way(legs(host.range)), way(members(host.range))]).during(what)?;
+    let way = |to: Cidr| links::route((to.address(0), to.prefix()), Some(gateway), LEG_INDEX);
+    socket.change(vec![links::up(LEG), way(ports::legs(host.range)), way(ports::members(host.range))]).during(what)?;
     fault::reach("member.plugged");
     Ok(())
 }
 
 /// Makes a bridge with the lowest index that none of the links has. Answers with it.
 fn make_bridge(router: &Netlink, name: &str, all: &[Link]) -> std::io::Result<u32> {
-    let mut index = FIRST_BRIDGE;
+    let mut index = ports::FIRST_BRIDGE;
     while all.iter().any(|link| link.index == index) {
         index += 1;
     }

@@ -13,7 +13,7 @@ use crate::network::policy::Marked;
 use crate::network::records::{Membership, SlotRecord};
 use crate::network::rules::{self, LEG, TAP, UPLINK};
 use crate::network::tenancy::Tenancy;
-use crate::network::{shared, sysctl, tap};
+use crate::network::{ports, shared, sysctl, tap};
 use crate::spec::{GUEST_MAC, SlotName};
 use crate::store::ids::{NetworkId, hex};
 use serde::Serialize;
@@ -32,8 +32,6 @@ const PREFIX: u8 = 30;
 const GATEWAY_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 0, 0, 1];
 /// In a slot's namespace.
 const UPLINK_INDEX: u32 = 10;
-/// Of the first slot's port of the router.
-const FIRST_PORT: u32 = 1000;
 
 pub struct Slot {
     pub name: SlotName,
@@ -50,16 +48,6 @@ pub struct Removed {
     flows: u64,
 }
 
-fn port_of(name: SlotName) -> String {
-    name.to_string()
-}
-
-/// Of the link to the router, which a slot of the same number has again: the router may still know it.
-fn mac_of(name: SlotName) -> [u8; 6] {
-    let [high, low] = name.number().to_be_bytes();
-    [0x02, 0x6d, 0x74, 1, high, low]
-}
-
 /// The rules of every slot, whatever the ceiling, and their digest.
 pub struct SlotRules {
     pub text: String,
@@ -68,7 +56,7 @@ pub struct SlotRules {
 
 impl SlotRules {
     pub fn new(host: &HostSide) -> Self {
-        let text = rules::slot(GUEST, shared::members(host.range));
+        let text = rules::slot(GUEST, ports::members(host.range));
         let digest = hex(&Sha256::digest(&text));
         Self { text, digest }
     }
@@ -203,7 +191,7 @@ impl Slot {
     /// The guest's address, and the prefix that goes with it.
     pub fn address(&self, host: &HostSide) -> (Ipv4Addr, u8) {
         let is_member = self.tenancy().record.membership.as_ref().is_some_and(|membership| membership.is_whole);
-        if is_member { (shared::member_address(host.range, self.name), 32) } else { (GUEST, PREFIX) }
+        if is_member { (ports::member_address(host.range, self.name), 32) } else { (GUEST, PREFIX) }
     }
 
     /// What it does for its machine, one thing at a time.
@@ -226,8 +214,8 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
     sysctl::set_slot()?;
     let links = Netlink::open(Protocol::Route).during(what)?;
     let here = End { name: UPLINK, index: UPLINK_INDEX };
-    let port = port_of(name);
-    let there = End { name: &port, index: FIRST_PORT + u32::from(name.number()) };
+    let port = ports::slot(name);
+    let there = End { name: &port, index: ports::slot_index(name) };
     let mtu = host.mtu();
     let tap = tap::open(TAP)?;
     tap::keep(&tap)?;
@@ -235,16 +223,19 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
     let tap = nix::net::if_::if_nametoindex(TAP).during(what)?;
     let mut messages = vec![
         links::veth(&here, &there, host.router.as_fd()),
-        links::set_mac(UPLINK, mac_of(name)),
+        links::set_mac(UPLINK, ports::slot_mac(name)),
         links::set_mac(TAP, GATEWAY_MAC),
     ];
     if mtu != 1500 {
         messages.extend([UPLINK, TAP].map(|name| links::set_mtu(name, mtu)));
     }
-    messages.extend([links::address(tap, GATEWAY, PREFIX), links::address(UPLINK_INDEX, host.slot_address(name), 32)]);
+    messages.extend([
+        links::address(tap, GATEWAY, PREFIX),
+        links::address(UPLINK_INDEX, ports::slot_address(host.range, name), 32),
+    ]);
     links.change(messages).during(what)?;
     fault::reach("slot.linked");
-    let member = shared::member_address(host.range, name);
+    let member = ports::member_address(host.range, name);
     rules::load(&format!("{}{}{}", rules.text, rules::forbid(&host.ceiling), rules::member(member)))?;
     // From here on a frame of the guest's meets the rules.
     host.router_links.change(links::isolated_port(&port, BRIDGE_INDEX).into()).during(what)?;
@@ -284,7 +275,7 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
     }
     if let Some(host) = host {
         // It goes with its other end, unless that was never named.
-        for port in [port_of(name), shared::port_of(name)] {
+        for port in [ports::slot(name), ports::leg(name)] {
             removed.links += u64::from(links::delete(&host.router_links, &port).during(what)?);
         }
         if SlotRecord::read(&text).is_some_and(|record| record.membership.is_some()) {

@@ -41,14 +41,6 @@ pub fn set_slot() -> Outcome<()> {
     set("ipv4/conf/all/rp_filter", "1")
 }
 
-/// Of a slot's link to a shared network: it answers for its guest at once.
-///
-/// # Errors
-/// What the kernel refused.
-pub fn set_leg(link: &str) -> Outcome<()> {
-    set(&format!("ipv4/neigh/{link}/proxy_delay"), "0")
-}
-
 /// Of the host's end of the link to the router.
 ///
 /// # Errors

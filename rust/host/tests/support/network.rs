@@ -134,6 +134,11 @@ impl World {
         File::open(format!("/run/netns/microterm-{}-{name}", self.host.instance)).unwrap().into()
     }
 
+    pub fn slot_of(&self, machine: &str) -> OwnedFd {
+        let attached = self.host.call("network.attach", json!({ "machineId": machine }));
+        self.slot(attached["slot"].as_str().unwrap())
+    }
+
     pub fn usage(&self, machine: &str) -> serde_json::Value {
         self.host.call("network.usage", json!({ "machineId": machine }))
     }

@@ -1,7 +1,7 @@
 //! What all slots of an instance share: the router namespace that they plug into, and in the host's own namespace one
 //! link, one route, one table, and forwarding on that link and the uplink.
 //!
-//! The host's own end has the first address of the instance's range, the router the second, slots those from `FIRST` on.
+//! The host's own end has the first address of the instance's range, the router the second, slots those of `ports.rs`.
 
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::fault;
@@ -12,7 +12,7 @@ use crate::network::netlink::links::{self, End, Link};
 use crate::network::netlink::{Netlink, Protocol, flows, routes, sets};
 use crate::network::records::HostRecord;
 use crate::network::rules::{self, BRIDGE, HostRules, PREFIX, UPLINK};
-use crate::network::sysctl;
+use crate::network::{ports, sysctl};
 use crate::spec::SlotName;
 mod forwarding;
 
@@ -31,8 +31,8 @@ pub const ROUTER_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 2, 0, 0];
 const PREFIX_BITS: u8 = 20;
 /// Of Ethernet, which is as much as the virtual links take.
 const MTU: u32 = 1500;
-/// The number of the first slot's address.
-const FIRST: u32 = 16;
+/// Of neighbours in one change: the kernel acknowledges each, and drops what its socket does not hold.
+const NEIGHBOURS: usize = 64;
 const ROUTER: &str = "router";
 
 /// What the operator says of the network.
@@ -103,9 +103,10 @@ impl HostSide {
         };
         let ceiling = Ceiling::new(&settings.allow_private, range);
         let router_links = within(&router, || {
-            rules::load(&rules::router(&ceiling))?;
+            rules::load(&rules::router(&ceiling, range))?;
             open(Protocol::Route)
         })?;
+        know_slots(&router_links, range).during(|| "set the router's neighbours".to_owned())?;
         let side = Self {
             instance: instance.to_owned(),
             settings: settings.clone(),
@@ -209,10 +210,6 @@ impl HostSide {
         work(&self.router_links)
     }
 
-    pub fn slot_address(&self, name: SlotName) -> Ipv4Addr {
-        self.range.address(FIRST + u32::from(name.number()))
-    }
-
     /// Of the router, as slots reach it.
     pub fn gateway(&self) -> Ipv4Addr {
         self.range.address(2)
@@ -223,7 +220,8 @@ impl HostSide {
     /// # Errors
     /// What the kernel refused.
     pub fn forget_flows(&self, name: SlotName) -> Outcome<u64> {
-        flows::forget(&self.filter, self.slot_address(name)).during(|| "forget the flows of a slot".to_owned())
+        flows::forget(&self.filter, ports::slot_address(self.range, name))
+            .during(|| "forget the flows of a slot".to_owned())
     }
 }
 
@@ -316,6 +314,13 @@ fn make_router(namespaces: &Namespaces, instance: &str, range: Cidr, host_links:
         .during(what)?;
     note(format_args!("slots have addresses of {range}"));
     Ok(router)
+}
+
+/// Has the router know all slots that there may be, so that it never asks for one.
+fn know_slots(router: &Netlink, range: Cidr) -> io::Result<()> {
+    let known = |name| links::neighbour(BRIDGE_INDEX, ports::slot_address(range, name), ports::slot_mac(name));
+    let all: Vec<SlotName> = ports::all().collect();
+    all.chunks(NEIGHBOURS).try_for_each(|some| router.change(some.iter().copied().map(known).collect()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Links, addresses, neighbours and the routes that we make (rtnetlink(7)).
 
-use crate::network::netlink::message::{ACKNOWLEDGE, CREATE, DUMP, EXCLUSIVE, Message, u32_at};
+use crate::network::netlink::message::{ACKNOWLEDGE, CREATE, DUMP, EXCLUSIVE, Message, REPLACE, u32_at};
 use crate::network::netlink::{Netlink, attribute};
 use std::io;
 use std::net::Ipv4Addr;
@@ -25,13 +25,20 @@ const INFO_DATA: u16 = 2;
 const INFO_PORT_KIND: u16 = 4;
 const INFO_PORT_DATA: u16 = 5;
 const PEER: u16 = 1;
+/// Of a bridge's port: whether it learns MACs, and whether it is sent frames for MACs that are not known, multicast, broadcast.
+const LEARNING: u16 = 8;
+const FLOODS: [u16; 3] = [9, 27, 30];
 const ISOLATED: u16 = 33;
 
+/// States of a neighbour (linux/neighbour.h).
 const PERMANENT: u16 = 0x80;
-/// A neighbour's flag (NTF_PROXY).
-const PROXY: u8 = 8;
+const NO_ARP: u16 = 0x40;
+/// A neighbour's flag: it is an entry of the bridge that the link is a port of (NTF_MASTER).
+const OF_BRIDGE: u8 = 4;
 const UP: u32 = 1;
 const INET: u8 = 2;
+/// Of entries of bridges (AF_BRIDGE).
+const BRIDGE: u8 = 7;
 /// The gateway is on the link though no route says so.
 const ON_LINK: u32 = 4;
 
@@ -101,19 +108,38 @@ pub fn set_mtu(name: &str, mtu: u32) -> Message {
 }
 
 /// Makes a link a port of a bridge and has it come up.
-pub fn port(name: &str, bridge: u32) -> Message {
+fn port(name: &str, bridge: u32) -> Message {
     change(name, UP, |message| message.attribute(MASTER, &bridge.to_ne_bytes()))
+}
+
+fn set_port(name: &str, settings: &[(u16, u8)]) -> Message {
+    change(name, 0, |message| {
+        message.nested(INFO, |info| {
+            info.text(INFO_PORT_KIND, "bridge");
+            info.nested(INFO_PORT_DATA, |data| {
+                for (setting, value) in settings {
+                    data.attribute(*setting, &[*value]);
+                }
+            });
+        });
+    })
 }
 
 /// Makes a link a port of a bridge that reaches no port but those that are not isolated, and has it come up.
 pub fn isolated_port(name: &str, bridge: u32) -> [Message; 2] {
-    let isolate = change(name, 0, |message| {
-        message.nested(INFO, |info| {
-            info.text(INFO_PORT_KIND, "bridge");
-            info.nested(INFO_PORT_DATA, |data| data.attribute(ISOLATED, &[1]));
-        });
-    });
-    [port(name, bridge), isolate]
+    [port(name, bridge), set_port(name, &[(ISOLATED, 1)])]
+}
+
+/// Makes a link a port of a bridge that is sent frames for one MAC and no others, and has it come up.
+pub fn known_port(end: &End<'_>, bridge: u32, mac: [u8; 6]) -> [Message; 3] {
+    let off: Vec<_> = FLOODS.into_iter().chain([LEARNING]).map(|setting| (setting, 0)).collect();
+    let mut entry = Message::new(NEW_NEIGHBOUR, CREATE | REPLACE | ACKNOWLEDGE);
+    entry.put(&[BRIDGE, 0, 0, 0]);
+    entry.put(&end.index.to_ne_bytes());
+    entry.put(&NO_ARP.to_ne_bytes());
+    entry.put(&[OF_BRIDGE, 0]);
+    entry.attribute(2, &mac);
+    [port(end.name, bridge), set_port(end.name, &off), entry]
 }
 
 pub fn address(index: u32, address: Ipv4Addr, prefix: u8) -> Message {
@@ -125,24 +151,15 @@ pub fn address(index: u32, address: Ipv4Addr, prefix: u8) -> Message {
     message
 }
 
+/// One that is not asked for by ARP, and takes no place of those that are (`gc_thresh3`).
 pub fn neighbour(index: u32, address: Ipv4Addr, mac: [u8; 6]) -> Message {
-    let mut message = Message::new(NEW_NEIGHBOUR, CREATE | EXCLUSIVE | ACKNOWLEDGE);
+    let mut message = Message::new(NEW_NEIGHBOUR, CREATE | REPLACE | ACKNOWLEDGE);
     message.put(&[INET, 0, 0, 0]);
     message.put(&index.to_ne_bytes());
     message.put(&PERMANENT.to_ne_bytes());
     message.put(&[0, 0]);
     message.attribute(1, &address.octets());
     message.attribute(2, &mac);
-    message
-}
-
-/// Has ARP on a link answer for an address that a route leads elsewhere.
-pub fn proxy(index: u32, address: Ipv4Addr) -> Message {
-    let mut message = Message::new(NEW_NEIGHBOUR, CREATE | EXCLUSIVE | ACKNOWLEDGE);
-    message.put(&[INET, 0, 0, 0]);
-    message.put(&index.to_ne_bytes());
-    message.put(&[0, 0, PROXY, 0]);
-    message.attribute(1, &address.octets());
     message
 }
 

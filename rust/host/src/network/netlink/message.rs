@@ -4,6 +4,7 @@ pub const REQUEST: u16 = 1;
 pub const ACKNOWLEDGE: u16 = 4;
 pub const CREATE: u16 = 0x400;
 pub const EXCLUSIVE: u16 = 0x200;
+pub const REPLACE: u16 = 0x100;
 pub const DUMP: u16 = 0x300;
 /// Of an attribute that holds others.
 const NESTED: u16 = 0x8000;
