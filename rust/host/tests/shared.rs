@@ -7,28 +7,11 @@ use serde_json::{Value, json};
 use std::net::{TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use support::network::{Guest, World, ip, refused, run, serve_tcp, within};
+use support::network::{World, ip, refused, run, serve_tcp, within};
 use support::until;
 
 const ONE: &str = "network00001";
 const TWO: &str = "network00002";
-
-fn join(world: &World, machine: &str, network: &str) -> Value {
-    world.host.call("network.join", json!({ "machineId": machine, "network": network }))
-}
-
-/// A guest in a network, with a server of its own, and its address there.
-fn member(world: &World, machine: &str, network: &str) -> (Guest, String) {
-    let guest = world.guest(machine);
-    let address = readdressed(&guest, &join(world, machine, network));
-    serve_tcp(&guest.namespace, 80);
-    (guest, address)
-}
-
-fn readdressed(guest: &Guest, attached: &Value) -> String {
-    guest.readdress(attached);
-    attached["address"].as_str().unwrap().to_owned()
-}
 
 fn at(address: &str) -> String {
     format!("{address}:80")
@@ -53,9 +36,9 @@ fn links(world: &World) -> Vec<String> {
 #[test]
 fn members_reach_each_other_and_nobody_else_reaches_them() {
     let world = World::start(4);
-    let (one, one_address) = member(&world, "machine1", ONE);
-    let (two, two_address) = member(&world, "machine2", ONE);
-    let (other, other_address) = member(&world, "machine3", TWO);
+    let (one, one_address) = world.member("machine1", ONE);
+    let (two, two_address) = world.member("machine2", ONE);
+    let (other, other_address) = world.member("machine3", TWO);
     let outsider = world.guest("machine4");
     world.policy("machine2", &json!("open"));
     world.policy("machine4", &json!("open"));
@@ -91,9 +74,9 @@ fn members_reach_each_other_and_nobody_else_reaches_them() {
 #[test]
 fn a_member_speaks_for_itself_alone() {
     let world = World::start(3);
-    let (one, _) = member(&world, "machine1", ONE);
-    let (two, two_address) = member(&world, "machine2", ONE);
-    let (_three, three_address) = member(&world, "machine3", ONE);
+    let (one, _) = world.member("machine1", ONE);
+    let (two, two_address) = world.member("machine2", ONE);
+    let (_three, three_address) = world.member("machine3", ONE);
     let heard = within(&two.namespace, || UdpSocket::bind("0.0.0.0:9000").unwrap());
     heard.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let own = within(&one.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
@@ -120,8 +103,8 @@ fn a_member_speaks_for_itself_alone() {
 #[test]
 fn a_member_that_asks_for_every_address_gets_no_neighbour_and_reaches_no_leg() {
     let world = World::start(2);
-    let (one, address) = member(&world, "machine1", ONE);
-    let (_two, two_address) = member(&world, "machine2", ONE);
+    let (one, address) = world.member("machine1", ONE);
+    let (_two, two_address) = world.member("machine2", ONE);
     one.tcp(&at(&two_address)).unwrap();
     let slots = ["machine1", "machine2"].map(|machine| world.slot_of(machine));
     let frames = || {
@@ -153,9 +136,9 @@ fn a_member_that_asks_for_every_address_gets_no_neighbour_and_reaches_no_leg() {
 #[test]
 fn a_port_of_the_router_takes_the_addresses_of_its_slot_alone() {
     let world = World::start(3);
-    let (_one, own_member) = member(&world, "machine1", ONE);
-    let (two, two_address) = member(&world, "machine2", ONE);
-    let (_three, stolen_member) = member(&world, "machine3", ONE);
+    let (_one, own_member) = world.member("machine1", ONE);
+    let (two, two_address) = world.member("machine2", ONE);
+    let (_three, stolen_member) = world.member("machine3", ONE);
     let [slot, other] = ["machine1", "machine3"].map(|machine| world.slot_of(machine));
     let address_of = |slot: &OwnedFd| {
         let said = run(slot, "ip", &["-o", "-4", "address", "show", "up0"]);
@@ -185,21 +168,21 @@ fn a_port_of_the_router_takes_the_addresses_of_its_slot_alone() {
 #[test]
 fn who_leaves_is_cut_off_and_takes_its_links_along() {
     let world = World::start(3);
-    let (one, _) = member(&world, "machine1", ONE);
-    let (two, two_address) = member(&world, "machine2", ONE);
-    let (three, _) = member(&world, "machine3", TWO);
+    let (one, _) = world.member("machine1", ONE);
+    let (two, two_address) = world.member("machine2", ONE);
+    let (three, _) = world.member("machine3", TWO);
     assert_eq!(links(&world).len(), 5);
     let mut connection = one.tcp(&at(&two_address)).unwrap();
     let left = world.host.call("network.leave", json!({ "machineId": "machine1" }));
     assert_eq!((&left["address"], &left["prefixLength"]), (&json!("192.0.0.2"), &json!(30)));
     assert!(connection.is_cut());
-    readdressed(&one, &left);
+    one.readdress(&left);
     refused(one.tcp(&at(&two_address)), "the network that was left");
     world.policy("machine1", &json!("open"));
     one.tcp("9.9.9.9:443").unwrap();
 
     // From one network to the other, and back by leaving.
-    readdressed(&two, &join(&world, "machine2", TWO));
+    two.readdress(&world.join("machine2", TWO));
     three.tcp(&at(&two_address)).unwrap();
     assert_eq!(links(&world).len(), 3);
     let release =
@@ -214,8 +197,8 @@ fn who_leaves_is_cut_off_and_takes_its_links_along() {
 #[test]
 fn members_stay_together_over_a_restart() {
     let mut world = World::start(2);
-    let (one, one_address) = member(&world, "machine1", ONE);
-    let (_two, two_address) = member(&world, "machine2", ONE);
+    let (one, one_address) = world.member("machine1", ONE);
+    let (_two, two_address) = world.member("machine2", ONE);
     let mut connection = one.tcp(&at(&two_address)).unwrap();
     world.host.end(Signal::SIGKILL);
     connection.answers().unwrap();
@@ -223,7 +206,7 @@ fn members_stay_together_over_a_restart() {
     connection.answers().unwrap();
     let attached = world.host.call("network.attach", json!({ "machineId": "machine1" }));
     assert_eq!(attached["address"], one_address.as_str());
-    assert_eq!(join(&world, "machine1", ONE), attached);
+    assert_eq!(world.join("machine1", ONE), attached);
     connection.answers().unwrap();
     assert_eq!(links(&world).len(), 3);
 }
@@ -237,11 +220,11 @@ fn a_bridge_has_an_index_that_no_slot_uses() {
     };
     for (machine, network) in [("machine1", ONE), ("machine2", TWO)] {
         world.host.call("network.attach", json!({ "machineId": machine }));
-        join(&world, machine, network);
+        world.join(machine, network);
     }
     assert_eq!([index(ONE), index(TWO)], ["5000", "5001"]);
     world.host.call("network.leave", json!({ "machineId": "machine1" }));
-    join(&world, "machine1", ONE);
+    world.join("machine1", ONE);
     assert_eq!(index(ONE), "5000");
 }
 
@@ -259,7 +242,7 @@ fn a_slot_joins_under_the_ceiling_of_a_later_daemon_and_keeps_nothing_of_it() {
     world.host.end(Signal::SIGTERM);
     world.host.network.as_mut().unwrap().1.extend(["--allow-private", "192.168.9.0/24"].map(str::to_owned));
     world.host.run(None);
-    readdressed(&guest, &join(&world, "machine1", ONE));
+    guest.readdress(&world.join("machine1", ONE));
     guest.tcp("192.168.9.9:443").unwrap();
     assert_ne!(forbidden(&world, "s0"), before);
     assert_eq!(forbidden(&world, "s1"), forbidden(&world, "s0"));
@@ -290,7 +273,7 @@ fn a_slot_that_cannot_be_plugged_again_stays_its_machines() {
     assert_eq!(world.host.refused("network.join", of_network), "internal");
     assert!(links(&world).is_empty(), "{:?}", links(&world));
     ip(&world.slot("router"), "link delete taken");
-    readdressed(&guest, &join(&world, "machine1", ONE));
+    guest.readdress(&world.join("machine1", ONE));
     assert_eq!(links(&world).len(), 2);
 }
 
@@ -304,7 +287,7 @@ fn a_bridge_that_is_not_deleted_fails_no_join() {
     rename("lo", "n-lo");
     let joined = world.host.try_call("network.join", &json!({ "machineId": "machine1", "network": ONE }));
     rename("n-lo", "lo");
-    readdressed(&guest, &joined.unwrap()["ok"]);
+    guest.readdress(&joined.unwrap()["ok"]);
     assert_eq!(links(&world).len(), 2);
 }
 
@@ -321,7 +304,7 @@ fn survives(point: &str) {
         answered("network.attach", &named(machine));
         let attached = answered("network.join", &of(machine));
         let guest = world.guest(machine);
-        guests.push((readdressed(&guest, &attached), guest));
+        guests.push((guest.readdress(&attached), guest));
     }
     serve_tcp(&guests[1].1.namespace, 80);
     guests[0].1.tcp(&at(&guests[1].0)).unwrap_or_else(|error| panic!("{point}: {error}"));

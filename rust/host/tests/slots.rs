@@ -340,3 +340,33 @@ fn a_slot_in_use_keeps_its_connection_however_often_the_daemon_dies_over_another
         assert_eq!(guest.tcp("8.8.4.4:443").is_ok(), is_wide, "{round}");
     }
 }
+
+/// A namespace that is made has the settings of the host's first one, of which anything may be expected.
+#[test]
+fn a_namespace_has_settings_of_its_own() {
+    let world = World::start(1);
+    world.guest("machine1");
+    world.join("machine1", "network00001");
+    for (namespace, links) in [("s0", ["tap0", "up0", "net0"]), ("router", ["br0", "up0", "n-network00001"])] {
+        let namespace = world.slot(namespace);
+        let read = |name: String| within(&namespace, || fs::read_to_string(format!("/proc/sys/net/{name}")).ok());
+        for link in links.into_iter().chain(["all", "default"]) {
+            let settings = [
+                ("rp_filter", "1"),
+                ("accept_source_route", "0"),
+                ("accept_redirects", "0"),
+                ("send_redirects", "0"),
+                ("proxy_arp", "0"),
+                ("arp_ignore", "1"),
+                ("arp_announce", "2"),
+                ("arp_accept", "0"),
+            ];
+            for (name, value) in settings {
+                let found = read(format!("ipv4/conf/{link}/{name}"));
+                assert_eq!(found.as_deref().map(str::trim), Some(value), "{link} {name}");
+            }
+            let ipv6 = read(format!("ipv6/conf/{link}/disable_ipv6"));
+            assert!(ipv6.is_none_or(|value| value.trim() == "1"), "{link}");
+        }
+    }
+}

@@ -211,7 +211,7 @@ impl Slot {
 /// Makes what is in a slot's namespace, which is the calling thread's. Answers with a socket that changes its rules.
 fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlink> {
     let what = || format!("make the links of slot {name}");
-    sysctl::set_slot()?;
+    sysctl::set_namespace()?;
     let links = Netlink::open(Protocol::Route).during(what)?;
     let here = End { name: UPLINK, index: UPLINK_INDEX };
     let port = ports::slot(name);

@@ -13,32 +13,37 @@ fn set(name: &str, value: &str) -> Outcome<()> {
     fs::write(&path, value).during(|| format!("set {}", path.display()))
 }
 
-/// Of a namespace that forwards, and says at once of each packet that it refuses it.
-fn set_forwarding() -> Outcome<()> {
+/// Of a namespace that forwards, and says at once of each packet that it refuses it. A new one has the host's own settings,
+/// whatever those are.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn set_namespace() -> Outcome<()> {
     for (name, value) in [
         ("ipv4/ip_forward", "1"),
-        ("ipv4/conf/all/send_redirects", "0"),
-        ("ipv4/conf/default/send_redirects", "0"),
         ("ipv4/icmp_ratelimit", "0"),
         ("ipv6/conf/all/disable_ipv6", "1"),
         ("ipv6/conf/default/disable_ipv6", "1"),
     ] {
         set(name, value)?;
     }
+    // The kernel takes that of `all` together with a link's own, which is that of `default` when the link is made.
+    for (name, value) in [
+        ("rp_filter", "1"),
+        ("accept_source_route", "0"),
+        ("accept_redirects", "0"),
+        ("send_redirects", "0"),
+        ("proxy_arp", "0"),
+        // A link answers for its own addresses alone, and asks with them; what it did not ask for it does not note.
+        ("arp_ignore", "1"),
+        ("arp_announce", "2"),
+        ("arp_accept", "0"),
+    ] {
+        for which in ["all", "default"] {
+            set(&format!("ipv4/conf/{which}/{name}"), value)?;
+        }
+    }
     Ok(())
-}
-
-/// # Errors
-/// What the kernel refused.
-pub fn set_router() -> Outcome<()> {
-    set_forwarding()
-}
-
-/// # Errors
-/// What the kernel refused.
-pub fn set_slot() -> Outcome<()> {
-    set_forwarding()?;
-    set("ipv4/conf/all/rp_filter", "1")
 }
 
 /// Of the host's end of the link to the router.

@@ -129,6 +129,18 @@ impl World {
         Guest::new(&self.slot(attached["slot"].as_str().unwrap()), &attached)
     }
 
+    pub fn join(&self, machine: &str, network: &str) -> serde_json::Value {
+        self.host.call("network.join", json!({ "machineId": machine, "network": network }))
+    }
+
+    /// A guest in a shared network, with a server of its own, and its address there.
+    pub fn member(&self, machine: &str, network: &str) -> (Guest, String) {
+        let guest = self.guest(machine);
+        let address = guest.readdress(&self.join(machine, network));
+        serve_tcp(&guest.namespace, 80);
+        (guest, address)
+    }
+
     /// A slot's namespace.
     pub fn slot(&self, name: &str) -> OwnedFd {
         File::open(format!("/run/netns/microterm-{}-{name}", self.host.instance)).unwrap().into()
@@ -225,8 +237,8 @@ impl Guest {
         Self { namespace, tap, is_over, carriers: carriers.into() }
     }
 
-    /// Has the guest be told of another address, as its agent is.
-    pub fn readdress(&self, attached: &serde_json::Value) {
+    /// Has the guest be told of another address, as its agent is. Answers with it.
+    pub fn readdress(&self, attached: &serde_json::Value) -> String {
         let of = |name: &str| attached[name].as_str().unwrap();
         ip(
             &self.namespace,
@@ -239,6 +251,7 @@ impl Guest {
                 of("gateway")
             ),
         );
+        of("address").to_owned()
     }
 
     pub fn tcp(&self, address: &str) -> io::Result<Connection> {

@@ -287,7 +287,7 @@ fn make_router(namespaces: &Namespaces, instance: &str, range: Cidr, host_links:
     fault::reach("network.router");
     let (host, own, link) = (range.address(1), range.address(2), link(instance));
     let ready = within(&router, || {
-        sysctl::set_router()?;
+        sysctl::set_namespace()?;
         let links = Netlink::open(Protocol::Route).during(what)?;
         links
             .change(vec![links::bridge(BRIDGE, BRIDGE_INDEX), links::set_mac(BRIDGE, ROUTER_MAC), links::up(BRIDGE)])
@@ -301,7 +301,11 @@ fn make_router(namespaces: &Namespaces, instance: &str, range: Cidr, host_links:
     ready.change(vec![links::veth(&here, &End { name: &link, index: 0 }, own_namespace.as_fd())]).during(what)?;
     fault::reach("network.linked");
     ready
-        .change(vec![links::up(UPLINK), links::route((Ipv4Addr::UNSPECIFIED, 0), Some(host), UPLINK_INDEX)])
+        .change(vec![
+            links::up(UPLINK),
+            links::route((host, 32), None, UPLINK_INDEX),
+            links::route((Ipv4Addr::UNSPECIFIED, 0), Some(host), UPLINK_INDEX),
+        ])
         .during(what)?;
     sysctl::set_host_link(&link)?;
     let index = nix::net::if_::if_nametoindex(link.as_str()).during(what)?;
