@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 pub const VARIABLE: &str = "MICROTERM_FAULT";
-pub const POINTS: [&str; 33] = [
+pub const POINTS: [&str; 34] = [
     "launch.intent",
     "launch.cgroup",
     "launch.spawned",
@@ -37,6 +37,7 @@ pub const POINTS: [&str; 33] = [
     "member.linked",
     "member.bridge",
     "member.plugged",
+    "member.left",
     "member.unplugged",
     "slot.unlinked",
     "slot.forgotten",

@@ -316,9 +316,23 @@ fn survives(point: &str) {
 
 #[test]
 fn a_daemon_that_dies_over_a_member_leaves_it_whole() {
-    for point in
-        ["member.noted", "member.linked", "member.bridge", "member.plugged", "member.unplugged", "slot.unlinked"]
-    {
+    for point in ["member.noted", "member.linked", "member.bridge", "member.plugged", "slot.unlinked"] {
         survives(point);
+    }
+}
+
+#[test]
+fn a_daemon_that_dies_over_a_leave_is_followed_by_one_that_goes_on_from_there() {
+    for point in ["member.left", "member.unplugged"] {
+        let mut world = World::prepare(1, &[]);
+        world.host.run(Some(point));
+        let (guest, _) = world.member("machine1", ONE);
+        let named = json!({ "machineId": "machine1" });
+        assert!(world.host.try_call("network.leave", &named).is_none());
+        let attached = until("another daemon", || world.host.try_call("network.attach", &named)?.get("ok").cloned());
+        assert_eq!((&attached["slot"], &attached["address"]), (&json!("s0"), &json!("192.0.0.2")), "{point}");
+        assert!(links(&world).is_empty(), "{point}: {:?}", links(&world));
+        guest.readdress(&world.join("machine1", ONE));
+        assert_eq!(links(&world).len(), 2, "{point}");
     }
 }

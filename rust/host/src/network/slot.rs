@@ -174,18 +174,20 @@ impl Slot {
         joined
     }
 
-    /// Unplugs it from the shared network that it is in. Its flows there end with its leg.
+    /// Unplugs it from the shared network that it is in. Its flows there end with its leg. That it is in none is noted first, so
+    /// that a daemon which dies over it is followed by one that goes on from there.
     ///
     /// # Errors
     /// What was refused; saying so again goes on from there.
     pub fn leave(&self, host: &HostSide) -> Outcome<()> {
         let mut tenancy = self.tenancy();
-        let Some(membership) = tenancy.record.membership.clone() else { return Ok(()) };
-        tenancy.note_membership(Some(Membership { is_whole: false, ..membership }))?;
+        if tenancy.record.membership.is_some() {
+            tenancy.note_membership(None)?;
+        }
+        fault::reach("member.left");
         within(&self.namespace, || shared::unplug(self.name))?;
         fault::reach("member.unplugged");
-        shared::sweep(host)?;
-        tenancy.note_membership(None)
+        shared::sweep(host).map(drop)
     }
 
     /// The guest's address, and the prefix that goes with it.
@@ -264,21 +266,18 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
     let mut removed = Removed::default();
     let text = name.to_string();
     if let Some(namespace) = namespaces.open(&text)? {
-        removed.links = within(&namespace, || {
+        (removed.links, legs) = within(&namespace, || {
             let links = Netlink::open(Protocol::Route).during(what)?;
-            let mut deleted = 0;
-            for link in [TAP, UPLINK, LEG] {
-                deleted += u64::from(links::delete(&links, link).during(what)?);
-            }
-            Ok(deleted)
+            let delete = |link| links::delete(&links, link).map(u64::from).during(what);
+            Ok((delete(TAP)? + delete(UPLINK)?, delete(LEG)?))
+    let mut legs = 0;
         })?;
     }
     if let Some(host) = host {
-        // It goes with its other end, unless that was never named.
-        for port in [ports::slot(name), ports::leg(name)] {
-            removed.links += u64::from(links::delete(&host.router_links, &port).during(what)?);
-        }
-        if SlotRecord::read(&text).is_some_and(|record| record.membership.is_some()) {
+        // They go with their other ends, unless those were never named.
+        removed.links += u64::from(links::delete(&host.router_links, &ports::slot(name)).during(what)?);
+        legs += u64::from(links::delete(&host.router_links, &ports::leg(name)).during(what)?);
+        if legs > 0 {
             removed.links += shared::sweep(host)?;
         }
     }
@@ -290,4 +289,5 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
     fault::reach("slot.forgotten");
     SlotRecord::remove(&text)?;
     Ok(removed)
+    removed.links += legs;
 }
