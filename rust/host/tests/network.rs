@@ -260,3 +260,27 @@ fn new_connections_are_limited() {
     }
     until("some were refused", || (world.usage("machine1")["exceededPackets"].as_u64().unwrap() > 0).then_some(()));
 }
+
+#[test]
+fn a_guest_that_is_refused_everything_still_shows_what_it_is_refused_last() {
+    let world = World::start(1);
+    let guest = world.guest("machine1");
+    let socket = within(&guest.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
+    let denials = || {
+        world.host.call("network.denials", json!({ "machineId": "machine1" }))["denials"].as_array().unwrap().clone()
+    };
+    for port in 1000..1192 {
+        let _ = socket.send_to(b"hello", ("9.9.9.9", port));
+    }
+    until("a list that is full", || (denials().len() == 192).then_some(()));
+    refused(guest.tcp("8.8.4.4:443"), "the internet without a policy");
+    let is = |denial: &Value| (&denial["address"], &denial["port"]) == (&json!("8.8.4.4"), &json!(443));
+    assert!(denials().iter().any(is));
+    // And there is an end to it.
+    for port in 2000..2400 {
+        let _ = socket.send_to(b"hello", ("9.9.9.9", port));
+    }
+    until("all of them", || (world.usage("machine1")["deniedPackets"].as_u64() >= Some(593)).then_some(()));
+    assert_eq!(denials().len(), 256);
+    assert!(denials().iter().any(is));
+}

@@ -202,7 +202,7 @@ fn attached(slot: &Slot, side: &HostSide) -> Attached {
         address,
         prefix_length,
         gateway: GATEWAY,
-        mtu: side.mtu(),
+        mtu: slot.mtu,
     }
 }
 

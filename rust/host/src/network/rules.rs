@@ -34,8 +34,14 @@ const BYTES_A_SECOND: u32 = 125_000_000;
 /// Connections at a time: a host tracks some 262,144 by default.
 const CONNECTIONS: u32 = 4096;
 const CONNECTIONS_A_SECOND: u32 = 200;
-/// What was denied is kept for an hour, by address and port.
-const DENIALS: u32 = 256;
+/// From one other member of a shared network to a guest: one alone cannot take the places of the others.
+const CONNECTIONS_OF_A_PEER: u32 = 1024;
+const MEMBERS: u16 = ports::MOST;
+/// What was denied is kept for an hour, by address and port; once there are so many, further ones for a short time, so that
+/// a guest that asks for anything and everything does not hide what it is refused later.
+const DENIALS: u32 = 192;
+const LATER_DENIALS: u32 = 64;
+const LATER_SECONDS: u32 = 30;
 /// Refusals that are answered; further ones are dropped.
 const REFUSALS_A_SECOND: u32 = 1000;
 /// Names' addresses.
@@ -43,6 +49,11 @@ pub const ADMITTED: usize = 512;
 
 /// `guest` is the guest's address, `members` are those of guests in shared networks. What is forbidden is yet to be said.
 pub fn slot(guest: Ipv4Addr, members: Cidr) -> String {
+    frames(guest) + &packets(members)
+}
+
+/// What passes the tap.
+fn frames(guest: Ipv4Addr) -> String {
     format!(
         r#"table netdev {TABLE} {{
   counter spoofed {{ }}
@@ -63,7 +74,14 @@ pub fn slot(guest: Ipv4Addr, members: Cidr) -> String {
     ether type {{ ip, arp }} accept
   }}
 }}
-table ip {TABLE} {{
+"#
+    )
+}
+
+/// What passes between the tap and the slot's other links.
+fn packets(members: Cidr) -> String {
+    format!(
+        r#"table ip {TABLE} {{
   counter sent {{ }}
   counter received {{ }}
   counter denied {{ }}
@@ -73,14 +91,20 @@ table ip {TABLE} {{
   map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
   set live {{ type mark; }}
   set own {{ type ipv4_addr; }}
+  set callers {{ type ipv4_addr; size {MEMBERS}; flags dynamic,timeout; timeout 1m; }}
+  set peers {{ type ipv4_addr; size {MEMBERS}; flags dynamic; }}
   set denials {{ type ipv4_addr . inet_proto . inet_service; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
+  set later_denials {{ type ipv4_addr . inet_proto . inet_service; size {LATER_DENIALS}; flags dynamic,timeout; timeout {LATER_SECONDS}s; }}
   set denied_hosts {{ type ipv4_addr . inet_proto; size {DENIALS}; flags dynamic,timeout; timeout 1h; }}
+  set later_denied_hosts {{ type ipv4_addr . inet_proto; size {LATER_DENIALS}; flags dynamic,timeout; timeout {LATER_SECONDS}s; }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
     ct state invalid drop
     iifname "{TAP}" oifname "{UPLINK}" goto outbound
     iifname "{UPLINK}" oifname "{TAP}" ct state established,related goto inbound
     iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto admit
+    # Errors come from the legs of others as well.
+    iifname "{LEG}" oifname "{TAP}" ip daddr @own ct state related counter name received accept
     iifname "{LEG}" oifname "{TAP}" ip saddr {members} ip daddr @own goto welcome
     iifname "{TAP}" oifname "{LEG}" goto refuse
   }}
@@ -101,8 +125,8 @@ table ip {TABLE} {{
   }}
   chain welcome {{
     ct status confirmed counter name received accept
-    limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets goto exceed
-    ct count over {CONNECTIONS} goto exceed
+    update @callers {{ ip saddr limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets }} goto exceed
+    add @peers {{ ip saddr ct count over {CONNECTIONS_OF_A_PEER} }} goto exceed
     counter name received accept
   }}
   chain exceed {{
@@ -120,11 +144,19 @@ table ip {TABLE} {{
   }}
   chain refuse {{
     counter name denied
-    meta l4proto {{ tcp, udp }} update @denials {{ ip daddr . meta l4proto . th dport counter }}
-    meta l4proto != {{ tcp, udp }} update @denied_hosts {{ ip daddr . meta l4proto counter }}
+    jump note
     limit rate over {REFUSALS_A_SECOND}/second burst {REFUSALS_A_SECOND} packets drop
     meta l4proto tcp reject with tcp reset
     reject with icmp admin-prohibited
+  }}
+  chain note {{
+    meta l4proto != {{ tcp, udp }} goto note_host
+    update @denials {{ ip daddr . meta l4proto . th dport counter }} return
+    update @later_denials {{ ip daddr . meta l4proto . th dport counter }}
+  }}
+  chain note_host {{
+    update @denied_hosts {{ ip daddr . meta l4proto counter }} return
+    update @later_denied_hosts {{ ip daddr . meta l4proto counter }}
   }}
   chain input {{
     type filter hook input priority filter; policy drop;

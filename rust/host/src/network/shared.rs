@@ -38,7 +38,6 @@ pub fn plug(host: &HostSide, name: SlotName, network: &NetworkId) -> Outcome<()>
         .change(vec![
             links::veth(&here, &there, host.router.as_fd()),
             links::set_mac(LEG, mac),
-            links::set_mtu(LEG, host.mtu()),
             links::address(LEG_INDEX, ports::leg_address(host.range, name), 32),
             links::neighbour(LEG_INDEX, gateway, ports::leg_mac(gateway)),
         ])

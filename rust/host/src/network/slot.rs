@@ -5,7 +5,7 @@
 
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::fault;
-use crate::network::host_side::{BRIDGE_INDEX, HostSide, ROUTER_MAC};
+use crate::network::host_side::{BRIDGE_INDEX, HostSide, MTU, ROUTER_MAC};
 use crate::network::namespaces::{Namespaces, within};
 use crate::network::netlink::links::{self, End};
 use crate::network::netlink::{Netlink, Protocol};
@@ -39,6 +39,8 @@ pub struct Slot {
     tenancy: Mutex<Tenancy>,
     /// Whether its rules are those of this version.
     is_current: bool,
+    /// Bytes of a packet that its guest is to send at most: what the uplink took when it was made.
+    pub mtu: u32,
 }
 
 #[derive(Default, Serialize)]
@@ -84,9 +86,10 @@ impl Slot {
         };
         let made = namespaces.create(&name.to_string()).and_then(|namespace| {
             fault::reach("slot.namespace");
-            let tables = within(&namespace, || furnish(host, rules, name))?;
+            let mtu = host.mtu();
+            let tables = within(&namespace, || furnish(host, rules, name, mtu))?;
             record.write(&name.to_string())?;
-            Ok(Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current: true })
+            Ok(Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current: true, mtu })
         });
         made.inspect_err(|_| drop(remove(namespaces, Some(host), name)))
     }
@@ -110,11 +113,15 @@ impl Slot {
         if !is_current && record.machine_id.is_none() {
             return Err(failure(Code::NotFound, format!("slot {name} is of another version")));
         }
-        let tables = within(&namespace, || {
+        let (tables, mtu) = within(&namespace, || {
             rules::load(&rules::forbid(&host.ceiling))?;
-            Netlink::open(Protocol::Netfilter).during(|| "open a netlink socket".to_owned())
+            let what = || format!("look at slot {name}");
+            let links = links::all(&Netlink::open(Protocol::Route).during(what)?).during(what)?;
+            let tap = links.into_iter().find(|link| link.name == TAP);
+            let tap = tap.ok_or_else(|| failure(Code::NotFound, format!("slot {name} has no tap")))?;
+            Ok((Netlink::open(Protocol::Netfilter).during(what)?, tap.mtu))
         })?;
-        let slot = Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current };
+        let slot = Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current, mtu };
         slot.tenancy().restore()?;
         if let Err(why) = slot.reconnect(host) {
             note(format_args!("slot {name} is in no shared network any more: {why}"));
@@ -211,14 +218,13 @@ impl Slot {
 }
 
 /// Makes what is in a slot's namespace, which is the calling thread's. Answers with a socket that changes its rules.
-fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlink> {
+fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outcome<Netlink> {
     let what = || format!("make the links of slot {name}");
     sysctl::set_namespace()?;
     let links = Netlink::open(Protocol::Route).during(what)?;
     let here = End { name: UPLINK, index: UPLINK_INDEX };
     let port = ports::slot(name);
     let there = End { name: &port, index: ports::slot_index(name) };
-    let mtu = host.mtu();
     let tap = tap::open(TAP)?;
     tap::keep(&tap)?;
     drop(tap);
@@ -228,8 +234,10 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName) -> Outcome<Netlin
         links::set_mac(UPLINK, ports::slot_mac(name)),
         links::set_mac(TAP, GATEWAY_MAC),
     ];
-    if mtu != 1500 {
-        messages.extend([UPLINK, TAP].map(|name| links::set_mtu(name, mtu)));
+    // The links between slots take as much as there is, so that what is too long for a guest is refused where its sender is
+    // told of it.
+    if mtu != MTU {
+        messages.push(links::set_mtu(TAP, mtu));
     }
     messages.extend([
         links::address(tap, GATEWAY, PREFIX),
@@ -265,12 +273,12 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
     let what = || format!("delete the links of slot {name}");
     let mut removed = Removed::default();
     let text = name.to_string();
+    let mut legs = 0;
     if let Some(namespace) = namespaces.open(&text)? {
         (removed.links, legs) = within(&namespace, || {
             let links = Netlink::open(Protocol::Route).during(what)?;
             let delete = |link| links::delete(&links, link).map(u64::from).during(what);
             Ok((delete(TAP)? + delete(UPLINK)?, delete(LEG)?))
-    let mut legs = 0;
         })?;
     }
     if let Some(host) = host {
@@ -281,6 +289,7 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
             removed.links += shared::sweep(host)?;
         }
     }
+    removed.links += legs;
     fault::reach("slot.unlinked");
     removed.namespaces = u64::from(namespaces.remove(&text)?);
     if let Some(host) = host {
@@ -289,5 +298,4 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
     fault::reach("slot.forgotten");
     SlotRecord::remove(&text)?;
     Ok(removed)
-    removed.links += legs;
 }

@@ -12,7 +12,7 @@ use crate::network::rules::{ADMITTED, TABLE};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -202,20 +202,25 @@ impl Tenancy {
     /// # Errors
     /// What the kernel refused.
     pub fn denials(&self, ceiling: &Ceiling) -> Outcome<Vec<Denial>> {
-        let read = |set| sets::elements(&self.tables, TABLE, set).during(|| "read the denials of a slot".to_owned());
-        let denial = |found: Found| {
-            let address: [u8; 4] = found.key.get(0..4)?.try_into().ok()?;
-            let port = found.key.get(8..10).map(|port| u16::from_be_bytes([port[0], port[1]]));
+        // One that came late may be in two sets, once there is room for it among the others.
+        let mut packets: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        for set in ["denials", "later_denials", "denied_hosts", "later_denied_hosts"] {
+            let found = match sets::elements(&self.tables, TABLE, set) {
+                // A slot of an earlier version does not have all of them.
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
+                found => found.during(|| "read the denials of a slot".to_owned())?,
+            };
+            for Found { key, count, .. } in found {
+                *packets.entry(key).or_default() += count.packets;
+            }
+        }
+        let denial = |(key, packets): (Vec<u8>, u64)| {
+            let address: [u8; 4] = key.get(0..4)?.try_into().ok()?;
+            let port = key.get(8..10).map(|port| u16::from_be_bytes([port[0], port[1]]));
             let address = Ipv4Addr::from(address);
-            Some(Denial {
-                address,
-                protocol: *found.key.get(4)?,
-                port,
-                packets: found.count.packets,
-                is_forbidden: ceiling.forbids(address),
-            })
+            Some(Denial { address, protocol: *key.get(4)?, port, packets, is_forbidden: ceiling.forbids(address) })
         };
-        Ok(read("denials")?.into_iter().chain(read("denied_hosts")?).filter_map(denial).collect())
+        Ok(packets.into_iter().filter_map(denial).collect())
     }
 
     /// # Errors

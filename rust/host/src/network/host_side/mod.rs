@@ -30,7 +30,7 @@ pub const ROUTER_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 2, 0, 0];
 /// Bits of the range: room for 4,096 addresses.
 const PREFIX_BITS: u8 = 20;
 /// Of Ethernet, which is as much as the virtual links take.
-const MTU: u32 = 1500;
+pub const MTU: u32 = 1500;
 /// Of neighbours in one change: the kernel acknowledges each, and drops what its socket does not hold.
 const NEIGHBOURS: usize = 64;
 const ROUTER: &str = "router";
