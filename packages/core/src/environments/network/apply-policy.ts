@@ -14,13 +14,13 @@ export function applyPolicy(
   { id }: Pick<EnvironmentRow, "id">,
   machineId: MachineId,
 ): Promise<void> {
-  return context.policies.run(id, async () => {
+  return context.networkTurns.run(id, async () => {
     const row = await context.rows.get(id);
     if (row?.machineId === machineId) await setPolicy(context, row, machineId);
   });
 }
 
-/** The same within `policies.run`, for a row that was just read or written. */
+/** The same within `networkTurns.run`, for a row that was just read or written. */
 export async function setPolicy(
   context: EnvironmentContext,
   { id, network }: Pick<EnvironmentRow, "id" | "network">,
@@ -32,7 +32,7 @@ export async function setPolicy(
   await context.network.setPolicy(machineId, policy);
   // Its machine may have ended meanwhile.
   if (context.live.get(id)?.machine.id !== machineId) return;
-  context.policies.schedule(id, nextAt, context.closing.signal, () => {
+  context.networkTurns.schedule(id, nextAt, context.closing.signal, () => {
     context.log.info("the time of a rule of a network policy is over", { environment: id });
     keepApplying(context, { id }, machineId);
   });

@@ -1,8 +1,8 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
-import { AGENT_TIMEOUT_MS } from "../running/guests.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
+import { AGENT_TIMEOUT_MS } from "../state/live-machine.ts";
 import { keepFollowing } from "./keep-following.ts";
 
 type Followed = Pick<EnvironmentRow, "id" | "network">;
@@ -12,9 +12,9 @@ type Followed = Pick<EnvironmentRow, "id" | "network">;
  * guest has its time outside of the network's turns: one that does not answer keeps nobody from changing what it reaches.
  */
 async function follow(context: EnvironmentContext, id: EnvironmentId, machineId: MachineId): Promise<void> {
-  const { closing, live, network, policies, rows, tellings } = context;
+  const { closing, live, network, networkTurns, rows, tellings } = context;
   await tellings.run(id, async () => {
-    const guest = await policies.run(id, async () => {
+    const guest = await networkTurns.run(id, async () => {
       const row = await rows.get(id);
       if (live.get(id)?.machine.id !== machineId || row === null) return null;
       return network.share(machineId, row.sharedNetwork);

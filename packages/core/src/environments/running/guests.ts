@@ -2,11 +2,9 @@ import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { AgentOptions } from "../service/environment-service.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
-import type { LiveMachine } from "../state/live-machine.ts";
+import { AGENT_TIMEOUT_MS, type LiveMachine } from "../state/live-machine.ts";
 import { refusal } from "../state/refusal.ts";
 import { requireAnswer } from "./liveness.ts";
-
-export const AGENT_TIMEOUT_MS = 5_000;
 
 /** A live machine whose agent callers may use. */
 export async function readyMachine(

@@ -2,8 +2,7 @@ import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
 import { memberAddress } from "../network/member-names.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
-import type { LiveMachine } from "../state/live-machine.ts";
-import { AGENT_TIMEOUT_MS } from "./guests.ts";
+import { AGENT_TIMEOUT_MS, type LiveMachine } from "../state/live-machine.ts";
 
 /** After a stream has ended: until the next one the guest's names fail, and its programs ask again. */
 const RETRY_MS = 500;

@@ -8,9 +8,9 @@ import { createStartScheduler } from "../../machines/start-scheduler.ts";
 import { createPool } from "../../pool/pool.ts";
 import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
-import { PolicyQueue } from "../network/policy-queue.ts";
 import { createChanges } from "../state/changes.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { NetworkTurns } from "../state/network-turns.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
 import { Turns } from "../state/turns.ts";
@@ -52,7 +52,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     templates,
     pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
-    policies: new PolicyQueue(clock),
+    networkTurns: new NetworkTurns(clock),
     tellings: new Turns(),
     guestNames: new Map(),
     live: new Map(),

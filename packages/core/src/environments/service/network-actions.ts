@@ -17,8 +17,8 @@ export function changePolicy(
   asked: EnvironmentRow,
   next: (policy: NetworkPolicy) => NetworkPolicy,
 ): Promise<EnvironmentRow> {
-  const { rows, live, policies } = context;
-  return policies.run(asked.id, async () => {
+  const { rows, live, networkTurns } = context;
+  return networkTurns.run(asked.id, async () => {
     const before = (await rows.get(asked.id)) ?? asked;
     const current = requirePolicy(before);
     const policy = next(current);

@@ -88,9 +88,9 @@ async function changeMembership(
   reference: string,
   next: NetworkId | null,
 ): Promise<Environment> {
-  const { rows, live, network, policies } = context;
+  const { rows, live, network, networkTurns } = context;
   const asked = await requireRow(context, { actor, action: "environment.change", reference });
-  const { row, machineId } = await policies.run(asked.id, async () => {
+  const { row, machineId } = await networkTurns.run(asked.id, async () => {
     const before = (await rows.get(asked.id)) ?? asked;
     requirePolicy(before);
     const held = live.get(before.id);

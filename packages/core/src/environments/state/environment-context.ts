@@ -6,9 +6,9 @@ import type { GuestNames, NameServer } from "../../ports/name-server.ts";
 import type { EnvironmentRepository, NetworkRepository } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { Templates } from "../../templates/templates.ts";
-import type { PolicyQueue } from "../network/policy-queue.ts";
 import type { Changes } from "./changes.ts";
 import type { LiveMachine } from "./live-machine.ts";
+import type { NetworkTurns } from "./network-turns.ts";
 import type { OperationQueue } from "./operation-queue.ts";
 import type { Turns } from "./turns.ts";
 
@@ -22,7 +22,7 @@ export interface EnvironmentContext extends MachineContext {
   readonly templates: Templates;
   readonly pool: Pool;
   readonly lifetimes: Lifetimes;
-  readonly policies: PolicyQueue;
+  readonly networkTurns: NetworkTurns;
   /** What guests are told of their networks, one after another. */
   readonly tellings: Turns;
   /** Of guests whose names are answered now: what explains their denials. */
@@ -47,9 +47,9 @@ export function changed(
 
 /** This process holds the machine of an environment no longer. */
 export function forgetMachine(
-  { live, policies }: Pick<EnvironmentContext, "live" | "policies">,
+  { live, networkTurns }: Pick<EnvironmentContext, "live" | "networkTurns">,
   id: EnvironmentId,
 ): void {
   live.delete(id);
-  policies.cancel(id);
+  networkTurns.cancel(id);
 }

@@ -1,6 +1,9 @@
 import type { Terminal } from "@microterm/protocol";
 import type { Machine, VmDriver } from "../../ports/vm-driver.ts";
 
+/** Until a guest's agent is connected, and for a short call of it. */
+export const AGENT_TIMEOUT_MS = 5_000;
+
 /** A machine that this process holds for an environment. */
 export interface LiveMachine {
   readonly machine: Machine;

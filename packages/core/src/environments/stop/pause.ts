@@ -134,7 +134,7 @@ export async function sendTime(
   try {
     await withDeadline({ clock: context.clock, timeoutMs: SEND_TIME_MS, error, signal: outer }, async (signal) => {
       const agent = await live.machine.agent({ timeoutMs: SEND_TIME_MS, signal });
-      await context.policies.run(id, async () => {
+      await context.networkTurns.run(id, async () => {
         const row = await context.rows.get(id);
         if (row?.machineId !== live.machine.id || signal.aborted) return;
         await agent.wake(wakeOf(context, await attachEnvironment(context, row, live.machine.id)), { signal });

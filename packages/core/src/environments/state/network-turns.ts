@@ -1,12 +1,15 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import type { Clock } from "../../ports/clock.ts";
-import { Turns } from "../state/turns.ts";
+import { Turns } from "./turns.ts";
 
 /** Longest time that timers take, ms (setTimeout, 2^31 − 1). */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
-/** One change of an environment's network at a time, and one timer until the next that comes by itself. */
-export class PolicyQueue extends Turns {
+/**
+ * One change at a time of what an environment reaches: its policy, and the network that it is in. With one timer for each, until the
+ * change that comes by itself.
+ */
+export class NetworkTurns extends Turns {
   readonly #timers = new Map<EnvironmentId, AbortController>();
   readonly #clock: Clock;
 
