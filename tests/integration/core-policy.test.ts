@@ -54,6 +54,8 @@ async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { 
     network,
     /** Of a day and longer. */
     longTimers: () => [...asleep].filter((ms) => ms > DAY_MS).length,
+    /** What its machine was limited to since it was made. */
+    limitedOf: async (id: Environment["id"]) => driver.machines.get(await machineOf(id))?.limited,
     policiesOf: async (id: Environment["id"]) => network.policies.get(await machineOf(id)),
     restart: async () => {
       await services.at(-1)?.close();
@@ -114,6 +116,29 @@ it("a change that failed and was done all the same is undone", async () => {
   await expect(service.update(ANN, id, { network: OPEN })).rejects.toThrow("in time");
   expect((await service.get(ANN, id)).network).toEqual(NONE);
   await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([NONE, OPEN, NONE]), { timeout: 20_000 });
+});
+
+it("limits that are asked for with a policy that the host fails at stay, with all else that was asked", async () => {
+  const { service, network, limitedOf } = await world({ supportsLimits: true });
+  const made = await running(service, { network: NONE });
+  await service.update(ANN, made.id, { cpuWeight: 7 });
+  network.failure = new Error("the host does not answer");
+  const whole = { cpuWeight: 9, cpuQuotaPercent: 50, network: OPEN, ttlSeconds: 3600 };
+  // The second one waits for the first: what that undoes is not the second one's.
+  const [first, second] = [service.update(ANN, made.id, whole), service.update(ANN, made.id, { diskMibPerSecond: 3 })];
+  await expect(first).rejects.toThrow("does not answer");
+  await second;
+  const limits = { ...made.limits, cpuWeight: 7, diskMibPerSecond: 3 };
+  expect(await service.get(ANN, made.id)).toMatchObject({ limits, network: NONE, expiresAt: null });
+  const [before, failed] = [
+    { weight: 7, quotaPercent: 150 },
+    { weight: 9, quotaPercent: 50 },
+  ].map((cpu) => ({ cpu }));
+  const disk = { mibPerSecond: 3, operationsPerSecond: 4000 };
+  await vi.waitFor(async () => expect((await limitedOf(made.id))?.length).toBe(4), { timeout: 20_000 });
+  const [one, two, ...rest] = (await limitedOf(made.id)) ?? [];
+  expect([one, two]).toEqual([before, failed]);
+  expect(rest).toEqual(expect.arrayContaining([before, { disk }]));
 });
 
 it("a policy that changes while a pause is under way holds when its memory cannot be saved", async () => {

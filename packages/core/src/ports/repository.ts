@@ -72,6 +72,9 @@ export type EnvironmentTimes = Partial<Pick<EnvironmentRow, "idleTimeoutSeconds"
 /** What a row may be known by. */
 export type EnvironmentFacts = Omit<EnvironmentPatch, "reason"> & EnvironmentTimes;
 
+/** What a caller knows of an environment that it changes. The change is made where that is so still, and nothing is being done to it. */
+export type KnownState = Pick<EnvironmentRow, "state" | "machineId">;
+
 /**
  * Environments, and the receipts of those that are gone.
  *
@@ -100,24 +103,20 @@ export interface EnvironmentRepository {
   /** Changes when it ends by itself, in whatever state it is, and nothing else. Null when it is being destroyed, or gone. */
   setTimes(id: EnvironmentId, times: EnvironmentTimes): Promise<EnvironmentRow | null>;
   /**
-   * Notes what its owner has chosen; what is absent stays as it is. Null when it is in another state or has another machine than
-   * `only` says, or something is being done to it.
+   * Notes what its owner has chosen; what is absent stays as it is. Null when it is not as `only` says. Without `only`, to undo a
+   * change that failed, it is done in whatever state it is; null when it is gone.
    */
-  setLimits(
-    id: EnvironmentId,
-    limits: Partial<LimitChoices>,
-    only: Pick<EnvironmentRow, "state" | "machineId">,
-  ): Promise<EnvironmentRow | null>;
+  setLimits(id: EnvironmentId, limits: Partial<LimitChoices>, only?: KnownState): Promise<EnvironmentRow | null>;
   /** Changes its policy, in whatever state it is, and nothing else. Null when it is being destroyed, gone, or has no interface. */
   setNetwork(id: EnvironmentId, network: NetworkPolicy): Promise<EnvironmentRow | null>;
   /**
-   * Has it be in a shared network, or in none. Null when it is in another state or has another machine than `only` says, when something
-   * is being done to it, when it has no interface, or there is no such network. Rejects with `TOO_MANY` past `most` members.
+   * Has it be in a shared network, or in none. Null when it is not as `only` says, when it has no interface, or there is no such network.
+   * Rejects with `TOO_MANY` past `most` members.
    */
   setSharedNetwork(
     id: EnvironmentId,
     network: NetworkId | null,
-    only: Pick<EnvironmentRow, "state" | "machineId"> & { readonly most: number },
+    only: KnownState & { readonly most: number },
   ): Promise<EnvironmentRow | null>;
   /** After a change that failed: back in the network of before, in whatever state it is; in none where that is gone or full meanwhile. */
   undoSharedNetwork(id: EnvironmentId, network: NetworkId | null, most: number): Promise<void>;

@@ -182,6 +182,8 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       await environments.transition(one, ["running"], "running", { operation: "stop" });
       expect(await environments.setLimits(one, first, running)).toBeNull();
       expect((await environments.get(one))?.limits).toEqual(changed?.limits);
+      expect((await environments.setLimits(one, first))?.limits).toEqual({ ...changed?.limits, ...first });
+      expect(await environments.setLimits(id("gone1"), first)).toBeNull();
     });
 
     it("changes the network policy of one that lives, and nothing else", async () => {

@@ -3,6 +3,7 @@ import type {
   EnvironmentRepository,
   EnvironmentRow,
   EnvironmentTimes,
+  KnownState,
   LimitChoices,
 } from "@microterm/core";
 import {
@@ -14,7 +15,7 @@ import {
   PlatformError,
   Receipt,
 } from "@microterm/protocol";
-import type { Kysely, Selectable, Updateable } from "kysely";
+import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool, Updateable } from "kysely";
 import type { EnvironmentsTable, Schema } from "../schema.ts";
 
 const RECEIPT_LIFETIME_MS = 7 * 24 * 3_600_000;
@@ -30,6 +31,16 @@ async function countOthers(db: Kysely<Schema>, id: EnvironmentId, network: Netwo
   const others = db.selectFrom("environments").select("id").where("shared_network", "=", network).where("id", "!=", id);
   return (await others.execute()).length;
 }
+
+/** Still as its caller knows it, and nothing is being done to it. */
+const isUnchanged =
+  ({ state, machineId }: KnownState) =>
+  (where: ExpressionBuilder<Schema, "environments">): Expression<SqlBool> =>
+    where.and([
+      where("state", "=", state),
+      where("operation", "is", null),
+      where("machine_id", machineId === null ? "is" : "=", machineId),
+    ]);
 
 export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
   return {
@@ -115,16 +126,13 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
-    async setLimits(id, limits, { state, machineId }) {
-      const changed = await db
+    async setLimits(id, limits, only) {
+      let update = db
         .updateTable("environments")
         .set(({ ref }) => ({ id: ref("id"), ...fromLimits(limits) }))
-        .where("id", "=", id)
-        .where("state", "=", state)
-        .where("operation", "is", null)
-        .where("machine_id", machineId === null ? "is" : "=", machineId)
-        .returningAll()
-        .executeTakeFirst();
+        .where("id", "=", id);
+      if (only !== undefined) update = update.where(isUnchanged(only));
+      const changed = await update.returningAll().executeTakeFirst();
       return changed === undefined ? null : toRow(changed);
     },
 
@@ -140,7 +148,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return changed === undefined ? null : toRow(changed);
     },
 
-    async setSharedNetwork(id, network, { state, machineId, most }) {
+    async setSharedNetwork(id, network, { most, ...only }) {
       return db.transaction().execute(async (transaction) => {
         if (network !== null) {
           const others = await countOthers(transaction, id, network);
@@ -152,9 +160,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
           .set({ shared_network: network })
           .where("id", "=", id)
           .where("network", "is not", null)
-          .where("state", "=", state)
-          .where("operation", "is", null)
-          .where("machine_id", machineId === null ? "is" : "=", machineId)
+          .where(isUnchanged(only))
           .returningAll()
           .executeTakeFirst();
         return changed === undefined ? null : toRow(changed);

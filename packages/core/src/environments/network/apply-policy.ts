@@ -2,7 +2,7 @@ import type { MachineId } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
-import { keepFollowing } from "./keep-following.ts";
+import { keepFollowing } from "../state/keep-following.ts";
 import { effectiveAt } from "./policy-plan.ts";
 
 /**

@@ -2,8 +2,8 @@ import type { EnvironmentId, MachineId } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
+import { keepFollowing } from "../state/keep-following.ts";
 import { AGENT_TIMEOUT_MS } from "../state/live-machine.ts";
-import { keepFollowing } from "./keep-following.ts";
 
 type Followed = Pick<EnvironmentRow, "id" | "network">;
 

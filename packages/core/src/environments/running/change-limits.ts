@@ -1,33 +1,35 @@
 import { type EnvironmentId, PlatformError, type ResourceLimits } from "@microterm/protocol";
-import { resourceLimits, toMachineLimits } from "../../machines/machine-limits.ts";
+import { limitsFor, resourceLimits, toMachineLimits } from "../../machines/machine-limits.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { MachineLimits } from "../../ports/vm-driver.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
+import { keepFollowing } from "../state/keep-following.ts";
 import { refusal } from "../state/refusal.ts";
 
 /**
  * Changes what an environment may use: of its machine at once, where it has one, and of all later ones. The machine first, so that
  * what its host cannot do is refused and nothing is stored; a server that dies in between leaves a machine that the next one gives
  * back the limits of its row. One change at a time: the last one stored is the last one made.
+ *
+ * `rest` is what else was asked for with it. Where that fails the row has the limits of before, and the machine gets them as soon as it
+ * can be given them.
  */
-export async function changeLimits(
+export function changeLimits(
   context: EnvironmentContext,
   id: EnvironmentId,
   wanted: Partial<ResourceLimits>,
-): Promise<EnvironmentRow> {
-  const changed = (context.limiting.get(id) ?? Promise.resolve()).then(() => change(context, id, wanted));
-  const ended = changed.then(
-    () => {},
-    () => {},
-  );
-  context.limiting.set(id, ended);
-  try {
-    return await changed;
-  } finally {
-    if (context.limiting.get(id) === ended) context.limiting.delete(id);
-  }
+  rest: () => Promise<unknown>,
+): Promise<void> {
+  return context.limiting.run(id, async () => {
+    const before = await change(context, id, wanted);
+    await rest().catch(async (error: unknown) => {
+      await undo(context, before, wanted);
+      throw error;
+    });
+  });
 }
 
+/** Resolves with the row of before. */
 async function change(
   context: EnvironmentContext,
   id: EnvironmentId,
@@ -51,7 +53,22 @@ async function change(
   const { state, machineId } = row;
   const stored = await context.rows.setLimits(id, wanted, { state, machineId });
   if (stored === null) throw refusal(row, "it was stopped, started or removed at the same time");
-  return stored;
+  return row;
+}
+
+async function undo(context: EnvironmentContext, before: EnvironmentRow, wanted: Partial<ResourceLimits>) {
+  const { id, limits } = before;
+  const names = Object.keys(wanted) as (keyof ResourceLimits)[];
+  await context.rows.setLimits(id, Object.fromEntries(names.map((name) => [name, limits[name]])));
+  void keepFollowing(context, id, "setting limits", () =>
+    context.limiting.run(id, async () => {
+      const row = await context.rows.get(id);
+      if (row?.state !== "running" || row.machineId === null) return;
+      const driver = context.drivers.of(row);
+      const whole = limitsFor(driver, row);
+      if (whole !== null) await driver.limit(row.machineId, partsOf(whole, wanted));
+    }),
+  );
 }
 
 /** What is not changed is left alone: a host that cannot limit the one may limit the other. */

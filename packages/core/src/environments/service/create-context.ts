@@ -56,7 +56,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     tellings: new Turns(),
     guestNames: new Map(),
     live: new Map(),
-    limiting: new Map(),
+    limiting: new Turns(),
     destroys: new Map(),
     recoveringLater: new Set(),
     consoles: new Map(),

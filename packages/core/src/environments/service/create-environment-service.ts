@@ -151,8 +151,8 @@ function createChangeActions(
       if (network !== undefined) assertPolicy(context, row, network);
       const said = Object.entries(rest).filter(([, limit]) => limit !== undefined);
       const limits: Partial<ResourceLimits> = Object.fromEntries(said);
-      if (said.length > 0) await changeLimits(context, row.id, limits);
-      if (network !== undefined) await changePolicy(context, row, () => network);
+      const changeReach = async () => network !== undefined && changePolicy(context, row, () => network);
+      await (said.length > 0 ? changeLimits(context, row.id, limits, changeReach) : changeReach());
       const updated = await rows.setTimes(row.id, {
         ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
         ...(ttlSeconds === undefined ? {} : { expiresAt: expiryAfter(clock.now(), ttlSeconds) }),

@@ -29,8 +29,8 @@ export interface EnvironmentContext extends MachineContext {
   readonly guestNames: Map<EnvironmentId, GuestNames>;
   /** Machines this process holds. An environment's entry goes before its machine does. */
   readonly live: Map<EnvironmentId, LiveMachine>;
-  /** The change of its limits that is under way, or the last of several. */
-  readonly limiting: Map<EnvironmentId, Promise<void>>;
+  /** Changes of limits, one after another. */
+  readonly limiting: Turns;
   readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
   /** Drivers whose host could not be asked yet. */
   readonly recoveringLater: Set<VmDriver>;

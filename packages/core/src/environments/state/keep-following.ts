@@ -1,9 +1,9 @@
 import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 import { describeError } from "../../messages/describe-error.ts";
-import type { EnvironmentContext } from "../state/environment-context.ts";
-import { retryUntilDone } from "../state/retry.ts";
+import type { EnvironmentContext } from "./environment-context.ts";
+import { retryUntilDone } from "./retry.ts";
 
-/** Has a machine's network follow its row, as often as it takes; not where the host has no network for that machine, and so never will. */
+/** Has a machine follow its row, as often as it takes; not where the host does not know that machine, and so never will. */
 export function keepFollowing(
   context: Pick<EnvironmentContext, "clock" | "closing" | "log">,
   id: EnvironmentId,
