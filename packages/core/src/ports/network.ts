@@ -65,6 +65,8 @@ export interface RemovedNetwork {
 export interface NamePolicy {
   /** Whether a name, in lower case and without a dot at its end, may be asked for. */
   allows(name: string): boolean;
+  /** Whether an address is one of the network's own: of a machine, a member of a shared network, or what is between them. No name leads there. */
+  isOwn?(address: string): boolean;
   /** The address of a member of the guest's shared network, under a name like the former; null: that is no member's name. */
   memberAddress?(name: string): Promise<string | null>;
   /**

@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import type { GuestInterface, NamePolicy, NetworkProvider } from "@microterm/core";
 import type { AttachedSlot, HostDaemonClient, SlotAdmission } from "@microterm/host";
 import { MachineId, type NetworkDenial, type NetworkPolicy } from "@microterm/protocol";
@@ -33,8 +34,22 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
   const policies = new Map<MachineId, MachinePolicy>();
   const members = new Map<MachineId, string>();
 
+  /** The instance's own addresses, which the daemon has chosen. Before they are known, any address may be one of them. */
+  let own: BlockList | null = null;
+
+  async function learnRange(): Promise<void> {
+    const { range } = await daemon.networkStatus();
+    if (range === null) return;
+    const [address = "", prefix] = range.split("/");
+    const found = new BlockList();
+    found.addSubnet(address, Number(prefix));
+    own = found;
+  }
+
   function namePolicyOf(machineId: MachineId): NamePolicy {
     return {
+      isOwn: (address) => own === null || own.check(address),
+
       allows(name) {
         const policy = policies.get(machineId)?.policy;
         return policy?.mode === "open" || (policy?.mode === "allowlist" && allowsName(policy, name));
@@ -60,6 +75,7 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
     capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
 
     async attach(machineId) {
+      if (own === null) await learnRange();
       const attached = await daemon.attachNetwork(machineId);
       const { slot, macAddress } = attached;
       return {
@@ -77,7 +93,10 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
       return removed;
     },
 
-    list: async () => (await daemon.listNetworks()).slots.map((slot) => MachineId.parse(slot.machineId)),
+    async list() {
+      const [{ slots }] = await Promise.all([daemon.listNetworks(), learnRange()]);
+      return slots.map((slot) => MachineId.parse(slot.machineId));
+    },
 
     async setPolicy(machineId, policy) {
       const asked = slotPolicy(policy);

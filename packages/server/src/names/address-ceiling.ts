@@ -41,7 +41,10 @@ const NEVER: readonly Subnet[] = [
 /** Whether an address is one that no policy opens. What is no IPv4 address is, too. */
 export type IsBeyondCeiling = (address: string) => boolean;
 
-/** `allowPrivate`: CIDRs that the operator lets guests reach. A name's answer never has what is beyond (DNS rebinding). */
+/**
+ * `allowPrivate`: CIDRs that the operator lets guests reach. A name's answer never has what is beyond (DNS rebinding), nor what is the
+ * network's own, which no exception opens either (`NamePolicy.isOwn`).
+ */
 export function createCeiling(allowPrivate: readonly string[] = []): IsBeyondCeiling {
   const never = blockListOf(NEVER);
   const special = blockListOf(SPECIAL);

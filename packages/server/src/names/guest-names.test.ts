@@ -125,6 +125,36 @@ it("addresses that the operator lets guests reach stay in answers, and their own
   ]);
 });
 
+it("the network's own addresses are in no answer, whatever range around them the operator opens", async () => {
+  const isOwn = (address: string) => address.startsWith("192.168.1.");
+  const policy = { ...recordingPolicy(), allows: () => true, isOwn };
+  const { ask, server } = await guest(policy, createCeiling(["10.0.0.0/8", "192.168.0.0/16"]));
+  expect(await ask("inside.example.com")).toEqual({ code: 0, data: [] });
+  expect(await ask("rebind.example.com")).toEqual({ code: 0, data: ["10.0.0.1", "93.184.215.15"] });
+  expect(policy.admitted.map(({ addresses }) => addresses)).toEqual([["10.0.0.1", "93.184.215.15"]]);
+  expect(await ask("1.1.168.192.in-addr.arpa", "PTR")).toEqual({ code: 3, data: [] });
+  expect(server.asked.map(({ name }) => name)).toEqual(["inside.example.com", "rebind.example.com"]);
+});
+
+it("where nothing is allowed no name costs more than its answer", async () => {
+  const members: string[] = [];
+  const memberAddress = async (name: string): Promise<null> => {
+    members.push(name);
+    return null;
+  };
+  const { ask, server, policy } = await guest({ ...recordingPolicy(), allows: () => false, memberAddress });
+  for (let number = 0; number < 50; number += 1) {
+    expect(await ask(`n${number}.example.com`)).toEqual({ code: 0, data: [`198.18.0.${number + 1}`] });
+  }
+  // Asked for again, it has the same one.
+  expect(await ask("n0.example.com")).toEqual({ code: 0, data: ["198.18.0.1"] });
+  for (const type of ["AAAA", "TXT", "MX"] as const)
+    expect(await ask("n0.example.com", type)).toMatchObject({ data: [] });
+  expect(await ask("printer.local")).toEqual({ code: 3, data: [] });
+  expect(members).toHaveLength(55);
+  expect([server.asked, policy.admitted]).toEqual([[], []]);
+});
+
 it("names of this host's own network are not asked for under any policy, nor are types that no program needs", async () => {
   const { ask, server } = await guest({ ...recordingPolicy(), allows: () => true });
   for (const name of ["localhost", "printer.local", "metadata.google.internal", "1.0.0.10.in-addr.arpa"]) {
@@ -221,4 +251,11 @@ it("members of its network have their addresses under any policy, and are never 
   expect(await ask("db", "TXT")).toEqual({ code: 0, data: [] });
   for (const name of ["web", "web.team.internal"]) expect(await ask(name)).toEqual({ code: 3, data: [] });
   expect(server.asked).toEqual([]);
+});
+
+it("an environment that is called localhost has its address under no name that is the guest itself", async () => {
+  const policy = { ...recordingPolicy(), memberAddress: async () => "10.64.4.1" };
+  const { ask } = await guest(policy);
+  for (const name of ["localhost", "LocalHost"]) expect(await ask(name)).toEqual({ code: 3, data: [] });
+  expect(await ask("localhost.team.internal")).toEqual({ code: 0, data: ["10.64.4.1"] });
 });

@@ -55,7 +55,7 @@ export class GuestNames {
     this.#policy = policy;
     this.#upstream = upstream;
     this.#cache = new NameCache(now);
-    this.#isBeyondCeiling = isBeyondCeiling;
+    this.#isBeyondCeiling = (address) => isBeyondCeiling(address) || policy.isOwn?.(address) === true;
     this.#now = now;
     this.#turnsAt = now();
   }

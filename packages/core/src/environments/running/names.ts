@@ -20,6 +20,7 @@ export async function followNames(
   const guest = names.open({
     allows: (name) => policy.allows(name),
     admit: (...admitted) => policy.admit(...admitted),
+    isOwn: (address) => policy.isOwn?.(address) === true,
     memberAddress: (name) => memberAddress(context, { id: row.id, machineId: live.machine.id }, name),
   });
   context.guestNames.set(row.id, guest);
