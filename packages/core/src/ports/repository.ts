@@ -223,10 +223,13 @@ export interface NetworkRow {
 }
 
 export interface NetworkRepository {
-  /** Rejects with `NAME_TAKEN` when the owner has a network of that name, and with `TOO_MANY` when it has `most` of them. */
+  /**
+   * Rejects with `NAME_TAKEN` when the owner has a network of that name, or one whose id it is, so that a reference never means two; with
+   * `TOO_MANY` when it has `most` of them.
+   */
   insert(row: NetworkRow, most: number): Promise<void>;
   get(id: NetworkId): Promise<NetworkRow | null>;
-  /** By name, or by id; a name wins. */
+  /** By name, or by id. */
   find(reference: string, owner: OwnerId): Promise<NetworkRow | null>;
   list(owner: OwnerId): Promise<readonly NetworkRow[]>;
   /** False while an environment is in it, and when it is gone already. */

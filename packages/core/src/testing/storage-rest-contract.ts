@@ -61,11 +61,14 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       await expect(networks.insert(network(2, { name: "team-1" }), 2)).rejects.toMatchObject({ code: "NAME_TAKEN" });
       await networks.insert(network(2, { createdAt: LATER }), 2);
       await expect(networks.insert(network(3), 2)).rejects.toMatchObject({ code: "TOO_MANY" });
+      const named = network(3, { name: network(1).id });
+      await expect(networks.insert(named, 9)).rejects.toMatchObject({ code: "NAME_TAKEN" });
       await networks.insert(network(4, { owner: BOB, name: "team-1" }), 2);
+      await networks.insert(network(5, { owner: BOB, name: network(1).id }), 2);
       expect(await networks.list(ANN)).toEqual([network(1), network(2, { createdAt: LATER })]);
       expect(await networks.find("team-1", ANN)).toEqual(network(1));
       expect(await networks.find(network(1).id, ANN)).toEqual(network(1));
-      expect([await networks.get(network(1).id), await networks.get(network(5).id)]).toEqual([network(1), null]);
+      expect([await networks.get(network(1).id), await networks.get(network(6).id)]).toEqual([network(1), null]);
       expect([await networks.find("team-2", BOB), await networks.find("n000", ANN)]).toEqual([null, null]);
     });
 

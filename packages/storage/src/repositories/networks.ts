@@ -7,9 +7,16 @@ export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
   return {
     async insert({ id, owner, name, createdAt }, most) {
       await db.transaction().execute(async (transaction) => {
-        const owned = await transaction.selectFrom("networks").select("name").where("owner", "=", owner).execute();
-        if (owned.some((one) => one.name === name)) {
+        const owned = await transaction
+          .selectFrom("networks")
+          .select(["id", "name"])
+          .where("owner", "=", owner)
+          .execute();
+        if (owned.some((one) => one.name === name || one.name === id)) {
           throw new PlatformError("NAME_TAKEN", `a network named '${name}' exists already`, { details: { name } });
+        }
+        if (owned.some((one) => one.id === name)) {
+          throw new PlatformError("NAME_TAKEN", `'${name}' is the id of another network`, { details: { name } });
         }
         if (owned.length >= most) throw new PlatformError("TOO_MANY", `there are ${most} networks at most`);
         await transaction.insertInto("networks").values({ id, owner, name, created_at: createdAt }).execute();
