@@ -9,7 +9,10 @@ import { createProgram } from "./program.ts";
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "mt-completion-"));
-  writeFileSync(join(folder, "microterm"), '#!/bin/sh\n[ "$*" = "ls -o name" ] && printf "demo\\nother\\n"\n');
+  writeFileSync(
+    join(folder, "microterm"),
+    '#!/bin/sh\n[ "$*" = "ls -o name" ] && printf "demo\\nother\\n"\n[ "$*" = "network ls -o name" ] && printf "team\\nlab\\n"\n',
+  );
   chmodSync(join(folder, "microterm"), 0o755);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -52,6 +55,39 @@ describe("bash", () => {
     expect(inBash("ls", "-o", "j")).toEqual(["json"]);
     expect(inBash("completion", "")).toEqual(expect.arrayContaining(["bash", "zsh", "fish"]));
     expect(inBash("ls", "d")).toEqual([]);
+  });
+});
+
+/** What is offered for the last of some words by each shell that says so. */
+const inFish = (...words: readonly string[]): readonly string[] =>
+  shell("fish", `source SCRIPT; complete -C '${["microterm", ...words].join(" ")}'`)
+    .split("\n")
+    .map((line) => line.split("\t")[0] as string)
+    .filter((word) => word !== "");
+
+describe.each([
+  ["bash", inBash],
+  ["fish", inFish],
+] as const)("the verbs of `network` in %s", (_shell, offered) => {
+  const VERBS = ["create", "join", "leave", "ls", "rm"];
+  const plain = (...words: readonly string[]) => offered("network", ...words).filter((word) => !word.startsWith("-"));
+
+  it("are offered beside environments, and only as its first word", () => {
+    expect([...plain("")].sort()).toEqual([...VERBS, "demo", "other"].sort());
+    expect(plain("jo")).toEqual(["join"]);
+    expect(plain("demo", "jo")).toEqual([]);
+  });
+
+  it("complete networks, environments and options of their own", () => {
+    expect([...plain("rm", "")].sort()).toEqual(["lab", "team"]);
+    expect(plain("rm", "lab", "t")).toEqual(["team"]);
+    expect([...plain("join", "")].sort()).toEqual(["lab", "team"]);
+    expect(plain("join", "team", "d")).toEqual(["demo"]);
+    expect(plain("join", "team", "demo", "o")).toEqual(["other"]);
+    expect(plain("leave", "d")).toEqual(["demo"]);
+    expect([plain("create", ""), plain("ls", "")]).toEqual([[], []]);
+    expect([...plain("ls", "-o", "")].sort()).toEqual(["json", "name"]);
+    expect(offered("network", "create", "--")).not.toContain("--size");
   });
 });
 

@@ -6,12 +6,15 @@ interface Verb {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly Option[];
-  /** Whether its arguments are environments. */
-  readonly takesNames: boolean;
+  /** What its arguments name, one after another; the last one is for all that follow. */
+  readonly takes: readonly Named[];
   /** Whether its arguments are paths as well. */
   readonly takesFiles: boolean;
   readonly choices: readonly string[];
+  readonly verbs: readonly Verb[];
 }
+
+type Named = "names" | "networks";
 
 /** The verbs of the entry script and of set-up, which the CLI's program does not have. */
 const SET_UP: readonly (readonly [name: string, summary: string, options: readonly string[]])[] = [
@@ -45,9 +48,10 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
   ["test", "run the tests", ["--soak"]],
 ];
 
+/** Of the program or of one of its verbs. */
 const WITHOUT_NAMES = new Set(["create", "ls", "open", "completion"]);
 
-/** What makes a shell complete verbs, options, an option's choices and the names of environments, which are asked for then. */
+/** What makes a shell complete verbs, options, an option's choices and the names of environments and networks, which are asked for then. */
 export function completion(program: Command, shell: Shell): string {
   const verbs = program.commands.map(describe);
   return { bash: forBash, zsh: forZsh, fish: forFish }[shell](verbs);
@@ -55,13 +59,15 @@ export function completion(program: Command, shell: Shell): string {
 
 function describe(command: Command): Verb {
   const name = command.name();
+  const named = command.registeredArguments.map((argument) => (argument.name() === "network" ? "networks" : "names"));
   return {
     name,
     summary: command.summary(),
     options: command.options.filter(({ hidden }) => !hidden),
-    takesNames: !WITHOUT_NAMES.has(name),
+    takes: WITHOUT_NAMES.has(name) ? [] : named,
     takesFiles: name === "cp",
     choices: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
+    verbs: command.commands.map(describe),
   };
 }
 
@@ -73,23 +79,46 @@ const withChoices = (verb: Verb): readonly Option[] => verb.options.filter((opti
 /** In single quotes of any of the shells: our own words have none. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "’")}'`;
 
+/** What a verb's arguments name, of which the first one is a word of that number. */
+function namesOf({ takes }: Verb, first: number): string {
+  const last = takes.at(-1);
+  if (last === undefined) return "";
+  const before = takes
+    .slice(0, -1)
+    .map((named, at) => `if [ "$COMP_CWORD" = ${first + at} ]; then _microterm_${named}; el`);
+  const lastOne = before.length === 0 ? `_microterm_${last}` : `se _microterm_${last}; fi`;
+  return ` $(${before.join("")}${lastOne})`;
+}
+
+function wordsOf(verb: Verb, first: number): string {
+  const choices = withChoices(verb).map(
+    (option) => `${flags([option]).join("|")}) words=${quoted((option.argChoices ?? []).join(" "))} ;;`,
+  );
+  const own = [...flags(verb.options), "--help", ...verb.choices].join(" ");
+  return ["case $previous in", ...choices, `*) words="${own}${namesOf(verb, first)}" ;;`, "esac"].join("\n      ");
+}
+
+/** Of a verb with verbs of its own, and with arguments where none of these stands. */
+function wordsOfVerbs(verb: Verb): string {
+  const all = verb.verbs.map(({ name }) => name);
+  const cases = verb.verbs.map((one) => `*:${one.name}) ${wordsOf(one, 3)} ;;`);
+  const first = `2:*) ${wordsOf({ ...verb, choices: all }, 2)} ;;`;
+  const rest = `*) ${wordsOf(verb, 2)} ;;`;
+  return [`case $COMP_CWORD:\${COMP_WORDS[2]} in`, first, ...cases, rest, "esac"].join("\n      ");
+}
+
 function forBash(verbs: readonly Verb[]): string {
   const names = [...SET_UP.map(([name]) => name), ...verbs.map(({ name }) => name), "help"].join(" ");
   const cases = verbs.map((verb) => {
-    const choices = withChoices(verb).map(
-      (option) => `      ${flags([option]).join("|")}) words=${quoted((option.argChoices ?? []).join(" "))} ;;\n`,
-    );
-    const own = [...flags(verb.options), "--help", ...verb.choices].join(" ");
-    const rest = verb.takesNames
-      ? `      *) words="${own} $(_microterm_names)" ;;\n`
-      : `      *) words=${quoted(own)} ;;\n`;
     const files = verb.takesFiles ? "      compopt -o default 2>/dev/null\n" : "";
-    return `    ${verb.name})\n${files}      case $previous in\n${choices.join("")}${rest}      esac ;;\n`;
+    const body = verb.verbs.length === 0 ? wordsOf(verb, 2) : wordsOfVerbs(verb);
+    return `    ${verb.name})\n${files}      ${body} ;;\n`;
   });
   const setUp = SET_UP.map(
     ([name, , options]) => `    ${name}) words=${quoted([...options, "--help"].join(" "))} ;;\n`,
   );
   return `_microterm_names() { "\${COMP_WORDS[0]}" ls -o name 2>/dev/null; }
+_microterm_networks() { "\${COMP_WORDS[0]}" network ls -o name 2>/dev/null; }
 _microterm() {
   local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words=
   if [ "$COMP_CWORD" = 1 ]; then
@@ -109,37 +138,60 @@ function forZsh(verbs: readonly Verb[]): string {
   return `autoload -U +X bashcompinit && bashcompinit\n${forBash(verbs)}`;
 }
 
+/** The condition that these words are the first ones of a line, and whatever else. */
+const begins = (words: readonly string[], ...more: readonly string[]): string =>
+  quoted([`__microterm_begins ${words.join(" ")}`, ...more].join("; and "));
+
+/** The condition that so many words, or so many at least, stand before the one that is completed. */
+const follows = (number: number, how: "-eq" | "-ge" = "-eq"): string =>
+  `test (count (commandline -opc)) ${how} ${number}`;
+
+/** What stands after a verb, which is named by all words that lead to it. */
+function fishVerb(verb: Verb, path: readonly string[]): readonly string[] {
+  const none = verb.verbs.map(({ name }) => name).join(" ");
+  const when = none === "" ? begins(path) : begins(path, `not __fish_seen_subcommand_from ${none}`);
+  const here = `complete -c microterm -n ${when}`;
+  const options = verb.options.map((option) => {
+    const short = option.short ? ` -s ${option.short.slice(1)}` : "";
+    const values = option.argChoices ? ` -xa ${quoted(option.argChoices.join(" "))}` : option.required ? " -r" : "";
+    return `${here}${short} -l ${option.long?.slice(2)}${values} -d ${quoted(option.description)}`;
+  });
+  const number = path.length + 1;
+  const takes = verb.takes.map((named, at) => {
+    const how = at === verb.takes.length - 1 ? "-ge" : "-eq";
+    const there =
+      verb.takes.length === 1 ? here : `complete -c microterm -n ${begins(path, follows(number + at, how))}`;
+    return `${there} -a '(__microterm_${named})'`;
+  });
+  const ownVerbs = verb.verbs.flatMap((one) => [
+    `complete -c microterm -n ${begins(path, follows(number))} -a ${one.name} -d ${quoted(one.summary)}`,
+    ...fishVerb(one, [...path, one.name]),
+  ]);
+  return [
+    ...options,
+    ...takes,
+    ...ownVerbs,
+    ...(verb.takesFiles ? [`${here} -F`] : []),
+    ...(verb.choices.length > 0 ? [`${here} -a ${quoted(verb.choices.join(" "))}`] : []),
+  ];
+}
+
 function forFish(verbs: readonly Verb[]): string {
-  const first = "not __fish_seen_subcommand_from (__microterm_verbs)";
   const all = [
     ...SET_UP.map(([name, summary]) => [name, summary] as const),
     ...verbs.map((one) => [one.name, one.summary] as const),
   ];
   const lines = [
-    `function __microterm_verbs; string split ' ' ${quoted(all.map(([name]) => name).join(" "))}; end`,
+    "function __microterm_begins; set -l words (commandline -opc); set -l end (math 1 + (count $argv))",
+    '  test "$words[2..$end]" = "$argv"; end',
     "function __microterm_names; set -l words (commandline -opc); $words[1] ls -o name 2>/dev/null; end",
+    "function __microterm_networks; set -l words (commandline -opc); $words[1] network ls -o name 2>/dev/null; end",
     "complete -c microterm -f",
-    ...all.map(([name, summary]) => `complete -c microterm -n ${quoted(first)} -a ${name} -d ${quoted(summary)}`),
+    ...all.map(([name, summary]) => `complete -c microterm -n ${quoted(follows(1))} -a ${name} -d ${quoted(summary)}`),
     ...SET_UP.flatMap(([name, , options]) =>
-      options.map((option) => `complete -c microterm -n '__fish_seen_subcommand_from ${name}' -l ${option.slice(2)}`),
+      options.map((option) => `complete -c microterm -n ${begins([name])} -l ${option.slice(2)}`),
     ),
-    ...verbs.flatMap((verb) => {
-      const here = `complete -c microterm -n '__fish_seen_subcommand_from ${verb.name}'`;
-      return [
-        ...verb.options.map((option) => {
-          const short = option.short ? ` -s ${option.short.slice(1)}` : "";
-          const values = option.argChoices
-            ? ` -xa ${quoted(option.argChoices.join(" "))}`
-            : option.required
-              ? " -r"
-              : "";
-          return `${here}${short} -l ${option.long?.slice(2)}${values} -d ${quoted(option.description)}`;
-        }),
-        ...(verb.takesNames ? [`${here} -a '(__microterm_names)'`] : []),
-        ...(verb.takesFiles ? [`${here} -F`] : []),
-        ...(verb.choices.length > 0 ? [`${here} -a ${quoted(verb.choices.join(" "))}`] : []),
-      ];
-    }),
+    ...verbs.flatMap((verb) => fishVerb(verb, [verb.name])),
   ];
   return lines.join("\n");
 }
