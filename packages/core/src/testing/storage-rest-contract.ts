@@ -72,6 +72,26 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       expect([await networks.find("team-2", BOB), await networks.find("n000", ANN)]).toEqual([null, null]);
     });
 
+    it("keeps to that whatever is asked for at the same time", async () => {
+      const { environments, networks } = await open();
+      const codes = async (all: readonly Promise<unknown>[]): Promise<readonly unknown[]> =>
+        (await Promise.allSettled(all)).map((one) => (one.status === "fulfilled" ? one.value : one.reason.code)).sort();
+      const same = [1, 2, 3].map((number) => networks.insert(network(number, { name: "same" }), 9));
+      expect(await codes(same)).toEqual(["NAME_TAKEN", "NAME_TAKEN", undefined]);
+      const [first] = (await networks.list(ANN)) as [NetworkRow];
+      const many = [4, 5, 6, 7].map((number) => networks.insert(network(number), 3));
+      expect(await codes(many)).toEqual(["TOO_MANY", "TOO_MANY", undefined, undefined]);
+
+      for (const number of [1, 2, 3, 4]) await environments.insert(member(number));
+      const join = async (number: number) =>
+        (await environments.setSharedNetwork(member(number).id, first.id, only))?.sharedNetwork ?? "none";
+      expect(await codes([1, 2, 3].map(join))).toEqual(["TOO_MANY", first.id, first.id]);
+      for (const { id } of await environments.list()) await environments.undoSharedNetwork(id, null, 2);
+      // Either comes first: a network that is gone has no members.
+      const [removed, joined] = await Promise.all([networks.remove(first.id), join(4)]);
+      expect([removed, joined]).toEqual(removed ? [true, "none"] : [false, first.id]);
+    });
+
     it("has members that nothing is being done to, up to the most, and stays while it has one", async () => {
       const { environments, networks } = await open();
       const { id } = network(1);

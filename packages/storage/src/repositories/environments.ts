@@ -15,8 +15,9 @@ import {
   PlatformError,
   Receipt,
 } from "@microterm/protocol";
-import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool, Updateable } from "kysely";
+import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool, Transaction, Updateable } from "kysely";
 import type { EnvironmentsTable, Schema } from "../schema.ts";
+import { lockRow } from "./lock-row.ts";
 
 const RECEIPT_LIFETIME_MS = 7 * 24 * 3_600_000;
 const SHORTEST_PREFIX = 4;
@@ -24,8 +25,9 @@ const SHORTEST_PREFIX = 4;
 const OLDER_RECEIPT = { cause: "request" };
 const OLDER_REMOVED = { namespaces: 0, links: 0, flows: 0 };
 
-/** The members of a network besides an environment; null: there is no such network. */
-async function countOthers(db: Kysely<Schema>, id: EnvironmentId, network: NetworkId): Promise<number | null> {
+/** The members of a network besides an environment, of which there come no more while the transaction goes on; null: there is no such network. */
+async function countOthers(db: Transaction<Schema>, id: EnvironmentId, network: NetworkId): Promise<number | null> {
+  await lockRow(db, "networks", network);
   const found = await db.selectFrom("networks").select("id").where("id", "=", network).executeTakeFirst();
   if (found === undefined) return null;
   const others = db.selectFrom("environments").select("id").where("shared_network", "=", network).where("id", "!=", id);

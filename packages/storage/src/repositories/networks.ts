@@ -2,11 +2,14 @@ import type { NetworkRepository, NetworkRow } from "@microterm/core";
 import { type NetworkId, type OwnerId, PlatformError } from "@microterm/protocol";
 import type { Kysely, Selectable } from "kysely";
 import type { NetworksTable, Schema } from "../schema.ts";
+import { lockRow } from "./lock-row.ts";
 
 export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
   return {
     async insert({ id, owner, name, createdAt }, most) {
       await db.transaction().execute(async (transaction) => {
+        // Until it has ended no other one counts this owner's networks.
+        await lockRow(transaction, "owners", owner);
         const owned = await transaction
           .selectFrom("networks")
           .select(["id", "name"])
@@ -48,14 +51,14 @@ export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
     },
 
     async remove(id) {
-      const { numDeletedRows } = await db
-        .deleteFrom("networks")
-        .where("id", "=", id)
-        .where(({ not, exists, selectFrom }) =>
-          not(exists(selectFrom("environments").select("id").where("shared_network", "=", id))),
-        )
-        .executeTakeFirst();
-      return numDeletedRows > 0n;
+      return db.transaction().execute(async (transaction) => {
+        // None joins it meanwhile.
+        await lockRow(transaction, "networks", id);
+        const members = transaction.selectFrom("environments").select("id").where("shared_network", "=", id);
+        if ((await members.limit(1).executeTakeFirst()) !== undefined) return false;
+        const { numDeletedRows } = await transaction.deleteFrom("networks").where("id", "=", id).executeTakeFirst();
+        return numDeletedRows > 0n;
+      });
     },
   };
 }
