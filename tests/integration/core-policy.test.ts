@@ -18,7 +18,8 @@ import { ANN } from "./core-server.ts";
 const OPEN = { mode: "open" } as const;
 const DAY_MS = 86_400_000;
 const NONE = { mode: "none" } as const;
-const LIST: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "a.example", ports: [443] }] };
+const RULE = { domain: "a.example", ports: [443] };
+const LIST: NetworkPolicy = { mode: "allowlist", allow: [RULE] };
 
 async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { readonly pool?: number } = {}) {
   const folder = await makeTempFolder();
@@ -107,6 +108,20 @@ it("a policy changes while the environment runs, or not at all", async () => {
   expect((await service.allowNetwork(ANN, id, rule)).network).toEqual(allowed);
   expect((await policiesOf(id))?.at(-1)).toEqual(allowed);
   expect(await service.networkStatus(ANN, id)).toMatchObject({ policy: allowed, traffic: { sent: { packets: 1 } } });
+});
+
+it("a rule that is removed takes none along that is added at the same time", async () => {
+  const { service, policiesOf } = await world();
+  const { id } = await running(service, { network: LIST });
+  const [one, two] = [{ cidr: "203.0.113.1/32" }, { cidr: "203.0.113.2/32" }];
+  await service.allowNetwork(ANN, id, one);
+  await Promise.all([
+    service.allowNetwork(ANN, id, two),
+    service.disallowNetwork(ANN, id, RULE),
+    service.disallowNetwork(ANN, id, RULE),
+  ]);
+  expect((await service.get(ANN, id)).network).toEqual({ mode: "allowlist", allow: [one, two] });
+  expect((await policiesOf(id))?.at(-1)).toEqual({ mode: "allowlist", allow: [one, two] });
 });
 
 it("a change that failed and was done all the same is undone", async () => {

@@ -63,6 +63,8 @@ export interface Environments {
   leaveNetwork(environment: string): Promise<Environment>;
   /** Adds one rule to what it may reach. */
   allow(environment: string, rule: AllowRule): Promise<Environment>;
+  /** Takes one rule out of its allowlist, and no other that is added meanwhile. */
+  disallow(environment: string, rule: AllowRule): Promise<Environment>;
 }
 
 export function environmentPath(environment: string): string {
@@ -103,6 +105,8 @@ export function createEnvironments(transport: Transport): Environments {
     denials: async (environment) => (await transport.json(Denials, `${path(environment)}/network/denials`)).denials,
     allow: (environment, rule) =>
       transport.json(Environment, `${path(environment)}/network/allow`, { method: "POST", json: rule }),
+    disallow: (environment, rule) =>
+      transport.json(Environment, `${path(environment)}/network/disallow`, { method: "POST", json: rule }),
   };
 }
 

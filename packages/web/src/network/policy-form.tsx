@@ -66,18 +66,28 @@ export const PolicyForm = ({ id, policy, now }: PolicyFormProps) => {
   useEffect(() => setDraft(null), [policy.mode]);
   const change = useMutation({ mutationFn: (network: NetworkPolicy) => client.environments.update(id, { network }) });
   const allow = useMutation({ mutationFn: (rule: AllowRule) => client.environments.allow(id, rule) });
+  const disallow = useMutation({ mutationFn: (rule: AllowRule) => client.environments.disallow(id, rule) });
   const chosen = draft ?? policy.mode;
   const rules = rulesAt(policy, now);
-  const failed = change.error ?? allow.error;
+  const failed = change.error ?? allow.error ?? disallow.error;
+  const begin = (): void => {
+    for (const one of [change, allow, disallow]) one.reset();
+  };
   const send = (network: NetworkPolicy): void => {
-    allow.reset();
+    begin();
     // What was pressed goes once that holds.
     place.current?.focus();
     change.mutate(network);
   };
+  /** That one alone: others may come at the same time, from elsewhere. */
+  const remove = (rule: AllowRule): void => {
+    begin();
+    place.current?.focus();
+    disallow.mutate(rule);
+  };
   /** Beside all rules that there are by then; with `open` it is the first one of a list. */
   const add = (rule: AllowRule): Promise<unknown> => {
-    change.reset();
+    begin();
     return policy.mode === "open" ? change.mutateAsync({ mode: "allowlist", allow: [rule] }) : allow.mutateAsync(rule);
   };
   const modes = host.data?.networkModes ?? [];
@@ -92,7 +102,7 @@ export const PolicyForm = ({ id, policy, now }: PolicyFormProps) => {
         chosen={chosen}
         modes={modes}
         onChosen={(mode) => {
-          change.reset();
+          begin();
           setDraft(mode);
         }}
       />
@@ -112,13 +122,7 @@ export const PolicyForm = ({ id, policy, now }: PolicyFormProps) => {
       {failed !== null && <FailureNote error={failed} className="mt-2" />}
       {chosen === "allowlist" && (
         <>
-          {rules.length > 0 && (
-            <RuleList
-              rules={rules}
-              now={now}
-              onRemove={(rule) => send({ mode: "allowlist", allow: rules.filter((one) => one !== rule) })}
-            />
-          )}
+          {rules.length > 0 && <RuleList rules={rules} now={now} onRemove={remove} />}
           <RuleForm isBusy={allow.isPending || change.isPending} onAdd={add} />
         </>
       )}

@@ -1,6 +1,6 @@
 import { MAX_ALLOW_RULES, type NetworkPolicy } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import { assertMode, choosePolicy, effectiveAt, withRule } from "./policy-plan.ts";
+import { assertMode, choosePolicy, effectiveAt, withoutRule, withRule } from "./policy-plan.ts";
 
 const NOW = Date.parse("2026-11-29T10:00:00.000Z");
 const at = (seconds: number): string => new Date(NOW + seconds * 1000).toISOString();
@@ -77,5 +77,26 @@ describe("one rule more", () => {
     const full = list(...Array.from({ length: MAX_ALLOW_RULES }, (_, number) => ({ domain: `a${number}.example` })));
     expect(() => withRule(full, { domain: "b.example" }, NOW)).toThrow(code("BAD_REQUEST"));
     expect(withRule(full, { domain: "a1.example", expiresAt: at(60) }, NOW)).toMatchObject({ mode: "allowlist" });
+  });
+});
+
+describe("one rule less", () => {
+  it("is that rule alone, whatever order its parts are in, and those whose time is over", () => {
+    const before = list(
+      { domain: "a.example", ports: [443] },
+      { domain: "a.example", ports: [80] },
+      { domain: "old.example", expiresAt: at(-60) },
+    );
+    expect(withoutRule(before, { ports: [443], domain: "a.example" }, NOW)).toEqual(
+      list({ domain: "a.example", ports: [80] }),
+    );
+  });
+
+  it("is none where it is not there, or has another end by now, or there is no list", () => {
+    const kept = list({ domain: "a.example", expiresAt: at(90) });
+    for (const rule of [{ domain: "a.example" }, { domain: "a.example", expiresAt: at(60) }, { domain: "b.example" }])
+      expect(withoutRule(kept, rule, NOW)).toEqual(kept);
+    for (const policy of [{ mode: "open" }, { mode: "none" }] as const)
+      expect(withoutRule(policy, { domain: "a.example" }, NOW)).toEqual(policy);
   });
 });

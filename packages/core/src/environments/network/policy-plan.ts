@@ -61,5 +61,15 @@ export function withRule(policy: NetworkPolicy, rule: AllowRule, now: number): N
   return { mode: "allowlist", allow };
 }
 
+/** The policy without one rule, as it is to the end of its time: one that has taken its place meanwhile stays, as all others do. */
+export function withoutRule(policy: NetworkPolicy, rule: AllowRule, now: number): NetworkPolicy {
+  const { policy: current } = effectiveAt(policy, now);
+  if (current.mode !== "allowlist") return policy;
+  return { mode: "allowlist", allow: current.allow.filter((one) => !isSame(one, rule)) };
+}
+
+const isSame = (one: AllowRule, other: AllowRule): boolean =>
+  subjectOf(one) === subjectOf(other) && endOf(one) === endOf(other);
+
 const subjectOf = ({ expiresAt: _until, ...subject }: AllowRule): string =>
   JSON.stringify(Object.entries(subject).sort());

@@ -132,6 +132,8 @@ export interface EnvironmentService {
   networkDenials(actor: Actor, reference: string): Promise<readonly NetworkDenial[]>;
   /** Adds one rule to its policy, which becomes an allowlist where it was `none`. No effect where it is `open`. */
   allowNetwork(actor: Actor, reference: string, rule: AllowRule): Promise<Environment>;
+  /** Takes one rule out of its allowlist, whatever else is changed there at the same time. No effect where it has no such rule. */
+  disallowNetwork(actor: Actor, reference: string, rule: AllowRule): Promise<Environment>;
 
   /** A network that environments of its owner can share. Rejects with `NAME_TAKEN`, `TOO_MANY`, and `UNSUPPORTED` where there are none. */
   createNetwork(actor: Actor, request: CreateNetwork): Promise<SharedNetwork>;

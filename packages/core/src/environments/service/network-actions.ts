@@ -1,7 +1,8 @@
-import { type NetworkPolicy, PlatformError } from "@microterm/protocol";
+import { type Environment, type NetworkPolicy, PlatformError } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { reapplyPolicy, setPolicy } from "../network/apply-policy.ts";
-import { assertMode, withRule } from "../network/policy-plan.ts";
+import { assertMode, withoutRule, withRule } from "../network/policy-plan.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { refusal } from "../state/refusal.ts";
 import type { EnvironmentService } from "./environment-service.ts";
@@ -57,8 +58,18 @@ export function requirePolicy({ name, network }: EnvironmentRow): NetworkPolicy 
 
 export function createNetworkActions(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "networkStatus" | "networkDenials" | "allowNetwork"> {
+): Pick<EnvironmentService, "networkStatus" | "networkDenials" | "allowNetwork" | "disallowNetwork"> {
   const { network, clock, live } = context;
+
+  async function changeRules(
+    actor: Actor,
+    reference: string,
+    next: (policy: NetworkPolicy) => NetworkPolicy,
+  ): Promise<Environment> {
+    const row = await requireRow(context, { actor, action: "environment.change", reference });
+    return toEnvironment(context, await changePolicy(context, row, next));
+  }
+
   return {
     async networkStatus(actor, reference) {
       const { id, network: policy } = await requireRow(context, { actor, action: "environment.read", reference });
@@ -78,10 +89,9 @@ export function createNetworkActions(
       });
     },
 
-    async allowNetwork(actor, reference, rule) {
-      const row = await requireRow(context, { actor, action: "environment.change", reference });
-      const changedRow = await changePolicy(context, row, (policy) => withRule(policy, rule, clock.now()));
-      return toEnvironment(context, changedRow);
-    },
+    allowNetwork: (actor, reference, rule) =>
+      changeRules(actor, reference, (policy) => withRule(policy, rule, clock.now())),
+    disallowNetwork: (actor, reference, rule) =>
+      changeRules(actor, reference, (policy) => withoutRule(policy, rule, clock.now())),
   };
 }

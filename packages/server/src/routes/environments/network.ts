@@ -52,6 +52,20 @@ export function networkRoutes(app: App, { environments }: Services): void {
   );
 
   app.post(
+    "/v1/environments/:env/network/disallow",
+    {
+      schema: {
+        tags,
+        summary: "Take one rule out of an environment's allowlist; no effect where it has none that is the same",
+        params,
+        body: AllowRule,
+        response: { 200: Environment, ...problems },
+      },
+    },
+    (request) => environments.disallowNetwork(request.identity.actor, request.params.env, request.body),
+  );
+
+  app.post(
     "/v1/environments/:env/network/join",
     {
       schema: {
