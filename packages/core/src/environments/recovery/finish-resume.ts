@@ -1,6 +1,5 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import { attachEnvironment } from "../../machines/attach-network.ts";
-import { wakeOf } from "../../machines/identity.ts";
 import { isDead, rejectOnEnd } from "../../machines/machine-end.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
@@ -12,7 +11,7 @@ import { reportStart } from "../start/report-start.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
 import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
-import { type LiveMachine, liveMachine } from "../state/live-machine.ts";
+import { type LiveMachine, liveMachine, wakeGuest } from "../state/live-machine.ts";
 import { retryUntilDone } from "../state/retry.ts";
 
 /**
@@ -76,8 +75,8 @@ async function wakeUp(
   const died = rejectOnEnd(live.machine, "the machine ended");
   const timeoutMs = context.limits.bootDeadlineMs;
   const agent = await Promise.race([died, live.machine.agent({ timeoutMs, signal })]);
-  const attachment = await attachEnvironment(context, row, machineId);
-  const waking = agent.wake(wakeOf(context, attachment), { signal }).catch((error: unknown) => {
+  const network = await attachEnvironment(context, row, machineId);
+  const waking = wakeGuest(context, live, { agent, network, signal }).catch((error: unknown) => {
     // Not heard is not refused.
     if (error instanceof PlatformError && error.code === "GUEST_UNREACHABLE") throw error;
     throw new PlatformError("MACHINE_BOOT_FAILED", describeError(error), { cause: error });

@@ -1,7 +1,7 @@
 import { type BootStep, MachineId, PlatformError } from "@microterm/protocol";
 import { attachEnvironment } from "../../machines/attach-network.ts";
 import { openFirstTerminal, toTerminal } from "../../machines/first-terminal.ts";
-import { bootIdentity, wakeOf } from "../../machines/identity.ts";
+import { bootIdentity } from "../../machines/identity.ts";
 import { MachineEnded, rejectOnEnd } from "../../machines/machine-end.ts";
 import { limitsFor } from "../../machines/machine-limits.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
@@ -18,14 +18,12 @@ import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
-import { type LiveMachine, liveMachine } from "../state/live-machine.ts";
+import { type LiveMachine, liveMachine, noteTerminals, wakeGuest } from "../state/live-machine.ts";
 import { reportStart } from "./report-start.ts";
 import { remarkOn, type StartNotes } from "./start-notes.ts";
 
 /** After an aborted start: how long the driver may take to give back what it had taken. */
 const RELEASE_TIMEOUT_MS = 10_000;
-/** A guest that has just reported its terminals is not asked again by requests that waited for it. */
-const KNOWN_MS = 1_000;
 
 /** The row is no longer `creating`: another request took over, and cleans up. */
 export class Superseded extends Error {}
@@ -203,11 +201,10 @@ async function talk(
   if (method.kind === "boot") await enter("kernel");
   const agent = await live.machine.agent({ timeoutMs: limits.bootDeadlineMs, signal });
   await enter("agent");
-  if (method.kind === "resume") return agent.wake(wakeOf(context, attachment), { signal });
+  if (method.kind === "resume") return wakeGuest(context, live, { agent, network: attachment, signal });
   await agent.identify(bootIdentity({ clock, random }, { ...row, network: attachment }), { signal });
   faults.hit("create.agent");
   await enter("terminal");
-  live.terminals = [toTerminal(await openFirstTerminal(context, agent, signal))];
-  live.knownUntil = clock.now() + KNOWN_MS;
+  noteTerminals(live, clock, [toTerminal(await openFirstTerminal(context, agent, signal))]);
   faults.hit("create.terminal");
 }

@@ -1,8 +1,14 @@
 import type { Terminal } from "@microterm/protocol";
+import { toTerminal } from "../../machines/first-terminal.ts";
+import { wakeOf } from "../../machines/identity.ts";
+import type { Clock, Randomness } from "../../ports/clock.ts";
+import type { GuestAgent, GuestNetwork } from "../../ports/guest-agent.ts";
 import type { Machine, VmDriver } from "../../ports/vm-driver.ts";
 
 /** Until a guest's agent is connected, and for a short call of it. */
 export const AGENT_TIMEOUT_MS = 5_000;
+/** A guest that has just reported its terminals is not asked again by requests that waited for it. */
+const KNOWN_MS = 1_000;
 
 /** A machine that this process holds for an environment. */
 export interface LiveMachine {
@@ -33,4 +39,25 @@ export function liveMachine(driver: VmDriver, machine: Machine): LiveMachine {
     quietUntil: 0,
     silentSince: null,
   };
+}
+
+export function noteTerminals(live: LiveMachine, clock: Clock, terminals: readonly Terminal[]): void {
+  live.terminals = terminals;
+  live.knownUntil = clock.now() + KNOWN_MS;
+}
+
+interface Waking {
+  readonly agent: GuestAgent;
+  readonly network: GuestNetwork;
+  readonly signal: AbortSignal;
+}
+
+/** Tells a guest that was paused what time it is and which network it has, and learns its terminals: whoever sees it running sees them. */
+export async function wakeGuest(
+  context: { readonly clock: Clock; readonly random: Randomness },
+  live: LiveMachine,
+  { agent, network, signal }: Waking,
+): Promise<void> {
+  await agent.wake(wakeOf(context, network), { signal });
+  noteTerminals(live, context.clock, (await agent.terminals({ signal })).map(toTerminal));
 }

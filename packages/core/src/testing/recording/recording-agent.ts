@@ -27,9 +27,21 @@ const METRICS: GuestMetrics = {
 
 const unsupported = (): Promise<never> => Promise.reject(new PlatformError("UNSUPPORTED", "the guest is made up"));
 
+export type Terminals = Map<TerminalId, GuestTerminal>;
+
+export interface RecordingAgentOptions {
+  /** What it does before it takes a network that it is told of; where it rejects, it takes none. */
+  readonly beforeNetwork?: () => Promise<void>;
+  /** What it does before it says which terminals it has. */
+  readonly beforeTerminals?: () => Promise<void>;
+}
+
 /** A guest of nothing but what it was told, with terminals whose prompt comes at once. */
-export function createRecordingAgent(told: Told[], beforeNetwork?: () => Promise<void>): GuestAgent {
-  const terminals = new Map<TerminalId, GuestTerminal>();
+export function createRecordingAgent(
+  told: Told[],
+  terminals: Terminals,
+  { beforeNetwork, beforeTerminals }: RecordingAgentOptions,
+): GuestAgent {
   return {
     hello: { protocol: 4, agent: "recording", bootId: "recording", isSealed: false },
     closed: new Promise(() => {}),
@@ -50,7 +62,10 @@ export function createRecordingAgent(told: Told[], beforeNetwork?: () => Promise
       await beforeNetwork?.();
       told.push({ call: "setNetwork", ...network });
     },
-    terminals: async () => [...terminals.values()],
+    async terminals() {
+      await beforeTerminals?.();
+      return [...terminals.values()];
+    },
     async openTerminal({ id, cols, rows }) {
       const opened = { id, cols, rows, startOffset: 0n, endOffset: 2n, createdUnixMs: Date.now(), exit: null };
       terminals.set(id, opened);

@@ -9,7 +9,7 @@ import type {
   VmCapabilities,
   VmDriver,
 } from "../../ports/vm-driver.ts";
-import { createRecordingAgent, type Told } from "./recording-agent.ts";
+import { createRecordingAgent, type RecordingAgentOptions, type Terminals, type Told } from "./recording-agent.ts";
 
 /** A machine as it was asked for, and what its guest was told since. */
 export interface RecordedMachine {
@@ -25,7 +25,7 @@ export interface RecordingDriver extends VmDriver {
   readonly machines: ReadonlyMap<MachineId, RecordedMachine>;
 }
 
-export interface RecordingDriverOptions {
+export interface RecordingDriverOptions extends RecordingAgentOptions {
   readonly name?: string;
   readonly networkLinks?: readonly NetworkLink["kind"][];
   readonly supportsLimits?: boolean;
@@ -33,8 +33,6 @@ export interface RecordingDriverOptions {
   readonly refuseLimit?: (limits: Partial<MachineLimits>) => string | undefined;
   /** What a pause waits for before it saves memory; where it rejects, nothing is saved. */
   readonly beforePause?: () => Promise<void>;
-  /** What a guest does before it takes a network that it is told of; where it rejects, it takes none. */
-  readonly beforeNetwork?: () => Promise<void>;
 }
 
 const NOTHING: Removed = { processes: 0, cgroups: 0, sockets: 0, files: 0, uids: 0 };
@@ -47,10 +45,11 @@ const nothing = { files: 0, bytes: 0 };
 export function createRecordingDriver(options: RecordingDriverOptions = {}): RecordingDriver {
   const machines = new Map<MachineId, RecordedMachine>();
   const alive = new Map<MachineId, MachineSpec>();
+  const terminals = new Map<MachineId, Terminals>();
   const limited = new Map<MachineId, Partial<MachineLimits>[]>();
   const disks = new Set<string>();
   const templates = new Set<string>();
-  const snapshots = new Set<string>();
+  const snapshots = new Map<string, Terminals>();
   const capabilities: VmCapabilities = {
     accelerator: "none",
     acceleratorReason: "machines are made up",
@@ -68,13 +67,14 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     return NOTHING;
   };
 
-  function start(how: RecordedMachine["start"], spec: MachineSpec): Machine {
+  function start(how: RecordedMachine["start"], spec: MachineSpec, had: Terminals = new Map()): Machine {
     const told: Told[] = [];
     const changes: Partial<MachineLimits>[] = [];
     limited.set(spec.machineId, changes);
     machines.set(spec.machineId, { start: how, spec, told, limited: changes });
     alive.set(spec.machineId, spec);
-    const agent = createRecordingAgent(told, options.beforeNetwork);
+    terminals.set(spec.machineId, had);
+    const agent = createRecordingAgent(told, had, options);
     return {
       id: spec.machineId,
       ended: new Promise(() => {}),
@@ -110,7 +110,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     adopt: async (machineId) => {
       const spec = alive.get(machineId);
       if (spec === undefined) throw new Error(`no machine ${machineId}`);
-      return start("boot", spec);
+      return start("boot", spec, terminals.get(machineId));
     },
     remove,
     async createDisk(diskId) {
@@ -145,14 +145,14 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
       async pause(machineId, snapshotId) {
         await options.beforePause?.();
         alive.delete(machineId);
-        snapshots.add(snapshotId);
+        snapshots.set(snapshotId, terminals.get(machineId) ?? new Map());
       },
-      resume: async (spec) => start("resume", spec),
+      resume: async (spec) => start("resume", spec, snapshots.get(spec.snapshotId)),
       async removeSnapshot(snapshotId) {
         snapshots.delete(snapshotId);
         return nothing;
       },
-      listSnapshots: async () => [...snapshots],
+      listSnapshots: async () => [...snapshots.keys()],
     },
   };
 }
