@@ -14,7 +14,7 @@ import type { TestHost } from "./test-host.ts";
 export const SERVER_UID = 65_534;
 const ACCOUNT: ServerAccount = { uid: SERVER_UID, gid: SERVER_UID, drops: true };
 /** Kept ready where there are networks. */
-const SLOTS = 2;
+export const SLOTS = 2;
 /** Two attempts at a boot, each with the server's deadline of a minute. */
 const BOOT_MS = 150_000;
 
