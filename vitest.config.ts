@@ -1,8 +1,11 @@
 import { defineConfig } from "vitest/config";
 
+/** A second, as `expect.poll` waits without this, is little on a loaded machine. */
+const POLL_MS = 60_000;
+
 /** One project a kind of test, so that `./microterm test unit` and the like can name them. */
 const project = (name: string, include: readonly string[], options: Record<string, unknown> = {}) => ({
-  test: { name, include: [...include], ...options },
+  test: { name, include: [...include], expect: { poll: { timeout: POLL_MS } }, ...options },
 });
 
 /**

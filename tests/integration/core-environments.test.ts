@@ -98,10 +98,10 @@ describe("a create", () => {
     const silent = join(world.folder, "silent-agent");
     await writeFile(silent, "#!/bin/sh\nsleep 1000\n");
     await chmod(silent, 0o755);
-    const server = await (await makeWorld({ agentBinary: silent })).start({ limits: { bootDeadlineMs: 300 } });
+    const server = await (await makeWorld({ agentBinary: silent })).start({ limits: { bootDeadlineMs: 2000 } });
     const { id } = await server.service.create(ANN, SMALL);
     const failed = await server.service.wait(ANN, id, { states: ["failed"], ...PATIENCE });
-    expect(failed?.reason).toMatch(/no end of step 'kernel' 0.3 s after the start|did not answer within/);
+    expect(failed?.reason).toMatch(/no end of step 'kernel' 2 s after the start|did not answer within/);
     expect(server.log.lines.filter((line) => line.includes("tried once more"))).toHaveLength(1);
     expect(await server.driver.list()).toEqual([]);
   });
@@ -247,7 +247,7 @@ describe("a guest", () => {
     expect(listed?.terminals).toEqual(terminals);
     await expect(server.service.terminals(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
     const silent = async () => (await server.service.get(ANN, id)).unresponsiveSince;
-    await expect.poll(silent, { timeout: 20_000 }).not.toBeNull();
+    await expect.poll(silent).not.toBeNull();
     expect(await server.service.get(ANN, id)).toMatchObject({ state: "running", reason: null });
     const refused = { code: "GUEST_UNREACHABLE", message: expect.stringMatching(/has not answered for \d+ s/) };
     await expect(server.service.agent(ANN, id)).rejects.toMatchObject(refused);
@@ -255,9 +255,9 @@ describe("a guest", () => {
     await server.close();
     const next = await world.start({ limits: { heartbeatMs: 200 } });
     const toNext = async () => (await next.service.get(ANN, id)).unresponsiveSince;
-    await expect.poll(toNext, { timeout: 20_000 }).not.toBeNull();
+    await expect.poll(toNext).not.toBeNull();
     process.kill(pid, "SIGCONT");
-    await expect.poll(toNext, { timeout: 20_000 }).toBeNull();
+    await expect.poll(toNext).toBeNull();
     expect(await (await next.service.agent(ANN, id)).terminals()).toHaveLength(1);
   });
 });

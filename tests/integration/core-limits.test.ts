@@ -90,7 +90,9 @@ it("are its size's at first, change with its machine, and hold for all its later
   const next = await serve(driver, path);
   await until(next.service, made, "running");
   const adopted = await machineOf(driver, next.storage, made);
-  await vi.waitFor(() => expect(adopted.limited).toEqual([{ cpu: now.cpu }, { disk: now.disk }]));
+  await vi.waitFor(() => expect(adopted.limited).toEqual([{ cpu: now.cpu }, { disk: now.disk }]), {
+    timeout: 60_000,
+  });
   await next.service.destroy(ANN, "one");
 });
 

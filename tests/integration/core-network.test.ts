@@ -93,7 +93,7 @@ it("what a machine gets of the network reaches its driver and its guest, however
 
   await service.pause(ANN, id);
   await service.wait(ANN, id, { states: ["paused"], ...PATIENT });
-  await vi.waitFor(async () => expect(await network.list()).not.toContain(booted.spec.machineId));
+  await vi.waitFor(async () => expect(await network.list()).not.toContain(booted.spec.machineId), { timeout: 60_000 });
   await service.resume(ANN, id);
   await service.wait(ANN, id, { states: ["running"], ...PATIENT });
   const resumed = await machineOf(id);

@@ -130,7 +130,7 @@ it("a change that failed and was done all the same is undone", async () => {
   network.lateFailure = new Error("the host did not answer in time");
   await expect(service.update(ANN, id, { network: OPEN })).rejects.toThrow("in time");
   expect((await service.get(ANN, id)).network).toEqual(NONE);
-  await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([NONE, OPEN, NONE]), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([NONE, OPEN, NONE]), { timeout: 60_000 });
 });
 
 it("limits that are asked for with a policy that the host fails at stay, with all else that was asked", async () => {
@@ -169,7 +169,7 @@ it("a policy that changes while a pause is under way holds when its memory canno
   expect((await service.update(ANN, id, { network: NONE })).network).toEqual(NONE);
   expect(await policiesOf(id)).toEqual([OPEN]);
   saving.reject(new Error("there is no room"));
-  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(NONE), { timeout: 20_000 });
+  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(NONE), { timeout: 60_000 });
   expect(await service.get(ANN, id)).toMatchObject({ state: "running", operation: null, network: NONE });
 });
 
@@ -178,11 +178,11 @@ it("a rule ends when its time is over, also where the server has been restarted 
   const { id } = await running(service, { network: LIST });
   const soon = (): string => new Date(systemClock.now() + 300).toISOString();
   await service.allowNetwork(ANN, id, { cidr: "203.0.113.7/32", expiresAt: soon() });
-  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 20_000 });
+  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 60_000 });
 
   await service.allowNetwork(ANN, id, { cidr: "203.0.113.8/32", expiresAt: soon() });
   await restart();
-  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 20_000 });
+  await vi.waitFor(async () => expect((await policiesOf(id))?.at(-1)).toEqual(LIST), { timeout: 60_000 });
 });
 
 it.each(["pause", "stop", "destroy"] as const)("the end of a rule's time is waited for until a %s", async (end) => {
@@ -192,7 +192,7 @@ it.each(["pause", "stop", "destroy"] as const)("the end of a rule's time is wait
   await service.allowNetwork(ANN, id, { cidr: "203.0.113.7/32", expiresAt });
   expect(longTimers()).toBe(1);
   await service[end](ANN, id);
-  await vi.waitFor(() => expect(longTimers()).toBe(0), { timeout: 20_000 });
+  await vi.waitFor(() => expect(longTimers()).toBe(0), { timeout: 60_000 });
 });
 
 it("a network that has policies no more leaves the machine that it is taken over with as it was", async () => {
@@ -201,7 +201,7 @@ it("a network that has policies no more leaves the machine that it is taken over
   network.failure = new Error("the host does not answer");
   const later = await restart();
   expect((await later.get(ANN, id)).state).toBe("running");
-  await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([LIST, LIST]), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await policiesOf(id)).toEqual([LIST, LIST]), { timeout: 60_000 });
   // What was refused is told as it is.
   network.refused.push({ name: "b.example", address: null, protocol: "tcp", port: 443, count: 3, by: "policy" });
   expect(await later.networkDenials(ANN, id)).toEqual(network.refused);

@@ -113,7 +113,7 @@ export function vmDriverContract(
         first.type("echo kept-$((1+1))\n");
         await vi.waitFor(() => expect(first.seen.text).toMatch(/kept-2\r\n.*[$#]/s), { timeout: 90_000 });
         before.release();
-        await vi.waitFor(() => expect(first.seen.isClosed).toBe(true));
+        await vi.waitFor(() => expect(first.seen.isClosed).toBe(true), { timeout: 90_000 });
 
         const restarted = await harness.makeDriver();
         const found = (await restarted.list()).find(({ machineId }) => machineId === given.machineId);

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { QemuMonitor } from "./qemu-monitor.ts";
 
 const FLOOD = 3_000;
-const WAIT = { timeout: 20_000, interval: 5 };
+const WAIT = { timeout: 60_000, interval: 5 };
 
 /** Another end of the monitor, which answers when the test says so. */
 async function startVmm() {
