@@ -32,7 +32,8 @@ const interfaceOf = ({ macAddress, address, prefixLength, gateway, mtu }: Attach
 /** A namespace for each machine, which microterm-host makes ahead; what it may reach is enforced there. */
 export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClient }): NetworkProvider {
   const policies = new Map<MachineId, MachinePolicy>();
-  const members = new Map<MachineId, string>();
+  /** Those that are in a shared network, or are joining one: null until the first answer. */
+  const members = new Map<MachineId, { address: string | null }>();
 
   /** The instance's own addresses, which the daemon has chosen. Before they are known, any address may be one of them. */
   let own: BlockList | null = null;
@@ -115,12 +116,20 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
         members.delete(machineId);
         return interfaceOf(await daemon.leaveNetwork(machineId));
       }
-      const guest = interfaceOf(await daemon.joinNetwork(machineId, network));
-      members.set(machineId, guest.address);
-      return guest;
+      const member = { address: members.get(machineId)?.address ?? null };
+      members.set(machineId, member);
+      try {
+        const guest = interfaceOf(await daemon.joinNetwork(machineId, network));
+        // A machine that was detached meanwhile stays out of the map.
+        member.address = guest.address;
+        return guest;
+      } catch (error) {
+        if (members.get(machineId) === member) members.delete(machineId);
+        throw error;
+      }
     },
 
-    memberAddress: (machineId) => members.get(machineId) ?? null,
+    memberAddress: (machineId) => members.get(machineId)?.address ?? null,
 
     async traffic(machineId) {
       const { sent, received } = await daemon.networkUsage(machineId);
