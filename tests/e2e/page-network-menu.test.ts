@@ -19,6 +19,8 @@ const denial = (over: Partial<NetworkDenial>): NetworkDenial => ({
 interface Network {
   policy: NetworkPolicy;
   readonly denials: NetworkDenial[];
+  /** Connections. */
+  tracked: number;
   /** Shared ones. */
   shared: SharedNetwork[];
   /** What the page has sent, in order. */
@@ -98,7 +100,13 @@ async function withNetwork({ page }: PageObject, network: Network): Promise<(dat
   });
   await page.route("**/network/denials", (route) => route.fulfill({ json: { denials: network.denials } }));
   const traffic = { sent: { bytes: 2048, packets: 12 }, received: { bytes: 3_145_728, packets: 2300 } };
-  await page.route("**/network", (route) => route.fulfill({ json: { policy: network.policy, traffic } }));
+  let opened = 0;
+  await page.route("**/network", (route) => {
+    opened += 40;
+    const limits = { open: 4096, newPerSecond: 200 };
+    const connections = { tracked: network.tracked, opened, exceeded: network.tracked > limits.open ? 17 : 0, limits };
+    return route.fulfill({ json: { policy: network.policy, traffic, connections } });
+  });
   const change = async (route: Route, name: string | null): Promise<void> => {
     const { id, ...one } = await world.server.ok(
       "GET",
@@ -139,7 +147,13 @@ const IS_CUT = "(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(do
 const IS_LOST = "document.activeElement === document.body";
 
 describe.each(["light", "dark"] as const)("the network of an environment, in the %s page", (colorScheme) => {
-  const network: Network = { policy: { mode: "allowlist", allow: [] }, denials: [], shared: [], sent: [] };
+  const network: Network = {
+    policy: { mode: "allowlist", allow: [] },
+    denials: [],
+    tracked: 312,
+    shared: [],
+    sent: [],
+  };
   let page: PageObject;
   let announce: (environment: object) => void;
   const panel = () => page.page.getByRole("dialog", { name: "Network" });
@@ -177,6 +191,26 @@ describe.each(["light", "dark"] as const)("the network of an environment, in the
     await panel().getByRole("alert").getByText("“70000” is no port").waitFor();
     expect(await faults(page.page)).toEqual([]);
     expect(network.sent).toEqual([]);
+  });
+
+  test("shows its connections beside what it may have, as they change", async () => {
+    const meter = (name: string) => panel().getByRole("meter", { name });
+    const open = meter("Open, or ended a moment ago");
+    await panel().getByText("312 of 4,096", { exact: true }).waitFor();
+    expect(await open.getAttribute("value")).toBe("312");
+    await panel()
+      .getByText(/^\d+(\.\d)? of 200 a second$/)
+      .waitFor();
+    expect(await panel().getByText("because a limit was reached").count()).toBe(0);
+    network.tracked = 5000;
+    await panel().getByText("17 packets were refused because a limit was reached.").waitFor();
+    // Those that have ended count as well: the limit is of those that have not.
+    expect([await open.getAttribute("value"), await open.getAttribute("aria-valuetext")]).toEqual([
+      ...["4096", "5,000 of 4,096"],
+    ]);
+    expect(await faults(page.page)).toEqual([]);
+    network.tracked = 312;
+    await panel().getByText("312 of 4,096", { exact: true }).waitFor();
   });
 
   test("takes a rule, one of a denial for an hour, and none of what no policy allows", async () => {

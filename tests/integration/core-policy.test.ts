@@ -107,7 +107,9 @@ it("a policy changes while the environment runs, or not at all", async () => {
   const allowed = { mode: "allowlist", allow: [{ domain: "a.example", ports: [443] }, rule] };
   expect((await service.allowNetwork(ANN, id, rule)).network).toEqual(allowed);
   expect((await policiesOf(id))?.at(-1)).toEqual(allowed);
-  expect(await service.networkStatus(ANN, id)).toMatchObject({ policy: allowed, traffic: { sent: { packets: 1 } } });
+  expect(await service.networkStatus(ANN, id)).toMatchObject({
+    ...{ policy: allowed, traffic: { sent: { packets: 1 } }, connections: { tracked: 1 } },
+  });
 });
 
 it("a rule that is removed takes none along that is added at the same time", async () => {
@@ -232,5 +234,5 @@ it("without networks environments have no interface, and say so when a policy is
   expect((await service.get(ANN, id)).limits).toEqual(limits);
   await expect(service.allowNetwork(ANN, id, { domain: "a.example" })).rejects.toMatchObject({ code: "UNSUPPORTED" });
   expect(await service.list(ANN)).toHaveLength(1);
-  expect(await service.networkStatus(ANN, id)).toEqual({ policy: null, traffic: null });
+  expect(await service.networkStatus(ANN, id)).toEqual({ policy: null, traffic: null, connections: null });
 });

@@ -59,7 +59,7 @@ function networkWith(policy: NamePolicy | null): NetworkProvider {
     setPolicy: async () => {},
     share: async () => ETH0,
     memberAddress: () => null,
-    traffic: async () => null,
+    traffic: async () => ({ traffic: null, connections: null }),
     denials: async () => [],
     names: () => policy,
   };

@@ -45,6 +45,8 @@ it.runIf(process.getuid?.() === 0)(
       const query = encode({ type: "query", id: 1, flags: 0x100, questions: [{ name: "x.example.com", type: "A" }] });
       return (decode(await guest.answer(query, "udp")).answers ?? []).map((one) => ("data" in one ? one.data : null));
     };
+    const limits = { open: 4096, newPerSecond: 200 };
+    expect((await network.traffic(ONE)).connections).toEqual({ tracked: 0, opened: 0, exceeded: 0, limits });
     const list: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "*.example.com" }] };
     for (const policy of [{ mode: "open" } as const, list]) {
       await network.setPolicy(ONE, policy);

@@ -16,3 +16,10 @@ it.each(["SPECIAL", "NEVER"])("names and slots have the same ceiling: %s", (list
   expect(inSlots).toContain("127.0.0.0/8");
   expect(ranges(read("packages/server/src/names/address-ceiling.ts"), list)).toEqual(inSlots);
 });
+
+it("the limits of connections that are shown are those of slots", () => {
+  const number = (path: string, text: RegExp): number => Number(text.exec(read(path))?.[1]);
+  const [rules, shown] = ["rust/host/src/network/rules.rs", "packages/networks/src/slots/slot-network.ts"];
+  expect(number(rules, /const CONNECTIONS: u32 = (\d+);/)).toBe(number(shown, /open: (\d+),/));
+  expect(number(rules, /const CONNECTIONS_A_SECOND: u32 = (\d+);/)).toBe(number(shown, /newPerSecond: (\d+) \}/));
+});

@@ -138,6 +138,9 @@ describe("a guest with an allowlist", () => {
     await guest.setPolicy(OPEN);
     const connections = await guest.hold(WEB, OTHER);
     expect(await connections()).toEqual({ [WEB]: "open", [OTHER]: "open" });
+    const { connections: counted } = await world.server.ok("GET", `/v1/environments/${guest.id}/network`);
+    expect(counted).toMatchObject({ exceeded: 0, limits: { open: 4096, newPerSecond: 200 } });
+    for (const count of [counted.tracked, counted.opened]) expect(count).toBeGreaterThanOrEqual(2);
     await guest.setPolicy({ mode: "allowlist", allow: [{ cidr: `${WEB}/32`, ports: [7] }] });
     expect(await connections()).toEqual({ [WEB]: "open", [OTHER]: "ended" });
     await guest.setPolicy({ mode: "allowlist", allow: [{ cidr: `${WEB}/32` }, { domain: "other.example.org" }] });

@@ -88,11 +88,24 @@ export type NetworkDenial = z.infer<typeof NetworkDenial>;
 
 const Traffic = z.strictObject({ bytes: z.number().int(), packets: z.number().int() });
 
+const Connections = z.strictObject({
+  /** Tracked now, with those that have ended and are remembered for a while (TCP's for two minutes). Null: the host does not say. */
+  tracked: z.number().int().nullable(),
+  /** Let through since its machine was made, in either direction. Null: the host did not count them then. */
+  opened: z.number().int().nullable(),
+  /** Packets that were refused since then because a limit was reached. */
+  exceeded: z.number().int(),
+  /** Open at a time, and new ones a second. */
+  limits: z.strictObject({ open: z.number().int(), newPerSecond: z.number().int() }),
+});
+
 export const NetworkStatus = z.strictObject({
   /** Null: it has no network interface. */
   policy: NetworkPolicy.nullable(),
   /** Since its machine was made; null while it has none, or where nothing is counted. */
   traffic: z.strictObject({ sent: Traffic, received: Traffic }).nullable(),
+  /** Beside what it may have of them; null where there is no such limit, and while it has no machine. */
+  connections: Connections.nullable(),
 });
 export type NetworkStatus = z.infer<typeof NetworkStatus>;
 

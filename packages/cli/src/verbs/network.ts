@@ -18,7 +18,10 @@ export async function network(name: string, options: ServerOptions & { readonly 
   console.log(linesOf(status, denials).join("\n"));
 }
 
-export function linesOf({ policy, traffic }: NetworkStatus, denials: readonly NetworkDenial[]): readonly string[] {
+export function linesOf(
+  { policy, traffic, connections }: NetworkStatus,
+  denials: readonly NetworkDenial[],
+): readonly string[] {
   if (policy === null) return ["It was made without a network interface, and reaches nothing but itself."];
   const lines = [`Policy: ${policyText(policy)}`];
   if (policy.mode === "allowlist") {
@@ -29,6 +32,7 @@ export function linesOf({ policy, traffic }: NetworkStatus, denials: readonly Ne
   if (traffic !== null) {
     lines.push(`Sent: ${formatBytes(traffic.sent.bytes)}   Received: ${formatBytes(traffic.received.bytes)}`);
   }
+  if (connections !== null) lines.push(connectionsText(connections));
   if (denials.length === 0) return [...lines, "Refused: nothing"];
   const rows = denials.map(({ name, address, protocol, port, count, by }) => [
     plainText(name ?? address ?? "", { layout: "spaced", max: 253 }),
@@ -43,4 +47,9 @@ function policyText(policy: NetworkPolicy): string {
   if (policy.mode === "none") return "none: it reaches nothing";
   if (policy.mode === "open") return "open: it reaches the internet";
   return policy.allow.length === 0 ? "an empty allowlist: it reaches nothing" : "it reaches these alone";
+}
+
+function connectionsText({ tracked, exceeded, limits }: NonNullable<NetworkStatus["connections"]>): string {
+  const now = `Connections: ${tracked ?? "not counted"}   At most: ${limits.open}, ${limits.newPerSecond} new a second`;
+  return exceeded === 0 ? now : `${now}   Refused beyond that: ${exceeded} packets`;
 }

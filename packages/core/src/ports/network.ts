@@ -42,8 +42,8 @@ export interface NetworkProvider {
   share(machineId: MachineId, network: NetworkId | null): Promise<GuestInterface>;
   /** The address by which the others of its shared network reach a machine; null: it is in none, or is not known to this server yet. */
   memberAddress(machineId: MachineId): string | null;
-  /** What an attached machine has sent and received since then. Null where that is not counted. */
-  traffic(machineId: MachineId): Promise<NetworkStatus["traffic"]>;
+  /** What an attached machine has sent, received and connected to since then. Each null where that is not counted. */
+  traffic(machineId: MachineId): Promise<Pick<NetworkStatus, "traffic" | "connections">>;
   /** What an attached machine was refused of late, bounded, in no order. */
   denials(machineId: MachineId): Promise<readonly NetworkDenial[]>;
   /**

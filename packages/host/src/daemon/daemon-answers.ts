@@ -155,6 +155,8 @@ export const ANSWERS = {
   }),
   "network.usage": z.strictObject({
     ...{ sent: Traffic, received: Traffic },
+    // Daemons before this one counted none.
+    ...{ connections: count.nullable().default(null), opened: count.nullable().default(null) },
     ...{ deniedPackets: count, exceededPackets: count, floodedPackets: count, spoofedPackets: count },
   }),
   "network.release": z.strictObject({ removed: z.strictObject({ namespaces: count, links: count, flows: count }) }),

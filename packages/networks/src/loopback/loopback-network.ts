@@ -19,7 +19,7 @@ export function createLoopbackNetwork(): NetworkProvider {
       throw new PlatformError("UNSUPPORTED", "guests have their loopback interface alone here");
     },
     memberAddress: () => null,
-    traffic: () => Promise.resolve(null),
+    traffic: () => Promise.resolve({ traffic: null, connections: null }),
     denials: () => Promise.resolve([]),
   };
 }

@@ -11,6 +11,8 @@ const SHORTEST_TTL = 60;
 const LONGEST_TTL = 86_400;
 /** Entries of one call of the daemon. */
 const MOST_ENTRIES = 64;
+/** Of connections, as in `rust/host/src/network/rules.rs`. */
+const LIMITS = { open: 4096, newPerSecond: 200 } as const;
 /** IP protocol numbers (IANA). */
 const PROTOCOLS: Readonly<Record<number, NetworkDenial["protocol"]>> = { 1: "icmp", 6: "tcp", 17: "udp" };
 
@@ -132,8 +134,11 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
     memberAddress: (machineId) => members.get(machineId)?.address ?? null,
 
     async traffic(machineId) {
-      const { sent, received } = await daemon.networkUsage(machineId);
-      return { sent, received };
+      const { sent, received, connections, opened, exceededPackets } = await daemon.networkUsage(machineId);
+      return {
+        traffic: { sent, received },
+        connections: { tracked: connections, opened, exceeded: exceededPackets, limits: LIMITS },
+      };
     },
 
     async denials(machineId) {

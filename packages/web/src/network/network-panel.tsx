@@ -33,7 +33,7 @@ const WithNetwork = ({ environment }: { readonly environment: Networked }) => {
       <SharedNetworkPart key={`shared ${id}`} environment={environment} networks={networks} />
       {state === "running" ? (
         <>
-          <Traffic id={id} />
+          <Traffic key={`traffic ${id}`} id={id} />
           <DenialList key={id} id={id} policy={network} now={now} />
         </>
       ) : (

@@ -86,6 +86,7 @@ fn packets(members: Cidr) -> String {
   counter received {{ }}
   counter denied {{ }}
   counter exceeded {{ }}
+  counter opened {{ }}
   set forbidden {{ type ipv4_addr; flags interval; auto-merge; }}
   map allowed {{ type ipv4_addr . inet_proto . inet_service : mark; flags interval; }}
   map admitted {{ type ipv4_addr . inet_proto . inet_service : mark; flags timeout; size {ADMITTED}; }}
@@ -121,13 +122,13 @@ fn packets(members: Cidr) -> String {
     ct status confirmed counter name sent accept
     limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets goto exceed
     ct count over {CONNECTIONS} goto exceed
-    counter name sent accept
+    counter name opened counter name sent accept
   }}
   chain welcome {{
     ct status confirmed counter name received accept
     update @callers {{ ip saddr limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets }} goto exceed
     add @peers {{ ip saddr ct count over {CONNECTIONS_OF_A_PEER} }} goto exceed
-    counter name received accept
+    counter name opened counter name received accept
   }}
   chain exceed {{
     counter name exceeded

@@ -4,8 +4,8 @@
 use crate::error::{Code, During, Outcome, failure};
 use crate::fault;
 use crate::network::ceiling::Ceiling;
-use crate::network::netlink::Netlink;
 use crate::network::netlink::sets::{self, Change, Count, Element, Family, Found};
+use crate::network::netlink::{Netlink, flows};
 use crate::network::policy::{self, Marked, Policy, Protocol};
 use crate::network::records::{Membership, SlotRecord};
 use crate::network::rules::{ADMITTED, TABLE};
@@ -49,6 +49,10 @@ pub struct Denial {
 pub struct Traffic {
     sent: Count,
     received: Count,
+    /// Tracked now. `None` where the kernel does not say.
+    connections: Option<u32>,
+    /// Connections that were let through, in either direction. `None` in a slot of an earlier version.
+    opened: Option<u64>,
     denied_packets: u64,
     /// Connections beyond the limits.
     exceeded_packets: u64,
@@ -226,7 +230,7 @@ impl Tenancy {
     /// # Errors
     /// What the kernel refused.
     pub fn traffic(&self) -> Outcome<Traffic> {
-        let mut traffic = Traffic::default();
+        let mut traffic = Traffic { connections: flows::count(&self.tables).ok(), ..Traffic::default() };
         for family in [Family::Ip, Family::Netdev] {
             let counters =
                 sets::counters(&self.tables, family, TABLE).during(|| "read the counters of a slot".to_owned())?;
@@ -234,6 +238,7 @@ impl Tenancy {
                 match name.as_str() {
                     "sent" => traffic.sent = count,
                     "received" => traffic.received = count,
+                    "opened" => traffic.opened = Some(count.packets),
                     "denied" => traffic.denied_packets = count.packets,
                     "exceeded" => traffic.exceeded_packets = count.packets,
                     "flooded" => traffic.flooded_packets = count.packets,

@@ -74,7 +74,8 @@ export function createNetworkActions(
     async networkStatus(actor, reference) {
       const { id, network: policy } = await requireRow(context, { actor, action: "environment.read", reference });
       const held = live.get(id);
-      return { policy, traffic: held === undefined || policy === null ? null : await network.traffic(held.machine.id) };
+      if (held === undefined || policy === null) return { policy, traffic: null, connections: null };
+      return { policy, ...(await network.traffic(held.machine.id)) };
     },
 
     async networkDenials(actor, reference) {

@@ -74,7 +74,10 @@ export function createRecordingNetwork({
     },
     memberAddress: (machineId) =>
       shared.has(machineId) ? (given.get(machineId)?.interface?.address.replace("10.0.0.", "10.1.0.") ?? null) : null,
-    traffic: async () => ({ sent: { bytes: 1, packets: 1 }, received: { bytes: 2, packets: 1 } }),
+    traffic: async () => ({
+      traffic: { sent: { bytes: 1, packets: 1 }, received: { bytes: 2, packets: 1 } },
+      connections: { tracked: 1, opened: 1, exceeded: 0, limits: { open: 4096, newPerSecond: 200 } },
+    }),
     denials: async () => self.refused,
   };
   return self;

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
+const STATISTICS: u16 = 1 << 8 | 5;
 /// `struct nfgenmsg`, and that of AF_INET.
 const FIXED: usize = 4;
 const INET: [u8; 4] = [2, 0, 0, 0];
@@ -15,8 +16,22 @@ const ADDRESSES: u16 = 1;
 const SOURCE: u16 = 1;
 const ID: u16 = 12;
 const FILTER: u16 = 25;
+/// Of statistics, in the network's order of bytes.
+const ENTRIES: u16 = 1;
 /// The source's address alone.
 const BY_SOURCE: u32 = 1;
+
+/// How many flows the socket's namespace tracks now, with those that have ended and are remembered for a while (TCP's for two minutes).
+///
+/// # Errors
+/// What the kernel refused.
+pub fn count(socket: &Netlink) -> io::Result<u32> {
+    let mut ask = Message::new(STATISTICS, ACKNOWLEDGE);
+    ask.put(&INET);
+    let answer = socket.dump(&ask)?;
+    let entries = answer.first().and_then(|body| attribute(body, FIXED, ENTRIES)?.try_into().ok());
+    entries.map(u32::from_be_bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
 
 /// Forgets every flow of the socket's namespace that came from an address. Answers with how many there were.
 ///
