@@ -26,10 +26,11 @@ export interface NetworkedGuest {
 const answers = (text: string): Answers =>
   Object.fromEntries([...text.matchAll(/^(\S+) (.*)$/gm)].map(([, word = "", answer = ""]) => [word, answer]));
 
-/** Brings the programs into it. */
-export async function networkedGuest(world: QemuServer, id: string): Promise<NetworkedGuest> {
+/** Brings the programs into it. `token`: of its owner, where that is not the server's. */
+export async function networkedGuest(world: QemuServer, id: string, token?: string): Promise<NetworkedGuest> {
   const call = async (method: string, path: string, request: { body?: unknown; raw?: Buffer } = {}) => {
-    const { status, text, json } = await world.server.call(method, `/v1/environments/${id}${path}`, request);
+    const asked = { ...request, ...(token !== undefined && { token }) };
+    const { status, text, json } = await world.server.call(method, `/v1/environments/${id}${path}`, asked);
     if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);
     return json;
   };

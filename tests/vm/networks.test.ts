@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
+import type { SharedNetwork } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FORBIDDEN, HOST, PLACES } from "../../support/internet/places.ts";
 import { type NetworkedGuest, networkedGuest } from "../../support/networked-guest.ts";
 import { type QemuServer, startQemuServer } from "../../support/qemu-server.ts";
-import { poll } from "../../support/server.ts";
+import { addOwner } from "../../support/second-owner.ts";
+import { type Answer, poll } from "../../support/server.ts";
 import { startTestHost, type TestHost } from "../../support/test-host.ts";
 
 const SIZE = { memoryMib: 192, diskMib: 256 };
@@ -206,5 +208,118 @@ it("another environment is out of reach, and a member of the same network answer
     expect(await guest.reach("tcp:second:8000")).toEqual({ "tcp:second:8000": "unknown" });
   } finally {
     await server.ok("DELETE", `/v1/environments/${other.id}`);
+  }
+});
+
+/** Hears UDP at port 8001 of every address, and a group's. */
+const LISTENER = `import socket
+one = socket.socket(type=socket.SOCK_DGRAM)
+one.bind(("", 8001))
+one.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + socket.inet_aton("0.0.0.0"))
+while True:
+    print(one.recv(64).decode(), flush=True)
+`;
+const sends = (text: string, ...addresses: readonly string[]): string => `python3 - <<'X'
+import socket
+one = socket.socket(type=socket.SOCK_DGRAM)
+one.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+for address in ${JSON.stringify(addresses)}:
+    try:
+        one.sendto(b"${text}", (address, 8001))
+    except OSError:
+        pass
+X`;
+
+it("environments of two owners reach each other by no path", async () => {
+  const { server } = world;
+  const { token } = await addOwner(server.data, "otherowner1");
+  const other = (method: string, path: string, body?: unknown): Promise<Answer> =>
+    server.call(method, path, { token, ...(body !== undefined && { body }) });
+  const created = await other("POST", "/v1/environments", { name: "private", ...SIZE, network: OPEN });
+  expect([created.status, created.text]).toEqual([201, expect.stringContaining('"name":"private"')]);
+  const { id } = created.json;
+  try {
+    const running = await other("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=150000`);
+    expect([running.status, running.json.state]).toEqual([200, "running"]);
+    const theirs = await networkedGuest(world, id, token);
+    await guest.setPolicy(OPEN);
+    const range = await slotRange();
+    const parts = range.split(".").map(Number) as [number, number, number];
+    const members = `${parts[0]}.${parts[1]}.${parts[2] + 4}`;
+    for (const one of [guest, theirs]) {
+      // Another test may have started it.
+      await one.run("nohup python3 -m http.server 8000 >/dev/null 2>&1 &");
+      await one.run(`nohup python3 -c '${LISTENER}' >heard 2>&1 &`);
+      await poll("its servers", async () => {
+        await one.run(sends("own", "127.0.0.1"));
+        return (await one.run("curl -s http://127.0.0.1:8000/ && cat heard || true")).endsWith("own\n");
+      });
+    }
+
+    // What is one owner's network is not there for the other, by its name or its id.
+    const own = await other("POST", "/v1/networks", { name: "theirs" });
+    for (const reference of ["theirs", own.json.id]) {
+      const joined = await server.call("POST", `/v1/environments/${guest.id}/network/join`, {
+        body: { network: reference },
+      });
+      const removed = await server.call("DELETE", `/v1/networks/${reference}`);
+      for (const { status, json } of [joined, removed]) expect([status, json.code]).toEqual([404, "NETWORK_NOT_FOUND"]);
+    }
+    const taken = await other("POST", `/v1/environments/${guest.id}/network/join`, { network: "theirs" });
+    const left = await other("POST", `/v1/environments/${guest.id}/network/leave`);
+    const link = await other("POST", `/v1/environments/${guest.id}/previews/links`, { port: 8000 });
+    for (const { status, json } of [taken, left, link])
+      expect([status, json.code]).toEqual([404, "ENVIRONMENT_NOT_FOUND"]);
+
+    const everyone = ["255.255.255.255", "192.0.0.255", `${range}.255`, `${members}.255`, "224.0.0.1", "224.0.0.251"];
+    const near = Array.from({ length: 8 }, (_, at) => 16 + at);
+    const refused = [
+      ...near.flatMap((last) => [`tcp:${range}.${last}:8000`, `udp:${range}.${last}:8001`]),
+      ...[`${range}.1`, `${range}.2`, "192.0.0.1", HOST].map((address) => `tcp:${address}:8000`),
+      ...[HOST, `${range}.1`].map((address) => `tcp:${address}:${server.port}`),
+      ...["169.254.169.254", "168.63.129.16"].map((address) => `tcp:${address}:80`),
+    ];
+    const byAddress = near.map((last) => `tcp:${members}.${last}:8000`);
+    const unknown = async (one: NetworkedGuest, name: string, otherId: string): Promise<void> => {
+      const names = [name, `${name}.theirs.internal`, `${name}.alike.internal`, `8000-${otherId}.localhost`];
+      const targets = names.map((each) => `tcp:${each}:8000`);
+      expect(await one.reach(...targets)).toEqual(all(targets, "unknown"));
+    };
+    for (const [one, text] of [
+      [guest, "ours"],
+      [theirs, "theirs"],
+    ] as const) {
+      await one.run(sends(text, ...everyone, ...near.map((last) => `${range}.${last}`)));
+      expect(await one.reach(...refused, ...byAddress)).toEqual(all([...refused, ...byAddress], "refused"));
+    }
+    await unknown(guest, "private", id);
+    await unknown(theirs, "first", guest.id);
+
+    // Each in a network of its own, which are called alike.
+    await server.ok("POST", "/v1/networks", { name: "alike" });
+    await server.ok("POST", `/v1/environments/${guest.id}/network/join`, { network: "alike" });
+    expect((await other("POST", "/v1/networks", { name: "alike" })).status).toBe(201);
+    expect((await other("POST", `/v1/environments/${id}/network/join`, { network: "alike" })).status).toBe(200);
+    const addressIn = ({ networks }: { networks: SharedNetwork[] }): string =>
+      `tcp:${networks.find(({ name }) => name === "alike")?.members[0]?.address}:8000`;
+    const ours = addressIn(await server.ok("GET", "/v1/networks"));
+    const others = addressIn((await other("GET", "/v1/networks")).json);
+    expect(await guest.reach(ours, others)).toEqual({ [ours]: "reached", [others]: "refused" });
+    expect(await theirs.reach(ours, others)).toEqual({ [ours]: "refused", [others]: "reached" });
+    await guest.run(sends("ours", ...everyone));
+    await theirs.run(sends("theirs", ...everyone));
+    await unknown(guest, "private", id);
+    await unknown(theirs, "first", guest.id);
+    for (const [one, text] of [
+      [guest, "theirs"],
+      [theirs, "ours"],
+    ] as const) {
+      expect(await one.run("cat heard")).not.toContain(text);
+    }
+  } finally {
+    expect((await other("DELETE", `/v1/environments/${id}`)).json.left).toEqual([]);
+    await server.ok("POST", `/v1/environments/${guest.id}/network/leave`);
+    await server.call("DELETE", "/v1/networks/alike");
+    for (const name of ["theirs", "alike"]) await other("DELETE", `/v1/networks/${name}`);
   }
 });
