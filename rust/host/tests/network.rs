@@ -258,7 +258,13 @@ fn new_connections_are_limited() {
         let socket = within(&guest.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
         let _ = socket.send_to(b"x", format!("9.9.9.9:{port}"));
     }
-    until("some were refused", || (world.usage("machine1")["exceededPackets"].as_u64().unwrap() > 0).then_some(()));
+    let counted = until("some were refused", || {
+        let usage = world.usage("machine1");
+        (usage["exceededPackets"].as_u64().unwrap() > 0).then_some(usage)
+    });
+    let (connections, opened) = (counted["connections"].as_u64().unwrap(), counted["opened"].as_u64().unwrap());
+    assert!(opened >= 200 && connections >= 200, "{counted}");
+    assert!(opened + counted["exceededPackets"].as_u64().unwrap() <= 600, "{counted}");
 }
 
 #[test]
