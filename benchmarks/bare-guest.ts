@@ -21,16 +21,32 @@ export async function recipeOf(daemon: TestDaemon, blankDisk: string): Promise<G
 /** Where the second port of a guest in this folder is, if it has one. */
 export const rawSocketOf = ({ folder }: BareGuest): string => join(folder, "raw.sock");
 
-/** Boots the same guest bare, with a second port of this name where one is given. */
-export function bootBare({ jailed, blankDisk }: GuestRecipe, rawPort?: string): Promise<BareGuest> {
+/** What a bare guest has or lacks beside the jailed one. */
+export interface Differences {
+  /** The name of a second port. */
+  readonly rawPort?: string;
+  /** A tap device that is there, in the place of the one that a jailed QEMU inherits. */
+  readonly tap?: string;
+  /** Makes of QEMU's command one that keeps its pid. */
+  readonly enter?: (command: readonly string[]) => readonly string[];
+}
+
+/** Boots the same guest bare. */
+export function bootBare({ jailed, blankDisk }: GuestRecipe, differences: Differences = {}): Promise<BareGuest> {
+  const { rawPort, tap, enter } = differences;
   const magic = randomBytes(16);
   return startBare({
     jailed,
     disk: blankDisk,
     magic,
+    ...(enter && { enter }),
     change(jailedWords, folder) {
       const own = `microterm.magic=${magic.toString("hex")}`;
-      const words = jailedWords.map((word) => word.replace(/microterm\.magic=[0-9a-f]+/, own));
+      const words = jailedWords.map((word) =>
+        word
+          .replace(/microterm\.magic=[0-9a-f]+/, own)
+          .replace(/^(tap,id=\w+),fd=\d+/, `$1,ifname=${tap},script=no,downscript=no`),
+      );
       if (rawPort === undefined) return words;
       return [
         ...words.map((word) => word.replace("max_ports=2", "max_ports=3")),

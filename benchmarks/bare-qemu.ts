@@ -28,6 +28,8 @@ export interface BareOptions {
   readonly magic: Buffer;
   /** What else is to differ of the arguments, whose files and sockets are those of `folder`. */
   change(words: readonly string[], folder: string): readonly string[];
+  /** Makes of QEMU's command the one that is run, and keeps its pid. */
+  readonly enter?: (command: readonly string[]) => readonly string[];
   /** Waits for the guest, and may see to it that there is one. */
   begin(qemu: BareQemu): Promise<GuestAgent>;
 }
@@ -49,11 +51,12 @@ export interface BareGuest {
   close(): Promise<void>;
 }
 
-export async function startBare({ jailed, disk, magic, change, begin }: BareOptions): Promise<BareGuest> {
+export async function startBare({ jailed, disk, magic, change, enter, begin }: BareOptions): Promise<BareGuest> {
   const folder = await mkdtemp(join(tmpdir(), "mt-bare-"));
   // Node's own copy would fill the holes of a sparse file.
   await runCommand(["cp", "--sparse=always", disk, join(folder, "disk.ext4")]);
-  const [program = "", ...args] = change(outOfJail(jailed, folder), folder);
+  const words = change(outOfJail(jailed, folder), folder);
+  const [program = "", ...args] = enter?.(words) ?? words;
   const begun = performance.now();
   const vmm = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";

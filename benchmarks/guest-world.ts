@@ -51,7 +51,7 @@ export async function startGuestWorld(): Promise<GuestWorld> {
     },
     async terminals() {
       if (pair !== null) return pair;
-      const bare = await bootBare(await world.recipe(), RAW_PORT);
+      const bare = await bootBare(await world.recipe(), { rawPort: RAW_PORT });
       try {
         const raw = await rawTerminals(bare);
         const environment = await server.create(GUEST);

@@ -1,9 +1,8 @@
 import { PLACES } from "../support/internet/places.ts";
-import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
 import { poll } from "../support/server.ts";
-import { startTestHost, type TestHost } from "../support/test-host.ts";
 import { type Figure, median, spread } from "./figures.ts";
 import { createGroup } from "./group.ts";
+import { closeHosted, type HostedWorld, openHosted } from "./hosted-world.ts";
 import { openServed, type TerminalEnd } from "./terminal-end.ts";
 import { typeKeys } from "./terminals.ts";
 
@@ -33,30 +32,18 @@ const ATTACKS: Readonly<Record<string, string>> = {
   "a fork bomb": "bash -c ':(){ :|:& };:'; sleep 600",
 };
 
-interface World {
-  readonly host: TestHost;
-  readonly server: QemuServer;
+interface World extends HostedWorld {
   readonly neighbour: string;
   readonly attacker: string;
 }
 
-async function startWorld(): Promise<World> {
-  const host = await startTestHost();
-  try {
-    const server = await startQemuServer({ host });
-    try {
-      const neighbour = await server.create(NEIGHBOUR);
-      const { id: attacker } = await server.server.ok("POST", "/v1/environments", ATTACKER);
-      await server.until(attacker, "running");
-      return { host, server, neighbour, attacker };
-    } catch (error) {
-      await server.close();
-      throw error;
-    }
-  } catch (error) {
-    await host.close();
-    throw error;
-  }
+async function open(): Promise<World> {
+  return openHosted(async ({ server }) => {
+    const neighbour = await server.create(NEIGHBOUR);
+    const { id: attacker } = await server.server.ok("POST", "/v1/environments", ATTACKER);
+    await server.until(attacker, "running");
+    return { neighbour, attacker };
+  });
 }
 
 async function cpuUsec({ server: { daemon }, attacker }: World): Promise<number> {
@@ -95,7 +82,7 @@ async function measureNeighbours(world: World, rounds: number): Promise<readonly
 }
 
 export const NEIGHBOURS = createGroup<World>({
-  open: startWorld,
-  close: ({ server }) => server.close(),
+  open,
+  close: closeHosted,
   benchmarks: { neighbours: (world, { rounds }) => measureNeighbours(world, rounds) },
 });

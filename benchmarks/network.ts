@@ -1,53 +1,48 @@
 /** What a guest's way to the outside costs: names, a connection's round trip, and bytes, in a host and an internet of namespaces. */
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "@microterm/host";
 import { MANY_DOMAIN, PLACES } from "../support/internet/places.ts";
 import { type NetworkedGuest, networkedGuest } from "../support/networked-guest.ts";
-import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
-import { startTestHost, type TestHost } from "../support/test-host.ts";
+import { recipeOf } from "./bare-guest.ts";
+import { bootOnTap, type TapGuest } from "./bare-tap.ts";
 import { median, signed, spread } from "./figures.ts";
 import { createGroup } from "./group.ts";
+import { closeHosted, type HostedWorld, openHosted } from "./hosted-world.ts";
 
 const PROGRAM = join(import.meta.dirname, "network-times.py");
-const NAMES = 200;
+const GUEST = { memoryMib: 128, diskMib: 256 };
+/** As many as a guest may ask for at once. */
+const NAMES = 100;
 const ECHOES = 500;
 const BULK_BYTES = 32 << 20;
 const WEB = PLACES["web.example.org"] ?? "";
 
-interface World {
-  readonly host: TestHost;
-  readonly server: QemuServer;
+interface World extends HostedWorld {
   readonly guest: NetworkedGuest;
 }
 
 async function open(): Promise<World> {
-  const host = await startTestHost();
-  try {
-    const server = await startQemuServer({ host });
-    try {
-      const id = await server.create();
-      await server.server.call("PUT", `/v1/environments/${id}/files/content?path=times.py`, {
-        raw: readFileSync(PROGRAM),
-      });
-      return { host, server, guest: await networkedGuest(server, id) };
-    } catch (error) {
-      await server.close();
-      throw error;
-    }
-  } catch (error) {
-    await host.close();
-    throw error;
-  }
+  return openHosted(async ({ server }) => {
+    const id = await server.create(GUEST);
+    await server.server.call("PUT", `/v1/environments/${id}/files/content?path=times.py`, {
+      raw: readFileSync(PROGRAM),
+    });
+    return { guest: await networkedGuest(server, id) };
+  });
 }
 
 const numbers = (text: string): number[] => text.trim().split("\n").map(Number);
 
-/** The same program in the guest, and on its host, where the link to the internet is one bare veth. */
-function pair({ host, guest }: World, words: string): { guest(): Promise<number[]>; host(): Promise<number[]> } {
+/** The same program somewhere, asked to print times or rates. */
+type Asked = (words: string) => Promise<number[]>;
+
+/** In the guest, and on its host, where the link to the internet is one bare veth. */
+function places({ host, guest }: World): { readonly guest: Asked; readonly host: Asked } {
   return {
-    guest: async () => numbers(await guest.run(`python3 times.py ${words}`)),
-    async host() {
+    guest: async (words) => numbers(await guest.run(`python3 times.py ${words}`)),
+    async host(words) {
       const { code, stdout, stderr } = await runCommand(host.inside(["python3", PROGRAM, ...words.split(" ")]));
       if (code !== 0) throw new Error(stderr);
       return numbers(stdout);
@@ -55,25 +50,33 @@ function pair({ host, guest }: World, words: string): { guest(): Promise<number[
   };
 }
 
-async function byTurns(world: World, words: string, rounds: number): Promise<{ guest: number[]; host: number[] }> {
-  const ask = pair(world, words);
-  const times: { guest: number[]; host: number[] } = { guest: [], host: [] };
+/** As often in each place, by turns. */
+async function byTurns<Place extends string>(
+  asked: Readonly<Record<Place, Asked>>,
+  wordsOf: (round: number) => string,
+  rounds: number,
+): Promise<Record<Place, number[]>> {
+  const places = Object.keys(asked) as Place[];
+  const times = Object.fromEntries(places.map((place) => [place, [] as number[]])) as Record<Place, number[]>;
   for (let round = 0; round < rounds; round++) {
-    times.guest.push(...(await ask.guest()));
-    times.host.push(...(await ask.host()));
+    for (const place of places) times[place].push(...(await asked[place](wordsOf(round))));
   }
   return times;
 }
 
+/** The same guest on a tap of a bare QEMU. */
+async function openTapGuest({ server: { daemon } }: World): Promise<TapGuest> {
+  const blank = randomBytes(8).toString("hex");
+  await daemon.client.createDisk(blank, GUEST.diskMib);
+  const guest = await bootOnTap(await recipeOf(daemon, join(daemon.data, "host/disks", `${blank}.ext4`)));
+  await daemon.client.removeDisk(blank);
+  await guest.write("times.py", readFileSync(PROGRAM));
+  return guest;
+}
+
 export const NETWORK = createGroup<World>({
   open,
-  async close({ host, server }) {
-    try {
-      await server.close();
-    } finally {
-      await host.close();
-    }
-  },
+  close: closeHosted,
   benchmarks: {
     async names(world, { rounds }) {
       const figures = [];
@@ -82,16 +85,14 @@ export const NETWORK = createGroup<World>({
         ["whose address is admitted first", `*.${MANY_DOMAIN}`, `r%d.${MANY_DOMAIN}`, "p50 ≤ 10 ms above"],
       ] as const) {
         await world.guest.setPolicy({ mode: "allowlist", allow: [{ domain: allow }] });
-        const times: { guest: number[]; host: number[] } = { guest: [], host: [] };
-        for (let round = 0; round < rounds; round++) {
-          const ask = pair(world, `names ${NAMES} ${pattern.replace("r%", `${round}-%`)}`);
-          times.guest.push(...(await ask.guest()));
-          times.host.push(...(await ask.host()));
-        }
+        const { guest, host } = places(world);
+        const asked = { guest, host, agent: () => guest(`refusals ${NAMES}`) };
+        const wordsOf = (round: number) => `names ${NAMES} ${pattern.replace("r%", `${round}-%`)}`;
+        const times = await byTurns(asked, wordsOf, rounds);
         figures.push({
           name: `a name ${what}, from the guest, p50 / p99 of ${times.guest.length}`,
           figure: spread(times.guest),
-          floor: `${spread(times.host)} from the host`,
+          floor: `${spread(times.host)} from the host; ${spread(times.agent)} what the guest's agent answers itself`,
           ratio: signed(median(times.guest) - median(times.host)),
           target,
         });
@@ -100,24 +101,34 @@ export const NETWORK = createGroup<World>({
     },
     async outside(world, { rounds }) {
       await world.guest.setPolicy({ mode: "open" });
-      const echo = await byTurns(world, `echoes ${WEB} ${ECHOES}`, rounds);
-      const bulk = await byTurns(world, `bulk ${WEB} ${BULK_BYTES}`, rounds);
-      return [
-        {
-          name: `a byte's round trip to the outside, p50 / p99 of ${echo.guest.length}`,
-          figure: spread(echo.guest),
-          floor: `${spread(echo.host)} over the host's bare veth`,
-          ratio: signed(median(echo.guest) - median(echo.host)),
-          target: "",
-        },
-        {
-          name: `${BULK_BYTES >> 20} MiB to the outside and back at once, p50 of ${rounds}`,
-          figure: `${median(bulk.guest).toFixed(0)} MB/s`,
-          floor: `${median(bulk.host).toFixed(0)} MB/s over the host's bare veth`,
-          ratio: `${(median(bulk.host) / median(bulk.guest)).toFixed(1)} ×`,
-          target: "",
-        },
-      ];
+      const bare = await openTapGuest(world);
+      try {
+        const asked = {
+          ...places(world),
+          bare: async (words: string) => numbers(await bare.run(["python3", "times.py", ...words.split(" ")])),
+        };
+        const echo = await byTurns(asked, () => `echoes ${WEB} ${ECHOES}`, rounds);
+        const bulk = await byTurns(asked, () => `bulk ${WEB} ${BULK_BYTES}`, rounds);
+        const rate = (place: keyof typeof bulk) => `${median(bulk[place]).toFixed(0)} MB/s`;
+        return [
+          {
+            name: `a byte's round trip to the outside, p50 / p99 of ${echo.guest.length}`,
+            figure: spread(echo.guest),
+            floor: `${spread(echo.bare)} a bare QEMU's tap; ${spread(echo.host)} the host's bare veth`,
+            ratio: signed(median(echo.guest) - median(echo.bare)),
+            target: "",
+          },
+          {
+            name: `${BULK_BYTES >> 20} MiB to the outside and back at once, p50 of ${rounds}`,
+            figure: rate("guest"),
+            floor: `${rate("bare")} a bare QEMU's tap; ${rate("host")} the host's bare veth`,
+            ratio: `${(median(bulk.guest) / median(bulk.bare)).toFixed(2)} ×`,
+            target: "",
+          },
+        ];
+      } finally {
+        await bare.close();
+      }
     },
   },
 });
