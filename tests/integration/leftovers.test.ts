@@ -52,8 +52,12 @@ it.runIf(process.getuid?.() === 0)(
     const group = join(cgroupRoot(), table);
     const machine = join(folder.path, "host/machines", MACHINE);
     mkdirSync(machine, { recursive: true });
-    mkdirSync(join(folder.path, "host/slots"));
-    writeFileSync(join(folder.path, "host/slots/s3.json"), "{}");
+    const slots = join("/run/microterm-host/slots", instance);
+    made(
+      () => mkdirSync(slots, { recursive: true, mode: 0o700 }),
+      () => rmSync(slots, { recursive: true }),
+    );
+    writeFileSync(join(slots, "s3.json"), "{}");
     made(
       () => run("ip", "netns", "add", namespace),
       () => run("ip", "netns", "delete", namespace),
@@ -105,7 +109,7 @@ it.runIf(process.getuid?.() === 0)(
         ["mount", machine, `machine ${MACHINE}`],
         ["file", CLAIM, `machine ${MACHINE}`],
         ["file", machine, `machine ${MACHINE}`],
-        ["file", join(folder.path, "host/slots/s3.json"), "slot s3"],
+        ["file", join(slots, "s3.json"), "slot s3"],
       ].map(([kind, name, of]) => ({ kind, name, of })),
     );
     expect(fix).toContain("./microterm up");
@@ -124,11 +128,14 @@ it.runIf(process.getuid?.() === 0)("what the daemon has in use is not left, and 
     );
   expect(await leftovers(client)).toEqual([]);
   const { slot } = await client.attachNetwork(`machine${instance}`);
-  expect(await leftovers(client)).toEqual([`namespace microterm-NAME-${slot}`, `file DATA/host/slots/${slot}.json`]);
+  expect(await leftovers(client)).toEqual([
+    `namespace microterm-NAME-${slot}`,
+    `file /run/microterm-host/slots/NAME/${slot}.json`,
+  ]);
   await client.releaseNetwork(`machine${instance}`);
   expect(await leftovers(client)).toEqual([]);
   // Of whom nobody can be asked, nothing is known to be in use.
   expect(await leftovers(null)).toEqual(
-    expect.arrayContaining(["namespace microterm-NAME-router", "file DATA/host/slots/host.json"]),
+    expect.arrayContaining(["namespace microterm-NAME-router", "file /run/microterm-host/slots/NAME/host.json"]),
   );
 });

@@ -280,7 +280,7 @@ fn only_the_keeper(world: &World, round: &str) {
     };
     let namespaces = names("/run/netns").into_iter().filter(|name| name.starts_with(&prefix)).collect::<Vec<_>>();
     assert_eq!(namespaces.len(), READY + 2, "{round}: {namespaces:?}");
-    let records = names(world.host.folder().join("slots").to_str().unwrap());
+    let records = names(&format!("/run/microterm-host/slots/{}", world.host.instance));
     assert_eq!(records.len(), READY + 2, "{round}: {records:?}");
     let ports = run(&world.slot("router"), "ip", &["-o", "link", "show", "master", "br0"]);
     assert_eq!(ports.lines().count(), READY + 1, "{round}: {ports}");
@@ -369,4 +369,28 @@ fn a_namespace_has_settings_of_its_own() {
             assert!(ipv6.is_none_or(|value| value.trim() == "1"), "{link}");
         }
     }
+}
+
+#[test]
+fn records_of_an_earlier_version_are_taken_over_and_all_go_with_the_network() {
+    let mut world = World::start(1);
+    let guest = world.guest("machine1");
+    open(&world, "machine1");
+    let mut connection = guest.tcp("9.9.9.9:443").unwrap();
+    let records = std::path::Path::new("/run/microterm-host/slots").join(&world.host.instance);
+    world.host.end(Signal::SIGTERM);
+    let earlier = world.host.folder().join("slots");
+    fs::create_dir(&earlier).unwrap();
+    for name in ["host.json", "s0.json"] {
+        fs::copy(records.join(name), earlier.join(name)).unwrap();
+    }
+    // One of both is taken over already.
+    fs::remove_file(records.join("s0.json")).unwrap();
+    fs::write(earlier.join("s1.new"), "{").unwrap();
+    world.host.run(None);
+    assert_eq!(world.host.call("network.attach", json!({ "machineId": "machine1" }))["slot"], "s0");
+    connection.answers().unwrap();
+    assert!(!earlier.exists());
+    world.host.call("network.remove", json!({}));
+    assert!(!records.exists());
 }

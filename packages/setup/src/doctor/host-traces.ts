@@ -139,7 +139,7 @@ class Look {
     }
     const machines = join(data, "host/machines");
     for (const name of this.#names(machines)) this.#add("file", join(machines, name), `machine ${name}`);
-    const slots = join(data, "host/slots");
+    const slots = join(SHARED, "slots", instance);
     for (const name of this.#names(slots)) {
       this.#add("file", join(slots, name), slotOrNetwork(name.replace(/\.(json|new)$/, ""), "host"));
     }

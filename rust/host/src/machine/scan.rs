@@ -50,7 +50,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Finds all that bears one of the ids, sorted. `vmm` is the name of VMMs' processes.
-pub fn scan(ids: &[Id], vmm: &str) -> Vec<Found> {
+pub fn scan(ids: &[Id], vmm: &str, instance: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let hit = |text: &str| ids.iter().any(|id| bears(text, id));
     let mut add = |kind, name: String| found.push(Found { kind, name });
@@ -77,7 +77,7 @@ pub fn scan(ids: &[Id], vmm: &str) -> Vec<Found> {
         });
     }
     // Nothing else of a slot is named by its machine.
-    walk(&paths::slots(), 0, false, &mut |path| {
+    walk(&paths::slots(instance), 0, false, &mut |path| {
         if hit(&read(path)) {
             add("slot", file_name(&path.with_extension("")));
         }

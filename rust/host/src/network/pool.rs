@@ -5,8 +5,9 @@ use crate::fault;
 use crate::network::host_side::{self, HostSide, Settings};
 use crate::network::namespaces::Namespaces;
 use crate::network::netlink::watch::Watch;
+use crate::network::records::Records;
 use crate::network::slot::{self, Removed, Slot, SlotRules};
-use crate::network::{ports, records, shared};
+use crate::network::{ports, shared};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
 use crate::store::paths;
@@ -24,6 +25,7 @@ const RETRY: Duration = Duration::from_secs(2);
 
 pub struct Pool {
     namespaces: Namespaces,
+    records: Records,
     instance: String,
     boot_id: String,
     settings: Option<Settings>,
@@ -60,6 +62,7 @@ impl Pool {
         };
         Self {
             namespaces: Namespaces::new(mounts, instance),
+            records: Records::new(instance),
             instance: instance.to_owned(),
             boot_id: boot_id.to_owned(),
             settings,
@@ -84,7 +87,7 @@ impl Pool {
         }
         let pool = Arc::clone(self);
         let keeper = move || {
-            let side = match HostSide::open(&pool.namespaces, &pool.instance, &pool.boot_id, &settings) {
+            let side = match HostSide::open(&pool.namespaces, &pool.records, &pool.instance, &pool.boot_id, &settings) {
                 Ok(side) => Arc::new(side),
                 Err(why) => {
                     note(format_args!("there is no network: {why}"));
@@ -119,7 +122,7 @@ impl Pool {
 
     /// Of all slots of which anything is there.
     fn names(&self) -> Outcome<BTreeSet<SlotName>> {
-        let named = self.namespaces.list()?.into_iter().chain(records::slots());
+        let named = self.namespaces.list()?.into_iter().chain(self.records.slots());
         Ok(named.filter_map(|name| SlotName::try_from(name).ok()).collect())
     }
 
@@ -129,13 +132,13 @@ impl Pool {
             let adopted = if side.is_new {
                 Err(failure(Code::NotFound, format!("slot {name} was of another router")))
             } else {
-                Slot::adopt(&self.namespaces, side, rules, name, &self.boot_id)
+                Slot::adopt(&self.namespaces, &self.records, side, rules, name, &self.boot_id)
             };
             let slot = match adopted {
                 Ok(slot) => Arc::new(slot),
                 Err(why) => {
                     note(format_args!("slot {name} is removed: {why}"));
-                    if let Err(why) = slot::remove(&self.namespaces, Some(side), name) {
+                    if let Err(why) = slot::remove(&self.namespaces, &self.records, Some(side), name) {
                         note(format_args!("slot {name} is not removed: {why}"));
                         self.state().stuck.insert(name);
                     }
@@ -168,7 +171,7 @@ impl Pool {
             };
             state.busy.insert(name);
             drop(state);
-            let made = Slot::make(&self.namespaces, &side, rules, name, &self.boot_id);
+            let made = Slot::make(&self.namespaces, &self.records, &side, rules, name, &self.boot_id);
             let mut state = self.state();
             state.busy.remove(&name);
             match made {
@@ -315,7 +318,7 @@ impl Pool {
                 None => return Ok(Removed::default()),
             },
         };
-        let outcome = slot::remove(&self.namespaces, Some(&side), slot.name);
+        let outcome = slot::remove(&self.namespaces, &self.records, Some(&side), slot.name);
         let mut state = self.state();
         state.busy.remove(&slot.name);
         if outcome.is_ok() {
@@ -351,10 +354,10 @@ impl Pool {
         (state.free, state.attached) = (Vec::new(), BTreeMap::new());
         drop(state);
         for name in self.names()? {
-            slot::remove(&self.namespaces, side.as_deref(), name)?;
+            slot::remove(&self.namespaces, &self.records, side.as_deref(), name)?;
         }
         fault::reach("network.emptied");
-        host_side::remove(&self.namespaces, &self.instance)
+        host_side::remove(&self.namespaces, &self.records, &self.instance)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::network::namespaces::{Namespaces, within};
 use crate::network::netlink::links::{self, End};
 use crate::network::netlink::{Netlink, Protocol};
 use crate::network::policy::Marked;
-use crate::network::records::{Membership, SlotRecord};
+use crate::network::records::{Membership, Records, SlotRecord};
 use crate::network::rules::{self, LEG, TAP, UPLINK};
 use crate::network::tenancy::Tenancy;
 use crate::network::{ports, shared, sysctl, tap};
@@ -71,12 +71,13 @@ impl Slot {
     /// What was refused; then nothing is left.
     pub fn make(
         namespaces: &Namespaces,
+        records: &Records,
         host: &HostSide,
         rules: &SlotRules,
         name: SlotName,
         boot_id: &str,
     ) -> Outcome<Self> {
-        remove(namespaces, Some(host), name)?;
+        remove(namespaces, records, Some(host), name)?;
         let record = SlotRecord {
             boot_id: boot_id.to_owned(),
             rules: rules.digest.clone(),
@@ -88,10 +89,16 @@ impl Slot {
             fault::reach("slot.namespace");
             let mtu = host.mtu();
             let tables = within(&namespace, || furnish(host, rules, name, mtu))?;
-            record.write(&name.to_string())?;
-            Ok(Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current: true, mtu })
+            records.write_slot(name, &record)?;
+            Ok(Self {
+                name,
+                namespace,
+                tenancy: Mutex::new(Tenancy::new(name, tables, records.clone(), record)),
+                is_current: true,
+                mtu,
+            })
         });
-        made.inspect_err(|_| drop(remove(namespaces, Some(host), name)))
+        made.inspect_err(|_| drop(remove(namespaces, records, Some(host), name)))
     }
 
     /// Takes up a slot of an earlier daemon. It is given its policy again, since that daemon may have died over a change,
@@ -101,12 +108,13 @@ impl Slot {
     /// `not-found` when it is not whole, or what was refused.
     pub fn adopt(
         namespaces: &Namespaces,
+        records: &Records,
         host: &HostSide,
         rules: &SlotRules,
         name: SlotName,
         boot_id: &str,
     ) -> Outcome<Self> {
-        let record = SlotRecord::read(&name.to_string()).filter(|record| record.boot_id == boot_id);
+        let record = records.slot(name).filter(|record| record.boot_id == boot_id);
         let found = record.zip(namespaces.open(&name.to_string())?);
         let (record, namespace) = found.ok_or_else(|| failure(Code::NotFound, format!("slot {name} is not whole")))?;
         let is_current = record.rules == rules.digest;
@@ -121,7 +129,13 @@ impl Slot {
             let tap = tap.ok_or_else(|| failure(Code::NotFound, format!("slot {name} has no tap")))?;
             Ok((Netlink::open(Protocol::Netfilter).during(what)?, tap.mtu))
         })?;
-        let slot = Self { name, namespace, tenancy: Mutex::new(Tenancy::new(name, tables, record)), is_current, mtu };
+        let slot = Self {
+            name,
+            namespace,
+            tenancy: Mutex::new(Tenancy::new(name, tables, records.clone(), record)),
+            is_current,
+            mtu,
+        };
         slot.tenancy().restore()?;
         if let Err(why) = slot.reconnect(host) {
             note(format_args!("slot {name} is in no shared network any more: {why}"));
@@ -269,7 +283,7 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outc
 ///
 /// # Errors
 /// What was refused; saying so again goes on from there.
-pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) -> Outcome<Removed> {
+pub fn remove(namespaces: &Namespaces, records: &Records, host: Option<&HostSide>, name: SlotName) -> Outcome<Removed> {
     let what = || format!("delete the links of slot {name}");
     let mut removed = Removed::default();
     let text = name.to_string();
@@ -296,6 +310,6 @@ pub fn remove(namespaces: &Namespaces, host: Option<&HostSide>, name: SlotName) 
         removed.flows = host.forget_flows(name)?;
     }
     fault::reach("slot.forgotten");
-    SlotRecord::remove(&text)?;
+    records.remove_slot(name)?;
     Ok(removed)
 }

@@ -7,7 +7,7 @@ use crate::network::ceiling::Ceiling;
 use crate::network::netlink::sets::{self, Change, Count, Element, Family, Found};
 use crate::network::netlink::{Netlink, flows};
 use crate::network::policy::{self, Marked, Policy, Protocol};
-use crate::network::records::{Membership, SlotRecord};
+use crate::network::records::{Membership, Records, SlotRecord};
 use crate::network::rules::{ADMITTED, TABLE};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
@@ -65,14 +65,15 @@ pub struct Traffic {
 pub struct Tenancy {
     name: SlotName,
     tables: Netlink,
+    records: Records,
     pub record: SlotRecord,
     /// Until when an address is admitted; `None` until it is read from the kernel. After a change that failed, whatever is believed of the kernel's set may be wrong.
     admitted: Option<HashMap<Vec<u8>, Instant>>,
 }
 
 impl Tenancy {
-    pub fn new(name: SlotName, tables: Netlink, record: SlotRecord) -> Self {
-        Self { name, tables, record, admitted: None }
+    pub fn new(name: SlotName, tables: Netlink, records: Records, record: SlotRecord) -> Self {
+        Self { name, tables, records, record, admitted: None }
     }
 
     /// Gives the slot to a machine.
@@ -81,7 +82,7 @@ impl Tenancy {
     /// `no-space` or `internal`.
     pub fn claim(&mut self, machine: &Id) -> Outcome<()> {
         let record = SlotRecord { machine_id: Some(machine.clone()), ..self.record.clone() };
-        record.write(&self.name.to_string())?;
+        self.records.write_slot(self.name, &record)?;
         fault::reach("slot.claimed");
         self.record = record;
         Ok(())
@@ -93,7 +94,7 @@ impl Tenancy {
     /// `no-space` or `internal`.
     pub fn note_membership(&mut self, membership: Option<Membership>) -> Outcome<()> {
         let record = SlotRecord { membership, ..self.record.clone() };
-        record.write(&self.name.to_string())?;
+        self.records.write_slot(self.name, &record)?;
         self.record = record;
         Ok(())
     }
@@ -107,10 +108,10 @@ impl Tenancy {
         let next = self.record.policy.follow(policy);
         next.allowed()?;
         let record = SlotRecord { policy: next, ..self.record.clone() };
-        record.write(&self.name.to_string())?;
+        self.records.write_slot(self.name, &record)?;
         fault::reach("slot.policy");
         if let Err(why) = self.apply(&record.policy) {
-            self.record.write(&self.name.to_string())?;
+            self.records.write_slot(self.name, &self.record)?;
             return Err(why);
         }
         self.record = record;

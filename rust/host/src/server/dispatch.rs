@@ -77,7 +77,9 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::SaveList => Ok(json!({ "saves": pauses::list() })),
         Request::SaveRemove(args) => Ok(json!({ "removed": pauses::remove(context, &args.save_id)? })),
         Request::List => Ok(json!({ "machines": list::list(context), "disks": disks::list() })),
-        Request::Scan(args) => Ok(json!({ "found": scan::scan(&args.ids, context.vmm.process_name()) })),
+        Request::Scan(args) => {
+            Ok(json!({ "found": scan::scan(&args.ids, context.vmm.process_name(), &context.options.instance) }))
+        }
         Request::NetworkStatus => value(daemon.network.status()),
         Request::NetworkList => value(daemon.network.list()),
         Request::NetworkAttach(args) => value(daemon.network.attach(&args.machine_id)?),

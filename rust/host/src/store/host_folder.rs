@@ -5,7 +5,7 @@
 //! `/run/microterm-host`, where every component of every path is root's. All paths of the daemon start there.
 
 use crate::error::{Code, During, Outcome, failure};
-use crate::store::paths::{BASE, CLAIMS, HOST, NODES, PRIVATE, PROBER, PROGRAM, UPLINKS};
+use crate::store::paths::{BASE, CLAIMS, HOST, NODES, PRIVATE, PROBER, PROGRAM, SLOTS, UPLINKS};
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -74,6 +74,7 @@ pub fn enter(data: &Path) -> Outcome<OwnedFd> {
     folder(Path::new(BASE), 0o700)?;
     folder(Path::new(CLAIMS), 0o700)?;
     folder(Path::new(UPLINKS), 0o700)?;
+    folder(Path::new(SLOTS), 0o700)?;
     folder(Path::new(PRIVATE), 0o700)?;
     unshare(CloneFlags::CLONE_NEWNS).during(|| "enter a mount namespace".to_owned())?;
     let none: Option<&str> = None;
@@ -96,7 +97,7 @@ pub fn bind(host: &OwnedFd) -> Outcome<()> {
     let open_folder = format!("/proc/self/fd/{}", host.as_raw_fd());
     mount(Some(open_folder.as_str()), HOST, none, MsFlags::MS_BIND, none)
         .during(|| "bind the host folder".to_owned())?;
-    for name in ["images", "disks", "blanks", "runtime", "templates", "saves", "slots"] {
+    for name in ["images", "disks", "blanks", "runtime", "templates", "saves"] {
         folder(&Path::new(HOST).join(name), 0o700)?;
     }
     for (name, mode) in [("machines", 0o711), ("run", 0o711)] {

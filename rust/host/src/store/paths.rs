@@ -12,6 +12,8 @@ pub const BASE: &str = "/run/microterm-host";
 pub const CLAIMS: &str = "/run/microterm-host/uids";
 /// Devices that instances have the host forward from (network/forwarding.rs).
 pub const UPLINKS: &str = "/run/microterm-host/uplinks";
+/// Records of slots, a folder an instance.
+pub const SLOTS: &str = "/run/microterm-host/slots";
 /// A tmpfs of this instance's mount namespace.
 pub const PRIVATE: &str = "/run/microterm-host/mnt";
 /// `DIR/host`, bound.
@@ -50,7 +52,12 @@ pub fn machines() -> PathBuf {
 pub fn machine(id: &Id) -> PathBuf {
     machines().join(id.as_str())
 }
-pub fn slots() -> PathBuf {
+/// Records of an instance's slots. They are of what ends with the host's kernel, and no disk has to hear of them.
+pub fn slots(instance: &str) -> PathBuf {
+    Path::new(SLOTS).join(instance)
+}
+/// Where an earlier version had them.
+pub fn earlier_slots() -> PathBuf {
     host().join("slots")
 }
 pub fn runtime() -> PathBuf {

@@ -10,10 +10,11 @@ use crate::network::ceiling::Ceiling;
 use crate::network::namespaces::{Namespaces, within};
 use crate::network::netlink::links::{self, End, Link};
 use crate::network::netlink::{Netlink, Protocol, flows, routes, sets};
-use crate::network::records::HostRecord;
+use crate::network::records::{HostRecord, Records};
 use crate::network::rules::{self, BRIDGE, HostRules, PREFIX, UPLINK};
 use crate::network::{ports, sysctl};
 use crate::spec::SlotName;
+use crate::store::paths;
 mod forwarding;
 
 use std::fs::File;
@@ -79,10 +80,17 @@ impl HostSide {
     ///
     /// # Errors
     /// What is missing on the host, or was refused; then nothing is left.
-    pub fn open(namespaces: &Namespaces, instance: &str, boot_id: &str, settings: &Settings) -> Outcome<Self> {
+    pub fn open(
+        namespaces: &Namespaces,
+        records: &Records,
+        instance: &str,
+        boot_id: &str,
+        settings: &Settings,
+    ) -> Outcome<Self> {
         let open = |protocol| Netlink::open(protocol).during(|| "open a netlink socket".to_owned());
         let links = open(Protocol::Route)?;
-        let record = HostRecord::read().filter(|record| record.boot_id == boot_id && record.is_whole);
+        records.take_over(&paths::earlier_slots())?;
+        let record = records.host().filter(|record| record.boot_id == boot_id && record.is_whole);
         let found = record.filter(|_| is_linked(instance)).and_then(|record| {
             let router = namespaces.open(ROUTER).ok()??;
             Some((record.range, router))
@@ -94,11 +102,11 @@ impl HostSide {
             remove_links(namespaces, instance)?;
             let range = choose_range(&links, instance)?;
             let mut record = HostRecord { boot_id: boot_id.to_owned(), range, is_whole: false };
-            record.write()?;
+            records.write_host(&record)?;
             let made = make_router(namespaces, instance, range, &links);
             let router = made.inspect_err(|_| drop(remove_links(namespaces, instance)))?;
             record.is_whole = true;
-            record.write()?;
+            records.write_host(&record)?;
             (range, router)
         };
         let ceiling = Ceiling::new(&settings.allow_private, range);
@@ -229,11 +237,11 @@ impl HostSide {
 ///
 /// # Errors
 /// What was refused; saying so again goes on from there.
-pub fn remove(namespaces: &Namespaces, instance: &str) -> Outcome<()> {
+pub fn remove(namespaces: &Namespaces, records: &Records, instance: &str) -> Outcome<()> {
     remove_links(namespaces, instance)?;
     fault::reach("network.unlinked");
     forwarding::disable_others(instance, None)?;
-    HostRecord::remove()
+    records.remove_host()
 }
 
 fn link(instance: &str) -> String {
