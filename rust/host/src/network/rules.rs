@@ -13,7 +13,7 @@ use crate::spec::GUEST_MAC;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Of a slot.
 pub const TABLE: &str = "slot";
@@ -199,7 +199,8 @@ pub fn router(ceiling: &Ceiling, range: Cidr) -> String {
             ]
         })
         .collect();
-    let (sources, legs) = (sources.join(", "), ports::LEG);
+    // A line each: nft repeats the one that it refuses.
+    let (sources, legs) = (sources.join(",\n"), ports::LEG);
     format!(
         r#"table ip router {{ }}
 delete table ip router
@@ -285,21 +286,52 @@ table ip {table} {{
     )
 }
 
+/// nft(8), which waits for rules in the network namespace of the thread that started it: most of the time that it takes is
+/// its start.
+pub struct Loader(Option<Child>);
+
+impl Loader {
+    /// # Errors
+    /// `internal` without nft.
+    pub fn start() -> Outcome<Self> {
+        let mut command = Command::new(programs::find("nft")?);
+        command.args(["-f", "-"]).env_clear().current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Ok(Self(Some(command.spawn().during(|| "run nft".to_owned())?)))
+    }
+
+    /// Loads rules: all of them or none.
+    ///
+    /// # Errors
+    /// `internal` with what nft said.
+    pub fn load(mut self, rules: &str) -> Outcome<()> {
+        let what = || "run nft".to_owned();
+        let Some(mut nft) = self.0.take() else { return Ok(()) };
+        // It reads all of it before it says anything.
+        let written = nft.stdin.take().map_or(Ok(()), |mut input| input.write_all(rules.as_bytes()));
+        let output = nft.wait_with_output().during(what)?;
+        if output.status.success() {
+            return written.during(what);
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(failure(Code::Internal, format!("nft refused the rules: {said}")))
+    }
+}
+
+impl Drop for Loader {
+    /// Ends one that got no rules.
+    fn drop(&mut self) {
+        if let Some(mut nft) = self.0.take() {
+            let _ = nft.kill();
+            let _ = nft.wait();
+        }
+    }
+}
+
 /// Loads rules in the calling thread's network namespace: all of them or none.
 ///
 /// # Errors
 /// `internal` without nft, or with what it said.
 pub fn load(rules: &str) -> Outcome<()> {
-    let what = || "run nft".to_owned();
-    let mut command = Command::new(programs::find("nft")?);
-    command.args(["-f", "-"]).env_clear().current_dir("/");
-    let mut nft = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().during(what)?;
-    // It reads all of it before it says anything.
-    let written = nft.stdin.take().map_or(Ok(()), |mut input| input.write_all(rules.as_bytes()));
-    let output = nft.wait_with_output().during(what)?;
-    if output.status.success() {
-        return written.during(what);
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(failure(Code::Internal, format!("nft refused the rules: {said}")))
+    Loader::start()?.load(rules)
 }

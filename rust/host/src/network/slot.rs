@@ -11,7 +11,7 @@ use crate::network::netlink::links::{self, End};
 use crate::network::netlink::{Netlink, Protocol};
 use crate::network::policy::Marked;
 use crate::network::records::{Membership, Records, SlotRecord};
-use crate::network::rules::{self, LEG, TAP, UPLINK};
+use crate::network::rules::{self, LEG, Loader, TAP, UPLINK};
 use crate::network::tenancy::Tenancy;
 use crate::network::{ports, shared, sysctl, tap};
 use crate::spec::{GUEST_MAC, SlotName};
@@ -65,7 +65,7 @@ impl SlotRules {
 }
 
 impl Slot {
-    /// Makes a slot that nobody has.
+    /// Makes a slot that nobody has, and of which nothing is there.
     ///
     /// # Errors
     /// What was refused; then nothing is left.
@@ -77,7 +77,6 @@ impl Slot {
         name: SlotName,
         boot_id: &str,
     ) -> Outcome<Self> {
-        remove(namespaces, records, Some(host), name)?;
         let record = SlotRecord {
             boot_id: boot_id.to_owned(),
             rules: rules.digest.clone(),
@@ -234,6 +233,7 @@ impl Slot {
 /// Makes what is in a slot's namespace, which is the calling thread's. Answers with a socket that changes its rules.
 fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outcome<Netlink> {
     let what = || format!("make the links of slot {name}");
+    let loader = Loader::start()?;
     sysctl::set_namespace()?;
     let links = Netlink::open(Protocol::Route).during(what)?;
     let here = End { name: UPLINK, index: UPLINK_INDEX };
@@ -260,7 +260,7 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outc
     links.change(messages).during(what)?;
     fault::reach("slot.linked");
     let member = ports::member_address(host.range, name);
-    rules::load(&format!("{}{}{}", rules.text, rules::forbid(&host.ceiling), rules::member(member)))?;
+    loader.load(&format!("{}{}{}", rules.text, rules::forbid(&host.ceiling), rules::member(member)))?;
     // From here on a frame of the guest's meets the rules.
     host.router_links.change(links::isolated_port(&port, BRIDGE_INDEX).into()).during(what)?;
     links
