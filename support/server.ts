@@ -71,8 +71,8 @@ export class ServerDidNotStart extends Error {
   readonly exitCode: number | null;
   readonly stderr: string;
 
-  constructor(exitCode: number | null, stderr: string) {
-    super(`the server ended with ${exitCode}: ${stderr}`);
+  constructor(exitCode: number | null, stderr: string, cause: unknown) {
+    super(`the server ended with ${exitCode}: ${stderr}`, { cause });
     this.exitCode = exitCode;
     this.stderr = stderr;
   }
@@ -94,8 +94,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     stderr += chunk;
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const url = await whereabouts(data, child, ended).catch(async () => {
-    throw new ServerDidNotStart(await ended, stderr.trim());
+  const url = await whereabouts(data, child, ended).catch(async (error: unknown) => {
+    // One that has not ended by itself has not come up in time.
+    child.kill("SIGKILL");
+    throw new ServerDidNotStart(await ended, stderr.trim(), error);
   });
   const server = createHandle({ url, data, child, ended });
   await poll("the server to be ready", async () => (await server.call("GET", "/readyz")).status === 200);
