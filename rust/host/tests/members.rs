@@ -75,22 +75,27 @@ fn a_member_is_told_what_becomes_of_its_packets() {
 }
 
 #[test]
-fn a_member_that_calls_without_end_leaves_others_their_share_of_a_third() {
-    let world = World::start(3);
-    let (hostile, _) = world.member("machine1", NETWORK);
-    let (_victim, address) = world.member("machine2", NETWORK);
-    let (other, _) = world.member("machine3", NETWORK);
+fn members_that_call_without_end_leave_others_their_share_of_one() {
+    let world = World::start(4);
+    let (_victim, address) = world.member("machine1", NETWORK);
+    let [one, two, other] = ["machine2", "machine3", "machine4"].map(|machine| world.member(machine, NETWORK).0);
     let is_over = AtomicBool::new(false);
     let outcomes: Vec<_> = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let socket = within(&hostile.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
-            for port in (1000..60000).cycle().take_while(|_| !is_over.load(Ordering::SeqCst)) {
-                let _ = socket.send_to(b"hello", (address.as_str(), port));
-            }
-        });
-        until("more calls than one slot may make", || {
-            (world.usage("machine1")["exceededPackets"].as_u64() > Some(1000)).then_some(())
-        });
+        for hostile in [&one, &two] {
+            let (is_over, address) = (&is_over, &address);
+            scope.spawn(move || {
+                let socket = within(&hostile.namespace, || UdpSocket::bind("0.0.0.0:0").unwrap());
+                for port in (1000..60000).cycle().take_while(|_| !is_over.load(Ordering::SeqCst)) {
+                    let _ = socket.send_to(b"hello", (address.as_str(), port));
+                }
+            });
+        }
+        // Together they make more than one slot may, and twice what is let in from one.
+        for machine in ["machine2", "machine3"] {
+            until("more calls than one slot may make", || {
+                (world.usage(machine)["exceededPackets"].as_u64() > Some(1000)).then_some(())
+            });
+        }
         let to = format!("{address}:80").parse().unwrap();
         let call = |_| within(&other.namespace, || TcpStream::connect_timeout(&to, Duration::from_secs(10)).map(drop));
         let outcomes = (0..20).map(call).collect();
