@@ -4,7 +4,11 @@ import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pause, runCommand } from "@microterm/host";
 
-const CPUS = 2;
+/**
+ * With two, each emulated by a thread of its own, QEMU 7.2 has let guests panic as they booted, and the lab's kernel with them (decision
+ * 0026). One takes hardly longer: what runs here does one thing at a time.
+ */
+const CPUS = 1;
 export const MEMORY_MIB = 4096;
 /** Of the disk that tests write to; sparse. */
 const SCRATCH_BYTES = 16 * 2 ** 30;
