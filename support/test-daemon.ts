@@ -66,7 +66,8 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
     const log = await open(logFile, "a");
     const command = [binary, "serve", "--data", data, "--server-uid", String(options.serverUid ?? 0)];
     command.push("--instance", instance, "--image-import", image.directory, "--test-faults");
-    const env = { PATH: process.env.PATH ?? "/usr/bin:/bin:/usr/sbin:/sbin" };
+    const { PATH = "/usr/bin:/bin:/usr/sbin:/sbin", MICROTERM_DEADLINE_FACTOR = "1" } = process.env;
+    const env = { PATH, MICROTERM_DEADLINE_FACTOR };
     const folders = [data, dirname(binary), image.directory];
     running = spawnDetached(options.wrap?.(command, folders) ?? command, {
       stdout: log.fd,

@@ -3,7 +3,8 @@ const MOST = 100;
 
 /**
  * How many times as long as usual everything may take, 1 to 100: MICROTERM_DEADLINE_FACTOR, for hosts that are emulated themselves
- * (the KVM lab of the tests). 1 where it is absent. All deadlines of this package and of core are multiplied by it.
+ * (the KVM lab of the tests). 1 where it is absent. All deadlines of this package and of core are multiplied by it,
+ * and the daemon's for its VMMs (`rust/host/src/deadline.rs`).
  */
 export function readDeadlineFactor(env: NodeJS.ProcessEnv): number {
   const text = env.MICROTERM_DEADLINE_FACTOR ?? "1";

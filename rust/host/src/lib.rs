@@ -9,6 +9,7 @@
 #![allow(clippy::doc_markdown, reason = "names of constants and manual pages read well without marks")]
 
 mod context;
+mod deadline;
 mod descriptors;
 mod error;
 mod fault;

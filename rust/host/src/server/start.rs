@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::context::options::Options;
+use crate::deadline;
 use crate::descriptors;
 use crate::error::note;
 use crate::fault;
@@ -22,7 +23,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_mins(1);
 #[must_use]
 pub fn run(arguments: &[String]) -> i32 {
     let options = Options::parse_or_exit(arguments);
-    match fault::asked(options.test_faults) {
+    match deadline::read().and_then(|()| fault::asked(options.test_faults)) {
         Ok(Some(point)) => {
             descriptors::keep_private(fault::STRUCK_FD);
             fault::arm(point);

@@ -5,6 +5,7 @@
 //! subreaper of the VMMs, which are orphans by then.
 
 use crate::context::options::Options;
+use crate::deadline;
 use crate::error::{Code, During, Outcome, failure, note};
 use crate::fault;
 use crate::store::{host_folder, image_import, paths};
@@ -43,7 +44,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn run(arguments: &[String]) -> i32 {
     let options = Options::parse_or_exit(arguments);
-    let fault = match fault::asked(options.test_faults) {
+    let fault = match deadline::read().and_then(|()| fault::asked(options.test_faults)) {
         Ok(fault) => fault,
         Err(why) => {
             note(why);
@@ -127,6 +128,7 @@ fn listen(server_uid: u32) -> Outcome<UnixListener> {
 fn spawn(arguments: &[String], inherited: &Inherited, fault: Option<(&str, &OwnedFd)>) -> std::io::Result<Pid> {
     let mut command = Command::new(paths::PROGRAM);
     command.arg0("microterm-host").arg("daemon").args(arguments).env_clear().current_dir("/");
+    command.env(deadline::VARIABLE, deadline::factor().to_string());
     if let Some((point, _)) = fault {
         command.env(fault::VARIABLE, point);
     }

@@ -1,6 +1,7 @@
 //! A QEMU that runs: saving by its migration stream, which is taken apart while it is written, and loading what is left
 //! of the stream on top of a mapped memory.
 
+use crate::deadline;
 use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::fault;
 use crate::spec::DiskLimits;
@@ -50,7 +51,8 @@ impl RunningQemu {
         drop(theirs);
         self.qmp.execute("migrate", &json!({ "uri": "fd:stream" })).map_err(failed)?;
         let mut writer = MemoryWriter(PageWriter::new(memory, to.before_write));
-        let until = Instant::now() + STREAM_TIMEOUT + Duration::from_secs(to.memory_mib / MIB_A_SECOND);
+        let most = STREAM_TIMEOUT + Duration::from_secs(to.memory_mib / MIB_A_SECOND);
+        let until = Instant::now() + deadline::of(most);
         let reader = io::BufReader::with_capacity(BUFFER, BoundedStream { from: ours, until });
         let split = migration_stream::split(reader, to.memory_mib << 20, &mut writer);
         let state = split.and_then(|state| writer.0.flush().map(|()| state));
@@ -133,7 +135,7 @@ struct BoundedStream {
 
 impl Read for BoundedStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let left = self.until.saturating_duration_since(Instant::now()).min(SILENCE_TIMEOUT);
+        let left = self.until.saturating_duration_since(Instant::now()).min(deadline::of(SILENCE_TIMEOUT));
         let late = || io::Error::new(io::ErrorKind::TimedOut, "QEMU's stream does not come to its end in time");
         if left.is_zero() {
             return Err(late());

@@ -2,6 +2,7 @@
 //! to. The VMM is hostile: every line is bounded, every wait has a deadline, and nothing it says is believed but that
 //! a command was done.
 
+use crate::deadline;
 use crate::spec::DiskLimits;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::{Value, json};
@@ -61,14 +62,14 @@ impl Qmp {
     pub fn connect(folder: &Path, timeout: Duration) -> QmpResult<Self> {
         let stream =
             UnixStream::connect(folder.join(SOCKET)).map_err(|error| broken(format!("no monitor: {error}")))?;
-        let mut qmp = Self { stream, until: Instant::now() + timeout, received: Vec::new() };
+        let mut qmp = Self { stream, until: Instant::now() + deadline::of(timeout), received: Vec::new() };
         qmp.execute("qmp_capabilities", &json!({}))?;
         Ok(qmp)
     }
 
     /// Sets a new deadline for all that follows.
     pub fn set_timeout(&mut self, timeout: Duration) {
-        self.until = Instant::now() + timeout;
+        self.until = Instant::now() + deadline::of(timeout);
     }
 
     /// Does a command and answers with what it returned.
