@@ -109,7 +109,6 @@ export const build: Kind = (run) => checks(run, BUILD);
 /** The longest first, so that lanes end together. */
 export const KINDS: Readonly<Record<string, Kind>> = {
   vm: vitest("vm"),
-  lab,
   integration: vitest("integration"),
   e2e: vitest("e2e"),
   rust: (run) => rustTests(run, rust),
@@ -119,10 +118,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   fuzz: vitest("fuzz"),
   static: (run) => checks(run, STATIC),
   style: vitest("style"),
+  lab,
 };
 
-/** Run only when they are named: the virtualisation that QEMU emulates for the lab has faults of its own (decision 0026). */
-export const ON_DEMAND: ReadonlySet<string> = new Set(["lab"]);
+/** Run by themselves after the lanes: what the lab runs is emulated twice over, and the slowest to bear a neighbour. */
+export const ALONE: ReadonlySet<string> = new Set(["lab"]);
 
 /** Alone and last. */
 export const leftovers =

@@ -1,16 +1,17 @@
 /**
  * `./microterm test [KIND…]`: every check of the project, and one closing line over all runners.
  *
- * KIND is one of the names in KINDS (kinds.ts), all of them but the lab when none is given; `--lab` is the kind `lab`; `--soak` runs the long forms
+ * KIND is one of the names in KINDS (kinds.ts), all of them when none is given; `--lab` is the kind `lab`; `--soak` runs the long forms
  * of tests that have one.
  * Several kinds run in two lanes side by side, each in a process of its own; the output of each is printed when it has ended. They
- * share the host and nothing else: data folders, ports, uids and cgroups are each test's own. README.md beside this has the budget.
+ * share the host and nothing else: data folders, ports, uids and cgroups are each test's own. Those of ALONE come after them, by themselves.
+ * README.md beside this has the budget.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createRun, type Run } from "./command.ts";
-import { binaries, build, KINDS, type Kind, leftovers, ON_DEMAND } from "./kinds.ts";
+import { ALONE, binaries, build, KINDS, type Kind, leftovers } from "./kinds.ts";
 import type { ReportLine } from "./reporter.ts";
 import { addTally, EMPTY_TALLY, type Timing } from "./tally.ts";
 
@@ -98,9 +99,11 @@ const baseline = join(scratch, "before.json");
 await onTerminal([process.execPath, resolve(import.meta.dirname, "leftovers.ts"), "--record", baseline], scratch);
 const started = performance.now();
 await alone("build", build);
-const names = Object.keys(KINDS).filter((name) => (wanted.length === 0 ? !ON_DEMAND.has(name) : wanted.includes(name)));
-if (names.length === 1) await alone(names[0] as string, KINDS[names[0] as string] as Kind);
-else await inLanes(names);
+const names = Object.keys(KINDS).filter((name) => wanted.length === 0 || wanted.includes(name));
+const shared = names.filter((name) => !ALONE.has(name));
+const lanes = shared.length > 1 ? shared : [];
+await inLanes(lanes);
+for (const name of names) if (!lanes.includes(name)) await alone(name, KINDS[name] as Kind);
 await alone("leftovers", leftovers(baseline));
 printReport();
 rmSync(scratch, { recursive: true, force: true });
