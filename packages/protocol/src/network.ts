@@ -89,13 +89,13 @@ export type NetworkDenial = z.infer<typeof NetworkDenial>;
 const Traffic = z.strictObject({ bytes: z.number().int(), packets: z.number().int() });
 
 const Connections = z.strictObject({
-  /** Tracked now, with those that have ended and are remembered for a while (TCP's for two minutes). Null: the host does not say. */
+  /** Tracked now, with those that have ended and are remembered for a while (TCP's for two minutes), and those that others of its shared network have opened. Null: the host does not say. */
   tracked: z.number().int().nullable(),
-  /** Let through since its machine was made, in either direction. Null: the host did not count them then. */
+  /** That its guest has opened since its machine was made. Null: the host did not count them then. */
   opened: z.number().int().nullable(),
   /** Packets that were refused since then because a limit was reached. */
   exceeded: z.number().int(),
-  /** Open at a time, and new ones a second. */
+  /** Of what its guest opens: at a time, and new ones a second. */
   limits: z.strictObject({ open: z.number().int(), newPerSecond: z.number().int() }),
 });
 

@@ -128,7 +128,7 @@ fn packets(members: Cidr) -> String {
     ct status confirmed counter name received accept
     update @callers {{ ip saddr limit rate over {CONNECTIONS_A_SECOND}/second burst {CONNECTIONS_A_SECOND} packets }} goto exceed
     add @peers {{ ip saddr ct count over {CONNECTIONS_OF_A_PEER} }} goto exceed
-    counter name opened counter name received accept
+    counter name received accept
   }}
   chain exceed {{
     counter name exceeded
@@ -223,10 +223,11 @@ table bridge router {{
   set sources {{ type ifname . ipv4_addr; elements = {{ {sources} }} }}
   chain prerouting {{
     type filter hook prerouting priority dstnat; policy drop;
+    meta protocol != ip drop
     iifname . ip saddr != @sources drop
     # The last two bytes of the destination's address are those of its MAC.
-    iifname "{legs}*" @ll,32,16 set @nh,144,16 accept
-    meta protocol ip accept
+    iifname "{legs}*" @ll,32,16 set @nh,144,16
+    accept
   }}
 }}
 "#

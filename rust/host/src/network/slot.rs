@@ -201,13 +201,14 @@ impl Slot {
     /// What was refused; saying so again goes on from there.
     pub fn leave(&self, host: &HostSide) -> Outcome<()> {
         let mut tenancy = self.tenancy();
-        if tenancy.record.membership.is_some() {
+        let was_member = tenancy.record.membership.is_some();
+        if was_member {
             tenancy.note_membership(None)?;
         }
         fault::reach("member.left");
-        within(&self.namespace, || shared::unplug(self.name))?;
+        let had_leg = within(&self.namespace, || shared::unplug(self.name))?;
         fault::reach("member.unplugged");
-        shared::sweep(host).map(drop)
+        if was_member || had_leg { shared::sweep(host).map(drop) } else { Ok(()) }
     }
 
     /// The guest's address, and the prefix that goes with it.
@@ -299,7 +300,8 @@ pub fn remove(namespaces: &Namespaces, records: &Records, host: Option<&HostSide
         // They go with their other ends, unless those were never named.
         removed.links += u64::from(links::delete(&host.router_links, &ports::slot(name)).during(what)?);
         legs += u64::from(links::delete(&host.router_links, &ports::leg(name)).during(what)?);
-        if legs > 0 {
+        // Where a removal before this one came no further, the record says that there was a leg.
+        if legs > 0 || records.slot(name).is_some_and(|record| record.membership.is_some()) {
             removed.links += shared::sweep(host)?;
         }
     }

@@ -28,6 +28,9 @@ pub const BRIDGE_INDEX: u32 = 10;
 const UPLINK_INDEX: u32 = 11;
 /// Of the bridge, which has one of its ports' otherwise, and another one whenever a slot comes or goes.
 pub const ROUTER_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 2, 0, 0];
+/// Of the two ends of the link between router and host.
+const UPLINK_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 2, 0, 1];
+const HOST_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 2, 0, 2];
 /// Bits of the range: room for 4,096 addresses.
 const PREFIX_BITS: u8 = 20;
 /// Of Ethernet, which is as much as the virtual links take.
@@ -114,6 +117,7 @@ impl HostSide {
             rules::load(&rules::router(&ceiling, range))?;
             open(Protocol::Route)
         })?;
+        know_each_other(&router_links, &links, &link(instance), range)?;
         know_slots(&router_links, range).during(|| "set the router's neighbours".to_owned())?;
         let side = Self {
             instance: instance.to_owned(),
@@ -326,6 +330,18 @@ fn make_router(namespaces: &Namespaces, instance: &str, range: Cidr, host_links:
         .during(what)?;
     note(format_args!("slots have addresses of {range}"));
     Ok(router)
+}
+
+/// Has router and host know each other, so that neither asks: each would be asked for an address that another of its links
+/// has, and answers for none but those of the link. A link forgets its neighbours when its MAC is set, so that comes first.
+fn know_each_other(router: &Netlink, host: &Netlink, link: &str, range: Cidr) -> Outcome<()> {
+    let what = || "set the neighbours of the link to the router".to_owned();
+    let index = nix::net::if_::if_nametoindex(link).during(what)?;
+    let (host_address, own) = (range.address(1), range.address(2));
+    router
+        .change(vec![links::set_mac(UPLINK, UPLINK_MAC), links::neighbour(UPLINK_INDEX, host_address, HOST_MAC)])
+        .during(what)?;
+    host.change(vec![links::set_mac(link, HOST_MAC), links::neighbour(index, own, UPLINK_MAC)]).during(what)
 }
 
 /// Has the router know all slots that there may be, so that it never asks for one.
