@@ -12,7 +12,7 @@ async function resuming() {
   onTestFinished(() => folder.remove());
   let asked = 0;
   let gate: Promise<void> | undefined;
-  const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: held, resolve: answer, reject: fail } = Promise.withResolvers<void>();
   const driver = createRecordingDriver({
     async beforeTerminals() {
       asked += 1;
@@ -45,7 +45,7 @@ async function resuming() {
     const there = await service.wait(ANN, id, { states: ["running"], ...PATIENCE });
     expect(there?.terminals).toEqual(before.terminals);
   };
-  return { server, start, answer, seen, expectWhole };
+  return { server, start, answer, fail, seen, expectWhole };
 }
 
 it("a resumed environment is running once it is known which terminals it has, however busy its guest is", async () => {
@@ -54,6 +54,16 @@ it("a resumed environment is running once it is known which terminals it has, ho
   expect((await seen(server)).map(({ state }) => state)).not.toContain("running");
   answer();
   await expectWhole(server);
+});
+
+it("a guest that has gone on and does not say which terminals it has is not given up for that", async () => {
+  const { server, fail, seen } = await resuming();
+  onTestFinished(() => server.close());
+  const shown = await seen(server);
+  fail(new Error("it does not answer"));
+  const { id } = shown[0] as Environment;
+  const there = await server.service.wait(ANN, id, { states: ["running", "failed"], ...PATIENCE });
+  expect(there?.state).toBe("running");
 });
 
 it("so is one whose resume the next server finishes", async () => {

@@ -32,7 +32,7 @@ const DEADLINES: Record<HostVerb, number> = {
   // It waits 10 s for a VMM, after whatever else is being done to the machine.
   "machine.limit": 30_000,
   "machine.overhead": 5000,
-  "network.status": 5000,
+  "network.status": 20_000,
   "network.list": 20_000,
   "network.attach": 30_000,
   "network.join": 20_000,

@@ -13,7 +13,7 @@ type Followed = Pick<EnvironmentRow, "id" | "network">;
  */
 async function follow(context: EnvironmentContext, id: EnvironmentId, machineId: MachineId): Promise<void> {
   const { closing, live, network, networkTurns, rows, tellings } = context;
-  await tellings.run(id, async () => {
+  await tellings.run(id, machineId, async () => {
     const guest = await networkTurns.run(id, async () => {
       const row = await rows.get(id);
       if (live.get(id)?.machine.id !== machineId || row === null) return null;
@@ -31,12 +31,15 @@ async function follow(context: EnvironmentContext, id: EnvironmentId, machineId:
 export async function tellGuest(context: EnvironmentContext, row: Followed, machineId: MachineId): Promise<void> {
   await follow(context, row.id, machineId).catch((error: unknown) => {
     context.log.warn("a guest was not told of its network yet", { environment: row.id, error: describeError(error) });
-    reapplyMembership(context, row, machineId);
+    void context.tellings.retry(machineId, () => keepMember(context, row.id, machineId));
   });
 }
 
 /** After a change of its network that failed, or may have been cut off at any step. In the background, after what is under way. */
 export function reapplyMembership(context: EnvironmentContext, { id, network }: Followed, machineId: MachineId): void {
-  if (network === null) return;
-  void keepFollowing(context, id, "setting a shared network", () => follow(context, id, machineId));
+  if (network !== null) void keepMember(context, id, machineId);
+}
+
+function keepMember(context: EnvironmentContext, id: EnvironmentId, machineId: MachineId): Promise<void> {
+  return keepFollowing(context, id, "setting a shared network", () => follow(context, id, machineId));
 }

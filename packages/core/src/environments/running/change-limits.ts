@@ -63,6 +63,8 @@ async function undo(context: EnvironmentContext, before: EnvironmentRow, wanted:
   void keepFollowing(context, id, "setting limits", () =>
     context.limiting.run(id, async () => {
       const row = await context.rows.get(id);
+      // It may have been given the limits that are undone.
+      if (row?.state === "creating") throw new Error("it is being started");
       if (row?.state !== "running" || row.machineId === null) return;
       const driver = context.drivers.of(row);
       const whole = limitsFor(driver, row);

@@ -13,6 +13,7 @@ import { changed, type EnvironmentContext } from "../state/environment-context.t
 import { NetworkTurns } from "../state/network-turns.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
+import { Tellings } from "../state/tellings.ts";
 import { Turns } from "../state/turns.ts";
 import type { EnvironmentServiceOptions } from "./environment-service.ts";
 
@@ -53,7 +54,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
     networkTurns: new NetworkTurns(clock),
-    tellings: new Turns(),
+    tellings: new Tellings(),
     guestNames: new Map(),
     live: new Map(),
     limiting: new Turns(),

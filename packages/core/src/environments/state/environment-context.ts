@@ -10,6 +10,7 @@ import type { Changes } from "./changes.ts";
 import type { LiveMachine } from "./live-machine.ts";
 import type { NetworkTurns } from "./network-turns.ts";
 import type { OperationQueue } from "./operation-queue.ts";
+import type { Tellings } from "./tellings.ts";
 import type { Turns } from "./turns.ts";
 
 /** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
@@ -24,7 +25,7 @@ export interface EnvironmentContext extends MachineContext {
   readonly lifetimes: Lifetimes;
   readonly networkTurns: NetworkTurns;
   /** What guests are told of their networks, one after another. */
-  readonly tellings: Turns;
+  readonly tellings: Tellings;
   /** Of guests whose names are answered now: what explains their denials. */
   readonly guestNames: Map<EnvironmentId, GuestNames>;
   /** Machines this process holds. An environment's entry goes before its machine does. */

@@ -59,5 +59,8 @@ export async function wakeGuest(
   { agent, network, signal }: Waking,
 ): Promise<void> {
   await agent.wake(wakeOf(context, network), { signal });
-  noteTerminals(live, context.clock, (await agent.terminals({ signal })).map(toTerminal));
+  // What it does not say now it is asked later: a guest that has gone on is not given up for that.
+  const terminals = await agent.terminals({ signal }).catch(() => null);
+  signal.throwIfAborted();
+  if (terminals !== null) noteTerminals(live, context.clock, terminals.map(toTerminal));
 }
