@@ -10,11 +10,11 @@ import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
 import { createChanges } from "../state/changes.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
-import { NetworkTurns } from "../state/network-turns.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
-import { Tellings } from "../state/tellings.ts";
-import { Turns } from "../state/turns.ts";
+import { NetworkTurns } from "../turns/network-turns.ts";
+import { Tellings } from "../turns/tellings.ts";
+import { Turns } from "../turns/turns.ts";
 import type { EnvironmentServiceOptions } from "./environment-service.ts";
 
 /** Puts the parts together, each out of those that are there already. */

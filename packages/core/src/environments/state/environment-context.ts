@@ -6,12 +6,12 @@ import type { GuestNames, NameServer } from "../../ports/name-server.ts";
 import type { EnvironmentRepository, NetworkRepository } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { Templates } from "../../templates/templates.ts";
+import type { NetworkTurns } from "../turns/network-turns.ts";
+import type { Tellings } from "../turns/tellings.ts";
+import type { Turns } from "../turns/turns.ts";
 import type { Changes } from "./changes.ts";
 import type { LiveMachine } from "./live-machine.ts";
-import type { NetworkTurns } from "./network-turns.ts";
 import type { OperationQueue } from "./operation-queue.ts";
-import type { Tellings } from "./tellings.ts";
-import type { Turns } from "./turns.ts";
 
 /** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
 export interface EnvironmentContext extends MachineContext {
