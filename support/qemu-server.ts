@@ -92,7 +92,12 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
   };
   const endDaemon = async (): Promise<void> => {
     try {
-      if (host !== undefined) await daemon.client.removeNetworks();
+      if (host !== undefined) {
+        // Machines of the pool outlive their server, also one that it was just starting.
+        await daemon.client.settle();
+        for (const { machineId } of (await daemon.client.list()).machines) await daemon.client.kill(machineId);
+        await daemon.client.removeNetworks();
+      }
     } finally {
       await daemon.close();
     }
