@@ -3,7 +3,7 @@ import { MachineId, NetworkId } from "@microterm/protocol";
 import { expect, it } from "vitest";
 import { startSlotDaemon } from "../../support/slot-daemon.ts";
 
-it.runIf(process.getuid?.() === 0)("a machine that is detached while it joins is nobody's neighbour", async () => {
+it.runIf(process.getuid?.() === 0)("a machine that is detached while it joins is a member no more", async () => {
   const { client, instance } = await startSlotDaemon(1);
   const [machine, team] = [MachineId.parse(`machine1${instance}`), NetworkId.parse("network00001")];
   const { promise: isOver, resolve: over } = Promise.withResolvers<void>();

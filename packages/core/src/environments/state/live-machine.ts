@@ -52,7 +52,7 @@ interface Waking {
   readonly signal: AbortSignal;
 }
 
-/** Tells a guest that was paused what time it is and which network it has, and learns its terminals: whoever sees it running sees them. */
+/** Tells a guest that was paused what time it is and which network it has, and learns its terminals, which are shown from then on. */
 export async function wakeGuest(
   context: { readonly clock: Clock; readonly random: Randomness },
   live: LiveMachine,

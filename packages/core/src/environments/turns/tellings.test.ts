@@ -23,7 +23,7 @@ it("a guest that takes its time is told once what is asked for meanwhile", async
   expect(told).toBe(3);
 });
 
-it("one failure is everybody's that waited for it, and of no one after them", async () => {
+it("a failure is that of all calls that waited for it, and of none after them", async () => {
   const tellings = new Tellings();
   const refuse = (): Promise<void> => Promise.reject(new Error("it does not answer"));
   await expect(tellings.run(ID, MACHINE, refuse)).rejects.toThrow("does not answer");
