@@ -23,7 +23,7 @@ const FIRST_LEG: u32 = 2048;
 const PREFIX: u8 = 22;
 /// The first letters of the names of ports of the router, which are slots' names, and of those of shared networks.
 const SLOT: &str = "s";
-pub const LEG: &str = "m";
+pub const LEG_PREFIX: &str = "m";
 
 /// All slots that there may be.
 pub fn all() -> impl Iterator<Item = SlotName> {
@@ -35,7 +35,7 @@ pub fn slot(name: SlotName) -> String {
 }
 
 pub fn leg(name: SlotName) -> String {
-    format!("{LEG}{}", name.number())
+    format!("{LEG_PREFIX}{}", name.number())
 }
 
 pub fn slot_index(name: SlotName) -> u32 {

@@ -200,7 +200,7 @@ pub fn router(ceiling: &Ceiling, range: Cidr) -> String {
         })
         .collect();
     // A line each: nft repeats the one that it refuses.
-    let (sources, legs) = (sources.join(",\n"), ports::LEG);
+    let (sources, legs) = (sources.join(",\n"), ports::LEG_PREFIX);
     format!(
         r#"table ip router {{ }}
 delete table ip router
