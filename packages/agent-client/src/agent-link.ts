@@ -16,6 +16,10 @@ const HELLO_MS = 10_000;
 export interface AgentLinkOptions {
   /** Opens the channel, ready for a connection preface. */
   open(limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<Socket>;
+  /** How many times a channel that opened and broke before the handshake is opened again at once, before attempts wait; 0 by default. */
+  readonly retriesAtOnce?: number;
+  /** How long one attempt may take to open the channel, ms; 30,000 by default. */
+  readonly attemptMs?: number;
   readonly onConnected?: () => void;
 }
 
@@ -94,19 +98,23 @@ export class AgentLink {
   }
 
   async #connect(signal: AbortSignal): Promise<GuestAgent> {
-    for (let wait = RETRY_MS; ; wait = Math.min(2 * wait, MAX_RETRY_MS)) {
+    let left = this.#options.retriesAtOnce ?? 0;
+    for (let wait = RETRY_MS; ; ) {
       try {
         return await this.#attempt(signal);
       } catch (error) {
         if (signal.aborted) throw error;
         this.#lastError = error;
+        left -= 1;
+        if (left >= 0) continue;
         await pause(wait, signal);
+        wait = Math.min(2 * wait, MAX_RETRY_MS);
       }
     }
   }
 
   async #attempt(signal: AbortSignal): Promise<GuestAgent> {
-    const socket = await this.#options.open({ timeoutMs: ATTEMPT_MS, signal });
+    const socket = await this.#options.open({ timeoutMs: this.#options.attemptMs ?? ATTEMPT_MS, signal });
     const session = new GuestSession(socket);
     try {
       return await connectAgent(session, { timeoutMs: HELLO_MS, signal });

@@ -12,8 +12,10 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 
 use crate::agent::{Agent, Place};
+use crate::channel::listener::Listener;
 use crate::channel::port::{self, Port};
-use crate::channel::session::serve_port;
+use crate::channel::serve_listener::serve_listener;
+use crate::channel::session::Sessions;
 use crate::channel::{request_body, serve};
 use crate::guest::init::{self, Booted};
 use crate::guest::{devices, power};
@@ -39,20 +41,41 @@ pub fn as_init() -> ! {
 }
 
 /// Serves; answers the error that ended it.
-fn serve_guest(Booted { key, user, cgroup }: Booted) -> io::Error {
+fn serve_guest(Booted { words, user, cgroup }: Booted) -> io::Error {
+    power::end_by(words.off);
     let signals = reaper::block(&[Signal::SIGCHLD, Signal::SIGUSR2, Signal::SIGTERM, Signal::SIGINT]);
     let runtime = runtime(&user);
     LocalSet::new().block_on(&runtime, async {
         let reaper = Reaper::default();
         tokio::task::spawn_local(reaper.clone().run(signals, |_| power::begin()));
-        let Some(device) = devices::wait_for(port::find) else { return io::Error::other("no port microterm.agent") };
-        let port = match Port::open(&device) {
-            Ok(port) => port,
+        let channel = match GuestChannel::open(words.vsock_port) {
+            Ok(channel) => channel,
             Err(error) => return error,
         };
         println!("microterm-agent: ready");
-        serve_port(port, key, agent(user, reaper, Some(cgroup), Place::Guest).await).await
+        let agent = agent(user, reaper, Some(cgroup), Place::Guest).await;
+        match channel {
+            GuestChannel::Port(port) => Sessions::new(port, words.channel_key).serve(agent).await,
+            GuestChannel::Vsock(listener) => serve_listener(&listener, words.channel_key, agent).await,
+        }
     })
+}
+
+/// Where a guest's sessions come from.
+enum GuestChannel {
+    Port(Port),
+    Vsock(Listener),
+}
+
+impl GuestChannel {
+    fn open(vsock_port: Option<u32>) -> io::Result<GuestChannel> {
+        if let Some(port) = vsock_port {
+            let failed = |error| io::Error::other(format!("vsock port {port}: {error}"));
+            return Listener::on_vsock(port).map(GuestChannel::Vsock).map_err(failed);
+        }
+        let device = devices::wait_for(port::find).ok_or_else(|| io::Error::other("no port microterm.agent"))?;
+        Port::open(&device).map(GuestChannel::Port)
+    }
 }
 
 /// Serves at a unix socket as the calling user until killed.

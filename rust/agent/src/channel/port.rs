@@ -19,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use crate::channel::host_stream::HostStream;
 use crate::descriptor;
 
 /// The name that the host gives the port.
@@ -32,10 +33,8 @@ struct Watched {
     connected: bool,
 }
 
-/// The port. One reader and one writer at a time. Cheap to clone.
-#[derive(Clone)]
 pub struct Port {
-    file: Rc<File>,
+    file: File,
     watched: Rc<RefCell<Watched>>,
     departed: Rc<Notify>,
 }
@@ -62,20 +61,17 @@ impl Port {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLET;
         epoll.add(&file, EpollEvent::new(flags, 0))?;
-        let port = Port { file: Rc::new(file), watched: Rc::default(), departed: Rc::default() };
+        let port = Port { file, watched: Rc::default(), departed: Rc::default() };
         spawn_local(watch(epoll, port.watched.clone(), port.departed.clone()));
         Ok(port)
     }
+}
 
-    /// Ends when the host's end has been seen connected and then not.
-    pub async fn departed(&self) {
-        self.departed.notified().await;
-    }
-
-    /// Reads what is there; waits while nothing is, or the host's end is not open.
-    pub fn poll_read(&self, context: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+impl HostStream for Port {
+    /// Waits also while the host's end is not open.
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            match (&*self.file).read(buffer) {
+            match (&self.file).read(buffer) {
                 Ok(0) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -86,10 +82,10 @@ impl Port {
         }
     }
 
-    /// Writes what fits; waits while nothing does, or the host's end is not open.
-    pub fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Waits also while the host's end is not open.
+    fn poll_write(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            match (&*self.file).write(bytes) {
+            match (&self.file).write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.watched.borrow_mut().write = Some(context.waker().clone());
                     return Poll::Pending;
@@ -98,6 +94,12 @@ impl Port {
                 result => return Poll::Ready(result),
             }
         }
+    }
+
+    /// Ends when the host's end has been seen connected and then not.
+    async fn departed(&self) -> io::Result<()> {
+        self.departed.notified().await;
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sessions on a byte stream without connections: the resync of `docs/reference/agent-protocol.md`.
+//! Sessions on a byte stream to the host, one after the other: the resync of `docs/reference/agent-protocol.md`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use microterm_wire::{MARKER_LEN, MarkerScanner};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::channel::port::Port;
+use crate::channel::host_stream::HostStream;
 use crate::channel::serve::{Dispatch, serve_session};
 
 const READ_BYTES: usize = 32 << 10;
@@ -19,8 +19,8 @@ const READ_BYTES: usize = 32 << 10;
 const WRITE_BYTES: usize = 32 << 10;
 
 /// What outlives a session: input that was read and not used yet, and the scanner that sees every byte.
-struct Input {
-    port: Port,
+struct Input<S> {
+    stream: Rc<S>,
     scanner: MarkerScanner,
     /// Read, and not scanned yet: what followed a marker in one piece.
     unscanned: VecDeque<u8>,
@@ -28,52 +28,72 @@ struct Input {
     marker: Option<[u8; 16]>,
 }
 
-/// Serves sessions one after the other, until the port breaks.
-pub async fn serve_port(port: Port, key: [u8; 16], dispatch: impl Dispatch) -> io::Error {
-    let input =
-        Input { port: port.clone(), scanner: MarkerScanner::new(key), unscanned: VecDeque::new(), marker: None };
-    let input = Rc::new(RefCell::new(input));
-    loop {
-        if let Err(error) = open_session(&port, &input).await {
-            return error;
+/// The sessions of one stream.
+pub struct Sessions<S> {
+    stream: Rc<S>,
+    input: Rc<RefCell<Input<S>>>,
+}
+
+impl<S: HostStream> Sessions<S> {
+    pub fn new(stream: S, key: [u8; 16]) -> Sessions<S> {
+        let stream = Rc::new(stream);
+        let scanner = MarkerScanner::new(key);
+        let input = Input { stream: stream.clone(), scanner, unscanned: VecDeque::new(), marker: None };
+        Sessions { stream, input: Rc::new(RefCell::new(input)) }
+    }
+
+    /// Serves sessions until the stream breaks.
+    pub async fn serve(self, dispatch: impl Dispatch) -> io::Error {
+        loop {
+            if let Err(error) = self.open_session().await {
+                return error;
+            }
+            let stream = SessionStream { input: self.input.clone(), output: Vec::new() };
+            tokio::select! {
+                () = serve_session(stream, dispatch.clone()) => {}
+                // Its readers leave with it, so that programs wait for the server's return, not for a stalled reader.
+                departed = self.stream.departed() => if let Err(error) = departed {
+                    return error;
+                },
+            }
         }
-        let stream = SessionStream { input: input.clone(), output: Vec::new() };
-        tokio::select! {
-            () = serve_session(stream, dispatch.clone()) => {}
-            // Its readers leave with it, so that programs wait for the server's return, not for a stalled reader.
-            () = port.departed() => {}
+    }
+
+    /// Waits for a marker, which only who has the key can send, and reads nothing once there is one. Writes nothing.
+    pub async fn until_marker(&self) -> io::Result<()> {
+        let mut discarded = vec![0; READ_BYTES];
+        while self.input.borrow().marker.is_none() {
+            poll_fn(|context| self.input.borrow_mut().poll_read(context, &mut discarded)).await?;
         }
+        Ok(())
+    }
+
+    /// Waits for a marker, echoes it, and waits for the first byte after it: nothing follows an echo until the host speaks.
+    async fn open_session(&self) -> io::Result<()> {
+        self.until_marker().await?;
+        let echo = {
+            let mut input = self.input.borrow_mut();
+            let session = input.marker.take().unwrap_or_default();
+            input.scanner.echo(&session)
+        };
+        self.write_echo(&echo).await?;
+        poll_fn(|context| self.input.borrow_mut().poll_spoken(context)).await
+    }
+
+    async fn write_echo(&self, echo: &[u8; MARKER_LEN]) -> io::Result<()> {
+        let mut written = 0;
+        while written < echo.len() {
+            written += poll_fn(|context| self.stream.poll_write(context, &echo[written..])).await?;
+        }
+        Ok(())
     }
 }
 
-/// Waits for a marker, echoes it, and waits for the first byte after it: nothing follows an echo until the host speaks.
-async fn open_session(port: &Port, input: &Rc<RefCell<Input>>) -> io::Result<()> {
-    let mut discarded = vec![0; READ_BYTES];
-    while input.borrow().marker.is_none() {
-        poll_fn(|context| input.borrow_mut().poll_read(context, &mut discarded)).await?;
-    }
-    let echo = {
-        let mut input = input.borrow_mut();
-        let session = input.marker.take().unwrap_or_default();
-        input.scanner.echo(&session)
-    };
-    write_echo(port, &echo).await?;
-    poll_fn(|context| input.borrow_mut().poll_spoken(context)).await
-}
-
-async fn write_echo(port: &Port, echo: &[u8; MARKER_LEN]) -> io::Result<()> {
-    let mut written = 0;
-    while written < echo.len() {
-        written += poll_fn(|context| port.poll_write(context, &echo[written..])).await?;
-    }
-    Ok(())
-}
-
-impl Input {
+impl<S: HostStream> Input<S> {
     /// Reads and scans. Up to and with a marker, which is left in `marker`; what follows it waits for the next read.
-    fn poll_read(&mut self, context: &Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let count = if self.unscanned.is_empty() {
-            ready!(self.port.poll_read(context, buffer))?
+            ready!(self.stream.poll_read(context, buffer))?
         } else {
             let count = buffer.len().min(self.unscanned.len());
             for (to, from) in buffer.iter_mut().zip(self.unscanned.drain(..count)) {
@@ -91,30 +111,30 @@ impl Input {
     }
 
     /// Waits for a byte without using it.
-    fn poll_spoken(&mut self, context: &Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_spoken(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.unscanned.is_empty() {
             let mut piece = vec![0; READ_BYTES];
-            let count = ready!(self.port.poll_read(context, &mut piece))?;
+            let count = ready!(self.stream.poll_read(context, &mut piece))?;
             self.unscanned.extend(&piece[..count]);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// One session's view of the port: ends at the next marker.
-struct SessionStream {
-    input: Rc<RefCell<Input>>,
+/// One session's view of the stream: ends at the next marker.
+struct SessionStream<S> {
+    input: Rc<RefCell<Input<S>>>,
     output: Vec<u8>,
 }
 
-impl SessionStream {
-    fn poll_drain(&mut self, context: &Context<'_>) -> Poll<io::Result<()>> {
+impl<S: HostStream> SessionStream<S> {
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut written = 0;
         let result = loop {
             if written == self.output.len() {
                 break Poll::Ready(Ok(()));
             }
-            match self.input.borrow().port.poll_write(context, &self.output[written..]) {
+            match self.input.borrow().stream.poll_write(context, &self.output[written..]) {
                 Poll::Ready(Ok(count)) => written += count,
                 Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
                 Poll::Pending => break Poll::Pending,
@@ -125,7 +145,7 @@ impl SessionStream {
     }
 }
 
-impl AsyncRead for SessionStream {
+impl<S: HostStream> AsyncRead for SessionStream<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut input = self.input.borrow_mut();
         if input.marker.is_none() {
@@ -140,7 +160,7 @@ impl AsyncRead for SessionStream {
     }
 }
 
-impl AsyncWrite for SessionStream {
+impl<S: HostStream> AsyncWrite for SessionStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.output.len() >= WRITE_BYTES {

@@ -3,79 +3,25 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as Pair;
-use std::time::Duration;
 
-use bytes::Bytes;
-use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::task::{LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::task::spawn_local;
 
-use super::serve_port;
-use crate::agent::Place;
+use super::Sessions;
 use crate::channel::port::Port;
-use crate::process::reaper::{self, CHILDREN_OF_TESTS, Reaper};
-use crate::process::user::User;
-
-const KEY: [u8; 16] = *b"\x1d\x1e\x1f-overlapping\x1d";
-const DEADLINE: Duration = Duration::from_secs(30);
-/// Long enough for an agent that would speak out of turn to do so.
-const SILENCE: Duration = Duration::from_millis(100);
-
-fn marker(session: u8) -> Vec<u8> {
-    [KEY, [session; 16]].concat()
-}
+use crate::channel::test_host::{KEY, hello, is_silent, marker, read_echo, with_agent};
 
 /// Runs a test with the host's end of a served port.
 fn with_port<F: Future<Output = ()>>(test: impl FnOnce(UnixStream) -> F) {
-    let _children = CHILDREN_OF_TESTS.read();
-    let user = User::own(None);
-    let runtime = crate::run::runtime(&user);
-    LocalSet::new().block_on(&runtime, async {
+    with_agent(|agent| async {
         let (ours, theirs) = Pair::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         theirs.set_nonblocking(true).unwrap();
         let port = Port::watch(File::from(OwnedFd::from(theirs))).unwrap();
-        let reaper = Reaper::default();
-        spawn_local(reaper.clone().run(reaper::block(&[Signal::SIGCHLD]), |_| {}));
-        let agent = crate::run::agent(user, reaper, None, Place::Shared).await;
-        spawn_local(serve_port(port, KEY, agent));
-        timeout(DEADLINE, test(UnixStream::from_std(ours).unwrap())).await.expect("the test ends before its deadline");
+        spawn_local(Sessions::new(port, KEY).serve(agent));
+        test(UnixStream::from_std(ours).unwrap()).await;
     });
-}
-
-/// Reads up to and with the echo of a session; answers what came before it.
-async fn read_echo(host: &mut UnixStream, session: u8) -> Vec<u8> {
-    let echo = marker(session);
-    let mut seen = Vec::new();
-    while !seen.ends_with(&echo) {
-        seen.push(host.read_u8().await.unwrap());
-    }
-    seen.truncate(seen.len() - echo.len());
-    seen
-}
-
-async fn is_silent(host: &mut UnixStream) -> bool {
-    timeout(SILENCE, host.read_u8()).await.is_err()
-}
-
-/// Speaks HTTP/2 on an opened session; answers whether a call works, and gives the stream back for the next session.
-async fn hello(host: UnixStream) -> UnixStream {
-    let std = host.into_std().unwrap();
-    let again = std.try_clone().unwrap();
-    let (client, connection) = h2::client::handshake(UnixStream::from_std(std).unwrap()).await.unwrap();
-    let connection = spawn_local(async move { drop(connection.await) });
-    let request = http::Request::get("http://guest/v1/hello").body(()).unwrap();
-    let (response, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
-    let response = response.await.unwrap();
-    assert_eq!(response.status(), 200);
-    let body: Bytes = response.into_body().data().await.unwrap().unwrap();
-    assert!(body.starts_with(b"{"));
-    // The host closes nothing, as a killed server does.
-    connection.abort();
-    let _ = connection.await;
-    UnixStream::from_std(again).unwrap()
 }
 
 #[test]

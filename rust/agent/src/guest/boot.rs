@@ -1,5 +1,6 @@
 //! The mounts and files of a guest's boot.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -10,6 +11,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
 
+use crate::guest::devices;
 use crate::process::user::User;
 
 const NEW_ROOT: &str = "/root.new";
@@ -33,15 +35,6 @@ pub fn mount_kernel_files() -> io::Result<()> {
     mount_new("devtmpfs", "/dev", MsFlags::MS_NOSUID, "mode=0755")
 }
 
-/// The channel key of the kernel's command line: 32 hex digits.
-pub fn channel_key(cmdline: &str) -> Option<[u8; 16]> {
-    let digits = cmdline.split_whitespace().find_map(|word| word.strip_prefix("microterm.magic="))?;
-    if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
-}
-
 /// Loads the modules of /modules in the order of /modules/order.
 pub fn load_modules() -> io::Result<()> {
     for name in fs::read_to_string("/modules/order")?.lines().filter(|line| !line.is_empty()) {
@@ -55,25 +48,32 @@ pub fn load_modules() -> io::Result<()> {
     Ok(())
 }
 
-/// The block device whose virtio serial is this.
-pub fn block_device(serial: &str) -> Option<PathBuf> {
-    for entry in fs::read_dir("/sys/block").ok()?.filter_map(Result::ok) {
-        let device = Path::new("/dev").join(entry.file_name());
-        if fs::read_to_string(entry.path().join("serial")).is_ok_and(|found| found.trim_end() == serial)
-            && device.exists()
-        {
-            return Some(device);
-        }
-    }
-    None
+/// The block device of a name: the one whose virtio serial it is, else the virtio device at its place among `drives`.
+pub fn block_device(name: &str, drives: &[String]) -> Option<PathBuf> {
+    find_block_device(Path::new("/sys/block"), name, drives)
+        .map(|device| Path::new("/dev").join(device))
+        .filter(|device| device.exists())
 }
 
-/// Mounts base and disk, and the overlay of both on [`NEW_ROOT`]. `wait` finds the device of a serial.
-pub fn mount_root(wait: impl Fn(&str) -> Option<PathBuf>) -> io::Result<()> {
-    let base = wait("base").ok_or_else(|| io::Error::other("no block device with the serial \"base\""))?;
+fn find_block_device(blocks: &Path, name: &str, drives: &[String]) -> Option<OsString> {
+    for entry in fs::read_dir(blocks).ok()?.filter_map(Result::ok) {
+        if fs::read_to_string(entry.path().join("serial")).is_ok_and(|found| found.trim_end() == name) {
+            return Some(entry.file_name());
+        }
+    }
+    // The kernel names virtio's block devices in the order in which it finds them, which is the VMM's.
+    let place = drives.iter().position(|drive| drive == name)?;
+    let device = OsString::from(format!("vd{}", ('a'..='z').nth(place)?));
+    blocks.join(&device).exists().then_some(device)
+}
+
+/// Mounts base and disk, and the overlay of both on [`NEW_ROOT`]. Waits for the base, whose driver has just been loaded.
+pub fn mount_root(drives: &[String]) -> io::Result<()> {
+    let base = devices::wait_for(|| block_device("base", drives))
+        .ok_or_else(|| io::Error::other("no block device with the serial \"base\""))?;
     mount(Some(&base), "/base", Some("erofs"), MsFlags::MS_RDONLY, None::<&str>)?;
     // Base and disk are attached before the start: a disk that is not found beside the base does not exist.
-    match block_device("disk") {
+    match block_device("disk", drives) {
         Some(disk) => mount(Some(&disk), "/disk", Some("ext4"), MsFlags::MS_NOATIME, None::<&str>)?,
         None => mount_new("tmpfs", "/disk", MsFlags::empty(), "size=50%,mode=0755")?,
     }
@@ -180,14 +180,43 @@ fn copy_tree(from: &Path, to: &Path, user: &User) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::channel_key;
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::find_block_device;
+
+    /// A /sys/block of devices and their serials.
+    fn blocks(devices: &[(&str, Option<&str>)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, serial) in devices {
+            let device = folder.path().join(name);
+            fs::create_dir(&device).unwrap();
+            if let Some(serial) = serial {
+                fs::write(device.join("serial"), format!("{serial}\n")).unwrap();
+            }
+        }
+        folder
+    }
 
     #[test]
-    fn the_channel_key_is_thirty_two_hex_digits() {
-        let digits = "00112233445566778899aabbccddeeff";
-        assert_eq!(channel_key(&format!("quiet microterm.magic={digits} panic=-1")).unwrap()[15], 0xff);
-        assert_eq!(channel_key("quiet"), None);
-        assert_eq!(channel_key(&format!("microterm.magic={}", &digits[1..])), None);
-        assert_eq!(channel_key("microterm.magic=+0112233445566778899aabbccddeeff"), None);
+    fn a_serial_counts_before_a_place() {
+        let drives = ["base".to_owned(), "disk".to_owned()];
+        let swapped = blocks(&[("vda", Some("disk")), ("vdb", Some("base")), ("loop0", None)]);
+        assert_eq!(find_block_device(swapped.path(), "base", &drives).unwrap(), "vdb");
+        assert_eq!(find_block_device(swapped.path(), "disk", &drives).unwrap(), "vda");
+        assert_eq!(find_block_device(swapped.path(), "disk", &[]).unwrap(), "vda");
+    }
+
+    #[test]
+    fn a_device_of_another_serial_has_its_place() {
+        let drives = ["base".to_owned(), "disk".to_owned()];
+        let placed = blocks(&[("vda", Some("64769-1-23")), ("vdb", None), ("loop0", None)]);
+        assert_eq!(find_block_device(placed.path(), "base", &drives).unwrap(), "vda");
+        assert_eq!(find_block_device(placed.path(), "disk", &drives).unwrap(), "vdb");
+        assert_eq!(find_block_device(placed.path(), "disk", &drives[..1]), None);
+        let alone = blocks(&[("vda", None)]);
+        assert_eq!(find_block_device(alone.path(), "disk", &drives), None);
+        assert_eq!(find_block_device(alone.path(), "base", &[]), None);
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::stat::Mode;
 
+use crate::guest::kernel_words::KernelWords;
 use crate::guest::{boot, devices, fstab, identity, sysctl};
 use crate::network::configure;
 use crate::process::cgroup;
@@ -17,8 +18,7 @@ const OPEN_FILES: (u64, u64) = (1024, 524_288);
 
 /// What a booted guest serves with.
 pub struct Booted {
-    /// The channel key of the kernel's command line.
-    pub key: [u8; 16],
+    pub words: KernelWords,
     pub user: User,
     /// `cgroup.procs` of the tenant's cgroup.
     pub cgroup: OwnedFd,
@@ -28,10 +28,9 @@ pub struct Booted {
 pub fn boot_up() -> io::Result<Booted> {
     nix::sys::stat::umask(Mode::from_bits_truncate(0o022));
     boot::mount_kernel_files().map_err(named("mounting /proc, /sys, /dev"))?;
-    let key = boot::channel_key(&std::fs::read_to_string("/proc/cmdline")?)
-        .ok_or_else(|| io::Error::other("no microterm.magic of 32 hex digits on the kernel's command line"))?;
+    let words = KernelWords::parse(&std::fs::read_to_string("/proc/cmdline")?).map_err(io::Error::other)?;
     boot::load_modules().map_err(named("loading modules"))?;
-    boot::mount_root(|serial| devices::wait_for(|| boot::block_device(serial))).map_err(named("mounting the root"))?;
+    boot::mount_root(&words.drives).map_err(named("mounting the root"))?;
     boot::enter_root().map_err(named("entering the root"))?;
     boot::mount_rest().map_err(named("mounting /dev/pts, /run, /tmp, cgroups"))?;
     devices::make().map_err(named("device nodes"))?;
@@ -47,7 +46,7 @@ pub fn boot_up() -> io::Result<Booted> {
     setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0, OPEN_FILES.1)?;
     // The cgroup limits processes; a limit for each user would also refuse a new shell beside a fork bomb.
     setrlimit(Resource::RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY)?;
-    Ok(Booted { key, user, cgroup })
+    Ok(Booted { words, user, cgroup })
 }
 
 fn named(step: &'static str) -> impl Fn(io::Error) -> io::Error {

@@ -6,6 +6,7 @@ pub mod fstab;
 pub mod host_keys;
 pub mod identity;
 pub mod init;
+pub mod kernel_words;
 pub mod power;
 pub mod randomness;
 pub mod sealing;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,14 @@ use crate::agent::Agent;
 use crate::channel::answer::{self, Answer};
 use crate::error::{CallError, CallResult, Code};
 use crate::guest::boot;
+use crate::guest::kernel_words::Off;
 use crate::process::cgroup;
 
 /// How long programs may take to end after SIGTERM, and again after SIGKILL.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// As the kernel's command line has it.
+static OFF: OnceLock<Off> = OnceLock::new();
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +47,11 @@ pub fn call(agent: &Rc<Agent>, power: Power) -> CallResult<Answer> {
     }
     begin();
     Ok(answer::json(StatusCode::ACCEPTED, &json!({})))
+}
+
+/// Says how [`begin`] ends the machine; without it, as the machine is found.
+pub fn end_by(off: Off) {
+    OFF.get_or_init(|| off);
 }
 
 /// Starts the power-off on a thread of its own, so that the answer is still sent. A second call does nothing.
@@ -80,7 +90,8 @@ fn end_programs() {
 
 /// Ends the machine. Without ACPI the kernel has no power-off and would halt for ever; a reboot is reported to the VMM.
 fn machine_off() -> ! {
-    if Path::new("/sys/firmware/acpi/tables/FACP").exists() {
+    let is_found = *OFF.get_or_init(Off::default) == Off::Found;
+    if is_found && Path::new("/sys/firmware/acpi/tables/FACP").exists() {
         let _ = reboot(RebootMode::RB_POWER_OFF);
     }
     let _ = reboot(RebootMode::RB_AUTOBOOT);
