@@ -347,12 +347,14 @@ fn a_namespace_has_settings_of_its_own() {
     let world = World::start(1);
     world.guest("machine1");
     world.join("machine1", "network00001");
-    for (namespace, links) in [("s0", ["tap0", "up0", "net0"]), ("router", ["br0", "up0", "n-network00001"])] {
-        let namespace = world.slot(namespace);
+    for (name, links) in [("s0", ["tap0", "up0", "net0"]), ("router", ["br0", "up0", "n-network00001"])] {
+        let namespace = world.slot(name);
         let read = |name: String| within(&namespace, || fs::read_to_string(format!("/proc/sys/net/{name}")).ok());
         for link in links.into_iter().chain(["all", "default"]) {
+            // The end of the hop takes what routes lead to the tap for; all others have their own.
+            let sources = if (name, link) == ("s0", "all") { "0" } else { "1" };
             let settings = [
-                ("rp_filter", "1"),
+                ("rp_filter", sources),
                 ("accept_source_route", "0"),
                 ("accept_redirects", "0"),
                 ("send_redirects", "0"),

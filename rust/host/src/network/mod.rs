@@ -31,7 +31,7 @@ use crate::network::namespaces::within_new;
 use crate::network::policy::Policy;
 use crate::network::pool::{Pool, Side};
 use crate::network::slot::{GATEWAY, Slot};
-use crate::spec::{GUEST_MAC, SlotName};
+use crate::spec::{GUEST_MAC, Mac, SlotName};
 use crate::store::ids::{Id, NetworkId};
 use serde::Serialize;
 use std::fs::File;
@@ -51,6 +51,15 @@ pub struct Attached {
     prefix_length: u8,
     gateway: Ipv4Addr,
     mtu: u32,
+}
+
+/// Where a VMM that opens its tap by itself finds it.
+pub struct TapPlace {
+    /// The slot's network namespace.
+    pub namespace: OwnedFd,
+    pub device: &'static str,
+    /// Of the guest.
+    pub mac_address: Mac,
 }
 
 #[derive(Serialize)]
@@ -82,6 +91,7 @@ pub struct Listed {
 
 impl Network {
     /// `mounts` is the host's mount namespace; without settings there is no network.
+    #[must_use]
     pub fn new(mounts: OwnedFd, instance: &str, boot_id: &str, settings: Option<Settings>) -> Self {
         Self(Arc::new(Pool::new(mounts, instance, boot_id, settings)))
     }
@@ -128,11 +138,25 @@ impl Network {
     /// # Errors
     /// `bad-request` when it is not that machine's, `busy` while a VMM has it.
     pub fn open_tap(&self, machine: &Id, name: SlotName) -> Outcome<File> {
+        self.claimed(machine, name)?.open_tap()
+    }
+
+    /// Has a VMM of that user be able to open the guest's end of a machine's slot, from inside the slot's namespace. From there
+    /// it reaches nothing else.
+    ///
+    /// # Errors
+    /// `bad-request` when it is not that machine's, `busy` while a VMM has it, `unsupported` in a slot of an earlier version.
+    pub fn hand_over_tap(&self, machine: &Id, name: SlotName, uid: u32) -> Outcome<TapPlace> {
+        let namespace = self.claimed(machine, name)?.hand_over_tap(uid)?;
+        Ok(TapPlace { namespace, device: rules::TAP, mac_address: GUEST_MAC })
+    }
+
+    fn claimed(&self, machine: &Id, name: SlotName) -> Outcome<Arc<Slot>> {
         let slot = self.0.slot_of(machine)?;
-        if slot.name != name {
-            return Err(failure(Code::BadRequest, format!("slot {name} is not that of machine {machine}")));
+        if slot.name == name {
+            return Ok(slot);
         }
-        slot.open_tap()
+        Err(failure(Code::BadRequest, format!("slot {name} is not that of machine {machine}")))
     }
 
     /// # Errors
@@ -164,12 +188,14 @@ impl Network {
         self.0.slot_of(machine)?.tenancy().traffic()
     }
 
+    #[must_use]
     pub fn list(&self) -> Slots {
         let state = self.0.on().map_or_else(|_| self.0.state(), |(state, _)| state);
         let listed = |(machine, slot): (&Id, &Arc<Slot>)| Listed { slot: slot.name, machine_id: machine.clone() };
         Slots { slots: state.attached.iter().map(listed).collect(), spare: state.spare() }
     }
 
+    #[must_use]
     pub fn status(&self) -> Status {
         let (state, side) = match self.0.on() {
             Ok((state, side)) => (state, Some(side)),

@@ -17,7 +17,13 @@ use std::process::{Child, Command, Stdio};
 
 /// Of a slot.
 pub const TABLE: &str = "slot";
-pub const TAP: &str = "tap0";
+pub use crate::spec::TAP;
+/// Two ends of a cable in a slot: what is sent into the first comes out of the second as whole packets, their checksums
+/// written, since the first offloads nothing.
+pub const HOP: &str = "hop0";
+pub const HOP_END: &str = "hop1";
+/// The set of devices whose frames come as they are, without a header of virtio-net: the tap, until it is handed over.
+pub const PLAIN: &str = "plain";
 pub const UPLINK: &str = "up0";
 /// Of a slot in a shared network.
 pub const LEG: &str = "net0";
@@ -48,23 +54,41 @@ const REFUSALS_A_SECOND: u32 = 1000;
 pub const ADMITTED: usize = 512;
 
 /// `guest` is the guest's address, `members` are those of guests in shared networks. What is forbidden is yet to be said.
-pub fn slot(guest: Ipv4Addr, members: Cidr) -> String {
-    frames(guest) + &packets(members)
+pub fn slot(guest: Ipv4Addr, members: Cidr, has_ipv6: bool) -> String {
+    frames(guest) + &packets(members) + if has_ipv6 { NO_IPV6 } else { "" }
 }
 
-/// What passes the tap.
+/// IPv6 is turned off in a slot as well.
+const NO_IPV6: &str = r"table ip6 slot {
+  chain input { type filter hook input priority filter; policy drop; }
+  chain forward { type filter hook forward priority filter; policy drop; }
+  chain output { type filter hook output priority filter; policy drop; }
+}
+";
+
+/// What passes the tap. The packets of a tap that was handed over go by the hop, so that the rules see what they are sent
+/// as; ARP ends here.
 fn frames(guest: Ipv4Addr) -> String {
     format!(
         r#"table netdev {TABLE} {{
   counter spoofed {{ }}
   counter flooded {{ }}
   set own {{ type ipv4_addr; elements = {{ {guest} }} }}
+  set {PLAIN} {{ type ifname; elements = {{ "{TAP}" }} }}
   chain from_guest {{
     type filter hook ingress device "{TAP}" priority 0; policy drop;
     limit rate over {PACKETS_A_SECOND}/second burst 5000 packets counter name flooded drop
     limit rate over {BYTES_A_SECOND} bytes/second burst 12500000 bytes counter name flooded drop
-    ether saddr {GUEST_MAC} ether type ip ip saddr @own accept
+    iifname @{PLAIN} ether saddr {GUEST_MAC} ether type ip ip saddr @own accept
+    iifname != @{PLAIN} ether type ip fwd to "{HOP}"
     ether saddr {GUEST_MAC} ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {GUEST_MAC} arp saddr ip @own limit rate 50/second accept
+    counter name spoofed
+  }}
+  chain from_hop {{
+    type filter hook ingress device "{HOP_END}" priority 0; policy drop;
+    limit rate over {PACKETS_A_SECOND}/second burst 5000 packets counter name flooded drop
+    limit rate over {BYTES_A_SECOND} bytes/second burst 12500000 bytes counter name flooded drop
+    ether saddr {GUEST_MAC} ether type ip ip saddr @own accept
     counter name spoofed
   }}
   chain to_guest {{
@@ -101,13 +125,13 @@ fn packets(members: Cidr) -> String {
   chain forward {{
     type filter hook forward priority filter; policy drop;
     ct state invalid drop
-    iifname "{TAP}" oifname "{UPLINK}" goto outbound
+    iifname {{ "{TAP}", "{HOP_END}" }} oifname "{UPLINK}" goto outbound
     iifname "{UPLINK}" oifname "{TAP}" ct state established,related goto inbound
-    iifname "{TAP}" oifname "{LEG}" ip saddr @own ip daddr {members} goto admit
+    iifname {{ "{TAP}", "{HOP_END}" }} oifname "{LEG}" ip saddr @own ip daddr {members} goto admit
     # Errors come from the legs of others as well.
     iifname "{LEG}" oifname "{TAP}" ip daddr @own ct state related counter name received accept
     iifname "{LEG}" oifname "{TAP}" ip saddr {members} ip daddr @own goto welcome
-    iifname "{TAP}" oifname "{LEG}" goto refuse
+    iifname {{ "{TAP}", "{HOP_END}" }} oifname "{LEG}" goto refuse
   }}
   chain outbound {{
     ip daddr @forbidden goto refuse
@@ -162,7 +186,14 @@ fn packets(members: Cidr) -> String {
   chain input {{
     type filter hook input priority filter; policy drop;
     meta pkttype {{ broadcast, multicast }} drop
-    iifname "{TAP}" goto refuse
+    iifname {{ "{TAP}", "{HOP_END}" }} goto refuse
+  }}
+  # The guest's VMM may be in this namespace. What has a socket's owner is dropped; the kernel's own refusals have none.
+  chain output {{
+    type filter hook output priority filter; policy drop;
+    meta skuid >= 0 drop
+    tcp flags & rst == rst accept
+    icmp type {{ destination-unreachable, time-exceeded, parameter-problem }} accept
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;

@@ -11,9 +11,10 @@ use crate::network::netlink::links::{self, End};
 use crate::network::netlink::{Netlink, Protocol};
 use crate::network::policy::Marked;
 use crate::network::records::{Membership, Records, SlotRecord};
-use crate::network::rules::{self, LEG, Loader, TAP, UPLINK};
+use crate::network::rules::{self, HOP, HOP_END, LEG, Loader, TAP, UPLINK};
+use crate::network::tap::{self, offloads, segments};
 use crate::network::tenancy::Tenancy;
-use crate::network::{ports, shared, sysctl, tap};
+use crate::network::{ports, shared, sysctl};
 use crate::spec::{GUEST_MAC, SlotName};
 use crate::store::ids::{NetworkId, hex};
 use serde::Serialize;
@@ -30,8 +31,10 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
 const PREFIX: u8 = 30;
 /// Of the tap, as the guest sees it. A restored guest still has it among its neighbours.
 const GATEWAY_MAC: [u8; 6] = [0x02, 0x6d, 0x74, 0, 0, 1];
-/// In a slot's namespace.
+/// In a slot's namespace; 11 is the leg's.
 const UPLINK_INDEX: u32 = 10;
+const HOP_INDEX: u32 = 12;
+const HOP_END_INDEX: u32 = 13;
 
 pub struct Slot {
     pub name: SlotName,
@@ -58,7 +61,7 @@ pub struct SlotRules {
 
 impl SlotRules {
     pub fn new(host: &HostSide) -> Self {
-        let text = rules::slot(GUEST, ports::members(host.range));
+        let text = rules::slot(GUEST, ports::members(host.range), sysctl::has_ipv6());
         let digest = hex(&Sha256::digest(&text));
         Self { text, digest }
     }
@@ -162,6 +165,14 @@ impl Slot {
         }
     }
 
+    fn check_version(&self) -> Outcome<()> {
+        if self.is_current {
+            return Ok(());
+        }
+        let why = "it was started by an earlier version of microterm-host: stop it and start it again";
+        Err(failure(Code::Unsupported, why))
+    }
+
     /// Plugs it into a shared network, in the place of the one that it was in.
     ///
     /// # Errors
@@ -173,10 +184,7 @@ impl Slot {
         if tenancy.record.membership == is(true) {
             return Ok(());
         }
-        if !self.is_current {
-            let why = "it was started by an earlier version of microterm-host: stop it and start it again";
-            return Err(failure(Code::Unsupported, why));
-        }
+        self.check_version()?;
         tenancy.note_membership(is(false))?;
         fault::reach("member.noted");
         let plugged = within(&self.namespace, || {
@@ -229,6 +237,23 @@ impl Slot {
     pub fn open_tap(&self) -> Outcome<File> {
         within(&self.namespace, || tap::open(TAP))
     }
+
+    /// Has a user without capabilities be able to open the guest's end in the slot's namespace, which this answers with, and to
+    /// take frames there with a header of virtio-net.
+    ///
+    /// # Errors
+    /// `unsupported` in a slot of an earlier version, `busy` while somebody has the tap.
+    pub fn hand_over_tap(&self, uid: u32) -> Outcome<OwnedFd> {
+        self.check_version()?;
+        let tap = self.open_tap()?;
+        // Before it can be opened by another.
+        within(&self.namespace, || segments::limit(TAP))?;
+        self.tenancy().use_hop()?;
+        tap::give(&tap, uid)?;
+        drop(tap);
+        within(&self.namespace, || tap::wait_until_closed(TAP))?;
+        self.namespace.try_clone().during(|| format!("hand over the namespace of slot {}", self.name))
+    }
 }
 
 /// Makes what is in a slot's namespace, which is the calling thread's. Answers with a socket that changes its rules.
@@ -244,8 +269,13 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outc
     tap::keep(&tap)?;
     drop(tap);
     let tap = nix::net::if_::if_nametoindex(TAP).during(what)?;
+    let own = File::open("/proc/thread-self/ns/net").during(what)?;
+    let (hop, end) = (End { name: HOP, index: HOP_INDEX }, End { name: HOP_END, index: HOP_END_INDEX });
     let mut messages = vec![
         links::veth(&here, &there, host.router.as_fd()),
+        links::veth(&hop, &end, own.as_fd()),
+        // The guest's frames are for this one.
+        links::set_mac(HOP_END, GATEWAY_MAC),
         links::set_mac(UPLINK, ports::slot_mac(name)),
         links::set_mac(TAP, GATEWAY_MAC),
     ];
@@ -259,6 +289,8 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outc
         links::address(UPLINK_INDEX, ports::slot_address(host.range, name), 32),
     ]);
     links.change(messages).during(what)?;
+    offloads::disable(HOP)?;
+    sysctl::take_any_source(HOP_END)?;
     fault::reach("slot.linked");
     let member = ports::member_address(host.range, name);
     loader.load(&format!("{}{}{}", rules.text, rules::forbid(&host.ceiling), rules::member(member)))?;
@@ -266,6 +298,9 @@ fn furnish(host: &HostSide, rules: &SlotRules, name: SlotName, mtu: u32) -> Outc
     host.router_links.change(links::isolated_port(&port, BRIDGE_INDEX).into()).during(what)?;
     links
         .change(vec![
+            // An end that comes up before the other does not send at once.
+            links::up(HOP_END),
+            links::up(HOP),
             links::up(TAP),
             links::up(UPLINK),
             links::neighbour(tap, GUEST, GUEST_MAC.0),

@@ -4,6 +4,11 @@ use crate::error::{During, Outcome};
 use std::fs;
 use std::path::Path;
 
+/// Whether the kernel has IPv6.
+pub fn has_ipv6() -> bool {
+    Path::new("/proc/sys/net/ipv6").exists()
+}
+
 fn set(name: &str, value: &str) -> Outcome<()> {
     let path = Path::new("/proc/sys/net").join(name);
     // A kernel without IPv6 has none to turn off.
@@ -54,4 +59,14 @@ pub fn set_host_link(link: &str) -> Outcome<()> {
     set(&format!("ipv4/conf/{link}/forwarding"), "1")?;
     set(&format!("ipv4/conf/{link}/send_redirects"), "0")?;
     set(&format!("ipv6/conf/{link}/disable_ipv6"), "1")
+}
+
+/// Has one link of the namespace take packets from addresses that others lead to. What is made later does not.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn take_any_source(link: &str) -> Outcome<()> {
+    set(&format!("ipv4/conf/{link}/rp_filter"), "0")?;
+    // The links that are there have their own, and the higher of the two counts.
+    set("ipv4/conf/all/rp_filter", "0")
 }

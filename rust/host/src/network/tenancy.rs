@@ -8,7 +8,7 @@ use crate::network::netlink::sets::{self, Change, Count, Element, Family, Found}
 use crate::network::netlink::{Netlink, flows};
 use crate::network::policy::{self, Marked, Policy, Protocol};
 use crate::network::records::{Membership, Records, SlotRecord};
-use crate::network::rules::{ADMITTED, TABLE};
+use crate::network::rules::{ADMITTED, PLAIN, TABLE};
 use crate::spec::SlotName;
 use crate::store::ids::Id;
 use serde::Serialize;
@@ -127,7 +127,7 @@ impl Tenancy {
             Change::Add("allowed", policy.allowed()?),
             Change::Add("live", live.collect()),
         ];
-        sets::change(&self.tables, TABLE, changes).during(|| "change the policy of a slot".to_owned())
+        sets::change(&self.tables, Family::Ip, TABLE, changes).during(|| "change the policy of a slot".to_owned())
     }
 
     /// Has the policy of the record be in force.
@@ -136,6 +136,15 @@ impl Tenancy {
     /// What the kernel refused.
     pub fn restore(&self) -> Outcome<()> {
         self.apply(&self.record.policy)
+    }
+
+    /// Has what comes from the tap go by the hop from here on, for as long as the slot is there.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub fn use_hop(&self) -> Outcome<()> {
+        sets::change(&self.tables, Family::Netdev, TABLE, vec![Change::Clear(PLAIN)])
+            .during(|| "have a slot use its hop".to_owned())
     }
 
     /// Admits addresses of names that the policy allows.
@@ -172,7 +181,12 @@ impl Tenancy {
             match left {
                 Some(left) if left > ABOUT_TO_GO => remove.push(plain(&key)),
                 // Its end may come first, and then there is nothing to remove.
-                Some(_) => drop(sets::change(&self.tables, TABLE, vec![Change::Remove("admitted", vec![plain(&key)])])),
+                Some(_) => drop(sets::change(
+                    &self.tables,
+                    Family::Ip,
+                    TABLE,
+                    vec![Change::Remove("admitted", vec![plain(&key)])],
+                )),
                 None => {}
             }
             let timeout = u64::try_from((*lifetime + SLACK).as_millis()).unwrap_or(u64::MAX);
@@ -190,7 +204,7 @@ impl Tenancy {
         let lifetimes: Vec<_> =
             add.values().map(|element| (element.key.clone(), element.timeout.unwrap_or(0))).collect();
         let changes = vec![Change::Remove("admitted", remove), Change::Add("admitted", add.into_values().collect())];
-        sets::change(&self.tables, TABLE, changes)?;
+        sets::change(&self.tables, Family::Ip, TABLE, changes)?;
         known.extend(lifetimes.into_iter().map(|(key, timeout)| (key, now + Duration::from_millis(timeout))));
         self.admitted = Some(known);
         Ok(())

@@ -180,24 +180,33 @@ fn serve_udp(namespace: &OwnedFd, address: &str) {
     });
 }
 
-/// A tap of the thread's namespace.
-fn open_tap(name: &str) -> File {
+/// A tap of the thread's namespace, which is made where there is none.
+pub fn open_tap(name: &str, has_header: bool) -> io::Result<File> {
     let file = File::options().read(true).write(true).open("/dev/net/tun").unwrap();
+    attach(&file, name, has_header)?;
+    Ok(file)
+}
+
+/// Attaches an open `/dev/net/tun` to a tap of the namespace that it was opened in.
+pub fn attach(file: &File, name: &str, has_header: bool) -> io::Result<()> {
+    let header = if has_header { libc::IFF_VNET_HDR } else { 0 };
     // SAFETY: all zeros is a valid ifreq, and it lives through the call.
-    unsafe {
+    let attached = unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
         for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
             *to = from.cast_signed();
         }
-        request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_TAP | libc::IFF_NO_PI).unwrap();
-        assert_eq!(
-            libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw const request),
-            0,
-            "{}",
-            io::Error::last_os_error()
-        );
-    }
-    file
+        request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_TAP | libc::IFF_NO_PI | header).unwrap();
+        libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw const request)
+    };
+    if attached == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has the kernel leave to a tap what virtio-net's devices take: checksums, and TCP segments that are to be cut.
+fn offload(tap: &File) {
+    let offloads: libc::c_ulong = (libc::TUN_F_CSUM | libc::TUN_F_TSO4).into();
+    // SAFETY: the argument is a plain number.
+    assert_eq!(unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETOFFLOAD, offloads) }, 0);
 }
 
 pub struct Guest {
@@ -210,9 +219,18 @@ pub struct Guest {
 
 impl Guest {
     fn new(slot: &OwnedFd, attached: &serde_json::Value) -> Self {
+        Self::plug(within(slot, || open_tap("tap0", false)).unwrap(), attached, false)
+    }
+
+    /// Its frames are carried to this tap, with headers of virtio-net where it has these.
+    pub fn plug(tap: File, attached: &serde_json::Value, has_header: bool) -> Self {
         let namespace = new_namespace();
-        let tap = Arc::new(within(slot, || open_tap("tap0")));
-        let device = Arc::new(within(&namespace, || open_tap("eth0")));
+        let tap = Arc::new(tap);
+        let device = Arc::new(within(&namespace, || open_tap("eth0", has_header)).unwrap());
+        if has_header {
+            offload(&tap);
+            offload(&device);
+        }
         let of = |name: &str| attached[name].as_str().unwrap();
         ip(
             &namespace,
@@ -313,7 +331,7 @@ impl Drop for Guest {
 }
 
 fn carry(mut from: &File, mut to: &File, is_over: &AtomicBool) {
-    let mut buffer = [0; 4096];
+    let mut buffer = vec![0; 1 << 17];
     while !is_over.load(Ordering::SeqCst) {
         let mut look = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
         if poll(&mut look, PollTimeout::from(20_u8)) != Ok(1) {

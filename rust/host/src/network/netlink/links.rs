@@ -20,6 +20,7 @@ const MTU: u16 = 4;
 const MASTER: u16 = 10;
 const INFO: u16 = 18;
 const NAMESPACE: u16 = 28;
+const CARRIER: u16 = 33;
 const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const INFO_PORT_KIND: u16 = 4;
@@ -201,6 +202,20 @@ pub struct Link {
     pub mtu: u32,
     /// The index of the bridge, or other device, that it is a port of; 0: none.
     pub master: u32,
+}
+
+/// Whether anything is at a link's other end: of a tap, who has it open. `false` where there is no such link.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn has_carrier(socket: &Netlink, name: &str) -> io::Result<bool> {
+    let mut message = Message::new(GET_LINK, DUMP);
+    message.put(&link(0, 0));
+    let all = socket.dump(&message)?;
+    let named = |body: &&Vec<u8>| {
+        attribute(body, LINK_BYTES, NAME).and_then(|text| text.strip_suffix(&[0])) == Some(name.as_bytes())
+    };
+    Ok(all.iter().find(named).and_then(|body| attribute(body, LINK_BYTES, CARRIER)) == Some(&[1]))
 }
 
 /// # Errors

@@ -1,6 +1,7 @@
 //! Netlink (netlink(7)), as little of it as slots need: messages are made and read by hand, so that a change of a set
 //! starts no program, and a socket stays in the network namespace in which it was opened, whichever thread uses it later.
 
+pub mod filters;
 pub mod flows;
 pub mod links;
 pub mod message;

@@ -62,22 +62,22 @@ pub enum Change<'a> {
     Remove(&'a str, Vec<Element>),
 }
 
-/// Makes changes in one table of the family `ip`.
+/// Makes changes in one table.
 ///
 /// # Errors
 /// What the kernel refused; then nothing has changed.
-pub fn change(socket: &Netlink, table: &str, changes: Vec<Change<'_>>) -> io::Result<()> {
+pub fn change(socket: &Netlink, family: Family, table: &str, changes: Vec<Change<'_>>) -> io::Result<()> {
     let mut messages = vec![edge(BATCH_BEGIN)];
     for change in changes {
         let (kind, flags, set, elements) = match change {
             Change::Clear(set) => {
-                messages.push(list(DELETE_ELEMENT, 0, (table, set), &[]));
+                messages.push(list(DELETE_ELEMENT, 0, (family, table, set), &[]));
                 continue;
             }
             Change::Add(set, elements) => (NEW_ELEMENT, CREATE, set, elements),
             Change::Remove(set, elements) => (DELETE_ELEMENT, 0, set, elements),
         };
-        messages.extend(elements.chunks(MOST_ELEMENTS).map(|part| list(kind, flags, (table, set), part)));
+        messages.extend(elements.chunks(MOST_ELEMENTS).map(|part| list(kind, flags, (family, table, set), part)));
     }
     if messages.len() == 1 {
         return Ok(());
@@ -93,9 +93,9 @@ fn edge(kind: u16) -> Message {
     message
 }
 
-fn list(kind: u16, flags: u16, (table, set): (&str, &str), elements: &[Element]) -> Message {
+fn list(kind: u16, flags: u16, (family, table, set): (Family, &str, &str), elements: &[Element]) -> Message {
     let mut message = Message::new(kind, flags | ACKNOWLEDGE);
-    message.put(&of_family(Family::Ip));
+    message.put(&of_family(family));
     message.text(TABLE, table);
     message.text(SET, set);
     if !elements.is_empty() {
