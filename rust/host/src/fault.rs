@@ -6,7 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 pub const VARIABLE: &str = "MICROTERM_FAULT";
-pub const POINTS: [&str; 34] = [
+pub const POINTS: [&str; 35] = [
     "launch.intent",
     "launch.cgroup",
     "launch.spawned",
@@ -19,6 +19,7 @@ pub const POINTS: [&str; 34] = [
     "template.saved",
     "template.renamed",
     "save.stopped",
+    "save.ended",
     "save.written",
     "restore.loaded",
     "restore.marked",

@@ -28,13 +28,23 @@ pub use jail::layout as jail_layout;
 
 /// The subcommands of `microterm-host`: each takes its arguments and answers with an exit status.
 pub mod commands {
+    pub use crate::jail::shim::run as jail_shim;
     pub use crate::jail::steps::{enter as jail_enter, exec as jail_exec};
     pub use crate::server::start::run as daemon;
     pub use crate::server::supervisor::run as serve;
 }
 
+/// Networks of machines, for tests that open their taps as a VMM does which opens its own.
+pub mod networks {
+    pub use crate::network::policy::Policy;
+    pub use crate::network::{Network, Settings, TapPlace};
+    pub use crate::spec::SlotName;
+    pub use crate::store::ids::{Id, NetworkId};
+}
+
 /// What reads the bytes of callers and of VMMs, for the fuzz targets.
 pub mod untrusted {
     pub use crate::server::request::{DiskFrom, Line, Request, parse};
+    pub use crate::vmm::firecracker::api::answer;
     pub use crate::vmm::qemu::migration_stream::{BLOCK, Pages, split};
 }

@@ -11,6 +11,7 @@ fn main() {
         Some("daemon") => commands::daemon(rest),
         Some("jail-enter") => commands::jail_enter(rest),
         Some("jail-exec") => commands::jail_exec(rest),
+        Some("jail-shim") => commands::jail_shim(rest),
         Some("--version") => {
             println!("microterm-host {}", env!("CARGO_PKG_VERSION"));
             0

@@ -12,9 +12,27 @@ pub enum Accelerator {
     Kvm,
 }
 
+/// The program that runs a guest.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum VmmKind {
+    /// What records and callers of before mean, which name none.
+    #[default]
+    Qemu,
+    Firecracker,
+}
+
+impl VmmKind {
+    pub const ALL: [Self; 2] = [Self::Qemu, Self::Firecracker];
+}
+
 /// The address of every guest's network device: each is alone with its gateway, and a restored guest keeps what it had.
 pub const GUEST_MAC: Mac = Mac([0x02, 0x6d, 0x74, 0, 0, 2]);
 
+/// The device of every guest's network on the host, in its slot's namespace.
+pub const TAP: &str = "tap0";
+
+#[derive(Clone, Copy, Debug)]
 pub struct Mac(pub [u8; 6]);
 
 impl fmt::Display for Mac {
@@ -30,10 +48,12 @@ impl fmt::Display for Mac {
 pub struct SlotName(u16);
 
 impl SlotName {
+    #[must_use]
     pub fn new(number: u16) -> Option<Self> {
         (number < 10_000).then_some(Self(number))
     }
 
+    #[must_use]
     pub fn number(self) -> u16 {
         self.0
     }
@@ -99,6 +119,8 @@ pub struct MachineSpec {
     pub memory_mib: u64,
     pub cpus: u32,
     pub accelerator: Accelerator,
+    #[serde(default)]
+    pub vmm: VmmKind,
     /// Needed to boot; a restored guest has its own.
     #[serde(rename = "magic")]
     pub channel_key: Option<ChannelKey>,
@@ -155,6 +177,10 @@ pub enum MemorySource {
     Save(Id),
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// All that a caller says of a template's shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -165,6 +191,8 @@ pub struct Shape {
     /// 0 without a disk.
     pub disk_mib: u64,
     pub accelerator: Accelerator,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub vmm: VmmKind,
     /// Whether it has a network device.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub network: bool,

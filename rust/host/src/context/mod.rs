@@ -8,18 +8,25 @@ use crate::context::options::Options;
 use crate::error::Outcome;
 use crate::jail::cgroup::Cgroups;
 use crate::jail::uids::Claims;
+use crate::spec::VmmKind;
 use crate::store::ids::{Id, ImageKey, TemplateKey};
 use crate::store::records;
 use crate::vmm::interface::Vmm;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+/// What this daemon can run guests with.
+pub struct Vmms {
+    pub qemu: Box<dyn Vmm>,
+    pub firecracker: Box<dyn Vmm>,
+}
+
 pub struct Context {
     pub options: Options,
     pub boot_id: String,
     pub cgroups: Cgroups,
     pub claims: Claims,
-    pub vmm: Box<dyn Vmm>,
+    vmms: Vmms,
     locks: Locks,
     /// Images that a verification found corrupt; no machine starts from them.
     corrupt: Mutex<HashSet<ImageKey>>,
@@ -28,17 +35,24 @@ pub struct Context {
 impl Context {
     /// # Errors
     /// Without /proc.
-    pub fn new(options: Options, vmm: Box<dyn Vmm>) -> Outcome<Self> {
+    pub fn new(options: Options, vmms: Vmms) -> Outcome<Self> {
         let boot_id = records::boot_id()?;
         Ok(Self {
             cgroups: Cgroups::detect(&options.instance),
             claims: Claims::new(&options.instance, &boot_id),
             boot_id,
-            vmm,
+            vmms,
             locks: Locks::default(),
             corrupt: Mutex::default(),
             options,
         })
+    }
+
+    pub fn vmm(&self, kind: VmmKind) -> &dyn Vmm {
+        match kind {
+            VmmKind::Qemu => self.vmms.qemu.as_ref(),
+            VmmKind::Firecracker => self.vmms.firecracker.as_ref(),
+        }
     }
 
     /// A caller of several takes the machine's before the disk's, and that before a template's or a save's.

@@ -3,10 +3,11 @@
 use crate::error::note;
 use crate::network::Settings;
 use crate::network::addresses::Cidr;
+use crate::vmm::firecracker::Programs;
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: microterm-host serve --data DIR --server-uid UID --instance NAME \
-[--image-import DIR] [--qemu PATH] [--slots N [--uplink DEVICE] [--allow-private CIDR]…] [--test-faults]";
+[--image-import DIR] [--qemu PATH] [--firecracker PATH --jailer PATH] [--slots N [--uplink DEVICE] [--allow-private CIDR]…] [--test-faults]";
 /// Most slots that may be kept ready.
 const MOST_READY: u32 = 256;
 
@@ -21,6 +22,8 @@ pub struct Options {
     /// A folder with an image, or with one image per subfolder.
     pub image_import: Option<PathBuf>,
     pub qemu: PathBuf,
+    /// `None`: machines run on QEMU alone.
+    pub firecracker: Option<Programs>,
     /// `None`: guests have their loopback alone.
     pub network: Option<Settings>,
     /// Whether `MICROTERM_FAULT` is heeded.
@@ -33,6 +36,7 @@ impl Options {
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let (mut data, mut server_uid, mut instance) = (None, None, None);
         let (mut image_import, mut qemu, mut test_faults) = (None, PathBuf::from("/usr/bin/qemu-system-x86_64"), false);
+        let (mut firecracker, mut jailer) = (None, None);
         let (mut slots, mut network) = (None, Settings::default());
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
@@ -54,6 +58,8 @@ impl Options {
                     let cidr = Cidr::try_from(value.clone()).map_err(|why| format!("--allow-private {why}"))?;
                     network.allow_private.push(cidr);
                 }
+                "--firecracker" => firecracker = Some(PathBuf::from(value)),
+                "--jailer" => jailer = Some(PathBuf::from(value)),
                 "--qemu" => qemu = PathBuf::from(value),
                 _ => return Err(format!("unknown option {name}\n{USAGE}")),
             }
@@ -61,6 +67,11 @@ impl Options {
         if slots.is_none() && network != Settings::default() {
             return Err(format!("--uplink and --allow-private are for a network, which --slots asks for\n{USAGE}"));
         }
+        let firecracker = match (firecracker, jailer) {
+            (None, None) => None,
+            (Some(firecracker), Some(jailer)) => Some(Programs { firecracker, jailer }),
+            _ => return Err(format!("--firecracker and --jailer go together\n{USAGE}")),
+        };
         let needed = |name: &str| format!("{name} is missing\n{USAGE}");
         let instance = instance.ok_or_else(|| needed("--instance"))?;
         if instance.len() != 8 || !instance.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
@@ -72,6 +83,7 @@ impl Options {
             instance,
             image_import,
             qemu,
+            firecracker,
             network: slots.map(|slots| Settings { slots, ..network }),
             test_faults,
         })
@@ -113,6 +125,14 @@ mod tests {
     fn reads_a_whole_line() {
         let options = parse("--data /srv/x --server-uid 1000 --instance abcd1234 --qemu /q --test-faults").unwrap();
         assert_eq!((options.server_uid, options.qemu, options.test_faults), (1000, PathBuf::from("/q"), true));
+    }
+
+    #[test]
+    fn firecracker_comes_with_its_jailer() {
+        let base = "--data /srv/x --server-uid 1000 --instance abcd1234";
+        let paths = Programs { firecracker: "/f".into(), jailer: "/j".into() };
+        assert_eq!(parse(&format!("{base} --firecracker /f --jailer /j")).unwrap().firecracker, Some(paths));
+        assert!(parse(&format!("{base} --firecracker /f")).unwrap_err().contains("go together"));
     }
 
     #[test]

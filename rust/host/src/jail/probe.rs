@@ -2,23 +2,15 @@
 
 use crate::error::{Code, During, Outcome, failure};
 use crate::jail::layout;
-use crate::jail::sandbox::{Jail, Program};
+use crate::jail::probe_report as report;
+use crate::jail::sandbox::{Enclosure, Jail, Program};
 use crate::store::ids::Id;
 use crate::store::paths;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::Read;
-use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// How long the prober may take; it needs well under a second.
-const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of its report.
-const LONGEST: usize = 64 * 1024;
 
 /// What the prober is to find, or not.
 pub struct Baits<'a> {
@@ -26,6 +18,8 @@ pub struct Baits<'a> {
     pub disk: &'a Id,
     /// The instance's data folder.
     pub data: &'a Path,
+    /// The probe's machine's.
+    pub folder: &'a Path,
     /// What takes the place of a template's memory in the jail.
     pub memory: &'a File,
     /// A network device, where the host makes any.
@@ -41,14 +35,25 @@ pub fn run<'a>(
     baits: &Baits<'_>,
     jail: impl FnOnce(Program<'a>, File) -> Jail<'a>,
 ) -> Outcome<Vec<Value>> {
-    let (report, output) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).during(|| "make a pipe".to_owned())?;
+    let (said, output) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).during(|| "make a pipe".to_owned())?;
     let name = format!("microterm-{}", baits.disk);
     let address = SocketAddr::from_abstract_name(&name).during(|| "name a bait socket".to_owned())?;
     let _socket = UnixListener::bind_addr(&address).during(|| "bind a bait socket".to_owned())?;
+    let is_jailers = matches!(program.enclosure, Enclosure::Jailer { .. });
+    let vmm = if is_jailers { "firecracker" } else { "qemu" };
+    // The jailer hands nothing on but standard input, output and error.
+    let unused = if is_jailers { 3 } else { program.first_unused() };
     let tap = baits.tap.map_or(-1, |tap| program.number_of(tap));
-    let numbers = [program.number_of(baits.memory), tap, program.first_unused()];
-    program.files.push((paths::PROBER.into(), layout::PROBER.into()));
-    program.command = vec![layout::PROBER.to_owned(), std::process::id().to_string(), name];
+    let numbers = [program.number_of(baits.memory), tap, unused];
+    let line = if is_jailers {
+        // The program here, which the jailer copies.
+        paths::FIRECRACKER_PROBER
+    } else {
+        program.files.push((paths::PROBER.into(), layout::PROBER.into()));
+        layout::PROBER
+    };
+    program.command = [line, "--", vmm].map(str::to_owned).into();
+    program.command.extend([std::process::id().to_string(), name]);
     program.command.extend(numbers.map(|number| number.to_string()));
     let disk = format!("{}.ext4", baits.disk);
     let disks = [paths::disks().join(&disk), baits.data.join("host/disks").join(&disk)];
@@ -56,7 +61,7 @@ pub fn run<'a>(
     program.command.extend(databases(baits.data).iter().map(|path| format!("database:{}", path.display())));
     // The daemon's end of the pipe closes with the jail's value.
     jail(program, File::from(output)).start()?;
-    let text = read_report(File::from(report))?;
+    let text = if is_jailers { report::by_watch(baits.folder, said)? } else { report::by_pipe(said)? };
     serde_json::from_slice(&text).map_err(|error| {
         let said = String::from_utf8_lossy(&text).trim().to_owned();
         failure(Code::Internal, format!("the probe's report: {error}: {said}"))
@@ -70,24 +75,4 @@ fn databases(data: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = entries.filter(is_database).collect();
     found.push(data.to_owned());
     found
-}
-
-fn read_report(mut report: File) -> Outcome<Vec<u8>> {
-    let (start, mut text, mut buffer) = (Instant::now(), Vec::new(), [0; 4096]);
-    loop {
-        let left = REPORT_TIMEOUT.saturating_sub(start.elapsed());
-        if left.is_zero() || text.len() > LONGEST {
-            return Err(failure(Code::Internal, "the probe did not end"));
-        }
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-        poll(&mut [PollFd::new(report.as_fd(), PollFlags::POLLIN)], timeout)
-            .during(|| "wait for the probe".to_owned())
-            .and_then(
-                |ready| if ready == 0 { Err(failure(Code::Internal, "the probe did not end")) } else { Ok(()) },
-            )?;
-        match report.read(&mut buffer).during(|| "read the probe's report".to_owned())? {
-            0 => return Ok(text),
-            read => text.extend_from_slice(&buffer[..read]),
-        }
-    }
 }

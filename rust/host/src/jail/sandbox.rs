@@ -6,7 +6,9 @@
 
 use crate::error::{Code, During, Outcome, failure};
 use crate::jail::layout::{DISK, IMAGE_FOLDER, PROGRAM};
+use crate::jail::shim::plan::{Bind, Plan};
 use crate::spec::Accelerator;
+use crate::store::ids::Id;
 use crate::store::{images, paths};
 use crate::{descriptors, programs};
 use std::collections::BTreeSet;
@@ -22,10 +24,19 @@ pub struct Program<'a> {
     pub command: Vec<String>,
     /// Host path and path in the jail, read-only.
     pub files: Vec<(PathBuf, PathBuf)>,
+    /// The same, writable.
+    pub writable: Vec<(PathBuf, PathBuf)>,
     /// Open descriptors and their numbers in the jail, from 3 up without a gap.
     pub descriptors: Vec<(BorrowedFd<'a>, i32)>,
-    /// Whether it reaches them by `/proc/self/fd` as well.
-    pub needs_proc: bool,
+    pub enclosure: Enclosure,
+}
+
+/// What makes the jail.
+pub enum Enclosure {
+    /// `needs_proc`: whether the program reaches its descriptors by `/proc/self/fd` as well.
+    Bubblewrap { needs_proc: bool },
+    /// Firecracker's own jailer. `network`: the descriptor of the network namespace that it enters.
+    Jailer { jailer: PathBuf, network: Option<i32> },
 }
 
 impl Program<'_> {
@@ -43,11 +54,13 @@ impl Program<'_> {
 
 /// What one jail holds and is held by.
 pub struct Jail<'a> {
+    pub machine: Id,
     pub program: Program<'a>,
     /// The image's folder on the host.
     pub image: PathBuf,
     pub disk: Option<PathBuf>,
-    pub disk_bytes: u64,
+    /// The longest file that it may write, in bytes.
+    pub largest_file: u64,
     /// A device node for KVM on the host, which the machine's uid may open.
     pub node: Option<PathBuf>,
     pub uid: u32,
@@ -63,19 +76,26 @@ fn text(path: &Path) -> String {
 }
 
 impl Jail<'_> {
-    /// What is bound, how, and where to: read-only, writable, or as a device.
-    fn binds(&self) -> Vec<(&'static str, PathBuf, PathBuf)> {
-        let mut binds = Vec::new();
-        for (from, to) in &self.program.files {
-            binds.push(("--ro-bind", from.clone(), to.clone()));
-        }
-        binds.push(("--ro-bind", paths::PROGRAM.into(), PROGRAM.into()));
+    /// The files of the host that the jail has, whatever makes it.
+    fn binds(&self) -> Vec<Bind> {
+        let bind = |from: &Path, to: &Path, is_writable| Bind { from: from.into(), to: to.into(), is_writable };
+        let mut binds: Vec<_> = self.program.files.iter().map(|(from, to)| bind(from, to, false)).collect();
+        binds.extend(self.program.writable.iter().map(|(from, to)| bind(from, to, true)));
         for name in images::FILES {
-            binds.push(("--ro-bind", self.image.join(name), Path::new(IMAGE_FOLDER).join(name)));
+            binds.push(bind(&self.image.join(name), &Path::new(IMAGE_FOLDER).join(name), false));
         }
         if let Some(disk) = &self.disk {
-            binds.push(("--bind", disk.clone(), DISK.into()));
+            binds.push(bind(disk, Path::new(DISK), true));
         }
+        binds
+    }
+
+    /// What is bound, how, and where to, for bubblewrap.
+    fn bubblewrap_binds(&self) -> Vec<(&'static str, PathBuf, PathBuf)> {
+        let how = |bind: &Bind| if bind.is_writable { "--bind" } else { "--ro-bind" };
+        let mut binds: Vec<_> =
+            self.binds().into_iter().map(|bind| (how(&bind), bind.from.clone(), bind.to.clone())).collect();
+        binds.push(("--ro-bind", paths::PROGRAM.into(), PROGRAM.into()));
         for device in ["/dev/null", "/dev/urandom"] {
             binds.push(("--dev-bind", device.into(), device.into()));
         }
@@ -85,17 +105,17 @@ impl Jail<'_> {
         binds
     }
 
-    fn bubblewrap(&self) -> Outcome<Vec<String>> {
+    fn bubblewrap(&self, needs_proc: bool) -> Outcome<Vec<String>> {
         let mut line = vec![text(&programs::find("bwrap")?)];
         let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
         add(&["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]);
         add(&["--hostname", "jail", "--as-pid-1", "--clearenv"]);
         add(&["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]);
-        if self.program.needs_proc {
+        if needs_proc {
             // `jail-exec` mounts it, more narrowly than bubblewrap would, and gives the capability up.
             add(&["--cap-add", "CAP_SYS_ADMIN", "--perms", "0755", "--dir", "/proc"]);
         }
-        let binds = self.binds();
+        let binds = self.bubblewrap_binds();
         // Made first: folders that bubblewrap makes on its way to a file are root's alone.
         let above: BTreeSet<&Path> = binds.iter().flat_map(|(_, _, to)| to.ancestors().skip(1)).collect();
         for folder in above.into_iter().filter(|folder| *folder != Path::new("/")) {
@@ -105,16 +125,37 @@ impl Jail<'_> {
             add(&[how, &text(from), &text(to)]);
         }
         add(&["--remount-ro", "/", "--chdir", "/", "--"]);
+        line.extend(self.last_step(needs_proc));
+        line.extend(self.program.command.iter().cloned());
         Ok(line)
     }
 
-    fn last_step(&self) -> Vec<String> {
+    fn shim(&self, jailer: &Path, network: Option<i32>) -> Outcome<Vec<String>> {
+        let (program, arguments) =
+            self.program.command.split_first().ok_or_else(|| failure(Code::Internal, "a jail without a program"))?;
+        let plan = Plan {
+            machine: self.machine.clone(),
+            uid: self.uid,
+            largest_file: self.largest_file,
+            threads: self.threads,
+            first_unused: self.program.first_unused().cast_unsigned(),
+            jailer: jailer.to_owned(),
+            program: program.into(),
+            arguments: arguments.to_vec(),
+            network,
+            binds: self.binds(),
+        };
+        let plan = serde_json::to_string(&plan).map_err(|error| failure(Code::Internal, error.to_string()))?;
+        Ok(vec![paths::PROGRAM.to_owned(), "jail-shim".to_owned(), plan])
+    }
+
+    fn last_step(&self, needs_proc: bool) -> Vec<String> {
         let numbers = [
             u64::from(self.uid),
-            self.disk_bytes,
+            self.largest_file,
             self.threads,
             u64::from(self.program.first_unused().cast_unsigned()),
-            u64::from(self.program.needs_proc),
+            u64::from(needs_proc),
         ];
         let mut line = vec![PROGRAM.to_owned(), "jail-exec".to_owned()];
         line.extend(numbers.iter().map(u64::to_string));
@@ -127,15 +168,12 @@ impl Jail<'_> {
     /// # Errors
     /// `internal` when bubblewrap is missing or a cgroup cannot be joined.
     pub fn start(&self) -> Outcome<()> {
+        let line = match &self.program.enclosure {
+            Enclosure::Bubblewrap { needs_proc } => self.bubblewrap(*needs_proc)?,
+            Enclosure::Jailer { jailer, network } => self.shim(jailer, *network)?,
+        };
         let mut command = Command::new(paths::PROGRAM);
-        command
-            .arg("jail-enter")
-            .arg(self.program.first_unused().to_string())
-            .args(&self.joins)
-            .arg("--")
-            .args(self.bubblewrap()?)
-            .args(self.last_step())
-            .args(&self.program.command);
+        command.arg("jail-enter").arg(self.program.first_unused().to_string()).args(&self.joins).arg("--").args(line);
         let output = self.output.try_clone().during(|| "copy a descriptor".to_owned())?;
         let errors = self.output.try_clone().during(|| "copy a descriptor".to_owned())?;
         command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(output).stderr(errors);

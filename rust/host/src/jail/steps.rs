@@ -3,7 +3,7 @@
 
 use crate::descriptors;
 use crate::error::note;
-use crate::jail::seccomp;
+use crate::jail::seccomp::{Below, Filter};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{ForkResult, Gid, Uid, fork, setgroups, setresgid, setresuid, setsid};
 use std::fs;
@@ -73,7 +73,7 @@ pub fn exec(arguments: &[String]) -> i32 {
     let (Ok(uid), Ok(unused)) = (u32::try_from(uid), u32::try_from(unused)) else { return 2 };
     descriptors::close_from(unused);
     let mounted = if with_proc == 1 { mount_proc() } else { Ok(()) };
-    match mounted.and_then(|()| drop_privileges(uid, file_size, threads)) {
+    match mounted.and_then(|()| limit(file_size, threads, NOFILE)).and_then(|()| give_up_root(uid)) {
         Ok(()) => {
             note(format_args!("{}: {}", line.first().map_or("", String::as_str), become_program(line)));
             127
@@ -85,10 +85,14 @@ pub fn exec(arguments: &[String]) -> i32 {
     }
 }
 
-fn drop_privileges(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
+/// Limits this process and what it starts.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn limit(file_size: u64, threads: u64, files: u64) -> io::Result<()> {
     let limits = [
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_NOFILE, NOFILE),
+        (Resource::RLIMIT_NOFILE, files),
         (Resource::RLIMIT_FSIZE, file_size),
         (Resource::RLIMIT_NPROC, threads),
         (Resource::RLIMIT_MEMLOCK, 1 << 20),
@@ -97,11 +101,16 @@ fn drop_privileges(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
     for (resource, most) in limits {
         setrlimit(resource, most, most)?;
     }
-    // Out of the bounding set as well, while CAP_SETPCAP is still there to do it. Numbers that this kernel does not know
-    // are refused, and end the list.
-    // SAFETY: prctl with these arguments only sets an attribute of this process.
-    for _ in (0..64).take_while(|capability| unsafe { libc::prctl(libc::PR_CAPBSET_DROP, *capability, 0, 0, 0) } == 0) {
-    }
+    Ok(())
+}
+
+/// Becomes `uid` for good, below the filter of system calls.
+///
+/// # Errors
+/// What the kernel refused.
+pub fn give_up_root(uid: u32) -> io::Result<()> {
+    // While CAP_SETPCAP is still there to do it.
+    bound_capabilities(&[]);
     setgroups(&[])?;
     setresgid(Gid::from_raw(uid), Gid::from_raw(uid), Gid::from_raw(uid))?;
     setresuid(Uid::from_raw(uid), Uid::from_raw(uid), Uid::from_raw(uid))?;
@@ -114,5 +123,16 @@ fn drop_privileges(uid: u32, file_size: u64, threads: u64) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     nix::sys::prctl::set_no_new_privs()?;
-    seccomp::install()
+    Filter::new(Below::Vmm)?.install()
+}
+
+/// Takes all capabilities but these out of the bounding set.
+pub fn bound_capabilities(kept: &[i32]) {
+    // Numbers that this kernel does not know are refused, and end the list.
+    for capability in 0..64 {
+        // SAFETY: prctl with these arguments only sets an attribute of this process.
+        if !kept.contains(&capability) && unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } != 0 {
+            break;
+        }
+    }
 }

@@ -58,6 +58,14 @@ pub fn remove(context: &Context, id: &Id) -> Outcome<Removed> {
     if fs::remove_file(paths::node(id)).is_ok() {
         removed.files += 1;
     }
+    let vmm_files = paths::vmm_files(id);
+    removed.files += fs::read_dir(&vmm_files).map_or(0, |entries| entries.flatten().count() as u64);
+    match fs::remove_dir_all(&vmm_files) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).during(|| format!("remove the files of machine {id}'s VMM"));
+        }
+        _ => {}
+    }
     let folder = paths::machine(id);
     for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
         if entry.file_name() == "machine.json" {

@@ -11,10 +11,12 @@ use crate::machine::{disk_use, kill, limits, resources, stderr_log};
 use crate::network::Network;
 use crate::snapshot::restore::{self, Origin};
 use crate::snapshot::template_cache::TemplateCache;
-use crate::spec::{ChannelKey, MachineSpec};
+use crate::spec::{ChannelKey, MachineSpec, SlotName};
 use crate::store::{images, paths};
+use crate::vmm::interface::{Given, NetworkAccess, Vmm};
 use serde::Serialize;
-use std::fs::{self, File};
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// How long a VMM may take until it answers. QEMU needs 0.1 s; a machine under full load, many times that.
@@ -43,10 +45,9 @@ pub fn launch(
     let _machine = context.lock_machine(&spec.machine_id);
     let disk_guard = spec.disk_id.as_ref().map(|disk| context.lock_disk(disk));
     check(context, spec)?;
-    let tap = spec.slot.map(|slot| network.open_tap(&spec.machine_id, slot)).transpose()?;
     let mut origin = Origin::open(context, templates, spec)?;
     fs::create_dir(paths::machine(&spec.machine_id)).during(|| format!("make the folder of {}", spec.machine_id))?;
-    let outcome = start(context, spec, &mut origin, tap);
+    let outcome = start(context, network, spec, &mut origin);
     if outcome.is_err() {
         // The disk is locked here, and `kill` takes that lock itself.
         drop(disk_guard);
@@ -64,6 +65,7 @@ fn check(context: &Context, spec: &MachineSpec) -> Outcome<()> {
     if context.is_corrupt(&spec.image) {
         return Err(failure(Code::ImageCorrupt, format!("image {} failed its verification", spec.image)));
     }
+    context.vmm(spec.vmm).check(spec)?;
     images::check_sizes(&spec.image)?;
     if let Some(disk) = &spec.disk_id {
         if paths::disk(disk).symlink_metadata().is_err() {
@@ -83,31 +85,39 @@ fn check(context: &Context, spec: &MachineSpec) -> Outcome<()> {
     Ok(())
 }
 
-fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin, tap: Option<File>) -> Outcome<Launched> {
+fn start(context: &Context, network: &Network, spec: &MachineSpec, origin: &mut Origin) -> Outcome<Launched> {
     let id = &spec.machine_id;
     let folder = paths::machine(id);
     // Before anything is made: where the VMM is missing, this says so.
-    context.vmm.version()?;
+    let vmm = context.vmm(spec.vmm);
+    vmm.version()?;
     let mut prepared = prepare(context, spec, origin.channel_key())?;
-    origin.hand_over(prepared.uid)?;
+    origin.hand_over(vmm, &paths::vmm_files(id), prepared.uid)?;
+    let entry = spec.slot.map(|slot| enter(network, vmm, spec, slot, prepared.uid)).transpose()?;
     let disk = spec.disk_id.as_ref().map(paths::disk);
     let disk_bytes = disk.as_ref().and_then(|disk| disk.symlink_metadata().ok()).map_or(0, |found| found.len());
+    let saved_bytes = if vmm.works_on_files() { spec.memory_mib << 20 } else { 0 };
     let output = stderr_log::create(&folder)?;
     let pouring = stderr_log::pour(&folder)?;
     let jail = Jail {
-        program: context.vmm.program(spec, origin.start(), &prepared.sockets, tap.as_ref())?,
+        machine: id.clone(),
+        program: vmm.program(
+            spec,
+            origin.start(),
+            Given { sockets: &prepared.sockets, network: entry.as_ref().map(AsFd::as_fd) },
+        )?,
         image: paths::image(&spec.image),
         disk,
-        disk_bytes,
+        largest_file: disk_bytes.max(saved_bytes),
         node: create_node(&paths::node(id), spec.accelerator, prepared.uid)?,
         uid: prepared.uid,
-        threads: context.vmm.threads(spec),
+        threads: vmm.threads(spec),
         joins: std::mem::take(&mut prepared.joins),
         output,
     };
     jail.start()?;
     drop(jail);
-    drop((prepared.sockets, tap));
+    drop((prepared.sockets, entry));
     fault::reach("launch.spawned");
     if let Err(why) = begin(context, spec, origin) {
         let _ = context.cgroups.kill(id, || ());
@@ -125,14 +135,22 @@ fn start(context: &Context, spec: &MachineSpec, origin: &mut Origin, tap: Option
     Ok(Launched { pid, uid: prepared.uid, channel_key: prepared.record.channel_key })
 }
 
+/// Opens a machine's slot for its VMM.
+fn enter(network: &Network, vmm: &dyn Vmm, spec: &MachineSpec, slot: SlotName, uid: u32) -> Outcome<OwnedFd> {
+    match vmm.network_access() {
+        NetworkAccess::Tap => network.open_tap(&spec.machine_id, slot).map(OwnedFd::from),
+        NetworkAccess::Namespace => Ok(network.hand_over_tap(&spec.machine_id, slot, uid)?.namespace),
+    }
+}
+
 /// Waits until the VMM answers, limits it, and has it load what is to be restored.
 fn begin(context: &Context, spec: &MachineSpec, origin: &mut Origin) -> Outcome<()> {
-    let mut running = context.vmm.connect(&paths::machine(&spec.machine_id), START_TIMEOUT)?;
+    let mut running = context.vmm(spec.vmm).connect(&paths::machine(&spec.machine_id), START_TIMEOUT)?;
     if let Some(disk) = &spec.limits.disk {
-        running.limit_disk(disk)?;
+        running.limit_disk(disk, spec.disk_id.is_some())?;
     }
     match origin {
-        Origin::Boot(_) => Ok(()),
-        Origin::Saved(saved) => restore::load(running.as_mut(), saved),
+        Origin::Boot(key) => running.boot(spec, key),
+        Origin::Saved(saved) => restore::load(running.as_mut(), spec, saved),
     }
 }

@@ -7,11 +7,12 @@ use crate::jail::vmm_process::vmm_pid;
 use crate::spec::{LiveLimits, MachineSpec, MemorySource};
 use crate::store::ids::Id;
 use crate::store::paths;
+use crate::store::records::Record;
 use std::time::Duration;
 
 /// What a machine may need of the host's memory.
 pub fn memory_mib(context: &Context, spec: &MachineSpec) -> u64 {
-    spec.memory_mib + context.vmm.overhead(spec.accelerator).mib(spec.memory_mib, spec.cpus)
+    spec.memory_mib + context.vmm(spec.vmm).overhead(spec.accelerator).mib(spec.memory_mib, spec.cpus)
 }
 
 /// What a machine's cgroup must admit besides. The first machine that touches a page of its template's memory, be it
@@ -24,7 +25,7 @@ pub fn of_cgroup(context: &Context, spec: &MachineSpec) -> Limits {
     let cpu = spec.limits.cpu;
     Limits {
         memory_bytes: (memory_mib(context, spec) + shared_mib(spec)) << 20,
-        pids: context.vmm.threads(spec),
+        pids: context.vmm(spec.vmm).threads(spec),
         cpu_weight: cpu.map_or_else(|| default_weight(spec.cpus), |cpu| cpu.weight),
         cpu_quota_percent: cpu.map(|cpu| cpu.quota_percent),
     }
@@ -52,7 +53,9 @@ pub fn change(context: &Context, machine: &Id, limits: &LiveLimits) -> Outcome<(
         context.cgroups.limit_cpu(machine, cpu)?;
     }
     if let Some(disk) = &limits.disk {
-        context.vmm.connect(&paths::machine(machine), TIMEOUT)?.limit_disk(disk)?;
+        let record = Record::read(machine).ok_or_else(|| failure(Code::Internal, "its record cannot be read"))?;
+        let mut running = context.vmm(record.vmm).connect(&paths::machine(machine), TIMEOUT)?;
+        running.limit_disk(disk, record.disk_id.is_some())?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::jail::vmm_process::vmm_pid;
-use crate::spec::ChannelKey;
+use crate::spec::{ChannelKey, VmmKind};
 use crate::store::ids::{Id, ImageKey};
 use crate::store::records::{self, Record};
 use serde::Serialize;
@@ -17,6 +17,7 @@ pub struct Listed {
     disk_id: Option<Id>,
     image: Option<ImageKey>,
     memory_mib: Option<u64>,
+    vmm: Option<VmmKind>,
     started_unix_ms: Option<u64>,
     boot_id: Option<String>,
     environment: Option<Id>,
@@ -38,6 +39,7 @@ pub fn list(context: &Context) -> Vec<Listed> {
             disk_id: record.and_then(|record| record.disk_id.clone()),
             image: record.map(|record| record.image.clone()),
             memory_mib: record.map(|record| record.memory_mib),
+            vmm: record.map(|record| record.vmm),
             started_unix_ms: record.map(|record| record.started_unix_ms),
             boot_id: record.map(|record| record.boot_id.clone()),
             environment: record.and_then(|record| record.environment.clone()),

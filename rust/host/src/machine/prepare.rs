@@ -5,13 +5,14 @@ use crate::error::{During, Outcome};
 use crate::fault;
 use crate::machine::limits;
 use crate::spec::{ChannelKey, MachineSpec};
+use crate::store::files;
 use crate::store::ids::Id;
 use crate::store::paths;
 use crate::store::records::{Record, now_unix_ms};
-use crate::vmm::interface::SocketOwner;
+use crate::vmm::interface::{SAVED_MEMORY, SAVED_STATE, SocketOwner};
 use nix::unistd::chown;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, fchown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,7 @@ pub fn prepare(context: &Context, spec: &MachineSpec, key: &ChannelKey) -> Outco
         memory_mib: spec.memory_mib,
         cpus: spec.cpus,
         accelerator: spec.accelerator,
+        vmm: spec.vmm,
         environment: spec.labels.environment.clone(),
         memory: spec.memory.clone(),
         channel_key: key.clone(),
@@ -60,11 +62,19 @@ pub fn prepare(context: &Context, spec: &MachineSpec, key: &ChannelKey) -> Outco
     if let Some(disk) = &spec.disk_id {
         hand_over_disk(disk, uid)?;
     }
+    if context.vmm(spec.vmm).works_on_files() {
+        let folder = paths::vmm_files(id);
+        DirBuilder::new().mode(0o700).create(&folder).during(|| "make the folder of the VMM's files".to_owned())?;
+        for name in [SAVED_MEMORY, SAVED_STATE] {
+            let file = files::create(&folder.join(name))?;
+            fchown(&file, Some(uid), Some(uid)).during(|| format!("give {name} to the machine"))?;
+        }
+    }
     let listen_in = |name: &str, owner: SocketOwner| {
         let uid = if owner == SocketOwner::Server { context.options.server_uid } else { 0 };
         listen(&folder.join(name), uid)
     };
-    let sockets = context.vmm.sockets().iter().map(|socket| listen_in(socket.name, socket.owner));
+    let sockets = context.vmm(spec.vmm).sockets().iter().map(|socket| listen_in(socket.name, socket.owner));
     Ok(Prepared { uid, joins, sockets: sockets.collect::<Outcome<_>>()?, record })
 }
 

@@ -7,13 +7,15 @@ use crate::jail::sandbox::Jail;
 use crate::machine::{kill, prepare};
 use crate::network;
 use crate::snapshot::memory_file;
-use crate::spec::{Accelerator, ChannelKey, Labels, LiveLimits, MachineSpec, MemorySource, SlotName};
+use crate::spec::{Accelerator, ChannelKey, Labels, LiveLimits, MachineSpec, MemorySource, SlotName, VmmKind};
 use crate::store::ids::{Id, hex};
-use crate::store::{disks, images, paths};
-use crate::vmm::interface::{SnapshotFiles, Start};
+use crate::store::{disks, files, images, paths};
+use crate::vmm::interface::{Given, NetworkAccess, RESTORED_MEMORY, RESTORED_STATE, SnapshotFiles, Start};
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Size of the probe's disk and of the bait, the smallest there is.
@@ -24,8 +26,9 @@ const MEMORY_BYTES: u64 = 1 << 20;
 /// Runs the probe and removes all that was made for it.
 ///
 /// # Errors
-/// `not-found` without any image or the prober, or whatever a launch fails with.
-pub fn run(context: &Context) -> Outcome<Vec<Value>> {
+/// `not-found` without any image or the prober, `unsupported` or `internal` where there is no such VMM, or whatever a launch fails with.
+pub fn run(context: &Context, kind: VmmKind) -> Outcome<Vec<Value>> {
+    context.vmm(kind).version()?;
     if !Path::new(paths::PROBER).exists() {
         return Err(failure(Code::NotFound, "microterm-jail-probe does not lie beside the daemon's program"));
     }
@@ -34,14 +37,17 @@ pub fn run(context: &Context) -> Outcome<Vec<Value>> {
     };
     let (id, bait) = (fresh_id()?, fresh_id()?);
     let _guard = context.lock_machine(&id);
-    let tap = network::open_bait();
+    // One that is handed in.
+    let takes_tap = context.vmm(kind).network_access() == NetworkAccess::Tap;
+    let tap = takes_tap.then(network::open_bait).flatten();
     let spec = MachineSpec {
         machine_id: id.clone(),
         image,
         disk_id: Some(id.clone()),
         memory_mib: 64,
         cpus: 1,
-        accelerator: Accelerator::Tcg,
+        accelerator: if kind == VmmKind::Firecracker { Accelerator::Kvm } else { Accelerator::Tcg },
+        vmm: kind,
         channel_key: None,
         labels: Labels::default(),
         memory: MemorySource::Plain,
@@ -62,20 +68,30 @@ pub fn run(context: &Context) -> Outcome<Vec<Value>> {
 }
 
 fn run_with(context: &Context, spec: &MachineSpec, bait: &Id, tap: Option<&File>) -> Outcome<Vec<Value>> {
-    context.vmm.version()?;
     let key = ChannelKey::try_from("0".repeat(32)).map_err(|why| failure(Code::Internal, why))?;
     let prepared = prepare::prepare(context, spec, &key)?;
     let files = SnapshotFiles { memory: sealed_memory()?, state: sealed_memory()? };
-    let program = context.vmm.program(spec, Start::Restore(&files), &prepared.sockets, tap)?;
-    let baits = Baits { disk: bait, data: &context.options.data, memory: &files.memory, tap };
+    let folder = paths::machine(&spec.machine_id);
+    if context.vmm(spec.vmm).works_on_files() {
+        for name in [RESTORED_MEMORY, RESTORED_STATE] {
+            let file = files::create(&paths::vmm_files(&spec.machine_id).join(name))?;
+            file.set_len(MEMORY_BYTES)
+                .and_then(|()| file.set_permissions(Permissions::from_mode(0o444)))
+                .during(|| format!("make {name}"))?;
+        }
+    }
+    let given = Given { sockets: &prepared.sockets, network: tap.map(AsFd::as_fd) };
+    let program = context.vmm(spec.vmm).program(spec, Start::Restore(&files), given)?;
+    let baits = Baits { disk: bait, data: &context.options.data, folder: &folder, memory: &files.memory, tap };
     probe::run(program, &baits, |program, output| Jail {
+        machine: spec.machine_id.clone(),
         program,
         image: paths::image(&spec.image),
         disk: Some(paths::disk(&spec.machine_id)),
-        disk_bytes: DISK_MIB << 20,
+        largest_file: DISK_MIB << 20,
         node: None,
         uid: prepared.uid,
-        threads: context.vmm.threads(spec),
+        threads: context.vmm(spec.vmm).threads(spec),
         joins: prepared.joins.clone(),
         output,
     })

@@ -19,7 +19,7 @@ const DEEPEST: u32 = 12;
 const FOLDERS: [&str; 4] = ["/disks/", "/machines/", "/saves/", "/nodes/"];
 /// Programs that a machine is made of, besides its VMM. Others may bear an id in their arguments because somebody asks
 /// about it.
-const PROGRAMS: [&str; 4] = ["bwrap", "microterm-host", "mkfs.ext4", "mke2fs"];
+const PROGRAMS: [&str; 5] = ["bwrap", "jailer", "microterm-host", "mkfs.ext4", "mke2fs"];
 
 #[derive(Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
@@ -49,12 +49,12 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Finds all that bears one of the ids, sorted. `vmm` is the name of VMMs' processes.
-pub fn scan(ids: &[Id], vmm: &str, instance: &str) -> Vec<Found> {
+/// Finds all that bears one of the ids, sorted. `vmms` are the names of VMMs' processes.
+pub fn scan(ids: &[Id], vmms: &[&str], instance: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let hit = |text: &str| ids.iter().any(|id| bears(text, id));
     let mut add = |kind, name: String| found.push(Found { kind, name });
-    processes(vmm, &hit, &mut add);
+    processes(vmms, &hit, &mut add);
     mounts(&hit, &mut add);
     walk(Path::new("/sys/fs/cgroup"), DEEPEST, true, &mut |path| {
         if hit(&file_name(path)) && is_ours(&path.to_string_lossy()) {
@@ -109,7 +109,7 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn processes(vmm: &str, hit: &impl Fn(&str) -> bool, add: &mut impl FnMut(&'static str, String)) {
+fn processes(vmms: &[&str], hit: &impl Fn(&str) -> bool, add: &mut impl FnMut(&'static str, String)) {
     let own = std::process::id();
     for pid in pids().filter(|pid| *pid != own) {
         let base = PathBuf::from(format!("/proc/{pid}"));
@@ -120,7 +120,7 @@ fn processes(vmm: &str, hit: &impl Fn(&str) -> bool, add: &mut impl FnMut(&'stat
         }
         let program = field("Name:").to_owned();
         let jailed = field("Uid:").split_whitespace().next().and_then(|uid| uid.parse().ok());
-        let ours = program == vmm
+        let ours = vmms.contains(&program.as_str())
             || PROGRAMS.contains(&program.as_str())
             || jailed.is_some_and(|uid| (uids::FIRST..uids::END).contains(&uid));
         let bears = read(base.join("cgroup")).lines().any(|line| hit(line) && is_ours(line))

@@ -7,6 +7,7 @@ use crate::network::Network;
 use crate::server::clients::Clients;
 use crate::snapshot::template_cache::TemplateCache;
 use crate::snapshot::{pauses, saving_mark};
+use crate::spec::VmmKind;
 use crate::store::{paths, records};
 use std::sync::Arc;
 
@@ -48,11 +49,13 @@ impl Daemon {
         }
     }
 
-    /// Looks for the VMM, so that the first launch need not.
+    /// Looks for the VMMs, so that the first launch need not.
     ///
     /// # Errors
-    /// What is missing.
-    pub fn find_vmm(&self) -> Outcome<()> {
-        self.context.vmm.version().map(|_| ())
+    /// What QEMU is missing.
+    pub fn find_vmms(&self) -> Outcome<()> {
+        // Where there is no Firecracker, whoever asks for it is told.
+        let _ = self.context.vmm(VmmKind::Firecracker).version();
+        self.context.vmm(VmmKind::Qemu).version().map(|_| ())
     }
 }

@@ -5,7 +5,7 @@ use crate::machine::{disk_use, kill, launch, limits, list, probe, resources, sca
 use crate::server::daemon::Daemon;
 use crate::server::request::{DiskFrom, Request};
 use crate::snapshot::{image_use, pauses, templates};
-use crate::spec::Accelerator;
+use crate::spec::{Accelerator, VmmKind};
 use crate::store::{disks, image_import, images};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -55,8 +55,9 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
             limits::change(context, &args.machine_id, &args.limits).map(|()| json!({}))
         }
         Request::MachineOverhead => Ok(json!({
-            "tcg": context.vmm.overhead(Accelerator::Tcg),
-            "kvm": context.vmm.overhead(Accelerator::Kvm),
+            "tcg": context.vmm(VmmKind::Qemu).overhead(Accelerator::Tcg),
+            "kvm": context.vmm(VmmKind::Qemu).overhead(Accelerator::Kvm),
+            "firecracker": context.vmm(VmmKind::Firecracker).overhead(Accelerator::Kvm),
         })),
         Request::MachineSave(args) => {
             let _guard = context.lock_machine(&args.machine_id);
@@ -78,7 +79,8 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::SaveRemove(args) => Ok(json!({ "removed": pauses::remove(context, &args.save_id)? })),
         Request::List => Ok(json!({ "machines": list::list(context), "disks": disks::list() })),
         Request::Scan(args) => {
-            Ok(json!({ "found": scan::scan(&args.ids, context.vmm.process_name(), &context.options.instance) }))
+            let vmms = VmmKind::ALL.map(|kind| context.vmm(kind).process_name());
+            Ok(json!({ "found": scan::scan(&args.ids, &vmms, &context.options.instance) }))
         }
         Request::NetworkStatus => value(daemon.network.status()),
         Request::NetworkList => value(daemon.network.list()),
@@ -97,7 +99,7 @@ pub fn dispatch(daemon: &Daemon, client: u64, request: Request) -> Outcome<Value
         Request::NetworkRelease(args) => Ok(json!({ "removed": daemon.network.release(&args.machine_id)? })),
         Request::NetworkRemove => daemon.network.remove().map(|()| json!({})),
         Request::HostResources => value(resources::read()?),
-        Request::JailProbe => Ok(json!({ "checks": probe::run(context)? })),
+        Request::JailProbe(args) => Ok(json!({ "checks": probe::run(context, args.vmm)? })),
     }
 }
 
@@ -108,7 +110,11 @@ fn value(answer: impl Serialize) -> Outcome<Value> {
 fn hello(daemon: &Daemon) -> Value {
     let context = &daemon.context;
     // Without QEMU the daemon still kills, lists and scans; a launch says what is missing.
-    let qemu = context.vmm.version().ok();
+    let qemu = context.vmm(VmmKind::Qemu).version().ok();
+    let firecracker = match context.vmm(VmmKind::Firecracker).version() {
+        Ok(version) => json!({ "version": version, "problem": null }),
+        Err(failure) => json!({ "version": null, "problem": failure.message }),
+    };
     json!({
         "protocol": 1,
         "version": env!("CARGO_PKG_VERSION"),
@@ -119,6 +125,7 @@ fn hello(daemon: &Daemon) -> Value {
         "cgroup": context.cgroups.version(),
         "limitsCpu": context.cgroups.limits_cpu(),
         "qemu": qemu,
+        "firecracker": firecracker,
         "images": images::list(),
     })
 }

@@ -1,7 +1,7 @@
 //! The daemon's start, below its supervisor.
 
-use crate::context::Context;
 use crate::context::options::Options;
+use crate::context::{Context, Vmms};
 use crate::deadline;
 use crate::descriptors;
 use crate::error::note;
@@ -10,6 +10,7 @@ use crate::network::Network;
 use crate::server::connections;
 use crate::server::daemon::Daemon;
 use crate::server::supervisor::{LISTENER_FD, LOCK_FD, MOUNTS_FD};
+use crate::vmm::firecracker::Firecracker;
 use crate::vmm::qemu::Qemu;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -42,8 +43,11 @@ pub fn run(arguments: &[String]) -> i32 {
     // SAFETY: so it did with the host's mount namespace.
     let mounts = unsafe { OwnedFd::from_raw_fd(MOUNTS_FD) };
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let vmm = Qemu::new(options.qemu.clone(), options.data.clone());
-    let daemon = match Context::new(options, Box::new(vmm)) {
+    let vmms = Vmms {
+        qemu: Box::new(Qemu::new(options.qemu.clone(), options.data.clone())),
+        firecracker: Box::new(Firecracker::new(options.firecracker.clone())),
+    };
+    let daemon = match Context::new(options, vmms) {
         Ok(context) => {
             let Options { instance, network, .. } = &context.options;
             let network = Network::new(mounts, instance, &context.boot_id, network.clone());
@@ -58,7 +62,7 @@ pub fn run(arguments: &[String]) -> i32 {
     daemon.network.start();
     let early = Arc::clone(&daemon);
     std::thread::spawn(move || {
-        if let Err(failure) = early.find_vmm() {
+        if let Err(failure) = early.find_vmms() {
             note(failure);
         }
     });

@@ -83,6 +83,14 @@ fn start(options: &Options) -> Outcome<Inherited> {
     .during(|| "open the lock".to_owned())?;
     let lock = take_lock(lock, &options.data)?;
     host_folder::bind(&host)?;
+    if let Some(programs) = &options.firecracker {
+        for (from, to) in [(&programs.firecracker, paths::FIRECRACKER), (&programs.jailer, paths::JAILER)] {
+            // QEMU's machines do without them; whoever asks for one of Firecracker's is told.
+            if let Err(error) = host_folder::copy_program(from, to) {
+                note(format_args!("{}: {error}", from.display()));
+            }
+        }
+    }
     paths::remove_partial();
     if let Some(folder) = &options.image_import {
         for outcome in image_import::import(folder) {

@@ -40,6 +40,7 @@ pub fn typical(shape: &Shape) -> Outcome<MachineSpec> {
         memory_mib: shape.memory_mib,
         cpus: shape.cpus,
         accelerator: shape.accelerator,
+        vmm: shape.vmm,
         channel_key: None,
         labels: Labels::default(),
         memory: MemorySource::Plain,
@@ -60,7 +61,7 @@ pub fn digest(shape: &Shape, vmm: &Compatibility, processor: &str) -> String {
 /// # Errors
 /// `internal` without the VMM.
 pub fn key(context: &Context, shape: &Shape) -> Outcome<String> {
-    let vmm = context.vmm.compatibility(&typical(shape)?)?;
+    let vmm = context.vmm(shape.vmm).compatibility(&typical(shape)?)?;
     Ok(digest(shape, &vmm, &processor(shape.accelerator)))
 }
 
@@ -72,7 +73,7 @@ pub fn is_loadable(context: &Context, shape: &Shape, key_of_snapshot: &str) -> O
     if key(context, shape)? == key_of_snapshot {
         return Ok(true);
     }
-    let earlier = context.vmm.earlier_compatibility(&typical(shape)?)?;
+    let earlier = context.vmm(shape.vmm).earlier_compatibility(&typical(shape)?)?;
     Ok(earlier.is_some_and(|vmm| digest(shape, &vmm, &processor(shape.accelerator)) == key_of_snapshot))
 }
 
@@ -104,6 +105,7 @@ pub fn shape(record: &Record) -> Outcome<Shape> {
         cpus: record.cpus,
         disk_mib: disks::size_mib(record.disk_id.as_ref())?,
         accelerator: record.accelerator,
+        vmm: record.vmm,
         network: record.slot.is_some(),
     })
 }

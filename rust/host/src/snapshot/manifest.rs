@@ -139,7 +139,8 @@ fn differs(name: &str) -> Failure {
     corrupt(format!("{name} is not as it was saved"))
 }
 
-/// Changes with any write to one of the files.
-pub fn fingerprint(folder: &Path) -> Option<String> {
-    fingerprint::of(folder, &[MANIFEST, MEMORY, STATE, DISK])
+/// Changes with any write to one of the files. `gets_names`: machines give its files names of their own.
+pub fn fingerprint(folder: &Path, gets_names: bool) -> Option<String> {
+    let names = [MANIFEST, MEMORY, STATE, DISK];
+    if gets_names { fingerprint::of_contents(folder, &names) } else { fingerprint::of(folder, &names) }
 }

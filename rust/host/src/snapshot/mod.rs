@@ -11,3 +11,4 @@ pub mod restore;
 pub mod saving_mark;
 pub mod template_cache;
 pub mod templates;
+pub mod written_files;

@@ -5,11 +5,12 @@ use crate::context::Context;
 use crate::error::{Code, During, Failure, Outcome, failure, note};
 use crate::fault;
 use crate::jail::vmm_process::vmm_pid;
-use crate::snapshot::capture::{self, capture, failed};
+use crate::snapshot::capture::{self, Captured, capture, failed};
 use crate::snapshot::compatibility;
 use crate::snapshot::manifest::{Manifest, corrupt};
-use crate::snapshot::pages::Sum;
 use crate::snapshot::saving_mark::{self, SavingAs};
+use crate::snapshot::written_files::{self, Purpose};
+use crate::spec::Shape;
 use crate::store::files::{self, Removed};
 use crate::store::ids::{Id, ImageKey};
 use crate::store::paths;
@@ -57,9 +58,17 @@ pub fn remove(context: &Context, id: &Id) -> Outcome<Removed> {
 
 /// Saves a machine, whose lock the caller holds, and ends its VMM. The guest goes on when that fails.
 ///
+/// Where its VMM had to be ended before that failed, saying so again goes on from there.
+///
 /// # Errors
 /// `not-found`, `exists`, `no-space` or `snapshot-failed`.
 pub fn save(context: &Context, machine: &Id, id: &Id) -> Outcome<u64> {
+    if let Ok(Some(SavingAs::WrittenPause { id: written, changes_only })) = saving_mark::read(machine)
+        && written == *id
+    {
+        take_written(context, machine, id, changes_only)?;
+        return Ok(files::allocated(&paths::save(id)));
+    }
     let record = Record::read(machine)
         .filter(|_| vmm_pid(&context.cgroups, machine).is_some())
         .ok_or_else(|| failure(Code::NotFound, format!("machine {machine} does not run")))?;
@@ -68,15 +77,20 @@ pub fn save(context: &Context, machine: &Id, id: &Id) -> Outcome<u64> {
     if folder.symlink_metadata().is_ok() {
         return Err(failure(Code::Exists, format!("save {id} exists")));
     }
-    capture::check_room(context, &record)?;
-    let mut running = capture::connect(context, machine)?;
+    capture::check_room(context, &record, Purpose::Pause)?;
+    let mut running = capture::connect(context, &record)?;
     let new = files::create_partial(&folder)?;
     let written = saving_mark::set(machine, &SavingAs::Pause(id.clone()))
-        .and_then(|()| write(context, &record, running.as_mut(), &new))
+        .and_then(|()| write(context, &record, running.as_mut(), id, &new))
         .and_then(|()| files::commit(&new, &folder));
     if let Err(why) = written {
         let _ = fs::remove_dir_all(&new);
+        if matches!(saving_mark::read(machine), Ok(Some(SavingAs::WrittenPause { .. }))) {
+            // The machine still has what was written, and its guest cannot go on.
+            return Err(if why.code == Code::NoSpace { why } else { failed(why) });
+        }
         let _ = fs::remove_dir_all(&folder);
+        written_files::discard(&record);
         saving_mark::clear(machine);
         return Err(undo(running.as_mut(), why));
     }
@@ -84,10 +98,16 @@ pub fn save(context: &Context, machine: &Id, id: &Id) -> Outcome<u64> {
     Ok(files::allocated(&folder))
 }
 
-fn write(context: &Context, record: &Record, running: &mut dyn RunningVmm, new: &Path) -> Outcome<()> {
+fn write(context: &Context, record: &Record, running: &mut dyn RunningVmm, id: &Id, new: &Path) -> Outcome<()> {
     let shape = compatibility::shape(record)?;
     let compatibility_key = compatibility::key(context, &shape)?;
-    let captured = capture(running, record, new, Sum::Crc32)?;
+    let machine = &record.machine_id;
+    let written = |changes_only| saving_mark::set(machine, &SavingAs::WrittenPause { id: id.clone(), changes_only });
+    let captured = capture(context, running, record, new, Purpose::Pause, written)?;
+    finish(record, new, shape, compatibility_key, captured)
+}
+
+fn finish(record: &Record, new: &Path, shape: Shape, compatibility_key: String, captured: Captured) -> Outcome<()> {
     let manifest = Manifest {
         version: 1,
         compatibility_key,
@@ -119,20 +139,43 @@ pub fn recover(context: &Context, machine: &Id) {
     let is_over = match saving {
         Some(SavingAs::Template) => true,
         Some(SavingAs::Pause(id)) => paths::save(&id).exists(),
+        Some(SavingAs::WrittenPause { id, changes_only }) => {
+            if let Err(failure) = take_written(context, machine, &id, changes_only) {
+                note(format_args!("machine {machine} was saved, and what it saved is of no use: {failure}"));
+            }
+            true
+        }
         None => false,
     };
     if is_over {
         let _ = context.cgroups.kill(machine, || ());
         return;
     }
-    let outcome = Record::read(machine)
-        .ok_or_else(|| failed("its record cannot be read"))
-        .and_then(|_| capture::connect(context, machine))
-        .and_then(|mut running| running.resume());
+    let outcome = Record::read(machine).ok_or_else(|| failed("its record cannot be read")).and_then(|record| {
+        capture::connect_to_saving(context, &record)?.resume()?;
+        written_files::discard(&record);
+        Ok(())
+    });
     match outcome {
         Ok(()) => saving_mark::clear(machine),
         Err(failure) => note(format_args!("machine {machine} was being saved and does not go on: {failure}")),
     }
+}
+
+/// Makes a pause of what a VMM has written that was not taken over: its daemon died, or the disk was full.
+fn take_written(context: &Context, machine: &Id, id: &Id, changes_only: bool) -> Outcome<()> {
+    let _guard = context.lock_pause(id);
+    context.cgroups.kill(machine, || ())?;
+    let folder = paths::save(id);
+    if folder.exists() {
+        return Ok(());
+    }
+    let record = Record::read(machine).ok_or_else(|| failed("its record cannot be read"))?;
+    let shape = compatibility::shape(&record)?;
+    let compatibility_key = compatibility::key(context, &shape)?;
+    let new = files::create_partial(&folder)?;
+    let captured = capture::take(&record, &new, Purpose::Pause, changes_only)?;
+    finish(&record, &new, shape, compatibility_key, captured).and_then(|()| files::commit(&new, &folder))
 }
 
 /// The manifest of a pause that is whole and can be loaded here.
@@ -141,10 +184,12 @@ pub fn recover(context: &Context, machine: &Id) {
 /// `snapshot-corrupt`, also when there is none.
 pub fn check(context: &Context, id: &Id) -> Outcome<Manifest> {
     let manifest = unused(&paths::save(id))?;
+    let vmm = context.vmm(manifest.shape.vmm);
     if !compatibility::is_loadable(context, &manifest.shape, &manifest.compatibility_key)? {
         return Err(corrupt(format!(
-            "its memory was saved by another QEMU or on another processor, and cannot go on with QEMU {} here",
-            context.vmm.version()?
+            "its memory was saved by another {0} or on another processor, and cannot go on with {0} {1} here",
+            vmm.name(),
+            vmm.version()?
         )));
     }
     Ok(manifest)

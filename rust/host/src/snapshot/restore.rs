@@ -11,9 +11,14 @@ use crate::snapshot::template_cache::{OpenTemplate, TemplateCache};
 use crate::spec::{ChannelKey, MachineSpec, MemorySource};
 use crate::store::ids::Id;
 use crate::store::{disks, paths};
-use crate::vmm::interface::{RunningVmm, SnapshotFiles, Start};
-use std::fs::File;
-use std::os::unix::fs::fchown;
+use crate::vmm::interface::{RESTORED_MEMORY, RESTORED_STATE, RunningVmm, SnapshotFiles, Start, Vmm};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
 use std::thread::JoinHandle;
 
 /// Where a guest comes from.
@@ -64,18 +69,36 @@ impl Origin {
         }
     }
 
-    /// Lets the machine's uid open a pause's memory. A template's is sealed, and open to all.
+    /// Lets the machine's uid open a pause's memory. A template's is sealed, and open to all. A VMM that works on files gets
+    /// both by names of the machine's own, in `folder`, which only root can enter; they stay there when the pause is removed.
     ///
     /// # Errors
     /// What the file system refused.
-    pub fn hand_over(&self, uid: u32) -> Outcome<()> {
+    pub fn hand_over(&self, vmm: &dyn Vmm, folder: &Path, uid: u32) -> Outcome<()> {
         match self {
+            Self::Saved(saved) if vmm.works_on_files() => {
+                let files = &saved.files;
+                [(&files.memory, RESTORED_MEMORY), (&files.state, RESTORED_STATE)]
+                    .into_iter()
+                    .try_for_each(|(file, name)| link_for_all(file, &folder.join(name)))
+                    .during(|| "give a snapshot to its machine".to_owned())
+            }
             Self::Saved(saved) if saved.checked.is_some() => {
                 fchown(&saved.files.memory, Some(uid), Some(uid)).during(|| "give a save to its machine".to_owned())
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Gives an open file of root's one more name, under which everybody may read it who gets there.
+fn link_for_all(file: &File, to: &Path) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o777 != 0o444 {
+        file.set_permissions(Permissions::from_mode(0o444))?;
+    }
+    // The file that was checked, whatever has its name by now.
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(AT_FDCWD, open.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)?)
 }
 
 fn of_template(opened: &OpenTemplate) -> Outcome<Saved> {
@@ -115,7 +138,8 @@ fn of_pause(context: &Context, id: &Id, spec: &MachineSpec) -> Outcome<Saved> {
 fn check_fit(manifest: &Manifest, spec: &MachineSpec) -> Outcome<()> {
     let shape = &manifest.shape;
     let same = shape.image == spec.image
-        && (shape.memory_mib, shape.cpus, shape.accelerator) == (spec.memory_mib, spec.cpus, spec.accelerator);
+        && (shape.memory_mib, shape.cpus) == (spec.memory_mib, spec.cpus)
+        && (shape.accelerator, shape.vmm) == (spec.accelerator, spec.vmm);
     if same && shape.network == spec.slot.is_some() && disks::size_mib(spec.disk_id.as_ref())? == shape.disk_mib {
         return Ok(());
     }
@@ -129,8 +153,8 @@ fn check_fit(manifest: &Manifest, spec: &MachineSpec) -> Outcome<()> {
 ///
 /// # Errors
 /// `snapshot-corrupt` when it does not load; the caller removes the machine.
-pub fn load(running: &mut dyn RunningVmm, saved: &mut Saved) -> Outcome<()> {
-    let loaded = running.load(&saved.files);
+pub fn load(running: &mut dyn RunningVmm, spec: &MachineSpec, saved: &mut Saved) -> Outcome<()> {
+    let loaded = running.load(spec, &saved.files);
     // Also when that failed: the machine must not be removed while its memory is read.
     let checked = saved.checked.take().map_or(Ok(()), |thread| {
         thread.join().unwrap_or_else(|_| Err(failure(Code::Internal, "the check of a save failed")))

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Code, During, Outcome, note};
 use crate::snapshot::compatibility;
-use crate::snapshot::manifest::{self, DISK, MEMORY, Manifest, corrupt};
+use crate::snapshot::manifest::{self, DISK, MEMORY, Manifest, STATE, corrupt};
 use crate::snapshot::memory_file;
 use crate::snapshot::pages::Sum;
 use crate::store::ids::TemplateKey;
@@ -23,9 +23,9 @@ const UNUSED: Duration = Duration::from_mins(30);
 /// A template whose bytes were found right, ready for use.
 pub struct OpenTemplate {
     pub manifest: Manifest,
-    /// Sealed.
+    /// Sealed, or the file on disk, for a VMM that works on files.
     pub memory: File,
-    /// Sealed.
+    /// The same.
     pub state: File,
     disk: File,
     fingerprint: String,
@@ -58,15 +58,16 @@ impl TemplateCache {
         let _guard = context.lock_template(key);
         let folder = paths::template(key);
         let manifest = check(context, key).inspect_err(|_| self.evict(key))?;
-        let fingerprint =
-            manifest::fingerprint(&folder).ok_or_else(|| corrupt(format!("template {key} lacks a file")))?;
+        let works_on_files = context.vmm(manifest.shape.vmm).works_on_files();
+        let fingerprint = manifest::fingerprint(&folder, works_on_files)
+            .ok_or_else(|| corrupt(format!("template {key} lacks a file")))?;
         let known = self.known().get(key).filter(|opened| opened.fingerprint == fingerprint).map(Arc::clone);
         if let Some(opened) = known {
             *opened.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             return Ok(opened);
         }
         self.evict(key);
-        match fill(&folder, manifest, fingerprint) {
+        match fill(&folder, manifest, fingerprint, works_on_files) {
             Ok(opened) => {
                 let opened = Arc::new(opened);
                 self.known().insert(key.clone(), Arc::clone(&opened));
@@ -98,21 +99,32 @@ pub fn check(context: &Context, key: &TemplateKey) -> Outcome<Manifest> {
         && compatibility::template_key_of(&manifest.shape, &compatibility_key)? == *key
         && manifest.disk.is_some();
     if !is_ours {
-        return Err(corrupt(format!("template {key} was made with another QEMU or on another host; build it again")));
+        return Err(corrupt(format!(
+            "template {key} was made with another {} or on another host; build it again",
+            context.vmm(manifest.shape.vmm).name()
+        )));
     }
     Ok(manifest)
 }
 
-fn fill(folder: &Path, manifest: Manifest, fingerprint: String) -> Outcome<OpenTemplate> {
-    let what = || "make room for a template's memory".to_owned();
+fn fill(folder: &Path, manifest: Manifest, fingerprint: String, works_on_files: bool) -> Outcome<OpenTemplate> {
     let bytes = manifest.read_state(folder)?;
-    let state = memory_file::create(c"microterm-state", bytes.len() as u64).during(what)?;
-    state.write_all_at(&bytes, 0).during(what)?;
-    memory_file::seal(&state).during(what)?;
-    let memory = memory_file::create(c"microterm-memory", manifest.shape.memory_mib << 20).during(what)?;
     let file = manifest::open(folder, MEMORY)?;
-    manifest::check(Sum::Sha256, &file, MEMORY, &manifest.memory, |offset, bytes| memory.write_all_at(bytes, offset))?;
-    memory_file::seal(&memory).during(what)?;
+    let (memory, state) = if works_on_files {
+        // Its machines share the pages of the file, which no one but root can write to.
+        manifest::check(Sum::Sha256, &file, MEMORY, &manifest.memory, |_, _| Ok(()))?;
+        (file, manifest::open(folder, STATE)?)
+    } else {
+        let what = || "make room for a template's memory".to_owned();
+        let state = memory_file::create(c"microterm-state", bytes.len() as u64).during(what)?;
+        state.write_all_at(&bytes, 0).during(what)?;
+        memory_file::seal(&state).during(what)?;
+        let memory = memory_file::create(c"microterm-memory", manifest.shape.memory_mib << 20).during(what)?;
+        let write = |offset: u64, bytes: &[u8]| memory.write_all_at(bytes, offset);
+        manifest::check(Sum::Sha256, &file, MEMORY, &manifest.memory, write)?;
+        memory_file::seal(&memory).during(what)?;
+        (memory, state)
+    };
     let disk = manifest::open(folder, DISK)?;
     manifest::check(Sum::Sha256, &disk, DISK, manifest.disk.as_deref().unwrap_or_default(), |_, _| Ok(()))?;
     Ok(OpenTemplate { manifest, memory, state, disk, fingerprint, used: Mutex::new(Instant::now()) })

@@ -9,6 +9,7 @@ use crate::snapshot::manifest::{DISK, Manifest};
 use crate::snapshot::pages::{self, Sum};
 use crate::snapshot::saving_mark::{self, SavingAs};
 use crate::snapshot::template_cache::{TemplateCache, check};
+use crate::snapshot::written_files::Purpose;
 use crate::spec::{MemorySource, Shape};
 use crate::store::files::{self, Removed};
 use crate::store::ids::{Id, TemplateKey};
@@ -78,7 +79,7 @@ pub fn save(context: &Context, machine: &Id, key: &TemplateKey) -> Outcome<u64> 
     let _guard = context.lock_template(key);
     let folder = paths::template(key);
     let outcome = saving_mark::set(machine, &SavingAs::Template)
-        .and_then(|()| capture::check_room(context, &record))
+        .and_then(|()| capture::check_room(context, &record, Purpose::Template))
         .and_then(|()| files::create_partial(&folder))
         .and_then(|new| {
             build(context, &record, &new, (shape, compatibility_key))
@@ -97,8 +98,8 @@ pub fn save(context: &Context, machine: &Id, key: &TemplateKey) -> Outcome<u64> 
 }
 
 fn build(context: &Context, record: &Record, new: &Path, (shape, compatibility_key): (Shape, String)) -> Outcome<()> {
-    let mut running = capture::connect(context, &record.machine_id)?;
-    let captured = capture(running.as_mut(), record, new, Sum::Sha256)?;
+    let mut running = capture::connect(context, record)?;
+    let captured = capture(context, running.as_mut(), record, new, Purpose::Template, |_| Ok(()))?;
     // From here on nobody writes to the disk any more.
     context.cgroups.kill(&record.machine_id, || ())?;
     let disk = record.disk_id.as_ref().map(paths::disk).unwrap_or_default();

@@ -10,10 +10,20 @@ const NAME: &str = "checked";
 
 /// What changes with any write to one of the files; `None` when one is missing.
 pub fn of(folder: &Path, names: &[&str]) -> Option<String> {
+    by(folder, names, |found| (found.ctime(), found.ctime_nsec()))
+}
+
+/// The same, by the time of the last write, which a new name for a file does not change. Only its owner can set that.
+pub fn of_contents(folder: &Path, names: &[&str]) -> Option<String> {
+    by(folder, names, |found| (found.mtime(), found.mtime_nsec()))
+}
+
+fn by(folder: &Path, names: &[&str], time: impl Fn(&fs::Metadata) -> (i64, i64)) -> Option<String> {
     let mut text = String::new();
     for name in names {
         let found = fs::symlink_metadata(folder.join(name)).ok()?;
-        writeln!(text, "{name} {} {} {}.{:09}", found.ino(), found.size(), found.ctime(), found.ctime_nsec()).ok()?;
+        let (seconds, nanoseconds) = time(&found);
+        writeln!(text, "{name} {} {} {seconds}.{nanoseconds:09}", found.ino(), found.size()).ok()?;
     }
     Some(text)
 }

@@ -5,7 +5,9 @@
 //! `/run/microterm-host`, where every component of every path is root's. All paths of the daemon start there.
 
 use crate::error::{Code, During, Outcome, failure};
-use crate::store::paths::{BASE, CLAIMS, HOST, NODES, PRIVATE, PROBER, PROGRAM, SLOTS, UPLINKS};
+use crate::store::paths::{
+    BASE, CLAIMS, FIRECRACKER_PROBER, HOST, JAIL, NODES, PRIVATE, PROBER, PROGRAM, SLOTS, UPLINKS,
+};
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -106,19 +108,29 @@ pub fn bind(host: &OwnedFd) -> Outcome<()> {
     folder(Path::new(HOST), 0o711)?;
     fs::copy("/proc/self/exe", PROGRAM).during(|| "copy this program".to_owned())?;
     fs::set_permissions(PROGRAM, fs::Permissions::from_mode(0o755)).during(|| "set the program's mode".to_owned())?;
+    folder(Path::new(JAIL), 0o700)?;
     // Machines do without it; a caller that asks for the probe is told that it is missing.
     let _ = copy_prober();
     Ok(())
 }
 
+/// Copies a program of the operator's to where only root has it.
+///
+/// # Errors
+/// What the file system refused, also when it is no regular file.
+pub fn copy_program(from: &Path, to: &str) -> std::io::Result<()> {
+    let mut from = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(from)?;
+    if !from.metadata()?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut copy = fs::File::options().write(true).create_new(true).mode(0o700).open(to)?;
+    let copied =
+        std::io::copy(&mut from, &mut copy).and_then(|_| copy.set_permissions(fs::Permissions::from_mode(0o755)));
+    copied.inspect_err(|_| drop(fs::remove_file(to)))
+}
+
 fn copy_prober() -> std::io::Result<()> {
     let name = Path::new(PROBER).file_name().unwrap_or_default();
-    let beside = std::env::current_exe()?.with_file_name(name);
-    let mut from = fs::File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(beside)?;
-    if !from.metadata()?.is_file() {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    let mut to = fs::File::options().write(true).create_new(true).mode(0o700).open(PROBER)?;
-    std::io::copy(&mut from, &mut to)?;
-    to.set_permissions(fs::Permissions::from_mode(0o755))
+    copy_program(&std::env::current_exe()?.with_file_name(name), PROBER)?;
+    fs::hard_link(PROBER, FIRECRACKER_PROBER)
 }

@@ -35,6 +35,7 @@ impl Id {
         check(text, LONGEST).map(|()| Self(text.to_owned()))
     }
 
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

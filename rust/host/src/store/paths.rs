@@ -22,8 +22,15 @@ pub const HOST: &str = "/run/microterm-host/mnt/host";
 pub const NODES: &str = "/run/microterm-host/mnt/nodes";
 /// A copy of this program, which no rebuild replaces.
 pub const PROGRAM: &str = "/run/microterm-host/mnt/microterm-host";
+/// Copies of Firecracker and its jailer, which no upgrade replaces under a machine.
+pub const FIRECRACKER: &str = "/run/microterm-host/mnt/firecracker";
+pub const JAILER: &str = "/run/microterm-host/mnt/jailer";
+/// Where each shim mounts what its jailer is to find, in a mount namespace of its own.
+pub const JAIL: &str = "/run/microterm-host/mnt/jail";
 /// The same of the prober, where it lay beside this program.
 pub const PROBER: &str = "/run/microterm-host/mnt/microterm-jail-probe";
+/// Its second name: the jailer runs nothing that is not called so.
+pub const FIRECRACKER_PROBER: &str = "/run/microterm-host/mnt/probe-firecracker";
 
 pub fn host() -> PathBuf {
     PathBuf::from(HOST)
@@ -51,6 +58,10 @@ pub fn machines() -> PathBuf {
 }
 pub fn machine(id: &Id) -> PathBuf {
     machines().join(id.as_str())
+}
+/// Files of a machine that its VMM has in its jail by their names. Whoever could read there could read a guest's memory.
+pub fn vmm_files(id: &Id) -> PathBuf {
+    machine(id).join("vmm")
 }
 /// Records of an instance's slots. They are of what ends with the host's kernel, and no disk has to hear of them.
 pub fn slots(instance: &str) -> PathBuf {

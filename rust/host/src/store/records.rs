@@ -1,7 +1,7 @@
 //! `machine.json`: what the daemon means to make, written before anything of it is made.
 
 use crate::error::{During, Outcome};
-use crate::spec::{Accelerator, ChannelKey, MemorySource, SlotName};
+use crate::spec::{Accelerator, ChannelKey, MemorySource, SlotName, VmmKind};
 use crate::store::ids::{Id, ImageKey};
 use crate::store::paths;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ pub struct Record {
     pub memory_mib: u64,
     pub cpus: u32,
     pub accelerator: Accelerator,
+    /// QEMU in records of daemons that knew nothing else.
+    #[serde(default)]
+    pub vmm: VmmKind,
     pub environment: Option<Id>,
     /// Plain in records of daemons that knew nothing else.
     #[serde(default)]

@@ -8,8 +8,8 @@
 //! size that can be mapped, and its device state, in a format of the VMM's own. What a VMM saved, another can load when
 //! their **compatibility** is the same.
 //!
-//! A boot: `program`, the jail, `connect`. A restore: the same, `load`, `run`. A save: `connect`, `save`, and the end of
-//! the process; `resume` when it failed. The daemon ends a VMM by its cgroup and asks none to go.
+//! A boot: `program`, the jail, `connect`, `boot`. A restore: `program`, the jail, `connect`, `load`, `run`. A save: `connect`,
+//! `save`, and the end of the process; `resume` when it failed. The daemon ends a VMM by its cgroup and asks none to go.
 //!
 //! A VMM is hostile once its guest has run: nothing that it says may be believed, and every wait has an end.
 
@@ -19,6 +19,7 @@ use crate::spec::{Accelerator, ChannelKey, DiskLimits, MachineSpec};
 use serde::Serialize;
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
@@ -37,6 +38,24 @@ pub enum SocketOwner {
     Daemon,
 }
 
+/// How a VMM comes to the network of a machine's slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkAccess {
+    /// By the open tap, from a namespace without any device.
+    Tap,
+    /// In the slot's namespace, where it opens the tap itself.
+    Namespace,
+}
+
+/// What the daemon has opened for a VMM.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// Those of `Vmm::sockets`, in that order.
+    pub sockets: &'a [UnixListener],
+    /// As `Vmm::network_access` says; there exactly where the machine has a slot.
+    pub network: Option<BorrowedFd<'a>>,
+}
+
 /// How a guest comes to run.
 #[derive(Clone, Copy)]
 pub enum Start<'a> {
@@ -50,12 +69,35 @@ pub struct SnapshotFiles {
     pub state: File,
 }
 
+/// In `paths::vmm_files` of a machine whose VMM `works_on_files`: what its guest was restored from, which nobody writes to, and what
+/// it saves to, which is the machine's uid's from the start.
+pub const RESTORED_MEMORY: &str = "restored.memory";
+pub const RESTORED_STATE: &str = "restored.state";
+pub const SAVED_MEMORY: &str = "saved.memory";
+pub const SAVED_STATE: &str = "saved.state";
+
+/// Where a save has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// To the files that were asked for.
+    InPlace,
+    /// To those in the machine's folder, which the VMM can write to as long as it lives.
+    InMachine,
+}
+
+/// How long a save may take: a minute, and a second for each 16 MiB, of which any disk takes many more.
+pub fn save_timeout(memory_mib: u64) -> Duration {
+    Duration::from_mins(1) + Duration::from_secs(memory_mib / 16)
+}
+
 /// What a save writes, none of which is there yet.
 pub struct SaveFiles<'a> {
     pub memory: &'a Path,
     pub state: &'a Path,
     pub memory_mib: u64,
-    /// Called with a number of bytes before so many are written. An error of it ends the save.
+    /// Of the memory, only what has changed since it was loaded: for a VMM that was told that it may be saved again.
+    pub changes_only: bool,
+    /// Called with a number of bytes before so many are written, but by a VMM that works on files. An error of it ends the save.
     pub before_write: &'a dyn Fn(u64) -> io::Result<()>,
 }
 
@@ -87,6 +129,9 @@ pub struct Compatibility {
 }
 
 pub trait Vmm: Send + Sync {
+    /// For a person.
+    fn name(&self) -> &'static str;
+
     /// The name of its processes, as the kernel cuts it (proc_pid_comm(5)).
     fn process_name(&self) -> &'static str;
 
@@ -104,18 +149,22 @@ pub trait Vmm: Send + Sync {
     /// What the daemon binds in a machine's folder before the VMM starts.
     fn sockets(&self) -> &'static [Socket];
 
-    /// What a machine's jail runs. `sockets` are those of `sockets()`, in that order; `tap` is there exactly where the
-    /// machine has a slot.
+    fn network_access(&self) -> NetworkAccess;
+
+    /// Whether it opens what it restores from and saves to by their paths in its jail.
+    fn works_on_files(&self) -> bool;
+
+    /// Whether it can run such a machine at all.
+    ///
+    /// # Errors
+    /// `bad-request` with why not.
+    fn check(&self, spec: &MachineSpec) -> Outcome<()>;
+
+    /// What a machine's jail runs.
     ///
     /// # Errors
     /// As `version`.
-    fn program<'a>(
-        &self,
-        spec: &MachineSpec,
-        start: Start<'a>,
-        sockets: &'a [UnixListener],
-        tap: Option<&'a File>,
-    ) -> Outcome<Program<'a>>;
+    fn program<'a>(&self, spec: &MachineSpec, start: Start<'a>, given: Given<'a>) -> Outcome<Program<'a>>;
 
     /// What a snapshot of such a machine is tied to. It depends on no id, key or clock.
     ///
@@ -142,14 +191,20 @@ pub trait RunningVmm {
     ///
     /// # Errors
     /// `internal` when it does not answer, or refuses.
-    fn limit_disk(&mut self, limits: &DiskLimits) -> Outcome<()>;
+    fn limit_disk(&mut self, limits: &DiskLimits, has_disk: bool) -> Outcome<()>;
 
-    /// Stops the guest, reaches the fault point `save.stopped`, and writes memory and device state, synced. Whatever this
-    /// answers, the guest is stopped.
+    /// Boots the guest of a VMM that was started to boot one.
+    ///
+    /// # Errors
+    /// `internal` with what the VMM says.
+    fn boot(&mut self, spec: &MachineSpec, key: &ChannelKey) -> Outcome<()>;
+
+    /// Stops the guest, reaches the fault point `save.stopped`, and writes memory and device state. Whatever this answers, the
+    /// guest is stopped.
     ///
     /// # Errors
     /// `no-space` or `snapshot-failed`; `resume` then continues the guest.
-    fn save(&mut self, to: &SaveFiles<'_>) -> Outcome<()>;
+    fn save(&mut self, to: &SaveFiles<'_>) -> Outcome<Saved>;
 
     /// Continues a guest whose save failed, or was cut short by the daemon's death.
     ///
@@ -161,7 +216,7 @@ pub trait RunningVmm {
     ///
     /// # Errors
     /// `snapshot-corrupt` when it does not load, `internal` when it takes too long.
-    fn load(&mut self, from: &SnapshotFiles) -> Outcome<()>;
+    fn load(&mut self, spec: &MachineSpec, from: &SnapshotFiles) -> Outcome<()>;
 
     /// Has the guest go on that was loaded.
     ///

@@ -1,4 +1,5 @@
-//! Virtual machine monitors: what the daemon asks of one (`interface`), and the one there is.
+//! Virtual machine monitors: what the daemon asks of one (`interface`), and those there are.
 
+pub mod firecracker;
 pub mod interface;
 pub mod qemu;

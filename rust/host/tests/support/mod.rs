@@ -2,8 +2,10 @@
 //! the end that nothing is left. These tests need root, QEMU and bubblewrap.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub mod firecracker;
 pub mod network;
 pub mod snapshots;
+pub mod vmm;
 
 use nix::sched::{CloneFlags, setns};
 use serde_json::{Value, json};
@@ -82,7 +84,7 @@ pub fn write_image(folder: &Path, key: &str) {
     write_image_of(folder, key, halting_kernel());
 }
 
-fn write_image_of(folder: &Path, key: &str, kernel: Vec<u8>) {
+pub fn write_image_of(folder: &Path, key: &str, kernel: Vec<u8>) {
     fs::create_dir_all(folder).unwrap();
     let files = [("vmlinuz", kernel), ("initrd.cpio", b"no initrd".repeat(100)), ("root.erofs", vec![0; 1 << 20])];
     let mut listed = serde_json::Map::new();
@@ -102,6 +104,9 @@ pub struct Host {
     supervisor: Option<Child>,
     /// The network namespace that is the host's to the daemon, and what else it is told.
     pub network: Option<(Arc<OwnedFd>, Vec<String>)>,
+    /// What else it is told, and what its process does first.
+    pub arguments: Vec<String>,
+    pub first: Option<fn() -> std::io::Result<()>>,
 }
 
 impl Host {
@@ -110,6 +115,11 @@ impl Host {
         command.arg("serve").arg("--data").arg(self.data.path()).args(["--server-uid", &SERVER_UID.to_string()]);
         command.args(["--instance", &self.instance]).arg("--image-import").arg(self.import.path());
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(&self.arguments);
+        if let Some(first) = self.first {
+            // SAFETY: it makes system calls and nothing else.
+            unsafe { command.pre_exec(first) };
+        }
         if let Some((namespace, arguments)) = &self.network {
             let namespace = Arc::clone(namespace);
             command.args(arguments);
@@ -131,7 +141,8 @@ impl Host {
         fs::set_permissions(data.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let import = tempfile::tempdir().unwrap();
         write_image(import.path(), IMAGE);
-        Self { data, import, instance: format!("t{:07}", number % 10_000_000), supervisor: None, network: None }
+        let instance = format!("t{:07}", number % 10_000_000);
+        Self { data, import, instance, supervisor: None, network: None, arguments: Vec::new(), first: None }
     }
 
     /// Its guests count, `letters` reads what they say.

@@ -1,9 +1,9 @@
 //! What the prober was given: a template's memory, a disk, descriptors.
 
-use crate::attempt::{Attempts, outcome};
+use crate::attempt::{Attempts, outcome, write};
 use microterm_host::jail_layout;
-use std::fs::OpenOptions;
-use std::io::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Error, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
@@ -15,6 +15,27 @@ pub fn write_template(memory: i32) -> Attempts {
         // Then QEMU could not open it either, and the probe proves nothing.
         Err(error) => return vec![(format!("open it as QEMU does: {error}"), Ok(()))],
     };
+    change(&file)
+}
+
+/// To Firecracker it is a file that it may read.
+pub fn write_restored() -> Attempts {
+    let path = jail_layout::RESTORED_MEMORY;
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return vec![(format!("open it as Firecracker does: {error}"), Ok(()))],
+    };
+    let mut attempts = change(&file);
+    attempts.extend([
+        write(path),
+        write(jail_layout::RESTORED_STATE),
+        (format!("remove {path}"), fs::remove_file(path)),
+        (format!("put another in the place of {path}"), fs::rename(jail_layout::SAVED_MEMORY, path)),
+    ]);
+    attempts
+}
+
+fn change(file: &File) -> Attempts {
     let number = file.as_raw_fd();
     // SAFETY: mmap is given no address, and what it might map is never touched; the other calls take plain numbers.
     unsafe {
@@ -34,14 +55,27 @@ pub fn write_template(memory: i32) -> Attempts {
     }
 }
 
-pub fn exceed_disk() -> Attempts {
+pub fn exceed_disk(is_jailers: bool) -> Attempts {
     // SAFETY: ignoring a signal has no handler that could misbehave.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let grown = OpenOptions::new().write(true).open(jail_layout::DISK).and_then(|disk| {
         let end = disk.metadata()?.len();
         disk.write_at(b"x", end).map(|_| ())
     });
-    vec![("write past the disk's end".to_owned(), grown)]
+    let mut attempts = vec![("write past the disk's end".to_owned(), grown)];
+    if is_jailers {
+        attempts.push(("fill the host's memory by files".to_owned(), fill_root()));
+    }
+    attempts
+}
+
+/// The jailer's root lies in memory.
+fn fill_root() -> io::Result<()> {
+    let path = "/filling";
+    let chunk = vec![1; 1 << 20];
+    let filled = File::create(path).and_then(|mut file| (0..32).try_for_each(|_| file.write_all(&chunk)));
+    let _ = fs::remove_file(path);
+    filled
 }
 
 pub fn use_descriptors(unused: i32) -> Attempts {

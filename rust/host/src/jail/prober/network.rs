@@ -25,28 +25,3 @@ pub fn use_network(socket: &str) -> Attempts {
         ("AF_PACKET".to_owned(), open(libc::AF_PACKET, libc::SOCK_RAW)),
     ]
 }
-
-/// What the kernel lets the holder of a tap do without any capability.
-pub fn change_tap(tap: i32) -> Attempts {
-    if tap < 0 {
-        return Vec::new();
-    }
-    let (carrier, buffer) = (0_i32, 1_i32 << 30);
-    // SAFETY: all zeros is a valid ifreq.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // SAFETY: writing to a union's field is no read of another.
-    unsafe {
-        request.ifr_ifru.ifru_hwaddr.sa_family = libc::ARPHRD_ETHER;
-        request.ifr_ifru.ifru_hwaddr.sa_data[0] = 2;
-    }
-    // SAFETY: each request takes a plain number, or a pointer to what is given, which lives through the call.
-    unsafe {
-        vec![
-            ("have it outlive the machine".to_owned(), outcome(libc::ioctl(tap, libc::TUNSETPERSIST, 1))),
-            ("give it to others".to_owned(), outcome(libc::ioctl(tap, libc::TUNSETOWNER, 1))),
-            ("change its address".to_owned(), outcome(libc::ioctl(tap, libc::SIOCSIFHWADDR, &raw const request))),
-            ("have the host keep more".to_owned(), outcome(libc::ioctl(tap, libc::TUNSETSNDBUF, &raw const buffer))),
-            ("take its carrier".to_owned(), outcome(libc::ioctl(tap, libc::TUNSETCARRIER, &raw const carrier))),
-        ]
-    }
-}

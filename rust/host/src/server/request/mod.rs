@@ -1,7 +1,7 @@
 //! The wire: one JSON request a line, each checked against a strict schema before anything is done.
 
 use crate::error::{Code, Failure, failure};
-use crate::spec::{LiveLimits, MachineSpec, MemorySource, Shape};
+use crate::spec::{LiveLimits, MachineSpec, MemorySource, Shape, VmmKind};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -74,6 +74,14 @@ pub struct Line {
     pub request: Result<Request, Failure>,
 }
 
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct JailProbeArgs {
+    /// Whose jail.
+    #[serde(default)]
+    pub vmm: VmmKind,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -115,7 +123,7 @@ pub enum Request {
     NetworkRelease(MachineArgs),
     NetworkRemove,
     HostResources,
-    JailProbe,
+    JailProbe(JailProbeArgs),
 }
 
 impl Request {
@@ -157,7 +165,7 @@ impl Request {
             | Self::NetworkJoin(_)
             | Self::NetworkLeave(_)
             | Self::HostResources
-            | Self::JailProbe => false,
+            | Self::JailProbe(_) => false,
         }
     }
 }
@@ -215,11 +223,11 @@ fn verb(name: &str, raw: &RawValue) -> Result<Request, Failure> {
         "list" => nothing(Request::List),
         "machine.overhead" => nothing(Request::MachineOverhead),
         "host.resources" => nothing(Request::HostResources),
-        "jail.probe" => nothing(Request::JailProbe),
         "template.list" => nothing(Request::TemplateList),
         "save.list" => nothing(Request::SaveList),
         "image.list" => nothing(Request::ImageList),
         "image.remove" => args(name, raw).map(Request::ImageRemove),
+        "jail.probe" => args(name, raw).map(Request::JailProbe),
         "image.verify" => args(name, raw).map(Request::ImageVerify),
         "disk.remove" => args(name, raw).map(Request::DiskRemove),
         "machine.kill" => args(name, raw).map(Request::MachineKill),

@@ -28,6 +28,10 @@ fn reads_every_verb() {
     ] {
         ok(&format!(r#"{{"id":1,"verb":"{verb}","args":{{}}}}"#));
     }
+    let probe = |args: &str| format!(r#"{{"id":1,"verb":"jail.probe","args":{args}}}"#);
+    assert_eq!(ok(&probe("{}")), Request::JailProbe(JailProbeArgs { vmm: VmmKind::Qemu }));
+    assert_eq!(ok(&probe(r#"{"vmm":"firecracker"}"#)), Request::JailProbe(JailProbeArgs { vmm: VmmKind::Firecracker }));
+    refused(&probe(r#"{"vmm":"other"}"#));
     ok(r#"{"id":1,"verb":"image.verify","args":{"image":"imagekey1"}}"#);
     ok(r#"{"id":1,"verb":"disk.create","args":{"diskId":"disk0001","sizeMib":64}}"#);
     ok(r#"{"id":1,"verb":"disk.remove","args":{"diskId":"disk0001"}}"#);

@@ -26,6 +26,10 @@ pub fn memory_fd(spec: &MachineSpec) -> i32 {
     TAP_FD + i32::from(spec.slot.is_some())
 }
 
+/// Of a guest's memory: where the host merges equal pages (Documentation/admin-guide/mm/ksm.rst), the time of a write would tell one
+/// guest what is in another.
+const PRIVATE: &str = "merge=off";
+
 /// All arguments after the program's name.
 pub fn arguments(spec: &MachineSpec, build: &Build<'_>, start: Start<'_>) -> Vec<String> {
     let mut line: Vec<String> = Vec::new();
@@ -35,14 +39,14 @@ pub fn arguments(spec: &MachineSpec, build: &Build<'_>, start: Start<'_>) -> Vec
     let size = spec.memory_mib;
     match start {
         Start::Boot(key) => {
-            add(&["-object", &format!("memory-backend-ram,id=ram,size={size}M")]);
+            add(&["-object", &format!("memory-backend-ram,id=ram,size={size}M,{PRIVATE}")]);
             add(&["-kernel", &format!("{IMAGE_FOLDER}/vmlinuz"), "-initrd", &format!("{IMAGE_FOLDER}/initrd.cpio")]);
             add(&["-append", &kernel_line(spec, key, tsc::khz())]);
         }
         Start::Restore(_) => {
             // QEMU opens the path for writing whatever it is told, and so can only be given what no write changes.
             let path = format!("/proc/self/fd/{}", memory_fd(spec));
-            add(&["-object", &format!("memory-backend-file,id=ram,size={size}M,mem-path={path},share=off")]);
+            add(&["-object", &format!("memory-backend-file,id=ram,size={size}M,mem-path={path},share=off,{PRIVATE}")]);
             add(&["-incoming", "defer"]);
         }
     }

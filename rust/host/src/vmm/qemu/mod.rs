@@ -12,14 +12,14 @@ mod runtime;
 mod tsc;
 
 use crate::error::{Code, Outcome, failure};
-use crate::jail::sandbox::Program;
+use crate::jail::sandbox::{Enclosure, Program};
 use crate::spec::{Accelerator, ChannelKey, MachineSpec};
-use crate::vmm::interface::{Compatibility, Overhead, RunningVmm, Socket, SocketOwner, Start, Vmm};
+use crate::vmm::interface::{
+    Compatibility, Given, NetworkAccess, Overhead, RunningVmm, Socket, SocketOwner, Start, Vmm,
+};
 use crate::vmm::qemu::command_line::{AGENT_FD, Build, CONTROL_FD, QMP_FD, TAP_FD};
 use crate::vmm::qemu::runtime::Runtime;
-use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,6 +61,10 @@ impl Qemu {
 }
 
 impl Vmm for Qemu {
+    fn name(&self) -> &'static str {
+        "QEMU"
+    }
+
     fn process_name(&self) -> &'static str {
         "qemu-system-x86"
     }
@@ -81,25 +85,30 @@ impl Vmm for Qemu {
         &SOCKETS
     }
 
-    fn program<'a>(
-        &self,
-        spec: &MachineSpec,
-        start: Start<'a>,
-        sockets: &'a [UnixListener],
-        tap: Option<&'a File>,
-    ) -> Outcome<Program<'a>> {
+    fn network_access(&self) -> NetworkAccess {
+        NetworkAccess::Tap
+    }
+
+    fn works_on_files(&self) -> bool {
+        false
+    }
+
+    fn check(&self, _: &MachineSpec) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn program<'a>(&self, spec: &MachineSpec, start: Start<'a>, given: Given<'a>) -> Outcome<Program<'a>> {
         let runtime = self.runtime()?;
         let mut command = vec![runtime.qemu.to_string_lossy().into_owned()];
         command.extend(command_line::arguments(spec, &runtime.build(), start));
-        let mut descriptors: Vec<_> = sockets.iter().map(AsFd::as_fd).zip(NUMBERS).collect();
-        if let Some(tap) = tap {
-            descriptors.push((tap.as_fd(), TAP_FD));
-        }
+        let mut descriptors: Vec<_> = given.sockets.iter().map(AsFd::as_fd).zip(NUMBERS).collect();
+        descriptors.extend(given.network.map(|tap| (tap, TAP_FD)));
         if let Start::Restore(files) = start {
             descriptors.push((files.memory.as_fd(), command_line::memory_fd(spec)));
         }
         let needs_proc = matches!(start, Start::Restore(_));
-        Ok(Program { command, files: runtime.binds.clone(), descriptors, needs_proc })
+        let enclosure = Enclosure::Bubblewrap { needs_proc };
+        Ok(Program { command, files: runtime.binds.clone(), writable: Vec::new(), descriptors, enclosure })
     }
 
     fn compatibility(&self, spec: &MachineSpec) -> Outcome<Compatibility> {

@@ -4,9 +4,9 @@
 use crate::deadline;
 use crate::error::{Code, During, Failure, Outcome, failure};
 use crate::fault;
-use crate::spec::DiskLimits;
+use crate::spec::{ChannelKey, DiskLimits, MachineSpec};
 use crate::store::files;
-use crate::vmm::interface::{RunningVmm, SaveFiles, SnapshotFiles};
+use crate::vmm::interface::{RunningVmm, SaveFiles, Saved, SnapshotFiles, save_timeout};
 use crate::vmm::qemu::migration_stream::{self, Pages};
 use crate::vmm::qemu::page_writer::PageWriter;
 use crate::vmm::qemu::qmp::{Qmp, QmpError};
@@ -23,9 +23,6 @@ use std::time::{Duration, Instant};
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long QEMU may go without writing another byte of its stream.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the whole stream may take: this, and a second for each `MIB_A_SECOND`, of which any disk takes many more.
-const STREAM_TIMEOUT: Duration = Duration::from_mins(1);
-const MIB_A_SECOND: u64 = 16;
 /// Of the socket that the stream comes through, in bytes.
 const BUFFER: usize = 1024 * 1024;
 
@@ -51,8 +48,7 @@ impl RunningQemu {
         drop(theirs);
         self.qmp.execute("migrate", &json!({ "uri": "fd:stream" })).map_err(failed)?;
         let mut writer = MemoryWriter(PageWriter::new(memory, to.before_write));
-        let most = STREAM_TIMEOUT + Duration::from_secs(to.memory_mib / MIB_A_SECOND);
-        let until = Instant::now() + deadline::of(most);
+        let until = Instant::now() + deadline::of(save_timeout(to.memory_mib));
         let reader = io::BufReader::with_capacity(BUFFER, BoundedStream { from: ours, until });
         let split = migration_stream::split(reader, to.memory_mib << 20, &mut writer);
         let state = split.and_then(|state| writer.0.flush().map(|()| state));
@@ -64,11 +60,16 @@ impl RunningQemu {
 }
 
 impl RunningVmm for RunningQemu {
-    fn limit_disk(&mut self, limits: &DiskLimits) -> Outcome<()> {
+    fn limit_disk(&mut self, limits: &DiskLimits, _: bool) -> Outcome<()> {
         self.qmp.limit_disk(limits).map_err(|error| failure(Code::Internal, format!("limit the disk: {error}")))
     }
 
-    fn save(&mut self, to: &SaveFiles<'_>) -> Outcome<()> {
+    fn boot(&mut self, _: &MachineSpec, _: &ChannelKey) -> Outcome<()> {
+        // Its command line has said so.
+        Ok(())
+    }
+
+    fn save(&mut self, to: &SaveFiles<'_>) -> Outcome<Saved> {
         self.qmp.set_timeout(COMMAND_TIMEOUT);
         let status = self.qmp.execute("query-status", &json!({})).map_err(failed)?;
         if status["status"] != "running" {
@@ -85,7 +86,8 @@ impl RunningVmm for RunningQemu {
             return Err(failed("QEMU says that its stream is not complete"));
         }
         memory.sync_all().during(|| "write the memory".to_owned())?;
-        files::write(to.state, &state)
+        files::write(to.state, &state)?;
+        Ok(Saved::InPlace)
     }
 
     fn resume(&mut self) -> Outcome<()> {
@@ -97,7 +99,7 @@ impl RunningVmm for RunningQemu {
         Ok(())
     }
 
-    fn load(&mut self, from: &SnapshotFiles) -> Outcome<()> {
+    fn load(&mut self, _: &MachineSpec, from: &SnapshotFiles) -> Outcome<()> {
         self.qmp.set_timeout(COMMAND_TIMEOUT);
         self.qmp.prepare_migration().map_err(not_loaded)?;
         self.qmp.send_descriptor(from.state.as_fd(), "state").map_err(not_loaded)?;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::snapshot::compatibility;
-use crate::spec::Shape;
+use crate::spec::{Shape, VmmKind};
 use crate::store::ids::ImageKey;
 use crate::vmm::qemu::firmware::Firmware;
 
@@ -25,7 +25,8 @@ fn snapshots_of_earlier_releases_keep_their_keys() {
         ),
     ] {
         let image = ImageKey::parse("testimage").unwrap();
-        let shape = Shape { image, memory_mib: 512, cpus: 2, disk_mib, accelerator, network: false };
+        let shape =
+            Shape { image, memory_mib: 512, cpus: 2, disk_mib, accelerator, vmm: VmmKind::Qemu, network: false };
         let build = Build { version: (7, 2, 22), firmware: &firmware };
         let machine = machine_text(&compatibility::typical(&shape).unwrap(), &build).unwrap();
         let found_machine = machine.clone();
@@ -52,6 +53,7 @@ fn pauses_of_the_first_release_are_known_by_its_keys() {
         cpus: 2,
         disk_mib: 1024,
         accelerator: Accelerator::Tcg,
+        vmm: VmmKind::Qemu,
         network: false,
     };
     let spec = compatibility::typical(&shape).unwrap();
