@@ -28,5 +28,6 @@ export type * from "./ports/network.ts";
 export type { Observer, OperationReport } from "./ports/observer.ts";
 export type * from "./ports/repository.ts";
 export type * from "./ports/vm-driver.ts";
+export { LOCAL_HOST } from "./ports/vm-driver.ts";
 export { createPreviewService } from "./previews/create-preview-service.ts";
 export type * from "./previews/preview-service.ts";

@@ -1,5 +1,5 @@
 export { type CommandOptions, type CommandResult, commandRunner, runCommand } from "./command.ts";
-export type { HostAnswer, HostCode, HostMachine } from "./daemon/daemon-answers.ts";
+export type { HostAnswer, HostCode, HostMachine, VmmName } from "./daemon/daemon-answers.ts";
 export { type DaemonCall, hostCodeOf } from "./daemon/daemon-connection.ts";
 export {
   type AttachedSlot,
@@ -8,6 +8,7 @@ export {
   type LaunchArgs,
   type LaunchMemory,
   type LimitArgs,
+  launchedBy,
   type SlotAdmission,
   type SlotPolicy,
   type SlotRule,

@@ -10,6 +10,8 @@ export type TemplateStep = z.infer<typeof TemplateStep>;
 export const HostStatus = z.strictObject({
   version: z.string(),
   driver: z.string(),
+  /** Why this driver, for a person; null where nothing was chosen. */
+  driverReason: z.string().nullable(),
   accelerator: Accelerator,
   /** Why this accelerator: how KVM was proven or refuted. */
   acceleratorReason: z.string(),

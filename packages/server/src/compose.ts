@@ -8,7 +8,7 @@ import {
   type Storage,
   type VmDriver,
 } from "@microterm/core";
-import { createProcessDriver, createQemuDriver } from "@microterm/drivers";
+import { createFirecrackerDriver, createProcessDriver, createQemuDriver } from "@microterm/drivers";
 import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
 import { PlatformError } from "@microterm/protocol";
@@ -53,7 +53,7 @@ async function createNetwork(
   config: Config,
   reporting: Reporting,
 ): Promise<Pick<Adapters, "network" | "networkReason">> {
-  const daemon = config.driver === "qemu" ? daemonOf(config.data, reporting) : null;
+  const daemon = config.driver === "process" ? null : daemonOf(config.data, reporting);
   // Without an answer nothing is known of the host; its loopback alone would take the network from environments that have one.
   const status = await daemon?.networkStatus().catch((error: unknown) => {
     if (hostCodeOf(error) === "bad-request")
@@ -85,24 +85,44 @@ interface Place extends Reporting {
 
 /**
  * The driver that the server was started with, and each other one that an environment of this data folder runs on: made
- * as it was by the last server that was started with it.
+ * as it was by the last server that was started with it. One of the same daemon is there as soon as a server with it has run, for what
+ * that has left on the host, and is made with what this server was told of the daemon.
  */
 async function createDrivers(config: Config, place: Place): Promise<DriverRegistry> {
   const known = openKnownDrivers(join(place.folder, "drivers.json"));
   known.remember(config);
   const others: VmDriver[] = [];
   const absent = new Map<string, string>();
-  const rows = await place.storage.environments.list();
-  for (const name of new Set(rows.map((row) => row.driver))) {
+  const sibling = siblingOf(config);
+  const names = new Set((await place.storage.environments.list()).map((row) => row.driver));
+  if (sibling !== null && !("absence" in known.find(sibling.driver))) names.add(sibling.driver);
+  for (const name of names) {
     if (name === config.driver) continue;
-    const found = known.find(name);
+    const found = name === sibling?.driver ? sibling : known.find(name);
     if ("absence" in found) absent.set(name, found.absence);
     else others.push(createDriver(found, config.data, place));
   }
   return createDriverRegistry({ default: createDriver(config, config.data, place), others, absent });
 }
 
+/** The other driver of the same daemon; null of one that has no daemon. */
+function siblingOf(config: DriverConfig): DriverConfig | null {
+  switch (config.driver) {
+    case "process":
+      return null;
+    case "qemu":
+      return { ...config, driver: "firecracker" };
+    case "firecracker":
+      return { ...config, driver: "qemu", accelerator: "kvm" };
+  }
+}
+
 function createDriver(config: DriverConfig, data: string, { folder, log, meters }: Place): VmDriver {
+  const ofDaemon = ({ image, acceleratorReason }: Exclude<DriverConfig, { readonly driver: "process" }>) => ({
+    ...{ image, acceleratorReason, log },
+    daemon: daemonOf(data, { log, meters }),
+    machinesDir: join(data, "host/machines"),
+  });
   switch (config.driver) {
     case "process": {
       const directory = join(folder, "process");
@@ -110,13 +130,8 @@ function createDriver(config: DriverConfig, data: string, { folder, log, meters 
       return createProcessDriver({ agentBinary: config.agent, directory, log });
     }
     case "qemu":
-      return createQemuDriver({
-        daemon: daemonOf(data, { log, meters }),
-        machinesDir: join(data, "host/machines"),
-        image: config.image,
-        accelerator: config.accelerator,
-        acceleratorReason: config.acceleratorReason,
-        log,
-      });
+      return createQemuDriver({ ...ofDaemon(config), accelerator: config.accelerator });
+    case "firecracker":
+      return createFirecrackerDriver(ofDaemon(config));
   }
 }

@@ -28,6 +28,13 @@ describe("the configuration", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  it("has no accelerator to choose where there is KVM alone", () => {
+    const args = ["--data", DATA, "--driver", "firecracker", "--image", "0123456789abcdef"];
+    const config = readConfig([...args, "--driver-reason", "it is there"], {});
+    expect(config).toMatchObject({ driver: "firecracker", image: "0123456789abcdef", driverReason: "it is there" });
+    expect(faults([...args, "--accelerator", "kvm"])).toBe("--accelerator does not belong to this driver");
+  });
+
   it("takes the data folder from the environment when no option says", () => {
     expect(readConfig(QEMU.slice(2), { MICROTERM_DATA: "/srv/data" }).data).toBe("/srv/data");
   });
@@ -51,8 +58,8 @@ describe("the configuration", () => {
   });
 
   it.each([
-    [["--data", DATA], "--driver must be process or qemu"],
-    [["--data", DATA, "--driver", "docker"], "--driver must be process or qemu"],
+    [["--data", DATA], "--driver must be process, qemu or firecracker"],
+    [["--data", DATA, "--driver", "docker"], "--driver must be process, qemu or firecracker"],
     [[...QEMU, "--port", "-1"], "--port"],
     [[...QEMU, "--port", "80.5"], "--port"],
     [[...QEMU, "--log", "syslog"], "--log"],

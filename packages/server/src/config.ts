@@ -93,6 +93,8 @@ const shared = {
     .transform((text) => text.split(","))
     .pipe(z.array(Cidr))
     .default([]),
+  /** Why the driver is this one, for a person. */
+  driverReason: z.string().min(1).optional(),
   /** Tells one state of the checkout that it was started from from another; shown behind the version. */
   build: z
     .string()
@@ -109,22 +111,35 @@ const processDriver = {
   agent: existing,
 } as const;
 
-const qemuDriver = {
-  driver: z.literal("qemu"),
+/** What every driver of microterm-host has. */
+const ofDaemon = {
   /** Key of an image that the daemon has. */
   image: z.string().regex(/^[a-z0-9-]{8,64}$/, "must be an image's key"),
-  accelerator: Accelerator.exclude(["none"]),
   /** How the accelerator was proven or refuted, for a person. */
   acceleratorReason: z.string().min(1).default("not examined"),
 } as const;
 
+const qemuDriver = {
+  driver: z.literal("qemu"),
+  ...ofDaemon,
+  accelerator: Accelerator.exclude(["none"]),
+} as const;
+
+/** It has no accelerator but KVM. */
+const firecrackerDriver = { driver: z.literal("firecracker"), ...ofDaemon } as const;
+
 /** What a driver is made with. */
-export const DriverConfig = z.discriminatedUnion("driver", [z.object(processDriver), z.object(qemuDriver)]);
+export const DriverConfig = z.discriminatedUnion("driver", [
+  z.object(processDriver),
+  z.object(qemuDriver),
+  z.object(firecrackerDriver),
+]);
 export type DriverConfig = Readonly<z.infer<typeof DriverConfig>>;
 
 const Config = z.discriminatedUnion("driver", [
   z.strictObject({ ...shared, ...processDriver }),
   z.strictObject({ ...shared, ...qemuDriver }),
+  z.strictObject({ ...shared, ...firecrackerDriver }),
 ]);
 export type Config = Readonly<z.infer<typeof Config>>;
 
@@ -184,7 +199,7 @@ function describe(issue: z.core.$ZodIssue): string {
     return issue.keys.map((key) => `--${kebab(key)} does not belong to this driver`).join("\n");
   }
   const option = `--${kebab(String(issue.path[0]))}`;
-  if (issue.code === "invalid_union") return `${option} must be process or qemu`;
+  if (issue.code === "invalid_union") return `${option} must be process, qemu or firecracker`;
   if (issue.code === "invalid_type" && issue.input === undefined) return `${option} is missing`;
   return `${option}: ${issue.message}`;
 }

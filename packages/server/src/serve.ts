@@ -117,6 +117,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     credentials,
     storage,
     drivers,
+    driverReason: config.driverReason ?? null,
     network,
     networkReason,
     networkPolicy,
@@ -156,7 +157,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     whereabouts,
     JSON.stringify({ url, pid: process.pid, startedAt: new Date().toISOString(), metricsPort: metrics?.port }),
   );
-  log.info({ url, driver: drivers.default.name, version: VERSION }, "listening");
+  log.info({ url, driver: drivers.default.name, reason: config.driverReason, version: VERSION }, "listening");
   const stopping = new AbortController();
   const recovering = recover(environments, services.readiness, { log, signal: stopping.signal });
   const sweeper = setInterval(() => {

@@ -31,6 +31,8 @@ export interface Services {
   readonly credentials: CredentialService;
   readonly storage: Storage;
   readonly drivers: DriverRegistry;
+  /** Why the default driver is the one it is, for a person; null where nothing was chosen. */
+  readonly driverReason: string | null;
   readonly network: NetworkProvider;
   /** Why machines have their loopback alone, for a person; null where they have more. */
   readonly networkReason: string | null;

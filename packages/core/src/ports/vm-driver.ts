@@ -25,6 +25,9 @@ import type { NetworkLink } from "./network.ts";
 export interface VmDriver {
   readonly name: string;
 
+  /** Names what `resources` tells of. Drivers whose machines take from the same room have the same; nobody reads more into it. */
+  readonly host: string;
+
   /** Proven once on this host. Callers branch on this, never on `name`. */
   readonly capabilities: VmCapabilities;
 
@@ -126,7 +129,7 @@ export interface VmSnapshots {
   createDiskFrom(key: string, diskId: string): Promise<void>;
   /**
    * Like `boot`, from a template: resolves when the guest goes on. Rejects besides with `SNAPSHOT_CORRUPT` when the
-   * template is missing, damaged or of another QEMU: build it again.
+   * template is missing, damaged or of another VMM: build it again.
    */
   restore(spec: MachineSpec & { readonly template: string }, options?: Abortable): Promise<Machine>;
 
@@ -251,6 +254,9 @@ export interface MachineUsage {
   /** Processes and threads. */
   readonly processes: number;
 }
+
+/** `LOCAL_HOST` of the drivers whose machines are on the server's own. */
+export const LOCAL_HOST = "local";
 
 /** Null: there is no one host, or only the scheduler that places machines knows. Nothing is refused or reserved for it beforehand then. */
 export interface HostResources {

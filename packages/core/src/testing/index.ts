@@ -1,6 +1,6 @@
 export { type ContractSkip, contractSuite } from "./contract-checks.ts";
 export { environmentRow } from "./environment-row.ts";
-export { attachTo, runInGuest } from "./guest-recorder.ts";
+export { attachTo, type OpenedTerminal, runInGuest } from "./guest-recorder.ts";
 export { networkContract } from "./network-contract.ts";
 export {
   createRecordingDriver,

@@ -1,14 +1,15 @@
 import { constants } from "node:fs";
 import { access, readFile, realpath } from "node:fs/promises";
-import type {
-  Abortable,
-  FoundMachine,
-  Log,
-  Machine,
-  MachineSpec,
-  Removed,
-  VmCapabilities,
-  VmDriver,
+import {
+  type Abortable,
+  type FoundMachine,
+  LOCAL_HOST,
+  type Log,
+  type Machine,
+  type MachineSpec,
+  type Removed,
+  type VmCapabilities,
+  type VmDriver,
 } from "@microterm/core";
 import { findMarked, killTree, type ProcessEntry, readHostSpace, startMarked, systemCode } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
@@ -89,6 +90,7 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
 
   return {
     name: "process",
+    host: LOCAL_HOST,
     capabilities: CAPABILITIES,
 
     async boot(spec: MachineSpec, { signal }: Abortable = {}) {

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { DEADLINE_FACTOR, type HostDaemonClient } from "@microterm/host";
 import { MachineId, plainText } from "@microterm/protocol";
-import { QemuMachine } from "./qemu-machine.ts";
+import { HostMachine } from "../host/host-machine.ts";
+import { QEMU } from "./qemu-driver.ts";
 
 const MEMORY_MIB = 128;
 
@@ -32,7 +33,7 @@ export async function proveKvm({ daemon, machinesDir, image, deadlineMs }: KvmPr
   try {
     const launch = { machineId: id, image, diskId: null, memoryMib: MEMORY_MIB, cpus: 1, accelerator: "kvm" } as const;
     await daemon.launch({ ...launch, magic: channelKey });
-    const machine = new QemuMachine({ id, daemon, folder: join(machinesDir, id), channelKey });
+    const machine = new HostMachine({ id, vmm: QEMU, daemon, folder: join(machinesDir, id), channelKey });
     try {
       await machine.follow();
       await machine.agent({ timeoutMs: deadlineMs });

@@ -1,5 +1,5 @@
 import { vmDriverContract } from "@microterm/core/testing";
-import { startQemuHarness } from "../../../../support/qemu-harness.ts";
+import { startVmHarness } from "../../../../support/vm-harness.ts";
 import { createQemuDriver } from "./qemu-driver.ts";
 
-vmDriverContract("qemu", () => startQemuHarness(createQemuDriver));
+vmDriverContract("qemu", () => startVmHarness(createQemuDriver));

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { GuestAgent, MachineSpec } from "@microterm/core";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { qemuOptions } from "../../../../support/qemu-harness.ts";
 import { startTestDaemon, type TestDaemon } from "../../../../support/test-daemon.ts";
+import { hostOptions } from "../../../../support/vm-harness.ts";
 import { proveKvm } from "./kvm-proof.ts";
 import { createQemuDriver } from "./qemu-driver.ts";
 
@@ -17,7 +17,7 @@ describe("qemu beyond the contract", { timeout: 300_000 }, () => {
   }, 900_000);
   afterAll(() => daemon?.close(), 120_000);
 
-  const makeDriver = () => createQemuDriver(qemuOptions(daemon));
+  const makeDriver = () => createQemuDriver(hostOptions(daemon));
   const spec = (): MachineSpec => ({
     machineId: MachineId.parse(randomBytes(8).toString("hex")),
     memoryMib: 192,

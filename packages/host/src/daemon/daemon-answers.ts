@@ -52,6 +52,9 @@ const Overhead = z.strictObject({
   memoryDivisor: z.number().int().positive().nullable(),
 });
 
+export const VmmName = z.enum(["qemu", "firecracker"]);
+export type VmmName = z.infer<typeof VmmName>;
+
 export const HostMachine = z.strictObject({
   machineId: id,
   alive: z.boolean(),
@@ -65,6 +68,8 @@ export const HostMachine = z.strictObject({
   bootId: z.string().nullable(),
   environment: z.string().nullable(),
   magic: magic.nullable(),
+  /** Daemons before this one had QEMU alone. Null where the machine's record was never written. */
+  vmm: VmmName.nullable().default("qemu"),
 });
 export type HostMachine = z.infer<typeof HostMachine>;
 
@@ -81,6 +86,8 @@ export const ANSWERS = {
     /** Daemons before this one limited none, and did not say so. */
     limitsCpu: z.boolean().default(false),
     qemu: words.nullable(),
+    /** `problem` says, for a person, why there is none that runs here. Null of daemons before this one, which know of none. */
+    firecracker: z.strictObject({ version: words.nullable(), problem: words.nullable() }).nullable().default(null),
     images: z.array(key),
   }),
   settle: z.strictObject({}),
@@ -127,7 +134,7 @@ export const ANSWERS = {
   }),
   "machine.usage": z.strictObject({ cpuUsec: count, memoryBytes: count, pids: count }),
   "machine.limit": z.strictObject({}),
-  "machine.overhead": z.strictObject({ tcg: Overhead, kvm: Overhead }),
+  "machine.overhead": z.strictObject({ tcg: Overhead, kvm: Overhead, firecracker: Overhead.optional() }),
   "network.status": z.strictObject({
     isAvailable: z.boolean(),
     reason: words.nullable(),

@@ -1,4 +1,4 @@
-import type { HostAnswer } from "./daemon-answers.ts";
+import type { HostAnswer, VmmName } from "./daemon-answers.ts";
 import { DaemonConnection, type DaemonConnectionOptions } from "./daemon-connection.ts";
 
 /**
@@ -6,6 +6,9 @@ import { DaemonConnection, type DaemonConnectionOptions } from "./daemon-connect
  * template's; the others go on where a template or a save was taken.
  */
 export type LaunchMemory = "plain" | "template-source" | { readonly template: string } | { readonly save: string };
+
+/** Which VMM, in the arguments of a launch or of a template's shape: left out for QEMU, as daemons of before do not know the word. */
+export const launchedBy = (vmm: VmmName): { readonly vmm?: VmmName } => (vmm === "qemu" ? {} : { vmm });
 
 export interface TemplateShapeArgs {
   readonly image: string;
@@ -15,6 +18,8 @@ export interface TemplateShapeArgs {
   readonly accelerator: "tcg" | "kvm";
   /** Whether its machines have a network device; not by default. */
   readonly network?: boolean;
+  /** `qemu` by default. */
+  readonly vmm?: VmmName;
 }
 
 /** What is absent stays as it is; of a new machine, as a host has it. */
@@ -38,6 +43,8 @@ export interface LaunchArgs {
   readonly memoryMib: number;
   readonly cpus: number;
   readonly accelerator: "tcg" | "kvm";
+  /** `qemu` by default. Firecracker needs `kvm`. */
+  readonly vmm?: VmmName;
   /**
    * 32 hexadecimal digits, fresh for each boot: the guest channel's key (docs/reference/agent-protocol.md, Resync). A
    * restored guest keeps the one it was booted with, and this is passed over: the answer tells which it is.
@@ -101,7 +108,7 @@ export interface HostDaemonClient {
   removeDisk(diskId: string): Promise<HostAnswer<"disk.remove">["removed"]>;
   /**
    * Not repeated when the connection breaks: the caller must `kill`. Rejects with `SNAPSHOT_CORRUPT` when the
-   * memory to restore is missing, damaged or of another QEMU; nothing of the machine is left then.
+   * memory to restore is missing, damaged or of another VMM; nothing of the machine is left then.
    */
   launch(args: LaunchArgs): Promise<HostAnswer<"machine.launch">>;
   /**
@@ -125,7 +132,7 @@ export interface HostDaemonClient {
   usage(machineId: string): Promise<HostAnswer<"machine.usage">>;
   /** Changes what a machine that runs may use. Rejects with `UNSUPPORTED` where the host limits no processors. */
   limit(machineId: string, limits: LimitArgs): Promise<void>;
-  /** What a machine's VMM may take of the host's memory besides its guest's, by accelerator. */
+  /** What a machine's VMM may take of the host's memory besides its guest's: QEMU's by accelerator, and Firecracker's. */
   overhead(): Promise<HostAnswer<"machine.overhead">>;
   networkStatus(): Promise<HostAnswer<"network.status">>;
   listNetworks(): Promise<HostAnswer<"network.list">>;
@@ -143,7 +150,8 @@ export interface HostDaemonClient {
   /** Takes back all that the host has for networks. Rejects with `ENVIRONMENT_STATE` (`busy`) while a machine has a slot. */
   removeNetworks(): Promise<void>;
   resources(): Promise<HostAnswer<"host.resources">>;
-  probeJail(): Promise<HostAnswer<"jail.probe">>;
+  /** Of QEMU's jail unless `vmm` says otherwise. */
+  probeJail(vmm?: VmmName): Promise<HostAnswer<"jail.probe">>;
   close(): void;
 }
 
@@ -200,7 +208,7 @@ export function createHostDaemonClient(options: DaemonConnectionOptions): HostDa
       await connection.call("network.remove", {});
     },
     resources: () => connection.call("host.resources", {}),
-    probeJail: () => connection.call("jail.probe", {}),
+    probeJail: (vmm = "qemu") => connection.call("jail.probe", launchedBy(vmm)),
     close: () => connection.close(),
   };
 }

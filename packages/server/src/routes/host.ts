@@ -3,7 +3,7 @@ import type { App, Services } from "../services.ts";
 import { problems } from "./schemas.ts";
 
 export function hostRoutes(app: App, services: Services): void {
-  const { drivers, network, networkReason, networkPolicy, environments, version } = services;
+  const { drivers, driverReason, network, networkReason, networkPolicy, environments, version } = services;
   app.get(
     "/v1/host",
     {
@@ -22,6 +22,7 @@ export function hostRoutes(app: App, services: Services): void {
       return {
         version,
         driver: driver.name,
+        driverReason,
         accelerator: accelerator ?? "none",
         acceleratorReason,
         isolation,

@@ -33,6 +33,8 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
   const report = emptyReport();
   // Before the rows: what is made meanwhile has its row already, and is not taken for unowned.
   const networks = await network.list();
+  // Drivers may share a host, and the first one would remove images of which a row of the second does not tell yet.
+  for (const driver of drivers.all) await adoptImages({ ...context, driver }).catch(() => {});
   for (const driver of drivers.all) {
     if (driver === drivers.default) await recoverDriver(context, driver, report);
     // An earlier call may be asking it still.

@@ -42,9 +42,15 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createGuestAccess(context),
     templates: () => [...context.templates.status()],
     pool: () => context.pool.status(),
-    images: async () => (await Promise.all(context.drivers.all.map((driver) => imagesOf(context, driver)))).flat(),
+    images: () => imagesOfAll(context),
     subscribe: (listener) => context.changes.subscribe(listener),
   };
+}
+
+/** Once each: drivers of one host have the same. */
+async function imagesOfAll(context: EnvironmentContext): ReturnType<typeof imageStatus> {
+  const all = (await Promise.all(context.drivers.all.map((driver) => imagesOf(context, driver)))).flat();
+  return all.filter(({ image }, at) => all.findIndex((one) => one.image === image) === at);
 }
 
 /** What the host of a driver has; none of one besides the default that cannot be asked now. */

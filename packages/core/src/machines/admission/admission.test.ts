@@ -23,6 +23,7 @@ const PLENTY: Overcommit = { cpu: 100, memory: 100, disk: 1 };
 /** Only what an admission asks of a driver: figures that a real host does not hold still for. */
 function admissionOn({ memoryMib, freeMib, disks = [], running = [], overcommit = PLENTY }: Host) {
   const driver = {
+    host: "here",
     capabilities: { overheadMib: () => 100 },
     listDisks: async () => disks,
     resources: async () => ({
@@ -106,6 +107,7 @@ it("evicts one machine of the pool after another, and refuses once it has none l
 it("refuses and holds nothing where a driver's machines are placed elsewhere", async () => {
   const local = admissionOn({ memoryMib: 800, freeMib: 5000 });
   const remote = {
+    host: "elsewhere",
     capabilities: { overheadMib: () => 100 },
     resources: async () => ({ memory: null, disk: null, cpus: null }),
   } as unknown as VmDriver;
@@ -113,7 +115,28 @@ it("refuses and holds nothing where a driver's machines are placed elsewhere", a
   await local.reserve(local.driver, ids[1], { memoryMib: 600, cpus: 1, diskMib: 0 });
 });
 
-const machine = (holder: string, over: Partial<PromisedMachine> = {}) => ({ holder, memoryMib: 400, cpus: 1, ...over });
+const machine = <Over extends Partial<PromisedMachine>>(holder: string, over?: Over) =>
+  ({ holder, memoryMib: 400, cpus: 1, ...over }) as Omit<PromisedMachine, "driver"> & Over;
+
+it("counts what drivers of one host hold and have promised together, each with what its own VMMs take", async () => {
+  const running: PromisedMachine[] = [];
+  const { driver } = admissionOn({ memoryMib: 8000, freeMib: 9000 });
+  const light = { ...driver, capabilities: { overheadMib: () => 5 } } as unknown as VmDriver;
+  const far = { ...driver, host: "elsewhere" };
+  const admission = createAdmission({
+    limits: { ...DEFAULT_LIMITS, memoryReserveMib: 0 },
+    overcommit: { cpu: 2, memory: 0.25, disk: 1 },
+    promised: async () => running,
+  });
+  running.push(machine("x", { driver: light }), machine("y", { driver }));
+  const refused = admission.reserve(driver, ids[0], { memoryMib: 1044, cpus: 1, diskMib: 0 });
+  await expect(refused).rejects.toMatchObject({ details: { neededMib: 1144, promisedMib: 905 } });
+  await admission.reserve(light, ids[0], { memoryMib: 1, cpus: 2, diskMib: 0 });
+  await expect(admission.reserve(driver, ids[1], { memoryMib: 1, cpus: 1, diskMib: 0 })).rejects.toThrow(
+    "4 are promised",
+  );
+  await admission.reserve(far, ids[2], { memoryMib: 1, cpus: 2, diskMib: 0 });
+});
 
 it("counts what machines were promised, used or not, and refuses with the figures", async () => {
   const overcommit = { cpu: 2, memory: 0.25, disk: 1 };

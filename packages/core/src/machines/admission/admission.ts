@@ -62,9 +62,9 @@ export function createAdmission({ limits, overcommit, promised }: AdmissionOptio
   const reserved = new Map<string, Reservation>();
   let turn: Promise<unknown> = Promise.resolve();
 
-  /** Those of the same driver, but for what `id` holds already: asked for again, it takes the place of that. */
+  /** Those of the same host, but for what `id` holds already: asked for again, it takes the place of that. */
   const others = (driver: VmDriver, id: string): readonly (readonly [string, Reservation])[] =>
-    [...reserved].filter(([holder, one]) => holder !== id && one.driver === driver);
+    [...reserved].filter(([holder, one]) => holder !== id && one.driver.host === driver.host);
 
   async function assertMachine(asked: Asked, { memory, cpus }: HostResources): Promise<void> {
     const { driver, id, need } = asked;
@@ -74,11 +74,13 @@ export function createAdmission({ limits, overcommit, promised }: AdmissionOptio
       if (need.memoryMib > freeMib) throw memoryShortage(need.memoryMib, freeMib);
     }
     if (memory === null && cpus === null) return;
-    const running = (await promised()).filter((one) => one.driver === driver && one.holder !== id);
+    const running = (await promised()).filter((one) => one.driver.host === driver.host && one.holder !== id);
+    // A driver knows what its VMMs take once it has asked its host.
+    for (const other of new Set(running.map((one) => one.driver))) if (other !== driver) await other.resources();
     const known = new Set(running.map(({ holder }) => holder));
     const rest = starting.filter(([holder]) => !known.has(holder)).map(([, one]) => one);
     const promisedMib = total([
-      ...running.map((one) => withOverhead(driver, one)),
+      ...running.map((one) => withOverhead(one.driver, one)),
       ...rest.map((one) => one.memoryMib),
     ]);
     if (memory !== null && need.memoryMib + promisedMib > memory.totalMib * overcommit.memory) {

@@ -92,6 +92,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
   return {
     machines,
     name: options.name ?? "recording",
+    host: "made up",
     capabilities,
     usage: async () => null,
     async limit(machineId, limits) {

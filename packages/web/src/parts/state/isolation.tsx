@@ -36,6 +36,12 @@ export const IsolationLabel = ({ isolation }: Pick<Environment, "isolation">) =>
                   {host.data.acceleratorReason}
                 </p>
               )}
+              {host.data?.driverReason != null && (
+                <p className="mt-2 text-muted">
+                  <span className="text-text">New environments run on {host.data.driver}: </span>
+                  {host.data.driverReason}
+                </p>
+              )}
             </Popover.Popup>
           </Popover.Positioner>
         </Popover.Portal>

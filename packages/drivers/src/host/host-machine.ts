@@ -4,12 +4,14 @@ import { AgentLink, openResynced } from "@microterm/agent-client";
 import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
 import { type HostDaemonClient, lastWords } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
-import { QemuMonitor } from "./qemu-monitor.ts";
+import type { Monitor } from "./monitor/monitor.ts";
+import type { Vmm } from "./vmm.ts";
 
-export interface QemuMachineOptions {
+export interface HostMachineOptions {
   readonly id: MachineId;
+  readonly vmm: Vmm;
   readonly daemon: HostDaemonClient;
-  /** The machine's folder, with its two sockets. */
+  /** The machine's folder, with its sockets. */
   readonly folder: string;
   /** 32 hexadecimal digits. */
   readonly channelKey: string;
@@ -17,18 +19,20 @@ export interface QemuMachineOptions {
   readonly released?: () => void;
 }
 
-/** One jailed QEMU: its monitor, the channel to its guest's agent, and the daemon that kills it. */
-export class QemuMachine implements Machine {
+/** One jailed VMM: its monitor, the channel to its guest's agent, and the daemon that kills it. */
+export class HostMachine implements Machine {
   readonly id: MachineId;
   readonly ended: Promise<MachineEnd>;
+  readonly #vmm: Vmm;
   readonly #daemon: HostDaemonClient;
-  readonly #monitor: QemuMonitor;
+  readonly #monitor: Monitor;
   readonly #link: AgentLink;
   readonly #stderrLog: string;
   readonly #released: () => void;
 
-  constructor({ id, daemon, folder, channelKey, released = () => {} }: QemuMachineOptions) {
+  constructor({ id, vmm, daemon, folder, channelKey, released = () => {} }: HostMachineOptions) {
     this.id = id;
+    this.#vmm = vmm;
     this.#daemon = daemon;
     this.#released = released;
     this.#stderrLog = join(folder, "stderr.log");
@@ -36,8 +40,8 @@ export class QemuMachine implements Machine {
     this.ended = new Promise((resolve) => {
       resolveEnded = resolve;
     });
-    this.#monitor = new QemuMonitor({
-      path: join(folder, "qmp.sock"),
+    this.#monitor = vmm.createMonitor({
+      path: join(folder, vmm.monitorSocket),
       isAlive: async () => (await daemon.list()).machines.some((found) => found.machineId === id && found.alive),
       complaint: () => this.#complaint(),
       ended: (end) => {
@@ -48,6 +52,7 @@ export class QemuMachine implements Machine {
     const key = Buffer.from(channelKey, "hex");
     this.#link = new AgentLink({
       open: (limits) => openResynced(join(folder, "agent.sock"), key, limits),
+      ...vmm.channel,
       onConnected: () => this.#monitor.booted(),
     });
   }
@@ -58,7 +63,7 @@ export class QemuMachine implements Machine {
       await this.#monitor.start(signal);
     } catch (error) {
       const said = await this.#complaint();
-      throw said === "" ? error : new Error(`QEMU said: ${said}`, { cause: error });
+      throw said === "" ? error : new Error(`${this.#vmm.title} said: ${said}`, { cause: error });
     }
   }
 
@@ -84,7 +89,7 @@ export class QemuMachine implements Machine {
     this.#monitor.expectNoEnd();
   }
 
-  /** The end of QEMU's standard error, which microterm-host keeps where it lets the server read it. */
+  /** The end of the VMM's standard error, which microterm-host keeps where it lets the server read it. */
   async #complaint(): Promise<string> {
     return lastWords(await readFile(this.#stderrLog).catch(() => Buffer.alloc(0)));
   }

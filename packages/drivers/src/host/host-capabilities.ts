@@ -1,18 +1,15 @@
 import type { VmCapabilities } from "@microterm/core";
-import type { HostAnswer } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
+import type { Overhead } from "./vmm.ts";
 
-/** What a VMM takes besides its guest's memory, as microterm-host tells it. */
-export type Overhead = HostAnswer<"machine.overhead">["tcg"];
-
-export interface QemuCapabilitiesOptions {
+export interface HostCapabilitiesOptions {
   readonly accelerator: "tcg" | "kvm";
   readonly acceleratorReason: string;
   /** Undefined as long as the daemon has not been asked. */
   readonly overhead: () => Overhead | undefined;
 }
 
-export function qemuCapabilities(options: QemuCapabilitiesOptions): VmCapabilities {
+export function hostCapabilities(options: HostCapabilitiesOptions): VmCapabilities {
   const { accelerator, acceleratorReason } = options;
   return {
     accelerator,

@@ -1,31 +1,37 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Abortable, GuestNeverRan, type Machine, type MachineSpec, type VmSnapshots } from "@microterm/core";
-import { type HostDaemonClient, hostCodeOf, type LaunchMemory } from "@microterm/host";
+import { type HostDaemonClient, hostCodeOf, type LaunchMemory, launchedBy } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
-import { bootFailure, snapshotFailure } from "./qemu-failures.ts";
-import type { QemuMachine } from "./qemu-machine.ts";
+import { bootFailure, snapshotFailure } from "./host-failures.ts";
+import type { HostMachine } from "./host-machine.ts";
+import type { Vmm } from "./vmm.ts";
 
 /** A daemon that died while it saved is started again, and ends or releases what it was saving. */
 const DAEMON_BACK_MS = 30_000;
 const ASK_AGAIN_MS = 250;
 
-export interface QemuSnapshotsOptions {
+export interface HostSnapshotsOptions {
+  readonly vmm: Vmm;
   readonly daemon: HostDaemonClient;
   readonly image: string;
   readonly accelerator: "tcg" | "kvm";
   readonly start: (spec: MachineSpec, memory: LaunchMemory, options?: Abortable) => Promise<Machine>;
   /** The machines that this process follows. */
-  readonly followed: ReadonlyMap<MachineId, QemuMachine>;
+  readonly followed: ReadonlyMap<MachineId, HostMachine>;
 }
 
 /** Saved memory through microterm-host, which alone may touch it. */
-export function createQemuSnapshots(options: QemuSnapshotsOptions): VmSnapshots {
-  const { daemon, image, accelerator, start, followed } = options;
+export function createHostSnapshots(options: HostSnapshotsOptions): VmSnapshots {
+  const { vmm, daemon, image, accelerator, start, followed } = options;
 
   return {
     findTemplate: ({ hasNetwork = false, ...shape }) =>
       // The name is left out where there is none: daemons of before do not know it.
-      daemon.findTemplate({ ...shape, image, accelerator, ...(hasNetwork ? { network: true } : {}) }),
+      daemon.findTemplate({
+        ...{ ...shape, image, accelerator },
+        ...(hasNetwork ? { network: true } : {}),
+        ...launchedBy(vmm.name),
+      }),
 
     async saveTemplate(machineId, key) {
       followed.get(machineId)?.expectEnd();
@@ -95,6 +101,8 @@ function leavesOpen(error: unknown): boolean {
 async function isWhole(daemon: HostDaemonClient, snapshotId: string): Promise<boolean> {
   for (const until = Date.now() + DAEMON_BACK_MS; ; await sleep(ASK_AGAIN_MS)) {
     try {
+      // It may be completing what the one before it has begun.
+      await daemon.settle();
       return (await daemon.listSaves()).some((save) => save.saveId === snapshotId && save.isWhole);
     } catch {
       if (Date.now() >= until) return false;

@@ -2,7 +2,7 @@ import type { VmImages } from "@microterm/core";
 import type { HostDaemonClient } from "@microterm/host";
 
 /** The images that microterm-host has imported. */
-export function createQemuImages(daemon: HostDaemonClient, current: string): VmImages {
+export function createHostImages(daemon: HostDaemonClient, current: string): VmImages {
   return {
     current,
 

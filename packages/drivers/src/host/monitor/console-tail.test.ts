@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ConsoleTail } from "./qemu-console.ts";
+import { ConsoleTail } from "./console-tail.ts";
 
 const panicOf = (...lines: readonly string[]): string | null => {
   const tail = new ConsoleTail();

@@ -10,7 +10,7 @@ const PASSED = [
   "SNAPSHOT_CORRUPT",
 ];
 
-/** No process listens on the monitor's socket, which QEMU alone holds: it is dead. */
+/** No process listens on the monitor's socket, which the VMM's process alone holds: it is dead. */
 export function isRefused(error: unknown): boolean {
   return systemCode(error) === "ECONNREFUSED" || (error instanceof Error && systemCode(error.cause) === "ECONNREFUSED");
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { type Overhead, qemuCapabilities } from "./qemu-capabilities.ts";
+import { hostCapabilities } from "./host-capabilities.ts";
+import type { Overhead } from "./vmm.ts";
 
 const capabilities = (overhead: Overhead | undefined) =>
-  qemuCapabilities({ accelerator: "tcg", acceleratorReason: "", overhead: () => overhead });
+  hostCapabilities({ accelerator: "tcg", acceleratorReason: "", overhead: () => overhead });
 
 describe("what a machine takes besides its guest's memory", () => {
   it.each([
