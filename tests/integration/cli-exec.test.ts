@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { poll, startServer, type TestServer } from "../../support/server.ts";
@@ -25,6 +26,18 @@ describe("exec", () => {
     const data = randomBytes(10_000_000);
     const through = await exec(["-i", "demo", "cat"], { stdin: data });
     expect([through.code, through.stdout.length, sha256(through.stdout)]).toEqual([0, data.length, sha256(data)]);
+  });
+
+  it("ends when a slow reader has taken all of the output", async () => {
+    const during = ({ stdout }: ChildProcess) => {
+      stdout?.pause();
+      setTimeout(() => stdout?.resume(), 1500);
+    };
+    // The kernel's buffer is full behind one of them, and the last of it still waits in the process.
+    for (const bytes of [180_000, 220_000, 260_000, 300_000, 340_000]) {
+      const ran = await exec(["demo", "--", "head", "-c", String(bytes), "/dev/zero"], { during });
+      expect([ran.code, ran.stdout.length]).toEqual([0, bytes]);
+    }
   });
 
   it.each([

@@ -6,3 +6,10 @@ export function writeFully(stream: Writable, data: Uint8Array | string): undefin
   if (stream.write(data)) return;
   return once(stream, "drain").then(() => {});
 }
+
+/** Resolves once a stream's reader has taken all that was written, or cannot any more: what is left is lost with the process. */
+export function flushed(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+}

@@ -3,7 +3,7 @@ import type { ExecResult, ExecSession } from "@microterm/sdk";
 import { forwardSignals, UnansweredInterrupts } from "../exec-signals.ts";
 import { CliError, EXIT, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
-import { writeFully } from "../streams.ts";
+import { flushed, writeFully } from "../streams.ts";
 import { OwnTty } from "../terminal/own-tty.ts";
 
 export interface ExecOptions extends ServerOptions {
@@ -53,6 +53,7 @@ export async function exec(name: string, words: readonly string[], options: Exec
     else if (options.interactive === true) forwardInput(session);
     else session.end();
     process.exitCode = exitCodeOf(await session.result);
+    await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   } finally {
     forget();
     tty?.restore();
