@@ -41,6 +41,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--yes",
     ],
   ],
+  ["setup", "download Firecracker", []],
   ["down", "stop server and machines, keep the disks", ["--destroy", "--yes", "--data"]],
   ["status", "what runs", ["--output", "--data"]],
   ["doctor", "check this host", ["--leftovers", "--output", "--data"]],

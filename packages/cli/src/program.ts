@@ -53,7 +53,7 @@ function addNetworkVerbs(program: Command): void {
     .action(async (environments, options) => (await shared()).leave(environments, options));
 }
 
-/** The verbs that speak to a server. The others (up, down, status, doctor, test) belong to the entry script. */
+/** The verbs that speak to a server. The others (up, setup, down, status, doctor, test) belong to the entry script. */
 export function createProgram(): Command {
   const program = new Command("microterm").enablePositionalOptions().helpCommand(false);
   program.description("Linux terminals in your browser, each in its own microVM.");

@@ -1,8 +1,12 @@
-/** The verbs of `microterm` that work without a running server: up, down, status, doctor. */
+/** The verbs of `microterm` that work without a running server: up, setup, down, status, version, doctor. */
 import { explainFailure, SetupError } from "./progress.ts";
 
 const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   up: async (args) => (await import("./verbs/up.ts")).up((await import("./verbs/options.ts")).readUpOptions(args)),
+  setup: async (args) => {
+    (await import("./verbs/options.ts")).readSetupOptions(args);
+    return (await import("./verbs/setup-verb.ts")).setUpFirecracker();
+  },
   down: async (args) =>
     (await import("./verbs/down.ts")).down((await import("./verbs/options.ts")).readDownOptions(args)),
   status: async (args) =>

@@ -4,9 +4,10 @@ import { connectUnix, createHostDaemonClient, type HostDaemonClient, hostCodeOf,
 import { plainText } from "@microterm/protocol";
 import { type DataPaths, instanceName } from "../data/paths.ts";
 import { openLog, readLog } from "../data/plain-files.ts";
+import type { FirecrackerPrograms } from "../firecracker/programs.ts";
 import { type Progress, SetupError, SHOWN } from "../progress.ts";
 import { asRoot } from "./root-commands.ts";
-import { rootCopy } from "./root-copy.ts";
+import { rootCopy, rootFirecracker } from "./root-copy.ts";
 import { endSupervisor } from "./supervisor.ts";
 
 const LOG_TAIL_BYTES = 64 * 1024;
@@ -27,6 +28,8 @@ interface DaemonStart {
   readonly binary: string;
   readonly image: { readonly path: string; readonly key: string };
   readonly serverUid: number;
+  /** Null: there is none. */
+  readonly firecracker: FirecrackerPrograms | null;
   readonly network: DaemonNetwork;
   readonly progress: Progress;
 }
@@ -36,7 +39,8 @@ interface DaemonStart {
  * One that is older is stopped first; machines do not notice.
  */
 export async function ensureDaemon(wanted: DaemonStart): Promise<HostDaemonClient> {
-  const start = { ...wanted, binary: await rootCopy(wanted.binary) };
+  const firecracker = wanted.firecracker === null ? null : await rootFirecracker(wanted.firecracker);
+  const start = { ...wanted, firecracker, binary: await rootCopy(wanted.binary) };
   const running = await connect(start.paths);
   if (running !== null) {
     const fault = await whatIsWrong(running, start);
@@ -78,6 +82,8 @@ export async function ensureDaemon(wanted: DaemonStart): Promise<HostDaemonClien
 async function whatIsWrong(daemon: HostDaemonClient, start: DaemonStart): Promise<string | null> {
   const hello = await daemon.hello();
   if (!isSameBinary(hello.supervisorPid, start.binary)) return "The daemon is of another build: starting it again.";
+  if (!hasFirecracker(hello.supervisorPid, start.firecracker))
+    return "Firecracker is another one: starting the daemon again.";
   if (!hasNetwork(hello.supervisorPid, start.network)) return "The network is another one: starting the daemon again.";
   if (!hello.images.includes(start.image.key)) return "The image is new: starting the daemon again, with it.";
   const verdict = await daemon.verifyImage(start.image.key);
@@ -96,6 +102,7 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
       ...["--server-uid", String(start.serverUid)],
       ...["--instance", instanceName(start.paths.data)],
       ...["--image-import", start.image.path],
+      ...firecrackerArgs(start.firecracker),
       ...networkArgs(start.network),
       ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
     ];
@@ -104,6 +111,9 @@ async function launchDaemon(start: DaemonStart): Promise<void> {
     closeSync(log);
   }
 }
+
+const firecrackerArgs = (programs: FirecrackerPrograms | null): readonly string[] =>
+  programs === null ? [] : ["--firecracker", programs.firecracker, "--jailer", programs.jailer];
 
 function networkArgs({ uplink, allowPrivate }: DaemonNetwork): readonly string[] {
   return [
@@ -188,6 +198,13 @@ function argumentsOf(pid: number): readonly string[] {
 }
 
 const isSameBinary = (pid: number, binary: string): boolean => argumentsOf(pid)[0] === binary;
+
+function hasFirecracker(pid: number, programs: FirecrackerPrograms | null): boolean {
+  const given = argumentsOf(pid);
+  const options = ["--firecracker", "--jailer"].filter((option) => given.includes(option));
+  const args = options.flatMap((option) => [option, given[given.indexOf(option) + 1]]);
+  return JSON.stringify(args) === JSON.stringify(firecrackerArgs(programs));
+}
 
 function hasNetwork(pid: number, network: DaemonNetwork): boolean {
   const given = argumentsOf(pid);

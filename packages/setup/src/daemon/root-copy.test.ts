@@ -1,8 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { rootCopy } from "./root-copy.ts";
+import { rootCopy, rootFirecracker } from "./root-copy.ts";
 
 let folder: string;
 let copies: string;
@@ -51,5 +61,32 @@ describe.runIf(process.getuid?.() === 0)("root's copy of a daemon", () => {
     for (let at = 0; at < 6; at++) await rootCopy(build(`build-${at}`, `${at}`), copies);
     expect(readdirSync(copies)).toHaveLength(4);
     expect(readdirSync(copies)).toContain("build-5");
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)("Firecracker and its jailer", () => {
+  const programs = (...names: readonly [string, string]) => {
+    const [firecracker, jailer] = names.map((name) => join(folder, name)) as [string, string];
+    for (const path of [firecracker, jailer]) writeFileSync(path, path, { mode: 0o755 });
+    return { firecracker, jailer };
+  };
+
+  it("stay where they are where root alone can change them", async () => {
+    const given = programs("firecracker", "jailer");
+    expect(await rootFirecracker(given, copies)).toEqual(given);
+  });
+
+  it("are copied under what is in them where somebody else could, each time that this is new", async () => {
+    const given = programs("firecracker-v1", "jailer-v1");
+    chownSync(given.jailer, 65_534, 65_534);
+    const copy = await rootFirecracker(given, copies);
+    expect(copy.firecracker).toMatch(new RegExp(`^${copies}/[0-9a-f]{16}/firecracker$`));
+    expect(readFileSync(copy.jailer, "utf8")).toBe(given.jailer);
+    expect(statSync(copy.jailer)).toMatchObject({ uid: 0, mode: 0o100755 });
+    expect(await rootFirecracker(given, copies)).toEqual(copy);
+    writeFileSync(given.jailer, "another");
+    const next = await rootFirecracker(given, copies);
+    expect(next.jailer).not.toBe(copy.jailer);
+    expect(readFileSync(next.jailer, "utf8")).toBe("another");
   });
 });

@@ -1,13 +1,16 @@
 import type { HostDaemonClient } from "@microterm/host";
-import { printableJson } from "@microterm/protocol";
+import { plainText, printableJson } from "@microterm/protocol";
 import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
 import { type DataPaths, dataPaths } from "../data/paths.ts";
-import { oneLine, SetupError } from "../progress.ts";
+import { oneLine, SetupError, SHOWN } from "../progress.ts";
+import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { DoctorOptions } from "../verbs/options.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import { CHECKS } from "./checks.ts";
+import { firecrackerCheck } from "./firecracker-check.ts";
+import { hostSettings } from "./host-settings.ts";
 import { doctorLeftovers } from "./leftovers.ts";
 import { networkOf } from "./network-checks.ts";
 
@@ -30,7 +33,12 @@ async function examine(paths: DataPaths): Promise<readonly Check[]> {
   const checks: Check[] = [];
   for (const check of CHECKS) checks.push(await check(paths));
   const daemon = await daemonChecks(paths).catch((error: unknown) => [notAllowed("daemon", error)]);
-  return [...checks, ...daemon, await serverCheck(paths).catch((error: unknown) => notAllowed("server", error))];
+  return [
+    ...checks,
+    ...hostSettings(),
+    ...daemon,
+    await serverCheck(paths).catch((error: unknown) => notAllowed("server", error)),
+  ];
 }
 
 /** Another user's daemon or server refuses us: the checks of the host can be reported all the same. */
@@ -44,14 +52,20 @@ const notAllowed = (name: string, error: unknown): Check => ({
 async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
   const daemon = await connect(paths);
   if (daemon === null) {
-    return [warn("daemon", "microterm-host does not run, so the jail was not tried", "./microterm up")];
+    return [
+      firecrackerCheck(null),
+      warn("daemon", "microterm-host does not run, so the jail was not tried", "./microterm up"),
+    ];
   }
   try {
-    const { pid, cgroup, limitsCpu } = await daemon.hello();
+    const hello = await daemon.hello();
+    const { pid, cgroup, limitsCpu } = hello;
     const cpu = `CPU time ${limitsCpu ? "limited" : "not limited"}`;
     return [
+      firecrackerCheck(hello),
       ok("daemon", `microterm-host runs (pid ${pid}, cgroup ${cgroup}, ${cpu})`),
-      await jailProbe(daemon).catch((error: unknown) => notAllowed("jail probe", error)),
+      await jailProbe("jail probe", daemon.probeJail()),
+      ...(hello.firecracker?.version ? [await jailProbe("jailer probe", daemon.probeJail("firecracker"))] : []),
       await daemon.networkStatus().then(networkOf, (error: unknown) => notAllowed("networks", error)),
     ];
   } finally {
@@ -59,23 +73,28 @@ async function daemonChecks(paths: DataPaths): Promise<readonly Check[]> {
   }
 }
 
-/** The jail is tried: a program in QEMU's place attempts to get out. */
-async function jailProbe(daemon: HostDaemonClient): Promise<Check> {
-  const { checks } = await daemon.probeJail();
-  const escaped = checks.filter((one) => !one.refused);
-  if (escaped.length === 0) return ok("jail probe", `${checks.length} ways out of the jail were tried, all refused`);
-  return fail(
-    "jail probe",
-    `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
-    "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
-  );
+/** A jail is tried: a program in its VMM's place attempts to get out. */
+async function jailProbe(name: string, probe: ReturnType<HostDaemonClient["probeJail"]>): Promise<Check> {
+  try {
+    const { checks } = await probe;
+    const escaped = checks.filter((one) => !one.refused);
+    if (escaped.length === 0) return ok(name, `${checks.length} ways out of the jail were tried, all refused`);
+    return fail(
+      name,
+      `the jail let these through: ${escaped.map((one) => `${one.name} (${one.detail})`).join(", ")}`,
+      "don't run untrusted code here, and report this with the output of: ./microterm doctor -o json",
+    );
+  } catch (error) {
+    return notAllowed(name, error);
+  }
 }
 
 async function serverCheck(paths: DataPaths): Promise<Check> {
   const server = await runningServer(paths);
-  return server === null
-    ? warn("server", "does not run", "./microterm up")
-    : ok("server", `${server.url} (pid ${server.pid})`);
+  if (server === null) return warn("server", "does not run", "./microterm up");
+  const host = await hostStatus(server);
+  const driver = host === null ? "" : `; driver: ${describeDriver({ name: host.driver, reason: host.driverReason })}`;
+  return ok("server", `${server.url} (pid ${server.pid})${plainText(driver, SHOWN)}`);
 }
 
 const MARKS = { ok: "✓", warn: "!", fail: "✗" } as const;

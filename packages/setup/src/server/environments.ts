@@ -6,6 +6,7 @@ import { buildBinaries, ensureImage, touch } from "../build/build.ts";
 import { type DaemonNetwork, ensureDaemon } from "../daemon/daemon.ts";
 import { cacheFolder, type DataPaths } from "../data/paths.ts";
 import { readPlainFile, writePlainFile } from "../data/plain-files.ts";
+import { findFirecracker } from "../firecracker/programs.ts";
 import { type Progress, SetupError, SHOWN } from "../progress.ts";
 import type { ServerAccount } from "./account.ts";
 import { type RunningServer, runningServer, startServer, stopServer, TokenRefused } from "./server-process.ts";
@@ -84,8 +85,11 @@ export async function withServer<T>(
   const last = await withBuilds(known, paths, progress);
   if (last.image !== null) {
     const network: DaemonNetwork = last.network;
-    const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, network, progress };
-    (await ensureDaemon(start)).close();
+    // Looked for again, and not taken from the file, since root starts it.
+    const found = findFirecracker({ env: process.env, cache: cacheFolder() });
+    const firecracker = "absence" in found ? null : found;
+    const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, firecracker };
+    (await ensureDaemon({ ...start, network, progress })).close();
   }
   // Nobody waits for a prompt here.
   const args = [...last.args, "--port", "0", "--pool", "0", "--templates=false"];

@@ -12,6 +12,15 @@ it("a running server lacks nothing of what is not asked for, and of what it has"
   expect(lacking(["--uplink", "eth1", "--allow-private", "10.1.0.0/16"])).toEqual([]);
 });
 
+it("another driver is lacking where it is asked for by name", () => {
+  const running = ["serve", "--driver", "qemu", "--image", "0123456789abcdef"];
+  const lackingOf = (...args: readonly string[]) => lacks(running, readUpOptions(args), null);
+  expect(lackingOf()).toEqual([]);
+  expect(lackingOf("--driver", "auto")).toEqual([]);
+  expect(lackingOf("--driver", "qemu")).toEqual([]);
+  expect(lackingOf("--driver", "firecracker")).toEqual(["--driver firecracker"]);
+});
+
 it("what is new is named as it is asked for", () => {
   expect(lacking(["--allow-host", "c:80", "--network", "none", "--overcommit", "disk=2", "--metrics", "1"])).toEqual([
     ...["c:80", "--overcommit cpu=16,memory=2,disk=2", "--network none", "--metrics 1"],

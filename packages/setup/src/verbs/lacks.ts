@@ -8,7 +8,7 @@ import type { UpOptions } from "./options.ts";
  */
 export function lacks(
   words: readonly string[],
-  { allowHost, previewDomain, overcommit, network, uplink, allowPrivate, logLevel, metrics }: UpOptions,
+  { driver, allowHost, previewDomain, overcommit, network, uplink, allowPrivate, logLevel, metrics }: UpOptions,
   last: DaemonNetwork | null,
 ): readonly string[] {
   const given = (option: string): string | undefined =>
@@ -16,6 +16,7 @@ export function lacks(
   const known = given("--allow-host")?.split(",") ?? [];
   const promises = overcommit === null ? undefined : formatOvercommit(overcommit);
   return [
+    ...(driver === "auto" || given("--driver") === driver ? [] : [`--driver ${driver}`]),
     ...allowHost.filter((host) => !known.includes(host)),
     ...(promises === undefined || given("--overcommit") === promises ? [] : [`--overcommit ${promises}`]),
     ...(previewDomain === null || given("--preview-domain") === previewDomain

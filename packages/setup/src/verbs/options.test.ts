@@ -1,15 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { readDownOptions, readReportOptions, readUpOptions } from "./options.ts";
+import { readDownOptions, readReportOptions, readSetupOptions, readUpOptions } from "./options.ts";
 
 describe("the options of up", () => {
   it("have a port, a driver that isolates, and the foreground by default", () => {
-    expect(readUpOptions([])).toMatchObject({ port: 7681, driver: "qemu", detach: false });
+    expect(readUpOptions([])).toMatchObject({ port: 7681, driver: "auto", detach: false });
     expect(readUpOptions([])).toMatchObject({ pool: 2, idleTimeout: 0, ttl: 0 });
   });
 
-  it("take the driver without isolation only when it is asked for by name", () => {
-    expect(readUpOptions(["--driver", "auto"]).driver).toBe("qemu");
-    expect(readUpOptions(["--driver", "process"]).driver).toBe("process");
+  it.each(["auto", "firecracker", "qemu", "process"])("take the driver %s", (driver) => {
+    expect(readUpOptions(["--driver", driver]).driver).toBe(driver);
   });
 
   it.each([["70000"], ["-1"], ["x"], ["1.5"]])("refuse port %s with the value", (port) => {
@@ -84,4 +83,10 @@ it("down keeps the disks unless it is told to destroy", () => {
 it("reports are text or JSON", () => {
   expect(readReportOptions(["-o", "json"]).output).toBe("json");
   expect(() => readReportOptions(["-o", "xml"])).toThrow("xml");
+});
+
+it("setup is told what to set up", () => {
+  expect(readSetupOptions(["firecracker"])).toBe("firecracker");
+  for (const args of [[], ["qemu"], ["firecracker", "qemu"], ["--force"]])
+    expect(() => readSetupOptions(args)).toThrow("setup takes the name");
 });

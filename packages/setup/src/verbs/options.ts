@@ -24,7 +24,8 @@ export interface UpOptions {
   readonly allowHost: readonly string[];
   /** Below which previews are; null: below localhost alone. */
   readonly previewDomain: string | null;
-  readonly driver: "qemu" | "process";
+  /** `auto` is one that isolates. */
+  readonly driver: (typeof DRIVERS)[number];
   /** What environments may reach that are made without a word about it; null: the internet, where the host has networks. */
   readonly network: "none" | "open" | null;
   /** The device towards the internet; null: that of the default route. */
@@ -63,6 +64,8 @@ export interface DoctorOptions extends ReportOptions {
   readonly leftovers: boolean;
 }
 
+/** `process` gives no isolation at all: it is never chosen, only asked for. */
+const DRIVERS = ["auto", "firecracker", "qemu", "process"] as const;
 export const DEFAULT_PORT = 7681;
 /** A click and another one right after it find a machine each. */
 const DEFAULT_POOL = 2;
@@ -99,9 +102,9 @@ export function readUpOptions(args: readonly string[]): UpOptions {
       "./microterm up --log-level info",
     );
   }
-  const driver = values.driver ?? "auto";
-  if (driver !== "auto" && driver !== "qemu" && driver !== "process") {
-    throw new SetupError(`--driver ${driver} is none of auto, qemu, process`, "./microterm up");
+  const driver = DRIVERS.find((one) => one === (values.driver ?? "auto"));
+  if (driver === undefined) {
+    throw new SetupError(`--driver ${values.driver} is none of ${DRIVERS.join(", ")}`, "./microterm up");
   }
   const network = values.network ?? null;
   if (network !== null && network !== "none" && network !== "open") {
@@ -147,8 +150,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
     ttl: seconds("--ttl", values.ttl),
     data: String(values.data ?? defaultDataFolder()),
-    // `process` gives no isolation at all: it is never chosen, only asked for.
-    driver: driver === "auto" ? "qemu" : driver,
+    driver,
     network,
     uplink,
     allowPrivate,
@@ -217,6 +219,16 @@ export function readDownOptions(args: readonly string[]): DownOptions {
     yes: values.yes === true,
     rootFollows: values["root-follows"] === true,
   };
+}
+
+/** What `microterm setup` is to set up: the one thing that there is. */
+export function readSetupOptions(args: readonly string[]): "firecracker" {
+  const [what] = args;
+  if (args.length === 1 && what === "firecracker") return what;
+  throw new SetupError(
+    `setup takes the name of what to set up, and not '${args.join(" ")}'`,
+    "./microterm setup firecracker",
+  );
 }
 
 const REPORT = { data: { type: "string" }, output: { type: "string", short: "o" } } as const;

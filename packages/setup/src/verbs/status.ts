@@ -1,11 +1,12 @@
-import { HostStatus, plainText, printableJson } from "@microterm/protocol";
+import { type HostStatus, plainText, printableJson } from "@microterm/protocol";
 import { buildOf, versionOf } from "../build/build-name.ts";
 import { lastAccelerator } from "../daemon/accelerator.ts";
 import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
 import { dataPaths } from "../data/paths.ts";
 import { SHOWN } from "../progress.ts";
-import { type RunningServer, runningServer } from "../server/server-process.ts";
+import { describeDriver, hostStatus } from "../server/host-status.ts";
+import { runningServer } from "../server/server-process.ts";
 import type { ReportOptions } from "./options.ts";
 
 /** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
@@ -31,6 +32,7 @@ export async function status(options: ReportOptions): Promise<number> {
       dead: machines.filter((one) => !one.alive).length,
     },
     accelerator: lastAccelerator(paths),
+    driver: host === null ? null : { name: host.driver, reason: host.driverReason },
     templates: host?.templates ?? null,
     images: host?.images ?? null,
     pool: host?.pool ?? null,
@@ -46,23 +48,11 @@ type Report = Readonly<{
   daemon: { pid: number; cgroup: string; qemu: string | null } | null;
   machines: { running: number; dead: number };
   accelerator: { accelerator: string; reason: string } | null;
+  driver: { name: string; reason: string | null } | null;
   templates: HostStatus["templates"] | null;
   images: HostStatus["images"] | null;
   pool: HostStatus["pool"] | null;
 }>;
-
-/** What the server says of its templates and its pool; null when it is not ready. */
-async function hostStatus(server: RunningServer): Promise<HostStatus | null> {
-  try {
-    const answer = await fetch(`${server.url}/v1/host`, {
-      headers: { authorization: `Bearer ${server.token}` },
-      signal: AbortSignal.timeout(2000),
-    });
-    return HostStatus.parse(await answer.json());
-  } catch {
-    return null;
-  }
-}
 
 function describe(report: Report): string {
   const { server, daemon, accelerator } = report;
@@ -87,6 +77,7 @@ function describe(report: Report): string {
     ...(report.templates === null ? [] : [["templates", describeTemplates(report.templates)]]),
     ...(report.images === null || report.images.length === 0 ? [] : [["images", describeImages(report.images)]]),
     ...(report.pool === null ? [] : [["pool", describePool(report.pool)]]),
+    ...(report.driver === null ? [] : [["driver", plainText(describeDriver(report.driver), SHOWN)]]),
     ["guests", accelerator === null ? "not examined yet" : `${accelerator.accelerator}: ${accelerator.reason}`],
   ];
   return rows.map(([name, text]) => `${`${name}`.padEnd(10)}${text}\n`).join("");

@@ -1,11 +1,14 @@
+import { existsSync } from "node:fs";
 import { DEFAULT_OVERCOMMIT, formatOvercommit, plainText } from "@microterm/protocol";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "../build/build.ts";
 import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
-import { detectAccelerator } from "../daemon/accelerator.ts";
-import { type DaemonNetwork, ensureDaemon } from "../daemon/daemon.ts";
+import { type AcceleratorVerdict, detectAccelerator, rememberedAccelerator } from "../daemon/accelerator.ts";
+import { connect, type DaemonNetwork, ensureDaemon } from "../daemon/daemon.ts";
 import { foreignOwner } from "../data/data-owner.ts";
 import { cacheFolder, type DataPaths, dataPaths } from "../data/paths.ts";
 import { readLog } from "../data/plain-files.ts";
+import { assertFirecracker, chooseDriver, firecrackerStatus } from "../firecracker/driver-choice.ts";
+import { findFirecracker } from "../firecracker/programs.ts";
 import { createProgress, type Progress, SetupError, SHOWN } from "../progress.ts";
 import { prepareFolders, serverAccount } from "../server/account.ts";
 import { lastNetwork, rememberUp } from "../server/environments.ts";
@@ -33,6 +36,11 @@ export async function up(options: UpOptions): Promise<number> {
       `run it as ${owner.name}, or choose another folder: ./microterm up --data DIR`,
     );
   }
+  const cache = cacheFolder();
+  if (options.driver === "firecracker") {
+    const found = findFirecracker({ env: process.env, cache });
+    assertFirecracker({ found, accelerator: await triedAccelerator(paths), hasKvm: existsSync("/dev/kvm") });
+  }
   const build = ownBuild();
   let isReplaced = false;
   const already = await runningServer(paths);
@@ -51,14 +59,15 @@ export async function up(options: UpOptions): Promise<number> {
 
   const account = await serverAccount();
   prepareFolders(paths, account);
-  const cache = cacheFolder();
   const binaries = await buildBinaries(cache, progress);
   await buildPage(progress);
   const network = { uplink: options.uplink, allowPrivate: [...options.allowPrivate] };
   const machines =
     options.driver === "process"
       ? null
-      : await prepareMachines({ paths, cache, binaries, serverUid: account.uid, network, progress, isReplaced });
+      : await prepareMachines({
+          ...{ paths, cache, binaries, serverUid: account.uid, wanted: options.driver, network, progress, isReplaced },
+        });
   // Until here the earlier one serves.
   if (isReplaced) await stopServer(paths);
   const args = [
@@ -90,6 +99,16 @@ export async function up(options: UpOptions): Promise<number> {
   if (options.detach) return 0;
   progress.note("Ctrl-C stops the server; environments live on.");
   return foreground(server, paths);
+}
+
+/** What was found out of this host, as far as a daemon runs that knows which QEMU that was with. */
+async function triedAccelerator(paths: DataPaths): Promise<AcceleratorVerdict | null> {
+  const daemon = await connect(paths);
+  try {
+    return daemon === null ? null : rememberedAccelerator(paths, (await daemon.hello()).qemu);
+  } finally {
+    daemon?.close();
+  }
 }
 
 /** What the server is told of networks; their names and rules follow the same private networks. */
@@ -133,6 +152,7 @@ interface MachineSetUp {
   readonly cache: string;
   readonly binaries: Binaries;
   readonly serverUid: number;
+  readonly wanted: Exclude<UpOptions["driver"], "process">;
   readonly network: DaemonNetwork;
   readonly progress: Progress;
   /** A server of other code runs. */
@@ -144,13 +164,17 @@ interface Machines {
   readonly args: readonly string[];
 }
 
-/** Image, daemon and accelerator; resolves with the server's arguments for them. */
+/** Image, daemon, accelerator and driver; resolves with the server's arguments for them. */
 async function prepareMachines(setUp: MachineSetUp): Promise<Machines> {
-  const { paths, cache, binaries, serverUid, network, progress } = setUp;
+  const { paths, cache, binaries, serverUid, wanted, network, progress } = setUp;
+  const found = findFirecracker({ env: process.env, cache });
+  const [firecracker, absence] = "absence" in found ? [null, found.absence] : [found, null];
   const image = await ensureImage(cache, binaries.agent, progress);
   // A server of other code need not understand the daemon of this one.
   if (setUp.isReplaced) await stopServer(paths);
-  const daemon = await ensureDaemon({ paths, binary: binaries.daemon, image, serverUid, network, progress });
+  const daemon = await ensureDaemon({
+    ...{ paths, binary: binaries.daemon, image, serverUid, firecracker, network, progress },
+  });
   try {
     const verdict = await detectAccelerator(paths, daemon, image.key, progress);
     if (verdict.accelerator === "tcg") {
@@ -158,9 +182,13 @@ async function prepareMachines(setUp: MachineSetUp): Promise<Machines> {
         `Guests are emulated, because ${verdict.reason}. Slow, and no security boundary: don't run untrusted code.`,
       );
     }
+    const status = firecrackerStatus(await daemon.hello(), absence);
+    const choice = chooseDriver({ wanted, accelerator: verdict, firecracker: status });
+    progress.note(`Driver: ${choice.driver} (${choice.reason}).`);
     const args = [
-      ...["--driver", "qemu", "--image", image.key],
-      ...["--accelerator", verdict.accelerator, "--accelerator-reason", verdict.reason],
+      ...["--driver", choice.driver, "--driver-reason", choice.reason, "--image", image.key],
+      ...(choice.driver === "qemu" ? ["--accelerator", verdict.accelerator] : []),
+      ...["--accelerator-reason", verdict.reason],
     ];
     return { image, args };
   } finally {
