@@ -25,6 +25,8 @@ export interface QemuServerOptions extends Omit<TestDaemonOptions, "serverUid"> 
   readonly serverFault?: string;
   /** More arguments for every server. */
   readonly serverArgs?: readonly string[];
+  /** What makes machines; a QEMU that emulates, which runs everywhere, when absent. */
+  readonly vmm?: { readonly driver: "qemu" | "firecracker"; readonly accelerator: "tcg" | "kvm" };
 }
 
 export interface Ran {
@@ -33,7 +35,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** A real daemon as root, and a real server on the `qemu` driver as an ordinary user, as `up` runs them. */
+/** A real daemon as root, and a real server on one of its drivers as an ordinary user, as `up` runs them. */
 export interface QemuServer {
   readonly daemon: TestDaemon;
   /** The one that runs now. */
@@ -79,7 +81,7 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
     server = await startServer({
       data: daemon.data,
       args: ["--port", String(port), ...(options.serverArgs ?? [])],
-      driver: ["--driver", "qemu", "--image", daemon.image.key, "--accelerator", "tcg", "--test-faults"],
+      driver: [...driverArgs(options.vmm), "--image", daemon.image.key, "--test-faults"],
       command: (args) => enter(asServer(ACCOUNT, paths, args)),
       env: { NODE_COMPILE_CACHE: codeCache, MICROTERM_FAULT: fault ?? "", ...ahead(paths, aheadMs) },
     });
@@ -160,6 +162,12 @@ export async function startQemuServer(options: QemuServerOptions = {}): Promise<
     throw error;
   }
   return world;
+}
+
+/** Firecracker has no accelerator but KVM. */
+function driverArgs(vmm: QemuServerOptions["vmm"] = { driver: "qemu", accelerator: "tcg" }): readonly string[] {
+  const accelerator = vmm.driver === "qemu" ? ["--accelerator", vmm.accelerator] : [];
+  return ["--driver", vmm.driver, ...accelerator];
 }
 
 /** As the server sees the checkout. */

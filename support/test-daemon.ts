@@ -9,6 +9,7 @@ import {
   pause,
   spawnDetached,
 } from "@microterm/host";
+import type { FirecrackerBinaries } from "./firecracker-binaries.ts";
 import { scanHost } from "./host-scan.ts";
 import { rustBinary } from "./rust-binaries.ts";
 import { makeTempFolder } from "./temp-folder.ts";
@@ -16,6 +17,12 @@ import { type TestImage, testImage } from "./test-image.ts";
 
 const START_MS = 120_000 * DEADLINE_FACTOR;
 const POLL_MS = 50;
+/** Set in the KVM lab (support/firecracker-binaries.ts). */
+const { MICROTERM_FIRECRACKER, MICROTERM_JAILER } = process.env;
+const FIRECRACKER =
+  MICROTERM_FIRECRACKER === undefined || MICROTERM_JAILER === undefined
+    ? undefined
+    : { firecracker: MICROTERM_FIRECRACKER, jailer: MICROTERM_JAILER };
 /** Exit status of a second daemon on one folder. */
 const LOCKED = 3;
 
@@ -43,6 +50,8 @@ export interface TestDaemonOptions {
   readonly serverUid?: number;
   /** The real one when absent. */
   readonly image?: TestImage;
+  /** None when absent, but in the KVM lab. */
+  readonly firecracker?: FirecrackerBinaries | undefined;
   /** A folder made for it; a temporary one of its own when absent. `close` removes it in any case. */
   readonly data?: string;
   /** Makes of the command that starts it, at each start, the one that is run. `folders` are what it reads and writes. */
@@ -69,6 +78,11 @@ export async function startTestDaemon(options: TestDaemonOptions = {}): Promise<
     const { PATH = "/usr/bin:/bin:/usr/sbin:/sbin", MICROTERM_DEADLINE_FACTOR = "1" } = process.env;
     const env = { PATH, MICROTERM_DEADLINE_FACTOR };
     const folders = [data, dirname(binary), image.directory];
+    const programs = options.firecracker ?? FIRECRACKER;
+    if (programs !== undefined) {
+      command.push("--firecracker", programs.firecracker, "--jailer", programs.jailer);
+      folders.push(dirname(programs.firecracker), dirname(programs.jailer));
+    }
     running = spawnDetached(options.wrap?.(command, folders) ?? command, {
       stdout: log.fd,
       stderr: log.fd,

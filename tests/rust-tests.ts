@@ -1,5 +1,7 @@
 /** Rust's formatter, linter and tests. */
 import { appendFileSync } from "node:fs";
+import { obtainFirecracker } from "../support/firecracker-binaries.ts";
+import { testCache } from "../support/test-image.ts";
 import type { Run } from "./command.ts";
 import type { ReportLine } from "./reporter.ts";
 import { addTally, cargoFailures, cargoTally, cargoTimings, type Tally, type Timing } from "./tally.ts";
@@ -24,14 +26,22 @@ export async function rustTests(run: Run, rust: string): Promise<Tally & { reado
   let linted = await lint(run, rust, "rustfmt", ["cargo", "fmt", "--check"]);
   const clippy = ["cargo", "clippy", "--profile", "quick", "--locked", "--all-targets", "--", "-D", "warnings"];
   linted = addTally(linted, await lint(run, rust, "clippy", clippy));
-  const first = await run(TEST, rust);
+  const found = await obtainFirecracker(testCache());
+  const named =
+    "absence" in found ? [] : [`MICROTERM_FIRECRACKER=${found.firecracker}`, `MICROTERM_JAILER=${found.jailer}`];
+  const command = ["env", ...named, ...TEST];
+  const first = await run(command, rust);
+  if ("absence" in found) {
+    first.print(`- tests of a real Firecracker skipped: ${found.absence}\n`);
+    linted = addTally(linted, { passed: 0, failed: 0, skipped: 1 });
+  }
   const timings = cargoTimings(first.output);
   let tally = cargoTally(first.output, first.code);
   const failures = cargoFailures(first.output);
   let failed = failures;
   // Without the name of each that failed there is nothing to try again.
   if (failures.size > 0 && failures.size === tally.failed) {
-    const second = await run([...TEST, "--", "--exact", ...failures.keys()], rust);
+    const second = await run([...command, "--", "--exact", ...failures.keys()], rust);
     const again = cargoFailures(second.output);
     const { passed } = cargoTally(second.output, 0);
     if (passed + again.size === failures.size) {

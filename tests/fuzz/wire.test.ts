@@ -24,6 +24,11 @@ const COVERAGE = [
 /** What to begin with, where chance does not come upon it. */
 const request = (verb: string, args: object): string => JSON.stringify({ id: 1, verb, args });
 const SEEDS: Readonly<Record<string, readonly string[]>> = {
+  answer: [
+    'HTTP/1.1 400 \r\nServer: Firecracker API\r\nConnection: keep-alive\r\nContent-Length: 21\r\n\r\n{"fault_message":"x"}',
+    "HTTP/1.1 204 \r\nServer: Firecracker API\r\nConnection: keep-alive\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  ],
   request: [
     request("machine.launch", {
       machineId: "machine1",
@@ -56,7 +61,7 @@ beforeAll(async () => {
 afterAll(() => rm(findings, { recursive: true, force: true }));
 
 describe("what comes in, fuzzed", () => {
-  it.each(["frames", "marker", "stream", "request"])(
+  it.each(["answer", "frames", "marker", "stream", "request"])(
     "%s hold whatever the bytes and wherever they are cut",
     {
       timeout: (SECONDS + 300) * 1000,

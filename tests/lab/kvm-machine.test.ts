@@ -11,8 +11,8 @@ import { detectAccelerator } from "../../packages/setup/src/daemon/accelerator.t
 import { dataPaths } from "../../packages/setup/src/data/paths.ts";
 import type { Check } from "../../packages/setup/src/doctor/check.ts";
 import { createProgress } from "../../packages/setup/src/progress.ts";
-import { qemuOptions } from "../../support/qemu-harness.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
+import { hostOptions } from "../../support/vm-harness.ts";
 
 const PACKAGES = join(import.meta.dirname, "../../packages");
 const BOOT_MS = 120_000;
@@ -57,6 +57,7 @@ describe("KVM", () => {
       accelerator: expect.stringMatching(/^ok kvm: a guest booted with KVM/),
       cgroups: "ok v2 with memory, pids and cpu",
       "jail probe": expect.stringMatching(/^ok .* all refused$/),
+      "jailer probe": expect.stringMatching(/^ok .* all refused$/),
     });
   });
 });
@@ -84,7 +85,7 @@ describe("a machine with KVM, held by cgroup v2", () => {
   const inGroup = (script: string) => runCommand(["sh", "-c", `echo 0 >${group(machine.id)}/cgroup.procs; ${script}`]);
 
   beforeAll(async () => {
-    driver = createQemuDriver(qemuOptions(daemon, "kvm"));
+    driver = createQemuDriver(hostOptions(daemon, "kvm"));
     await driver.createDisk(diskId, { sizeMib: DISK_MIB });
   });
   afterAll(() => machine?.release());

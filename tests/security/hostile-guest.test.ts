@@ -8,9 +8,9 @@ import { createSqliteStorage } from "@microterm/storage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanMachines } from "../../support/host-scan.ts";
 import { buildHostileImage } from "../../support/hostile-image.ts";
-import { qemuOptions } from "../../support/qemu-harness.ts";
 import { createQuietLog } from "../../support/quiet-log.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
+import { hostOptions } from "../../support/vm-harness.ts";
 
 const OWNER = actorOf({ owner: OwnerId.parse("annannann") });
 /** Passes in vain, twice: long enough for a busy host to bring each of them up to its first line. */
@@ -30,7 +30,7 @@ beforeAll(async () => {
   daemon = await startTestDaemon({ image });
   const storage = await createSqliteStorage({ path: join(daemon.data, "microterm.db") });
   await storage.owners.insert(OWNER.owner, "2026-11-22T10:00:00.000Z");
-  const driver = createQemuDriver({ ...qemuOptions(daemon), log });
+  const driver = createQemuDriver({ ...hostOptions(daemon), log });
   service = createEnvironmentService({
     storage,
     drivers: createDriverRegistry({ default: driver }),

@@ -5,9 +5,9 @@ import { createQemuDriver } from "@microterm/drivers";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { inOtherDebian, type OtherDebian, otherDebian } from "../../support/other-debian.ts";
-import { qemuOptions } from "../../support/qemu-harness.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
+import { hostOptions } from "../../support/vm-harness.ts";
 
 const BOOT_MS = 90_000;
 const SHAPE = { memoryMib: 192, cpus: 1, diskMib: 128 };
@@ -25,7 +25,7 @@ describe.skipIf(typeof found === "string")(`the daemon on ${name}`, { timeout: 6
   let isElsewhere = true;
   let hidden: readonly string[] = [];
 
-  const driver = () => createQemuDriver(qemuOptions(daemon));
+  const driver = () => createQemuDriver(hostOptions(daemon));
   const hex = (bytes: number) => randomBytes(bytes).toString("hex");
   const spec = (over: Partial<MachineSpec> = {}): MachineSpec => ({
     machineId: MachineId.parse(hex(8)),

@@ -23,7 +23,7 @@ const PACKAGES = [
     "passwd",
     "mount",
   ],
-  ...["kmod", "iproute2", "nftables", "procps", "busybox-static"],
+  ...["kmod", "iproute2", "nftables", "procps", "git", "openssl", "busybox-static"],
 ];
 /** What stands between the kernel and its root. */
 const MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "erofs", "ext4", "overlay"];

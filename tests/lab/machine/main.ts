@@ -1,5 +1,6 @@
 /**
- * Runs tests in the KVM lab: an emulated machine with virtualisation of its own, Debian 13 and cgroup v2 (tests/README.md).
+ * Runs tests in the KVM lab: an emulated machine with virtualisation of its own, Debian 13 and cgroup v2 (tests/README.md); or on
+ * the host itself, where that has a KVM that works and cgroup v2.
  *
  *   main.ts [--report FILE] [TEST…]    TEST as vitest takes it; all of the project `lab` when there is none
  *
@@ -15,6 +16,7 @@ import { makeScratch, removeStaleScratch } from "../../../packages/images/src/sc
 import { testCache } from "../../../support/test-image.ts";
 import type { ReportLine } from "../../reporter.ts";
 import { buildInitrd, type Debian, obtainDebian } from "./debian.ts";
+import { absenceHere, runHere } from "./here.ts";
 import { packModules, packPayload } from "./payload.ts";
 import { type LabMachine, MEMORY_MIB, runLabMachine } from "./qemu.ts";
 
@@ -93,6 +95,12 @@ async function takeResults(folder: string): Promise<number> {
 
 async function run(folder: string): Promise<number> {
   const cache = join(testCache(), "lab");
+  const absence = await absenceHere();
+  if (absence === null) {
+    say("This host has a KVM that works: the lab's tests run on it directly.\n");
+    return runHere(positionals, values.report, cache);
+  }
+  say(`The lab is emulated, for this host cannot run its tests itself: ${absence}\n`);
   const debian = await prepare(cache);
   if (typeof debian === "string") return skip(debian);
   const initrd = join(folder, "initrd.cpio");

@@ -6,14 +6,15 @@ import { runCommand } from "@microterm/host";
 import { buildImage } from "@microterm/images";
 import { keepNewest, PROGRAMS, touch } from "../../../packages/setup/src/build/build.ts";
 import { sourcesOf } from "../../../support/debian-bootstrap.ts";
+import { obtainFirecracker } from "../../../support/firecracker-binaries.ts";
 import { rustBinary } from "../../../support/rust-binaries.ts";
 import { SUITE } from "./debian.ts";
 
 const CHECKOUT = resolve(import.meta.dirname, "../../..");
 /** What of the checkout is not taken along, or by itself. */
 const LEFT_OUT = /^(\.git|node_modules|tests\/\.artifacts|rust\/(fuzz\/)?target)$/;
-/** What the image's own build needs of a Debian (customize.sh). */
-const GUEST_PACKAGES = ["kmod", "locales", "passwd", "procps", "sudo"];
+/** What the image's own build needs of a Debian (customize.sh), and what the tests run in guests. */
+const GUEST_PACKAGES = ["kmod", "locales", "passwd", "procps", "python3-minimal", "sudo"];
 /** Several checkouts may share a cache. */
 const KEPT = 3;
 
@@ -39,6 +40,13 @@ export async function packModules(cache: string): Promise<string> {
   return disk;
 }
 
+/** Firecracker and its jailer, or why they cannot be had, which the lab's tests then say (inside/init.sh). */
+async function addFirecracker(cache: string, folder: string): Promise<void> {
+  const found = await obtainFirecracker(cache);
+  if ("absence" in found) await writeFile(join(folder, "firecracker.absence"), found.absence);
+  else for (const name of ["firecracker", "jailer"] as const) await cp(found[name], join(folder, name));
+}
+
 export interface PayloadOptions {
   readonly cache: string;
   readonly folder: string;
@@ -59,6 +67,7 @@ export async function packPayload({ cache, folder, tests }: PayloadOptions): Pro
   });
   const [agent, daemon] = [await rustBinary("microterm-agent"), await rustBinary("microterm-host")];
   for (const name of PROGRAMS) await cp(join(dirname(daemon), name), join(staged, "bin", name));
+  await addFirecracker(cache, join(staged, "bin"));
 
   const { directory } = await buildImage({
     outDir: join(cache, "images"),

@@ -6,7 +6,7 @@ import type { HostDaemonClient } from "@microterm/host";
 import { createQuietLog } from "./quiet-log.ts";
 import { startTestDaemon, type TestDaemon } from "./test-daemon.ts";
 
-interface QemuOptions {
+export interface HostOptions {
   readonly daemon: HostDaemonClient;
   readonly machinesDir: string;
   readonly image: string;
@@ -15,11 +15,11 @@ interface QemuOptions {
   readonly log: Log;
 }
 
-/** For a qemu driver over a daemon and its image, under TCG, which runs everywhere, unless said. */
-export function qemuOptions(
+/** For a driver of microterm-host's over a daemon and its image, under TCG, which runs everywhere, unless said. */
+export function hostOptions(
   { client, machinesDir, image }: TestDaemon,
-  accelerator: QemuOptions["accelerator"] = "tcg",
-): QemuOptions {
+  accelerator: HostOptions["accelerator"] = "tcg",
+): HostOptions {
   return {
     daemon: client,
     machinesDir,
@@ -30,11 +30,14 @@ export function qemuOptions(
   };
 }
 
-/** A qemu driver over a real daemon and the real image. */
-export async function startQemuHarness(create: (options: QemuOptions) => VmDriver): Promise<VmDriverHarness> {
+/** A driver over a real daemon and the real image. */
+export async function startVmHarness(
+  create: (options: HostOptions) => VmDriver,
+  accelerator: HostOptions["accelerator"] = "tcg",
+): Promise<VmDriverHarness> {
   const daemon = await startTestDaemon();
   return {
-    makeDriver: () => Promise.resolve(create(qemuOptions(daemon))),
+    makeDriver: () => Promise.resolve(create(hostOptions(daemon, accelerator))),
     killVmm: async (machineId) => {
       const machine = (await daemon.client.list()).machines.find((found) => found.machineId === machineId);
       if (machine?.pid == null) throw new Error(`no VMM of ${machineId} runs`);
