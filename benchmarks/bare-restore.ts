@@ -59,16 +59,24 @@ async function load(socketPath: string, state: string): Promise<void> {
 }
 
 /** Restores the same template bare. */
-export function restoreBare({ jailed, template, magic }: RestoreRecipe): Promise<BareGuest> {
-  return startBare({
+export async function restoreBare({
+  jailed,
+  template,
+  magic,
+}: RestoreRecipe): Promise<BareGuest & { readonly loadMs: number }> {
+  let loadMs = Number.NaN;
+  const guest = await startBare({
     jailed,
     disk: join(template, "disk"),
     magic,
     change: (words) => words.map((word) => word.replace("/proc/self/fd/6", join(template, "memory"))),
     async begin({ folder, link }) {
       await poll("QEMU's sockets", () => existsSync(join(folder, "control.sock")));
+      const begun = performance.now();
       await load(join(folder, "qmp.sock"), join(template, "state"));
+      loadMs = performance.now() - begun;
       return link.agent({ timeoutMs: PATIENCE_MS });
     },
   });
+  return { ...guest, loadMs };
 }

@@ -1,7 +1,10 @@
+import type { MeasuredDriver } from "./driver.ts";
 import type { Figure } from "./figures.ts";
 
 export interface Settings {
   readonly rounds: number;
+  /** What makes the guests of those that are run per driver. */
+  readonly driver: MeasuredDriver;
   /** The long form, where there is one. */
   readonly isSoak: boolean;
 }
@@ -23,7 +26,7 @@ export interface Report {
 }
 
 export interface GroupOptions<World> {
-  open(): Promise<World>;
+  open(settings: Settings): Promise<World>;
   /** Rejects when anything is left of it. */
   close(world: World): Promise<unknown>;
   readonly benchmarks: Readonly<Record<string, Measure<World>>>;
@@ -46,7 +49,7 @@ export function createGroup<World>({ open, close, benchmarks }: GroupOptions<Wor
       const [first] = own;
       if (first === undefined) return;
       if (isClosed) return;
-      const opening = open();
+      const opening = open(settings);
       // A close that comes while it is opened waits for that.
       closing = () => opening.then(close, () => undefined);
       let world: World;

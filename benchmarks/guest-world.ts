@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
+import type { TestDaemon } from "../support/test-daemon.ts";
+import { type FirecrackerRecipe, firecrackerRecipeOf, startFirecracker } from "./bare-firecracker.ts";
 import { bootBare, type GuestRecipe, recipeOf } from "./bare-guest.ts";
 import type { BareGuest } from "./bare-qemu.ts";
+import type { MeasuredDriver } from "./driver.ts";
+import type { Settings } from "./group.ts";
 import { RAW_PORT, rawTerminals } from "./raw-terminal.ts";
 import { type OpenTerminal, openServed } from "./terminal-end.ts";
 
@@ -12,7 +16,9 @@ export const GUEST = { memoryMib: 128, diskMib: 256 };
 /** The whole product with real guests, and the same guest bare. What is not asked for is not made. */
 export interface GuestWorld {
   readonly server: QemuServer;
-  recipe(): Promise<GuestRecipe>;
+  readonly driver: MeasuredDriver;
+  /** The same guest without the product, booted. */
+  bootBare(): Promise<BareGuest>;
   /** Terminals of one environment through the product, and of one bare guest through a raw port. */
   terminals(): Promise<{ readonly served: OpenTerminal; readonly raw: OpenTerminal }>;
   /** Ends the guests of `terminals`: an idle guest still takes some of the host's time. */
@@ -28,30 +34,39 @@ interface Pair {
   readonly raw: OpenTerminal;
 }
 
-export async function startGuestWorld(): Promise<GuestWorld> {
-  const server = await startQemuServer();
-  let recipe: GuestRecipe | null = null;
+export async function startGuestWorld({ driver }: Settings): Promise<GuestWorld> {
+  const server = await startQemuServer({ vmm: driver });
+  let qemu: GuestRecipe | null = null;
+  let firecracker: FirecrackerRecipe | null = null;
   let pair: Pair | null = null;
   const blank = randomBytes(8).toString("hex");
 
-  const read = async (): Promise<GuestRecipe> => {
+  /** Of the product's own guest. The disk stays, to be copied. */
+  const read = async <Recipe>(recipe: (daemon: TestDaemon, blankDisk: string) => Promise<Recipe>): Promise<Recipe> => {
     const { daemon } = server;
     await daemon.client.createDisk(blank, GUEST.diskMib);
     const environment = await server.create(GUEST);
-    const found = await recipeOf(daemon, join(daemon.data, "host/disks", `${blank}.ext4`));
+    const found = await recipe(daemon, join(daemon.data, "host/disks", `${blank}.ext4`));
     await server.server.ok("DELETE", `/v1/environments/${environment}`);
     return found;
+  };
+  const qemuRecipe = async (): Promise<GuestRecipe> => {
+    qemu ??= await read(recipeOf);
+    return qemu;
   };
 
   const world: GuestWorld = {
     server,
-    async recipe() {
-      recipe ??= await read();
-      return recipe;
+    driver,
+    async bootBare() {
+      if (driver.driver === "qemu") return bootBare(await qemuRecipe());
+      firecracker ??= await read(firecrackerRecipeOf);
+      return startFirecracker(firecracker);
     },
     async terminals() {
       if (pair !== null) return pair;
-      const bare = await bootBare(await world.recipe(), { rawPort: RAW_PORT });
+      if (driver.driver !== "qemu") throw new Error("its floor is a second virtio-serial port, which QEMU alone has");
+      const bare = await bootBare(await qemuRecipe(), { rawPort: RAW_PORT });
       try {
         const raw = await rawTerminals(bare);
         const environment = await server.create(GUEST);

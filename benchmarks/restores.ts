@@ -1,6 +1,5 @@
 /** How soon an environment is there, and what a machine that waits costs. */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { GuestAgent } from "@microterm/core";
 import { TerminalId } from "@microterm/protocol";
@@ -8,9 +7,10 @@ import { type QemuServer, startQemuServer } from "../support/qemu-server.ts";
 import { poll } from "../support/server.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
 import type { BareGuest } from "./bare-qemu.ts";
-import { type RestoreRecipe, restoreBare, restoreRecipeOf } from "./bare-restore.ts";
-import { median, quantile } from "./figures.ts";
-import { createGroup } from "./group.ts";
+import { type BareRestores, bareRestoresOf } from "./bare-restores.ts";
+import { measureClones } from "./clones.ts";
+import { type Figure, median, quantile } from "./figures.ts";
+import { createGroup, type Settings } from "./group.ts";
 
 const BURST = 10;
 const SETTLE_MS = 10_000;
@@ -85,10 +85,10 @@ interface BareTimes {
   readonly shellMs: number;
 }
 
-async function bare(recipe: RestoreRecipe): Promise<BareTimes> {
+async function bare({ restore }: BareRestores): Promise<BareTimes> {
   const begin = performance.now();
-  const guest = await restoreBare(recipe);
-  // The copy of the disk is made before QEMU is started: of the time only what `startMs` counts is QEMU's.
+  const guest = await restore();
+  // The copy of the disk is made before the VMM is started: of the time only what `startMs` counts is the VMM's.
   const copying = performance.now() - begin - guest.startMs;
   await revive(guest.agent);
   const readyMs = performance.now() - begin - copying;
@@ -98,17 +98,16 @@ async function bare(recipe: RestoreRecipe): Promise<BareTimes> {
 
 interface RestoringWorld {
   readonly world: QemuServer;
-  /** What a bare restore needs. */
-  readonly recipe: RestoreRecipe;
+  readonly recipe: BareRestores;
 }
 
 /** A world without a pool, whose default size is ready. */
-async function restoringWorld(): Promise<RestoringWorld> {
-  const world = await startQemuServer({ serverArgs: ["--templates"] });
+async function restoringWorld({ driver }: Settings): Promise<RestoringWorld> {
+  const world = await startQemuServer({ serverArgs: ["--templates"], vmm: driver });
   try {
     await untilTemplate(world);
     const { id } = await firstPrompt(world);
-    const recipe = await restoreRecipeOf(world.daemon);
+    const recipe = await bareRestoresOf(world.daemon, driver);
     await remove(world, id);
     return { world, recipe };
   } catch (error) {
@@ -118,15 +117,23 @@ async function restoringWorld(): Promise<RestoringWorld> {
   }
 }
 
-/** smaps_rollup of proc(5): what the process alone holds, MB. */
-function privateMb(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kb = [...text.matchAll(/^Private_\w+:\s+(\d+) kB$/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
-  return kb / 1000;
+/** The VMM's own part of a restore, which no product can shorten. */
+async function measureLoads({ recipe }: RestoringWorld, rounds: number): Promise<readonly Figure[]> {
+  const loads: number[] = [];
+  const hellos: number[] = [];
+  for (let round = 0; round < rounds * 2; round++) {
+    const guest = await recipe.restore();
+    loads.push(guest.loadMs);
+    hellos.push(guest.startMs);
+    await guest.close();
+  }
+  const name = `bare ${recipe.title}: load → running, p50 of ${loads.length}`;
+  const floor = `${ms(median(hellos))} from its start until the agent's hello`;
+  return [{ name, figure: `${median(loads).toFixed(1)} ms`, floor, target: recipe.publishedLoad }];
 }
 
 export const POOL = createGroup<QemuServer>({
-  open: () => startQemuServer({ serverArgs: ["--pool", "2"] }),
+  open: ({ driver }) => startQemuServer({ serverArgs: ["--pool", "2"], vmm: driver }),
   close: (world) => world.close(),
   benchmarks: {
     async pool(world, { rounds }) {
@@ -229,25 +236,18 @@ export const RESTORES = createGroup<RestoringWorld>({
       ];
     },
 
+    async load(world, { rounds }) {
+      return measureLoads(world, rounds);
+    },
+
     async memory({ world, recipe }) {
       const { guest } = await bare(recipe);
       try {
         const { id } = await firstPrompt(world);
-        const { machines } = await world.daemon.client.list();
-        const pid = machines.find(({ environment }) => environment === id)?.pid;
-        if (pid == null) throw new Error(`environment ${id} has no machine: ${JSON.stringify(machines)}`);
         await delay(SETTLE_MS);
-        const [product, floor] = [privateMb(pid), privateMb(guest.pid)];
+        const figures = await measureClones(world, { environment: id, bare: guest.pid });
         await remove(world, id);
-        return [
-          {
-            name: "private memory of an idle restored machine",
-            figure: `${product.toFixed(0)} MB`,
-            floor: `${floor.toFixed(0)} MB of a bare clone`,
-            ratio: `${(product / floor).toFixed(2)} ×`,
-            target: "≤ 1.1 ×",
-          },
-        ];
+        return figures;
       } finally {
         await guest.close();
       }
