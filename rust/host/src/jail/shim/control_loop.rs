@@ -25,7 +25,7 @@ pub const VSOCK: &str = "/v.sock";
 const MOST: usize = 8;
 /// Firecracker makes its API's socket a moment after its start: how often that is looked for, and otherwise how often what
 /// has a deadline is, in ms.
-const LOOK_MS: u16 = 5;
+const LOOK_MS: u16 = 1;
 const TICK_MS: u16 = 1000;
 /// Bytes that are read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -43,11 +43,18 @@ pub fn watch_children() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }
 
-/// Who is gone, in their order.
-struct HungUp {
-    /// Clients: the end of the other is read.
+/// What poll(2) has said.
+#[expect(clippy::struct_excessive_bools, reason = "one for each descriptor that is always polled")]
+struct Ready {
+    children: bool,
+    log: bool,
+    agent: bool,
+    watch: bool,
+    control: bool,
+    console: bool,
+    /// Which clients of greetings are gone, in their order: the end of the other is read.
     greetings: Vec<bool>,
-    /// Agents' relays first.
+    /// Which ends of relays are gone, agents' first.
     relays: Vec<relay::HungUp>,
 }
 
@@ -58,7 +65,7 @@ pub struct ControlLoop {
     console_pipe: Option<File>,
     log: File,
     agent: UnixListener,
-    /// `None` once Firecracker has ended, so that whoever connects is refused.
+    /// `None` once Firecracker has ended, so that a client is refused.
     control: Option<UnixListener>,
     watch: UnixListener,
     console: Console,
@@ -122,11 +129,13 @@ impl ControlLoop {
     /// poll(2) itself failed.
     pub fn run(&mut self) -> io::Result<()> {
         loop {
-            let hung_up = self.wait()?;
-            self.take_end();
-            self.take_output();
-            self.take_connections();
-            self.turn(&hung_up);
+            let ready = self.wait()?;
+            if ready.children {
+                self.take_end();
+            }
+            self.take_output(&ready);
+            self.take_connections(&ready);
+            self.turn(&ready);
             let has_died = self.told_end().is_some_and(|end| !end.is_clean());
             if has_died && !self.watchers.iter().any(Watcher::is_sending) {
                 return Ok(());
@@ -135,7 +144,7 @@ impl ControlLoop {
     }
 
     /// Waits until something is to be done.
-    fn wait(&self) -> io::Result<HungUp> {
+    fn wait(&self) -> io::Result<Ready> {
         let read = PollFlags::POLLIN;
         let mut asked: Vec<(BorrowedFd<'_>, PollFlags)> = vec![
             (self.children.as_fd(), read),
@@ -144,9 +153,9 @@ impl ControlLoop {
             (self.watch.as_fd(), read),
         ];
         // Until its socket is there a client of the API waits in the queue.
-        if self.has_api {
-            asked.extend(self.control.iter().map(|control| (control.as_fd(), read)));
-        }
+        let control = self.control.as_ref().filter(|_| self.has_api);
+        asked.extend(control.map(|control| (control.as_fd(), read)));
+        let console_at = asked.len();
         asked.extend(self.console_pipe.iter().map(|pipe| (pipe.as_fd(), read)));
         asked.extend(self.watchers.iter().map(|watcher| {
             let (stream, flags) = watcher.wants();
@@ -172,7 +181,17 @@ impl ControlLoop {
         let relays = polled[relays_from..]
             .chunks(2)
             .map(|ends| relay::HungUp { client: gone(&ends[0]), server: gone(&ends[1]) });
-        Ok(HungUp { greetings, relays: relays.collect() })
+        let is_ready = |at: usize| polled.get(at).is_some_and(|one| one.any().unwrap_or(false));
+        Ok(Ready {
+            children: is_ready(0),
+            log: is_ready(1),
+            agent: is_ready(2),
+            watch: is_ready(3),
+            control: control.is_some() && is_ready(4),
+            console: self.console_pipe.is_some() && is_ready(console_at),
+            greetings,
+            relays: relays.collect(),
+        })
     }
 
     fn timeout(&self) -> PollTimeout {
@@ -204,37 +223,43 @@ impl ControlLoop {
         }
     }
 
-    fn take_output(&mut self) {
+    fn take_output(&mut self, ready: &Ready) {
         let mut buffer = [0; CHUNK];
-        for _ in 0..CHUNKS {
+        for _ in 0..if ready.console { CHUNKS } else { 0 } {
             match self.console_pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
                 Some(Ok(0)) => self.console_pipe = None,
                 Some(Ok(read)) => self.console.add(&buffer[..read]),
                 _ => break,
             }
         }
-        if let Ok(read) = self.log.read(&mut buffer) {
-            // Bounded by whoever reads it.
+        if ready.log
+            && let Ok(read) = self.log.read(&mut buffer)
+        {
+            // The daemon bounds what it keeps of it.
             let _ = io::stderr().write_all(&buffer[..read]);
         }
     }
 
-    fn take_connections(&mut self) {
+    fn take_connections(&mut self, ready: &Ready) {
         if !self.has_api {
             self.has_api = connect(API).is_ok();
         }
-        while let Some(client) = accept(&self.watch) {
+        while ready.watch
+            && let Some(client) = accept(&self.watch)
+        {
             if self.watchers.len() < MOST {
                 self.watchers.push(Watcher::new(client));
             }
         }
-        while let Some(client) = accept(&self.agent) {
+        while ready.agent
+            && let Some(client) = accept(&self.agent)
+        {
             if self.greetings.len() + self.agents.len() < MOST {
                 let greeting = connect(VSOCK).and_then(|server| Greeting::new(client, server));
                 self.greetings.extend(greeting);
             }
         }
-        while self.has_api
+        while ready.control
             && let Some(client) = self.control.as_ref().and_then(accept)
         {
             if self.controls.len() < MOST {
@@ -248,12 +273,12 @@ impl ControlLoop {
         self.end.filter(|_| self.console_pipe.is_none())
     }
 
-    fn turn(&mut self, all_hung_up: &HungUp) {
-        let mut hung_up = all_hung_up.relays.iter().copied();
+    fn turn(&mut self, ready: &Ready) {
+        let mut hung_up = ready.relays.iter().copied();
         // Relays first: what was polled is in their order, and new ones come behind.
         self.agents.retain_mut(|relay| relay.pump(hung_up.next().unwrap_or_default()));
         self.controls.retain_mut(|relay| relay.pump(hung_up.next().unwrap_or_default()));
-        let mut hung_up = all_hung_up.greetings.iter().copied();
+        let mut hung_up = ready.greetings.iter().copied();
         for mut greeting in std::mem::take(&mut self.greetings) {
             if hung_up.next().unwrap_or(false) {
                 continue;
