@@ -4,6 +4,7 @@ use crate::deadline;
 use crate::error::{Code, Failure, Outcome, failure};
 use crate::fault;
 use crate::spec::{ChannelKey, DiskLimits, MachineSpec, MemorySource};
+use crate::store::free_space::{KEEP_FREE, free_bytes};
 use crate::vmm::firecracker::api::bodies::{DeviceId, SnapshotType};
 use crate::vmm::firecracker::api::client::{Api, Attached, Paused};
 use crate::vmm::firecracker::api::error::{ApiError, Failed};
@@ -72,10 +73,9 @@ fn failed(what: impl std::fmt::Display) -> Failure {
 }
 
 fn no_space_or_failed(error: &ApiError) -> Failure {
-    // Its words for ENOSPC and EDQUOT (strerror(3)); there is no number.
-    let text = error.to_string();
-    let is_full = ["os error 28", "os error 122"].iter().any(|number| text.contains(number));
-    if is_full { failure(Code::NoSpace, "the disk became full") } else { failed(text) }
+    // It has words for that, and no number; what it has written still lies there.
+    let is_full = free_bytes().is_ok_and(|free| free < KEEP_FREE);
+    if is_full { failure(Code::NoSpace, format!("the disk became full: {error}")) } else { failed(error) }
 }
 
 impl RunningFirecracker {
