@@ -7,13 +7,11 @@ import { sharedRead } from "../host/monitor/shared-read.ts";
 import { openWatch, readConsole, type VmmEnd, type Watch } from "./watch-socket.ts";
 
 const CALL_MS = 5000;
-/** As Firecracker's own log begins its lines, which go where the guest's console does. */
-const VMM_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+ \[[^\]]*\] /;
 
 /** Follows one Firecracker through the process beside it: how it ended, and what its guest's console says. */
 export class FirecrackerMonitor implements Monitor {
   readonly #options: MonitorOptions;
-  readonly #tail = new ConsoleTail(VMM_LINE);
+  readonly #tail = new ConsoleTail();
   readonly #report: EndReport;
   readonly #reconnection: Reconnection;
   readonly #takeConsole = sharedRead(() => this.#readConsole());

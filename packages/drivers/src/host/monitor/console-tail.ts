@@ -8,13 +8,7 @@ const PANIC_LINE = /^\[ *\d+\.\d+\] (Kernel panic.*)/;
 
 /** What a guest printed: the newest 64 KiB. */
 export class ConsoleTail {
-  readonly #vmmLine: RegExp | undefined;
   #bytes: Buffer = Buffer.alloc(0);
-
-  /** `vmmLine`: what the VMM itself writes to the console, which says nothing of the guest. */
-  constructor(vmmLine?: RegExp) {
-    this.#vmmLine = vmmLine;
-  }
 
   /** More of it, from where the last piece ended. */
   add(piece: Buffer): void {
@@ -40,7 +34,6 @@ export class ConsoleTail {
   get panic(): string | null {
     let panic: string | null = null;
     for (const line of this.#bytes.toString("latin1").split(/\r*\n/).reverse()) {
-      if (this.#vmmLine?.test(line) === true) continue;
       if (line !== "" && !KERNEL_LINE.test(line)) break;
       panic = PANIC_LINE.exec(line)?.[1] ?? panic;
     }
