@@ -72,7 +72,7 @@ const manifestWith = (name: string, change: (manifest: Record<string, unknown>) 
   },
 });
 
-/** As whoever writes a snapshot by hand makes it: nothing but the VMM itself can find fault with it. */
+/** As a person makes it who writes a snapshot by hand: nothing but the VMM itself can find fault with it. */
 const foreignState: Damage = {
   name: "its state is none of such a VMM, with the right sum",
   async inflict(folder) {

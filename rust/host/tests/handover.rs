@@ -37,7 +37,7 @@ fn a_tap_is_handed_over_to_one_user() {
     let held = host.network.open_tap(&machine, slot).unwrap();
     assert_eq!(code(&machine, slot), "Busy");
     drop(held);
-    // Whoever is being started as it is closed, as by this network's own making of slots, has it for a moment longer.
+    // A process that is being started as it is closed, as by this network's own making of slots, has it for a moment longer.
     let is_closed = || !run(&namespace, "ip", &["link", "show", "tap0"]).contains("LOWER_UP");
     let closed = || until("the tap is closed", || is_closed().then_some(()));
     closed();

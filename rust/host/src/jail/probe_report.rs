@@ -37,7 +37,7 @@ pub fn by_watch(folder: &Path, said: OwnedFd) -> Outcome<Vec<u8>> {
         return Ok(printed.to_vec());
     }
     let mut all = vec![0; LONGEST];
-    // Whoever still runs holds its end open.
+    // A process that still runs holds its end open.
     let is_there =
         poll(&mut [PollFd::new(said.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|one| one > 0);
     let length = if is_there { File::from(said).read(&mut all).unwrap_or(0) } else { 0 };

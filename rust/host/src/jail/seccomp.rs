@@ -42,7 +42,7 @@ const NEVER: [i64; 27] = [
     libc::SYS_io_uring_register,
 ];
 
-/// Refused with EPERM as well, but to the jailer, which builds a jail by them. Whoever is no longer root has no use for them,
+/// Refused with EPERM as well, but to the jailer, which builds a jail by them. A process without capabilities has no use for them,
 /// unless in a user namespace, and none is to be had.
 const ENTERING: [i64; 7] = [
     libc::SYS_mount,

@@ -54,7 +54,7 @@ impl Daemon {
     /// # Errors
     /// What QEMU is missing.
     pub fn find_vmms(&self) -> Outcome<()> {
-        // Where there is no Firecracker, whoever asks for it is told.
+        // Where there is no Firecracker, a launch with it says so.
         let _ = self.context.vmm(VmmKind::Firecracker).version();
         self.context.vmm(VmmKind::Qemu).version().map(|_| ())
     }

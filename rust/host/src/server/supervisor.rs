@@ -85,7 +85,7 @@ fn start(options: &Options) -> Outcome<Inherited> {
     host_folder::bind(&host)?;
     if let Some(programs) = &options.firecracker {
         for (from, to) in [(&programs.firecracker, paths::FIRECRACKER), (&programs.jailer, paths::JAILER)] {
-            // QEMU's machines do without them; whoever asks for one of Firecracker's is told.
+            // QEMU's machines do without them; a launch with Firecracker says so.
             if let Err(error) = host_folder::copy_program(from, to) {
                 note(format_args!("{}: {error}", from.display()));
             }

@@ -59,7 +59,7 @@ pub fn machines() -> PathBuf {
 pub fn machine(id: &Id) -> PathBuf {
     machines().join(id.as_str())
 }
-/// Files of a machine that its VMM has in its jail by their names. Whoever could read there could read a guest's memory.
+/// Files of a machine that its VMM has in its jail by their names. A user who could read there could read a guest's memory.
 pub fn vmm_files(id: &Id) -> PathBuf {
     machine(id).join("vmm")
 }

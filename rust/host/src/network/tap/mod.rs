@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// IFF_TAP and IFF_NO_PI (linux/if_tun.h), and no IFF_VNET_HDR: by that header a guest could have the kernel write a
 /// checksum of its choice anywhere into a packet, and cut one frame into thousands, after the rules have looked at it.
-/// Whoever opens a tap that was handed over may say otherwise: what comes from there goes by the hop.
+/// The VMM that opens a tap which was handed over may say otherwise: what comes from there goes by the hop.
 const FLAGS: c_short = 0x0002 | 0x1000;
 
 nix::ioctl_write_ptr_bad!(set_interface, libc::TUNSETIFF, libc::ifreq);
