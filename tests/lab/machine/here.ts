@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { proveKvm } from "@microterm/drivers";
 import { runCommand } from "@microterm/host";
-import { obtainFirecracker } from "../../../support/firecracker-binaries.ts";
+import type { Absence, FirecrackerBinaries } from "../../../support/firecracker-binaries.ts";
 import { startTestDaemon } from "../../../support/test-daemon.ts";
 
 const CHECKOUT = resolve(import.meta.dirname, "../../..");
@@ -28,12 +28,13 @@ export async function absenceHere(): Promise<string | null> {
 }
 
 /** Resolves with vitest's exit code. */
-export async function runHere(tests: readonly string[], report: string | undefined, cache: string): Promise<number> {
-  const found = await obtainFirecracker(cache);
+export async function runHere(
+  tests: readonly string[],
+  report: string | undefined,
+  found: FirecrackerBinaries | Absence,
+): Promise<number> {
   const firecracker =
-    "absence" in found
-      ? { MICROTERM_FIRECRACKER_ABSENCE: found.absence }
-      : { MICROTERM_FIRECRACKER: found.firecracker, MICROTERM_JAILER: found.jailer };
+    "absence" in found ? {} : { MICROTERM_FIRECRACKER: found.firecracker, MICROTERM_JAILER: found.jailer };
   const reporters = ["--reporter=verbose", "--reporter=tests/reporter.ts"];
   if (report !== undefined) reporters.push("--reporter=json", `--outputFile.json=${report}`);
   const vitest = [process.execPath, join(CHECKOUT, "node_modules/vitest/vitest.mjs"), "run", "--project", "lab"];

@@ -13,6 +13,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { commandRunner, runCommand } from "@microterm/host";
 import { makeScratch, removeStaleScratch } from "../../../packages/images/src/scratch.ts";
+import { obtainFirecracker } from "../../../support/firecracker-binaries.ts";
 import { testCache } from "../../../support/test-image.ts";
 import type { ReportLine } from "../../reporter.ts";
 import { buildInitrd, type Debian, obtainDebian } from "./debian.ts";
@@ -95,10 +96,15 @@ async function takeResults(folder: string): Promise<number> {
 
 async function run(folder: string): Promise<number> {
   const cache = join(testCache(), "lab");
+  const firecracker = await obtainFirecracker(cache);
+  if ("absence" in firecracker) {
+    say(`Firecracker's tests are skipped: ${firecracker.absence}\n`);
+    await note({ kind: "skipped", name: "tests/lab/firecracker*", note: firecracker.absence });
+  }
   const absence = await absenceHere();
   if (absence === null) {
     say("This host has a KVM that works: the lab's tests run on it directly.\n");
-    return runHere(positionals, values.report, cache);
+    return runHere(positionals, values.report, firecracker);
   }
   say(`The lab is emulated, for this host cannot run its tests itself: ${absence}\n`);
   const debian = await prepare(cache);
@@ -106,7 +112,7 @@ async function run(folder: string): Promise<number> {
   const initrd = join(folder, "initrd.cpio");
   await writeFile(initrd, await buildInitrd(debian));
   const modules = await packModules(cache);
-  const payload = await packPayload({ cache, folder, tests: positionals });
+  const payload = await packPayload({ cache, folder, tests: positionals, firecracker });
   const machine = { kernel: debian.kernel, initrd, disks: [debian.root, modules, payload], folder } as const;
   for (let boot = 1; ; boot++) {
     const end = await bootOnce(machine);

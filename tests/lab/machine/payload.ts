@@ -6,7 +6,7 @@ import { runCommand } from "@microterm/host";
 import { buildImage } from "@microterm/images";
 import { keepNewest, PROGRAMS, touch } from "../../../packages/setup/src/build/build.ts";
 import { sourcesOf } from "../../../support/debian-bootstrap.ts";
-import { obtainFirecracker } from "../../../support/firecracker-binaries.ts";
+import type { Absence, FirecrackerBinaries } from "../../../support/firecracker-binaries.ts";
 import { rustBinary } from "../../../support/rust-binaries.ts";
 import { SUITE } from "./debian.ts";
 
@@ -40,25 +40,19 @@ export async function packModules(cache: string): Promise<string> {
   return disk;
 }
 
-/** Firecracker and its jailer, or why they cannot be had, which the lab's tests then say (inside/init.sh). */
-async function addFirecracker(cache: string, folder: string): Promise<void> {
-  const found = await obtainFirecracker(cache);
-  if ("absence" in found) await writeFile(join(folder, "firecracker.absence"), found.absence);
-  else for (const name of ["firecracker", "jailer"] as const) await cp(found[name], join(folder, name));
-}
-
 export interface PayloadOptions {
   readonly cache: string;
   readonly folder: string;
   /** Which tests are run; all when empty. */
   readonly tests: readonly string[];
+  readonly firecracker: FirecrackerBinaries | Absence;
 }
 
 /**
  * Checkout, binaries and guest image as one disk. The image is the one that a host of the lab's release makes, with few packages: each
  * daemon hashes all of it, which in emulated code is most of its start.
  */
-export async function packPayload({ cache, folder, tests }: PayloadOptions): Promise<string> {
+export async function packPayload({ cache, folder, tests, firecracker }: PayloadOptions): Promise<string> {
   const staged = join(folder, "payload");
   await cp(CHECKOUT, join(staged, "checkout"), {
     recursive: true,
@@ -67,7 +61,8 @@ export async function packPayload({ cache, folder, tests }: PayloadOptions): Pro
   });
   const [agent, daemon] = [await rustBinary("microterm-agent"), await rustBinary("microterm-host")];
   for (const name of PROGRAMS) await cp(join(dirname(daemon), name), join(staged, "bin", name));
-  await addFirecracker(cache, join(staged, "bin"));
+  if (!("absence" in firecracker))
+    for (const name of ["firecracker", "jailer"] as const) await cp(firecracker[name], join(staged, "bin", name));
 
   const { directory } = await buildImage({
     outDir: join(cache, "images"),

@@ -53,9 +53,6 @@ export PATH="$node:$PATH" NODE_NO_WARNINGS=1 NO_COLOR=1
 export MICROTERM_BIN=/lab/payload/bin MICROTERM_IMAGE=/lab/payload/image MICROTERM_DEADLINE_FACTOR=20 MICROTERM_REPORT=/results/report.jsonl
 if [ -e /lab/payload/bin/firecracker ]; then
   export MICROTERM_FIRECRACKER=/lab/payload/bin/firecracker MICROTERM_JAILER=/lab/payload/bin/jailer
-else
-  MICROTERM_FIRECRACKER_ABSENCE=$(cat /lab/payload/bin/firecracker.absence)
-  export MICROTERM_FIRECRACKER_ABSENCE
 fi
 node tests/leftovers.ts --record /tmp/before.json
 # Node reads TypeScript itself; what Vite makes of each module costs minutes in emulated code.
