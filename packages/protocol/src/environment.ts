@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Presence } from "./accounts/presence.ts";
 import { LONGEST_SECONDS } from "./duration.ts";
 import { EnvironmentId, EnvironmentName, NetworkId, OwnerId, TerminalId } from "./ids.ts";
 import { NetworkPolicy } from "./network.ts";
@@ -35,6 +36,10 @@ export const Terminal = z.strictObject({
 });
 export type Terminal = z.infer<typeof Terminal>;
 
+/** A terminal, and who is at it. */
+export const AttendedTerminal = z.strictObject({ ...Terminal.shape, presence: Presence });
+export type AttendedTerminal = z.infer<typeof AttendedTerminal>;
+
 /**
  * One visible stage of a create or start, in order; the page and the CLI show it. A boot goes through `disk`, `machine`,
  * `kernel`, `agent`, `terminal`; a restore through `restore`, `agent`, `terminal`; a resume through `resume`, `agent`; a claim
@@ -69,6 +74,8 @@ export const Notice = z.discriminatedUnion("code", [
   z.strictObject({ code: z.literal("idle"), at: z.iso.datetime(), action: z.enum(["pause", "stop"]) }),
   /** At `at` it is removed, with its disk. `isLast`: not said again before that. */
   z.strictObject({ code: z.literal("expiry"), at: z.iso.datetime(), isLast: z.boolean() }),
+  /** Its owner's hours of running of the day are used up at `at`, when that is done to it, however much it is used. */
+  z.strictObject({ code: z.literal("hours"), at: z.iso.datetime(), action: z.enum(["pause", "stop"]) }),
   /** It was to be paused and went on. `detail`: why, for a person. */
   z.strictObject({ code: z.literal("pause-failed"), detail: z.string() }),
 ]);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type QuotaName, QuotaShortage } from "./accounts/quota.ts";
 import { EnvironmentState, RemovalCause } from "./environment.ts";
 
 /** Every error a client can meet. Rendered to docs/reference/errors.md; a test keeps both equal. */
@@ -14,7 +15,35 @@ export const ERRORS = {
     retryable: false,
     hint: "Links work once and for 10 minutes: run './microterm open' for a new one.",
   },
-  FORBIDDEN: { status: 403, retryable: false, hint: "Ask the owner of the environment: this sign-in may look only." },
+  SIGN_IN_FAILED: {
+    status: 401,
+    retryable: false,
+    hint: "Check both; an admin makes a new password possible with './microterm user reset NAME'.",
+  },
+  INVITATION_INVALID: { status: 404, retryable: false, hint: "Ask who sent the link for another one." },
+  RESET_INVALID: {
+    status: 404,
+    retryable: false,
+    hint: "Links work once and for 24 hours: ask an admin for another one.",
+  },
+  FORBIDDEN: {
+    status: 403,
+    retryable: false,
+    hint: "Ask an admin for another role, or make a token with that scope.",
+  },
+  LOCAL_ACCOUNTS_OFF: { status: 403, retryable: false, hint: "Sign in at the provider that this instance names." },
+  PROVIDER_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Try again in a moment. An admin finds the reason in the server's log.",
+  },
+  PROVIDER_SIGN_IN_FAILED: { status: 401, retryable: false, hint: "Begin again on the sign-in page." },
+  PROVIDER_ACCOUNT_REFUSED: { status: 403, retryable: false, hint: "Ask an admin of this instance to let you in." },
+  IDENTITY_TAKEN: {
+    status: 409,
+    retryable: false,
+    hint: "Sign in with that account and unlink it there, or use another account at the provider.",
+  },
   FORBIDDEN_ORIGIN: {
     status: 403,
     retryable: false,
@@ -32,10 +61,26 @@ export const ERRORS = {
     retryable: false,
     hint: "Have its members leave it first: 'microterm network leave NAME'.",
   },
+  ACCOUNT_NOT_FOUND: { status: 404, retryable: false, hint: "'microterm user ls' lists the accounts there are." },
+  ACCOUNT_IN_USE: {
+    status: 409,
+    retryable: false,
+    hint: "Hand its environments to another account first, or have them destroyed with it: 'microterm user rm --destroy NAME'.",
+  },
+  LAST_ADMIN: {
+    status: 409,
+    retryable: false,
+    hint: "The data folder's account stays an admin; an instance has one at least.",
+  },
   TERMINAL_NOT_FOUND: {
     status: 404,
     retryable: false,
     hint: "It may have been closed; list the environment's terminals.",
+  },
+  SHARE_ENDED: {
+    status: 404,
+    retryable: false,
+    hint: "Links end by their time, their uses, or their owner: ask for another one.",
   },
   NOT_FOUND: { status: 404, retryable: false, hint: "See /openapi.json for the addresses there are." },
   FILE_NOT_FOUND: { status: 404, retryable: false, hint: "Check the path inside the environment." },
@@ -46,7 +91,7 @@ export const ERRORS = {
     retryable: false,
     hint: "Free space inside the environment, or create one with a larger disk.",
   },
-  NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name, or remove the environment that has it." },
+  NAME_TAKEN: { status: 409, retryable: false, hint: "Choose another name, or remove what has it." },
   ENVIRONMENT_STATE: {
     status: 409,
     retryable: false,
@@ -79,6 +124,11 @@ export const ERRORS = {
     hint: "This address is a WebSocket; offer the subprotocol that docs/reference names.",
   },
   TOO_MANY: { status: 429, retryable: true, hint: "Close some first, or wait a little." },
+  QUOTA_EXCEEDED: {
+    status: 403,
+    retryable: false,
+    hint: "'microterm quota' shows what is left; an admin can give more.",
+  },
   HOST_OUT_OF_MEMORY: { status: 503, retryable: true, hint: "Stop an environment, or ask for less memory." },
   HOST_OUT_OF_CPUS: {
     status: 503,
@@ -89,6 +139,11 @@ export const ERRORS = {
     status: 507,
     retryable: true,
     hint: "Remove an environment, ask for a smaller disk, or free space on the host; './microterm doctor' shows where.",
+  },
+  DATABASE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    hint: "Try again in a moment: the server goes on by itself once its database answers. './microterm doctor' says more.",
   },
   HOST_DAEMON_UNAVAILABLE: {
     status: 503,
@@ -157,6 +212,8 @@ export const ErrorDetails = z
     removal: z.strictObject({ name: z.string(), at: z.iso.datetime(), cause: RemovalCause }),
     /** ENVIRONMENT_STATE: the file that another process holds. */
     path: z.string(),
+    /** QUOTA_EXCEEDED: which one, and the figures. */
+    quota: QuotaShortage,
     /** HOST_OUT_OF_MEMORY, HOST_OUT_OF_DISK; promised: to others, who may not have taken it yet. */
     neededMib: z.number().int(),
     freeMib: z.number().int(),
@@ -178,8 +235,21 @@ const STATE_HINTS: Readonly<Record<EnvironmentState, string>> = {
   destroying: "It is being removed.",
 };
 
+const QUOTA_HINTS: Readonly<Record<QuotaName, string>> = {
+  environments: "Remove one first",
+  running: "Stop or pause one first",
+  memoryMib: "Stop or pause one first, or ask for less memory",
+  cpus: "Stop or pause one first, or ask for fewer CPUs",
+  diskMib: "Remove one first, or ask for a smaller disk",
+  recordingsMib: "Stop or delete a recording first",
+  hoursPerDay: "They begin again at midnight UTC",
+};
+
 /** What to do about an error, for a person. */
 export function hintOf({ code, details }: PlatformError): string {
+  if (details.quota !== undefined) {
+    return `${QUOTA_HINTS[details.quota.name]}; 'microterm quota' shows what is left, and an admin can give more.`;
+  }
   if (details.removal !== undefined) return "Its disk is gone with it; create a new one.";
   return code === "ENVIRONMENT_STATE" && details.state !== undefined ? STATE_HINTS[details.state] : ERRORS[code].hint;
 }

@@ -24,6 +24,8 @@ export const HostStatus = z.strictObject({
   networkModes: z.array(NetworkMode),
   /** What one has that is created without a word about it; null where it has no network. */
   defaultNetwork: NetworkPolicy.nullable(),
+  /** Where the server keeps its state. `place` is null of SQLite, which lies in the data folder. */
+  database: z.strictObject({ kind: z.enum(["sqlite", "postgresql"]), place: z.string().nullable() }),
   memory: z.strictObject({ totalMib: z.number().int(), availableMib: z.number().int() }),
   disk: z.strictObject({ totalMib: z.number().int(), freeMib: z.number().int() }),
   cpus: z.number().int(),
@@ -62,16 +64,3 @@ export const HostStatus = z.strictObject({
   }),
 });
 export type HostStatus = z.infer<typeof HostStatus>;
-
-/** `POST /v1/session`: exchange of a one-time sign-in token (from the link's fragment) for a session cookie. */
-export const SignIn = z.strictObject({ token: z.string().min(16).max(128) });
-/** `GET /v1/session`. */
-export const Session = z.strictObject({ owner: z.string(), version: z.string() });
-export type Session = z.infer<typeof Session>;
-/** The answer of `POST /v1/session`: with half of the session's secret, which a page keeps where no other origin reads it. */
-export const NewSession = z.strictObject({ ...Session.shape, key: z.string() });
-export type NewSession = z.infer<typeof NewSession>;
-/** Carries a session's key, beside its cookie: browsers send cookies to every port of a host. */
-export const SESSION_KEY_HEADER = "x-microterm-session";
-/** The same for a WebSocket, to which a page can add no header: a subprotocol that is offered and never chosen. */
-export const SESSION_KEY_SUBPROTOCOL = "microterm.session.";

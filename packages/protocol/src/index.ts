@@ -1,3 +1,4 @@
+export * from "./accounts/index.ts";
 export * from "./codec/index.ts";
 export * from "./duration.ts";
 export * from "./environment.ts";

@@ -8,6 +8,7 @@ import {
   encodeAck,
   encodeAppearance,
   encodeInput,
+  encodeKeyboard,
   encodePing,
   encodeReply,
   encodeResize,
@@ -40,6 +41,9 @@ describe("a client's frame", () => {
       bytes.map((typed): [Uint8Array, ClientFrame] => [encodeInput(typed), { type: "input", bytes: typed }]),
       bytes.map((said): [Uint8Array, ClientFrame] => [encodeReply(said), { type: "reply", bytes: said }]),
       u64.map((offset): [Uint8Array, ClientFrame] => [encodeAck(offset), { type: "ack", offset }]),
+      fc
+        .boolean()
+        .map((isWanted): [Uint8Array, ClientFrame] => [encodeKeyboard(isWanted), { type: "keyboard", isWanted }]),
       fc.nat(0xff_ff_ff_ff).map((nonce): [Uint8Array, ClientFrame] => [encodePing(nonce), { type: "ping", nonce }]),
       fc
         .record({ cols: dimension, rows: dimension })

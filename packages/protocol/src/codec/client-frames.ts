@@ -23,7 +23,9 @@ export type ClientFrame =
   | { readonly type: "appearance"; readonly appearance: Appearance }
   | { readonly type: "ack"; readonly offset: bigint }
   | { readonly type: "resize"; readonly cols: number; readonly rows: number }
-  | { readonly type: "ping"; readonly nonce: number };
+  | { readonly type: "ping"; readonly nonce: number }
+  /** One who looks on asks to type; false: not any more, or lays the keyboard down. */
+  | { readonly type: "keyboard"; readonly isWanted: boolean };
 
 /**
  * The bytes of INPUT and REPLY are a view of `message`.
@@ -45,6 +47,10 @@ export function decodeClientFrame(message: Uint8Array): ClientFrame {
     case FRAME.ping:
       expectLength(message.length, 5, "PING");
       return { type: "ping", nonce: viewOf(message).view.getUint32(1) };
+    case FRAME.keyboard:
+      expectLength(message.length, 2, "KEYBOARD");
+      if ((message[1] ?? 0) > 1) throw new FrameError("a KEYBOARD that is neither 0 nor 1");
+      return { type: "keyboard", isWanted: message[1] === 1 };
     default:
       throw new FrameError(message.length === 0 ? "an empty message" : `unknown frame type ${message[0]}`);
   }
@@ -102,6 +108,10 @@ export function encodeResize(cols: number, rows: number): Uint8Array<ArrayBuffer
   writeUint16(message, 1, dimension(cols));
   writeUint16(message, 3, dimension(rows));
   return message;
+}
+
+export function encodeKeyboard(isWanted: boolean): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(FRAME.keyboard, isWanted ? 1 : 0);
 }
 
 export function encodePing(nonce: number): Uint8Array<ArrayBuffer> {

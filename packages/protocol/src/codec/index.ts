@@ -4,6 +4,7 @@ export {
   encodeAck,
   encodeAppearance,
   encodeInput,
+  encodeKeyboard,
   encodePing,
   encodeReply,
   encodeResize,

@@ -63,6 +63,7 @@ describe("a server's frames", () => {
       end: 2n ** 64n - 1n,
       from: 12n,
       role: "owner",
+      grant: null,
       title: "vim",
       cwd: "/home/dev",
     });
@@ -126,6 +127,7 @@ describe("what a server sends", () => {
     end: 2n ** 60n,
     from: 5n,
     role: "owner",
+    grant: "abcdefghijkl",
     title: "x",
     cwd: null,
     input: 3n,
@@ -174,6 +176,12 @@ describe("what a server sends", () => {
     }
     expect(decodeServerFrame(server.event(7n, { kind: "bell" }))).toMatchObject({ event: { kind: "bell" } });
     expect(decodeServerFrame(server.notice("c", "m"))).toEqual({ type: "notice", code: "c", message: "m" });
+    const person = { grant: null, name: "a", isVerified: true, isLookIn: false, role: "owner" as const };
+    const presence = { people: [{ ...person, isTyping: false, isAsking: false }], count: 3 };
+    expect(decodeServerFrame(server.presence(presence))).toEqual({ type: "presence", presence });
+    for (const bad of [{}, { people: [person], count: 1 }, { people: Array(65).fill(presence.people[0]), count: 65 }]) {
+      expect(() => decodeServerFrame(frame(FRAME.presence, json(bad)))).toThrow(FrameError);
+    }
   });
 
   it("is written into the memory that is given, and read as a view of it", () => {

@@ -2,6 +2,7 @@
  * The frames of docs/reference/terminal-protocol.md that a server sends, one a WebSocket message: a type byte and a payload, numbers
  * big-endian. Decoded by hand: a schema library in the way of every output frame is felt.
  */
+import { Presence } from "../accounts/presence.ts";
 import type { TerminalExit } from "../environment.ts";
 import { FRAME, TerminalEvent } from "../frames.ts";
 import {
@@ -28,6 +29,8 @@ export interface Ready {
   readonly from: bigint;
   /** What a viewer types goes nowhere. */
   readonly role: string;
+  /** The grant by which a shared terminal is looked at: nothing that output asks for acts there. Null: the terminal is one's own. */
+  readonly grant: string | null;
   /** By the program's own account; empty and null when none gave any, or the server is older than these. */
   readonly title: string;
   readonly cwd: string | null;
@@ -56,6 +59,7 @@ export type ServerFrame =
   | { readonly type: "event"; readonly offset: bigint; readonly event: TerminalEvent | null }
   | { readonly type: "notice"; readonly code: string; readonly message: string }
   | { readonly type: "inputAck"; readonly count: bigint }
+  | { readonly type: "presence"; readonly presence: Presence }
   | { readonly type: "pong"; readonly nonce: number };
 
 /** Of an OUTPUT: type and offset. */
@@ -115,6 +119,8 @@ export function decodeServerFrame(message: ArrayBuffer | Uint8Array): ServerFram
       const json = recordOf(parseJson(bytes.subarray(1), "NOTICE"), "NOTICE");
       return { type: "notice", code: textOf(json, "code", "NOTICE"), message: textOf(json, "message", "NOTICE") };
     }
+    case FRAME.presence:
+      return { type: "presence", presence: readPresence(bytes.subarray(1)) };
     case FRAME.pong:
       expectLength(length, 5, "PONG");
       return { type: "pong", nonce: view.getUint32(1) };
@@ -147,6 +153,7 @@ export interface ServerFrameEncoder<F extends Uint8Array> {
   keyframe(keyframe: Keyframe): F;
   event(offset: bigint, event: TerminalEvent): F;
   notice(code: string, message: string): F;
+  presence(presence: Presence): F;
   pong(nonce: number): F;
 }
 
@@ -189,10 +196,10 @@ export function createServerFrameEncoder<F extends Uint8Array>(allocate: (length
       writeExit(frame, EXIT_HEADER, exit);
       return frame;
     },
-    ready({ terminal, start, end, from, role, title, cwd, input }) {
+    ready({ terminal, start, end, from, role, grant, title, cwd, input }) {
       const offsets = { start: `${start}`, end: `${end}`, from: `${from}` };
       const received = typeof input === "bigint" ? `${input}` : input;
-      return ofJson(FRAME.ready, { terminal, role, title, cwd, ...offsets, input: received });
+      return ofJson(FRAME.ready, { terminal, role, grant, title, cwd, ...offsets, input: received });
     },
     inputAck(count) {
       const frame = blank(FRAME.inputAck, 9);
@@ -218,6 +225,7 @@ export function createServerFrameEncoder<F extends Uint8Array>(allocate: (length
       return frame;
     },
     notice: (code, message) => ofJson(FRAME.notice, { code, message }),
+    presence: (presence) => ofJson(FRAME.presence, presence),
     pong(nonce) {
       const frame = blank(FRAME.pong, 5);
       writeUint32(frame, 1, nonce);
@@ -234,10 +242,17 @@ function readReady(json: unknown): Ready {
     end: offsetOf(ready, "end"),
     from: offsetOf(ready, "from"),
     role: textOf(ready, "role", "READY"),
+    grant: typeof ready.grant === "string" ? ready.grant : null,
     title: typeof ready.title === "string" ? ready.title : "",
     cwd: typeof ready.cwd === "string" ? ready.cwd : null,
     input: typeof ready.input === "string" ? offsetOf(ready, "input") : ready.input === null ? null : undefined,
   };
+}
+
+function readPresence(json: Uint8Array): Presence {
+  const parsed = Presence.safeParse(parseJson(json, "PRESENCE"));
+  if (!parsed.success) throw new FrameError("a PRESENCE of another shape", { cause: parsed.error });
+  return parsed.data;
 }
 
 function offsetOf(json: Record<string, unknown>, key: string): bigint {

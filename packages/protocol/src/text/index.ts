@@ -1,3 +1,3 @@
 /** An entry of its own, without zod: who needs a text alone, as the screens' worker does, loads no schemas. */
 export { createPlainStream, type PlainTextOptions, plainText } from "./plain-text.ts";
-export { printableJson } from "./printable-json.ts";
+export { printableJson, printableJsonLine } from "./printable-json.ts";
