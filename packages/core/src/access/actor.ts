@@ -1,19 +1,48 @@
-import type { OwnerId } from "@microterm/protocol";
-import type { Credential } from "../ports/repository.ts";
+import type { OwnerId, Role, Scope } from "@microterm/protocol";
 
-/** Who calls a service. Made of a sign-in, by {@link actorOf} alone, and handed on with every call. */
+/** Who calls a service, and by which sign-in. Made when a request is let in, by {@link actorOf} alone, and handed on with every call. */
 export interface Actor {
-  /** Names the actor in logs. Until there are accounts it is the owner's id. */
+  /** The account's id: names the actor in logs. */
   readonly id: string;
-  /** Whose environments a reference is looked up among, and whose what it creates is. */
+  /** The same account, as the owner of what it creates, and among whose environments a reference is looked up. */
   readonly owner: OwnerId;
-  readonly role: ActorRole;
+  readonly role: Role;
+  /** What a token was made for; null: all that its account may do. */
+  readonly scopes: ReadonlySet<Scope> | null;
+  readonly origin: Origin;
 }
 
-/** `owner`: everything. `viewer`: looks at environments and terminals and changes nothing; no sign-in gives it yet. */
-export type ActorRole = "owner" | "viewer";
+/** Where a call comes from, for the audit log. */
+export interface Origin {
+  /** `data-folder`: the token that a server leaves in its data folder. `server`: nobody asked; the server acts by itself. */
+  readonly via: "session" | "token" | "data-folder" | "server";
+  /** The public id of the session or token; null where there is none. */
+  readonly credential: string | null;
+  /** The client's IP address; null where there is none. */
+  readonly address: string | null;
+}
 
-/** Whom a credential stands for: until there are accounts, the owner. */
-export function actorOf({ owner }: Pick<Credential, "owner">): Actor {
-  return { id: owner, owner, role: "owner" };
+const SERVER: Origin = { via: "server", credential: null, address: null };
+
+/**
+ * The server itself, in place of an actor: recovery, sweeps, and what follows from a row that somebody was let at. No request is it: an
+ * actor is what a sign-in becomes, and this is no actor.
+ */
+export const SYSTEM: unique symbol = Symbol("system");
+
+/** By whom stored rows that belong to somebody are read. */
+export type Reader = Actor | typeof SYSTEM;
+
+export interface ActingAccount {
+  readonly id: OwnerId;
+  readonly role: Role;
+}
+
+export interface SignInFacts {
+  readonly scopes?: readonly Scope[] | null;
+  readonly origin?: Origin;
+}
+
+export function actorOf({ id, role }: ActingAccount, { scopes, origin }: SignInFacts = {}): Actor {
+  return { id, owner: id, role, scopes: scopes == null ? null : new Set(scopes), origin: origin ?? SERVER };
 }
