@@ -1,0 +1,64 @@
+import { PlatformError } from "@microterm/protocol";
+import type { Clock } from "../ports/clock.ts";
+import { createAttempts } from "./attempts.ts";
+import { type CodeLimit, createCodeLimit } from "./code-limit.ts";
+import { networkOf } from "./network-of.ts";
+
+const MINUTE_MS = 60_000;
+/** Of each limit. A key is an account's name and an address at most: 10,000 of them take some megabytes. */
+const KEYS = 10_000;
+/** Of one account from one address, and of one account by a device that is known. */
+const PAIR = { limit: 10, windowMs: 15 * MINUTE_MS, keys: KEYS };
+/** Of all accounts from one address: passwords that are tried with many names. */
+const ADDRESS = { limit: 60, windowMs: 15 * MINUTE_MS, keys: KEYS };
+/** Of one account from all addresses together: then each attempt takes longer. */
+const ACCOUNT = { limit: 100, windowMs: 60 * MINUTE_MS, keys: KEYS };
+const SLOW_MS = 2000;
+
+export interface Attempt {
+  readonly name: string;
+  readonly address: string | null;
+  /** By what the browser is known in which this account has signed in before; null: it is not. */
+  readonly device: string | null;
+}
+
+/**
+ * What keeps passwords from being guessed, and their owner from being locked out by who tries (docs/decisions/0037): nothing is counted
+ * for an account as a whole that would refuse it, and a browser in which it has signed in before has a count of its own.
+ */
+export interface SignInLimits {
+  /** Resolves, maybe later, when the password may be looked at. Rejects with `TOO_MANY`. */
+  begin(attempt: Attempt): Promise<void>;
+  succeeded(attempt: Attempt): void;
+  readonly wrongCode: CodeLimit;
+}
+
+const TOO_MANY = "too many attempts to sign in have failed: wait a quarter of an hour";
+
+export function createSignInLimits(clock: Clock): SignInLimits {
+  const now = () => clock.now();
+  const [pairs, devices, addresses] = [
+    createAttempts(PAIR, now),
+    createAttempts(PAIR, now),
+    createAttempts(ADDRESS, now),
+  ];
+  const accounts = createAttempts(ACCOUNT, now);
+  const pairOf = ({ name, address }: Attempt): string => `${networkOf(address)} ${name}`;
+
+  return {
+    async begin(attempt) {
+      if (attempt.device !== null && devices.begin(attempt.device)) return;
+      // Both are counted, whatever either says.
+      const isPairFree = pairs.begin(pairOf(attempt));
+      if (!(addresses.begin(networkOf(attempt.address)) && isPairFree)) throw new PlatformError("TOO_MANY", TOO_MANY);
+      if (!accounts.begin(attempt.name)) await clock.sleep(SLOW_MS);
+    },
+    succeeded(attempt) {
+      if (attempt.device !== null) devices.succeeded(attempt.device);
+      pairs.succeeded(pairOf(attempt));
+      addresses.succeeded(networkOf(attempt.address));
+      accounts.succeeded(attempt.name);
+    },
+    wrongCode: createCodeLimit(clock),
+  };
+}
