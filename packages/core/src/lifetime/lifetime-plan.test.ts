@@ -13,6 +13,7 @@ const facts = (over: Partial<LifetimeFacts>): LifetimeFacts => ({
   idleTimeoutMs: null,
   usedAt: T,
   canPause: true,
+  hoursEnd: null,
   ...over,
 });
 const plan = (over: Partial<LifetimeFacts>) => planLifetime(facts(over));
@@ -70,7 +71,7 @@ describe("a time to live", () => {
       const early = { action: "none", notice: { ...notice, isLast: false }, nextAt: T + 59 * MINUTE };
       expect([at(T + 50 * MINUTE), at(T + 59 * MINUTE - 1)]).toEqual([early, early]);
       expect(at(T + 59 * MINUTE)).toMatchObject({ notice: { ...notice, isLast: true }, nextAt: T + 60 * MINUTE });
-      expect(at(T + 60 * MINUTE)).toEqual({ action: "destroy", notice: null, nextAt: null });
+      expect(at(T + 60 * MINUTE)).toEqual({ action: "destroy", cause: "expiry", notice: null, nextAt: null });
     }
     expect(plan({ expiresAt, state: "destroying", now: T + 1e9 }).action).toBe("none");
   });

@@ -1,6 +1,6 @@
 import type { EnvironmentState, Notice } from "@microterm/protocol";
 
-/** What is known of one environment with an idle time-out or a time to live. Times in ms since the epoch. */
+/** What is known of one environment that may end by itself. Times in ms since the epoch. */
 export interface LifetimeFacts {
   readonly now: number;
   readonly state: EnvironmentState;
@@ -11,12 +11,16 @@ export interface LifetimeFacts {
   readonly idleTimeoutMs: number | null;
   /** When it was last used: typed into, asked to run something, or computing. */
   readonly usedAt: number;
-  /** Idle environments are paused; stopped, where this is false. */
+  /** What is to rest is paused; stopped, where this is false. */
   readonly canPause: boolean;
+  /** When its owner's hours of the day are used up, and all that it runs is ended; null: not so far. */
+  readonly hoursEnd: number | null;
 }
 
 export interface LifetimePlan {
   readonly action: "none" | "pause" | "stop" | "destroy";
+  /** Of an action. */
+  readonly cause?: "expiry" | "hours" | "idle";
   readonly notice: Notice | null;
   /** When to plan again if nothing changes; null: never. */
   readonly nextAt: number | null;
@@ -52,18 +56,24 @@ export function planLifetime(facts: LifetimeFacts): LifetimePlan {
   const isLast = expiry.noticesDue === 2;
   const expiryNotice: Notice | null =
     expiry.noticesDue === 0 ? null : { code: "expiry", at: isoOf(facts.expiresAt), isLast };
-  if (expiry.isOver) return { action: "destroy", notice: null, nextAt: null };
+  if (expiry.isOver) return { action: "destroy", cause: "expiry", notice: null, nextAt: null };
+  const action = facts.canPause ? "pause" : "stop";
+
+  const hoursEnd = facts.state === "running" ? facts.hoursEnd : null;
+  const hours = due(facts.now, hoursEnd, [EARLY_NOTICE_MS]);
+  if (hours.isOver) return { action, cause: "hours", notice: expiryNotice, nextAt: expiry.nextAt };
+  const hoursNotice: Notice | null = hours.noticesDue === 0 ? null : { code: "hours", at: isoOf(hoursEnd), action };
 
   const isIdling = facts.state === "running" && facts.idleTimeoutMs !== null;
   const idleMs = facts.idleTimeoutMs ?? 0;
   const idleAt = isIdling ? facts.usedAt + idleMs : null;
   const idle = due(facts.now, idleAt, [leadOf(idleMs)]);
-  const action = facts.canPause ? "pause" : "stop";
-  if (idle.isOver) return { action, notice: expiryNotice, nextAt: expiry.nextAt };
+  if (idle.isOver) return { action, cause: "idle", notice: expiryNotice, nextAt: expiry.nextAt };
   const idleNotice: Notice | null = idle.noticesDue === 0 ? null : { code: "idle", at: isoOf(idleAt), action };
-  // The last word about its end goes before its rest, which can be undone; the first is still there afterwards.
-  const notice = isLast ? expiryNotice : (idleNotice ?? expiryNotice);
-  return { action: "none", notice, nextAt: earlier(expiry.nextAt, idle.nextAt) };
+  // The last word about its end goes before its rest, which can be undone; the first is still there afterwards. What use does not put off
+  // goes before what it does.
+  const notice = isLast ? expiryNotice : (hoursNotice ?? idleNotice ?? expiryNotice);
+  return { action: "none", notice, nextAt: earlier(earlier(expiry.nextAt, idle.nextAt), hours.nextAt) };
 }
 
 const isoOf = (time: number | null): string => new Date(time ?? 0).toISOString();

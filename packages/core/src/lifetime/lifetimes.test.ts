@@ -1,4 +1,4 @@
-import { EnvironmentId } from "@microterm/protocol";
+import { EnvironmentId, type OwnerId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import type { EnvironmentRow } from "../ports/repository.ts";
 import { environmentRow } from "../testing/environment-row.ts";
@@ -21,8 +21,15 @@ interface Watched {
   list(isTimed: boolean): void;
 }
 
+interface WatchOptions {
+  readonly busyMs?: () => number;
+  readonly canPause?: boolean;
+  /** Of its owner's hours. */
+  readonly ends?: ReadonlyMap<OwnerId, number>;
+}
+
 /** One environment whose guest has used so many ms of CPU each time that it is asked. */
-function watch(environment: EnvironmentRow, options: { busyMs?: () => number; canPause?: boolean } = {}): Watched {
+function watch(environment: EnvironmentRow, options: WatchOptions = {}): Watched {
   const ended: string[] = [];
   const noticed = new Set<string>();
   let isThere = true;
@@ -42,6 +49,7 @@ function watch(environment: EnvironmentRow, options: { busyMs?: () => number; ca
     log: silentLog,
     lifetimes,
     canPause: () => options.canPause ?? true,
+    hoursEnds: async () => options.ends ?? new Map(),
     listTimed: async () => (isThere ? [environment] : []),
     cpuMs: async () => options.busyMs?.() ?? 0,
     end: async (action, _, reason) => {
@@ -102,6 +110,7 @@ it("takes the notice of an expiry back where its life becomes longer", async () 
     log: silentLog,
     lifetimes,
     canPause: () => true,
+    hoursEnds: async () => new Map(),
     listTimed: async () => [mortal],
     cpuMs: async () => {
       throw new Error("it is never asked");
@@ -157,6 +166,7 @@ it("ends one while another's end takes long, and each once", async () => {
     log: silentLog,
     lifetimes: createLifetimes({ clock: systemClock, changed: () => {} }),
     canPause: () => true,
+    hoursEnds: async () => new Map(),
     listTimed: async () => rows.filter(({ id }) => id === ID || !ended.includes(id)),
     cpuMs: async () => {
       throw new Error("it does not answer");
@@ -185,6 +195,28 @@ it("does not pause one that is typed into, and takes its notice away", async () 
     expect(lifetimes.noticeOf(ID)).toBeNull();
   }
   expect(ended).toEqual([]);
+});
+
+it("ends one in use once its owner's hours are used up, after a notice that stays", async () => {
+  const running = row({});
+  const ends = new Map([[running.owner, Date.now() + 1500]]);
+  const { lifetimes, ended } = watch(running, { ends });
+  await until(() => lifetimes.noticeOf(ID)?.code === "hours");
+  lifetimes.note(ID);
+  expect(lifetimes.noticeOf(ID)?.code).toBe("hours");
+  await until(() => ended.length > 0);
+  expect(ended).toEqual(["pause: its owner's hours of running of the day are used up"]);
+});
+
+it("stops one that could not be paused when its owner's hours were used up", async () => {
+  const running = row({});
+  const ends = new Map([[running.owner, Date.now()]]);
+  const { lifetimes, ended, list } = watch(running, { ends });
+  await until(() => ended.length === 1);
+  lifetimes.pauseFailed(running, "the disk is full");
+  list(true);
+  await until(() => ended.length === 2);
+  expect(ended.map((one) => one.slice(0, 5))).toEqual(["pause", "stop:"]);
 });
 
 it("does not pause one that computes until it stops computing", async () => {

@@ -4,6 +4,9 @@ import type { EnvironmentRow } from "../ports/repository.ts";
 import { createWakeup, type Wakeup } from "../time/wakeup.ts";
 import type { CpuSample } from "./lifetime-plan.ts";
 
+/** What is announced goes on, used or not, but for these. */
+const PUT_OFF_BY_USE: ReadonlySet<Notice["code"]> = new Set(["idle", "pause-failed"]);
+
 type Owned = Pick<EnvironmentRow, "id" | "owner">;
 
 /** When each environment was last used, and what its owner is told about its end. In memory: it starts over with the process. */
@@ -60,7 +63,7 @@ export function createLifetimes({ clock, changed }: LifetimesOptions): Lifetimes
   function note(id: EnvironmentId): void {
     used.set(id, clock.now());
     const shown = notices.get(id);
-    if (shown === undefined || shown.notice.code === "expiry") return;
+    if (shown === undefined || !PUT_OFF_BY_USE.has(shown.notice.code)) return;
     notices.delete(id);
     changed({ id, owner: shown.owner });
     wakeup.wake();

@@ -1,4 +1,4 @@
-import type { EnvironmentId } from "@microterm/protocol";
+import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { describeError } from "../messages/describe-error.ts";
 import type { Clock, Log } from "../ports/clock.ts";
 import type { EnvironmentRow } from "../ports/repository.ts";
@@ -12,13 +12,18 @@ const SHORTEST_SAMPLE_MS = 1_000;
 /** Several changes at once are handled together, after the callers that wait for them. */
 const BATCH_MS = 200;
 const LONGEST_SLEEP_MS = 60_000;
+/** What could not be ended when its owner's hours were used up is tried again after this time: its use puts nothing off. */
+const AGAIN_MS = 10_000;
 
 export interface LifetimeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly lifetimes: Lifetimes;
   canPause(row: EnvironmentRow): boolean;
-  listTimed(): Promise<readonly EnvironmentRow[]>;
+  /** When the hours of the day of each account are used up that has such an end, ms since the epoch. */
+  hoursEnds(): Promise<ReadonlyMap<OwnerId, number>>;
+  /** Those with times of their own, and those of `owners` that run. */
+  listTimed(owners: readonly OwnerId[]): Promise<readonly EnvironmentRow[]>;
   /** CPU time that it has used since it was started, ms. Rejects when that cannot be had now. */
   cpuMs(row: EnvironmentRow): Promise<number>;
   /** For a person, why: `idle for 30 minutes`. */
@@ -34,7 +39,12 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
   /** What is being ended now. */
   const ending = new Set<EnvironmentId>();
 
-  const planOf = (row: EnvironmentRow): LifetimePlan =>
+  const triedAt = new Map<EnvironmentId, number>();
+
+  /** Nothing puts that off: one that has failed to be paused for it is stopped. */
+  const isOver = (hoursEnd: number | null): boolean => hoursEnd !== null && clock.now() >= hoursEnd;
+
+  const planOf = (row: EnvironmentRow, hoursEnd: number | null): LifetimePlan =>
     planLifetime({
       now: clock.now(),
       state: row.state,
@@ -42,7 +52,8 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
       expiresAt: row.expiresAt === null ? null : Date.parse(row.expiresAt),
       idleTimeoutMs: row.idleTimeoutSeconds === null || isLeaving(row) ? null : row.idleTimeoutSeconds * 1000,
       usedAt: lifetimes.usedAt(row.id),
-      canPause: parts.canPause(row),
+      canPause: parts.canPause(row) && !(isOver(hoursEnd) && lifetimes.noticeOf(row.id)?.code === "pause-failed"),
+      hoursEnd: isLeaving(row) ? null : hoursEnd,
     });
 
   /** Counts a guest's work as use. */
@@ -61,20 +72,23 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
   }
 
   /** Resolves with the time at which it wants to be looked at again; null: never. */
-  async function look(row: EnvironmentRow): Promise<number | null> {
+  async function look(row: EnvironmentRow, hoursEnd: number | null): Promise<number | null> {
     if (ending.has(row.id)) return null;
     const isWatched = row.state === "running" && row.idleTimeoutSeconds !== null && !isLeaving(row);
     if (isWatched && clock.now() >= (sampledAt.get(row.id) ?? 0) + sampleEveryMs(row)) await sample(row);
-    let plan = planOf(row);
-    if (plan.action === "pause" || plan.action === "stop") {
+    let plan = planOf(row, hoursEnd);
+    if (plan.cause === "idle") {
       // Once more before it loses its CPU: it may have begun to compute since.
       await sample(row);
-      plan = planOf(row);
+      plan = planOf(row, hoursEnd);
     }
+    const againAt = (triedAt.get(row.id) ?? 0) + AGAIN_MS;
+    if (plan.cause === "hours" && clock.now() < againAt) return againAt;
     if (plan.action !== "none") {
+      if (plan.cause === "hours") triedAt.set(row.id, clock.now());
       // Not waited for: a whole destroy is in it, and the time of other environments goes on meanwhile.
       ending.add(row.id);
-      void end(row, plan.action).finally(() => ending.delete(row.id));
+      void end(row, plan).finally(() => ending.delete(row.id));
       return null;
     }
     lifetimes.setNotice(row, plan.notice);
@@ -82,9 +96,9 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
     return Math.min(plan.nextAt, (sampledAt.get(row.id) ?? clock.now()) + sampleEveryMs(row));
   }
 
-  async function end(row: EnvironmentRow, action: "pause" | "stop" | "destroy"): Promise<void> {
-    const reason =
-      action === "destroy" ? "its time to live is over" : `idle for ${duration(row.idleTimeoutSeconds ?? 0)}`;
+  async function end(row: EnvironmentRow, { action, cause }: LifetimePlan): Promise<void> {
+    if (action === "none") return;
+    const reason = reasonOf(row, cause);
     log.info("an environment's time has come", { environment: row.id, action, reason });
     // Whatever becomes of it, it is not tried again before its time has passed once more.
     lifetimes.ending(row.id);
@@ -99,10 +113,12 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
     while (!signal.aborted) {
       // Before they are listed: what changes while they are looked at is looked at again.
       const woken = wakeup.next();
-      const rows = await parts.listTimed();
+      const ends = await parts.hoursEnds();
+      const rows = await parts.listTimed([...ends.keys()]);
       lifetimes.dropNoticesBut(rows);
+      for (const id of triedAt.keys()) if (!rows.some((row) => row.id === id)) triedAt.delete(id);
       // Each by itself: one guest that does not answer delays no other environment.
-      const looks = await Promise.all(rows.map(look));
+      const looks = await Promise.all(rows.map((row) => look(row, ends.get(row.owner) ?? null)));
       const nextAt = Math.min(...looks.filter((at) => at !== null), clock.now() + LONGEST_SLEEP_MS);
       const hasChanged = await nap({ clock, ms: Math.max(1, nextAt - clock.now()), woken, signal });
       if (hasChanged) await clock.sleep(BATCH_MS, signal);
@@ -126,6 +142,17 @@ export function watchLifetimes(parts: LifetimeParts, signal: AbortSignal): void 
 
 const sampleEveryMs = (row: EnvironmentRow): number =>
   Math.max(SHORTEST_SAMPLE_MS, Math.min(SAMPLE_MS, ((row.idleTimeoutSeconds ?? 0) * 1000) / 3));
+
+function reasonOf({ idleTimeoutSeconds }: EnvironmentRow, cause: LifetimePlan["cause"]): string {
+  switch (cause) {
+    case "hours":
+      return "its owner's hours of running of the day are used up";
+    case "idle":
+      return `idle for ${duration(idleTimeoutSeconds ?? 0)}`;
+    default:
+      return "its time to live is over";
+  }
+}
 
 /** It is being paused or stopped already: there is nothing left to be idle for, and its guest may be frozen. */
 function isLeaving({ operation }: EnvironmentRow): boolean {
