@@ -1,9 +1,27 @@
-export { type Actor, type ActorRole, actorOf } from "./access/actor.ts";
-export { type Action, authorize, type TerminalRole } from "./access/authorize.ts";
+export {
+  type ActingAccount,
+  type Actor,
+  actorOf,
+  type Origin,
+  type Reader,
+  type SignInFacts,
+  SYSTEM,
+} from "./access/actor.ts";
+export { ACTIONS, type Action, authorize, can, type TerminalRole } from "./access/authorize.ts";
+export { type Principal, sharedRoleOf } from "./access/principal.ts";
+export type * from "./accounts/account-service.ts";
+export { createCodeLimit } from "./accounts/code-limit.ts";
+export { createAccountService } from "./accounts/create-account-service.ts";
+export type { ProvenIdentity, ProviderRules } from "./accounts/provider-rules.ts";
+export { firstIdOf } from "./audit/audit-ids.ts";
+export type * from "./audit/audit-log.ts";
+export { byOf } from "./audit/audit-log.ts";
+export { createAuditLog } from "./audit/create-audit-log.ts";
 export { createCredentialService } from "./credentials/create-credential-service.ts";
 export * from "./credentials/credential-service.ts";
 export { createEnvironmentService } from "./environments/service/create-environment-service.ts";
 export * from "./environments/service/environment-service.ts";
+export type { BegunGuestAct, GuestAct } from "./environments/service/guest-acts.ts";
 export type { Change, ChangeListener } from "./environments/state/changes.ts";
 export {
   environmentIdOfKey,
@@ -20,14 +38,33 @@ export {
 export * from "./machines/faults.ts";
 export type { EnvironmentLimits } from "./machines/limits.ts";
 export type * from "./ports/abortable.ts";
+export type * from "./ports/account-repository.ts";
+export type * from "./ports/audit-repository.ts";
 export type * from "./ports/clock.ts";
 export type * from "./ports/guest-agent.ts";
 export { GuestNeverRan } from "./ports/guest-never-ran.ts";
+export type * from "./ports/identity-repository.ts";
 export type * from "./ports/name-server.ts";
 export type * from "./ports/network.ts";
 export type { Observer, OperationReport } from "./ports/observer.ts";
+export type * from "./ports/passwords.ts";
 export type * from "./ports/repository.ts";
+export type * from "./ports/share-repository.ts";
 export type * from "./ports/vm-driver.ts";
 export { LOCAL_HOST } from "./ports/vm-driver.ts";
 export { createPreviewService } from "./previews/create-preview-service.ts";
 export type * from "./previews/preview-service.ts";
+export { createQuotaService, type QuotaService, type RecordingRoom } from "./quotas/quota-service.ts";
+export {
+  assertOne,
+  assertRoom,
+  isUnlimited,
+  leftOf,
+  type Spending,
+  spendingOfCreate,
+  spendingOfStart,
+} from "./quotas/room.ts";
+export { dayOf, msOfDay, secondsByDay } from "./quotas/running-time.ts";
+export { createSharingService } from "./sharing/create-sharing-service.ts";
+export type * from "./sharing/sharing-service.ts";
+export { isAsking } from "./sharing/view.ts";

@@ -2,6 +2,7 @@
  * The places where a process may die and the next one must repair what it left. Each is hit directly after the effect it
  * is named for. `create.*` after `create.row` is hit by `start` and by a resumed boot too: all boot the same way.
  * `claim.*`, `pause.*`, `resume.*`, `pool.*` and `template.*` are hit with a driver that has snapshots alone.
+ * `audit.entry` is hit before the commit of a change and its entry.
  */
 export const FAULT_POINTS = [
   "create.row",
@@ -32,6 +33,7 @@ export const FAULT_POINTS = [
   "pool.machine",
   "template.booted",
   "template.saved",
+  "audit.entry",
 ] as const;
 
 export type FaultPoint = (typeof FAULT_POINTS)[number];

@@ -1,4 +1,5 @@
 import type {
+  AccountId,
   BootStep,
   EnvironmentId,
   EnvironmentState,
@@ -7,10 +8,19 @@ import type {
   NetworkPolicy,
   Operation,
   OwnerId,
+  QuotaLimits,
+  QuotaUse,
   Receipt,
   ResourceLimits,
+  Role,
   Size,
 } from "@microterm/protocol";
+import type { Actor, Reader, SYSTEM } from "../access/actor.ts";
+import type { Spending } from "../quotas/room.ts";
+import type { AccountRepository, CredentialRepository, InvitationRepository } from "./account-repository.ts";
+import type { AuditRepository } from "./audit-repository.ts";
+import type { IdentityRepository } from "./identity-repository.ts";
+import type { ShareRepository } from "./share-repository.ts";
 
 /** One environment as stored. */
 export interface EnvironmentRow {
@@ -49,6 +59,8 @@ export interface EnvironmentRow {
   readonly idleTimeoutSeconds: number | null;
   /** Null: never. */
   readonly expiresAt: string | null;
+  /** While it is `running`: since when its time has not been counted for its owner's day. Null where it is not known yet. */
+  readonly runningSince: string | null;
   readonly createdAt: string;
 }
 
@@ -64,13 +76,17 @@ export interface EnvironmentPatch {
   readonly machineId?: MachineId | null;
   readonly diskId?: string;
   readonly snapshotId?: string | null;
+  /** Of one that becomes `running`. */
+  readonly runningSince?: string;
+  /** Of one that is `running` no more: its time until then is counted for its owner's day. Absent: nobody knows when it ended. */
+  readonly ranUntil?: string;
 }
 
 /** A key that is absent stays as it is; null: never. */
 export type EnvironmentTimes = Partial<Pick<EnvironmentRow, "idleTimeoutSeconds" | "expiresAt">>;
 
 /** What a row may be known by. */
-export type EnvironmentFacts = Omit<EnvironmentPatch, "reason"> & EnvironmentTimes;
+export type EnvironmentFacts = Omit<EnvironmentPatch, "reason" | "runningSince" | "ranUntil"> & EnvironmentTimes;
 
 /** What a caller knows of an environment that it changes. The change is made where that is so still, and nothing is being done to it. */
 export type KnownState = Pick<EnvironmentRow, "state" | "machineId">;
@@ -82,16 +98,21 @@ export type KnownState = Pick<EnvironmentRow, "state" | "machineId">;
  * never act on one environment: the one whose `transition` resolves to a row has the right to act; the other gets null.
  */
 export interface EnvironmentRepository {
-  /** Rejects with `NAME_TAKEN` when the owner has an environment of that name. */
+  /**
+   * One that is being created. Rejects with `NAME_TAKEN` when the owner has an environment of that name, and with `QUOTA_EXCEEDED` where its
+   * owner's quota has no room: of many that are put in at once, only so many are as fit.
+   */
   insert(row: EnvironmentRow): Promise<void>;
-  /** Of any owner when `owner` is undefined. */
-  get(id: EnvironmentId, owner?: OwnerId): Promise<EnvironmentRow | null>;
-  /** By exact name, or by a unique id prefix of at least 4 characters; an exact name wins. Null: none, or several. */
-  find(reference: string, owner: OwnerId): Promise<EnvironmentRow | null>;
-  list(owner?: OwnerId): Promise<readonly EnvironmentRow[]>;
-  count(owner: OwnerId): Promise<number>;
-  /** Those with an idle time-out or a time to live, of any owner. */
-  listTimed(): Promise<readonly EnvironmentRow[]>;
+  /** Of the reader's own; of any owner for SYSTEM, and for an admin, of whom `authorize` has to be asked then. */
+  get(id: EnvironmentId, by: Reader): Promise<EnvironmentRow | null>;
+  /** Among the actor's own, by exact name, or by a unique id prefix of at least 4 characters; an exact name wins. Null: none, or several. */
+  find(reference: string, by: Actor): Promise<EnvironmentRow | null>;
+  /** The reader's own; all for SYSTEM. */
+  list(by: Reader): Promise<readonly EnvironmentRow[]>;
+  /** The actor's own. */
+  count(by: Actor): Promise<number>;
+  /** Those with an idle time-out or a time to live, of any owner, and those of `owners` that run. */
+  listTimed(owners: readonly OwnerId[]): Promise<readonly EnvironmentRow[]>;
   /** `only` names what else must be so now: what the state alone does not tell apart. */
   transition(
     id: EnvironmentId,
@@ -100,6 +121,18 @@ export interface EnvironmentRepository {
     patch?: EnvironmentPatch,
     only?: EnvironmentFacts,
   ): Promise<EnvironmentRow | null>;
+  /** A transition to `creating`. Rejects with `QUOTA_EXCEEDED` where its owner's quota has no room for one more that runs, at the time `at`. */
+  begin(
+    id: EnvironmentId,
+    from: readonly EnvironmentState[],
+    patch: EnvironmentPatch,
+    at: string,
+  ): Promise<EnvironmentRow | null>;
+  /**
+   * Gives it to another account, which is there: it is in no shared network then, and what opens its previews is gone. Null when it is not as
+   * `only` says, or not `from`'s. Rejects with `NAME_TAKEN`, and with `QUOTA_EXCEEDED` but where it `isForced`.
+   */
+  transfer(id: EnvironmentId, transfer: Transfer): Promise<EnvironmentRow | null>;
   /** Changes when it ends by itself, in whatever state it is, and nothing else. Null when it is being destroyed, or gone. */
   setTimes(id: EnvironmentId, times: EnvironmentTimes): Promise<EnvironmentRow | null>;
   /**
@@ -126,35 +159,56 @@ export interface EnvironmentRepository {
   enterStep(id: EnvironmentId, step: BootStep): Promise<boolean>;
   /** Deletes a `destroying` row and keeps its receipt for 7 days, in one transaction. No effect when it is gone already. */
   finish(id: EnvironmentId, owner: OwnerId, receipt: Receipt): Promise<void>;
-  /** By id, or by name: then of the one destroyed last. */
-  receipt(reference: string, owner: OwnerId): Promise<Receipt | null>;
+  /** Among the reader's own, and all for SYSTEM: by id, or by name: then of the one destroyed last. */
+  receipt(reference: string, by: Reader): Promise<Receipt | null>;
 }
 
-/** Whom environments and credentials belong to. Everything else refers to an owner that is here. */
-export interface OwnerRepository {
-  /** The oldest owner; `candidate` becomes it when there is none yet. */
-  ensureFirst(candidate: OwnerId, now: string): Promise<OwnerId>;
-  /** Safe to repeat. */
-  insert(owner: OwnerId, now: string): Promise<void>;
+export interface Transfer {
+  readonly from: OwnerId;
+  readonly to: OwnerId;
+  readonly name: string;
+  /** When. */
+  readonly at: string;
+  readonly isForced: boolean;
+  readonly only: KnownState;
 }
 
-/** Bearer tokens, session cookies and one-time sign-in links. Only SHA-256 hashes of them are stored. */
-export interface CredentialRepository {
-  insert(credential: Credential): Promise<void>;
-  /** Unexpired only. */
-  find(hash: string, now: string): Promise<Credential | null>;
-  /** Takes a `link` out of use: resolves to it once, to null ever after. */
-  spend(hash: string, now: string): Promise<Credential | null>;
-  remove(hash: string): Promise<boolean>;
-  removeExpired(now: string): Promise<number>;
+/** A quota, and whether it is the account's own or its role's. */
+export interface AccountQuotaRow {
+  readonly limits: QuotaLimits;
+  readonly isOwn: boolean;
 }
 
-export interface Credential {
-  readonly hash: string;
-  readonly kind: "token" | "session" | "link";
-  readonly owner: OwnerId;
-  readonly createdAt: string;
-  readonly expiresAt: string | null;
+/** What storage knows of an account's use: recordings are files. */
+export type StoredUse = Omit<QuotaUse, "recordingsMib">;
+
+/** An account with environments that run, for those who end them. */
+export interface RunningAccount {
+  readonly account: AccountId;
+  /** Null: no limit. */
+  readonly hoursPerDay: number | null;
+  /** Of this day, of all its environments together, ms. */
+  readonly usedMs: number;
+  readonly running: number;
+}
+
+/**
+ * What accounts may have, and what they have. What they take is checked where it is taken, in `insert`, `begin` and `transfer` of
+ * environments, each of which waits for the others of its account.
+ */
+export interface QuotaRepository {
+  roles(): Promise<Readonly<Record<Role, QuotaLimits>>>;
+  setRole(role: Role, limits: QuotaLimits): Promise<void>;
+  /** Null: there is no such account. */
+  of(account: AccountId): Promise<AccountQuotaRow | null>;
+  /** Null: what its role has. */
+  setAccount(account: AccountId, limits: QuotaLimits | null): Promise<void>;
+  use(account: AccountId, now: string): Promise<StoredUse>;
+  /** Rejects with `QUOTA_EXCEEDED` where there is no room now. A look ahead, that keeps nothing free. */
+  assertRoom(account: AccountId, asked: Spending, now: string): Promise<void>;
+  runningAccounts(now: string): Promise<readonly RunningAccount[]>;
+  /** Counts the time of all that run, up to now, so that what ends unseen has lost little of it. Days that are over are forgotten. */
+  countRunning(now: string): Promise<void>;
 }
 
 /** Answers to requests that carried an Idempotency-Key, kept for 24 hours. */
@@ -203,10 +257,15 @@ export interface PreviewGrant {
 
 /** A grant goes with its environment, and with its session. */
 export interface PreviewGrantRepository {
-  /** False where the environment, or the session, is not there any more. */
-  insert(grant: PreviewGrant): Promise<boolean>;
-  /** Unexpired only. */
+  /**
+   * False where the environment, or the session, is not there any more, or they are not of one account. Of a link: rejects with `TOO_MANY` where the environment has
+   * `mostLinks` unexpired ones.
+   */
+  insert(grant: PreviewGrant, mostLinks?: number): Promise<boolean>;
+  /** Unexpired only, and of an environment whose owner is neither disabled nor a visitor. */
   find(hash: string, now: string): Promise<PreviewGrant | null>;
+  /** Of all grants for what an account owns. */
+  hashesOf(owner: OwnerId): Promise<readonly string[]>;
   /** Unexpired ones of kind `link`, in the order in which they were made. */
   links(environment: EnvironmentId, now: string): Promise<readonly PreviewGrant[]>;
   /** Resolves with the hash of what was removed; null: there was none. */
@@ -228,21 +287,37 @@ export interface NetworkRepository {
    * `TOO_MANY` when it has `most` of them.
    */
   insert(row: NetworkRow, most: number): Promise<void>;
-  get(id: NetworkId): Promise<NetworkRow | null>;
-  /** By name, or by id. */
-  find(reference: string, owner: OwnerId): Promise<NetworkRow | null>;
-  list(owner: OwnerId): Promise<readonly NetworkRow[]>;
+  /** For who has been let at an environment that is in it. */
+  get(id: NetworkId, by: typeof SYSTEM): Promise<NetworkRow | null>;
+  /** Among the actor's own, by name, or by id. */
+  find(reference: string, by: Actor): Promise<NetworkRow | null>;
+  /** The actor's own, by name. */
+  list(by: Actor): Promise<readonly NetworkRow[]>;
   /** False while an environment is in it, and when it is gone already. */
   remove(id: NetworkId): Promise<boolean>;
 }
 
-export interface Storage {
-  readonly owners: OwnerRepository;
+/** What is stored, by its kinds. */
+export interface Repositories {
+  readonly accounts: AccountRepository;
+  readonly audit: AuditRepository;
   readonly environments: EnvironmentRepository;
   readonly credentials: CredentialRepository;
+  readonly invitations: InvitationRepository;
+  readonly identities: IdentityRepository;
   readonly idempotency: IdempotencyRepository;
   readonly templates: TemplateRepository;
   readonly previews: PreviewGrantRepository;
   readonly networks: NetworkRepository;
+  readonly shares: ShareRepository;
+  readonly quotas: QuotaRepository;
+}
+
+export interface Storage extends Repositories {
+  /**
+   * Changes that are made together or, where `run` rejects, not at all. `run` awaits nothing but the repositories that it is given: others
+   * wait for its end, the storage's own repositories among them.
+   */
+  transaction<T>(run: (repositories: Repositories) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

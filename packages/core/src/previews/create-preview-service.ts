@@ -1,4 +1,5 @@
 import { PlatformError, type PreviewLink } from "@microterm/protocol";
+import type { Actor } from "../access/actor.ts";
 import type { PreviewGrant } from "../ports/repository.ts";
 import type { IssuedTicket, PreviewService, PreviewServiceOptions, PreviewTarget } from "./preview-service.ts";
 
@@ -21,21 +22,59 @@ const isOf = (found: PreviewTarget, target: PreviewTarget): boolean =>
   found.environment === target.environment && found.port === target.port;
 
 export function createPreviewService(options: PreviewServiceOptions): PreviewService {
-  const { storage, locate, clock, random, sha256 } = options;
+  const { storage, audit, locate, clock, random, sha256 } = options;
   const tickets = new Map<string, Ticket>();
   const listeners = new Set<(hash: string) => void>();
   const at = (ms: number): string => new Date(ms).toISOString();
   const now = (): string => at(clock.now());
   const earlier = (one: string, other: string | null): string => (other !== null && other < one ? other : one);
 
+  async function share(
+    actor: Actor,
+    reference: string,
+    { port, ttlSeconds }: { readonly port: number; readonly ttlSeconds: number },
+  ): ReturnType<PreviewService["share"]> {
+    const environment = await locate(actor, reference, "preview.share");
+    if ((await storage.previews.links(environment, now())).length >= MAX_LINKS) {
+      throw new PlatformError("TOO_MANY", `${MAX_LINKS} links to this environment's ports are shared already`);
+    }
+    const secret = random.id(SECRET_LENGTH);
+    const grant: PreviewGrant = {
+      ...{ environment, port, hash: sha256(secret), id: random.id(12), kind: "link", credential: null },
+      ...{ createdAt: now(), expiresAt: at(clock.now() + ttlSeconds * 1000) },
+    };
+    const act = {
+      action: "preview-link.created",
+      environment,
+      target: grant.id,
+      detail: { port, ttlSeconds },
+    } as const;
+    if (!(await audit.change(actor, act, ({ previews }) => previews.insert(grant, MAX_LINKS)))) {
+      throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed meanwhile");
+    }
+    return { secret, environment, expiresAt: grant.expiresAt, link: toLink(grant) };
+  }
+
+  async function revoke(actor: Actor, reference: string, link: string): Promise<void> {
+    const environment = await locate(actor, reference, "preview.share");
+    const act = { action: "preview-link.revoked", environment, target: link } as const;
+    const hash = await audit.change(actor, act, ({ previews }) => previews.removeLink(environment, link));
+    if (hash === null) throw new PlatformError("NOT_FOUND", `there is no shared link ${link}`);
+    for (const listener of [...listeners]) listener(hash);
+  }
+
   return {
     async issueTicket(actor, { reference, port }, session) {
-      const environment = await locate(actor, reference, "preview.open");
+      const act = { action: "preview.opened", detail: { port } } as const;
+      const environment = await audit.attempt(actor, { ...act, target: reference }, () =>
+        locate(actor, reference, "preview.open"),
+      );
       const secret = random.id(SECRET_LENGTH);
       const expiresAt = at(clock.now() + TICKET_LIFETIME_MS);
       const [oldest] = tickets.keys();
       if (tickets.size >= MAX_TICKETS && oldest !== undefined) tickets.delete(oldest);
       tickets.set(sha256(secret), { environment, port, expiresAt, session: session.hash });
+      await audit.note(actor, { ...act, environment });
       return { secret, environment, port, expiresAt };
     },
 
@@ -72,32 +111,21 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       return null;
     },
 
-    async share(actor, reference, { port, ttlSeconds }) {
-      const environment = await locate(actor, reference, "preview.share");
-      if ((await storage.previews.links(environment, now())).length >= MAX_LINKS) {
-        throw new PlatformError("TOO_MANY", `${MAX_LINKS} links to this environment's ports are shared already`);
-      }
-      const secret = random.id(SECRET_LENGTH);
-      const grant: PreviewGrant = {
-        ...{ environment, port, hash: sha256(secret), id: random.id(12), kind: "link", credential: null },
-        ...{ createdAt: now(), expiresAt: at(clock.now() + ttlSeconds * 1000) },
-      };
-      if (!(await storage.previews.insert(grant))) {
-        throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed meanwhile");
-      }
-      return { secret, environment, expiresAt: grant.expiresAt, link: toLink(grant) };
-    },
+    share: (actor, reference, wish) =>
+      audit.attempt(actor, { action: "preview-link.created", target: reference, detail: wish }, () =>
+        share(actor, reference, wish),
+      ),
 
     async links(actor, reference) {
       const environment = await locate(actor, reference, "preview.share");
       return (await storage.previews.links(environment, now())).map(toLink);
     },
 
-    async revoke(actor, reference, link) {
-      const environment = await locate(actor, reference, "preview.share");
-      const hash = await storage.previews.removeLink(environment, link);
-      if (hash === null) throw new PlatformError("NOT_FOUND", `there is no shared link ${link}`);
-      for (const listener of [...listeners]) listener(hash);
+    revoke: (actor, reference, link) =>
+      audit.attempt(actor, { action: "preview-link.revoked", target: link }, () => revoke(actor, reference, link)),
+
+    async closeAllOf(owner) {
+      for (const hash of await storage.previews.hashesOf(owner)) for (const listener of [...listeners]) listener(hash);
     },
 
     subscribe(listener) {
@@ -106,6 +134,10 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       return () => {
         listeners.delete(own);
       };
+    },
+
+    dropTickets(environment) {
+      for (const [hash, ticket] of tickets) if (ticket.environment === environment) tickets.delete(hash);
     },
 
     async sweep() {

@@ -1,7 +1,9 @@
-import type { EnvironmentId, PreviewLink } from "@microterm/protocol";
+import type { EnvironmentId, OwnerId, PreviewLink } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
+import type { AuditLog } from "../audit/audit-log.ts";
+import type { Credential } from "../ports/account-repository.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
-import type { Credential, PreviewGrant, Storage } from "../ports/repository.ts";
+import type { PreviewGrant, Storage } from "../ports/repository.ts";
 
 /** What a grant opens: one port of one environment. */
 export interface PreviewTarget {
@@ -38,7 +40,13 @@ export interface PreviewService {
   /** Rejects with `NOT_FOUND`. What was opened by it is closed. */
   revoke(actor: Actor, reference: string, link: string): Promise<void>;
 
-  /** Called with the hash of every grant that is revoked. Returns what ends it. */
+  /** Closes what is open of an account's environments, by whomever. A disabled one's open no more. */
+  closeAllOf(owner: OwnerId): Promise<void>;
+
+  /** Tickets of an environment that is another account's now. */
+  dropTickets(environment: EnvironmentId): void;
+
+  /** Called with the hash of every grant that is revoked, or whose owner is. Returns what ends it. */
   subscribe(listener: (hash: string) => void): () => void;
   /** Deletes what has expired. */
   sweep(): Promise<number>;
@@ -56,6 +64,8 @@ export interface IssuedGrant {
 
 export interface PreviewServiceOptions {
   readonly storage: Pick<Storage, "previews" | "credentials">;
+  /** Over the same storage. */
+  readonly audit: AuditLog;
   /** As the environment service's. */
   readonly locate: (
     actor: Actor,

@@ -27,6 +27,7 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     snapshotId: null,
     idleTimeoutSeconds: null,
     expiresAt: null,
+    runningSince: null,
     createdAt: "2026-11-22T10:00:00.000Z",
     ...over,
   };

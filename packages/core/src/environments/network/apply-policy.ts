@@ -1,4 +1,5 @@
 import type { MachineId } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -15,7 +16,7 @@ export function applyPolicy(
   machineId: MachineId,
 ): Promise<void> {
   return context.networkTurns.run(id, async () => {
-    const row = await context.rows.get(id);
+    const row = await context.rows.get(id, SYSTEM);
     if (row?.machineId === machineId) await setPolicy(context, row, machineId);
   });
 }

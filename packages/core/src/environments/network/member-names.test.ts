@@ -1,5 +1,6 @@
 import { EnvironmentId, MachineId, NetworkId, OwnerId } from "@microterm/protocol";
 import { expect, it } from "vitest";
+import type { Actor } from "../../access/actor.ts";
 import type { EnvironmentRow, NetworkRow } from "../../ports/repository.ts";
 import { environmentRow } from "../../testing/environment-row.ts";
 import { memberAddress } from "./member-names.ts";
@@ -36,11 +37,11 @@ const context = {
       return rows.find((one) => one.id === id) ?? null;
     },
     // As storage does, also by a part of an id.
-    find: async (reference: string, owner: OwnerId) =>
+    find: async (reference: string, { owner }: Actor) =>
       rows.find((one) => one.owner === owner && (one.name === reference || one.id.startsWith(reference))) ?? null,
   },
   networks: {
-    find: async (reference: string, owner: OwnerId) =>
+    find: async (reference: string, { owner }: Actor) =>
       networks.find((one) => one.owner === owner && (one.name === reference || one.id === reference)) ?? null,
   },
   network: { memberAddress: (id: MachineId) => (id === alone.machineId ? null : `address of ${id.charAt(0)}`) },

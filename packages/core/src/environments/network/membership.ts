@@ -1,4 +1,5 @@
 import type { EnvironmentId, MachineId } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -15,7 +16,7 @@ async function follow(context: EnvironmentContext, id: EnvironmentId, machineId:
   const { closing, live, network, networkTurns, rows, tellings } = context;
   await tellings.run(id, machineId, async () => {
     const guest = await networkTurns.run(id, async () => {
-      const row = await rows.get(id);
+      const row = await rows.get(id, SYSTEM);
       if (live.get(id)?.machine.id !== machineId || row === null) return null;
       return network.share(machineId, row.sharedNetwork);
     });

@@ -5,6 +5,7 @@ import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { reapplyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { reportStart } from "../start/report-start.ts";
@@ -37,6 +38,7 @@ export async function finishResume(
         ...AT_REST,
         reason: null,
         snapshotId: null,
+        runningSince: timestamp(context.clock),
       });
       if (now === null) return;
       live.isReady = true;

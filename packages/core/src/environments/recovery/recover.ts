@@ -1,4 +1,5 @@
 import type { EnvironmentId, EnvironmentState, MachineId } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -46,14 +47,14 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
     }
   }
   const used = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
-  for (const row of await rows.list()) {
+  for (const row of await rows.list(SYSTEM)) {
     // What is at rest still names its last machine.
     if (row.machineId !== null && !RESTING.has(row.state)) used.add(row.machineId);
   }
   for (const machineId of networks) {
     if (!used.has(machineId)) await tried(context, () => network.detach(machineId));
   }
-  for (const row of await rows.list()) {
+  for (const row of await rows.list(SYSTEM)) {
     const absence = drivers.absenceOf(row);
     if (absence !== null) log.warn("an environment is left alone", { environment: row.id, reason: absence });
   }
@@ -94,7 +95,7 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
   // snapshot.
   const machines = await driver.list();
   const [disks, snapshots] = await Promise.all([driver.listDisks(), listSnapshots(context, driver)]);
-  const all = await rows.list();
+  const all = await rows.list(SYSTEM);
   const idle = all.filter((row) => row.driver === driver.name && !isHandled(context, row.id));
   const plan = planRecovery({
     rows: idle,
@@ -161,7 +162,7 @@ function isHandled(context: EnvironmentContext, id: EnvironmentId): boolean {
 
 /** A plan that is carried out beside requests holds for the rows that none of them has got to since. */
 async function isAsPlanned(context: EnvironmentContext, row: EnvironmentRow): Promise<boolean> {
-  const now = await context.rows.get(row.id);
+  const now = await context.rows.get(row.id, SYSTEM);
   if (now === null || isHandled(context, row.id)) return false;
   return now.state === row.state && now.operation === row.operation && now.machineId === row.machineId;
 }
@@ -186,7 +187,7 @@ async function carryOut(
           await takeOver(context, row, action.machineId, { ...report });
         });
         await sendTime(context, row, signal);
-        const now = await context.rows.get(row.id);
+        const now = await context.rows.get(row.id, SYSTEM);
         if (now?.operation === "stop") await stop(context, row.id, signal);
       });
       report.paused++;
@@ -210,7 +211,7 @@ async function carryOut(
       return;
     case "finish-destroy":
       // Waited for, within reason, so that a start that reports is a start that has cleaned up.
-      if (await tried(context, () => destroy(context, row))) report.destroyed++;
+      if (await tried(context, () => destroy(context, row, { by: "server" }))) report.destroyed++;
       return;
   }
 }

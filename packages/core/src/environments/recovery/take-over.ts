@@ -1,4 +1,5 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { isDead } from "../../machines/machine-end.ts";
 import { limitsFor } from "../../machines/machine-limits.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
@@ -77,7 +78,7 @@ export async function takeOver(
 export async function take(context: EnvironmentContext, row: EnvironmentRow, machineId: MachineId): Promise<boolean> {
   const driver = context.drivers.of(row);
   const machine = await driver.adopt(machineId);
-  const now = await context.rows.get(row.id);
+  const now = await context.rows.get(row.id, SYSTEM);
   const isToStop = now?.operation === "stop" && row.operation === null;
   if (now?.state !== "running" || now.machineId !== machineId || isToStop || context.destroys.has(row.id)) {
     machine.release();

@@ -1,10 +1,19 @@
 import { type EnvironmentId, PlatformError, type ResourceLimits } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
+import { SYSTEM } from "../../access/actor.ts";
 import { limitsFor, resourceLimits, toMachineLimits } from "../../machines/machine-limits.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { MachineLimits } from "../../ports/vm-driver.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import { keepFollowing } from "../state/keep-following.ts";
 import { refusal } from "../state/refusal.ts";
+
+interface LimitsChange {
+  readonly actor: Actor;
+  readonly id: EnvironmentId;
+  readonly wanted: Partial<ResourceLimits>;
+  readonly rest: () => Promise<unknown>;
+}
 
 /**
  * Changes what an environment may use: of its machine at once, where it has one, and of all later ones. The machine first, so that
@@ -14,15 +23,11 @@ import { refusal } from "../state/refusal.ts";
  * `rest` is what else was asked for with it. Where that fails the row has the limits of before, and the machine gets them as soon as it
  * can be given them.
  */
-export function changeLimits(
-  context: EnvironmentContext,
-  id: EnvironmentId,
-  wanted: Partial<ResourceLimits>,
-  rest: () => Promise<unknown>,
-): Promise<void> {
+export function changeLimits(context: EnvironmentContext, asked: LimitsChange): Promise<void> {
+  const { id, wanted } = asked;
   return context.limiting.run(id, async () => {
-    const before = await change(context, id, wanted);
-    await rest().catch(async (error: unknown) => {
+    const before = await change(context, asked);
+    await asked.rest().catch(async (error: unknown) => {
       await undo(context, before, wanted);
       throw error;
     });
@@ -30,12 +35,8 @@ export function changeLimits(
 }
 
 /** Resolves with the row of before. */
-async function change(
-  context: EnvironmentContext,
-  id: EnvironmentId,
-  wanted: Partial<ResourceLimits>,
-): Promise<EnvironmentRow> {
-  const row = await context.rows.get(id);
+async function change(context: EnvironmentContext, { actor, id, wanted }: LimitsChange): Promise<EnvironmentRow> {
+  const row = await context.rows.get(id, SYSTEM);
   if (row === null) throw new PlatformError("ENVIRONMENT_NOT_FOUND", `the environment '${id}' was removed`);
   const driver = context.drivers.of(row);
   const before = resourceLimits(driver, row);
@@ -51,7 +52,10 @@ async function change(
     await driver.limit(row.machineId, partsOf(toMachineLimits({ ...before, ...wanted }), wanted));
   }
   const { state, machineId } = row;
-  const stored = await context.rows.setLimits(id, wanted, { state, machineId });
+  const act = { action: "environment.changed", environment: row.id, detail: { limits: Object.keys(wanted) } } as const;
+  const stored = await context.audit.change(actor, act, ({ environments }) =>
+    environments.setLimits(id, wanted, { state, machineId }),
+  );
   if (stored === null) throw refusal(row, "it was stopped, started or removed at the same time");
   return row;
 }
@@ -62,7 +66,7 @@ async function undo(context: EnvironmentContext, before: EnvironmentRow, wanted:
   await context.rows.setLimits(id, Object.fromEntries(names.map((name) => [name, limits[name]])));
   void keepFollowing(context, id, "setting limits", () =>
     context.limiting.run(id, async () => {
-      const row = await context.rows.get(id);
+      const row = await context.rows.get(id, SYSTEM);
       // It may have been given the limits that are undone.
       if (row?.state === "creating") throw new Error("it is being started");
       if (row?.state !== "running" || row.machineId === null) return;

@@ -1,4 +1,5 @@
 import { type EnvironmentId, PlatformError } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { AgentOptions } from "../service/environment-service.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -13,7 +14,7 @@ export async function readyMachine(
 ): Promise<LiveMachine> {
   const found = live.get(id);
   if (found?.isReady === true) return found;
-  const row = await rows.get(id);
+  const row = await rows.get(id, SYSTEM);
   if (row === null) throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed");
   if (row.state === "running") {
     drivers.of(row);

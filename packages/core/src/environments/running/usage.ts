@@ -1,3 +1,4 @@
+import { SYSTEM } from "../../access/actor.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { MachineUsage } from "../../ports/vm-driver.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -23,7 +24,7 @@ export async function cpuMsOf(context: EnvironmentContext, row: EnvironmentRow):
 
 /** Of all that run. One that ends meanwhile is left out. */
 export async function totalUsage(context: EnvironmentContext): Promise<MachineUsage & { readonly machines: number }> {
-  const running = (await context.rows.list()).filter(
+  const running = (await context.rows.list(SYSTEM)).filter(
     ({ state, driver }) => state === "running" && context.drivers.find(driver) !== null,
   );
   const each = await Promise.all(running.map((row) => usageOf(context, row).catch(() => null)));

@@ -2,6 +2,7 @@ import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { MachineEnd } from "../../ports/vm-driver.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
@@ -51,7 +52,12 @@ async function onEnded(
   context.log.info("a machine ended", { environment: row.id, machine: live.machine.id, kind: end.kind, reason });
   // The row first: a machine that no running row names is swept by the next start, whatever happens now.
   await retryUntilDone(context, signal, "noting an ended machine", async () => {
-    await context.rows.transition(row.id, ["running"], to, { ...AT_REST, reason, snapshotId: null });
+    await context.rows.transition(row.id, ["running"], to, {
+      ...AT_REST,
+      reason,
+      snapshotId: null,
+      ranUntil: timestamp(context.clock),
+    });
   });
   forgetMachine(context, row.id);
   context.faults.hit("ended.row");

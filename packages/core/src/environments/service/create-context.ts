@@ -1,4 +1,4 @@
-import { DEFAULT_OVERCOMMIT } from "@microterm/protocol";
+import { DEFAULT_OVERCOMMIT, PlatformError } from "@microterm/protocol";
 import { createLifetimes } from "../../lifetime/lifetimes.ts";
 import { createAdmission } from "../../machines/admission/admission.ts";
 import { NO_FAULTS } from "../../machines/faults.ts";
@@ -9,7 +9,7 @@ import { createPool } from "../../pool/pool.ts";
 import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
 import { createChanges } from "../state/changes.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
 import { NetworkTurns } from "../turns/network-turns.ts";
@@ -37,6 +37,8 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     closing: new AbortController(),
   };
   const changes = createChanges(log);
+  const live: EnvironmentContext["live"] = new Map();
+  const networkTurns = new NetworkTurns(clock);
   const templates = createTemplates(machines, {
     driver: drivers.default,
     isEnabled: options.templates ?? false,
@@ -47,16 +49,23 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     ...machines,
     rows,
     networks: storage.networks,
+    audit: options.audit,
+    quotas: storage.quotas,
     names: options.names ?? null,
     changes,
-    operations: createOperationQueue(log),
+    operations: createOperationQueue(log, (id, error) => {
+      // How far it has come cannot be written down: the recovery that follows an outage finds out by what there is.
+      if (!(error instanceof PlatformError && error.code === "DATABASE_UNAVAILABLE")) return;
+      live.get(id)?.machine.release();
+      forgetMachine({ live, networkTurns }, id);
+    }),
     templates,
     pool,
     lifetimes: createLifetimes({ clock, changed: (row) => changed({ changes }, row) }),
-    networkTurns: new NetworkTurns(clock),
+    networkTurns,
     tellings: new Tellings(),
     guestNames: new Map(),
-    live: new Map(),
+    live,
     limiting: new Turns(),
     destroys: new Map(),
     recoveringLater: new Set(),

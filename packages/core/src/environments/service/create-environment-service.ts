@@ -1,29 +1,33 @@
-import type { Environment, ResourceLimits } from "@microterm/protocol";
+import { DEFAULT_OVERCOMMIT, type Environment, type OwnerId } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import { assertAllowed, terminalRoleOf } from "../../access/authorize.ts";
+import { countRunning } from "../../lifetime/count-running.ts";
+import { hoursEnds } from "../../lifetime/hours-ends.ts";
 import { watchLifetimes } from "../../lifetime/watch-lifetimes.ts";
 import { resourceLimits } from "../../machines/machine-limits.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import { endedWithin } from "../../time/deadline.ts";
+import { createAdminActions } from "../administration/admin-actions.ts";
 import { recover } from "../recovery/recover.ts";
-import { changeLimits } from "../running/change-limits.ts";
 import { agentOf } from "../running/guests.ts";
 import { cpuMsOf, totalUsage, usageOf } from "../running/usage.ts";
-import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import type { EnvironmentContext } from "../state/environment-context.ts";
 import { imageStatus, pruneImages } from "../state/images.ts";
-import { refusal } from "../state/refusal.ts";
+import { createAccountActions } from "../stop/account-actions.ts";
 import { destroy } from "../stop/destroy.ts";
 import { endInTime } from "../stop/end-in-time.ts";
 import { createContext } from "./create-context.ts";
-import { createEnvironment, expiryAfter } from "./create-environment.ts";
+import { createEnvironment } from "./create-environment.ts";
 import type { EnvironmentService, EnvironmentServiceOptions } from "./environment-service.ts";
-import { requireRow } from "./lookup.ts";
-import { assertPolicy, changePolicy, createNetworkActions } from "./network-actions.ts";
+import { beginAct, runAct } from "./guest-acts.ts";
+import { findRow, requireRow } from "./lookup.ts";
+import { createNetworkActions } from "./network-actions.ts";
 import { createPowerActions } from "./power-actions.ts";
 import { createSharedNetworkActions } from "./shared-networks.ts";
 import { createTerminalActions } from "./terminals.ts";
-import { toEnvironment } from "./view.ts";
+import { updateEnvironment } from "./update-environment.ts";
+import { shownTo, toEnvironment } from "./view.ts";
 import { waitFor } from "./wait.ts";
 
 /** How long the end of the server waits for what is under way. */
@@ -36,10 +40,15 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createReads(context),
     ...createChangeActions(context, options),
     ...createPowerActions(context),
+    ...createAccountActions(context),
     ...createNetworkActions(context),
     ...createSharedNetworkActions(context),
     ...createTerminalActions(context),
     ...createGuestAccess(context),
+    ...createAdminActions(context, {
+      accounts: options.storage.accounts,
+      overcommit: options.overcommit ?? DEFAULT_OVERCOMMIT,
+    }),
     templates: () => [...context.templates.status()],
     pool: () => context.pool.status(),
     images: () => imagesOfAll(context),
@@ -84,7 +93,7 @@ function createLifecycle(context: EnvironmentContext): Pick<EnvironmentService, 
 }
 
 function beginBackground(context: EnvironmentContext): void {
-  const { clock, log, lifetimes, rows, changes, templates, pool, closing, drivers } = context;
+  const { clock, log, lifetimes, rows, quotas, changes, templates, pool, closing, drivers } = context;
   templates.onRemoved(() => void pruneImages({ ...context, driver: drivers.default }));
   templates.begin();
   pool.begin();
@@ -94,13 +103,19 @@ function beginBackground(context: EnvironmentContext): void {
     lifetimes,
     canPause: (row: EnvironmentRow) => drivers.find(row.driver)?.snapshots != null,
     // What runs on a driver that is not there cannot be ended, and waits for a server that has it.
-    listTimed: async () => (await rows.listTimed()).filter((row) => drivers.find(row.driver) !== null),
+    hoursEnds: async () => {
+      const now = clock.now();
+      return hoursEnds(await quotas.runningAccounts(new Date(now).toISOString()), now);
+    },
+    listTimed: async (owners: readonly OwnerId[]) =>
+      (await rows.listTimed(owners)).filter((row) => drivers.find(row.driver) !== null),
     cpuMs: (row: EnvironmentRow) => cpuMsOf(context, row),
     end: (action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string) =>
       endInTime(context, action, row, reason),
     subscribe: (listener: () => void) => changes.subscribe(listener),
   };
   watchLifetimes(parts, closing.signal);
+  void countRunning({ clock, log, quotas }, closing.signal);
 }
 
 function createReads(
@@ -113,9 +128,9 @@ function createReads(
   return {
     async list(actor) {
       assertAllowed(actor, "environment.read", actor);
-      return Promise.all((await rows.list(actor.owner)).map(view));
+      return Promise.all((await rows.list(actor)).map(view));
     },
-    get: async (actor, reference) => view(await read(actor, reference)),
+    get: async (actor, reference) => shownTo(actor, await view(await read(actor, reference))),
     locate: async (actor, reference, action) => (await requireRow(context, { actor, action, reference })).id,
     async locateTerminal(actor, reference, asked) {
       const row = await requireRow(context, { actor, action: "terminal.view", reference });
@@ -123,16 +138,16 @@ function createReads(
     },
     async count(actor) {
       assertAllowed(actor, "environment.read", actor);
-      return rows.count(actor.owner);
+      return rows.count(actor);
     },
 
     async wait(actor, reference, waiting) {
       assertAllowed(actor, "environment.read", actor);
-      const row = await rows.find(reference, actor.owner);
+      const row = await findRow(context, { actor, action: "environment.read", reference });
       if (row === null && waiting.states.includes("gone")) return null;
       const { id } = row ?? (await read(actor, reference));
-      const reached = await waitFor(context, id, actor.owner, waiting);
-      return reached === null ? null : view(reached);
+      const reached = await waitFor(context, id, actor, waiting);
+      return reached === null ? null : shownTo(actor, await view(reached));
     },
   };
 }
@@ -141,51 +156,49 @@ function createChangeActions(
   context: EnvironmentContext,
   options: Pick<EnvironmentServiceOptions, "idleTimeoutSeconds" | "ttlSeconds" | "networkPolicy">,
 ): Pick<EnvironmentService, "create" | "update" | "destroy"> {
-  const { rows, clock } = context;
+  const { rows, audit } = context;
   const defaults = {
     idleTimeoutSeconds: options.idleTimeoutSeconds ?? 0,
     ttlSeconds: options.ttlSeconds ?? 0,
     network: options.networkPolicy ?? ({ mode: "none" } as const),
   };
   return {
-    create: async (actor, request, { id } = {}) =>
-      toEnvironment(context, await createEnvironment(context, { actor, request, id, defaults })),
+    create: (actor, request, { id } = {}) =>
+      audit.attempt(actor, { action: "environment.created", target: request.name ?? null }, async () =>
+        toEnvironment(context, await createEnvironment(context, { actor, request, id, defaults })),
+      ),
 
-    async update(actor, reference, { idleTimeoutSeconds, ttlSeconds, network, ...rest }) {
-      const row = await requireRow(context, { actor, action: "environment.change", reference });
-      // A request that cannot be done whole is refused before anything is changed.
-      if (network !== undefined) assertPolicy(context, row, network);
-      const said = Object.entries(rest).filter(([, limit]) => limit !== undefined);
-      const limits: Partial<ResourceLimits> = Object.fromEntries(said);
-      const changeReach = async () => network !== undefined && changePolicy(context, row, () => network);
-      await (said.length > 0 ? changeLimits(context, row.id, limits, changeReach) : changeReach());
-      const updated = await rows.setTimes(row.id, {
-        ...(idleTimeoutSeconds === undefined ? {} : { idleTimeoutSeconds: idleTimeoutSeconds || null }),
-        ...(ttlSeconds === undefined ? {} : { expiresAt: expiryAfter(clock.now(), ttlSeconds) }),
-      });
-      if (updated === null) throw refusal({ ...row, state: "destroying" }, "its times cannot be changed");
-      if (idleTimeoutSeconds !== undefined) context.lifetimes.began(row.id);
-      changed(context, row);
-      return toEnvironment(context, updated);
-    },
+    update: (actor, reference, request) =>
+      audit.attempt(actor, { action: "environment.changed", target: reference }, () =>
+        updateEnvironment(context, { actor, reference, request }),
+      ),
 
-    async destroy(actor, reference) {
-      const asked = { actor, action: "environment.destroy", reference } as const;
-      assertAllowed(actor, asked.action, actor);
-      const row = await rows.find(reference, actor.owner);
-      if (row !== null) return destroy(context, row);
-      const receipt = await rows.receipt(reference, actor.owner);
-      return receipt ?? destroy(context, await requireRow(context, asked));
-    },
+    destroy: (actor, reference) =>
+      audit.attempt(actor, { action: "environment.destroyed", target: reference }, async () => {
+        const asked = { actor, action: "environment.destroy", reference } as const;
+        assertAllowed(actor, asked.action, actor);
+        const row = await findRow(context, asked);
+        if (row !== null) return destroy(context, row, { by: actor });
+        const receipt = await rows.receipt(reference, actor);
+        return receipt ?? destroy(context, await requireRow(context, asked), { by: actor });
+      }),
   };
 }
 
 function createGuestAccess(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "agent" | "agentOf" | "noteActivity" | "beginUse" | "metrics" | "totalUsage"> {
+): Pick<
+  EnvironmentService,
+  "agent" | "agentOf" | "noteActivity" | "beginUse" | "metrics" | "totalUsage" | "beginAct" | "runAct"
+> {
   return {
+    async beginAct(actor, reference, act) {
+      const { row, ended } = await beginAct(context, { actor, reference, act });
+      return { id: row.id, ended };
+    },
+    runAct: (actor, reference, act, run) => runAct(context, { actor, reference, act }, ({ id }) => run(id)),
     async metrics(actor, reference, options = {}) {
-      const row = await requireRow(context, { actor, action: "environment.read", reference });
+      const row = await requireRow(context, { actor, action: "environment.inspect", reference });
       const agent = await agentOf(context, row.id, options);
       const [guest, host] = await Promise.all([agent.metrics(options), usageOf(context, row)]);
       const { memoryMib, cpus, diskMib } = row;
@@ -193,8 +206,8 @@ function createGuestAccess(
       return { guest, host, limits: { memoryMib, cpus, diskMib, machine } };
     },
     totalUsage: () => totalUsage(context),
-    async agent(actor, reference, asked) {
-      const { id } = await requireRow(context, { actor, action: "guest.use", reference });
+    async agent(actor, reference, { action = "guest.exec", ...asked } = {}) {
+      const { id } = await requireRow(context, { actor, action, reference });
       context.lifetimes.note(id);
       return agentOf(context, id, asked);
     },

@@ -8,9 +8,12 @@ import {
 } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
+import type { Act } from "../../audit/audit-log.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import { randomName } from "../../machines/names.ts";
 import type { EnvironmentRow, LimitChoices } from "../../ports/repository.ts";
+import { spendingOfCreate } from "../../quotas/room.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { choosePolicy } from "../network/policy-plan.ts";
 import { startInBackground } from "../start/begin-start.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -49,9 +52,11 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
   assertAllowed(actor, "environment.create", actor);
   const id = asked ?? EnvironmentId.parse(context.random.id(12));
   // Only an id that was asked for can be there already.
-  const existing = asked === undefined ? null : await rows.get(id, actor.owner);
+  const existing = asked === undefined ? null : await rows.get(id, actor);
   if (existing !== null) return existing;
   const shape = shapeOf(request);
+  // Before room is made for what would be refused.
+  await context.quotas.assertRoom(actor.owner, spendingOfCreate(shape), timestamp(context.clock));
   const network = choosePolicy(request.network, creation.defaults.network, context.network.capabilities.policies);
   // A machine of the pool has its room already.
   const isPooled = shape.size !== null && pool.has(shape.size);
@@ -76,7 +81,7 @@ async function insertRow(
   { actor, request, defaults }: Creation,
   { id, shape, network }: { readonly id: EnvironmentId; readonly shape: Shape; readonly network: NetworkPolicy | null },
 ): Promise<EnvironmentRow> {
-  const { clock, drivers, random, rows } = context;
+  const { audit, clock, drivers, random } = context;
   const driver = drivers.default;
   const now = clock.now();
   const idleTimeoutSeconds = request.idleTimeoutSeconds ?? defaults.idleTimeoutSeconds;
@@ -101,10 +106,11 @@ async function insertRow(
       snapshotId: null,
       idleTimeoutSeconds: idleTimeoutSeconds === 0 ? null : idleTimeoutSeconds,
       expiresAt: expiryAfter(now, request.ttlSeconds ?? defaults.ttlSeconds),
+      runningSince: null,
       createdAt: new Date(now).toISOString(),
     };
     try {
-      await rows.insert(row);
+      await audit.change(actor, createdAct(row), ({ environments }) => environments.insert(row));
       return row;
     } catch (error) {
       const isTaken = error instanceof PlatformError && error.code === "NAME_TAKEN";
@@ -112,6 +118,12 @@ async function insertRow(
     }
   }
 }
+
+const createdAct = (row: EnvironmentRow): Act => ({
+  action: "environment.created",
+  environment: row.id,
+  detail: { memoryMib: row.memoryMib, cpus: row.cpus, diskMib: row.diskMib, policy: row.network?.mode ?? null },
+});
 
 /** A machine of the pool has its name, and a prompt that shows it. */
 function offeredName({ pool }: EnvironmentContext, size: Size | null): string | null {

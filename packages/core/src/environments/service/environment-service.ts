@@ -1,4 +1,6 @@
 import type {
+  AdminEnvironment,
+  AdminHost,
   AllowRule,
   CreateEnvironment,
   CreateNetwork,
@@ -11,15 +13,18 @@ import type {
   NetworkPolicy,
   NetworkStatus,
   Overcommit,
+  OwnerId,
   Receipt,
   SharedNetwork,
   Terminal,
   TerminalId,
+  TransferEnvironment,
   UpdateEnvironment,
   Usage,
 } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
-import type { Action, TerminalRole } from "../../access/authorize.ts";
+import type { Action } from "../../access/authorize.ts";
+import type { AuditLog } from "../../audit/audit-log.ts";
 import type { DriverRegistry } from "../../machines/driver-registry.ts";
 import type { Faults } from "../../machines/faults.ts";
 import type { EnvironmentLimits } from "../../machines/limits.ts";
@@ -32,6 +37,7 @@ import type { Observer } from "../../ports/observer.ts";
 import type { Storage } from "../../ports/repository.ts";
 import type { MachineUsage } from "../../ports/vm-driver.ts";
 import type { ChangeListener } from "../state/changes.ts";
+import type { BegunGuestAct, GuestAct } from "./guest-acts.ts";
 
 /**
  * Environments as their owners see them.
@@ -75,8 +81,8 @@ export interface EnvironmentService {
   locateTerminal(
     actor: Actor,
     reference: string,
-    asked: TerminalRole,
-  ): Promise<{ readonly id: EnvironmentId; readonly role: TerminalRole }>;
+    asked: "owner" | "viewer",
+  ): Promise<{ readonly id: EnvironmentId; readonly role: "owner" | "viewer" }>;
 
   /**
    * `stopped` or `failed` → `creating` over the same disk; a `paused` one is resumed. No effect while `creating` or
@@ -105,6 +111,10 @@ export interface EnvironmentService {
    * rejects the row stays `destroying`, and the service goes on trying.
    */
   destroy(actor: Actor, reference: string): Promise<Receipt>;
+  /** Destroys all that an account has, one after the other. */
+  destroyAllOf(actor: Actor, owner: OwnerId): Promise<void>;
+  /** Has what an account has and what runs be stopped: for the server itself, once an account is disabled. False: not all of it is stopped yet. */
+  stopAllOf(owner: OwnerId): Promise<boolean>;
 
   /**
    * Resolves with the environment once its state is one of `states`, or with null once it is gone and `gone` is one of
@@ -112,10 +122,22 @@ export interface EnvironmentService {
    */
   wait(actor: Actor, reference: string, options: WaitOptions): Promise<Environment | null>;
 
-  /** The agent of a running environment, which is thereby used. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
-  agent(actor: Actor, reference: string, options?: AgentOptions): Promise<GuestAgent>;
+  /** The agent of a running environment, which is thereby used, for what is said: `guest.exec` by default. Rejects with `ENVIRONMENT_STATE` or `GUEST_UNREACHABLE`. */
+  agent(
+    actor: Actor,
+    reference: string,
+    options?: AgentOptions & { readonly action?: "guest.exec" | "guest.files" },
+  ): Promise<GuestAgent>;
   /** The same by id, for the server itself and for a caller that was allowed already: no use of the environment. */
   agentOf(id: EnvironmentId, options?: AgentOptions): Promise<GuestAgent>;
+
+  /**
+   * Begins an act in its guest that the audit log has: nothing is done before this has resolved. Rejects like `get`, with `FORBIDDEN`, and where
+   * the log cannot be written. The caller says how it ended.
+   */
+  beginAct(actor: Actor, reference: string, act: GuestAct): Promise<BegunGuestAct>;
+  /** The same for one whose end is that of `run`. */
+  runAct<T>(actor: Actor, reference: string, act: GuestAct, run: (id: EnvironmentId) => Promise<T>): Promise<T>;
 
   /** What it uses now, which is no use of it. Rejects like `agent`. */
   metrics(actor: Actor, reference: string, options?: Abortable): Promise<EnvironmentMetrics>;
@@ -148,6 +170,17 @@ export interface EnvironmentService {
   joinNetwork(actor: Actor, reference: string, network: string): Promise<Environment>;
   /** Has it be in its own network alone. No effect where it is. Rejects like `joinNetwork`. */
   leaveNetwork(actor: Actor, reference: string): Promise<Environment>;
+
+  /** For admins: those of all owners, the oldest first, and what each takes. */
+  listAll(actor: Actor): Promise<readonly AdminEnvironment[]>;
+  /**
+   * Gives one to another account, with its disk, its terminals and recordings. It leaves its shared network, and who looked at it is
+   * disconnected. Rejects with `ACCOUNT_NOT_FOUND`, `NAME_TAKEN`, `QUOTA_EXCEEDED` (but with `force`), and with `ENVIRONMENT_STATE` while
+   * anything is being done to it.
+   */
+  transfer(actor: Actor, reference: string, request: TransferEnvironment): Promise<Environment>;
+  /** For admins: what the host has, has promised and uses. */
+  hostUse(actor: Actor): Promise<Omit<AdminHost, "load">>;
 
   count(actor: Actor): Promise<number>;
   /** Each size's template, and the machines that wait to be claimed. From memory. */
@@ -208,6 +241,8 @@ export interface RecoveryReport {
 
 export interface EnvironmentServiceOptions {
   readonly storage: Storage;
+  /** Over the same storage. */
+  readonly audit: AuditLog;
   readonly drivers: DriverRegistry;
   readonly network: NetworkProvider;
   /** Null: no guest has names. */

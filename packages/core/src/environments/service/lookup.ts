@@ -1,4 +1,4 @@
-import { PlatformError, type Receipt } from "@microterm/protocol";
+import { EnvironmentId, PlatformError, type Receipt } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import { type Action, assertAllowed, authorize } from "../../access/authorize.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -11,6 +11,21 @@ export interface Asked {
 }
 
 /**
+ * What a reference stands for among the actor's own, and for an admin by its full id among all, where the action is one that reaches what
+ * is another's. Null: it is not there, or the actor must not learn that it is.
+ */
+export async function findRow(
+  { rows }: Pick<EnvironmentContext, "rows">,
+  { actor, action, reference }: Asked,
+): Promise<EnvironmentRow | null> {
+  const own = await rows.find(reference, actor);
+  if (own !== null) return own;
+  const id = EnvironmentId.safeParse(reference);
+  const foreign = id.success ? await rows.get(id.data, actor) : null;
+  return foreign !== null && authorize(actor, action, foreign) !== "hidden" ? foreign : null;
+}
+
+/**
  * The environment that a reference stands for, among what the actor may do `action` with. Rejects with
  * `ENVIRONMENT_NOT_FOUND`, which names a removal that is known, and `FORBIDDEN`.
  */
@@ -18,12 +33,12 @@ export async function requireRow(
   { rows }: Pick<EnvironmentContext, "rows">,
   { actor, action, reference }: Asked,
 ): Promise<EnvironmentRow> {
-  const row = await rows.find(reference, actor.owner);
+  const row = await findRow({ rows }, { actor, action, reference });
   if (row !== null) {
     assertAllowed(actor, action, row);
     return row;
   }
-  const receipt = await rows.receipt(reference, actor.owner);
+  const receipt = await rows.receipt(reference, actor);
   if (receipt !== null && authorize(actor, "environment.read", actor) === "allowed") throw removed(receipt);
   throw new PlatformError(
     "ENVIRONMENT_NOT_FOUND",

@@ -1,5 +1,6 @@
-import { type Environment, type NetworkPolicy, PlatformError } from "@microterm/protocol";
-import type { Actor } from "../../access/actor.ts";
+import { type Environment, type EnvironmentId, type NetworkPolicy, PlatformError } from "@microterm/protocol";
+import { type Actor, SYSTEM } from "../../access/actor.ts";
+import type { Act } from "../../audit/audit-log.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { reapplyPolicy, setPolicy } from "../network/apply-policy.ts";
 import { assertMode, withoutRule, withRule } from "../network/policy-plan.ts";
@@ -9,22 +10,29 @@ import type { EnvironmentService } from "./environment-service.ts";
 import { requireRow } from "./lookup.ts";
 import { toEnvironment } from "./view.ts";
 
+interface PolicyChange {
+  readonly actor: Actor;
+  readonly row: EnvironmentRow;
+  readonly next: (policy: NetworkPolicy) => NetworkPolicy;
+}
+
 /**
  * Writes a policy and has the machine that there is follow it. Where that fails the row keeps the policy of before, and the machine
  * follows that again as soon as it can. Rejects with `UNSUPPORTED` for a policy that the network does not have.
  */
 export function changePolicy(
   context: EnvironmentContext,
-  asked: EnvironmentRow,
-  next: (policy: NetworkPolicy) => NetworkPolicy,
+  { actor, row: asked, next }: PolicyChange,
 ): Promise<EnvironmentRow> {
-  const { rows, live, networkTurns } = context;
+  const { rows, live, networkTurns, audit } = context;
   return networkTurns.run(asked.id, async () => {
-    const before = (await rows.get(asked.id)) ?? asked;
+    const before = (await rows.get(asked.id, SYSTEM)) ?? asked;
     const current = requirePolicy(before);
     const policy = next(current);
     assertPolicy(context, before, policy);
-    const row = await rows.setNetwork(asked.id, policy);
+    const row = await audit.change(actor, policyAct(asked.id, policy), ({ environments }) =>
+      environments.setNetwork(asked.id, policy),
+    );
     if (row === null) throw refusal({ ...before, state: "destroying" }, "its network cannot be changed");
     // A start sets it when it has come so far, from the row.
     const held = live.get(row.id);
@@ -40,6 +48,12 @@ export function changePolicy(
     return row;
   });
 }
+
+const policyAct = (environment: EnvironmentId, { mode, ...policy }: NetworkPolicy): Act => ({
+  action: "policy.changed",
+  environment,
+  detail: { policy: mode, ...("allow" in policy ? { rules: policy.allow.length } : {}) },
+});
 
 /** Throws `UNSUPPORTED` for a policy that an environment cannot have here. */
 export function assertPolicy({ network }: EnvironmentContext, row: EnvironmentRow, policy: NetworkPolicy): void {
@@ -59,27 +73,29 @@ export function requirePolicy({ name, network }: EnvironmentRow): NetworkPolicy 
 export function createNetworkActions(
   context: EnvironmentContext,
 ): Pick<EnvironmentService, "networkStatus" | "networkDenials" | "allowNetwork" | "disallowNetwork"> {
-  const { network, clock, live } = context;
+  const { network, clock, live, audit } = context;
 
   async function changeRules(
     actor: Actor,
     reference: string,
     next: (policy: NetworkPolicy) => NetworkPolicy,
   ): Promise<Environment> {
-    const row = await requireRow(context, { actor, action: "environment.change", reference });
-    return toEnvironment(context, await changePolicy(context, row, next));
+    return audit.attempt(actor, { action: "policy.changed", target: reference }, async () => {
+      const row = await requireRow(context, { actor, action: "environment.change", reference });
+      return toEnvironment(context, await changePolicy(context, { actor, row, next }));
+    });
   }
 
   return {
     async networkStatus(actor, reference) {
-      const { id, network: policy } = await requireRow(context, { actor, action: "environment.read", reference });
+      const { id, network: policy } = await requireRow(context, { actor, action: "environment.inspect", reference });
       const held = live.get(id);
       if (held === undefined || policy === null) return { policy, traffic: null, connections: null };
       return { policy, ...(await network.traffic(held.machine.id)) };
     },
 
     async networkDenials(actor, reference) {
-      const { id, network: policy } = await requireRow(context, { actor, action: "environment.read", reference });
+      const { id, network: policy } = await requireRow(context, { actor, action: "environment.inspect", reference });
       const held = live.get(id);
       if (held === undefined || policy === null) return [];
       const names = context.guestNames.get(id);

@@ -6,8 +6,9 @@ import {
   PlatformError,
   type SharedNetwork,
 } from "@microterm/protocol";
-import type { Actor } from "../../access/actor.ts";
+import { type Actor, SYSTEM } from "../../access/actor.ts";
 import { type Action, assertAllowed } from "../../access/authorize.ts";
+import type { Act } from "../../audit/audit-log.ts";
 import type { NetworkRow } from "../../ports/repository.ts";
 import { reapplyMembership, tellGuest } from "../network/membership.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -22,33 +23,48 @@ const ID_LENGTH = 12;
 export function createSharedNetworkActions(
   context: EnvironmentContext,
 ): Pick<EnvironmentService, "createNetwork" | "listNetworks" | "removeNetwork" | "joinNetwork" | "leaveNetwork"> {
-  const { rows, networks, network, random, clock } = context;
+  const { rows, networks, network, random, clock, audit } = context;
 
   async function requireNetwork(actor: Actor, action: Action, reference: string): Promise<NetworkRow> {
     assertAllowed(actor, action, actor);
-    const found = await networks.find(reference, actor.owner);
+    const found = await networks.find(reference, actor);
     if (found === null) throw new PlatformError("NETWORK_NOT_FOUND", `there is no network '${reference.slice(0, 64)}'`);
     return found;
   }
 
+  async function create(actor: Actor, name: string): Promise<SharedNetwork> {
+    assertAllowed(actor, "network.change", actor);
+    if (network.capabilities.policies.length === 0) {
+      throw new PlatformError(
+        "UNSUPPORTED",
+        "environments have their loopback alone here, and share no networks (./microterm doctor says why)",
+      );
+    }
+    const id = NetworkId.parse(random.id(ID_LENGTH));
+    const createdAt = new Date(clock.now()).toISOString();
+    await audit.change(actor, { action: "network.created", target: id, detail: { name } }, (to) =>
+      to.networks.insert({ id, owner: actor.owner, name, createdAt }, MAX_NETWORKS),
+    );
+    return { id, name, members: [], createdAt };
+  }
+
+  async function remove(actor: Actor, reference: string): Promise<void> {
+    const { id, name } = await requireNetwork(actor, "network.change", reference);
+    const act = { action: "network.removed", target: id, detail: { name } } as const;
+    if (await audit.change(actor, act, (to) => to.networks.remove(id))) return;
+    const members = (await rows.list(actor)).filter((row) => row.sharedNetwork === id).map((row) => row.name);
+    // Gone meanwhile, by another request.
+    if (members.length === 0) return;
+    throw new PlatformError("NETWORK_IN_USE", `'${name}' has members: ${members.join(", ")}`);
+  }
+
   return {
-    async createNetwork(actor, { name }) {
-      assertAllowed(actor, "network.change", actor);
-      if (network.capabilities.policies.length === 0) {
-        throw new PlatformError(
-          "UNSUPPORTED",
-          "environments have their loopback alone here, and share no networks (./microterm doctor says why)",
-        );
-      }
-      const id = NetworkId.parse(random.id(ID_LENGTH));
-      const createdAt = new Date(clock.now()).toISOString();
-      await networks.insert({ id, owner: actor.owner, name, createdAt }, MAX_NETWORKS);
-      return { id, name, members: [], createdAt };
-    },
+    createNetwork: (actor, { name }) =>
+      audit.attempt(actor, { action: "network.created", detail: { name } }, () => create(actor, name)),
 
     async listNetworks(actor) {
       assertAllowed(actor, "network.read", actor);
-      const [all, environments] = await Promise.all([networks.list(actor.owner), rows.list(actor.owner)]);
+      const [all, environments] = await Promise.all([networks.list(actor), rows.list(actor)]);
       return all.map(({ id, name, createdAt }): SharedNetwork => {
         const members = environments.filter((row) => row.sharedNetwork === id);
         const addressOf = (machineId: (typeof members)[number]["machineId"]): string | null =>
@@ -60,21 +76,19 @@ export function createSharedNetworkActions(
       });
     },
 
-    async removeNetwork(actor, reference) {
-      const { id, name } = await requireNetwork(actor, "network.change", reference);
-      if (await networks.remove(id)) return;
-      const members = (await rows.list(actor.owner)).filter((row) => row.sharedNetwork === id).map((row) => row.name);
-      // Gone meanwhile, by another request.
-      if (members.length === 0) return;
-      throw new PlatformError("NETWORK_IN_USE", `'${name}' has members: ${members.join(", ")}`);
-    },
+    removeNetwork: (actor, reference) =>
+      audit.attempt(actor, { action: "network.removed", target: reference }, () => remove(actor, reference)),
 
-    async joinNetwork(actor, reference, networkReference) {
-      const { id } = await requireNetwork(actor, "network.change", networkReference);
-      return changeMembership(context, actor, reference, id);
-    },
+    joinNetwork: (actor, reference, networkReference) =>
+      audit.attempt(actor, { action: "network.joined", target: reference }, async () => {
+        const network = await requireNetwork(actor, "network.change", networkReference);
+        return changeMembership(context, actor, reference, network);
+      }),
 
-    leaveNetwork: (actor, reference) => changeMembership(context, actor, reference, null),
+    leaveNetwork: (actor, reference) =>
+      audit.attempt(actor, { action: "network.left", target: reference }, () =>
+        changeMembership(context, actor, reference, null),
+      ),
   };
 }
 
@@ -86,17 +100,24 @@ async function changeMembership(
   context: EnvironmentContext,
   actor: Actor,
   reference: string,
-  next: NetworkId | null,
+  joined: NetworkRow | null,
 ): Promise<Environment> {
-  const { rows, live, network, networkTurns } = context;
+  const { rows, live, network, networkTurns, audit } = context;
+  const next = joined?.id ?? null;
   const asked = await requireRow(context, { actor, action: "environment.change", reference });
   const { row, machineId } = await networkTurns.run(asked.id, async () => {
-    const before = (await rows.get(asked.id)) ?? asked;
+    const before = (await rows.get(asked.id, SYSTEM)) ?? asked;
     requirePolicy(before);
     const held = live.get(before.id);
     const isMoving = before.state === "creating" || (before.state === "running" && held?.isReady !== true);
     const only = { state: before.state, machineId: before.machineId, most: MAX_MEMBERS };
-    const row = isMoving ? null : await rows.setSharedNetwork(before.id, next, only);
+    const act: Act =
+      joined === null
+        ? { action: "network.left", environment: before.id }
+        : { action: "network.joined", environment: before.id, target: joined.id, detail: { name: joined.name } };
+    const row = isMoving
+      ? null
+      : await audit.change(actor, act, (to) => to.environments.setSharedNetwork(before.id, next, only));
     if (row === null) throw refusal(before, "its network cannot be changed before that has ended");
     if (held !== undefined) {
       await network.share(held.machine.id, next).catch(async (error: unknown) => {

@@ -7,6 +7,7 @@ import { agentOf, readyMachine } from "../running/guests.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { AGENT_TIMEOUT_MS } from "../state/live-machine.ts";
 import type { EnvironmentService } from "./environment-service.ts";
+import { runAct } from "./guest-acts.ts";
 import { requireRow } from "./lookup.ts";
 import { askTerminals } from "./view.ts";
 
@@ -16,7 +17,7 @@ const CONSOLE_TIMEOUT_MS = 5_000;
 export function createTerminalActions(
   context: EnvironmentContext,
 ): Pick<EnvironmentService, "terminals" | "openTerminal" | "closeTerminal" | "console"> {
-  const { clock } = context;
+  const { clock, audit } = context;
 
   /** The next request that needs its terminals asks the guest. */
   function forgetTerminals(id: EnvironmentId): void {
@@ -41,27 +42,29 @@ export function createTerminalActions(
 
   return {
     async terminals(actor, reference) {
-      const { id } = await requireRow(context, { actor, action: "environment.read", reference });
+      const { id } = await requireRow(context, { actor, action: "environment.inspect", reference });
       return askTerminals(context, await readyMachine(context, id), AGENT_TIMEOUT_MS);
     },
 
     async openTerminal(actor, reference, { cols, rows, command, cwd }) {
-      const row = await requireRow(context, { actor, action: "terminal.use", reference });
       const id = TerminalId.parse(context.random.id(8));
       const program = { ...(command === undefined ? {} : { command }), ...(cwd === undefined ? {} : { cwd }) };
-      const opened = await change(row, "open a terminal", (agent, signal) =>
-        agent.openTerminal({ id, cols, rows, ...program }, { signal }),
+      const detail = { terminal: id, ...(command === undefined ? {} : { program: audit.program(command).program }) };
+      const opened = await runAct(context, { actor, reference, act: { action: "terminal.opened", detail } }, (row) =>
+        change(row, "open a terminal", (agent, signal) =>
+          agent.openTerminal({ id, cols, rows, ...program }, { signal }),
+        ),
       );
       return toTerminal(opened);
     },
 
-    async closeTerminal(actor, reference, terminal) {
-      const row = await requireRow(context, { actor, action: "terminal.use", reference });
-      await change(row, "close the terminal", (agent, signal) => agent.closeTerminal(terminal, { signal }));
-    },
+    closeTerminal: (actor, reference, terminal) =>
+      runAct(context, { actor, reference, act: { action: "terminal.closed", detail: { terminal } } }, (row) =>
+        change(row, "close the terminal", (agent, signal) => agent.closeTerminal(terminal, { signal })),
+      ),
 
     async console(actor, reference) {
-      const { id } = await requireRow(context, { actor, action: "environment.read", reference });
+      const { id } = await requireRow(context, { actor, action: "environment.inspect", reference });
       const live = context.live.get(id);
       if (live === undefined) return context.consoles.get(id) ?? new Uint8Array();
       const error = () => new PlatformError("GUEST_UNREACHABLE", "the console could not be read in time");

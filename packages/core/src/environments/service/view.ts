@@ -1,4 +1,6 @@
 import { type Environment, PlatformError, type Terminal } from "@microterm/protocol";
+import { type Actor, SYSTEM } from "../../access/actor.ts";
+import { authorize } from "../../access/authorize.ts";
 import { toTerminal } from "../../machines/first-terminal.ts";
 import { resourceLimits } from "../../machines/machine-limits.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
@@ -16,13 +18,23 @@ const UNKNOWN_DRIVER = { accelerator: "none", isolation: "none" } as const;
 
 /** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
 export async function toEnvironment(context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> {
+  const facts = await factsOf(context, row);
+  const live = context.live.get(row.id);
+  const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
+  return { ...facts, terminals: [...terminals] };
+}
+
+/** The same without asking its guest. */
+export async function factsOf(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+): Promise<Omit<Environment, "terminals">> {
   const driver = context.drivers.find(row.driver);
   const { accelerator, isolation } = driver?.capabilities ?? UNKNOWN_DRIVER;
   const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, ...known } = row;
-  const { interruptions: _interruptions, sharedNetwork, ...shown } = known;
-  const shared = sharedNetwork === null ? null : await context.networks.get(sharedNetwork);
+  const { interruptions: _interruptions, runningSince: _since, sharedNetwork, ...shown } = known;
+  const shared = sharedNetwork === null ? null : await context.networks.get(sharedNetwork, SYSTEM);
   const live = context.live.get(row.id);
-  const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
   const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;
   const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
   return {
@@ -34,8 +46,13 @@ export async function toEnvironment(context: EnvironmentContext, row: Environmen
     accelerator: accelerator ?? "none",
     isolation,
     notice: context.lifetimes.noticeOf(row.id),
-    terminals: [...terminals],
   };
+}
+
+/** What its guest says of itself, as in its terminals' titles, is its owner's: an admin is not shown it along with the state. */
+export function shownTo(actor: Actor, environment: Environment): Environment {
+  const mayInspect = authorize(actor, "environment.inspect", environment) === "allowed";
+  return mayInspect ? environment : { ...environment, terminals: [] };
 }
 
 async function knownTerminals(context: EnvironmentContext, live: LiveMachine): Promise<readonly Terminal[]> {

@@ -1,4 +1,5 @@
-import { type EnvironmentId, type OwnerId, PlatformError } from "@microterm/protocol";
+import { type EnvironmentId, PlatformError } from "@microterm/protocol";
+import type { Actor } from "../../access/actor.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { withDeadline } from "../../time/deadline.ts";
 import { createWakeup } from "../../time/wakeup.ts";
@@ -9,7 +10,7 @@ import type { WaitOptions, WaitState } from "./environment-service.ts";
 export async function waitFor(
   context: EnvironmentContext,
   id: EnvironmentId,
-  owner: OwnerId,
+  actor: Actor,
   { states, timeoutMs, signal }: WaitOptions,
 ): Promise<EnvironmentRow | null> {
   const wakeup = createWakeup();
@@ -27,7 +28,7 @@ export async function waitFor(
         bounded.throwIfAborted();
         // Listening before looking, or a change in between would be missed.
         const next = wakeup.next();
-        const row = await context.rows.get(id, owner);
+        const row = await context.rows.get(id, actor);
         if (reached(row, states)) return row;
         await next;
       }

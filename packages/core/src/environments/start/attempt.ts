@@ -13,6 +13,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, MachineSpec } from "../../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../../time/deadline.ts";
 import type { Stopwatch } from "../../time/stopwatch.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { applyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
@@ -126,7 +127,7 @@ async function bring(context: EnvironmentContext, one: Attempt, machineId: Machi
   await applyPolicy(context, row, machineId);
 
   live.isReady = true;
-  const done = { ...AT_REST, reason: null, snapshotId: null };
+  const done = { ...AT_REST, reason: null, snapshotId: null, runningSince: timestamp(context.clock) };
   if ((await rows.transition(row.id, ["creating"], "running", done)) === null) throw new Superseded();
   faults.hit("create.running");
   watch(context, row, live);

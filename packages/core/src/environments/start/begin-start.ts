@@ -1,5 +1,9 @@
+import { SYSTEM } from "../../access/actor.ts";
+import type { By } from "../../audit/audit-log.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
+import { spendingOfStart } from "../../quotas/room.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { type StartOptions, start } from "./start.ts";
 
@@ -15,8 +19,13 @@ export function startInBackground(
 }
 
 /** Of one that is `stopped`, `failed` or `paused`. Null where another request was faster: what it made of it is the answer. */
-export async function beginStart(context: EnvironmentContext, row: EnvironmentRow): Promise<EnvironmentRow | null> {
-  const { rows, admission } = context;
+export async function beginStart(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  by: By,
+): Promise<EnvironmentRow | null> {
+  const { audit, admission } = context;
+  if (!(await hasRoom(context, row))) return null;
   const driver = context.drivers.of(row);
   const isPaused = row.state === "paused";
   const needsDisk = !isPaused && driver.capabilities.supportsDisk;
@@ -29,7 +38,10 @@ export async function beginStart(context: EnvironmentContext, row: EnvironmentRo
     const begun = isPaused
       ? ({ operation: "resume", step: "resume", reason: null } as const)
       : ({ operation: "start", step: "disk", reason: null } as const);
-    started = await rows.transition(row.id, from, "creating", begun);
+    const action = isPaused ? "environment.resumed" : "environment.started";
+    started = await audit.change(by, { action, environment: row.id }, ({ environments }) =>
+      environments.begin(row.id, from, begun, timestamp(context.clock)),
+    );
     if (started === null) return null;
     context.faults.hit("start.row");
     changed(context, started);
@@ -37,5 +49,16 @@ export async function beginStart(context: EnvironmentContext, row: EnvironmentRo
     return started;
   } finally {
     if (started === null && !context.operations.isBusy(row.id)) admission.release(row.id);
+  }
+}
+
+/** A look ahead, before room is made for what would be refused. False: it was started meanwhile, and is what the room went to. */
+async function hasRoom({ quotas, rows, clock }: EnvironmentContext, row: EnvironmentRow): Promise<boolean> {
+  try {
+    await quotas.assertRoom(row.owner, spendingOfStart(row), timestamp(clock));
+    return true;
+  } catch (error) {
+    if ((await rows.get(row.id, SYSTEM))?.state === row.state) throw error;
+    return false;
   }
 }

@@ -6,6 +6,7 @@ import type { GuestAgent } from "../../ports/guest-agent.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { withDeadline } from "../../time/deadline.ts";
 import type { Stopwatch } from "../../time/stopwatch.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { applyPolicy } from "../network/apply-policy.ts";
 import { watch } from "../running/watch.ts";
 import { AT_REST } from "../state/at-rest.ts";
@@ -72,7 +73,8 @@ export async function claim(
   faults.hit("claim.agent");
   live.isReady = true;
   live.knownUntil = clock.now() + KNOWN_MS;
-  if ((await rows.transition(row.id, ["creating"], "running", { ...AT_REST, reason: null })) === null) {
+  const runs = { ...AT_REST, reason: null, runningSince: timestamp(clock) };
+  if ((await rows.transition(row.id, ["creating"], "running", runs)) === null) {
     forgetMachine(context, row.id);
     machine.release();
     return true;

@@ -1,4 +1,5 @@
 import { PlatformError } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
 import { shortageOf } from "../../machines/admission/shortages.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
@@ -56,7 +57,7 @@ export async function start(context: EnvironmentContext, row: EnvironmentRow, op
 async function startInTurn(context: EnvironmentContext, row: EnvironmentRow, options: TimedStart): Promise<void> {
   options.stopwatch.enter("wait");
   // Another start of it may have ended while this one waited for its turn.
-  if ((await context.rows.get(row.id))?.state !== "creating") return;
+  if ((await context.rows.get(row.id, SYSTEM))?.state !== "creating") return;
   let endTurn = () => {};
   let hasItsTurn = false;
   try {

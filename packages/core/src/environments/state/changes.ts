@@ -1,9 +1,9 @@
 import type { EnvironmentId, OwnerId } from "@microterm/protocol";
 import type { Log } from "../../ports/clock.ts";
 
-/** `changed`: read it again. `removed`: it is gone, and its receipt can be had. */
+/** `changed`: read it again. `removed`: it is gone, and its receipt can be had. `transferred`: `owner` has it no longer. */
 export interface Change {
-  readonly kind: "changed" | "removed";
+  readonly kind: "changed" | "removed" | "transferred";
   readonly id: EnvironmentId;
   readonly owner: OwnerId;
 }
@@ -14,10 +14,13 @@ export type ChangeListener = (change: Change) => void;
 export interface Changes {
   subscribe(listener: ChangeListener): () => void;
   emit(change: Change): void;
+  /** Changes of it are its new owner's from now on, also those that are reported by who knew it before. */
+  moved(id: EnvironmentId, owner: OwnerId): void;
 }
 
 export function createChanges(log: Log): Changes {
   const listeners = new Set<ChangeListener>();
+  const owners = new Map<EnvironmentId, OwnerId>();
   return {
     subscribe(listener) {
       // Wrapped, so that one function subscribed twice is two subscriptions.
@@ -27,7 +30,11 @@ export function createChanges(log: Log): Changes {
         listeners.delete(own);
       };
     },
-    emit(change) {
+    moved: (id, owner) => void owners.set(id, owner),
+    emit(reported) {
+      const owner = reported.kind === "transferred" ? reported.owner : (owners.get(reported.id) ?? reported.owner);
+      const change = { ...reported, owner };
+      if (change.kind === "removed") owners.delete(change.id);
       for (const listener of [...listeners]) {
         try {
           listener(change);

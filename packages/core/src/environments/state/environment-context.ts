@@ -1,9 +1,10 @@
 import type { EnvironmentId, OwnerId, Receipt } from "@microterm/protocol";
+import type { AuditLog } from "../../audit/audit-log.ts";
 import type { Lifetimes } from "../../lifetime/lifetimes.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { GuestNames, NameServer } from "../../ports/name-server.ts";
-import type { EnvironmentRepository, NetworkRepository } from "../../ports/repository.ts";
+import type { EnvironmentRepository, NetworkRepository, QuotaRepository } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { Templates } from "../../templates/templates.ts";
 import type { NetworkTurns } from "../turns/network-turns.ts";
@@ -17,6 +18,8 @@ import type { OperationQueue } from "./operation-queue.ts";
 export interface EnvironmentContext extends MachineContext {
   readonly rows: EnvironmentRepository;
   readonly networks: NetworkRepository;
+  readonly audit: AuditLog;
+  readonly quotas: QuotaRepository;
   readonly names: NameServer | null;
   readonly changes: Changes;
   readonly operations: OperationQueue;

@@ -1,4 +1,5 @@
 import type { HostStatus } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { EnvironmentContext } from "./environment-context.ts";
@@ -13,7 +14,7 @@ type Images = Pick<EnvironmentContext, "rows" | "log"> & { readonly driver: VmDr
 export async function adoptImages({ driver, rows, log }: Images): Promise<void> {
   const { images } = driver;
   if (images === null) return;
-  const unknown = (await rows.list()).filter((row) => row.image === null && row.driver === driver.name);
+  const unknown = (await rows.list(SYSTEM)).filter((row) => row.image === null && row.driver === driver.name);
   if (unknown.length === 0) return;
   const [inUse, found] = await Promise.all([images.inUse(), images.list()]);
   const earlier = found.map(({ image }) => image).filter((image) => image !== images.current);
@@ -32,7 +33,7 @@ export async function pruneImages({ driver, rows, log }: Images): Promise<void> 
   try {
     // The images first: a row that comes meanwhile is of the current one.
     const found = await images.list();
-    const all = await rows.list();
+    const all = await rows.list(SYSTEM);
     if (all.some((row) => row.driver === driver.name && row.image === null)) return;
     // Of any driver: two may make their machines of the same images.
     const needed = new Set<string | null>(all.map((row) => row.image));
@@ -50,7 +51,7 @@ export async function pruneImages({ driver, rows, log }: Images): Promise<void> 
 export async function imageStatus({ driver, rows }: Images): Promise<HostStatus["images"]> {
   const { images } = driver;
   if (images === null) return [];
-  const [found, all] = await Promise.all([images.list(), rows.list()]);
+  const [found, all] = await Promise.all([images.list(), rows.list(SYSTEM)]);
   return found.map(({ image, bytes }) => ({
     image,
     bytes,

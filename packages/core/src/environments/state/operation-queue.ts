@@ -15,7 +15,11 @@ export interface OperationQueue {
   close(): Promise<void>;
 }
 
-export function createOperationQueue(log: Log): OperationQueue {
+/** `onFailed` is called where it has ended in an error and no other request has taken over. */
+export function createOperationQueue(
+  log: Log,
+  onFailed: (id: EnvironmentId, error: unknown) => void = () => {},
+): OperationQueue {
   const queues = new Map<EnvironmentId, { readonly controllers: Set<AbortController>; tail: Promise<void> }>();
   let isClosed = false;
 
@@ -36,6 +40,7 @@ export function createOperationQueue(log: Log): OperationQueue {
         .then(() => (isClosed || controller.signal.aborted ? undefined : run(controller.signal)))
         .catch((error: unknown) => {
           log.error("background work on an environment failed", { environment: id, error: String(error) });
+          if (!controller.signal.aborted) onFailed(id, error);
         })
         .finally(() => {
           queue.controllers.delete(controller);

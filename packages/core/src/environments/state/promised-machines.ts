@@ -1,4 +1,5 @@
 import { DEFAULT_SIZE, SIZES } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import type { PromisedMachine } from "../../machines/admission/admission.ts";
 import type { DriverRegistry } from "../../machines/driver-registry.ts";
 import type { Pool } from "../../pool/pool.ts";
@@ -12,7 +13,7 @@ interface Promising {
 
 /** Machines of all owners' environments that run or are being started, and those that wait in the pool. */
 export async function promisedMachines({ rows, drivers, pool }: Promising): Promise<readonly PromisedMachine[]> {
-  const own = (await rows.list()).flatMap((row) => {
+  const own = (await rows.list(SYSTEM)).flatMap((row) => {
     const driver = row.state === "creating" || row.state === "running" ? drivers.find(row.driver) : null;
     return driver === null ? [] : [{ holder: row.id, driver, memoryMib: row.memoryMib, cpus: row.cpus }];
   });

@@ -1,4 +1,5 @@
 import { PlatformError } from "@microterm/protocol";
+import type { By } from "../../audit/audit-log.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { pause } from "./pause.ts";
@@ -7,7 +8,7 @@ import { pause } from "./pause.ts";
 export async function beginPause(
   context: EnvironmentContext,
   row: EnvironmentRow,
-  reason: string | null,
+  { by, reason }: { readonly by: By; readonly reason: string | null },
 ): Promise<EnvironmentRow | null> {
   const driver = context.drivers.of(row);
   const { snapshots } = driver;
@@ -25,7 +26,10 @@ export async function beginPause(
   // A second request must not rename what the first is saving.
   const free = { operation: null, machineId, snapshotId: null };
   const patch = { operation: "pause", reason, snapshotId } as const;
-  const asked = await context.rows.transition(row.id, ["running"], "running", patch, free);
+  const detail = reason === null ? {} : { reason };
+  const asked = await context.audit.change(by, { action: "environment.paused", environment: row.id, detail }, (to) =>
+    to.environments.transition(row.id, ["running"], "running", patch, free),
+  );
   if (asked === null) return null;
   context.faults.hit("pause.row");
   changed(context, row);

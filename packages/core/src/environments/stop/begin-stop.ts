@@ -1,3 +1,4 @@
+import type { Act, By } from "../../audit/audit-log.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { dropSnapshot } from "../state/drop-snapshot.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
@@ -7,11 +8,13 @@ import { stop } from "./stop.ts";
 export async function beginStop(
   context: EnvironmentContext,
   row: EnvironmentRow,
-  reason: string | null,
+  { by, reason }: { readonly by: By; readonly reason: string | null },
 ): Promise<EnvironmentRow | null> {
   context.drivers.of(row);
   const stopping = { operation: "stop", reason } as const;
-  const asked = await context.rows.transition(row.id, ["running"], "running", stopping, { operation: row.operation });
+  const asked = await context.audit.change(by, stoppedAct(row, reason), ({ environments }) =>
+    environments.transition(row.id, ["running"], "running", stopping, { operation: row.operation }),
+  );
   if (asked === null) return null;
   context.faults.hit("stop.row");
   changed(context, row);
@@ -22,12 +25,18 @@ export async function beginStop(
 }
 
 /** A pause cannot be called back: whatever comes of it is stopped when it has ended. Null when it has ended already. */
-export async function stopAfterPause(context: EnvironmentContext, row: EnvironmentRow): Promise<EnvironmentRow | null> {
+export async function stopAfterPause(
+  context: EnvironmentContext,
+  row: EnvironmentRow,
+  by: By,
+): Promise<EnvironmentRow | null> {
   context.drivers.of(row);
   const { id, snapshotId } = row;
   const stopping = { operation: "stop", reason: null } as const;
   const pausing = { operation: "pause", snapshotId } as const;
-  const asked = await context.rows.transition(id, ["running"], "running", stopping, pausing);
+  const asked = await context.audit.change(by, stoppedAct(row, null), ({ environments }) =>
+    environments.transition(id, ["running"], "running", stopping, pausing),
+  );
   if (asked === null) return null;
   context.faults.hit("stop.row");
   changed(context, asked);
@@ -37,11 +46,20 @@ export async function stopAfterPause(context: EnvironmentContext, row: Environme
 }
 
 /** A `paused` one loses its memory. No effect when it is not paused any more. */
-export async function stopPaused(context: EnvironmentContext, row: EnvironmentRow): Promise<void> {
+export async function stopPaused(context: EnvironmentContext, row: EnvironmentRow, by: By): Promise<void> {
   context.drivers.of(row);
   const patch = { reason: null, snapshotId: null };
   const only = { snapshotId: row.snapshotId };
-  if ((await context.rows.transition(row.id, ["paused"], "stopped", patch, only)) === null) return;
+  const stopped = await context.audit.change(by, stoppedAct(row, null), ({ environments }) =>
+    environments.transition(row.id, ["paused"], "stopped", patch, only),
+  );
+  if (stopped === null) return;
   dropSnapshot(context, row);
   changed(context, row);
 }
+
+const stoppedAct = (row: EnvironmentRow, reason: string | null): Act => ({
+  action: "environment.stopped",
+  environment: row.id,
+  detail: reason === null ? {} : { reason },
+});

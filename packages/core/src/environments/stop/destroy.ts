@@ -1,4 +1,6 @@
 import { type MachineId, PlatformError, type Receipt } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
+import type { By } from "../../audit/audit-log.ts";
 import { removeMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
 import type { RemovedNetwork } from "../../ports/network.ts";
@@ -6,6 +8,7 @@ import type { OperationReport } from "../../ports/observer.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Removed, VmDriver } from "../../ports/vm-driver.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { pruneImages } from "../state/images.ts";
@@ -17,22 +20,28 @@ const NETWORK_KINDS = ["namespaces", "links", "flows"] as const;
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;
 const SCAN_PAUSE_MS = 250;
+/** Who asks, and why where that is not asked for by itself. */
+export interface DestroyCause {
+  readonly by: By;
+  readonly reason?: string;
+}
+
 /** States that a destroy begins in. */
 const LIVING = ["creating", "running", "paused", "stopped", "failed"] as const;
 
 /**
- * Destroys an environment: row, machine, network, disk, in that order, then a search of the host for anything that bears
+ * Destroys an environment: row.id, machine, network, disk, in that order, then a search of the host for anything that bears
  * one of its ids, then the receipt. Each step is safe to repeat, so a process that dies in the middle is followed by one
  * that begins again; a receipt counts what the process that finished has removed.
  *
  * Those that ask while it is under way share it. When it rejects, it goes on in the background until it is done; with
  * `UNSUPPORTED`, nothing was begun: the server does not have its driver, and what is on the host would be lost sight of.
  */
-export async function destroy(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+export async function destroy(context: EnvironmentContext, row: EnvironmentRow, cause: DestroyCause): Promise<Receipt> {
   context.drivers.of(row);
   const known = context.destroys.get(row.id);
   if (known !== undefined) return known;
-  const own = run(context, row).finally(() => context.destroys.delete(row.id));
+  const own = run(context, row, cause).finally(() => context.destroys.delete(row.id));
   context.destroys.set(row.id, own);
   own.catch((error: unknown) => {
     if (context.closing.signal.aborted) return;
@@ -49,15 +58,25 @@ export async function destroy(context: EnvironmentContext, row: EnvironmentRow):
 export async function destroyExpired(context: EnvironmentContext, row: EnvironmentRow): Promise<void> {
   context.drivers.of(row);
   const { id, expiresAt } = row;
-  const claimed = await context.rows.transition(id, LIVING, "destroying", begun("expire"), { expiresAt });
-  if (claimed !== null) await destroy(context, claimed);
+  const detail = { reason: "its time to live was over" };
+  const claimed = await context.audit.change(
+    "server",
+    { action: "environment.destroyed", environment: row.id, detail },
+    (to) => to.environments.transition(id, LIVING, "destroying", begun(context, "expire"), { expiresAt }),
+  );
+  if (claimed !== null) await destroy(context, claimed, { by: "server" });
 }
 
-const begun = (operation: "destroy" | "expire") => ({ ...AT_REST, operation, reason: null });
+const begun = ({ clock }: EnvironmentContext, operation: "destroy" | "expire") => ({
+  ...AT_REST,
+  operation,
+  reason: null,
+  ranUntil: timestamp(clock),
+});
 
 async function again(context: EnvironmentContext, row: EnvironmentRow, signal: AbortSignal): Promise<void> {
   await retryUntilDone(context, signal, "destroying an environment", async () => {
-    const now = await context.rows.get(row.id);
+    const now = await context.rows.get(row.id, SYSTEM);
     if (now?.state !== "destroying" || context.destroys.has(row.id)) return;
     const own = finish(context, now).finally(() => context.destroys.delete(row.id));
     context.destroys.set(row.id, own);
@@ -65,9 +84,14 @@ async function again(context: EnvironmentContext, row: EnvironmentRow, signal: A
   });
 }
 
-async function run(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
-  const { rows, faults } = context;
-  const claimed = (await rows.transition(row.id, LIVING, "destroying", begun("destroy"))) ?? (await rows.get(row.id));
+async function run(context: EnvironmentContext, row: EnvironmentRow, { by, reason }: DestroyCause): Promise<Receipt> {
+  const { rows, audit, faults } = context;
+  const detail = reason === undefined ? {} : { reason };
+  const act = { action: "environment.destroyed", environment: row.id, detail } as const;
+  const began = await audit.change(by, act, ({ environments }) =>
+    environments.transition(row.id, LIVING, "destroying", begun(context, "destroy")),
+  );
+  const claimed = began ?? (await rows.get(row.id, SYSTEM));
   if (claimed === null) return receiptOf(context, row);
   faults.hit("destroy.row");
   changed(context, row);
@@ -76,7 +100,7 @@ async function run(context: EnvironmentContext, row: EnvironmentRow): Promise<Re
 }
 
 async function receiptOf(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
-  const receipt = await context.rows.receipt(row.id, row.owner);
+  const receipt = await context.rows.receipt(row.id, SYSTEM);
   if (receipt === null) throw new PlatformError("ENVIRONMENT_NOT_FOUND", `the environment '${row.name}' is gone`);
   return receipt;
 }

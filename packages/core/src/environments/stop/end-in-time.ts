@@ -12,6 +12,6 @@ export async function endInTime(
   reason: string,
 ): Promise<void> {
   if (action === "destroy") await destroyExpired(context, row);
-  else if (action === "pause") await beginPause(context, row, reason);
-  else await beginStop(context, row, reason);
+  else if (action === "pause") await beginPause(context, row, { by: "server", reason });
+  else await beginStop(context, row, { by: "server", reason });
 }

@@ -1,4 +1,5 @@
 import { type MachineId, PlatformError } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { attachEnvironment } from "../../machines/attach-network.ts";
 import { wakeOf } from "../../machines/identity.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
@@ -7,6 +8,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Machine, VmSnapshots } from "../../ports/vm-driver.ts";
 import { withDeadline } from "../../time/deadline.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { reapplyPolicy } from "../network/apply-policy.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
@@ -93,9 +95,10 @@ export async function completePause(
 ): Promise<void> {
   const { rows } = context;
   const { id, snapshotId } = row;
-  const isPaused = await rows.transition(id, ["running"], "paused", AT_REST, { operation: "pause", snapshotId });
+  const rests = { ...AT_REST, ranUntil: timestamp(context.clock) };
+  const isPaused = await rows.transition(id, ["running"], "paused", rests, { operation: "pause", snapshotId });
   if (isPaused === null) {
-    const dropped = { ...AT_REST, snapshotId: null };
+    const dropped = { ...rests, snapshotId: null };
     const isStopped = await rows.transition(id, ["running"], "stopped", dropped, { operation: "stop", snapshotId });
     if (isStopped !== null) {
       dropSnapshot(context, row);
@@ -135,7 +138,7 @@ export async function sendTime(
     await withDeadline({ clock: context.clock, timeoutMs: SEND_TIME_MS, error, signal: outer }, async (signal) => {
       const agent = await live.machine.agent({ timeoutMs: SEND_TIME_MS, signal });
       await context.networkTurns.run(id, async () => {
-        const row = await context.rows.get(id);
+        const row = await context.rows.get(id, SYSTEM);
         if (row?.machineId !== live.machine.id || signal.aborted) return;
         await agent.wake(wakeOf(context, await attachEnvironment(context, row, live.machine.id)), { signal });
       });

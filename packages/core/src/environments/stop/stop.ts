@@ -1,6 +1,8 @@
 import type { EnvironmentId } from "@microterm/protocol";
+import { SYSTEM } from "../../access/actor.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
+import { timestamp } from "../../time/timestamp.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { keepConsole } from "../state/console.ts";
 import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
@@ -13,7 +15,7 @@ import { powerOff } from "./power-off.ts";
  */
 export async function stop(context: EnvironmentContext, id: EnvironmentId, signal: AbortSignal): Promise<void> {
   const { rows, faults } = context;
-  const row = await rows.get(id);
+  const row = await rows.get(id, SYSTEM);
   if (row?.state !== "running") return;
   const driver = context.drivers.of(row);
   const stopwatch = new Stopwatch(context.clock);
@@ -30,7 +32,12 @@ export async function stop(context: EnvironmentContext, id: EnvironmentId, signa
   await retryUntilDone(context, signal, "stopping an environment", async () => {
     if (row.machineId !== null) await releaseMachine(context, driver, { id: row.machineId, held: live?.machine });
     faults.hit("stop.machine");
-    await rows.transition(id, ["running"], "stopped", { ...AT_REST, machineId: null, snapshotId: null });
+    await rows.transition(id, ["running"], "stopped", {
+      ...AT_REST,
+      machineId: null,
+      snapshotId: null,
+      ranUntil: timestamp(context.clock),
+    });
     faults.hit("stop.stopped");
     changed(context, row);
     const ended = { operation: "stop", machine: row.machineId, method: null, outcome: "done" } as const;

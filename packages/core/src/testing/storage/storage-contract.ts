@@ -1,8 +1,15 @@
 import { EnvironmentId, MachineId, type NetworkPolicy, OwnerId, type Receipt } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { EnvironmentRow, Storage } from "../ports/repository.ts";
-import { environmentRow } from "./environment-row.ts";
-import { ANN, BOB, LATER, NOW, restContract } from "./storage-rest-contract.ts";
+import { actorOf, SYSTEM } from "../../access/actor.ts";
+import type { EnvironmentRow, Storage } from "../../ports/repository.ts";
+import { accountRow } from "../account-row.ts";
+import { environmentRow } from "../environment-row.ts";
+import { accountsContract } from "./storage-accounts-contract.ts";
+import { auditContract } from "./storage-audit-contract.ts";
+import { identitiesContract } from "./storage-identities-contract.ts";
+import { quotaContract } from "./storage-quota-contract.ts";
+import { ANN, BOB, byAnn, byBob, LATER, NOW, restContract } from "./storage-rest-contract.ts";
+import { shareContract } from "./storage-share-contract.ts";
 
 const id = (prefix: string) => EnvironmentId.parse(prefix.padEnd(12, "0"));
 
@@ -36,23 +43,26 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
   async function open(): Promise<Storage> {
     const storage = await makeStorage();
     onTestFinished(() => storage.close());
-    await storage.owners.insert(ANN, NOW);
-    await storage.owners.insert(BOB, LATER);
+    await storage.accounts.insert(accountRow(ANN, NOW));
+    await storage.accounts.insert(accountRow(BOB, LATER));
     return storage;
   }
 
-  describe(`${name}: owners`, () => {
+  describe(`${name}: accounts`, () => {
     it("makes the candidate the first owner once, and keeps to it", async () => {
       const storage = await makeStorage();
       onTestFinished(() => storage.close());
-      expect(await storage.owners.ensureFirst(BOB, NOW)).toBe(BOB);
-      expect(await storage.owners.ensureFirst(ANN, LATER)).toBe(BOB);
+      expect((await storage.accounts.ensureFirst(BOB, NOW)).id).toBe(BOB);
+      expect((await storage.accounts.ensureFirst(ANN, LATER)).id).toBe(BOB);
     });
 
-    it("takes the same owner twice", async () => {
+    it("keeps an account's id and name to it", async () => {
       const storage = await open();
-      await storage.owners.insert(ANN, LATER);
-      expect(await storage.owners.ensureFirst(BOB, LATER)).toBe(ANN);
+      const taken = expect.objectContaining({ code: "NAME_TAKEN" });
+      await expect(storage.accounts.insert({ ...accountRow(ANN, LATER), name: "another" })).rejects.toEqual(taken);
+      await expect(storage.accounts.insert({ ...accountRow("another00", LATER), name: ANN })).rejects.toEqual(taken);
+      expect((await storage.accounts.ensureFirst(BOB, LATER)).id).toBe(ANN);
+      expect(await storage.accounts.get(BOB)).toEqual(accountRow(BOB, LATER));
     });
   });
 
@@ -72,9 +82,9 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
         expiresAt: LATER,
       });
       await environments.insert(full);
-      expect(await environments.get(full.id)).toEqual(full);
-      expect(await environments.get(full.id, ANN)).toEqual(full);
-      expect(await environments.list(ANN)).toEqual([full]);
+      expect(await environments.get(full.id, SYSTEM)).toEqual(full);
+      expect(await environments.get(full.id, byAnn)).toEqual(full);
+      expect(await environments.list(byAnn)).toEqual([full]);
     });
 
     it("refuses a name its owner has, and only that", async () => {
@@ -82,7 +92,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       await environments.insert(row());
       await expect(environments.insert(row({ id: id("aaaa2") }))).rejects.toMatchObject({ code: "NAME_TAKEN" });
       await environments.insert(row({ id: id("aaaa3"), owner: BOB }));
-      expect((await environments.list()).map((found) => found.id)).toEqual([id("aaaa1"), id("aaaa3")]);
+      expect((await environments.list(SYSTEM)).map((found) => found.id)).toEqual([id("aaaa1"), id("aaaa3")]);
     });
 
     it("gives a name to one of many that ask at once", async () => {
@@ -90,7 +100,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const asked = Array.from({ length: 8 }, (_, n) => environments.insert(row({ id: id(`aaaa${n}`) })));
       const settled = await Promise.allSettled(asked);
       expect(settled.filter((one) => one.status === "fulfilled")).toHaveLength(1);
-      expect(await environments.list(ANN)).toHaveLength(1);
+      expect(await environments.list(byAnn)).toHaveLength(1);
     });
 
     it("refuses an owner that is not there", async () => {
@@ -102,7 +112,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const { environments } = await open();
       await environments.insert(row({ id: id("abcd1"), name: "one" }));
       await environments.insert(row({ id: id("abcd2"), name: "two" }));
-      const named = async (reference: string) => (await environments.find(reference, ANN))?.name ?? null;
+      const named = async (reference: string) => (await environments.find(reference, byAnn))?.name ?? null;
       expect(await named("one")).toBe("one");
       expect(await named(id("abcd2"))).toBe("two");
       expect(await named("abcd1")).toBe("one");
@@ -115,20 +125,20 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const { environments } = await open();
       await environments.insert(row({ id: id("abcd1"), name: "one" }));
       await environments.insert(row({ id: id("ffff1"), name: "abcd1" }));
-      expect((await environments.find("abcd1", ANN))?.id).toBe(id("ffff1"));
+      expect((await environments.find("abcd1", byAnn))?.id).toBe(id("ffff1"));
     });
 
     it.each(["%", "____", "abc%", "ABCD1", "", "abcd1' or '1'='1"])("takes %j for no pattern", async (reference) => {
       const { environments } = await open();
       await environments.insert(row({ id: id("abcd1") }));
-      expect(await environments.find(reference, ANN)).toBeNull();
+      expect(await environments.find(reference, byAnn)).toBeNull();
     });
 
     it("lists the oldest first", async () => {
       const { environments } = await open();
       await environments.insert(row({ id: id("zzzz"), name: "old", createdAt: NOW }));
       await environments.insert(row({ id: id("aaaa"), name: "new", createdAt: LATER }));
-      expect((await environments.list(ANN)).map((found) => found.name)).toEqual(["old", "new"]);
+      expect((await environments.list(byAnn)).map((found) => found.name)).toEqual(["old", "new"]);
     });
 
     it("counts an owner's, and lists those whose time may come", async () => {
@@ -136,8 +146,8 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       await environments.insert(row({ name: "plain" }));
       await environments.insert(row({ id: id("aaaa2"), name: "idle", idleTimeoutSeconds: 60 }));
       await environments.insert(row({ id: id("aaaa3"), name: "mortal", owner: BOB, expiresAt: LATER }));
-      expect([await environments.count(ANN), await environments.count(BOB)]).toEqual([2, 1]);
-      expect((await environments.listTimed()).map((found) => found.name).sort()).toEqual(["idle", "mortal"]);
+      expect([await environments.count(byAnn), await environments.count(byBob)]).toEqual([2, 1]);
+      expect((await environments.listTimed([])).map((found) => found.name).sort()).toEqual(["idle", "mortal"]);
     });
 
     it("changes the times of one that lives, and nothing else", async () => {
@@ -161,7 +171,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
         "destroying",
       );
       expect(await environments.setTimes(one, { expiresAt: null })).toBeNull();
-      expect((await environments.get(one))?.expiresAt).toBe(LATER);
+      expect((await environments.get(one, SYSTEM))?.expiresAt).toBe(LATER);
       expect(await environments.setTimes(id("none"), { expiresAt: null })).toBeNull();
     });
 
@@ -175,13 +185,13 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const second = { cpuQuotaPercent: null, cpuWeight: 3, diskOperationsPerSecond: 10 };
       const changed = await environments.setLimits(one, second, running);
       expect(changed?.limits).toEqual({ ...second, diskMibPerSecond: 7 });
-      expect(changed).toEqual({ ...(await environments.get(one)), limits: changed?.limits });
+      expect(changed).toEqual({ ...(await environments.get(one, SYSTEM)), limits: changed?.limits });
       expect(await environments.setLimits(one, first, { ...running, machineId: machine("two") })).toBeNull();
       expect(await environments.setLimits(one, first, { ...running, machineId: null })).toBeNull();
       expect(await environments.setLimits(one, first, { state: "stopped", machineId: machine("one") })).toBeNull();
       await environments.transition(one, ["running"], "running", { operation: "stop" });
       expect(await environments.setLimits(one, first, running)).toBeNull();
-      expect((await environments.get(one))?.limits).toEqual(changed?.limits);
+      expect((await environments.get(one, SYSTEM))?.limits).toEqual(changed?.limits);
       expect((await environments.setLimits(one, first))?.limits).toEqual({ ...changed?.limits, ...first });
       expect(await environments.setLimits(id("gone1"), first)).toBeNull();
     });
@@ -192,20 +202,20 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const { id: one } = row();
       const network: NetworkPolicy = { mode: "allowlist", allow: [{ domain: "*.example.com", ports: [443] }] };
       expect(await environments.setNetwork(one, network)).toEqual(row({ state: "paused", network }));
-      expect(await environments.get(one)).toMatchObject({ state: "paused", network });
+      expect(await environments.get(one, SYSTEM)).toMatchObject({ state: "paused", network });
       await environments.transition(one, ["paused"], "destroying");
       expect(await environments.setNetwork(one, { mode: "open" })).toBeNull();
-      expect(await environments.get(one)).toMatchObject({ network });
+      expect(await environments.get(one, SYSTEM)).toMatchObject({ network });
       await environments.insert(row({ id: id("none1"), name: "without", network: null }));
       expect(await environments.setNetwork(id("none1"), network)).toBeNull();
-      expect(await environments.get(id("none1"))).toMatchObject({ network: null });
+      expect(await environments.get(id("none1"), SYSTEM)).toMatchObject({ network: null });
     });
 
     it("changes a state only from one of those named", async () => {
       const { environments } = await open();
       await environments.insert(row());
       expect(await environments.transition(row().id, ["running", "stopped"], "destroying")).toBeNull();
-      expect((await environments.get(row().id))?.state).toBe("creating");
+      expect((await environments.get(row().id, SYSTEM))?.state).toBe("creating");
       const changed = await environments.transition(row().id, ["creating", "failed"], "running");
       expect(changed).toEqual(row({ state: "running" }));
       expect(await environments.transition(id("none"), ["running"], "stopped")).toBeNull();
@@ -218,15 +228,15 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const begun = { operation: "start", step: "kernel", interruptions: 1 } as const;
       await environments.insert(row({ ...begun, reason: "slow" }));
       await environments.transition(row().id, ["creating"], "creating", { machineId });
-      expect(await environments.get(row().id)).toEqual(row({ ...begun, reason: "slow", machineId }));
+      expect(await environments.get(row().id, SYSTEM)).toEqual(row({ ...begun, reason: "slow", machineId }));
       const ended = { operation: null, step: null, interruptions: 0, reason: "it died" };
       await environments.transition(row().id, ["creating"], "failed", ended);
-      expect(await environments.get(row().id)).toEqual(row({ state: "failed", reason: "it died", machineId }));
+      expect(await environments.get(row().id, SYSTEM)).toEqual(row({ state: "failed", reason: "it died", machineId }));
       const moved = { diskId: "d".repeat(16), snapshotId: "s".repeat(16) };
       await environments.transition(row().id, ["failed"], "paused", { reason: null, machineId: null, ...moved });
-      expect(await environments.get(row().id)).toEqual(row({ state: "paused", ...moved }));
+      expect(await environments.get(row().id, SYSTEM)).toEqual(row({ state: "paused", ...moved }));
       await environments.transition(row().id, ["paused"], "stopped", { snapshotId: null });
-      expect(await environments.get(row().id)).toEqual(row({ state: "stopped", diskId: moved.diskId }));
+      expect(await environments.get(row().id, SYSTEM)).toEqual(row({ state: "stopped", diskId: moved.diskId }));
     });
 
     it("changes within a state only what is as the caller takes it to be", async () => {
@@ -240,7 +250,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const other = { operation: "pause", snapshotId: "t".repeat(16) } as const;
       expect(await environments.transition(row().id, ["running"], "running", other, free)).toBeNull();
       expect(await environments.transition(row().id, ["running"], "paused", {}, other)).toBeNull();
-      expect((await environments.get(row().id))?.snapshotId).toBe(snapshotId);
+      expect((await environments.get(row().id, SYSTEM))?.snapshotId).toBe(snapshotId);
       expect((await environments.transition(row().id, ["running"], "paused", {}, { snapshotId }))?.state).toBe(
         "paused",
       );
@@ -254,17 +264,17 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       );
       const won = (await Promise.all(asked)).filter((changed) => changed !== null);
       expect(won).toHaveLength(1);
-      expect((await environments.get(row().id))?.state).toBe(won[0]?.state);
+      expect((await environments.get(row().id, SYSTEM))?.state).toBe(won[0]?.state);
     });
 
     it("enters a step only while it is creating", async () => {
       const { environments } = await open();
       await environments.insert(row({ reason: "slow" }));
       expect(await environments.enterStep(row().id, "kernel")).toBe(true);
-      expect(await environments.get(row().id)).toEqual(row({ step: "kernel", reason: "slow" }));
+      expect(await environments.get(row().id, SYSTEM)).toEqual(row({ step: "kernel", reason: "slow" }));
       await environments.transition(row().id, ["creating"], "running", { step: null });
       expect(await environments.enterStep(row().id, "agent")).toBe(false);
-      expect((await environments.get(row().id))?.step).toBeNull();
+      expect((await environments.get(row().id, SYSTEM))?.step).toBeNull();
     });
 
     it("keeps the image that an environment was made with, and notes one only where there is none", async () => {
@@ -273,24 +283,28 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       expect(await environments.setImage(row().id, "older")).toBe(true);
       expect(await environments.setImage(row().id, "newer")).toBe(false);
       await environments.transition(row().id, ["creating"], "running");
-      expect(await environments.get(row().id)).toEqual(row({ image: "older", state: "running" }));
+      expect(await environments.get(row().id, SYSTEM)).toEqual(row({ image: "older", state: "running" }));
       expect(await environments.setImage(id("none"), "older")).toBe(false);
     });
 
     it("never shows one owner another's", async () => {
       const { environments } = await open();
       await environments.insert(row({ state: "destroying" }));
-      expect(await environments.get(row().id, BOB)).toBeNull();
-      expect(await environments.find(row().id, BOB)).toBeNull();
-      expect(await environments.find(row().name, BOB)).toBeNull();
-      expect(await environments.list(BOB)).toEqual([]);
+      expect(await environments.get(row().id, byBob)).toBeNull();
+      expect(await environments.find(row().id, byBob)).toBeNull();
+      expect(await environments.find(row().name, byBob)).toBeNull();
+      expect(await environments.list(byBob)).toEqual([]);
       await environments.finish(row().id, BOB, receiptOf(row()));
-      expect(await environments.get(row().id, ANN)).not.toBeNull();
-      expect(await environments.receipt(row().id, BOB)).toBeNull();
+      expect(await environments.get(row().id, byAnn)).not.toBeNull();
+      // An admin reads it by its id; whether it may do more with it is not asked of storage.
+      const admin = actorOf({ id: BOB, role: "admin" });
+      expect(await environments.get(row().id, admin)).toEqual(row({ state: "destroying" }));
+      expect([await environments.find(row().name, admin), await environments.list(admin)]).toEqual([null, []]);
+      expect(await environments.receipt(row().id, byBob)).toBeNull();
       await environments.finish(row().id, ANN, receiptOf(row()));
-      expect(await environments.receipt(row().id, BOB)).toBeNull();
-      expect(await environments.receipt(row().name, BOB)).toBeNull();
-      expect(await environments.receipt(row().id, ANN)).toEqual(receiptOf(row()));
+      expect(await environments.receipt(row().id, byBob)).toBeNull();
+      expect(await environments.receipt(row().name, byBob)).toBeNull();
+      expect(await environments.receipt(row().id, byAnn)).toEqual(receiptOf(row()));
     });
   });
 
@@ -299,10 +313,10 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const { environments } = await open();
       await environments.insert(row({ state: "destroying" }));
       await environments.finish(row().id, ANN, receiptOf(row()));
-      expect(await environments.get(row().id)).toBeNull();
-      expect(await environments.receipt(row().id, ANN)).toEqual(receiptOf(row()));
-      expect(await environments.receipt(row().name, ANN)).toEqual(receiptOf(row()));
-      expect(await environments.receipt("another", ANN)).toBeNull();
+      expect(await environments.get(row().id, SYSTEM)).toBeNull();
+      expect(await environments.receipt(row().id, byAnn)).toEqual(receiptOf(row()));
+      expect(await environments.receipt(row().name, byAnn)).toEqual(receiptOf(row()));
+      expect(await environments.receipt("another", byAnn)).toBeNull();
       await environments.insert(row({ id: id("aaaa2") }));
     });
 
@@ -310,8 +324,8 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const { environments } = await open();
       await environments.insert(row({ state: "running" }));
       await environments.finish(row().id, ANN, receiptOf(row()));
-      expect((await environments.get(row().id))?.state).toBe("running");
-      expect(await environments.receipt(row().id, ANN)).toBeNull();
+      expect((await environments.get(row().id, SYSTEM))?.state).toBe("running");
+      expect(await environments.receipt(row().id, byAnn)).toBeNull();
     });
 
     it("keeps the first receipt when two finish", async () => {
@@ -321,7 +335,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
         environments.finish(row().id, ANN, receiptOf(row(), NOW)),
         environments.finish(row().id, ANN, receiptOf(row(), LATER)),
       ]);
-      expect((await environments.receipt(row().id, ANN))?.destroyedAt).toBe(NOW);
+      expect((await environments.receipt(row().id, byAnn))?.destroyedAt).toBe(NOW);
     });
 
     it("answers a name with the one destroyed last, and forgets after 7 days", async () => {
@@ -333,12 +347,17 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       };
       await destroy("aaaa1", NOW);
       await destroy("aaaa2", LATER);
-      expect((await environments.receipt(row().name, ANN))?.environment).toBe(id("aaaa2"));
+      expect((await environments.receipt(row().name, byAnn))?.environment).toBe(id("aaaa2"));
       await destroy("aaaa3", "2026-11-29T10:00:10.000Z");
-      expect(await environments.receipt(id("aaaa1"), ANN)).toBeNull();
-      expect(await environments.receipt(id("aaaa2"), ANN)).not.toBeNull();
+      expect(await environments.receipt(id("aaaa1"), byAnn)).toBeNull();
+      expect(await environments.receipt(id("aaaa2"), byAnn)).not.toBeNull();
     });
   });
 
+  auditContract(name, open);
   restContract(name, open);
+  accountsContract(name, open);
+  identitiesContract(name, open);
+  shareContract(name, open);
+  quotaContract(name, open);
 }

@@ -1,18 +1,25 @@
 import { EnvironmentId, NetworkId, OwnerId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import type { Credential, EnvironmentRow, NetworkRow, PreviewGrant, Storage } from "../ports/repository.ts";
-import { environmentRow } from "./environment-row.ts";
+import { actorOf, SYSTEM } from "../../access/actor.ts";
+import type { Credential } from "../../ports/account-repository.ts";
+import type { EnvironmentRow, NetworkRow, PreviewGrant, Storage } from "../../ports/repository.ts";
+import { environmentRow } from "../environment-row.ts";
 
 export const NOW = "2026-11-22T10:00:00.000Z";
 export const LATER = "2026-11-22T10:00:30.000Z";
 const MUCH_LATER = "2026-11-22T10:02:00.000Z";
 export const ANN = OwnerId.parse("annannann");
 export const BOB = OwnerId.parse("bobbobbob");
+export const byAnn = actorOf({ id: ANN, role: "member" });
+export const byBob = actorOf({ id: BOB, role: "member" });
 
-const credential = (over: Partial<Credential> = {}): Credential => ({
+export const credential = (over: Partial<Credential> = {}): Credential => ({
   hash: "0".repeat(64),
+  // As different as the hash, which tests give.
+  id: (over.hash ?? "0").slice(0, 12).padEnd(12, "0"),
   kind: "link",
   owner: ANN,
+  ...{ name: null, scopes: null, device: null, address: null, lastUsedAt: null },
   createdAt: NOW,
   expiresAt: LATER,
   ...over,
@@ -65,11 +72,14 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       await expect(networks.insert(named, 9)).rejects.toMatchObject({ code: "NAME_TAKEN" });
       await networks.insert(network(4, { owner: BOB, name: "team-1" }), 2);
       await networks.insert(network(5, { owner: BOB, name: network(1).id }), 2);
-      expect(await networks.list(ANN)).toEqual([network(1), network(2, { createdAt: LATER })]);
-      expect(await networks.find("team-1", ANN)).toEqual(network(1));
-      expect(await networks.find(network(1).id, ANN)).toEqual(network(1));
-      expect([await networks.get(network(1).id), await networks.get(network(6).id)]).toEqual([network(1), null]);
-      expect([await networks.find("team-2", BOB), await networks.find("n000", ANN)]).toEqual([null, null]);
+      expect(await networks.list(byAnn)).toEqual([network(1), network(2, { createdAt: LATER })]);
+      expect(await networks.find("team-1", byAnn)).toEqual(network(1));
+      expect(await networks.find(network(1).id, byAnn)).toEqual(network(1));
+      expect([await networks.get(network(1).id, SYSTEM), await networks.get(network(6).id, SYSTEM)]).toEqual([
+        network(1),
+        null,
+      ]);
+      expect([await networks.find("team-2", byBob), await networks.find("n000", byAnn)]).toEqual([null, null]);
     });
 
     it("keeps to that whatever is asked for at the same time", async () => {
@@ -78,7 +88,7 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
         (await Promise.allSettled(all)).map((one) => (one.status === "fulfilled" ? one.value : one.reason.code)).sort();
       const same = [1, 2, 3].map((number) => networks.insert(network(number, { name: "same" }), 9));
       expect(await codes(same)).toEqual(["NAME_TAKEN", "NAME_TAKEN", undefined]);
-      const [first] = (await networks.list(ANN)) as [NetworkRow];
+      const [first] = (await networks.list(byAnn)) as [NetworkRow];
       const many = [4, 5, 6, 7].map((number) => networks.insert(network(number), 3));
       expect(await codes(many)).toEqual(["TOO_MANY", "TOO_MANY", undefined, undefined]);
 
@@ -86,7 +96,7 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       const join = async (number: number) =>
         (await environments.setSharedNetwork(member(number).id, first.id, only))?.sharedNetwork ?? "none";
       expect(await codes([1, 2, 3].map(join))).toEqual(["TOO_MANY", first.id, first.id]);
-      for (const { id } of await environments.list()) await environments.undoSharedNetwork(id, null, 2);
+      for (const { id } of await environments.list(SYSTEM)) await environments.undoSharedNetwork(id, null, 2);
       // Either comes first: a network that is gone has no members.
       const [removed, joined] = await Promise.all([networks.remove(first.id), join(4)]);
       expect([removed, joined]).toEqual(removed ? [true, "none"] : [false, first.id]);
@@ -112,14 +122,14 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       expect([unknown, await networks.remove(id)]).toEqual([null, false]);
       const undo = async (number: number, to: NetworkId | null, most = 2) => {
         await environments.undoSharedNetwork(member(number).id, to, most);
-        return (await environments.get(member(number).id))?.sharedNetwork;
+        return (await environments.get(member(number).id, SYSTEM))?.sharedNetwork;
       };
       await environments.transition(member(2).id, ["running"], "running", { operation: "stop" });
       expect([await undo(2, null), await undo(2, id), await undo(2, id, 1)]).toEqual([null, id, null]);
       expect([await undo(2, id), await undo(2, network(2).id), await undo(2, id)]).toEqual([id, null, id]);
       await environments.transition(member(2).id, ["running"], "running", { operation: null });
       for (const number of [1, 2]) await environments.setSharedNetwork(member(number).id, null, only);
-      expect((await environments.get(member(1).id))?.sharedNetwork).toBeNull();
+      expect((await environments.get(member(1).id, SYSTEM))?.sharedNetwork).toBeNull();
       expect([await networks.remove(id), await networks.remove(id)]).toEqual([true, false]);
     });
   });
@@ -163,6 +173,29 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       expect(await previews.insert(link(2))).toBe(false);
     });
 
+    it("counts unexpired links in the step that adds one, whatever is asked for at the same time", async () => {
+      const { previews } = await opened();
+      for (const one of [grant(), link(1, { expiresAt: NOW })]) await previews.insert(one);
+      const added = await Promise.allSettled([2, 3, 4, 5].map((at) => previews.insert(link(at), 2)));
+      const codes = added.map((one) => (one.status === "fulfilled" ? one.value : one.reason.code)).sort();
+      expect(codes).toEqual(["TOO_MANY", "TOO_MANY", true, true]);
+      expect(await previews.links(environment, NOW)).toHaveLength(2);
+    });
+
+    it("finds none of an owner who is disabled or a visitor, and all of an owner's", async () => {
+      const { previews, accounts, environments } = await opened();
+      const theirs = environmentRow({ id: EnvironmentId.parse("e00000000009"), owner: BOB, name: "theirs" });
+      await environments.insert(theirs);
+      await previews.insert(link(1, { environment: theirs.id }));
+      await previews.insert(grant());
+      expect(await previews.hashesOf(BOB)).toEqual([link(1).hash]);
+      expect(await previews.find(link(1).hash, NOW)).not.toBeNull();
+      for (const patch of [{ disabledAt: NOW }, { disabledAt: null, role: "visitor" }] as const) {
+        await accounts.change(BOB, patch);
+        expect(await previews.find(link(1).hash, NOW)).toBeNull();
+      }
+    });
+
     it("lists links alone, and removes one by its id and environment", async () => {
       const { previews } = await opened();
       for (const one of [grant(), link(1), link(2), link(3, { expiresAt: NOW })]) await previews.insert(one);
@@ -190,7 +223,7 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       const { credentials } = await open();
       await credentials.insert(credential());
       const spent = await Promise.all(Array.from({ length: 8 }, () => credentials.spend(credential().hash, NOW)));
-      expect(spent.filter((one) => one !== null)).toEqual([credential()]);
+      expect(spent.filter((one) => one !== null)).toMatchObject([{ credential: credential(), account: { id: ANN } }]);
       expect(await credentials.find(credential().hash, NOW)).toBeNull();
     });
 
