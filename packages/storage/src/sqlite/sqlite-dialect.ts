@@ -13,7 +13,9 @@ const FULL = 13;
  * Space that database and log hold without using it, bytes. On a host without any, removing an environment is how
  * there comes to be some, and that has to be written down.
  */
-const RESERVE_BYTES = 1024 * 1024;
+const RESERVE_BYTES = 1536 * 1024;
+/** Free pages of 4 KiB below which it is filled again: what grows with use must not eat it up. */
+const LEAST_RESERVE_PAGES = 256;
 /** Pages of 4 KiB after which the log is written back to the database and restarted: before it outgrows its reserve. */
 const CHECKPOINT_PAGES = 200;
 
@@ -24,8 +26,32 @@ const CHECKPOINT_PAGES = 200;
  * `kill -9` of this process at any point. Only a crash of the host itself can lose the last commits (never the
  * database's consistency), and no machine survives that either; in return no commit waits for a disk.
  */
-export function createSqliteDialect(path: string): Dialect {
-  return new MicrotermDialect({ database: async () => open(path) });
+export function createSqliteDialect(path: string): SqliteParts {
+  let opened: DatabaseSync | null = null;
+  const dialect = new MicrotermDialect({
+    database: async () => {
+      opened = openDatabase(path);
+      return forKysely(opened);
+    },
+  });
+  return {
+    dialect,
+    keepReserve() {
+      // Another's transaction is no place for it: that one's end decides.
+      if (opened === null || opened.isTransaction || freePages(opened) >= LEAST_RESERVE_PAGES) return;
+      const database = opened;
+      explainFullDisk(() => reserve(database));
+    },
+  };
+}
+
+interface SqliteParts {
+  readonly dialect: Dialect;
+  /**
+   * Before whatever may be written without an end: has the reserve filled again. Throws `HOST_OUT_OF_DISK` where there is no space for that, so
+   * that what is left of it is for what makes space.
+   */
+  keepReserve(): void;
 }
 
 class MicrotermDialect extends SqliteDialect {
@@ -41,16 +67,20 @@ class TransactionalAdapter extends SqliteAdapter {
   }
 }
 
-function open(path: string): SqliteDatabase {
+function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS });
   try {
     database.exec("pragma journal_mode = wal; pragma synchronous = normal;");
     database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
-    reserve(database);
+    reserveIfPossible(database);
   } catch (error) {
     database.close();
     throw error;
   }
+  return database;
+}
+
+function forKysely(database: DatabaseSync): SqliteDatabase {
   const statements = new Map<string, ReturnType<SqliteDatabase["prepare"]>>();
   return {
     close: () => database.close(),
@@ -63,8 +93,11 @@ function open(path: string): SqliteDatabase {
         reader: statement.columns().length > 0,
         all: (parameters: readonly unknown[]) =>
           explainFullDisk(() => statement.all(...(parameters as SQLInputValue[]))),
-        run: (parameters: readonly unknown[]) =>
-          explainFullDisk(() => statement.run(...(parameters as SQLInputValue[]))),
+        run: (parameters: readonly unknown[]) => {
+          // After some errors, such as a full disk, SQLite has rolled back by itself (https://www.sqlite.org/lang_transaction.html).
+          if (sql === "rollback" && !database.isTransaction) return NOTHING_CHANGED;
+          return explainFullDisk(() => statement.run(...(parameters as SQLInputValue[])));
+        },
         iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
       };
       // The schema changes under a cached statement only in migrations, and SQLite prepares it again by itself then.
@@ -74,17 +107,26 @@ function open(path: string): SqliteDatabase {
   };
 }
 
-/** Fills the log and the database's free pages once, so that both files have them from there on. */
-function reserve(database: DatabaseSync): void {
+const NOTHING_CHANGED = { changes: 0, lastInsertRowid: 0 } as const;
+
+/** A server that starts on a full disk can still show and stop what there is. */
+function reserveIfPossible(database: DatabaseSync): void {
   try {
-    database.exec("create table if not exists reserve (bytes blob)");
-    database.exec(`insert into reserve values (zeroblob(${RESERVE_BYTES}))`);
-    database.exec("drop table reserve; pragma wal_checkpoint(restart);");
+    reserve(database);
   } catch (error) {
-    // A server that starts on a full disk can still show and stop what there is.
     if (!isFull(error)) throw error;
   }
 }
+
+/** Fills the log and the database's free pages, so that both files have them from there on. */
+function reserve(database: DatabaseSync): void {
+  database.exec("create table if not exists reserve (bytes blob)");
+  database.exec(`insert into reserve values (zeroblob(${RESERVE_BYTES}))`);
+  database.exec("drop table reserve; pragma wal_checkpoint(restart);");
+}
+
+const freePages = (database: DatabaseSync): number =>
+  (database.prepare("pragma freelist_count").get() as { freelist_count: number }).freelist_count;
 
 const isFull = (error: unknown): boolean => error instanceof Error && "errcode" in error && error.errcode === FULL;
 

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { storageContract } from "@microterm/core/testing";
+import { SYSTEM } from "@microterm/core";
+import { accountRow, auditRow, storageContract } from "@microterm/core/testing";
 import { type BootStep, type EnvironmentState, type Operation, OwnerId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createSqliteStorage } from "./sqlite-storage.ts";
@@ -15,6 +16,12 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0014-identities", [], "identities"],
+  ["0013-shares", [], "share_grants"],
+  ["0013-shares", [], "shares"],
+  ["0012-quotas", ["running_since"], "running_days; drop table account_quotas; drop table role_quotas"],
+  ["0011-audit", [], null],
+  ["0010-accounts", [], null],
   ["0009-shared-networks", ["shared_network"], "networks"],
   ["0008-networks", ["network"], null],
   ["0007-previews", [], "preview_grants"],
@@ -27,6 +34,16 @@ const ADDED = [
 
 /** Makes a database one of an older version: as it was after the migration `last`. */
 function rewind(database: DatabaseSync, last: string): void {
+  database.exec("drop table audit; drop table audit_retention");
+  // Before anything else: what is older refers to them by their name of then.
+  database.exec("drop table invitations; drop index credentials_id; drop index credentials_owner");
+  for (const column of ["id", "name", "scopes", "device", "address", "last_used_at"]) {
+    database.exec(`alter table credentials drop column ${column}`);
+  }
+  database.exec("alter table accounts rename to owners; drop index accounts_name");
+  for (const column of ["name", "role", "password_hash", "disabled_at", "stops_at", "last_seen_at"]) {
+    database.exec(`alter table owners drop column ${column}`);
+  }
   for (const [name, columns, table] of ADDED) {
     if (name <= last) continue;
     for (const column of columns) database.exec(`alter table environments drop column ${column}`);
@@ -133,11 +150,11 @@ describe("sqlite", () => {
   it("keeps everything across a close and a second migration", async () => {
     const path = join(scratch(), "microterm.db");
     const first = await createSqliteStorage({ path });
-    await first.owners.insert(owner, "2026-11-22T10:00:00.000Z");
+    await first.accounts.insert(accountRow(owner, "2026-11-22T10:00:00.000Z"));
     await first.close();
     const second = await createSqliteStorage({ path });
     onTestFinished(() => second.close());
-    expect(await second.owners.ensureFirst(OwnerId.parse("another00"), "2026-11-22T10:00:01.000Z")).toBe(owner);
+    expect((await second.accounts.ensureFirst(OwnerId.parse("another00"), "2026-11-22T10:00:01.000Z")).id).toBe(owner);
   });
 
   it("brings a database of the first version along", async () => {
@@ -164,17 +181,46 @@ describe("sqlite", () => {
     database.close();
     const storage = await createSqliteStorage({ path });
     onTestFinished(() => storage.close());
-    const found = await storage.environments.list();
+    const found = await storage.environments.list(SYSTEM);
     expect(found.map(({ diskId, size, snapshotId, image }) => [diskId, size, snapshotId, image])).toEqual([
       ["a".repeat(12), "medium", null, null],
       ["b".repeat(12), null, null, null],
     ]);
     // What receipts did not say then.
-    expect(await storage.environments.receipt("gone", owner)).toEqual({
+    expect(await storage.environments.receipt("gone", SYSTEM)).toEqual({
       ...receipt,
       cause: "request",
       removed: { ...removed, namespaces: 0, links: 0, flows: 0 },
     });
+  });
+
+  it("makes the owner of the version before the admin, with what it has signed in with", async () => {
+    const path = join(scratch(), "microterm.db");
+    await (await createSqliteStorage({ path })).close();
+    const database = new DatabaseSync(path);
+    rewind(database, "0009-shared-networks");
+    database.exec("insert into owners values ('annannann', '2026-11-22T10:00:00.000Z')");
+    const insert = database.prepare(
+      "insert into credentials values (?, ?, 'annannann', '2026-11-22T10:00:00.000Z', ?)",
+    );
+    insert.run("1".repeat(64), "token", null);
+    insert.run("2".repeat(64), "session", "2026-12-22T10:00:00.000Z");
+    database.close();
+    const storage = await createSqliteStorage({ path });
+    onTestFinished(() => storage.close());
+    const now = "2026-11-23T10:00:00.000Z";
+    const admin = { id: owner, name: "admin", role: "admin", passwordHash: null, disabledAt: null };
+    expect(await storage.accounts.ensureFirst(OwnerId.parse("another00"), now)).toMatchObject(admin);
+    const [token, session] = await Promise.all(
+      ["1", "2"].map((digit) => storage.credentials.findWithAccount(digit.repeat(64), now)),
+    );
+    expect(token).toMatchObject({
+      credential: { kind: "token", scopes: null, name: "made by an earlier version" },
+      account: admin,
+    });
+    expect(session).toMatchObject({ credential: { kind: "session", name: null }, account: admin });
+    for (const id of [token?.credential.id, session?.credential.id]) expect(id).toMatch(/^[a-z0-9]{12}$/);
+    expect(token?.credential.id).not.toBe(session?.credential.id);
   });
 
   it("reads what was being done out of the sentences of the version before, once and for all", async () => {
@@ -194,7 +240,7 @@ describe("sqlite", () => {
     database.close();
     const storage = await createSqliteStorage({ path });
     onTestFinished(() => storage.close());
-    const now = await storage.environments.list();
+    const now = await storage.environments.list(SYSTEM);
     expect(now.map((row) => [row.operation, row.step, row.interruptions, row.reason])).toEqual(
       CONVERTED.map(([, wanted]) => wanted),
     );
@@ -211,6 +257,39 @@ describe("sqlite", () => {
     await expect(createSqliteStorage({ path })).rejects.toThrow(/0002-instant failed.*expires_at/);
     database.exec("alter table environments drop column expires_at");
     await (await createSqliteStorage({ path })).close();
+  });
+
+  it("keeps the audit log as it was written, whatever SQL comes", async () => {
+    const path = join(scratch(), "microterm.db");
+    const storage = await createSqliteStorage({ path });
+    const old = { ...auditRow(Date.parse("2026-11-20T10:00:00.000Z")), target: "old" };
+    const recent = { ...auditRow(Date.parse("2026-11-22T10:00:00.000Z")), target: "recent" };
+    for (const row of [old, recent]) await storage.audit.append(row);
+    const database = new DatabaseSync(path);
+    onTestFinished(() => database.close());
+    const other = "('x', '2030', 'exec', 'done', 'server', 1, '{}')";
+    const columns = "audit (id, at, action, outcome, via, count, detail)";
+    for (const statement of [
+      "update audit set outcome = 'done'",
+      "update or replace audit set id = 'x' where target = 'old'",
+      "update audit set at = '2000-01-01T00:00:00.000Z'",
+      "delete from audit",
+      "delete from audit where target = 'old'",
+      `insert or replace into ${columns} values ${other.replace("x", recent.id)}`,
+      `insert into ${columns} values ${other.replace("x", recent.id)} on conflict do update set outcome = 'done'`,
+    ]) {
+      expect(() => database.exec(statement), statement).toThrow(/append-only/);
+    }
+    expect((await storage.audit.find({ before: null, limit: 9 })).map(({ target }) => target)).toEqual([
+      "recent",
+      "old",
+    ]);
+    // Retention's own way.
+    expect(await storage.audit.removeBefore("2026-11-21T10:00:00.000Z")).toBe(1);
+    for (const table of ["audit", "audit_retention"])
+      expect(() => database.exec(`delete from ${table}`)).toThrow(/append-only/);
+    expect((await storage.audit.find({ before: null, limit: 9 })).map(({ target }) => target)).toEqual(["recent"]);
+    await storage.close();
   });
 
   it("writes a log ahead, and lets no other user read its files", async () => {

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import type { Storage } from "@microterm/core";
 import { Kysely } from "kysely";
-import { migrate } from "../migrations/migrate.ts";
+import { migrate } from "../migrate.ts";
 import type { Schema } from "../schema.ts";
 import { createStorage } from "../storage.ts";
 import { createSqliteDialect } from "./sqlite-dialect.ts";
@@ -15,12 +15,23 @@ export interface SqliteStorageOptions {
 export async function createSqliteStorage({ path }: SqliteStorageOptions): Promise<Storage> {
   // It holds hashes of secrets. SQLite gives the files beside it the mode of the database, so that comes first.
   closeSync(openSync(path, "a", 0o600));
-  const db = new Kysely<Schema>({ dialect: createSqliteDialect(path) });
+  const { dialect, keepReserve } = createSqliteDialect(path);
+  const db = new Kysely<Schema>({ dialect });
   try {
     await migrate(db);
   } catch (error) {
     await db.destroy();
     throw error;
   }
-  return createStorage(db);
+  const storage = createStorage(db);
+  return {
+    ...storage,
+    audit: {
+      ...storage.audit,
+      async append(row) {
+        keepReserve();
+        await storage.audit.append(row);
+      },
+    },
+  };
 }
