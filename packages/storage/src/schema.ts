@@ -1,22 +1,50 @@
-import type { BootStep, EnvironmentState, Operation, Size } from "@microterm/protocol";
+import type { CredentialKind } from "@microterm/core";
+import type {
+  AuditAction,
+  AuditOutcome,
+  AuditVia,
+  BootStep,
+  EnvironmentState,
+  Operation,
+  Role,
+  ShareKind,
+  ShareRole,
+  Size,
+} from "@microterm/protocol";
 
 /**
  * The tables, the same on every database. Times are ISO 8601 in UTC with milliseconds, as text: they sort as they
  * read, and no driver turns them into something else.
  */
 export interface Schema {
-  owners: OwnersTable;
+  accounts: AccountsTable;
   environments: EnvironmentsTable;
   receipts: ReceiptsTable;
   credentials: CredentialsTable;
+  invitations: InvitationsTable;
+  identities: IdentitiesTable;
   idempotency: IdempotencyTable;
   templates: TemplatesTable;
   preview_grants: PreviewGrantsTable;
   networks: NetworksTable;
+  audit: AuditTable;
+  audit_retention: AuditRetentionTable;
+  shares: SharesTable;
+  share_grants: ShareGrantsTable;
+  role_quotas: RoleQuotasTable;
+  account_quotas: AccountQuotasTable;
+  running_days: RunningDaysTable;
 }
 
-interface OwnersTable {
+export interface AccountsTable {
   id: string;
+  /** Never null but while it is migrated. */
+  name: string;
+  role: Role;
+  password_hash: string | null;
+  disabled_at: string | null;
+  stops_at: string | null;
+  last_seen_at: string | null;
   created_at: string;
 }
 
@@ -47,6 +75,8 @@ export interface EnvironmentsTable {
   save_id: string | null;
   idle_timeout_seconds: number | null;
   expires_at: string | null;
+  /** While it is running: since when its time has not been added to its owner's day. */
+  running_since: string | null;
   created_at: string;
 }
 
@@ -61,10 +91,38 @@ interface ReceiptsTable {
 
 export interface CredentialsTable {
   hash: string;
-  kind: "token" | "session" | "link";
+  /** Never null but while it is migrated. */
+  id: string;
+  kind: CredentialKind;
   owner: string;
+  name: string | null;
+  /** A list of scopes, as JSON. */
+  scopes: string | null;
+  device: string | null;
+  address: string | null;
+  last_used_at: string | null;
   created_at: string;
   expires_at: string | null;
+}
+
+export interface InvitationsTable {
+  hash: string;
+  id: string;
+  role: Role;
+  uses_left: number;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface IdentitiesTable {
+  id: string;
+  issuer: string;
+  subject: string;
+  account: string;
+  name: string | null;
+  created_at: string;
+  last_used_at: string | null;
 }
 
 export interface NetworksTable {
@@ -72,6 +130,62 @@ export interface NetworksTable {
   owner: string;
   name: string;
   created_at: string;
+}
+
+export interface SharesTable {
+  id: string;
+  kind: ShareKind;
+  code_hash: string | null;
+  environment: string;
+  terminal: string;
+  role: ShareRole;
+  created_by: string;
+  created_at: string;
+  expires_at: string;
+  uses_left: number | null;
+  /** 0 or 1, as `scrollback`. */
+  without_account: number;
+  anonymous_ended_at: string | null;
+  scrollback: number;
+}
+
+export interface ShareGrantsTable {
+  id: string;
+  share: string;
+  account: string | null;
+  browser: string | null;
+  name: string | null;
+  granted: ShareRole;
+  asked: ShareRole;
+  created_at: string;
+  left_at: string | null;
+  removed_at: string | null;
+}
+
+/** Null: no limit. */
+export interface QuotaColumns {
+  environments: number | null;
+  running: number | null;
+  memory_mib: number | null;
+  cpus: number | null;
+  disk_mib: number | null;
+  recordings_mib: number | null;
+  hours_per_day: number | null;
+}
+
+interface RoleQuotasTable extends QuotaColumns {
+  role: Role;
+}
+
+interface AccountQuotasTable extends QuotaColumns {
+  account: string;
+}
+
+interface RunningDaysTable {
+  account: string;
+  /** `2026-11-29`, of UTC. */
+  day: string;
+  seconds: number;
 }
 
 interface TemplatesTable {
@@ -98,4 +212,31 @@ interface IdempotencyTable {
   /** Null while the request is under way. */
   status: number | null;
   body: string | null;
+}
+
+/** Triggers keep it append-only: migrations/0011-audit.ts. */
+export interface AuditTable {
+  id: string;
+  at: string;
+  action: AuditAction;
+  outcome: AuditOutcome;
+  code: string | null;
+  account: string | null;
+  account_name: string | null;
+  via: AuditVia;
+  credential: string | null;
+  address: string | null;
+  environment: string | null;
+  environment_name: string | null;
+  target: string | null;
+  beginning: string | null;
+  count: number;
+  /** As JSON: it is shown, and nothing is looked for in it. */
+  detail: string;
+}
+
+interface AuditRetentionTable {
+  one: number;
+  /** Entries of before this time may be deleted. */
+  deletable_before: string;
 }

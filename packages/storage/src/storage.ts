@@ -1,24 +1,41 @@
-import type { Storage } from "@microterm/core";
+import type { Repositories, Storage } from "@microterm/core";
 import type { Kysely } from "kysely";
+import { createAccountRepository } from "./repositories/accounts.ts";
+import { createAuditRepository } from "./repositories/audit.ts";
 import { createCredentialRepository } from "./repositories/credentials.ts";
-import { createEnvironmentRepository } from "./repositories/environments.ts";
+import { createEnvironmentRepository } from "./repositories/environments/environments.ts";
 import { createIdempotencyRepository } from "./repositories/idempotency.ts";
+import { createIdentityRepository } from "./repositories/identities.ts";
+import { createInvitationRepository } from "./repositories/invitations.ts";
 import { createNetworkRepository } from "./repositories/networks.ts";
-import { createOwnerRepository } from "./repositories/owners.ts";
 import { createPreviewGrantRepository } from "./repositories/previews.ts";
+import { createQuotaRepository } from "./repositories/quotas/quotas.ts";
+import { createShareRepository } from "./repositories/shares.ts";
 import { createTemplateRepository } from "./repositories/templates.ts";
 import type { Schema } from "./schema.ts";
 
 /** Core's storage over any database whose dialect Kysely has and which knows `returning` and `on conflict`. */
 export function createStorage(db: Kysely<Schema>): Storage {
   return {
-    owners: createOwnerRepository(db),
+    ...createRepositories(db),
+    transaction: (run) => db.transaction().execute((transaction) => run(createRepositories(transaction))),
+    close: () => db.destroy(),
+  };
+}
+
+function createRepositories(db: Kysely<Schema>): Repositories {
+  return {
+    accounts: createAccountRepository(db),
+    audit: createAuditRepository(db),
     environments: createEnvironmentRepository(db),
     credentials: createCredentialRepository(db),
+    identities: createIdentityRepository(db),
+    invitations: createInvitationRepository(db),
     idempotency: createIdempotencyRepository(db),
     templates: createTemplateRepository(db),
     networks: createNetworkRepository(db),
+    quotas: createQuotaRepository(db),
     previews: createPreviewGrantRepository(db),
-    close: () => db.destroy(),
+    shares: createShareRepository(db),
   };
 }

@@ -2,14 +2,15 @@ import type { NetworkRepository, NetworkRow } from "@microterm/core";
 import { type NetworkId, type OwnerId, PlatformError } from "@microterm/protocol";
 import type { Kysely, Selectable } from "kysely";
 import type { NetworksTable, Schema } from "../schema.ts";
+import { inTransaction } from "./in-transaction.ts";
 import { lockRow } from "./lock-row.ts";
 
 export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
   return {
     async insert({ id, owner, name, createdAt }, most) {
-      await db.transaction().execute(async (transaction) => {
+      await inTransaction(db, async (transaction) => {
         // Until it has ended no other one counts this owner's networks.
-        await lockRow(transaction, "owners", owner);
+        await lockRow(transaction, "accounts", owner);
         const owned = await transaction
           .selectFrom("networks")
           .select(["id", "name"])
@@ -31,27 +32,21 @@ export function createNetworkRepository(db: Kysely<Schema>): NetworkRepository {
       return found === undefined ? null : toRow(found);
     },
 
-    async find(reference, owner) {
-      const owned = db.selectFrom("networks").selectAll().where("owner", "=", owner);
+    async find(reference, by) {
+      const owned = db.selectFrom("networks").selectAll().where("owner", "=", by.owner);
       const found =
         (await owned.where("name", "=", reference).executeTakeFirst()) ??
         (await owned.where("id", "=", reference).executeTakeFirst());
       return found === undefined ? null : toRow(found);
     },
 
-    async list(owner) {
-      const found = await db
-        .selectFrom("networks")
-        .selectAll()
-        .where("owner", "=", owner)
-        .orderBy("created_at")
-        .orderBy("id")
-        .execute();
+    async list(by) {
+      const found = await db.selectFrom("networks").selectAll().where("owner", "=", by.owner).orderBy("name").execute();
       return found.map(toRow);
     },
 
     async remove(id) {
-      return db.transaction().execute(async (transaction) => {
+      return inTransaction(db, async (transaction) => {
         // None joins it meanwhile.
         await lockRow(transaction, "networks", id);
         const members = transaction.selectFrom("environments").select("id").where("shared_network", "=", id);

@@ -1,25 +1,21 @@
 import type { PreviewGrant, PreviewGrantRepository } from "@microterm/core";
-import type { EnvironmentId } from "@microterm/protocol";
-import type { Kysely, Selectable } from "kysely";
+import { type EnvironmentId, PlatformError } from "@microterm/protocol";
+import type { Kysely, Selectable, Transaction } from "kysely";
 import type { PreviewGrantsTable, Schema } from "../schema.ts";
+import { inTransaction } from "./in-transaction.ts";
+import { lockRow } from "./lock-row.ts";
 
 export function createPreviewGrantRepository(db: Kysely<Schema>): PreviewGrantRepository {
   return {
-    async insert({ createdAt, expiresAt, ...grant }) {
-      // In one transaction: what it refers to may have gone since it was looked at.
-      return db.transaction().execute(async (transaction) => {
-        const { environment, credential } = grant;
-        const found = await transaction
-          .selectFrom("environments")
-          .select("id")
-          .where("id", "=", environment)
-          .executeTakeFirst();
-        if (found === undefined) return false;
-        if (credential !== null) {
-          const session = transaction.selectFrom("credentials").select("hash").where("hash", "=", credential);
-          if ((await session.executeTakeFirst()) === undefined) return false;
-        }
-        const values = { ...grant, created_at: createdAt, expires_at: expiresAt };
+    async insert(grant, mostLinks) {
+      // What it refers to may have gone since it was looked at, and stays until the transaction has ended.
+      return inTransaction(db, async (transaction) => {
+        if (!(await lockRow(transaction, "environments", grant.environment))) return false;
+        if (grant.credential !== null && !(await lockCredential(transaction, grant.credential, grant.environment)))
+          return false;
+        if (mostLinks !== undefined) await assertRoom(transaction, grant, mostLinks);
+        const { createdAt, expiresAt, ...rest } = grant;
+        const values = { ...rest, created_at: createdAt, expires_at: expiresAt };
         await transaction.insertInto("preview_grants").values(values).execute();
         return true;
       });
@@ -28,11 +24,21 @@ export function createPreviewGrantRepository(db: Kysely<Schema>): PreviewGrantRe
     async find(hash, now) {
       const found = await db
         .selectFrom("preview_grants")
-        .selectAll()
+        .innerJoin("environments", "environments.id", "preview_grants.environment")
+        .innerJoin("accounts", "accounts.id", "environments.owner")
+        .selectAll("preview_grants")
         .where("hash", "=", hash)
-        .where("expires_at", ">", now)
+        .where("preview_grants.expires_at", ">", now)
+        .where("accounts.disabled_at", "is", null)
+        .where("accounts.role", "!=", "visitor")
         .executeTakeFirst();
       return found === undefined ? null : toGrant(found);
+    },
+
+    async hashesOf(owner) {
+      const owned = db.selectFrom("environments").select("id").where("owner", "=", owner);
+      const found = await db.selectFrom("preview_grants").select("hash").where("environment", "in", owned).execute();
+      return found.map(({ hash }) => hash);
     },
 
     async links(environment, now) {
@@ -67,6 +73,31 @@ export function createPreviewGrantRepository(db: Kysely<Schema>): PreviewGrantRe
       return Number(numDeletedRows);
     },
   };
+}
+
+/** Has it stay until the transaction has ended. False: it is not there, or the environment is another's than its owner's by now. */
+async function lockCredential(db: Transaction<Schema>, hash: string, environment: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("credentials")
+    .set({ hash })
+    .where("hash", "=", hash)
+    .where("owner", "=", db.selectFrom("environments").select("owner").where("id", "=", environment))
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+}
+
+/** Of this environment's links, which no other one counts meanwhile. */
+async function assertRoom(db: Transaction<Schema>, grant: PreviewGrant, most: number): Promise<void> {
+  const links = await db
+    .selectFrom("preview_grants")
+    .select("id")
+    .where("environment", "=", grant.environment)
+    .where("kind", "=", "link")
+    .where("expires_at", ">", grant.createdAt)
+    .execute();
+  if (links.length >= most) {
+    throw new PlatformError("TOO_MANY", `${most} links to this environment's ports are shared already`);
+  }
 }
 
 function toGrant(stored: Selectable<PreviewGrantsTable>): PreviewGrant {

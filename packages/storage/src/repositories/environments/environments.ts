@@ -1,23 +1,22 @@
-import type {
-  EnvironmentPatch,
-  EnvironmentRepository,
-  EnvironmentRow,
-  EnvironmentTimes,
-  KnownState,
-  LimitChoices,
-} from "@microterm/core";
 import {
-  type EnvironmentId,
-  type MachineId,
-  type NetworkId,
-  NetworkPolicy,
-  type OwnerId,
-  PlatformError,
-  Receipt,
-} from "@microterm/protocol";
-import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool, Transaction, Updateable } from "kysely";
-import type { EnvironmentsTable, Schema } from "../schema.ts";
-import { lockRow } from "./lock-row.ts";
+  type EnvironmentFacts,
+  type EnvironmentPatch,
+  type EnvironmentRepository,
+  type EnvironmentRow,
+  type KnownState,
+  SYSTEM,
+  spendingOfCreate,
+  spendingOfStart,
+} from "@microterm/core";
+import { type EnvironmentId, type EnvironmentState, type NetworkId, PlatformError, Receipt } from "@microterm/protocol";
+import type { Expression, ExpressionBuilder, Kysely, SqlBool, Transaction } from "kysely";
+import type { EnvironmentsTable, Schema } from "../../schema.ts";
+import { inTransaction } from "../in-transaction.ts";
+import { lockRow } from "../lock-row.ts";
+import { addRun } from "../quotas/running-days.ts";
+import { spend } from "../quotas/spending.ts";
+import { fromLimits, fromPatch, fromRow, fromTimes, toRow } from "./environment-rows.ts";
+import { transferRow } from "./transfer.ts";
 
 const RECEIPT_LIFETIME_MS = 7 * 24 * 3_600_000;
 const SHORTEST_PREFIX = 4;
@@ -44,30 +43,58 @@ const isUnchanged =
       where("machine_id", machineId === null ? "is" : "=", machineId),
     ]);
 
+interface StateChange {
+  readonly from: readonly EnvironmentState[];
+  readonly to: EnvironmentState;
+  readonly patch: EnvironmentPatch;
+  readonly only: EnvironmentFacts;
+  /** Whose it has to be. */
+  readonly owner?: string;
+}
+
+async function changeState(
+  db: Kysely<Schema>,
+  id: EnvironmentId,
+  { from, to, patch, only, owner }: StateChange,
+): Promise<EnvironmentRow | null> {
+  let update = db
+    .updateTable("environments")
+    .set({ state: to, ...fromPatch(patch), ...(to === "running" ? {} : { running_since: null }) })
+    .where("id", "=", id)
+    .where("state", "in", [...from]);
+  const known = Object.entries({ ...fromPatch(only), ...fromTimes(only) });
+  for (const [column, value] of known as [keyof EnvironmentsTable, string | number | null][]) {
+    update = value === null ? update.where(column, "is", null) : update.where(column, "=", value);
+  }
+  if (owner !== undefined) update = update.where("owner", "=", owner);
+  const changed = await update.returningAll().executeTakeFirst();
+  return changed === undefined ? null : toRow(changed);
+}
+
 export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
   return {
-    async insert(row) {
-      const { numInsertedOrUpdatedRows } = await db
-        .insertInto("environments")
-        .values(fromRow(row))
-        .onConflict((conflict) => conflict.columns(["owner", "name"]).doNothing())
-        .executeTakeFirst();
-      if (numInsertedOrUpdatedRows === 0n) {
+    insert: (row) =>
+      spend(db, { account: row.owner, asked: spendingOfCreate(row), now: row.createdAt }, async (within) => {
+        const { numInsertedOrUpdatedRows } = await within
+          .insertInto("environments")
+          .values(fromRow(row))
+          .onConflict((conflict) => conflict.columns(["owner", "name"]).doNothing())
+          .executeTakeFirst();
+        if (numInsertedOrUpdatedRows === 1n) return;
         throw new PlatformError("NAME_TAKEN", `an environment named '${row.name}' exists already`, {
           details: { name: row.name },
         });
-      }
-    },
+      }),
 
-    async get(id, owner) {
+    async get(id, by) {
       let query = db.selectFrom("environments").selectAll().where("id", "=", id);
-      if (owner !== undefined) query = query.where("owner", "=", owner);
+      if (by !== SYSTEM && by.role !== "admin") query = query.where("owner", "=", by.owner);
       const found = await query.executeTakeFirst();
       return found === undefined ? null : toRow(found);
     },
 
-    async find(reference, owner) {
-      const owned = db.selectFrom("environments").selectAll().where("owner", "=", owner);
+    async find(reference, by) {
+      const owned = db.selectFrom("environments").selectAll().where("owner", "=", by.owner);
       const named = await owned.where("name", "=", reference).executeTakeFirst();
       if (named !== undefined) return toRow(named);
       // Only what can be an id: `%` and `_` must not act as patterns.
@@ -76,44 +103,77 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       return first === undefined || second !== undefined ? null : toRow(first);
     },
 
-    async list(owner) {
+    async list(by) {
       let query = db.selectFrom("environments").selectAll().orderBy("created_at").orderBy("id");
-      if (owner !== undefined) query = query.where("owner", "=", owner);
+      if (by !== SYSTEM) query = query.where("owner", "=", by.owner);
       return (await query.execute()).map(toRow);
     },
 
-    async count(owner) {
+    async count(by) {
       const { total } = await db
         .selectFrom("environments")
         .select(({ fn }) => fn.countAll().as("total"))
-        .where("owner", "=", owner)
+        .where("owner", "=", by.owner)
         .executeTakeFirstOrThrow();
       return Number(total);
     },
 
-    async listTimed() {
+    async listTimed(owners) {
       const found = await db
         .selectFrom("environments")
         .selectAll()
         .where((where) =>
-          where.or([where("idle_timeout_seconds", "is not", null), where("expires_at", "is not", null)]),
+          where.or([
+            where("idle_timeout_seconds", "is not", null),
+            where("expires_at", "is not", null),
+            ...owners.map((owner) => where.and([where("state", "=", "running"), where("owner", "=", owner)])),
+          ]),
         )
         .execute();
       return found.map(toRow);
     },
 
     async transition(id, from, to, patch = {}, only = {}) {
-      let update = db
-        .updateTable("environments")
-        .set({ state: to, ...fromPatch(patch) })
-        .where("id", "=", id)
-        .where("state", "in", [...from]);
-      const known = Object.entries({ ...fromPatch(only), ...fromTimes(only) });
-      for (const [column, value] of known as [keyof EnvironmentsTable, string | number | null][]) {
-        update = value === null ? update.where(column, "is", null) : update.where(column, "=", value);
-      }
-      const changed = await update.returningAll().executeTakeFirst();
-      return changed === undefined ? null : toRow(changed);
+      // PostgreSQL has no empty list.
+      if (from.length === 0) return null;
+      const change = { from, to, patch, only };
+      if (to === "running" || !from.includes("running")) return changeState(db, id, change);
+      // Its run ends with it, in one transaction.
+      return inTransaction(db, async (transaction) => {
+        await lockRow(transaction, "environments", id);
+        const before = await transaction
+          .selectFrom("environments")
+          .select(["owner", "running_since"])
+          .where("id", "=", id)
+          .executeTakeFirst();
+        const changed = await changeState(transaction, id, change);
+        const since = before?.running_since ?? null;
+        if (changed !== null && since !== null && patch.ranUntil !== undefined) {
+          await addRun(transaction, changed.owner, { since, until: patch.ranUntil });
+        }
+        return changed;
+      });
+    },
+
+    async begin(id, from, patch, at) {
+      const row = await db.selectFrom("environments").selectAll().where("id", "=", id).executeTakeFirst();
+      if (row === undefined) return null;
+      const asked = spendingOfStart(toRow(row));
+      // The room is its owner's, and no other's that it is given to meanwhile.
+      const change = { from, to: "creating", patch, only: {}, owner: row.owner } as const;
+      return spend(db, { account: row.owner, asked, now: at }, (within) => changeState(within, id, change)).catch(
+        async (error: unknown) => {
+          const now = await db.selectFrom("environments").select("state").where("id", "=", id).executeTakeFirst();
+          // What the room went to is this one: another has begun it.
+          if (now === undefined || !from.includes(now.state)) return null;
+          throw error;
+        },
+      );
+    },
+
+    async transfer(id, { only, ...transfer }) {
+      const moved = await transferRow(db, id, transfer, isUnchanged(only));
+      return moved === null ? null : toRow(moved);
     },
 
     async setTimes(id, times) {
@@ -151,7 +211,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
     },
 
     async setSharedNetwork(id, network, { most, ...only }) {
-      return db.transaction().execute(async (transaction) => {
+      return inTransaction(db, async (transaction) => {
         if (network !== null) {
           const others = await countOthers(transaction, id, network);
           if (others === null) return null;
@@ -170,7 +230,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
     },
 
     async undoSharedNetwork(id, network, most) {
-      await db.transaction().execute(async (transaction) => {
+      await inTransaction(db, async (transaction) => {
         const others = network === null ? null : await countOthers(transaction, id, network);
         const hasRoom = others !== null && others < most;
         await transaction
@@ -205,7 +265,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       const body = JSON.stringify(receipt);
       const values = { environment: id, owner, name: receipt.name, destroyed_at: receipt.destroyedAt, body };
       const expired = new Date(Date.parse(receipt.destroyedAt) - RECEIPT_LIFETIME_MS).toISOString();
-      await db.transaction().execute(async (transaction) => {
+      await inTransaction(db, async (transaction) => {
         const { numDeletedRows } = await transaction
           .deleteFrom("environments")
           .where("id", "=", id)
@@ -223,8 +283,9 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       });
     },
 
-    async receipt(reference, owner) {
-      const owned = db.selectFrom("receipts").select("body").where("owner", "=", owner);
+    async receipt(reference, by) {
+      let owned = db.selectFrom("receipts").select("body");
+      if (by !== SYSTEM) owned = owned.where("owner", "=", by.owner);
       const found =
         (await owned.where("environment", "=", reference).executeTakeFirst()) ??
         (await owned.where("name", "=", reference).orderBy("destroyed_at", "desc").limit(1).executeTakeFirst());
@@ -232,99 +293,5 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       const body = JSON.parse(found.body);
       return Receipt.parse({ ...OLDER_RECEIPT, ...body, removed: { ...OLDER_REMOVED, ...body.removed } });
     },
-  };
-}
-
-function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
-  return {
-    id: stored.id as EnvironmentId,
-    name: stored.name,
-    owner: stored.owner as OwnerId,
-    state: stored.state,
-    operation: stored.operation,
-    step: stored.step,
-    interruptions: stored.interruptions,
-    reason: stored.reason,
-    driver: stored.driver,
-    memoryMib: stored.memory_mib,
-    cpus: stored.cpus,
-    diskMib: stored.disk_mib,
-    limits: {
-      cpuQuotaPercent: stored.cpu_quota_percent,
-      cpuWeight: stored.cpu_weight,
-      diskMibPerSecond: stored.disk_mib_per_second,
-      diskOperationsPerSecond: stored.disk_operations_per_second,
-    },
-    size: stored.size,
-    machineId: stored.machine_id as MachineId | null,
-    diskId: stored.disk_id,
-    image: stored.image,
-    network: stored.network === null ? null : NetworkPolicy.parse(JSON.parse(stored.network)),
-    sharedNetwork: stored.shared_network as NetworkId | null,
-    snapshotId: stored.save_id,
-    idleTimeoutSeconds: stored.idle_timeout_seconds,
-    expiresAt: stored.expires_at,
-    createdAt: stored.created_at,
-  };
-}
-
-function fromRow(row: EnvironmentRow): EnvironmentsTable {
-  return {
-    id: row.id,
-    name: row.name,
-    owner: row.owner,
-    state: row.state,
-    operation: row.operation,
-    step: row.step,
-    interruptions: row.interruptions,
-    reason: row.reason,
-    driver: row.driver,
-    memory_mib: row.memoryMib,
-    cpus: row.cpus,
-    disk_mib: row.diskMib,
-    cpu_quota_percent: row.limits.cpuQuotaPercent,
-    cpu_weight: row.limits.cpuWeight,
-    disk_mib_per_second: row.limits.diskMibPerSecond,
-    disk_operations_per_second: row.limits.diskOperationsPerSecond,
-    size: row.size,
-    machine_id: row.machineId,
-    disk_id: row.diskId,
-    image: row.image,
-    network: row.network === null ? null : JSON.stringify(row.network),
-    shared_network: row.sharedNetwork,
-    save_id: row.snapshotId,
-    idle_timeout_seconds: row.idleTimeoutSeconds,
-    expires_at: row.expiresAt,
-    created_at: row.createdAt,
-  };
-}
-
-function fromTimes({ idleTimeoutSeconds, expiresAt }: EnvironmentTimes): Updateable<EnvironmentsTable> {
-  return {
-    ...(idleTimeoutSeconds === undefined ? {} : { idle_timeout_seconds: idleTimeoutSeconds }),
-    ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
-  };
-}
-
-function fromLimits(limits: Partial<LimitChoices>): Updateable<EnvironmentsTable> {
-  const { cpuQuotaPercent, cpuWeight, diskMibPerSecond, diskOperationsPerSecond } = limits;
-  return {
-    ...(cpuQuotaPercent === undefined ? {} : { cpu_quota_percent: cpuQuotaPercent }),
-    ...(cpuWeight === undefined ? {} : { cpu_weight: cpuWeight }),
-    ...(diskMibPerSecond === undefined ? {} : { disk_mib_per_second: diskMibPerSecond }),
-    ...(diskOperationsPerSecond === undefined ? {} : { disk_operations_per_second: diskOperationsPerSecond }),
-  };
-}
-
-/** A key that is absent leaves its column alone; null clears it. */
-function fromPatch(patch: EnvironmentPatch): Updateable<EnvironmentsTable> {
-  return {
-    ...(patch.operation === undefined ? {} : { operation: patch.operation }),
-    ...(patch.step === undefined ? {} : { step: patch.step }),
-    ...(patch.interruptions === undefined ? {} : { interruptions: patch.interruptions }),
-    ...(patch.reason === undefined ? {} : { reason: patch.reason }),
-    ...(patch.machineId === undefined ? {} : { machine_id: patch.machineId }),
-    ...(patch.diskId === undefined ? {} : { disk_id: patch.diskId }),
-    ...(patch.snapshotId === undefined ? {} : { save_id: patch.snapshotId }),
   };
 }
