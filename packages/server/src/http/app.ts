@@ -11,7 +11,7 @@ import { observeRequests } from "../telemetry/request-log.ts";
 import { createHttpServer } from "./http-server.ts";
 import { PROBLEM_TYPE, problemOf, toPlatformError } from "./problem.ts";
 import { problemPage, wantsPage } from "./problem-page.ts";
-import { SECURITY_HEADERS } from "./security-headers.ts";
+import { HSTS_HEADERS, SECURITY_HEADERS } from "./security-headers.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -26,6 +26,8 @@ declare module "fastify" {
 
 /** For a body of JSON; bodies that stream take their time. */
 const JSON_BODY_MS = 20_000;
+
+const REFUSED_BODY_MS = 5_000;
 
 /** JSON bodies are small; files have routes of their own that stream. */
 const JSON_LIMIT_BYTES = 64 * 1024;
@@ -50,6 +52,7 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
     forceCloseConnections: true,
     serverFactory: (handler) =>
       createHttpServer((request, response) => {
+        response.once("finish", () => endRefusedBody(request));
         if (services.previewServer.takes(request)) services.previewServer.serve(request, response);
         else handler(request, response);
       }),
@@ -71,10 +74,12 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
     services.addresses.checkHost(request.raw);
     const elsewhere = services.addresses.pageElsewhere(request.raw);
     if (elsewhere !== null) return reply.redirect(elsewhere, 307);
+    if (services.addresses.isPublic(request.raw)) reply.headers(HSTS_HEADERS);
     limitJsonBody(request.raw);
     if (request.routeOptions.config.public || request.is404) return;
     request.identity = await services.authenticator.authenticate(request.raw);
-    services.connectionLimit.trust(request.raw.socket);
+    services.requests.add(request.identity, reply.raw);
+    services.connectionLimit.trust(request.raw);
     services.readiness.assertRecovered();
   });
   await app.register(cookie);
@@ -89,6 +94,13 @@ function limitJsonBody(request: IncomingMessage): void {
   const timer = setTimeout(() => request.destroy(), JSON_BODY_MS);
   const done = () => clearTimeout(timer);
   request.once("end", done).once("close", done);
+}
+
+/** What is still sent of a body that was not wanted is read for a while, so that the answer gets there, and no longer. */
+function endRefusedBody(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  const timer = setTimeout(() => request.destroy(), REFUSED_BODY_MS).unref();
+  request.once("end", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
 }
 
 function sendProblem(

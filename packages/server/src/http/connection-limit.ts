@@ -1,51 +1,131 @@
-import type { Server } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket, Server as TcpServer } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ClientAddresses, clientNetworkOf } from "../listen/client-address.ts";
 
 /** More than a browser has without a credential, many times over. */
-const MOST_UNAUTHENTICATED = 128;
+const MOST_OF_A_CLIENT = 128;
 /** In which a client that has a credential shows it, also when a thousand come back at once after the server's restart. */
 const GRACE_MS = 5_000;
-/** Whatever they may be about to show: what is left of a process's descriptors is for guests and people. */
+/** Whose the connections of proxies are between two requests. */
+const NOBODY = "";
+/** Of all clients, whatever they may be about to show: what is left of a process's descriptors is for guests and people. */
 const MOST_AT_ONCE = 4_096;
 
 /**
- * Any local user may connect. So connections on which no credential has been shown for a while are few: past the limit the oldest one
- * is closed. A client that signs in, or sends its credential at once, is not affected.
+ * Anybody may connect. So connections on which no credential has been shown for a while are few for each client: past the limit its
+ * oldest one is closed. A client that signs in, or sends its credential at once, is not affected, and neither are others.
+ *
+ * A trusted proxy's connections are its clients': one counts for the client of its present request. Between two it is only one of all.
  */
 export interface ConnectionLimit {
-  watch(server: Server): void;
-  /** The connection is a person's who may ask; it is not counted any more. */
-  trust(socket: Socket): void;
+  /** Counts the connections of a server; of each one that listens. */
+  watch(server: TcpServer): void;
+  /** Counts proxies' requests; of the server that all requests come to. */
+  watchRequests(server: Server): void;
+  /** The request is a person's who may ask; its connection is not counted any more. */
+  trust(request: IncomingMessage): void;
 }
 
-export function createConnectionLimit(most = MOST_UNAUTHENTICATED): ConnectionLimit {
-  /** When each came, in that order. */
-  const unauthenticated = new Map<Socket, number>();
+interface Entry {
+  readonly socket: Socket;
+  readonly since: number;
+  /** `clientNetworkOf`, or nobody. */
+  readonly client: string;
+}
+
+export interface ConnectionLimitOptions {
+  readonly clients: ClientAddresses;
+  readonly mostOfAClient?: number;
+  readonly mostAtOnce?: number;
+  readonly graceMs?: number;
+}
+
+export function createConnectionLimit({
+  clients,
+  mostOfAClient = MOST_OF_A_CLIENT,
+  mostAtOnce = MOST_AT_ONCE,
+  graceMs = GRACE_MS,
+}: ConnectionLimitOptions): ConnectionLimit {
+  const entries = new Map<string, Entry>();
+  /** The keys of each client, in the order in which they came. */
+  const byClient = new Map<string, Set<string>>();
   let timer: NodeJS.Timeout | null = null;
 
-  function drop(): void {
-    const now = performance.now();
-    for (const [socket, since] of unauthenticated) {
-      const isPatient = unauthenticated.size <= MOST_AT_ONCE && now - since < GRACE_MS;
-      if (unauthenticated.size <= most || isPatient) break;
-      unauthenticated.delete(socket);
-      socket.destroy();
+  function add(socket: Socket, client: string): void {
+    const key = keyOf(socket);
+    if (entries.has(key)) return;
+    entries.set(key, { socket, client, since: performance.now() });
+    const keys = byClient.get(client) ?? new Set();
+    byClient.set(client, keys.add(key));
+    if (client !== NOBODY) drop(client);
+    while (entries.size > mostAtOnce) cutOldest(largest());
+  }
+
+  function remove(key: string): void {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    entries.delete(key);
+    const keys = byClient.get(entry.client);
+    keys?.delete(key);
+    if (keys?.size === 0) byClient.delete(entry.client);
+  }
+
+  function cutOldest(client: string): void {
+    const [key = ""] = byClient.get(client) ?? [];
+    const entry = entries.get(key);
+    remove(key);
+    entry?.socket.destroy();
+  }
+
+  const largest = (): string =>
+    [...byClient].reduce((most, one) => (one[1].size > most[1].size ? one : most), ["", new Set<string>()])[0];
+
+  function drop(client: string): void {
+    const keys = byClient.get(client);
+    for (const key of keys ?? []) {
+      if (keys === undefined || keys.size <= mostOfAClient) return;
+      if (performance.now() - (entries.get(key)?.since ?? 0) < graceMs) break;
+      cutOldest(client);
     }
-    if (timer === null && unauthenticated.size > most) timer = setTimeout(look, GRACE_MS).unref();
+    if (timer === null && (keys?.size ?? 0) > mostOfAClient) timer = setTimeout(look, graceMs).unref();
   }
   const look = (): void => {
     timer = null;
-    drop();
+    for (const client of [...byClient.keys()]) if (client !== NOBODY) drop(client);
+  };
+
+  const forwarded = (request: IncomingMessage, over: ServerResponse | Duplex): void => {
+    const { socket } = request;
+    if (!clients.isProxy(socket)) return;
+    const key = keyOf(socket);
+    remove(key);
+    add(socket, clientNetworkOf(clients.clientAddressOf(request)));
+    over.once("close", () => {
+      remove(key);
+      if (!socket.destroyed) add(socket, NOBODY);
+    });
   };
 
   return {
     watch(server) {
       server.on("connection", (socket: Socket) => {
-        unauthenticated.set(socket, performance.now());
-        socket.once("close", () => unauthenticated.delete(socket));
-        if (unauthenticated.size > most) drop();
+        const address = clients.peerOf(socket);
+        if (address === "") return;
+        const key = keyOf(socket);
+        add(socket, clients.isProxy(socket) ? NOBODY : clientNetworkOf(address));
+        socket.once("close", () => remove(key));
       });
     },
-    trust: (socket) => void unauthenticated.delete(socket),
+    watchRequests(server) {
+      // Before what answers them, which may trust at once.
+      server.prependListener("request", forwarded);
+      server.prependListener("upgrade", forwarded);
+    },
+    trust: ({ socket }) => remove(keyOf(socket)),
   };
 }
+
+/** TLS has a socket of its own above the connection's: both have its addresses. */
+const keyOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;

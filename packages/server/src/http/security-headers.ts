@@ -31,3 +31,8 @@ export const GUEST_FILE_HEADERS = {
   "content-disposition": "attachment",
   "cache-control": "no-store",
 } as const;
+
+/**
+ * At the public URL alone, for a year: browsers then ask for it with TLS only. Not for names below it, which may be others' (RFC 6797).
+ */
+export const HSTS_HEADERS = { "strict-transport-security": "max-age=31536000" } as const;
