@@ -1,55 +1,57 @@
-import rateLimit from "@fastify/rate-limit";
-import { actorOf } from "@microterm/core";
-import { NewSession, PlatformError, Session, SignIn } from "@microterm/protocol";
-import type { FastifyReply } from "fastify";
-import { z } from "zod";
-import { cookieAndKey } from "../auth/session-secret.ts";
+import { CreateLink, NewSession, PlatformError, Session, SignIn, SignInLink, SignInWays } from "@microterm/protocol";
+import type { FastifyRequest } from "fastify";
 import type { App, Services } from "../services.ts";
 import { NoContent, problems } from "./schemas.ts";
 
-/**
- * A link has 248 random bits, so this is about noise and not about guessing. Only what fails is counted: all who ask come from
- * this host's own address, and no one must be able to lock the owner out.
- */
-const FAILURES_PER_MINUTE = 20;
+/** For what nobody has signed in to ask: a browser says where it comes from, and other sites' pages are refused. */
+export const forAnyone = ({ addresses }: Pick<Services, "addresses">) => ({
+  config: { public: true },
+  onRequest: async (request: FastifyRequest) => addresses.checkOrigin(request.raw, { required: false }),
+});
 
-const SignInLink = z.strictObject({ token: z.string(), expiresAt: z.iso.datetime() });
-
-export async function sessionRoutes(app: App, { credentials, addresses, version }: Services): Promise<void> {
-  await app.register(rateLimit, { global: false });
-  const countFailure = app.createRateLimit({ max: FAILURES_PER_MINUTE, timeWindow: 60_000 });
+export function sessionRoutes(app: App, services: Services): void {
+  const { accounts, credentials, oidc, sessionCookies, version } = services;
   const tags = ["session"];
+
+  app.get(
+    "/v1/sign-in",
+    {
+      ...forAnyone(services),
+      schema: { tags, security: [], summary: "The ways to sign in", response: { 200: SignInWays, ...problems } },
+    },
+    () => accounts.waysIn(),
+  );
 
   app.post(
     "/v1/session",
     {
-      config: { public: true },
+      ...forAnyone(services),
       schema: {
         tags,
         security: [],
-        summary: "Exchange a sign-in link's token for a session: a cookie, and a key that is sent beside it",
+        summary:
+          "Sign in, by a sign-in link's token or by name and password: for a cookie, and a key that is sent beside it",
         body: SignIn,
         response: { 200: NewSession, ...problems },
       },
-      onRequest: async (request) => addresses.checkOrigin(request.raw, { required: false }),
     },
     async (request, reply) => {
-      const { secret, credential } = await credentials.exchange(request.body.token).catch(async (error: unknown) => {
-        const count = await countFailure(request);
-        const isExceeded = !count.isAllowed && count.isExceeded;
-        throw isExceeded ? new PlatformError("TOO_MANY", "Too many attempts to sign in have failed.") : error;
-      });
-      const { cookie, key } = cookieAndKey(secret);
-      setCookie(reply, addresses.cookieName(), cookie, credential.expiresAt);
-      request.log.info({ actor: actorOf(credential).id }, "sign-in");
-      return { owner: credential.owner, version, key };
+      const arrival = sessionCookies.arrivalOf(request);
+      const { body } = request;
+      const entered = await ("token" in body
+        ? accounts.signInByLink(oidc?.cookies.linkOf(request, reply, body.token) ?? body.token, arrival)
+        : accounts.signIn(body, arrival));
+      return sessionCookies.enter(reply, entered);
     },
   );
 
   app.get(
     "/v1/session",
     { schema: { tags, summary: "Who is signed in", response: { 200: Session, ...problems } } },
-    (request) => ({ owner: request.identity.actor.owner, version }),
+    ({ identity: { account, via, actor } }) => {
+      const scopes = actor.scopes === null ? null : [...actor.scopes];
+      return { account, via, scopes, version };
+    },
   );
 
   app.delete(
@@ -62,11 +64,12 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
       },
     },
     async (request, reply) => {
-      if (request.identity.via !== "cookie") {
+      if (request.identity.via !== "session") {
         throw new PlatformError("BAD_REQUEST", "There is no session to end: the request came with a bearer token.");
       }
-      await credentials.revoke({ hash: request.identity.hash });
-      return reply.clearCookie(addresses.cookieName(), { path: "/" }).code(204).send(null);
+      await credentials.signOut(request.identity.actor, request.identity.hash);
+      sessionCookies.leave(reply);
+      return reply.code(204).send(null);
     },
   );
 
@@ -75,26 +78,15 @@ export async function sessionRoutes(app: App, { credentials, addresses, version 
     {
       schema: {
         tags,
-        summary: "Make a one-time sign-in link (bearer tokens only)",
+        summary: "Make a one-time sign-in link, for the host's owner or any account (the data folder's token only)",
+        body: CreateLink.nullish(),
         response: { 201: SignInLink, ...problems },
       },
     },
     async (request, reply) => {
-      if (request.identity.via !== "bearer") {
-        throw new PlatformError("UNAUTHENTICATED", "A sign-in link is made with a bearer token, not with a session.");
-      }
-      const { secret, credential } = await credentials.createLink(request.identity.actor);
-      return reply.code(201).send({ token: secret, expiresAt: credential.expiresAt ?? "" });
+      const { secret, credential, account } = await accounts.createLink(request.identity.actor, request.body?.account);
+      const summary = { id: account.id, name: account.name, role: account.role };
+      return reply.code(201).send({ account: summary, token: secret, expiresAt: credential.expiresAt ?? "" });
     },
   );
-}
-
-function setCookie(reply: FastifyReply, name: string, secret: string, expiresAt: string | null): void {
-  reply.setCookie(name, secret, {
-    path: "/",
-    httpOnly: true,
-    sameSite: "strict",
-    // Not `secure`: the server is plain HTTP on the loopback interface, where some browsers refuse such cookies.
-    ...(expiresAt === null ? {} : { expires: new Date(expiresAt) }),
-  });
 }

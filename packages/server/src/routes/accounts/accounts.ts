@@ -1,0 +1,137 @@
+import type { AccountService } from "@microterm/core";
+import {
+  AcceptReset,
+  Account,
+  AccountList,
+  CreateAccount,
+  NewSession,
+  ResetLink,
+  UpdateAccount,
+} from "@microterm/protocol";
+import { z } from "zod";
+import type { App, Services } from "../../services.ts";
+import { NoContent, problems } from "../schemas.ts";
+import { forAnyone } from "../session.ts";
+
+/** A name or an id. */
+const AccountParams = z.strictObject({
+  account: z.string().regex(/^[a-z0-9._-]{1,32}$/, "must be an account's name or id"),
+});
+
+const RemoveQuery = z.strictObject({
+  /** `destroy`: with all its environments. Without it, an account that has some is not removed. */
+  environments: z.enum(["destroy"]).optional(),
+});
+
+/** Other people's accounts, for admins. */
+export function accountRoutes(app: App, services: Services): void {
+  const { accounts, disabledAccounts, environments, previews, sessionCookies, sharing } = services;
+  const tags = ["accounts"];
+
+  app.get(
+    "/v1/accounts",
+    { schema: { tags, summary: "All accounts (admins)", response: { 200: AccountList, ...problems } } },
+    async ({ identity }) => ({ accounts: [...(await accounts.list(identity.actor))] }),
+  );
+
+  app.post(
+    "/v1/accounts",
+    {
+      schema: {
+        tags,
+        summary: "Make an account, and a link by which its person sets a password (admins)",
+        body: CreateAccount,
+        response: { 201: ResetLink, ...problems },
+      },
+    },
+    async ({ identity, body }, reply) =>
+      reply
+        .code(201)
+        .header("cache-control", "no-store")
+        .send(toResetLink(await accounts.add(identity.actor, body))),
+  );
+
+  app.patch(
+    "/v1/accounts/:account",
+    {
+      schema: {
+        tags,
+        summary: "Give an account another role, disable or enable it (admins)",
+        params: AccountParams,
+        body: UpdateAccount,
+        response: { 200: Account, ...problems },
+      },
+    },
+    async ({ identity, params, body }) => {
+      const changed = await accounts.change(identity.actor, params.account, body);
+      const isDisabled = body.disabled === true;
+      if (isDisabled || body.role === "visitor") {
+        await previews.closeAllOf(changed.id);
+        // What others share with a visitor goes on.
+        await sharing.endOf(isDisabled ? { account: changed.id } : { maker: changed.id });
+      }
+      if (body.graceSeconds === 0) await disabledAccounts.look();
+      return changed;
+    },
+  );
+
+  app.delete(
+    "/v1/accounts/:account",
+    {
+      schema: {
+        tags,
+        summary: "Remove an account that has no environments, or with all it has (admins)",
+        params: AccountParams,
+        querystring: RemoveQuery,
+        response: { 204: NoContent, ...problems },
+      },
+    },
+    async ({ identity: { actor }, params, query }, reply) => {
+      if (query.environments === "destroy") {
+        // It makes no others meanwhile.
+        const { id } = await accounts.change(actor, params.account, { disabled: true });
+        await environments.destroyAllOf(actor, id);
+      }
+      await accounts.remove(actor, params.account);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    "/v1/accounts/:account/reset",
+    {
+      schema: {
+        tags,
+        summary: "Make a link that sets a new password once, and ends all sessions then (admins)",
+        params: AccountParams,
+        response: { 201: ResetLink, ...problems },
+      },
+    },
+    async ({ identity, params }, reply) =>
+      reply
+        .code(201)
+        .header("cache-control", "no-store")
+        .send(toResetLink(await accounts.createReset(identity.actor, params.account))),
+  );
+
+  app.post(
+    "/v1/resets/accept",
+    {
+      ...forAnyone(services),
+      schema: {
+        tags,
+        security: [],
+        summary: "Set a new password by such a link, and sign in",
+        body: AcceptReset,
+        response: { 200: NewSession, ...problems },
+      },
+    },
+    async (request, reply) =>
+      sessionCookies.enter(reply, await accounts.acceptReset(request.body, sessionCookies.arrivalOf(request))),
+  );
+}
+
+function toResetLink({ account, secret, credential }: Awaited<ReturnType<AccountService["createReset"]>>): ResetLink {
+  const { id, name, role } = account;
+  return { account: { id, name, role }, code: secret, expiresAt: credential.expiresAt ?? "" };
+}
