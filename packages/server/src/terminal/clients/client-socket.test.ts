@@ -16,10 +16,11 @@ const connections: LiveConnections = {
     };
   },
   size: 0,
+  closeOf: () => undefined,
   closeAll: () => undefined,
   dispose: () => undefined,
 };
-const identity = { hash: "h", owner: "owner000" as never, expiresAt: null, via: "bearer" as const };
+const identity = { hash: "h", owner: "owner000" as never, expiresAt: null, since: 0 as const };
 afterEach(() => expect(connected).toEqual([]));
 
 /** Both ends of a real WebSocket. */
@@ -29,7 +30,7 @@ async function connect(options: WebSocket.ClientOptions = {}) {
   const server = new Promise<ClientSocket>((resolve) => {
     http.on("upgrade", (request, transport: Socket, head) => {
       webSockets.handleUpgrade(request, transport, head, (socket) =>
-        resolve(new ClientSocket({ socket, transport, identity, connections })),
+        resolve(new ClientSocket({ socket, transport, identity, connections, environment: null })),
       );
     });
   });

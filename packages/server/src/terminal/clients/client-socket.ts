@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
+import type { EnvironmentId } from "@microterm/protocol";
 import type { WebSocket } from "ws";
 import type { Identity } from "../../auth/authenticator.ts";
 import { CLOSE, type LiveConnections } from "../../auth/live-connections.ts";
-import { SOCKET_HIGH_WATER_BYTES } from "../hub/flow-limits.ts";
+import { SOCKET_HIGH_WATER_BYTES, VIEWER_HIGH_WATER_BYTES } from "../hub/flow-limits.ts";
+import type { SendBudget } from "./send-budget.ts";
 
 /** A peer that does not answer a close frame by then is cut off. */
 const CLOSE_DEADLINE_MS = 2000;
@@ -18,8 +20,12 @@ export interface ClientSocketOptions {
   readonly socket: WebSocket;
   /** The TCP connection below `socket`. */
   readonly transport: Socket;
-  readonly identity: Pick<Identity, "hash" | "expiresAt">;
+  readonly identity: Pick<Identity, "hash" | "expiresAt" | "since">;
   readonly connections: LiveConnections;
+  /** Of one among many that look at what is shared; null: one that is waited for. */
+  readonly budget?: SendBudget | null;
+  /** What it leads to; null: to none, or to all that its actor may see. */
+  readonly environment: EnvironmentId | null;
 }
 
 /** One client's WebSocket: binary messages both ways with backpressure, found dead when it does not answer pings. */
@@ -27,6 +33,9 @@ export class ClientSocket {
   readonly #socket: WebSocket;
   readonly #transport: Socket;
   readonly #forget: () => void;
+  readonly #budget: SendBudget | null;
+  readonly #highWaterBytes: number;
+  #waiting = 0;
   #isAnswering = true;
   #heardAt = performance.now();
   /** Bytes, and how many of them stood before a ping that was answered. */
@@ -35,19 +44,24 @@ export class ClientSocket {
   #awaitsDrain = false;
   #onDrain: () => void = () => undefined;
 
-  constructor({ socket, transport, identity, connections }: ClientSocketOptions) {
+  constructor({ socket, transport, identity, connections, environment, budget = null }: ClientSocketOptions) {
     this.#socket = socket;
     this.#transport = transport;
+    this.#budget = budget;
+    this.#highWaterBytes = budget === null ? SOCKET_HIGH_WATER_BYTES : VIEWER_HIGH_WATER_BYTES;
     transport.setNoDelay(true);
     this.#forget = connections.add({
-      credentialHash: identity.hash,
-      credentialExpiresAt: identity.expiresAt,
+      identity,
+      environment,
       close: (code, reason) => this.close(code, reason),
       keepAlive: () => this.#keepAlive(),
     });
     socket.on("pong", (payload) => this.#answered(payload));
     socket.on("error", () => socket.terminate());
-    socket.once("close", () => this.#forget());
+    socket.once("close", () => {
+      this.#forget();
+      this.#count(0);
+    });
   }
 
   /** `message` gets every binary message; a text message, or anything that it throws, closes with 1002. */
@@ -63,8 +77,13 @@ export class ClientSocket {
         this.close(CLOSE.protocolError, error instanceof Error ? error.message : "protocol error");
       }
     });
-    this.#socket.once("close", handlers.closed);
-    if (this.#socket.readyState === this.#socket.CLOSED) handlers.closed();
+    this.onClose(handlers.closed);
+  }
+
+  /** At once where it is closed already. */
+  onClose(listener: () => void): void {
+    if (this.#socket.readyState === this.#socket.CLOSED) listener();
+    else this.#socket.once("close", listener);
   }
 
   get isOpen(): boolean {
@@ -73,8 +92,15 @@ export class ClientSocket {
 
   /** So much waits in this process that nothing more should be sent until `drained`. */
   get isCongested(): boolean {
-    this.#awaitsDrain = this.#transport.writableLength > SOCKET_HIGH_WATER_BYTES;
+    const waiting = this.#transport.writableLength;
+    this.#count(waiting);
+    this.#awaitsDrain = waiting > this.#highWaterBytes || (waiting > 0 && this.#budget?.isSpent === true);
     return this.#awaitsDrain;
+  }
+
+  #count(waiting: number): void {
+    this.#budget?.add(waiting - this.#waiting);
+    this.#waiting = waiting;
   }
 
   /** Takes over `message`. */
@@ -93,7 +119,9 @@ export class ClientSocket {
   }
 
   readonly #sent = (): void => {
-    if (!this.#awaitsDrain || this.#transport.writableLength > SOCKET_HIGH_WATER_BYTES / 2) return;
+    const waiting = this.#transport.writableLength;
+    if (this.#budget !== null && this.isOpen) this.#count(waiting);
+    if (!this.#awaitsDrain || waiting > (this.#budget?.isSpent === true ? 0 : this.#highWaterBytes / 2)) return;
     this.#awaitsDrain = false;
     this.#onDrain();
   };

@@ -12,10 +12,13 @@ import {
 import type { TerminalHub } from "../hub/hub.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
+import type { Seat } from "../hub/presence.ts";
+import type { ScreenPart } from "../screen/model-messages.ts";
 import type { AttachedClient } from "./attached-client.ts";
 import type { ClientSocket } from "./client-socket.ts";
 import { serverFrames } from "./frames.ts";
-import { TypedInput, type TypingConnection } from "./input-ledger.ts";
+import { type InputLedger, TypedInput, type TypingConnection } from "./input-ledger.ts";
+import { KeyboardWish } from "./keyboard-wish.ts";
 import { later, OutputWindow } from "./output-window.ts";
 import type { SizeSeat, TerminalSize } from "./terminal-sizes.ts";
 
@@ -33,16 +36,35 @@ export interface HubClientOptions {
   /** The offset that the client asked for. */
   readonly from: bigint | undefined;
   readonly role: TerminalRole;
+  /** What others are told of it; null: nothing. */
+  readonly seat: Omit<Seat, "role"> | null;
+  /** Whether it is told who else is there. */
+  readonly isTold: boolean;
+  /** Null: the terminal is its owner's own. */
+  readonly shared: SharedAccess | null;
   /** The name under which the client goes on typing after its connection broke. */
   readonly input: string | undefined;
+}
+
+/** By what a client looks at a terminal that is not its own. */
+export interface SharedAccess {
+  readonly grant: string;
+  /** What of the screen it begins with. */
+  readonly part: ScreenPart;
+  /** It asks to type, or not any more. */
+  ask(isWanted: boolean): Promise<void>;
 }
 
 /** One client looking at a terminal: docs/reference/terminal-protocol.md. */
 export class HubClient extends LogConsumer implements AttachedClient, TypingConnection {
   readonly #socket: ClientSocket;
   readonly #hub: TerminalHub;
-  readonly #role: TerminalRole;
-  readonly #size: SizeSeat;
+  readonly #part: ScreenPart;
+  readonly #keyboard: KeyboardWish | null;
+  readonly isShared: boolean;
+  #role: TerminalRole;
+  /** Null while it may not type. */
+  #size: SizeSeat | null = null;
   readonly #window: OutputWindow;
   readonly #end: bigint;
   #appearance: Appearance | null = null;
@@ -59,19 +81,24 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
   #wasNotifiedOfLoss = false;
   readonly #typed: TypedInput;
   #isAckDue = false;
+  #present: Buffer | null = null;
 
-  constructor({ socket, hub, source, terminal, start, end, from, role, input }: HubClientOptions) {
-    super(source);
+  constructor(options: HubClientOptions) {
+    super(options.source);
+    const { socket, hub, terminal, start, end, from, role, input, seat, shared } = options;
     this.#socket = socket;
     this.#hub = hub;
     this.#role = role;
     this.#end = end;
+    this.#part = shared?.part ?? "whole";
+    this.#keyboard = shared === null ? null : new KeyboardWish(shared.ask);
+    this.isShared = shared !== null;
     this.#window = new OutputWindow(from ?? end);
     // What a viewer has not acknowledged is not waited for, nor is its return, and it is not taken for a client that has returned.
-    this.#size = hub.join(this, role === "viewer" ? undefined : from);
-    if (role === "viewer") this.#size.leave();
-    else hub.prepareInput();
-    const { typed, isKnown } = input === undefined ? { typed: new TypedInput(), isKnown: false } : hub.inputs.of(input);
+    hub.join(this, role === "owner" ? from : undefined);
+    this.#takeSeat();
+    const known = input === undefined ? { typed: new TypedInput(), isKnown: false } : inputOf(hub, input, shared);
+    const { typed, isKnown } = known;
     this.#typed = typed;
     // Others don't know what an INPUT_ACK is.
     if (input !== undefined) typed.connect(this);
@@ -83,9 +110,10 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
     const isFuture = from !== undefined && from > end;
     const shown = from === undefined || isFuture ? end : from;
     if (isFuture) this.#window = new OutputWindow(end);
-    const { title, cwd } = hub;
-    const received = isKnown ? typed.received : null;
-    socket.send(serverFrames.ready({ terminal, start, end, from: shown, role, title, cwd, input: received }));
+    // What programs say of themselves is for the owner.
+    const { title, cwd } = shared === null ? hub : { title: "", cwd: null };
+    const ready = { terminal, start, end, from: shown, role, grant: shared?.grant ?? null, title, cwd };
+    socket.send(serverFrames.ready({ ...ready, input: isKnown ? typed.received : null }));
     // It may not have heard how far that went.
     if (isKnown) this.inputDone();
     if (hub.warning !== null) socket.send(hub.warning);
@@ -95,9 +123,34 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
     }
     if (from === undefined || isFuture || from < start) this.#ask();
     else {
-      if (role !== "viewer") this.#graceEndsAt = performance.now() + CLIENT_GRACE_MS;
+      if (role === "owner") this.#graceEndsAt = performance.now() + CLIENT_GRACE_MS;
       this.startAt(from, null);
     }
+    if (seat !== null) hub.presence.join(this, { ...seat, role }, options.isTold);
+  }
+
+  /** From the next frame on it may do what this role may. */
+  become(role: TerminalRole, isAsking: boolean): void {
+    this.#hub.presence.change(this, { role, isAsking });
+    if (role === this.#role || this.#isOver) return;
+    this.#role = role;
+    this.#takeSeat();
+    const [code, text] = this.#mayType
+      ? ["keyboard-given", "You may type here now."]
+      : ["keyboard-taken", "You are looking on from now on: what you type goes nowhere."];
+    this.#wasRefused = !this.#mayType;
+    this.#socket.send(serverFrames.notice(code, text));
+  }
+
+  get #mayType(): boolean {
+    return this.#role !== "viewer";
+  }
+
+  #takeSeat(): void {
+    this.#size?.leave();
+    this.#size = this.#mayType ? this.#hub.seat({ isByTypingAlone: this.#role === "editor" }) : null;
+    if (this.#mayType) this.#hub.prepareInput();
+    else this.#hub.dropAppearance(this);
   }
 
   get hasAcknowledged(): boolean {
@@ -114,7 +167,7 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
 
   get acknowledged(): bigint | null {
     const { position, unacknowledged } = this.#window;
-    return this.#role !== "viewer" && !this.#isOver ? position - BigInt(unacknowledged) : null;
+    return this.#role === "owner" && !this.#isOver ? position - BigInt(unacknowledged) : null;
   }
 
   evict(): void {
@@ -127,6 +180,11 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
   /** A client that takes nothing misses it. Title and directory are in its next KEYFRAME. */
   notify(frame: Buffer): void {
     if (!this.isBlocked) this.#socket.send(frame);
+  }
+
+  present(frame: Buffer): void {
+    if (this.isBlocked) this.#present = frame;
+    else this.#socket.send(frame);
   }
 
   disconnect({ code, reason }: CloseReason): void {
@@ -163,7 +221,9 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
       return;
     }
     if (this.#pong !== null) this.#socket.send(serverFrames.pong(this.#pong));
+    if (this.#present !== null) this.#socket.send(this.#present);
     this.#pong = null;
+    this.#present = null;
     if (this.#isDue) this.#ask();
     else this.pump();
   }
@@ -174,7 +234,7 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
     this.#isAsking = true;
     const { position } = this.#window;
     const least = later(position, this.#end);
-    const asked = this.#hub.keyframe(least).then(
+    const asked = this.#hub.keyframe(least, this.#part).then(
       (keyframe) => {
         this.#isAsking = false;
         if (this.#isOver) return;
@@ -184,7 +244,7 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
           return;
         }
         this.#socket.send(keyframe.frame);
-        const notice = this.#hub.notices.takePending();
+        const notice = this.isShared ? null : this.#hub.notices.takePending();
         if (notice !== null) this.#socket.send(notice);
         if (keyframe.offset > this.#window.position) this.#window.skipped(keyframe.offset);
         this.startAt(keyframe.offset, { cols: keyframe.cols, rows: keyframe.rows });
@@ -204,7 +264,7 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
         break;
       case "reply":
         // Queries are answered here; of what emulators report by themselves only the focus is the client's own.
-        if (this.#role !== "viewer" && this.#size.answers() && FOCUS.has(Buffer.from(frame.bytes).toString("latin1"))) {
+        if (this.#size?.answers() === true && FOCUS.has(Buffer.from(frame.bytes).toString("latin1"))) {
           this.#hub.write(frame.bytes, () => undefined);
         }
         break;
@@ -212,24 +272,26 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
         this.#acknowledge(frame.offset);
         break;
       case "resize":
-        if (this.#role === "viewer") break;
-        this.#askSize(this.#size.resized(frame));
+        if (this.#size !== null) this.#askSize(this.#size.resized(frame));
         break;
       case "appearance":
         this.#appearance = frame.appearance;
-        if (this.#role !== "viewer" && this.#size.answers()) this.#hub.useAppearance(this, frame.appearance);
+        if (this.#size?.answers() === true) this.#hub.useAppearance(this, frame.appearance);
         break;
       case "ping":
         // Of those that are not read only the latest waits.
         if (this.#socket.isCongested) this.#pong = frame.nonce;
         else this.#socket.send(serverFrames.pong(frame.nonce));
         break;
+      case "keyboard":
+        this.#keyboard?.wish(frame.isWanted);
+        break;
     }
   }
 
   #input(bytes: Uint8Array): void {
     const finish = this.#typed.receive(bytes.length);
-    if (this.#role === "viewer") {
+    if (this.#size === null) {
       finish();
       if (this.#wasRefused) return;
       this.#wasRefused = true;
@@ -245,6 +307,7 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
     }
     this.#wasNotifiedOfPause = false;
     this.#hub.noteInput();
+    this.#hub.presence.typed(this);
     this.#askSize(this.#size.typed());
     if (this.#appearance !== null && this.#hub.appearanceOf !== this) this.#hub.useAppearance(this, this.#appearance);
     const done = contained(this.#hub.broke, (isTaken: boolean): void => {
@@ -313,6 +376,10 @@ export class HubClient extends LogConsumer implements AttachedClient, TypingConn
     this.#typed.disconnect(this);
     this.#isOver = true;
     this.stop();
-    this.#size.leave();
+    this.#size?.leave();
   }
 }
+
+/** Nobody goes on under a name that another grant's client, or the owner's, has given itself. */
+const inputOf = (hub: TerminalHub, input: string, shared: SharedAccess | null): ReturnType<InputLedger["of"]> =>
+  shared === null ? hub.inputs.of(input) : hub.sharedInputs.of(`${shared.grant}/${input}`);

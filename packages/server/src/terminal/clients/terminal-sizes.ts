@@ -14,15 +14,20 @@ export interface SizeSeat {
   leave(): void;
 }
 
+export interface SeatOptions {
+  /** Its size counts once it has typed, and not before: an editor's. */
+  readonly isByTypingAlone?: boolean;
+}
+
 /** A terminal has one size, that of the client that typed last. While none has, the latest size of any client counts. */
-export function createTerminalSizes(): { join(): SizeSeat } {
+export function createTerminalSizes(): { join(options?: SeatOptions): SizeSeat } {
   /** In the order of their coming. */
   const seats = new Set<object>();
   /** The client that typed last, while it is there. */
   let active: object | null = null;
   let applied: TerminalSize | null = null;
   return {
-    join() {
+    join({ isByTypingAlone = false } = {}) {
       const self = {};
       seats.add(self);
       let own: TerminalSize | null = null;
@@ -34,7 +39,7 @@ export function createTerminalSizes(): { join(): SizeSeat } {
       return {
         resized(size) {
           own = size;
-          return active === null || active === self ? apply() : null;
+          return active === self || (active === null && !isByTypingAlone) ? apply() : null;
         },
         typed() {
           if (active === self) return null;

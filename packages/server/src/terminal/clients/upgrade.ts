@@ -1,65 +1,70 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { GuestAgent, GuestTerminal } from "@microterm/core";
+import type { BegunGuestAct } from "@microterm/core";
 import {
   CONNECT_SUBPROTOCOL,
-  type EnvironmentId,
   ERRORS,
   EVENTS_SUBPROTOCOL,
   EXEC_SUBPROTOCOL,
   MAX_CLIENT_MESSAGE,
   PlatformError,
   PORTS_SUBPROTOCOL,
-  type PreviewAddresses,
   TERMINAL_SUBPROTOCOL,
-  TerminalId,
 } from "@microterm/protocol";
 import type { FastifyBaseLogger } from "fastify";
 import { type WebSocket, WebSocketServer } from "ws";
-import { z } from "zod";
 import type { Identity } from "../../auth/authenticator.ts";
-import { CLOSE } from "../../auth/live-connections.ts";
 import { serveEvents } from "../../events/event-socket.ts";
 import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../../http/problem.ts";
 import { servePorts } from "../../previews/port-socket.ts";
 import { serveTunnel } from "../../previews/tunnel.ts";
-import { systemRandomness } from "../../process/system-clock.ts";
+import { systemClock, systemRandomness } from "../../process/system-clock.ts";
 import { EnvironmentParams, PortParams } from "../../routes/schemas.ts";
 import type { Services } from "../../services.ts";
 import { type ExecOutcome, logExec } from "../../telemetry/exec-log.ts";
 import { currentRequestId, runInRequest } from "../../telemetry/request-context.ts";
 import { logRequest } from "../../telemetry/request-log.ts";
 import { ExecSession } from "../guest/exec-session.ts";
+import { VIEWERS_BUDGET_BYTES } from "../hub/flow-limits.ts";
+import { createAttachments, type Session } from "./attachments.ts";
 import { ClientSocket } from "./client-socket.ts";
-import { HubClient } from "./hub-client.ts";
-import { later } from "./output-window.ts";
+import { createOnceAMinute } from "./once-a-minute.ts";
+import { createSendBudget } from "./send-budget.ts";
 
-const ATTACH = /^\/v1\/environments\/([^/]+)\/terminals\/([^/]+)\/attach$/;
-const EVENTS = "/v1/events";
-const EXEC = /^\/v1\/environments\/([^/]+)\/exec$/;
-const PORTS = /^\/v1\/environments\/([^/]+)\/ports$/;
-const CONNECT = /^\/v1\/environments\/([^/]+)\/ports\/([^/]+)\/connect$/;
+/** Every WebSocket that there is, by its route and its subprotocol. */
+export const WEB_SOCKETS = {
+  attach: { route: "/v1/environments/:env/terminals/:terminal/attach", protocol: TERMINAL_SUBPROTOCOL },
+  shared: { route: "/v1/shared/:grant/attach", protocol: TERMINAL_SUBPROTOCOL },
+  exec: { route: "/v1/environments/:env/exec", protocol: EXEC_SUBPROTOCOL },
+  ports: { route: "/v1/environments/:env/ports", protocol: PORTS_SUBPROTOCOL },
+  connect: { route: "/v1/environments/:env/ports/:port/connect", protocol: CONNECT_SUBPROTOCOL },
+  events: { route: "/v1/events", protocol: EVENTS_SUBPROTOCOL },
+} as const;
 
-const AttachQuery = z.strictObject({
-  from: z
-    .string()
-    .regex(/^\d{1,20}$/, "must be an offset")
-    .transform(BigInt)
-    .refine((offset) => offset < 2n ** 64n, "must fit 64 bits")
-    .optional(),
-  role: z.enum(["owner", "viewer"]).default("owner"),
-  input: z
-    .string()
-    .regex(/^[0-9a-z]{16,64}$/, "must be 16 to 64 of 0-9 and a-z")
-    .optional(),
-});
+interface Asked {
+  readonly identity: Identity;
+  readonly request: IncomingMessage;
+  readonly url: URL;
+  /** Of its route, as they stand in the address. */
+  readonly params: Readonly<Record<string, string | undefined>>;
+}
 
-/** What to do with a WebSocket once every check has passed. */
-type Session = (client: ClientSocket) => void;
+interface Found {
+  readonly name: keyof typeof WEB_SOCKETS;
+  readonly route: string;
+  readonly protocol: string;
+  readonly webSockets: WebSocketServer;
+  readonly match: RegExpExecArray;
+}
 
 interface Opened {
-  readonly identity: Identity;
+  /** What the connection ends with. */
+  readonly credential: Pick<Identity, "hash" | "expiresAt" | "since">;
+  /** For the log. */
+  readonly actor: string | null;
+  /** It looks at what is shared, and is not waited for. */
+  readonly isShared?: boolean;
   /** Its pattern, for the log. */
   readonly route: string;
   readonly webSockets: WebSocketServer;
@@ -68,138 +73,123 @@ interface Opened {
 
 /** Handles all WebSocket upgrades of an HTTP server: whatever is refused gets an ordinary HTTP answer. */
 export function serveWebSockets(server: Server, services: Services, log: FastifyBaseLogger): void {
-  const asking = new Map<string, Promise<readonly GuestTerminal[]>>();
-  const terminals = webSocketsOf(TERMINAL_SUBPROTOCOL);
-  const execs = webSocketsOf(EXEC_SUBPROTOCOL);
-  const events = webSocketsOf(EVENTS_SUBPROTOCOL);
-  const ports = webSocketsOf(PORTS_SUBPROTOCOL);
-  const tunnels = webSocketsOf(CONNECT_SUBPROTOCOL);
+  const attachments = createAttachments(services);
+  const isFirstOfMinute = createOnceAMinute(systemClock);
+  const viewers = createSendBudget(VIEWERS_BUDGET_BYTES);
+  const sessions: Readonly<Record<Exclude<keyof typeof WEB_SOCKETS, "shared">, (asked: Asked) => Promise<Session>>> = {
+    attach: ({ identity, url, params }) => attachments.own(identity, url, params),
+    exec: openExec,
+    ports: openPorts,
+    connect: openTunnel,
+    events: openEvents,
+  };
+  const routes = Object.entries(WEB_SOCKETS).map(([name, { route, protocol }]) => ({
+    ...{ name: name as keyof typeof WEB_SOCKETS, route, protocol, webSockets: webSocketsOf(protocol) },
+    pattern: new RegExp(`^${route.replaceAll(/:(\w+)/g, "(?<$1>[^/]+)")}$`),
+  }));
+
+  function find(url: URL | null): Found | null {
+    for (const { pattern, ...route } of routes) {
+      const match = pattern.exec(url?.pathname ?? "");
+      if (match !== null) return { ...route, match };
+    }
+    return null;
+  }
 
   async function open(request: IncomingMessage): Promise<Opened> {
     services.addresses.checkHost(request);
-    const identity = await services.authenticator.authenticate(request);
-    services.connectionLimit.trust(request.socket);
-    services.readiness.assertRecovered();
     const url = URL.parse(request.url ?? "/", "http://server");
+    const found = find(url);
+    if (url !== null && found?.name === "shared") return openShared(request, url, found);
+    const identity = await services.authenticator.authenticate(request);
+    services.connectionLimit.trust(request);
+    services.readiness.assertRecovered();
     if (url === null) throw new PlatformError("BAD_REQUEST", "The address is not well-formed.");
-    const attach = ATTACH.exec(url.pathname);
-    if (attach) {
-      requireProtocol(request, TERMINAL_SUBPROTOCOL);
-      return {
-        identity,
-        route: "/v1/environments/:env/terminals/:terminal/attach",
-        webSockets: terminals,
-        session: await openAttachment(identity, url, attach),
-      };
+    if (found === null || found.name === "shared") {
+      throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
     }
-    const exec = EXEC.exec(url.pathname);
-    if (exec) {
-      requireProtocol(request, EXEC_SUBPROTOCOL);
-      return {
-        identity,
-        route: "/v1/environments/:env/exec",
-        webSockets: execs,
-        session: await openExec(identity, exec),
-      };
-    }
-    const listed = PORTS.exec(url.pathname);
-    if (listed) {
-      requireProtocol(request, PORTS_SUBPROTOCOL);
-      return {
-        identity,
-        route: "/v1/environments/:env/ports",
-        webSockets: ports,
-        session: await openPorts(identity, listed, services.previewHosts.addressesFor(request.headers.host)),
-      };
-    }
-    const connect = CONNECT.exec(url.pathname);
-    if (connect) {
-      requireProtocol(request, CONNECT_SUBPROTOCOL);
-      return {
-        identity,
-        route: "/v1/environments/:env/ports/:port/connect",
-        webSockets: tunnels,
-        session: await openTunnel(identity, connect),
-      };
-    }
-    if (url.pathname === EVENTS) {
-      requireProtocol(request, EVENTS_SUBPROTOCOL);
-      return {
-        identity,
-        route: EVENTS,
-        webSockets: events,
-        session: (client) => serveEvents(client, identity, services, log),
-      };
-    }
-    throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
+    requireProtocol(request, found.protocol);
+    const session = await sessions[found.name]({ identity, request, url, params: paramsOf(found) });
+    const { route, webSockets } = found;
+    return { credential: identity, actor: identity.actor.id, route, webSockets, session };
   }
 
-  async function openAttachment({ actor }: Identity, url: URL, match: RegExpExecArray): Promise<Session> {
-    const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
-    const wanted = parseOrBadRequest(TerminalId, decode(match[2]));
-    const { from, role: asked, input } = parseOrBadRequest(AttachQuery, Object.fromEntries(url.searchParams));
-    const { id, role } = await services.environments.locateTerminal(actor, env, asked);
-    const agent = () => services.environments.agentOf(id);
-    const terminal = (await terminalsOf(id, agent)).find((candidate) => candidate.id === wanted);
-    if (terminal === undefined) {
-      throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${wanted}'.`);
-    }
-    const hub = await services.terminals.of(id, terminal);
-    const { startOffset: start, endOffset } = terminal;
-    return (socket) => {
-      if (hub.isOver) return socket.close(CLOSE.serverShutdown, "the terminal was closed just now");
-      // The hub may have read on since the guest was asked.
-      const end = later(hub.log.end, endOffset);
-      const source = { log: hub.log, terminal: terminal.id, agent, broke: hub.broke };
-      new HubClient({ socket, hub, source, terminal: terminal.id, start, end, from, role, input });
-    };
+  /** Of whoever was granted it: an account, or a browser without one. */
+  async function openShared(request: IncomingMessage, url: URL, found: Found): Promise<Opened> {
+    const identity = await services.principals.identify(request);
+    const { principal } = identity;
+    services.readiness.assertRecovered();
+    requireProtocol(request, found.protocol);
+    const session = await attachments.shared(identity, url, paramsOf(found));
+    // A browser's secret alone says nothing: it is what was granted to it that makes it one to trust.
+    services.connectionLimit.trust(request);
+    const actor = principal.kind === "account" ? principal.actor.id : null;
+    return { credential: identity, actor, route: found.route, webSockets: found.webSockets, session, isShared: true };
   }
 
-  /** Many who come at the same time ask the guest once. */
-  function terminalsOf(id: EnvironmentId, agent: () => Promise<GuestAgent>): Promise<readonly GuestTerminal[]> {
-    const known = asking.get(id);
-    if (known !== undefined) return known;
-    const answer = agent()
-      .then((there) => there.terminals())
-      .then((there) => {
-        services.terminals.listed(id, there);
-        return there;
-      })
-      .finally(() => asking.delete(id));
-    asking.set(id, answer);
-    return answer;
-  }
-
-  async function openExec({ actor }: Identity, match: RegExpExecArray): Promise<Session> {
-    const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
-    const id = await services.environments.locate(actor, env, "guest.use");
-    await services.environments.agent(actor, id);
+  async function openExec({ identity: { actor }, params }: Asked): Promise<Session> {
+    const { env } = parseOrBadRequest(EnvironmentParams, params);
+    const id = await services.audit.attempt(actor, { action: "exec", target: env }, async () => {
+      const located = await services.environments.locate(actor, env, "guest.exec");
+      await services.environments.agent(actor, located);
+      // It may have become another account's while the guest was asked.
+      return services.environments.locate(actor, located, "guest.exec");
+    });
     const agent = () => services.environments.agentOf(id);
     const began = performance.now();
     // Sockets' events come outside of any request.
     const requestId = currentRequestId() ?? "";
-    return (client) => {
+    const serve = (client: ClientSocket): void => {
       const endUse = services.environments.beginUse(id);
+      let begun: Promise<BegunGuestAct> | null = null;
+      const begin = (command: readonly string[]) => {
+        const detail = services.audit.program(command);
+        begun = services.environments.beginAct(actor, id, { action: "exec", detail });
+        return begun;
+      };
       const ended = (outcome: ExecOutcome): void => {
         endUse();
+        const end = (act: BegunGuestAct) =>
+          act.ended(outcome === "exited" ? "done" : "failed", { detail: { end: outcome } });
+        // One that was refused has an entry that says so.
+        void begun?.then(end, () => {});
         const ms = performance.now() - began;
         runInRequest(requestId, () => logExec(log, { environment: id, actor: actor.id, outcome, ms }));
       };
-      new ExecSession({ client, agent, ended });
+      new ExecSession({ client, agent, begin, ended });
+    };
+    return { environment: id, serve };
+  }
+
+  async function openPorts({ identity: { actor }, request, params }: Asked): Promise<Session> {
+    const { env } = parseOrBadRequest(EnvironmentParams, params);
+    const id = await services.environments.locate(actor, env, "environment.inspect");
+    const previews = services.previewHosts.addressesFor(request.headers.host);
+    return {
+      environment: id,
+      serve: (client) => servePorts(client, id, { watches: services.portWatches, previews }),
     };
   }
 
-  async function openPorts({ actor }: Identity, match: RegExpExecArray, previews: PreviewAddresses): Promise<Session> {
-    const { env } = parseOrBadRequest(EnvironmentParams, { env: decode(match[1]) });
-    const id = await services.environments.locate(actor, env, "environment.read");
-    return (client) => servePorts(client, id, { watches: services.portWatches, previews });
+  async function openTunnel({ identity: { actor }, params }: Asked): Promise<Session> {
+    const { env, port } = parseOrBadRequest(PortParams, params);
+    const act = { action: "preview.opened", detail: { port } } as const;
+    const id = await services.audit.attempt(actor, { ...act, target: env }, () =>
+      services.environments.locate(actor, env, "preview.open"),
+    );
+    // A port that is forwarded has a tunnel for each connection.
+    if (isFirstOfMinute(`${actor.owner} ${actor.origin.credential} ${id} ${port}`)) {
+      void services.audit.note(actor, { ...act, environment: id });
+    }
+    services.environments.noteActivity(id);
+    const agent = () => services.environments.agentOf(id);
+    return { environment: id, serve: (client) => serveTunnel({ client, port, agent }) };
   }
 
-  async function openTunnel({ actor }: Identity, match: RegExpExecArray): Promise<Session> {
-    const { env, port } = parseOrBadRequest(PortParams, { env: decode(match[1]), port: decode(match[2]) });
-    const id = await services.environments.locate(actor, env, "preview.open");
-    services.environments.noteActivity(id);
-    return (client) => serveTunnel({ client, port, agent: () => services.environments.agentOf(id) });
+  async function openEvents({ identity }: Asked): Promise<Session> {
+    // Refused before it is a WebSocket.
+    await services.environments.count(identity.actor);
+    return { environment: null, serve: (client) => serveEvents(client, identity, services, log) };
   }
 
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -212,13 +202,17 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
       logRequest(log, { method: "GET", route, status, ms: performance.now() - began, actor });
     const upgrade = () =>
       open(request).then(
-        ({ identity, webSockets, route, session }) => {
+        ({ credential, actor, webSockets, route, session, isShared = false }) => {
           if (socket.destroyed) return;
           socket.off("error", onError);
-          answered(route, 101, identity.actor.id);
+          answered(route, 101, actor);
           webSockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
             const transport = socket as Socket;
-            session(new ClientSocket({ socket: webSocket, transport, identity, connections: services.connections }));
+            const { connections } = services;
+            const budget = isShared ? viewers : null;
+            const { environment, serve } = session;
+            const identity = credential;
+            serve(new ClientSocket({ socket: webSocket, transport, identity, connections, environment, budget }));
           });
         },
         (thrown: unknown) => {
@@ -232,7 +226,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
   });
 }
 
-/** Compression would cost each connection a window's memory, for bytes that do not leave the host. */
+/** Compression would cost each connection a window's memory. */
 function webSocketsOf(protocol: string): WebSocketServer {
   return new WebSocketServer({
     noServer: true,
@@ -248,6 +242,9 @@ function requireProtocol(request: IncomingMessage, protocol: string): void {
   if (offered.includes(protocol)) return;
   throw new PlatformError("UPGRADE_REQUIRED", `This address speaks the WebSocket subprotocol ${protocol}.`);
 }
+
+const paramsOf = ({ match }: Found): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(match.groups ?? {}).map(([key, part]) => [key, decode(part)]));
 
 function decode(part: string | undefined): string {
   try {

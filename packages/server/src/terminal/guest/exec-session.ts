@@ -24,6 +24,8 @@ const CLOSE_BROKEN = 1011;
 export interface ExecSessionOptions {
   readonly client: ClientSocket;
   readonly agent: () => Promise<GuestAgent>;
+  /** Called once, before the program is run, which it is where this resolves. */
+  begin(command: readonly string[]): Promise<unknown>;
   /** Called once, when the client's connection has ended. */
   ended(outcome: ExecOutcome): void;
 }
@@ -32,6 +34,7 @@ export interface ExecSessionOptions {
 export class ExecSession {
   readonly #client: ClientSocket;
   readonly #agent: () => Promise<GuestAgent>;
+  readonly #begin: (command: readonly string[]) => Promise<unknown>;
   readonly #ended: (outcome: ExecOutcome) => void;
   readonly #deadline: NodeJS.Timeout;
   readonly #abort = new AbortController();
@@ -42,8 +45,9 @@ export class ExecSession {
   #startBytes = 0;
   #outcome: ExecOutcome = "disconnected";
 
-  constructor({ client, agent, ended }: ExecSessionOptions) {
+  constructor({ client, agent, begin, ended }: ExecSessionOptions) {
     this.#client = client;
+    this.#begin = begin;
     this.#ended = ended;
     this.#agent = agent;
     this.#deadline = setTimeout(() => client.close(CLOSE.protocolError, "no START came"), START_DEADLINE_MS);
@@ -84,6 +88,7 @@ export class ExecSession {
   }
 
   async #start(request: ExecRequest): Promise<void> {
+    await this.#begin(request.command);
     const agent = await this.#agent();
     const stream = await agent.exec(request, this.#events(), { signal: this.#abort.signal });
     if (this.#abort.signal.aborted) {

@@ -69,6 +69,29 @@ export const EVICTED_MS = 10_000;
 /** What may wait in a socket before its source is paused. The kernel has buffers of its own below it. */
 export const SOCKET_HIGH_WATER_BYTES = 512 * 1024;
 
+// One who looks at a shared terminal: they are never waited for, and get keyframes once the log has no more what they need.
+
+/** What may wait in the socket of one. */
+export const VIEWER_HIGH_WATER_BYTES = 64 * 1024;
+/** What may wait in the sockets of all of them together; past it each is sent a frame once the one before has left. */
+export const VIEWERS_BUDGET_BYTES = 16 * 1024 * 1024;
+/** They are sent what there is at most this often, */
+export const VIEWER_ROUND_MS = 10;
+/** and so many in one turn of the event loop: what has come for the owner meanwhile is next. */
+export const VIEWERS_A_TURN = 16;
+/** A keyframe serves others who need one while no more output than this follows it. */
+export const SHARED_KEYFRAME_BEHIND_BYTES = 64 * 1024;
+
+// Who is at a terminal: presence.ts.
+
+/** Between two PRESENCE frames, and besides for each client that is sent them. */
+export const PRESENCE_MS = 250;
+export const PRESENCE_MS_A_CLIENT = 2;
+/** One who typed within this time types. */
+export const TYPING_MS = 2000;
+/** Between two answers to KEYBOARD of one client; of those in between the latest counts. */
+export const KEYBOARD_MS = 500;
+
 // The other two consumers: model-feed.ts, recorder.ts.
 
 /** Given to the worker and not parsed: more waits in the log, and pauses the guest in the end. */

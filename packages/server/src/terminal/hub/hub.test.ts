@@ -19,6 +19,8 @@ const silent: AttachedClient = {
   pump: () => undefined,
   evict: () => undefined,
   notify: () => undefined,
+  present: () => undefined,
+  isShared: false,
   disconnect: () => undefined,
 };
 const throwing = (): never => {

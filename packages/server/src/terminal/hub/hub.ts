@@ -4,7 +4,7 @@ import { CLOSE, type CloseReason } from "../../auth/live-connections.ts";
 import type { AttachedClient } from "../clients/attached-client.ts";
 import { serverFrames } from "../clients/frames.ts";
 import { InputLedger } from "../clients/input-ledger.ts";
-import { createTerminalSizes, type SizeSeat, type TerminalSize } from "../clients/terminal-sizes.ts";
+import { createTerminalSizes, type SeatOptions, type SizeSeat, type TerminalSize } from "../clients/terminal-sizes.ts";
 import type { InputDone } from "../guest/guest-input.ts";
 import { GuestReader } from "../guest/guest-reader.ts";
 import { Recorder } from "../recording/recorder.ts";
@@ -12,6 +12,7 @@ import type { RecordingFile } from "../recording/recording-file.ts";
 import { type Keyframe, Keyframes } from "../screen/keyframes.ts";
 import { ModelFeed } from "../screen/model-feed.ts";
 import type { ModelRequest } from "../screen/model-host.ts";
+import type { ScreenPart } from "../screen/model-messages.ts";
 import { type OpenedModel, openModel } from "../screen/open-model.ts";
 import { BLANK_SCREEN, ScreenNotices } from "../screen/screen-notices.ts";
 import { contained, containedAll } from "./contained.ts";
@@ -20,6 +21,8 @@ import { CHECK_MS } from "./flow-limits.ts";
 import { type FlowPlan, planFlow } from "./flow-plan.ts";
 import type { HubOptions } from "./hub-options.ts";
 import { OutputLog } from "./output-log.ts";
+import { TerminalPresence } from "./presence.ts";
+import { ViewerRounds } from "./viewer-rounds.ts";
 
 const ENDED: CloseReason = { code: CLOSE.normal, reason: "the program ended" };
 const BROKEN: CloseReason = { code: CLOSE.serverShutdown, reason: "the server could not go on with this terminal" };
@@ -27,15 +30,22 @@ const BROKEN: CloseReason = { code: CLOSE.serverShutdown, reason: "the server co
 /** One terminal: one reader of the guest, one screen model, any number of clients. */
 export class TerminalHub {
   readonly #options: HubOptions;
+  /** Its owner's. Others look on, and nobody waits for them. */
   readonly #clients = new Set<AttachedClient>();
+  readonly #rounds: ViewerRounds;
   readonly #disconnected = new DisconnectedClients();
   readonly #sizes = createTerminalSizes();
   readonly #log: OutputLog;
   readonly #feed: ModelFeed;
-  readonly #keyframes: Keyframes;
+  readonly #keyframes: Readonly<Record<ScreenPart, Keyframes>>;
   readonly #reader: GuestReader;
   readonly notices = new ScreenNotices();
   readonly inputs = new InputLedger();
+  /** Of those whom it is shared with: however many come and go, what its owner typed is remembered. */
+  readonly sharedInputs = new InputLedger();
+  readonly presence = new TerminalPresence();
+  /** By grant, the first byte that it has shown. */
+  readonly #shownFrom = new Map<string, bigint>();
   #check: NodeJS.Timeout | undefined;
   #pausedAt = 0;
   #printedAt = performance.now();
@@ -67,7 +77,10 @@ export class TerminalHub {
       broke: this.broke,
     });
     // Released when the terminal is looked at next.
-    this.#keyframes = new Keyframes(this.#feed, this.#log, () => this.#planAgain(!this.#isOver));
+    const made = () => this.#planAgain(!this.#isOver);
+    const keyframesOf = (part: ScreenPart) => new Keyframes(this.#feed, this.#log, { part, made });
+    this.#keyframes = { whole: keyframesOf("whole"), shared: keyframesOf("shared"), visible: keyframesOf("visible") };
+    this.#rounds = new ViewerRounds(this.broke);
     this.#reader = new GuestReader({
       terminal: terminal.id,
       createdUnixMs: terminal.createdUnixMs,
@@ -129,6 +142,11 @@ export class TerminalHub {
     return this.#options.terminal.createdUnixMs;
   }
 
+  /** The end of the output when the hub was opened: it may still be reading what was there before. */
+  get liveFrom(): bigint {
+    return this.#options.terminal.endOffset;
+  }
+
   /** Resolves when all that it had to write is written, or nothing of it that is to go. */
   get ended(): Promise<void> {
     return this.#ending;
@@ -147,26 +165,39 @@ export class TerminalHub {
   }
 
   /** `from`: where it goes on; undefined for one that is new, or looks on. */
-  join(client: AttachedClient, from: bigint | undefined): SizeSeat {
-    this.#clients.add(client);
+  join(client: AttachedClient, from: bigint | undefined): void {
+    if (client.isShared) this.#rounds.add(client);
+    else this.#clients.add(client);
     this.#options.totals.clients += 1;
     if (from !== undefined) this.#disconnected.returned(client, from, performance.now());
-    return this.#sizes.join();
+  }
+
+  /** A client's say in the terminal's size. */
+  seat(options?: SeatOptions): SizeSeat {
+    return this.#sizes.join(options);
   }
 
   leave(client: AttachedClient): void {
-    if (!this.#clients.delete(client)) return;
+    this.presence.leave(client);
+    if (!this.#clients.delete(client) && !this.#rounds.delete(client)) return;
     this.#options.totals.clients -= 1;
-    this.#disconnected.left(client, performance.now());
-    if (this.#appearanceOf === client) this.#appearanceOf = null;
+    this.dropAppearance(client);
+    if (!client.isShared) this.#disconnected.left(client, performance.now());
     // What an ended program printed is in the guest, and its screen is kept.
     if (this.#hasExited && this.#clients.size === 0) this.close(ENDED, true);
     else this.progressed();
   }
 
   /** The screen with all output up to `offset` at least. */
-  keyframe(offset: bigint): Promise<Keyframe> {
-    return this.#keyframes.take(offset);
+  keyframe(offset: bigint, part: ScreenPart = "whole"): Promise<Keyframe> {
+    return this.#keyframes[part].take(offset);
+  }
+
+  /** The first byte that a grant has shown since this hub was opened; `offset`, from now on, where it has shown none. */
+  shownFrom(grant: string, offset: bigint): bigint {
+    const known = this.#shownFrom.get(grant);
+    if (known === undefined) this.#shownFrom.set(grant, offset);
+    return known ?? offset;
   }
 
   /** False: nothing was taken, because too much waits. `done` tells what became of it otherwise. */
@@ -206,6 +237,11 @@ export class TerminalHub {
   useAppearance(client: AttachedClient, appearance: Appearance): void {
     this.#appearanceOf = client;
     this.#feed.setAppearance(appearance);
+  }
+
+  /** Its colours count no more. */
+  dropAppearance(client: AttachedClient): void {
+    if (this.#appearanceOf === client) this.#appearanceOf = null;
   }
 
   get appearanceOf(): AttachedClient | null {
@@ -274,7 +310,8 @@ export class TerminalHub {
     // A screen that is to be kept is kept in the worker's own time.
     this.#ending = isKept ? written : closed.then(() => written);
     closed.catch(this.#options.broke);
-    for (const client of [...this.#clients]) client.disconnect(closeReason);
+    for (const client of [...this.#clients, ...this.#rounds.viewers]) client.disconnect(closeReason);
+    this.presence.close();
     this.#options.onOver();
   }
 
@@ -296,6 +333,7 @@ export class TerminalHub {
     for (const client of this.#clients) client.pump();
     this.#recorder?.pump();
     this.#feed.pump();
+    this.#rounds.pump();
     this.#regulate();
   }
 
@@ -330,7 +368,7 @@ export class TerminalHub {
       for (const client of this.#clients) if (plan.evicted.includes(client)) client.evict();
     }
     this.#disconnected.keep(plan.disconnected);
-    if (plan.isIdle) this.#keyframes.forget();
+    if (plan.isIdle) for (const keyframes of Object.values(this.#keyframes)) keyframes.forget();
     this.#log.trim(plan.needed, plan.recentBytes);
     this.#planAgain(plan.isDueAgain);
     switch (plan.guest) {

@@ -4,7 +4,7 @@ import type { EnvironmentService, GuestTerminal } from "@microterm/core";
 import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
 import { runOutsideRequest } from "../../telemetry/request-context.ts";
-import { createRecordings, type Recordings } from "../recording/recordings.ts";
+import { createRecordings, type FindRoom, type Recordings } from "../recording/recordings.ts";
 import { createKeptScreens } from "../screen/kept-screens.ts";
 import { createModelHost } from "../screen/model-host.ts";
 import { TerminalHub } from "./hub.ts";
@@ -46,6 +46,7 @@ export interface TerminalHubsOptions {
   readonly scrollback: number;
   /** null when there is no such environment. */
   readonly stateOf: (id: EnvironmentId) => Promise<EnvironmentState | null>;
+  readonly recordingRoom: FindRoom;
   /** A client typed into a terminal of it. */
   readonly onInput: (id: EnvironmentId) => void;
 }
@@ -57,7 +58,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
     log.error({ err: error }, "what was kept of a terminal could not be removed");
   const screens = createKeptScreens(join(options.folder, "screens"), failed);
   const models = createModelHost(log);
-  const recordings = createRecordings(options.folder);
+  const recordings = createRecordings(options.folder, options.recordingRoom);
   const hubs = new Map<string, Promise<TerminalHub>>();
   const totals: TerminalTotals = { clients: 0, outputBytes: 0, inputBytes: 0 };
   let isStopping = false;

@@ -10,7 +10,7 @@ import { createRecordings } from "./recordings.ts";
 it("turns no more recordings on than their environment has room for, and says so", async () => {
   const folder = await makeTempFolder();
   onTestFinished(() => folder.remove());
-  const recordings = createRecordings(folder.path);
+  const recordings = createRecordings(folder.path, async () => ({ limitMib: null, environments: [] }));
   const [one, other] = ["one00000", "other000"] as EnvironmentId[] as [EnvironmentId, EnvironmentId];
   const root = join(folder.path, "recordings", one);
   mkdirSync(root, { recursive: true });
@@ -33,4 +33,22 @@ it("turns no more recordings on than their environment has room for, and says so
   await recordings.remove(one, "short", null);
   await recordings.enable(one, "second", hub("second"));
   expect(recorded).toEqual(["first", "first again", "elsewhere", "second"]);
+});
+
+it("turns as many on at once as their owner's quota has room for", async () => {
+  const folder = await makeTempFolder();
+  onTestFinished(() => folder.remove());
+  const environments = ["one00000", "other000", "third000"] as EnvironmentId[];
+  const recordings = createRecordings(folder.path, async () => ({ limitMib: 150, environments }));
+  const hub = { createdUnixMs: 1, recorder: null, record: async () => {} } as unknown as TerminalHub;
+  const begun = await Promise.allSettled(environments.map((id) => recordings.enable(id, "main", hub)));
+  expect(begun.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
+  expect(begun[2]).toMatchObject({
+    reason: { code: "QUOTA_EXCEEDED", details: { quota: { name: "recordingsMib", limit: 150, used: 128, asked: 64 } } },
+  });
+  // One that is on is there already.
+  await recordings.enable(environments[0] as EnvironmentId, "main", hub);
+  await recordings.disable(environments[1] as EnvironmentId, "main", null);
+  expect(await recordings.totalMib(environments)).toBe(64);
+  await recordings.enable(environments[2] as EnvironmentId, "main", hub);
 });

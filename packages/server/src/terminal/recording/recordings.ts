@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { assertOne, type RecordingRoom } from "@microterm/core";
 import type { EnvironmentId, Recording } from "@microterm/protocol";
 import { PlatformError } from "@microterm/protocol";
 import type { TerminalHub } from "../hub/hub.ts";
@@ -8,12 +9,23 @@ import { RecordingFile } from "./recording-file.ts";
 
 /** Of one environment, all its recordings together; one that is on counts as what it may become. */
 const MAX_ENVIRONMENT_BYTES = 8 * MAX_RECORDING_BYTES;
+const MIB = 1024 * 1024;
+
+interface Begun {
+  readonly environment: EnvironmentId;
+  readonly terminal: string;
+}
 
 /** The recordings of all terminals on disk. */
 export interface Recordings {
   status(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<Recording>;
-  /** Rejects with `TOO_MANY` where the environment's recordings have no room for another. */
+  /**
+   * Rejects with `TOO_MANY` where the environment's recordings have no room for another, and with `QUOTA_EXCEEDED` where those of its owner
+   * have none: of several that begin at once, only so many do as fit.
+   */
   enable(environment: EnvironmentId, terminal: string, hub: TerminalHub): Promise<void>;
+  /** What the recordings of these environments take, MiB; one that is on counts as what it may become. */
+  totalMib(environments: readonly string[]): Promise<number>;
   /** Rejects with `NOT_FOUND` when there is none. */
   disable(environment: EnvironmentId, terminal: string, hub: TerminalHub | null): Promise<void>;
   /** The file. Rejects with `NOT_FOUND` when there is none. */
@@ -28,7 +40,10 @@ export interface Recordings {
   removeEnvironmentFiles(environment: string): void;
 }
 
-export function createRecordings(folder: string): Recordings {
+/** What the owner of an environment may have of recordings. */
+export type FindRoom = (environment: EnvironmentId) => Promise<RecordingRoom>;
+
+export function createRecordings(folder: string, findRoom: FindRoom): Recordings {
   const root = join(folder, "recordings");
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const fileOf = (environment: string, terminal: string) => new RecordingFile(join(root, environment, terminal));
@@ -56,19 +71,43 @@ export function createRecordings(folder: string): Recordings {
     }
   };
 
-  async function assertRoom(environment: string, terminal: string): Promise<void> {
-    const others = [...new Set(names(join(root, environment)).map((name) => name.slice(0, name.lastIndexOf("."))))];
-    const sizes = others
-      .filter((other) => other !== terminal)
-      .map(async (other) => {
-        const file = fileOf(environment, other);
+  /** One beginning at a time: of two, each would be given the last room. */
+  let begins: Promise<unknown> = Promise.resolve();
+  function inOrder<T>(run: () => Promise<T>): Promise<T> {
+    const own = begins.then(run);
+    begins = own.catch(() => undefined);
+    return own;
+  }
+
+  /** Of an environment's terminals, but for `without`. */
+  async function bytesOf(environment: string, without: string | null): Promise<number> {
+    const all = [...new Set(names(join(root, environment)).map((name) => name.slice(0, name.lastIndexOf("."))))];
+    const sizes = all
+      .filter((terminal) => terminal !== without)
+      .map(async (terminal) => {
+        const file = fileOf(environment, terminal);
         return file.note?.enabled === true ? MAX_RECORDING_BYTES : file.size();
       });
-    const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  }
+
+  async function totalMib(environments: readonly string[], without: Begun | null): Promise<number> {
+    const each = environments.map((id) => bytesOf(id, id === without?.environment ? without.terminal : null));
+    return Math.ceil((await Promise.all(each)).reduce((sum, bytes) => sum + bytes, 0) / MIB);
+  }
+
+  async function assertQuota(begun: Begun): Promise<void> {
+    const { limitMib, environments } = await findRoom(begun.environment);
+    const used = limitMib === null ? 0 : await totalMib(environments, begun);
+    assertOne("recordingsMib", limitMib, { used, asked: MAX_RECORDING_BYTES / MIB });
+  }
+
+  async function assertRoom(environment: string, terminal: string): Promise<void> {
+    const bytes = await bytesOf(environment, terminal);
     if (bytes + MAX_RECORDING_BYTES <= MAX_ENVIRONMENT_BYTES) return;
     throw new PlatformError(
       "TOO_MANY",
-      `The recordings of this environment may take ${MAX_ENVIRONMENT_BYTES / 1024 / 1024} MiB, ${MAX_RECORDING_BYTES / 1024 / 1024} of them each that is on: stop or delete one first.`,
+      `The recordings of this environment may take ${MAX_ENVIRONMENT_BYTES / MIB} MiB, ${MAX_RECORDING_BYTES / MIB} of them each that is on: stop or delete one first.`,
     );
   }
 
@@ -88,16 +127,22 @@ export function createRecordings(folder: string): Recordings {
     enable: (environment, terminal, hub) =>
       inTurn(environment, terminal, async () => {
         const file = fileOf(environment, terminal);
-        await assertRoom(environment, terminal);
-        const before = file.note;
         const { createdUnixMs } = hub;
-        // Another terminal of this name was recorded, in a guest that is no more.
-        if (before !== null && before.createdUnixMs !== createdUnixMs) file.remove();
-        const isContinued = before?.createdUnixMs === createdUnixMs;
-        const startedAt = isContinued ? before.startedAt : new Date().toISOString();
-        file.setNote({ version: 1, enabled: true, startedAt, createdUnixMs });
+        const startedAt = await inOrder(async () => {
+          await assertRoom(environment, terminal);
+          await assertQuota({ environment, terminal });
+          const before = file.note;
+          // Another terminal of this name was recorded, in a guest that is no more.
+          if (before !== null && before.createdUnixMs !== createdUnixMs) file.remove();
+          const isContinued = before?.createdUnixMs === createdUnixMs;
+          const since = isContinued ? before.startedAt : new Date().toISOString();
+          // From here on it counts as what it may become.
+          file.setNote({ version: 1, enabled: true, startedAt: since, createdUnixMs });
+          return since;
+        });
         await hub.record(file, new Date(startedAt), false);
       }),
+    totalMib: (environments) => totalMib(environments, null),
     resume: (environment, terminal, hub) =>
       inTurn(environment, terminal, async () => {
         const file = fileOf(environment, terminal);

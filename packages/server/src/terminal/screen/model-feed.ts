@@ -4,6 +4,7 @@ import { MAX_UNPARSED_BYTES } from "../hub/flow-limits.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
 import type { Captured, Model, ModelHost, ModelRequest, ModelStart } from "./model-host.ts";
+import type { ScreenPart } from "./model-messages.ts";
 import type { OpenedModel } from "./open-model.ts";
 
 export interface ModelFeedOptions extends Source {
@@ -65,12 +66,12 @@ export class ModelFeed extends LogConsumer {
   }
 
   /** The screen with all output up to `offset` at least. Rejects when the terminal has gone before that. */
-  async capture(offset: bigint): Promise<Captured & { readonly item: number }> {
+  async capture(offset: bigint, part: ScreenPart = "whole"): Promise<Captured & { readonly item: number }> {
     while (!this.#isClosed) {
       if (this.#isOpen && this.position >= offset && this.needs !== null) {
         const item = this.needs;
         this.#taking ??= item;
-        const taken = await this.#model.capture().catch(() => null);
+        const taken = await this.#model.capture(part).catch(() => null);
         this.#taking = null;
         if (taken !== null) return { ...taken, item };
         // Lost, so it is not open, or closed: the next round waits, or ends.

@@ -4,7 +4,7 @@ import type { Screen } from "@microterm/screen";
 import { threadEnvironment } from "../../process/lean-process.ts";
 import { runOutsideRequest } from "../../telemetry/request-context.ts";
 import { contained } from "../hub/contained.ts";
-import { type FromWorker, type ToWorker, WORKER_NOW } from "./model-messages.ts";
+import { type FromWorker, type ScreenPart, type ToWorker, WORKER_NOW } from "./model-messages.ts";
 
 /** A worker that has taken no step for so long hangs. */
 const HANG_MS = 15_000;
@@ -57,7 +57,7 @@ export interface Model {
   gap(end: bigint): void;
   setAppearance(appearance: Appearance): void;
   /** The screen with everything given so far. Rejects when the worker dies. */
-  capture(): Promise<Captured>;
+  capture(part?: ScreenPart): Promise<Captured>;
   /** Given and not parsed, bytes. */
   readonly unparsed: number;
   /** Resolves when nothing is written to its path any more. */
@@ -295,12 +295,12 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
         resized: (cols, rows) => step({ kind: "resized", key, cols, rows }),
         gap: (end) => step({ kind: "gap", key, end }),
         setAppearance: (appearance) => post({ kind: "appearance", key, appearance }),
-        capture() {
+        capture(part = "whole") {
           const capture = Promise.withResolvers<Captured>();
           const id = nextId++;
           if (entries.get(key) !== entry) return Promise.reject(new Error("the screen model is gone"));
           entry.captures.set(id, capture);
-          post({ kind: "capture", key, id });
+          post({ kind: "capture", key, id, part });
           return capture.promise;
         },
         get unparsed() {

@@ -4,6 +4,9 @@ import type { Screen } from "@microterm/screen";
 /** Places in memory that both share: the key of the model that the worker is at (0 between two), and how many steps it has taken. */
 export const WORKER_NOW = { busy: 0, steps: 1 } as const;
 
+/** How much of a screen: all; `shared`: without title and working directory; `visible`: without the rows above it, too. */
+export type ScreenPart = "whole" | "shared" | "visible";
+
 /** What the server and the worker with the screen models say to each other. Offsets are of the terminal's output. */
 export type ToWorker =
   | {
@@ -36,7 +39,7 @@ export type ToWorker =
   | { readonly kind: "resized"; readonly key: number; readonly cols: number; readonly rows: number }
   | { readonly kind: "gap"; readonly key: number; readonly end: bigint }
   | { readonly kind: "appearance"; readonly key: number; readonly appearance: Appearance }
-  | { readonly kind: "capture"; readonly key: number; readonly id: number }
+  | { readonly kind: "capture"; readonly key: number; readonly id: number; readonly part: ScreenPart }
   | { readonly kind: "close"; readonly key: number; readonly isKept: boolean }
   | { readonly kind: "stop" };
 

@@ -89,10 +89,10 @@ function serve(port: MessagePort, now: Int32Array, createModel: CreateScreenMode
     if (!isOpen) models.set(key, make({ ...message, isBlank: true }));
   };
 
-  const capture = ({ key, id }: To<"capture">): void => {
+  const capture = ({ key, id, part }: To<"capture">): void => {
     let taken: ReturnType<ScreenModel["capture"]> | null = null;
     const take = (): void => {
-      taken = models.get(key)?.capture() ?? null;
+      taken = models.get(key)?.capture(part) ?? null;
     };
     once(key, take, () => {
       // It threw, and has restarted.

@@ -1,6 +1,6 @@
 import type { Appearance } from "@microterm/protocol";
 import type { Screen } from "@microterm/screen";
-import type { FromWorker, ToWorker } from "./model-messages.ts";
+import type { FromWorker, ScreenPart, ToWorker } from "./model-messages.ts";
 import type { Step } from "./model-turns.ts";
 
 /** What a model is made for: a terminal, what the guest still has of its output, and where its screen is kept. */
@@ -37,7 +37,7 @@ export interface ScreenModel {
   gap(end: bigint): void;
   /** The colours that programs are told of. */
   setAppearance(appearance: Appearance): void;
-  capture(): { readonly offset: bigint; readonly screen: Screen };
+  capture(part: ScreenPart): { readonly offset: bigint; readonly screen: Screen };
   /** Takes no memory for cells until there is output again. */
   freeze(): void;
   /** Goes on with a blank screen: what was drawn cannot be worked with. */

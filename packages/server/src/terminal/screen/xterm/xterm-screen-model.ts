@@ -15,7 +15,7 @@ import {
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import headless from "@xterm/headless";
 import { dropKeptScreen, keepScreen, readKeptScreen } from "../kept-screen.ts";
-import type { FromWorker } from "../model-messages.ts";
+import type { FromWorker, ScreenPart } from "../model-messages.ts";
 import type { Step } from "../model-turns.ts";
 import type { ScreenContext, ScreenModel, ScreenRequest } from "../screen-model.ts";
 import { spentMs } from "../worker-time.ts";
@@ -209,12 +209,13 @@ export class XtermScreenModel implements ScreenModel {
     this.#live?.answers.setAppearance(appearance);
   }
 
-  capture(): { readonly offset: bigint; readonly screen: Screen } {
-    const screen = this.#live === null ? this.#thaw() : null;
-    return {
-      offset: this.#offset,
-      screen: screen ?? this.#wake().screen.capture({ scrollback: this.#scrollbackOf(this.#size) }),
-    };
+  capture(part: ScreenPart): { readonly offset: bigint; readonly screen: Screen } {
+    const isWhole = part === "whole";
+    const screen = isWhole && this.#live === null ? this.#thaw() : null;
+    const scrollback = part === "visible" ? 0 : this.#scrollbackOf(this.#size);
+    if (screen === null && this.#live === null) this.#restLater();
+    const take = () => this.#wake().screen.capture({ scrollback, withTexts: isWhole });
+    return { offset: this.#offset, screen: screen ?? take() };
   }
 
   close(isKept: boolean): void {
@@ -268,6 +269,10 @@ export class XtermScreenModel implements ScreenModel {
     if (this.#isKeepDue) this.#keep();
     if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#later(() => this.#rest()), KEEP_QUIET_MS);
     else this.#quiet.refresh();
+    this.#restLater();
+  }
+
+  #restLater(): void {
     if (this.#idle === undefined) this.#idle = setTimeout(() => this.#later(() => this.freeze()), FREEZE_AFTER_MS);
     else this.#idle.refresh();
   }
@@ -287,7 +292,7 @@ export class XtermScreenModel implements ScreenModel {
     this.#isTouched = false;
     const { createdUnixMs, path } = this.#open;
     try {
-      keepScreen(path, { createdUnixMs, ...this.capture() });
+      keepScreen(path, { createdUnixMs, ...this.capture("whole") });
       this.#keptOffset = this.#offset;
       this.#isKept = true;
     } catch {
@@ -306,7 +311,7 @@ export class XtermScreenModel implements ScreenModel {
     this.#keep();
     // Rows that are missing are replaced by what waits, however the screen is kept until then.
     if (this.#live === null) return;
-    const { screen } = this.capture();
+    const { screen } = this.capture("whole");
     this.#frozen = this.#isKept && screen.content.length > MAX_FROZEN_BYTES ? null : screen;
     this.#live.screen.dispose();
     this.#live.terminal.dispose();
