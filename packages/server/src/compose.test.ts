@@ -1,4 +1,4 @@
-import { silentLog } from "@microterm/core/testing";
+import { accountRow, silentLog } from "@microterm/core/testing";
 import { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../../support/temp-folder.ts";
@@ -17,8 +17,8 @@ async function makeDataFolder() {
   onTestFinished(remove);
   return async (...driver: readonly string[]) => {
     const adapters = await compose(readConfig(["--data", path, "--driver", ...driver], {}), path, {
-      log: silentLog,
-      meters: NO_METERS,
+      ...{ log: silentLog, meters: NO_METERS },
+      onDatabaseReturn: () => {},
     });
     onTestFinished(() => adapters.storage.close());
     return adapters;
@@ -27,11 +27,12 @@ async function makeDataFolder() {
 
 async function insertRow({ storage }: Adapters, letter: string, driver: string): Promise<void> {
   const id = EnvironmentId.parse(letter.repeat(12));
-  await storage.owners.insert(OWNER, "2026-11-28T10:00:00.000Z").catch(() => {});
+  await storage.accounts.insert(accountRow(OWNER, "2026-11-28T10:00:00.000Z")).catch(() => {});
   await storage.environments.insert({
     ...{ id, name: driver, owner: OWNER, state: "stopped", operation: null, step: null, interruptions: 0 },
     ...{ reason: null, driver, memoryMib: 512, cpus: 1, diskMib: 2048, size: null, machineId: null, diskId: id },
     ...{ image: null, network: null, sharedNetwork: null, snapshotId: null, idleTimeoutSeconds: null, expiresAt: null },
+    runningSince: null,
     limits: { cpuQuotaPercent: null, cpuWeight: null, diskMibPerSecond: null, diskOperationsPerSecond: null },
     createdAt: "2026-11-28T10:00:00.000Z",
   });

@@ -6,17 +6,26 @@ import {
   type Log,
   type NetworkProvider,
   type Storage,
+  SYSTEM,
   type VmDriver,
 } from "@microterm/core";
 import { createFirecrackerDriver, createProcessDriver, createQemuDriver } from "@microterm/drivers";
 import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
 import { PlatformError } from "@microterm/protocol";
-import { acquireServerLock, createSqliteStorage, type ServerLock } from "@microterm/storage";
+import {
+  acquireServerLock,
+  createPostgresStorage,
+  createSqliteStorage,
+  type DatabaseLocation,
+  type ServerLock,
+} from "@microterm/storage";
 import type { Config, DriverConfig } from "./config.ts";
 import { openKnownDrivers } from "./process/known-drivers.ts";
 import type { Meters } from "./telemetry/meters.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
+
+export { assertEmptyDatabase, type DatabaseLocation, exportDatabase, importDatabase } from "@microterm/storage";
 
 /** What core needs of the world outside. */
 export interface Adapters {
@@ -33,6 +42,11 @@ export interface Reporting {
   readonly meters: Meters;
 }
 
+export interface Composition extends Reporting {
+  /** The database is back after it was away. */
+  onDatabaseReturn(): void;
+}
+
 /** Makes this process the only server on a data folder, or throws ENVIRONMENT_STATE. */
 export function lockData(folder: string): ServerLock {
   const path = join(folder, "server.lock");
@@ -42,10 +56,25 @@ export function lockData(folder: string): ServerLock {
 }
 
 /** The one place that picks adapters. `folder` is the server's own, below the data folder. */
-export async function compose(config: Config, folder: string, { log, meters }: Reporting): Promise<Adapters> {
-  const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
+export async function compose(config: Config, folder: string, composition: Composition): Promise<Adapters> {
+  const { log, meters } = composition;
+  const storage = await createDatabase(config, folder, composition);
   const drivers = await createDrivers(config, { folder, log, meters, storage });
   return { storage, drivers, ...(await createNetwork(config, { log, meters })) };
+}
+
+/** The one in the server's own folder, unless there is the URL of another. */
+export const locateDatabase = (url: string | undefined, folder: string): DatabaseLocation =>
+  url === undefined ? { kind: "sqlite", path: join(folder, "microterm.db") } : { kind: "postgresql", url };
+
+function createDatabase(
+  { databaseUrl }: Config,
+  folder: string,
+  { log, onDatabaseReturn }: Pick<Composition, "log" | "onDatabaseReturn">,
+): Promise<Storage> {
+  const location = locateDatabase(databaseUrl, folder);
+  if (location.kind === "sqlite") return createSqliteStorage(location);
+  return createPostgresStorage({ url: location.url, log, onReturn: onDatabaseReturn });
 }
 
 /** What the host's daemon has for machines. Machines of drivers without one have their loopback. */
@@ -94,7 +123,7 @@ async function createDrivers(config: Config, place: Place): Promise<DriverRegist
   const others: VmDriver[] = [];
   const absent = new Map<string, string>();
   const sibling = siblingOf(config);
-  const names = new Set((await place.storage.environments.list()).map((row) => row.driver));
+  const names = new Set((await place.storage.environments.list(SYSTEM)).map((row) => row.driver));
   if (sibling !== null && !("absence" in known.find(sibling.driver))) names.add(sibling.driver);
   for (const name of names) {
     if (name === config.driver) continue;

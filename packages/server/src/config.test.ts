@@ -57,7 +57,25 @@ describe("the configuration", () => {
       expect(text).toContain(word);
   });
 
+  it("says how the server is reached from beyond its host, and what of that does not fit together", () => {
+    const url = "https://term.example.org";
+    const proxied = ["--public-url", `${url}/`, "--trust-proxy", "127.0.0.1,10.0.0.0/8", "--listen", "[::]:8080"];
+    const listen = { address: "::", port: 8080 };
+    expect(readConfig([...QEMU, ...proxied], {})).toMatchObject({
+      ...{ listen, publicUrl: url, trustProxy: ["127.0.0.1", "10.0.0.0/8"] },
+    });
+    expect(readConfig(QEMU, {})).toMatchObject({ trustProxy: [] });
+    const text = faults([...QEMU, "--listen", "0.0.0.0", "--tls-key", DATA, "--port", "x"]);
+    expect(text).toMatch(/--port/);
+    expect(faults([...QEMU, "--listen", "0.0.0.0", "--tls-key", DATA]).split("\n")).toHaveLength(2);
+  });
+
   it.each([
+    [[...QEMU, "--listen", "eth0"], "--listen: must be an IP address of this host"],
+    [[...QEMU, "--listen", "0.0.0.0"], "--listen 0.0.0.0 needs TLS"],
+    [[...QEMU, "--public-url", "http://a"], "--public-url: must be like https://"],
+    [[...QEMU, "--trust-proxy", "0.0.0.0/0"], "--trust-proxy: must be addresses or ranges of proxies"],
+    [[...QEMU, "--tls-cert", "/no/such"], "--tls-cert: does not exist"],
     [["--data", DATA], "--driver must be process, qemu or firecracker"],
     [["--data", DATA, "--driver", "docker"], "--driver must be process, qemu or firecracker"],
     [[...QEMU, "--port", "-1"], "--port"],

@@ -2,17 +2,24 @@ import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { FAULT_POINTS } from "@microterm/core";
-import { defaultDataFolder } from "@microterm/host";
+import { databasePlace, defaultDataFolder } from "@microterm/host";
 import {
   Accelerator,
   ALLOWED_HOST,
+  AnonymousLinks,
   Cidr,
+  DEFAULT_AUDIT_DAYS,
   DEFAULT_OVERCOMMIT,
+  ListenAddress,
   LOG_LEVELS,
   LONGEST_SECONDS,
+  listenFaults,
+  MAX_AUDIT_DAYS,
   mayBeOneSite,
   NetworkMode,
   PREVIEW_DOMAIN,
+  ProxyNetworks,
+  PublicUrl,
   parseOvercommit,
 } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
@@ -20,6 +27,8 @@ import { z } from "zod";
 
 const absolute = z.string().refine(isAbsolute, "must be an absolute path");
 const existing = absolute.refine((path) => existsSync(path), "does not exist");
+/** Started by root, the server is a user who may not go everywhere. */
+const readable = absolute.refine((path) => existsSync(path), "does not exist, or the server's user may not see it");
 const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 const port = z
   .string()
@@ -47,8 +56,17 @@ const shared = {
     .transform((text) => text.split(",").filter((host) => host !== ""))
     .refine((hosts) => hosts.every((host) => ALLOWED_HOST.test(host)), "must be like localhost:8080")
     .default([]),
+  /** Where the server listens besides 127.0.0.1, with TLS of its own or for trusted proxies alone. */
+  listen: ListenAddress.optional(),
+  /** A certificate in PEM with those that lead to its root, and its key; read again when they change. */
+  tlsCert: readable.optional(),
+  tlsKey: readable.optional(),
+  /** What browsers from elsewhere use. */
+  publicUrl: PublicUrl.optional(),
+  /** Proxies in front of the server, which have TLS and say whose a request is: no others are believed. */
+  trustProxy: ProxyNetworks.default([]),
   /**
-   * A domain whose every name leads to a proxy in front of this server, which speaks TLS to browsers: previews are at
+   * A domain whose every name leads to this server with TLS, or to a proxy in front of it: previews are at
    * names below it. Its pages are the guests': no other may be on its registrable domain.
    */
   previewDomain: z
@@ -56,6 +74,10 @@ const shared = {
     .toLowerCase()
     .regex(PREVIEW_DOMAIN, "must be a domain like previews.example.net")
     .optional(),
+  /** The provider that people sign in at: a file as docs/operations.md has it. */
+  oidc: readable.optional(),
+  /** `off`: nobody has a password here; people come by links of the host, or sign in at a provider. */
+  localAccounts: z.enum(["on", "off"], "must be on or off").default("on"),
   /** The built page. Its absence is no fault: `/` then says how to build it. */
   web: absolute.default(resolve(import.meta.dirname, "../../web/dist")),
   /** `file` is DATA/server/server.log. */
@@ -72,6 +94,10 @@ const shared = {
   /** Seconds, for environments that are created without a word about it; 0: never. */
   idleTimeout: number(LONGEST_SECONDS).default(0),
   ttl: number(LONGEST_SECONDS).default(0),
+  /** Days that entries of the audit log are kept; 0: for ever. */
+  auditDays: number(MAX_AUDIT_DAYS).default(DEFAULT_AUDIT_DAYS),
+  /** Has entries of the audit log keep the arguments of programs, which may be secrets. */
+  auditArguments: flag.default(false),
   /** How many times what the host has may be promised. */
   overcommit: z
     .string()
@@ -93,12 +119,19 @@ const shared = {
     .transform((text) => text.split(","))
     .pipe(z.array(Cidr))
     .default([]),
+  /** What shared links let people without an account be at most. */
+  anonymousLinks: AnonymousLinks.default("viewer"),
   /** Why the driver is this one, for a person. */
   driverReason: z.string().min(1).optional(),
   /** Tells one state of the checkout that it was started from from another; shown behind the version. */
   build: z
     .string()
     .regex(/^[0-9a-f]{8,16}$/, "must be 8 to 16 hexadecimal digits")
+    .optional(),
+  /** Of a PostgreSQL, by the environment alone (DATABASE_URL): it may have a password, and arguments are seen by all. SQLite without it. */
+  databaseUrl: z
+    .string()
+    .refine((url) => databasePlace(url) !== null, "must be like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     .optional(),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
@@ -155,12 +188,14 @@ export class ConfigError extends Error {
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Config {
   const raw: Record<string, string> = { data: defaultDataFolder(env) };
   if (env.MICROTERM_FAULT) raw.fault = env.MICROTERM_FAULT;
+  if (env.DATABASE_URL) raw.databaseUrl = env.DATABASE_URL;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
-  for (const path of ["data", "web", "agent"]) if (raw[path]) raw[path] = resolve(raw[path]);
+  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc"])
+    if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
-  else faults.push(...sitesInCommon(parsed.data));
+  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data));
   if (parsed.data?.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
   return Object.freeze(parsed.data);
@@ -187,10 +222,13 @@ function* readOptions(args: readonly string[], faults: string[]): Generator<read
     if (token.kind === "positional") faults.push(`'${token.value}' is not an option`);
     if (token.kind !== "option") continue;
     const name = token.name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (!known.has(name) || name === "fault") faults.push(`--${token.name} is not an option of serve`);
+    if (!known.has(name) || OF_ENVIRONMENT.has(name)) faults.push(`--${token.name} is not an option of serve`);
     else yield [name, token.value ?? "true"];
   }
 }
+
+/** What the environment says, and no option. */
+const OF_ENVIRONMENT: ReadonlySet<string> = new Set(["fault", "databaseUrl"]);
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -198,7 +236,7 @@ function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => `--${kebab(key)} does not belong to this driver`).join("\n");
   }
-  const option = `--${kebab(String(issue.path[0]))}`;
+  const option = issue.path[0] === "databaseUrl" ? "DATABASE_URL" : `--${kebab(String(issue.path[0]))}`;
   if (issue.code === "invalid_union") return `${option} must be process, qemu or firecracker`;
   if (issue.code === "invalid_type" && issue.input === undefined) return `${option} is missing`;
   return `${option}: ${issue.message}`;

@@ -12,6 +12,8 @@
  * and open `http://127.0.0.1:7681/sign-in#token=TOKEN`.
  */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  "export-database": async (args) => (await import("./database-commands.ts")).exportCommand(args),
+  "import-database": async (args) => (await import("./database-commands.ts")).importCommand(args),
   serve: async (args) => (await import("./serve-command.ts")).serveCommand(args),
 };
 

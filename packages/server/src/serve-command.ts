@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { becomeLean } from "./process/lean-process.ts";
+import { StartError } from "./process/start-error.ts";
 
 /** Exit codes: 0 told to stop, 1 a fault, 2 a bad configuration, 3 could not start here (port, another server). */
 export async function serveCommand(args: readonly string[]): Promise<void> {
@@ -10,7 +11,7 @@ export async function serveCommand(args: readonly string[]): Promise<void> {
     () => import("./serve.ts"),
     () => import("./terminal/screen/model-worker.ts"),
   );
-  const { serve, StartError } = await import("./serve.ts");
+  const { serve } = await import("./serve.ts");
   const server = await serve(config).catch((error: unknown) => {
     if (!(error instanceof StartError) && !isOutOfSpace(error)) throw error;
     const noSpace = `No space is left for ${config.data}. Free some, then try: ./microterm up`;

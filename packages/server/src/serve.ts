@@ -2,18 +2,35 @@ import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { createCredentialService, createEnvironmentService, createPreviewService } from "@microterm/core";
-import { VERSION } from "@microterm/host";
-import { type NetworkPolicy, OwnerId } from "@microterm/protocol";
+import {
+  createAccountService,
+  createAuditLog,
+  createCredentialService,
+  createEnvironmentService,
+  createPreviewService,
+  createQuotaService,
+  createSharingService,
+  SYSTEM,
+} from "@microterm/core";
+import { databasePlace, describePlace, VERSION } from "@microterm/host";
+import { type HostStatus, type NetworkPolicy, OwnerId, PlatformError } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { CLOSE, createLiveConnections } from "./auth/live-connections.ts";
+import { createLiveRequests } from "./auth/live-requests.ts";
+import { readOidcConfig } from "./auth/oidc/oidc-config.ts";
+import { openOidc } from "./auth/oidc/open-oidc.ts";
+import { createPasswords } from "./auth/passwords.ts";
+import { createPrincipals } from "./auth/principals.ts";
+import { createSessionCookies } from "./auth/session-cookies.ts";
 import { compose, lockData } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
 import { listenAtIpv6 } from "./http/http-server.ts";
+import { exposureOf, listenBeyond } from "./listen/beyond.ts";
+import { createClientAddresses } from "./listen/client-address.ts";
 import { createCeiling } from "./names/address-ceiling.ts";
 import { hostNameServers } from "./names/host-servers.ts";
 import { createNameServer } from "./names/name-server.ts";
@@ -25,21 +42,24 @@ import { createPreviewServer } from "./previews/preview-server.ts";
 import { createAccessToken } from "./process/access-token.ts";
 import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
+import { watchDisabledAccounts } from "./process/disabled-accounts.ts";
 import { createFaults } from "./process/faults.ts";
 import { createLogFile } from "./process/log-file.ts";
 import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
 import { recover } from "./process/recovery.ts";
+import { StartError } from "./process/start-error.ts";
 import { systemClock, systemRandomness } from "./process/system-clock.ts";
+import { createLiveGrants } from "./sharing/live-grants.ts";
 import { NO_METERS } from "./telemetry/meters.ts";
 import { listenForMetrics } from "./telemetry/metrics-listener.ts";
 import { createObserver } from "./telemetry/operation-log.ts";
 import type { Prometheus } from "./telemetry/prometheus.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
-import { createTerminalHubs } from "./terminal/hub/hubs.ts";
+import { createTerminalHubs, type TerminalHubs } from "./terminal/hub/hubs.ts";
 
-/** The server is reached from this host alone; from others through `ssh -L`. */
+/** For this host's own users, and from others through `ssh -L`; `--listen` has an address beside it. */
 const LISTEN_ADDRESS = "127.0.0.1";
 /** Expired credentials and answers to idempotent requests are deleted this often. */
 const SWEEP_MS = 10 * 60_000;
@@ -53,30 +73,41 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** A start that fails for a reason a person can fix; the message is for them. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
-
 /** Starts a server and resolves once it listens; recovery goes on behind `/readyz`. Throws {@link StartError}. */
 export async function serve(config: Config): Promise<RunningServer> {
   const folder = join(config.data, "server");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const lock = lockFolder(folder);
   const log = createLogger(config, folder);
+  const oidc = config.oidc === undefined ? null : readOidcConfig(config.oidc);
   exitOnBugs(log);
   const prometheus =
     config.metrics === undefined ? null : (await import("./telemetry/prometheus.ts")).createPrometheus();
   const meters = prometheus?.meters ?? NO_METERS;
-  const adapters = await compose(config, folder, { log: coreLog(log), meters });
+  let onDatabaseReturn = () => {};
+  const adapters = await composeOrExplain(config, folder, {
+    ...{ log: coreLog(log), meters },
+    onDatabaseReturn: () => onDatabaseReturn(),
+  });
   const { storage, drivers, network, networkReason } = adapters;
   const networkPolicy: NetworkPolicy = { mode: config.network ?? "open" };
   const core = { storage, clock: systemClock, random: systemRandomness };
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-  const credentials = createCredentialService({ ...core, sha256 });
+  const faults = createFaults(folder, config.fault);
+  const audit = createAuditLog({
+    ...core,
+    ...{ log: coreLog(log), days: config.auditDays, keepsArguments: config.auditArguments, faults },
+  });
+  const credentials = createCredentialService({ ...core, audit, sha256, log: coreLog(log) });
+  const accounts = createAccountService({
+    provider: oidc,
+    ...{ ...core, audit, sha256, credentials, passwords: createPasswords() },
+    hasLocalAccounts: config.localAccounts === "on",
+  });
   const environments = createEnvironmentService({
     ...core,
     ...adapters,
+    audit,
     names: createNameServer({
       upstream: createUpstream({ servers: hostNameServers() }),
       isBeyondCeiling: createCeiling(config.allowPrivate),
@@ -90,60 +121,107 @@ export async function serve(config: Config): Promise<RunningServer> {
     ttlSeconds: config.ttl,
     overcommit: config.overcommit,
     networkPolicy,
-    faults: createFaults(folder, config.fault),
+    faults,
   });
-  const owner = await storage.owners.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
+  const { id: owner } = await storage.accounts.ensureFirst(
+    OwnerId.parse(systemRandomness.id(12)),
+    new Date().toISOString(),
+  );
   const access = await createAccessToken({ path: join(folder, "token"), owner, random: systemRandomness, credentials });
+  const exposure = exposureOf(config, {
+    ...{ hasPasswordAdmin: await storage.accounts.hasPasswordAdmin(), hasOidc: oidc !== null },
+  });
   let port = config.port;
   let endIpv6: (() => void) | null = null;
-  const addresses = createAddresses(() => port, config.allowHost);
+  const clients = createClientAddresses(config.trustProxy);
+  const publicUrl = config.publicUrl ?? null;
+  const addresses = createAddresses({ port: () => port, allowed: config.allowHost, publicUrl, clients });
   const locate = environments.locate;
-  const previews = createPreviewService({ ...core, sha256, locate });
+  const previews = createPreviewService({ ...core, audit, sha256, locate });
   const previewHosts = createPreviewHosts({
     port: () => port,
     isLoopbackOurs: () => endIpv6 !== null,
     allowed: config.allowHost,
     domain: config.previewDomain ?? null,
   });
-  const connectionLimit = createConnectionLimit();
+  const connectionLimit = createConnectionLimit({ clients });
   const readiness = createReadiness(storage, drivers.default);
   const openPreviews = createOpenPreviews(credentials, previews);
   const previewServer = createPreviewServer({
     ...{ previews, environments, connectionLimit, readiness, log },
-    ...{ hosts: previewHosts, open: openPreviews, pageOrigin: (host) => addresses.pageOrigin(host) },
+    ...{ hosts: previewHosts, open: openPreviews, addresses },
+  });
+  const version = config.build === undefined ? VERSION : `${VERSION}+${config.build}`;
+  const disabledAccounts = watchDisabledAccounts(storage.accounts, environments, log);
+  const authenticator = createAuthenticator({ credentials, accounts: storage.accounts, addresses, clients, access });
+  const quotas = createQuotaService({
+    ...{ ...core, audit },
+    recordingsMib: (ids) => terminals.recordings.totalMib(ids),
+  });
+  const terminals: TerminalHubs = createTerminalHubs({
+    environments,
+    folder,
+    log,
+    scrollback: config.scrollback,
+    stateOf: async (id) => (await storage.environments.get(id, SYSTEM))?.state ?? null,
+    recordingRoom: quotas.recordingRoom,
+    onInput: (id) => environments.noteActivity(id),
+  });
+  const sharing = createSharingService({
+    ...{ ...core, audit, sha256, locate, anonymousLinks: config.anonymousLinks },
+    requireTerminal: async (id, terminal) => {
+      const there = await (await environments.agentOf(id)).terminals();
+      if (there.some((one) => one.id === terminal)) return;
+      throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${terminal}'.`);
+    },
+    titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
+  });
+  const connections = createLiveConnections(credentials);
+  environments.subscribe(({ kind, id }) => {
+    if (kind !== "transferred") return;
+    connections.closeOf(id);
+    openPreviews.closeOf(id);
+    previews.dropTickets(id);
   });
   const services = {
     environments,
+    accounts,
+    quotas,
     credentials,
+    audit,
     storage,
     drivers,
     driverReason: config.driverReason ?? null,
     network,
     networkReason,
     networkPolicy,
+    database: databaseOf(config),
     addresses,
-    authenticator: createAuthenticator({ credentials, addresses, access }),
-    connections: createLiveConnections(credentials),
+    clients,
+    disabledAccounts,
+    sessionCookies: createSessionCookies({ addresses, clients, version }),
+    oidc: oidc === null ? null : await openOidc(oidc, addresses, log),
+    authenticator,
+    connections,
+    requests: createLiveRequests(credentials),
     connectionLimit,
     readiness,
     previews,
     previewHosts,
     previewServer,
     portWatches: createPortWatches(environments),
-    terminals: createTerminalHubs({
-      environments,
-      folder,
-      log,
-      scrollback: config.scrollback,
-      stateOf: async (id) => (await storage.environments.get(id))?.state ?? null,
-      onInput: (id) => environments.noteActivity(id),
-    }),
-    version: config.build === undefined ? VERSION : `${VERSION}+${config.build}`,
-    describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(),
+    sharing,
+    sha256,
+    principals: createPrincipals({ authenticator, addresses, clients, sha256 }),
+    liveGrants: createLiveGrants({ sharing, environments, log }),
+    terminals,
+    version,
+    describeApi: async () => (await import("./docs/openapi.ts")).renderOpenApi(publicUrl),
     web: config.web,
   };
   const app = await createApp({ services, log });
   services.connectionLimit.watch(app.server);
+  services.connectionLimit.watchRequests(app.server);
   serveWebSockets(app.server, services, log);
   prometheus?.watch(services);
   const metrics = prometheus === null ? null : await listenMetrics(prometheus, config.metrics ?? 0);
@@ -151,17 +229,36 @@ export async function serve(config: Config): Promise<RunningServer> {
   port = (app.server.address() as AddressInfo).port;
   endIpv6 = await listenAtIpv6(app.server, port, services.connectionLimit.watch);
   if (endIpv6 === null) log.warn({ port }, "previews are off: the port at ::1 is not to be had");
+  const beyond = await listenBeyond(config, { main: app.server, clients, connectionLimit, log });
   const url = `http://${LISTEN_ADDRESS}:${port}`;
   const whereabouts = join(folder, "server.json");
   writeFileAtomic(
     whereabouts,
-    JSON.stringify({ url, pid: process.pid, startedAt: new Date().toISOString(), metricsPort: metrics?.port }),
+    JSON.stringify({
+      ...{ url, pid: process.pid, startedAt: new Date().toISOString(), metricsPort: metrics?.port },
+      exposure: exposure === null ? undefined : { ...exposure, listen: beyond?.listen ?? null },
+    }),
   );
-  log.info({ url, driver: drivers.default.name, reason: config.driverReason, version: VERSION }, "listening");
+  log.info(
+    {
+      url,
+      publicUrl: publicUrl ?? undefined,
+      listen: beyond?.listen,
+      driver: drivers.default.name,
+      reason: config.driverReason,
+      version: VERSION,
+    },
+    "listening",
+  );
   const stopping = new AbortController();
-  const recovering = recover(environments, services.readiness, { log, signal: stopping.signal });
+  const takeStock = () => recover(environments, services.readiness, { log, signal: stopping.signal });
+  let recovering = takeStock();
+  // What was begun before, and could not be written down, is finished as after a restart.
+  onDatabaseReturn = () => {
+    recovering = recovering.then(takeStock);
+  };
   const sweeper = setInterval(() => {
-    Promise.all([credentials.sweep(), previews.sweep()]).catch((error: unknown) =>
+    Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep()]).catch((error: unknown) =>
       log.warn({ err: error }, "sweep failed"),
     );
   }, SWEEP_MS);
@@ -172,19 +269,24 @@ export async function serve(config: Config): Promise<RunningServer> {
       log.info("stopping");
       stopping.abort();
       clearInterval(sweeper);
+      disabledAccounts.dispose();
       metrics?.close();
       services.connections.closeAll(CLOSE.serverShutdown, "the server is shutting down");
       const deadline = Date.now() + GOODBYE_MS;
       while (services.connections.size > 0 && Date.now() < deadline) await systemClock.sleep(10);
       services.connections.dispose();
+      services.liveGrants.dispose();
+      services.requests.dispose();
       openPreviews.closeAll();
       openPreviews.dispose();
       endIpv6?.();
+      beyond?.close();
       await services.terminals.stop();
       await app.close();
       await environments.close();
       // It ends with the environments' closing; a daemon that does not answer must not keep the server.
       await Promise.race([recovering, systemClock.sleep(RECOVERY_GOODBYE_MS)]);
+      await audit.close();
       rmSync(whereabouts, { force: true });
       await storage.close();
       lock.release();
@@ -193,11 +295,27 @@ export async function serve(config: Config): Promise<RunningServer> {
   };
 }
 
+function databaseOf({ databaseUrl }: Config): HostStatus["database"] {
+  const place = databaseUrl === undefined ? null : databasePlace(databaseUrl);
+  return place === null ? { kind: "sqlite", place: null } : { kind: "postgresql", place: describePlace(place) };
+}
+
 function lockFolder(folder: string): ReturnType<typeof lockData> {
   try {
     return lockData(folder);
   } catch (error) {
     throw new StartError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A database that cannot be used is for a person to mend. */
+async function composeOrExplain(...args: Parameters<typeof compose>): ReturnType<typeof compose> {
+  try {
+    return await compose(...args);
+  } catch (error) {
+    const codes: readonly unknown[] = ["DATABASE_UNAVAILABLE", "ENVIRONMENT_STATE"];
+    if (!(error instanceof PlatformError && codes.includes(error.code))) throw error;
+    throw new StartError(error.message);
   }
 }
 

@@ -1,6 +1,7 @@
 import swagger from "@fastify/swagger";
 import { VERSION } from "@microterm/host";
 import {
+  AuditEntry,
   CreateEnvironment,
   CreateTerminal,
   Environment,
@@ -25,14 +26,17 @@ import type { Services } from "../services.ts";
 const TAGS = [
   { name: "session", description: "Signing in and out" },
   { name: "host", description: "The machine the environments run on" },
+  { name: "audit", description: "Who did what" },
   { name: "environments", description: "Disposable workspaces, each in a machine of its own" },
   { name: "terminals", description: "PTY sessions; attach by WebSocket: docs/reference/terminal-protocol.md" },
+  { name: "sharing", description: "Terminals that are shared, and who was let in" },
   { name: "exec", description: "Programs with separate streams" },
   { name: "files", description: "Files inside an environment, as the user dev" },
 ];
 
 /** Described once, under `components`, and referred to by name. */
 const NAMED = {
+  AuditEntry,
   CreateEnvironment,
   CreateTerminal,
   Environment,
@@ -50,8 +54,11 @@ const NAMED = {
 const schemaRegistry = z.registry<{ id: string }>();
 for (const [id, schema] of Object.entries(NAMED)) schemaRegistry.add(schema, { id });
 
-/** The OpenAPI 3.1 document of all routes, as text. The application it is made from serves nothing and is dropped. */
-export async function renderOpenApi(): Promise<string> {
+/**
+ * The OpenAPI 3.1 document of all routes, as text. The application it is made from serves nothing and is dropped. `publicUrl`: where the
+ * server is; null: where the document was fetched.
+ */
+export async function renderOpenApi(publicUrl: string | null): Promise<string> {
   const app = await createApp({
     services: UNUSED_SERVICES,
     log: pino({ enabled: false }),
@@ -64,6 +71,7 @@ export async function renderOpenApi(): Promise<string> {
             version: VERSION,
             description: "Linux terminals in the browser, each in its own microVM.",
           },
+          ...(publicUrl === null ? {} : { servers: [{ url: publicUrl }] }),
           tags: TAGS,
           components: {
             securitySchemes: {
@@ -72,7 +80,8 @@ export async function renderOpenApi(): Promise<string> {
                 type: "apiKey",
                 in: "cookie",
                 name: "microterm_session_PORT",
-                description: "PORT is the server's own: browsers send cookies to every port of a host.",
+                description:
+                  "PORT is the server's own: browsers send cookies to every port of a host. At a public URL: __Host-microterm_session.",
               },
               session: {
                 type: "apiKey",

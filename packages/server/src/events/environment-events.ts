@@ -1,4 +1,4 @@
-import { type Actor, authorize } from "@microterm/core";
+import { type Actor, can } from "@microterm/core";
 import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 import type { Services } from "../services.ts";
 
@@ -26,7 +26,7 @@ export class EnvironmentEvents {
     this.#actor = actor;
     this.#sink = sink;
     this.#unsubscribe = services.environments.subscribe((change) => {
-      if (authorize(actor, "environment.read", change) !== "allowed") return;
+      if (change.owner !== actor.owner || !can(actor, "environment.read", change)) return;
       this.#dirty.add(change.id);
       this.#wake();
     });
@@ -57,7 +57,10 @@ export class EnvironmentEvents {
 
   async #tell(id: EnvironmentId): Promise<void> {
     try {
-      await this.#sink.send("environment", await this.#services.environments.get(this.#actor, id));
+      const environment = await this.#services.environments.get(this.#actor, id);
+      // An admin may read it, but it is in another's list now.
+      if (environment.owner !== this.#actor.owner) return await this.#sink.send("removed", { id });
+      await this.#sink.send("environment", environment);
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== "ENVIRONMENT_NOT_FOUND") throw error;
       await this.#sink.send("removed", { id });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { SESSION_KEY_HEADER } from "@microterm/protocol";
+import { SESSION_KEY_HEADER, SHARE_KEY_HEADER } from "@microterm/protocol";
 import { cookieName, guestCookie, withoutOurs } from "./cookie.ts";
 import type { PreviewHost } from "./hosts.ts";
 
@@ -11,7 +11,7 @@ const HOP_BY_HOP = [
 /** What a client could make a program believe of how it came. */
 const NOT_SENT = new Set([
   ...HOP_BY_HOP,
-  ...["host", "content-length", "expect", "forwarded", SESSION_KEY_HEADER],
+  ...["host", "content-length", "expect", "forwarded", SESSION_KEY_HEADER, SHARE_KEY_HEADER],
   ...[
     "x-forwarded-for",
     "x-forwarded-host",

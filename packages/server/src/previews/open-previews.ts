@@ -1,9 +1,10 @@
 import type { CredentialService, PreviewGrant, PreviewService } from "@microterm/core";
+import type { EnvironmentId } from "@microterm/protocol";
 
 const SWEEP_MS = 30_000;
 
 interface Open {
-  readonly grant: Pick<PreviewGrant, "hash" | "credential" | "expiresAt">;
+  readonly grant: Pick<PreviewGrant, "hash" | "credential" | "environment" | "expiresAt">;
   readonly destroy: () => void;
 }
 
@@ -11,6 +12,8 @@ interface Open {
 export interface OpenPreviews {
   /** Returns what forgets it. */
   add(grant: Open["grant"], destroy: () => void): () => void;
+  /** Those of an environment, which its owner may not see any more. */
+  closeOf(environment: EnvironmentId): void;
   closeAll(): void;
   dispose(): void;
 }
@@ -40,6 +43,7 @@ export function createOpenPreviews(
         all.delete(open);
       };
     },
+    closeOf: (environment) => closeWhere(({ grant }) => grant.environment === environment),
     closeAll: () => closeWhere(() => true),
     dispose() {
       clearInterval(timer);

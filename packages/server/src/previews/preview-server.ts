@@ -4,6 +4,7 @@ import type { Writable } from "node:stream";
 import type { EnvironmentService, PreviewGrant, PreviewService } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { FastifyBaseLogger } from "fastify";
+import type { Addresses } from "../http/addresses.ts";
 import type { ConnectionLimit } from "../http/connection-limit.ts";
 import { toPlatformError } from "../http/problem.ts";
 import type { Readiness } from "../process/readiness.ts";
@@ -26,8 +27,8 @@ export interface PreviewServerOptions {
   readonly open: OpenPreviews;
   readonly connectionLimit: ConnectionLimit;
   readonly readiness: Pick<Readiness, "assertRecovered">;
-  /** The page's own address, for a link back. */
-  readonly pageOrigin: (host: PreviewHost) => string;
+  /** Has the page's own address too, for a link back. */
+  readonly addresses: Pick<Addresses, "pageOrigin" | "checkPreviewHost">;
   readonly log: FastifyBaseLogger;
 }
 
@@ -50,12 +51,13 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
 
   async function admit({ request, host }: Exchange): Promise<PreviewGrant | null> {
     const grant = await previews.admit(secretsOf(request, cookieName(host)), host);
-    if (grant !== null) connectionLimit.trust(request.socket);
+    if (grant !== null) connectionLimit.trust(request);
     return grant;
   }
 
   async function answer(exchange: Exchange): Promise<void> {
     const { request, host } = exchange;
+    options.addresses.checkPreviewHost(request, host);
     readiness.assertRecovered();
     if (!request.url?.startsWith("/")) throw new PlatformError("BAD_REQUEST", "the address is not a path");
     if (isOwnPath(request.url)) return enter(request, exchange.response(), host, previews);
@@ -82,7 +84,7 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
   }
 
   function askToOpen({ request, host, response }: Exchange): void {
-    const back = `${options.pageOrigin(host)}/e/${host.environment}`;
+    const back = `${options.addresses.pageOrigin(host)}/e/${host.environment}`;
     sendPage(response(), {
       ...{ status: 401, isForPerson: wantsHtml(request), title: `Port ${host.port} is private` },
       paragraphs: ["Only who is signed in to microterm may look at it. Open it from the page of its environment."],

@@ -1,4 +1,4 @@
-import type { Storage, VmDriver } from "@microterm/core";
+import { type Storage, SYSTEM, type VmDriver } from "@microterm/core";
 import { type EnvironmentId, PlatformError } from "@microterm/protocol";
 
 /** Whether requests can be served: the database answers, the host answers, and recovery has been through. */
@@ -23,7 +23,7 @@ export function createReadiness(storage: Storage, driver: VmDriver): Readiness {
     if (pending !== null) throw new PlatformError("HOST_DAEMON_UNAVAILABLE", pending);
   };
   const ask = async () => {
-    await storage.environments.get(NOBODY);
+    await storage.environments.get(NOBODY, SYSTEM);
     await driver.resources();
   };
   return {

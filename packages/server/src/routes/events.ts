@@ -20,6 +20,8 @@ export function eventRoutes(app: App, services: Services): void {
     },
     async (request, reply) => {
       const { identity, log } = request;
+      // Refused before it is a stream.
+      await services.environments.count(identity.actor);
       const out = new PassThrough();
       // With the first bytes go the headers: a client without environments is to know that it listens.
       out.write(": connected\n\n");
@@ -28,8 +30,8 @@ export function eventRoutes(app: App, services: Services): void {
         if (!out.writableNeedDrain) out.write(": still here\n\n");
       }, COMMENT_EVERY_MS);
       const forget = services.connections.add({
-        credentialHash: identity.hash,
-        credentialExpiresAt: identity.expiresAt,
+        identity,
+        environment: null,
         close: () => {
           clearInterval(comment);
           out.end();

@@ -3,7 +3,7 @@ import type { App, Services } from "../services.ts";
 import { problems } from "./schemas.ts";
 
 export function hostRoutes(app: App, services: Services): void {
-  const { drivers, driverReason, network, networkReason, networkPolicy, environments, version } = services;
+  const { drivers, driverReason, network, networkReason, networkPolicy, database, environments, version } = services;
   app.get(
     "/v1/host",
     {
@@ -29,6 +29,7 @@ export function hostRoutes(app: App, services: Services): void {
         network: network.name,
         networkReason,
         networkModes: [...policies],
+        database,
         defaultNetwork: policies.includes(networkPolicy.mode) ? networkPolicy : null,
         memory: resources.memory ?? { totalMib: 0, availableMib: 0 },
         disk: resources.disk ?? { totalMib: 0, freeMib: 0 },

@@ -1,4 +1,10 @@
 import type { App, Services } from "../services.ts";
+import { accountRoutes } from "./accounts/accounts.ts";
+import { invitationRoutes } from "./accounts/invitations.ts";
+import { ownAccountRoutes } from "./accounts/own-account.ts";
+import { providerRoutes } from "./accounts/provider.ts";
+import { adminRoutes } from "./admin.ts";
+import { auditRoutes } from "./audit.ts";
 import { environmentRoutes } from "./environments/environments.ts";
 import { execRoutes } from "./environments/exec.ts";
 import { fileRoutes } from "./environments/files.ts";
@@ -14,15 +20,25 @@ import { metricsRoutes } from "./metrics.ts";
 import { sharedNetworkRoutes } from "./networks.ts";
 import { openApiRoutes } from "./openapi.ts";
 import { pageRoutes } from "./page.ts";
+import { quotaRoutes } from "./quotas.ts";
 import { sessionRoutes } from "./session.ts";
+import { sharedRoutes } from "./sharing/shared.ts";
+import { shareRoutes } from "./sharing/shares.ts";
 import { webSocketRoutes } from "./web-sockets.ts";
 
 /** Every address of the server but the WebSockets, which terminal/clients/upgrade.ts has. */
 export async function registerRoutes(app: App, services: Services): Promise<void> {
   healthRoutes(app, services);
   openApiRoutes(app, services);
-  await sessionRoutes(app, services);
+  sessionRoutes(app, services);
+  providerRoutes(app, services);
+  ownAccountRoutes(app, services);
+  accountRoutes(app, services);
+  invitationRoutes(app, services);
   hostRoutes(app, services);
+  auditRoutes(app, services);
+  quotaRoutes(app, services);
+  adminRoutes(app, services);
   environmentRoutes(app, services);
   networkRoutes(app, services);
   sharedNetworkRoutes(app, services);
@@ -32,6 +48,8 @@ export async function registerRoutes(app: App, services: Services): Promise<void
   execRoutes(app, services);
   logRoutes(app, services);
   previewRoutes(app, services);
+  shareRoutes(app, services);
+  sharedRoutes(app, services);
   metricsRoutes(app, services);
   eventRoutes(app, services);
   await fileRoutes(app, services);

@@ -9,6 +9,9 @@ import type { App, Services } from "../services.ts";
 const HASHED = `${sep}assets${sep}`;
 const A_YEAR = "public, max-age=31536000, immutable";
 
+/** What the page has for addresses besides those of environments. */
+const PATHS = ["/", "/sign-in", "/invitation", "/reset", "/account", "/admin/:page", "/shared", "/shared/:grant"];
+
 const isForPage = ({ method, url, headers }: FastifyRequest): boolean =>
   (method === "GET" || method === "HEAD") &&
   !/^\/(?:v1|assets)(?:\/|\?|$)/.test(url) &&
@@ -26,7 +29,7 @@ export async function pageRoutes(app: App, { web, terminals }: Services): Promis
         .send(
           `The page has not been built: ${web} has no index.html.\nRun ./microterm up, or npm run build -w packages/web, and restart the server.\n`,
         );
-    for (const path of ["/", "/sign-in", "/e/:env"]) app.get(path, options, missing);
+    for (const path of [...PATHS, "/e/:env"]) app.get(path, options, missing);
     app.setNotFoundHandler((request) => {
       throw nothingAt(request);
     });
@@ -51,7 +54,7 @@ export async function pageRoutes(app: App, { web, terminals }: Services): Promis
       terminals.warm();
       return reply.sendFile(name);
     };
-    for (const path of ["/", "/sign-in"]) scope.get(path, options, document("index.html"));
+    for (const path of PATHS) scope.get(path, options, document("index.html"));
     // The same page, which begins to load its terminal at once.
     scope.get("/e/:env", options, document("environment.html"));
     // A person who mistyped an address sees a page; a program that asks for none sees a problem document.

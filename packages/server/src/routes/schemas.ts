@@ -1,4 +1,4 @@
-import { Port, Problem, TerminalId } from "@microterm/protocol";
+import { GrantId, Port, Problem, TerminalId } from "@microterm/protocol";
 import { z } from "zod";
 
 /** An id, an exact name, or a unique id prefix. What it stands for is looked up among the owner's own. */
@@ -7,6 +7,9 @@ export const EnvironmentParams = z.strictObject({
 });
 
 export const TerminalParams = z.strictObject({ ...EnvironmentParams.shape, terminal: TerminalId });
+
+/** What a share has let somebody in by. */
+export const GrantParams = z.strictObject({ grant: GrantId });
 
 /** A TCP port in an address. */
 export const PortParams = z.strictObject({

@@ -1,6 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
 import type { App } from "../services.ts";
-import { EnvironmentParams, PortParams, problems, TerminalParams } from "./schemas.ts";
+import { EnvironmentParams, GrantParams, PortParams, problems, TerminalParams } from "./schemas.ts";
 
 /** The WebSockets' addresses for requests without an upgrade; terminal/clients/upgrade.ts has the rest. */
 export function webSocketRoutes(app: App): void {
@@ -11,6 +11,18 @@ export function webSocketRoutes(app: App): void {
         tags: ["terminals"],
         summary: "WebSocket microterm.terminal.v1; `from` is an offset",
         params: TerminalParams,
+        response: problems,
+      },
+    },
+    refuse,
+  );
+  app.get(
+    "/v1/shared/:grant/attach",
+    {
+      schema: {
+        tags: ["sharing"],
+        summary: "WebSocket microterm.terminal.v1 to a terminal that is shared with the one who asks",
+        params: GrantParams,
         response: problems,
       },
     },

@@ -1,4 +1,4 @@
-import type { EnvironmentService, Storage } from "@microterm/core";
+import { type EnvironmentService, type Storage, SYSTEM } from "@microterm/core";
 import { EnvironmentState } from "@microterm/protocol";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { TerminalHubs } from "../terminal/hub/hubs.ts";
@@ -74,7 +74,7 @@ function watch(registry: Registry, { environments, storage, terminals }: Metered
 
   gauge("microterm_environments", "Environments of all owners", ["state"], async (own) => {
     for (const state of EnvironmentState.options) own.set({ state }, 0);
-    for (const { state } of await storage.environments.list()) own.inc({ state });
+    for (const { state } of await storage.environments.list(SYSTEM)) own.inc({ state });
   });
   gauge("microterm_pool_machines", "Machines that wait to be claimed", ["kind"], (own) => {
     const { wanted, ready } = environments.pool();

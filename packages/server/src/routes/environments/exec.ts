@@ -40,7 +40,7 @@ const ExecResult = z.union([
 ]);
 type ExecResult = z.infer<typeof ExecResult>;
 
-export function execRoutes(app: App, { environments }: Services): void {
+export function execRoutes(app: App, { environments, audit }: Services): void {
   app.post(
     "/v1/environments/:env/exec",
     {
@@ -55,17 +55,22 @@ export function execRoutes(app: App, { environments }: Services): void {
     },
     async (request, reply) => {
       const { actor } = request.identity;
-      const id = await environments.locate(actor, request.params.env, "guest.use");
-      const agent = await environments.agent(actor, id);
-      const endUse = environments.beginUse(id);
+      const detail = audit.program(request.body.command);
+      const act = await environments.beginAct(actor, request.params.env, { action: "exec", detail });
+      const { id } = act;
       const began = performance.now();
-      let outcome: ExecOutcome = "disconnected";
+      let outcome: ExecOutcome = "not-started";
+      let endUse = () => {};
       try {
+        const agent = await environments.agent(actor, id);
+        endUse = environments.beginUse(id);
+        outcome = "disconnected";
         const result = await runToEnd(agent, request.body, requestSignal(reply));
         outcome = "failure" in result ? "not-started" : result.timedOut ? "timed-out" : "exited";
         return result;
       } finally {
         endUse();
+        void act.ended(outcome === "exited" ? "done" : "failed", { detail: { end: outcome } });
         logExec(request.log, { environment: id, actor: actor.id, outcome, ms: performance.now() - began });
       }
     },

@@ -1,6 +1,8 @@
 import { Readable } from "node:stream";
+import type { EnvironmentService, GuestAgent } from "@microterm/core";
 import { ExtractedTar, FileEntry } from "@microterm/protocol";
 import { z } from "zod";
+import type { Identity } from "../../auth/authenticator.ts";
 import { requestSignal } from "../../http/request-signal.ts";
 import { GUEST_FILE_HEADERS } from "../../http/security-headers.ts";
 import type { App, Services } from "../../services.ts";
@@ -21,11 +23,22 @@ const UploadQuery = z.strictObject({
 const RemoveQuery = z.strictObject({ path: GuestPath, recursive: Switch });
 const Bytes = z.unknown().describe("Bytes");
 
+interface Asking {
+  readonly identity: Identity;
+  readonly params: z.infer<typeof EnvironmentParams>;
+}
+
+const agentForFiles =
+  ({ environments }: Services) =>
+  ({ identity, params }: Asking) =>
+    environments.agent(identity.actor, params.env, { action: "guest.files" });
+
 export async function fileRoutes(app: App, services: Services): Promise<void> {
-  const { environments } = services;
   const tags = ["files"];
   const base = "/v1/environments/:env/files";
   const params = EnvironmentParams;
+  const agentFor = agentForFiles(services);
+  const download = auditedCopy(services.environments, "file.download");
 
   app.get(
     `${base}/stat`,
@@ -39,7 +52,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
+      const agent = await agentFor(request);
       return agent.stat(request.query.path, { signal: requestSignal(reply) });
     },
   );
@@ -56,7 +69,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
+      const agent = await agentFor(request);
       const { entries, truncated } = await agent.list(request.query.path, { signal: requestSignal(reply) });
       return { entries: [...entries], truncated };
     },
@@ -74,7 +87,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
+      const agent = await agentFor(request);
       reply.code(201);
       return agent.makeDirectory(request.query.path, { signal: requestSignal(reply) });
     },
@@ -92,9 +105,17 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
+      const { actor } = request.identity;
       const { path, recursive } = request.query;
-      await agent.removeFile(path, { recursive, signal: requestSignal(reply) });
+      await services.environments.runAct(
+        actor,
+        request.params.env,
+        { action: "file.remove", detail: { path } },
+        async (id) => {
+          const agent = await services.environments.agent(actor, id, { action: "guest.files" });
+          await agent.removeFile(path, { recursive, signal: requestSignal(reply) });
+        },
+      );
       return reply.code(204).send(null);
     },
   );
@@ -112,8 +133,9 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
-      const { size, body } = await agent.read(request.query.path, { signal: requestSignal(reply) });
+      const { size, body } = await download(request, (agent, path) =>
+        agent.read(path, { signal: requestSignal(reply) }),
+      );
       if (size !== null) {
         reply.header("content-length", size);
         // What follows on the connection is the next answer: Node too holds this one to its length.
@@ -136,8 +158,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
-      const body = await agent.readTar(request.query.path, { signal: requestSignal(reply) });
+      const body = await download(request, (agent, path) => agent.readTar(path, { signal: requestSignal(reply) }));
       return reply.headers(GUEST_FILE_HEADERS).type("application/x-tar").send(stream(body));
     },
   );
@@ -146,9 +167,10 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
 }
 
 /** In a scope of their own, where a body of whatever type is a stream and not parsed. */
-async function uploadRoutes(app: App, { environments }: Services): Promise<void> {
+async function uploadRoutes(app: App, services: Services): Promise<void> {
   const base = "/v1/environments/:env/files";
   const tags = ["files"];
+  const upload = auditedCopy(services.environments, "file.upload");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 
@@ -166,14 +188,15 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
       },
     },
     async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
-      const { path, mode, modifiedAt } = request.query;
+      const { mode, modifiedAt } = request.query;
       reply.code(201);
-      return agent.write(path, bodyOf(request.raw), {
-        signal: requestSignal(reply),
-        ...(mode === undefined ? {} : { mode }),
-        ...(modifiedAt === undefined ? {} : { modifiedUnixMs: Date.parse(modifiedAt) }),
-      });
+      return upload(request, (agent, path) =>
+        agent.write(path, bodyOf(request.raw), {
+          signal: requestSignal(reply),
+          ...(mode === undefined ? {} : { mode }),
+          ...(modifiedAt === undefined ? {} : { modifiedUnixMs: Date.parse(modifiedAt) }),
+        }),
+      );
     },
   );
 
@@ -190,12 +213,27 @@ async function uploadRoutes(app: App, { environments }: Services): Promise<void>
         response: { 200: ExtractedTar, ...problems },
       },
     },
-    async (request, reply) => {
-      const agent = await environments.agent(request.identity.actor, request.params.env);
-      return agent.writeTar(request.query.path, bodyOf(request.raw), { signal: requestSignal(reply) });
-    },
+    (request, reply) =>
+      upload(request, (agent, path) => agent.writeTar(path, bodyOf(request.raw), { signal: requestSignal(reply) })),
   );
 }
+
+interface CopyRequest {
+  readonly identity: Identity;
+  readonly params: z.infer<typeof EnvironmentParams>;
+  readonly query: { readonly path: string };
+}
+
+/** A copy that has its entries in the audit log. That of a download ends with its first byte: who asked for it may have it then. */
+const auditedCopy =
+  (environments: EnvironmentService, action: "file.download" | "file.upload") =>
+  <T>(request: CopyRequest, copy: (agent: GuestAgent, path: string) => Promise<T>): Promise<T> => {
+    const { actor } = request.identity;
+    const { path } = request.query;
+    return environments.runAct(actor, request.params.env, { action, detail: { path } }, async (id) =>
+      copy(await environments.agent(actor, id, { action: "guest.files" }), path),
+    );
+  };
 
 const stream = (body: AsyncIterable<Uint8Array>): Readable => Readable.from(body, { objectMode: false });
 

@@ -29,15 +29,15 @@ export function logRoutes(app: App, { environments, connections }: Services): vo
     },
     async (request, reply) => {
       const { identity } = request;
-      const id = await environments.locate(identity.actor, request.params.env, "environment.read");
+      const id = await environments.locate(identity.actor, request.params.env, "environment.inspect");
       const read = () => environments.console(identity.actor, id);
       const first = Buffer.from(await read());
       reply.headers({ ...GUEST_FILE_HEADERS, "content-disposition": "inline" }).type("text/plain; charset=utf-8");
       if (!request.query.follow) return reply.send(first);
       const controller = new AbortController();
       const forget = connections.add({
-        credentialHash: identity.hash,
-        credentialExpiresAt: identity.expiresAt,
+        identity,
+        environment: id,
         close: () => controller.abort(),
         keepAlive: () => undefined,
       });

@@ -37,7 +37,7 @@ export function previewRoutes(app: App, { environments, previews, previewHosts }
       },
     },
     async (request, reply) => {
-      const id = await environments.locate(request.identity.actor, request.params.env, "environment.read");
+      const id = await environments.locate(request.identity.actor, request.params.env, "environment.inspect");
       const list = await listPorts(await environments.agentOf(id), requestSignal(reply));
       return { ...list, previews: previewHosts.addressesFor(request.raw.headers.host) };
     },
@@ -56,9 +56,9 @@ export function previewRoutes(app: App, { environments, previews, previewHosts }
     },
     async (request, reply) => {
       const { identity } = request;
-      if (identity.via !== "cookie") {
+      if (identity.via !== "session") {
         throw new PlatformError(
-          "BAD_REQUEST",
+          "FORBIDDEN",
           "A ticket belongs to a browser's session; with a bearer token, share a link or forward the port.",
         );
       }

@@ -31,11 +31,14 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
       },
     },
     async (request) => {
-      const id = await environments.locate(request.identity.actor, request.params.env, "terminal.use");
-      const { terminal } = request.params;
-      if (request.body.enabled) await terminals.recordings.enable(id, terminal, await terminals.open(id, terminal));
-      else await terminals.recordings.disable(id, terminal, await terminals.find(id, terminal));
-      return terminals.recordings.status(id, terminal, await terminals.find(id, terminal));
+      const { env, terminal } = request.params;
+      const { enabled } = request.body;
+      const act = { action: "recording.changed", detail: { terminal, enabled } } as const;
+      return environments.runAct(request.identity.actor, env, act, async (id) => {
+        if (enabled) await terminals.recordings.enable(id, terminal, await terminals.open(id, terminal));
+        else await terminals.recordings.disable(id, terminal, await terminals.find(id, terminal));
+        return terminals.recordings.status(id, terminal, await terminals.find(id, terminal));
+      });
     },
   );
 
@@ -52,10 +55,12 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     },
     async (request, reply) => {
       const { env, terminal } = request.params;
-      const id = await environments.locate(request.identity.actor, env, "terminal.view");
-      const path = await terminals.recordings.content(id, terminal);
-      // What is written in the meantime is left out, so that the length is true.
-      const { size } = await stat(path);
+      const act = { action: "recording.download", detail: { terminal } } as const;
+      const { id, path, size } = await environments.runAct(request.identity.actor, env, act, async (id) => {
+        const path = await terminals.recordings.content(id, terminal);
+        // What is written in the meantime is left out, so that the length is true.
+        return { id, path, size: (await stat(path)).size };
+      });
       reply.header("content-type", "application/x-asciicast");
       reply.header("content-disposition", `attachment; filename="${id}-${terminal}.cast"`);
       reply.header("content-length", size);
@@ -68,8 +73,10 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     { schema: { tags, summary: "Remove a recording", params, response: { 204: NoContent, ...problems } } },
     async (request, reply) => {
       const { env, terminal } = request.params;
-      const id = await environments.locate(request.identity.actor, env, "terminal.use");
-      await terminals.recordings.remove(id, terminal, await terminals.find(id, terminal));
+      const act = { action: "recording.removed", detail: { terminal } } as const;
+      await environments.runAct(request.identity.actor, env, act, async (id) =>
+        terminals.recordings.remove(id, terminal, await terminals.find(id, terminal)),
+      );
       return reply.code(204).send(null);
     },
   );

@@ -1,9 +1,10 @@
-import { CreateTerminal, Terminal } from "@microterm/protocol";
+import { AttendedTerminal, CreateTerminal, Terminal } from "@microterm/protocol";
 import { z } from "zod";
 import type { App, Services } from "../../services.ts";
 import { EnvironmentParams, NoContent, problems, TerminalParams } from "../schemas.ts";
 
-const TerminalList = z.strictObject({ terminals: z.array(Terminal) });
+const NOBODY = { people: [], count: 0 };
+const TerminalList = z.strictObject({ terminals: z.array(AttendedTerminal) });
 
 export function terminalRoutes(app: App, { environments, terminals }: Services): void {
   const tags = ["terminals"];
@@ -13,14 +14,21 @@ export function terminalRoutes(app: App, { environments, terminals }: Services):
     {
       schema: {
         tags,
-        summary: "List terminals",
+        summary: "List terminals, and who is at them",
         params: EnvironmentParams,
         response: { 200: TerminalList, ...problems },
       },
     },
-    async (request) => ({
-      terminals: [...(await environments.terminals(request.identity.actor, request.params.env))],
-    }),
+    async (request) => {
+      const { actor } = request.identity;
+      const id = await environments.locate(actor, request.params.env, "environment.inspect");
+      const there = await environments.terminals(actor, id);
+      const attended = there.map(async (terminal) => {
+        const hub = await terminals.find(id, terminal.id);
+        return { ...terminal, presence: hub?.presence.current ?? NOBODY };
+      });
+      return { terminals: await Promise.all(attended) };
+    },
   );
 
   app.post(
