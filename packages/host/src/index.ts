@@ -13,6 +13,7 @@ export {
   type SlotPolicy,
   type SlotRule,
 } from "./daemon/host-daemon-client.ts";
+export { type DatabasePlace, databasePlace, describePlace } from "./database-place.ts";
 export { DEADLINE_FACTOR, type Limits, pause, withDeadline } from "./deadline.ts";
 export { lastWords } from "./last-words.ts";
 export { type Launched, runInteractive, spawnDetached, spawnForeground } from "./launch.ts";

@@ -26,7 +26,12 @@ export interface ScreenFollower {
   /** Bytes are missing from here on. What is drawn stays; an unfinished sequence ends. */
   skip(): void;
   /** The screen with all bytes written so far; those of an unfinished sequence are its last. Only while all are parsed. */
-  capture(options: { readonly scrollback: number; readonly limitBytes?: number }): Screen;
+  capture(options: {
+    readonly scrollback: number;
+    readonly limitBytes?: number;
+    /** Title and working directory. True when absent. */
+    readonly withTexts?: boolean;
+  }): Screen;
   /** Replaces whatever is drawn. Resolves when the screen stands; output may be written at once. */
   restore(screen: Screen): Promise<void>;
   /** As `restore`, at once. */
@@ -132,7 +137,7 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
       aligner.reset();
       terminal.write("\x18", () => tail.reset());
     },
-    capture({ scrollback, limitBytes = MAX_SCREEN }) {
+    capture({ scrollback, limitBytes = MAX_SCREEN, withTexts = true }) {
       const { held } = aligner;
       const sequence = tail.tail;
       const rest = new Uint8Array(sequence.length + held.length);
@@ -141,8 +146,8 @@ export const followScreen = (terminal: ScreenTerminal): ScreenFollower => {
       const sequences = palette.sequences();
       return captureScreen({
         terminal,
-        title,
-        cwd,
+        title: withTexts ? title : "",
+        cwd: withTexts ? cwd : null,
         palette: sequences,
         isBlinking,
         hasLostRows: lost.is,
