@@ -1,4 +1,4 @@
-/** The verbs of `microterm` that work without a running server: up, setup, down, status, version, doctor. */
+/** The verbs of `microterm` that work without a running server: up, setup, down, status, version, doctor, backup, restore. */
 import { explainFailure, SetupError } from "./progress.ts";
 
 const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -13,6 +13,12 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
     (await import("./verbs/status.ts")).status((await import("./verbs/options.ts")).readReportOptions(args)),
   version: async (args) =>
     (await import("./verbs/version-verb.ts")).version((await import("./verbs/options.ts")).readReportOptions(args)),
+  backup: async (args) =>
+    (await import("./verbs/backup.ts")).backup((await import("./verbs/options.ts")).readArchiveOptions("backup", args)),
+  restore: async (args) =>
+    (await import("./verbs/restore.ts")).restore(
+      (await import("./verbs/options.ts")).readArchiveOptions("restore", args),
+    ),
   doctor: async (args) =>
     (await import("./doctor/doctor.ts")).doctor((await import("./verbs/options.ts")).readDoctorOptions(args)),
 };

@@ -24,6 +24,10 @@ export interface DataPaths {
   readonly app: string;
   readonly accelerator: string;
   readonly lastUp: string;
+  /** What a restore leaves while it is under way. */
+  readonly restoring: string;
+  /** Of its PostgreSQL, where it has one. */
+  readonly databaseUrl: string;
 }
 
 export function dataPaths(data: string): DataPaths {
@@ -38,6 +42,8 @@ export function dataPaths(data: string): DataPaths {
     app: join(root, "app"),
     accelerator: join(root, "accelerator.json"),
     lastUp: join(root, "last-up.json"),
+    restoring: join(root, "restoring.json"),
+    databaseUrl: join(root, "database-url"),
   };
 }
 

@@ -21,7 +21,16 @@ export async function removeData(paths: DataPaths, whose: "all" | "server's" | "
     if (whose !== "server's" && existsSync(inside(paths.host)))
       await asRoot([...RM, inside(paths.host), inside(paths.daemonLog)]);
     if (whose !== "root's") {
-      const names = [paths.server, paths.app, paths.accelerator, paths.lastUp, paths.daemonLog, paths.startLog];
+      const names = [
+        paths.server,
+        paths.app,
+        paths.accelerator,
+        paths.lastUp,
+        paths.databaseUrl,
+        paths.restoring,
+        paths.daemonLog,
+        paths.startLog,
+      ];
       const { code, stderr } = await runCommand([...RM, ...names.map(inside)]);
       if (code !== 0)
         throw new SetupError(`${paths.data} could not be removed: ${stderr.trim()}`, "./microterm status");

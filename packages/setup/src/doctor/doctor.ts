@@ -4,11 +4,14 @@ import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
 import { type DataPaths, dataPaths } from "../data/paths.ts";
 import { oneLine, SetupError, SHOWN } from "../progress.ts";
+import { lastCertificate } from "../server/environments.ts";
 import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { DoctorOptions } from "../verbs/options.ts";
+import { certificateCheck } from "./certificate-check.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import { CHECKS } from "./checks.ts";
+import { databaseCheck } from "./database-check.ts";
 import { firecrackerCheck } from "./firecracker-check.ts";
 import { hostSettings } from "./host-settings.ts";
 import { doctorLeftovers } from "./leftovers.ts";
@@ -37,6 +40,8 @@ async function examine(paths: DataPaths): Promise<readonly Check[]> {
     ...checks,
     ...hostSettings(),
     ...daemon,
+    ...certificateCheck(lastCertificate(paths)),
+    await databaseCheck(paths).catch((error: unknown) => notAllowed("database", error)),
     await serverCheck(paths).catch((error: unknown) => notAllowed("server", error)),
   ];
 }

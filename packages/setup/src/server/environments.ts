@@ -9,6 +9,7 @@ import { readPlainFile, writePlainFile } from "../data/plain-files.ts";
 import { findFirecracker } from "../firecracker/programs.ts";
 import { type Progress, SetupError, SHOWN } from "../progress.ts";
 import type { ServerAccount } from "./account.ts";
+import { withoutListening } from "./listen-options.ts";
 import { type RunningServer, runningServer, startServer, stopServer, TokenRefused } from "./server-process.ts";
 
 /** Two attempts to boot, each with its deadline of a minute; a power-off takes a fraction of that. */
@@ -91,8 +92,8 @@ export async function withServer<T>(
     const start = { paths, binary: last.daemon, image: last.image, serverUid: account.uid, firecracker };
     (await ensureDaemon({ ...start, network, progress })).close();
   }
-  // Nobody waits for a prompt here.
-  const args = [...last.args, "--port", "0", "--pool", "0", "--templates=false"];
+  // Nobody waits for a prompt here, and nobody from elsewhere is to find it.
+  const args = [...withoutListening(last.args), "--port", "0", "--pool", "0", "--templates=false"];
   const server = await startServer({ paths, account, args, detach: false }).catch((cause: unknown) => {
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new ServerUnusable(`no server can be started for ${paths.data}: ${said}`, "./microterm down --destroy", {
@@ -133,6 +134,12 @@ async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): P
 /** What the last `up` asked for of networks; null: there was none. */
 export const lastNetwork = (paths: DataPaths): DaemonNetwork | null => readLastUp(paths)?.network ?? null;
 
+/** The certificate that the last `up` named; null: none. */
+export function lastCertificate(paths: DataPaths): string | null {
+  const { args = [] } = readLastUp(paths) ?? {};
+  return args[args.indexOf("--tls-cert") + 1 || args.length] ?? null;
+}
+
 function readLastUp(paths: DataPaths): LastUp | null {
   try {
     return LastUp.parse(JSON.parse(readPlainFile(paths.lastUp, MOST_BYTES)));
@@ -143,12 +150,12 @@ function readLastUp(paths: DataPaths): LastUp | null {
 
 const List = z.object({ environments: z.array(z.object({ id: z.string(), state: z.string() })) });
 
-interface Api {
+export interface Api {
   environments(): Promise<z.infer<typeof List>["environments"]>;
   call(method: string, path: string): Promise<unknown>;
 }
 
-function createApi(server: RunningServer): Api {
+export function createApi(server: RunningServer): Api {
   const authorization = `Bearer ${server.token}`;
   const call = async (method: string, path: string): Promise<unknown> => {
     const answer = await fetch(`${server.url}${path}`, {

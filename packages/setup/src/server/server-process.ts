@@ -2,10 +2,12 @@ import { closeSync, existsSync, readFileSync, statSync } from "node:fs";
 import { spawnDetached, spawnForeground, systemCode } from "@microterm/host";
 import { z } from "zod";
 import { logTail } from "../daemon/daemon.ts";
+import { databaseEnvironment, rememberedDatabase } from "../data/database.ts";
 import type { DataPaths } from "../data/paths.ts";
 import { openLog } from "../data/plain-files.ts";
 import { SetupError } from "../progress.ts";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
+import { Exposure } from "./exposure.ts";
 import { endKeepers, kept } from "./keeper.ts";
 import { readServerFiles } from "./server-files.ts";
 
@@ -14,6 +16,7 @@ const ServerJson = z.object({
   url: z.string().regex(/^http:\/\/127\.0\.0\.1:\d{1,5}$/),
   pid: z.number().int().positive(),
   startedAt: z.iso.datetime(),
+  exposure: Exposure.optional(),
 });
 const Link = z.object({ token: z.string().regex(/^[a-z0-9]{1,128}$/) });
 /** A server that does not know the token in its own folder: the file was changed, or is another server's. */
@@ -106,7 +109,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   await endKeepers(start.paths);
   const command = asServer(start.account, start.paths, start.args, kept);
   const log = openLog(start.paths.startLog, "truncated");
-  const options = { stdout: log, stderr: log, env: serverEnvironment() };
+  const options = { stdout: log, stderr: log, env: serverEnvironmentOf(rememberedDatabase(start.paths)) };
   const child = start.detach ? spawnDetached(command, options) : spawnForeground(command, options);
   closeSync(log);
   let exit: number | null = null;
@@ -132,6 +135,12 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   }
 }
 
+/** The whole environment of a server, or of a command of its package, on a PostgreSQL or on SQLite (null). */
+export const serverEnvironmentOf = (databaseUrl: string | null): Record<string, string> => ({
+  ...serverEnvironment(),
+  ...databaseEnvironment(databaseUrl),
+});
+
 async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(5000) })).ok;
@@ -150,5 +159,5 @@ export async function signInLink(server: RunningServer): Promise<string> {
   if (answer.status === 401) throw new TokenRefused(server);
   if (!answer.ok) throw new SetupError(`the server gave no sign-in link (HTTP ${answer.status})`, "./microterm open");
   const link = Link.parse(await answer.json());
-  return `${server.url}/sign-in#token=${link.token}`;
+  return `${server.exposure?.publicUrl ?? server.url}/sign-in#token=${link.token}`;
 }

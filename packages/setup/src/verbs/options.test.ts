@@ -15,6 +15,23 @@ describe("the options of up", () => {
     expect(() => readUpOptions([`--port=${port}`])).toThrow(port);
   });
 
+  it("say how the server is reached from beyond its host, as it takes it", () => {
+    expect(readUpOptions([]).listen).toEqual([]);
+    const url = "https://term.example.org";
+    const tls = ["--listen", "0.0.0.0", "--tls-cert", "/c.pem", "--tls-key", "/k.pem", "--public-url", `${url}/`];
+    expect(readUpOptions(tls).listen.flat().toSorted()).toEqual(tls.with(7, url).toSorted());
+    const proxied = ["--public-url", url, "--trust-proxy", "127.0.0.1", "--preview-domain", "previews.example.net"];
+    expect(readUpOptions(proxied).listen).toEqual([
+      ["--public-url", url],
+      ["--trust-proxy", "127.0.0.1"],
+    ]);
+    expect(() => readUpOptions(["--listen", "0.0.0.0"])).toThrow("--listen 0.0.0.0 needs TLS");
+    expect(() => readUpOptions(["--listen", "x", "--public-url", "y"])).toThrow(
+      /--listen x must.*\n--public-url y must/,
+    );
+    expect(() => readUpOptions(["--listen", "0.0.0.0", "--tls-key", "k"])).toThrow(/two halves.*\n.*is missing/);
+  });
+
   it("have a pool and times with units", () => {
     const options = readUpOptions(["--pool", "0", "--idle-timeout", "30m", "--ttl", "8h"]);
     expect(options).toMatchObject({ pool: 0, idleTimeout: 1800, ttl: 28_800 });
@@ -22,12 +39,24 @@ describe("the options of up", () => {
     expect(readUpOptions(["--overcommit", "disk=2"]).overcommit).toEqual({ cpu: 16, memory: 2, disk: 2 });
     expect(() => readUpOptions(["--overcommit", "disk=0"])).toThrow("--overcommit disk=0");
     expect(() => readUpOptions(["--pool", "many"])).toThrow("--pool many");
+    expect(readUpOptions(["--anonymous-links", "editor"]).anonymousLinks).toBe("editor");
+    expect(() => readUpOptions(["--anonymous-links", "all"])).toThrow("is none of off, viewer, editor");
     expect(readUpOptions(["--scrollback", "0"]).scrollback).toBe(0);
+    expect(readUpOptions([])).toMatchObject({ auditDays: null, auditArguments: false });
+    expect(readUpOptions(["--audit-days", "0", "--audit-arguments"])).toMatchObject({
+      auditDays: 0,
+      auditArguments: true,
+    });
+    expect(() => readUpOptions(["--audit-days", "-1"])).toThrow("--audit-days");
+    expect(() => readUpOptions(["--audit-days", "99999"])).toThrow("--audit-days 99999 is not a number of days");
     expect(readUpOptions([])).toMatchObject({ logLevel: "info", metrics: null });
     expect(readUpOptions(["--log-level", "debug", "--metrics", "7690"])).toMatchObject({
       logLevel: "debug",
       metrics: 7690,
     });
+    expect(readUpOptions([]).localAccounts).toBeNull();
+    expect(readUpOptions(["--local-accounts", "off"]).localAccounts).toBe("off");
+    expect(() => readUpOptions(["--local-accounts", "no"])).toThrow("--local-accounts no is neither on nor off");
     expect(() => readUpOptions(["--log-level", "loud"])).toThrow("--log-level loud is none of trace, debug");
     expect(() => readUpOptions(["--metrics", "70000"])).toThrow("--metrics 70000");
     expect(() => readUpOptions(["--scrollback", "10001"])).toThrow("--scrollback 10001 is not a number of rows");

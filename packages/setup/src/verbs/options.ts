@@ -1,12 +1,16 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { defaultDataFolder } from "@microterm/host";
 import {
   ALLOWED_HOST,
+  AnonymousLinks,
   Cidr,
+  DEFAULT_AUDIT_DAYS,
   DEFAULT_OVERCOMMIT,
   formatOvercommit,
   LOG_LEVELS,
   LONGEST_SECONDS,
+  MAX_AUDIT_DAYS,
   mayBeOneSite,
   type Overcommit,
   PREVIEW_DOMAIN,
@@ -15,6 +19,7 @@ import {
 } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { SetupError } from "../progress.ts";
+import { LISTEN_OPTIONS, readListenOptions, type ServeOption } from "../server/listen-options.ts";
 
 export interface UpOptions {
   readonly detach: boolean;
@@ -22,8 +27,12 @@ export interface UpOptions {
   readonly data: string;
   /** Addresses besides its own under which browsers reach it. */
   readonly allowHost: readonly string[];
+  /** How it is reached from beyond its host; none: it is not. */
+  readonly listen: readonly ServeOption[];
   /** Below which previews are; null: below localhost alone. */
   readonly previewDomain: string | null;
+  /** What shared links let people without an account be at most; null: the server's own default. */
+  readonly anonymousLinks: AnonymousLinks | null;
   /** `auto` is one that isolates. */
   readonly driver: (typeof DRIVERS)[number];
   /** What environments may reach that are made without a word about it; null: the internet, where the host has networks. */
@@ -41,6 +50,14 @@ export interface UpOptions {
   readonly overcommit: Overcommit | null;
   /** Rows of output that a terminal keeps above its screen. */
   readonly scrollback: number;
+  /** The file of the provider that people sign in at; null: there is none. */
+  readonly oidc: string | null;
+  /** Whether people may have passwords; null: as the server has it. */
+  readonly localAccounts: "on" | "off" | null;
+  /** Days that the audit log is kept, 0: for ever; null: it was not said. */
+  readonly auditDays: number | null;
+  /** Whether it has the arguments of programs. */
+  readonly auditArguments: boolean;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   /** Where `GET /metrics` listens on 127.0.0.1; null: nowhere. */
   readonly metrics: number | null;
@@ -57,6 +74,12 @@ export interface DownOptions {
 export interface ReportOptions {
   readonly data: string;
   readonly output: "text" | "json";
+}
+
+/** Of `backup` and `restore`. */
+export interface ArchiveOptions {
+  readonly file: string;
+  readonly data: string;
 }
 
 export interface DoctorOptions extends ReportOptions {
@@ -79,7 +102,9 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     port: { type: "string" },
     data: { type: "string" },
     "allow-host": { type: "string", multiple: true },
+    ...LISTEN_OPTIONS,
     "preview-domain": { type: "string" },
+    "anonymous-links": { type: "string" },
     driver: { type: "string" },
     network: { type: "string" },
     uplink: { type: "string" },
@@ -89,6 +114,10 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     ttl: { type: "string" },
     overcommit: { type: "string" },
     scrollback: { type: "string" },
+    oidc: { type: "string" },
+    "local-accounts": { type: "string" },
+    "audit-days": { type: "string" },
+    "audit-arguments": { type: "boolean" },
     "log-level": { type: "string" },
     metrics: { type: "string" },
     yes: { type: "boolean", short: "y" },
@@ -137,14 +166,21 @@ export function readUpOptions(args: readonly string[]): UpOptions {
       "./microterm up --allow-host localhost:8080",
     );
   }
+  const previewDomain = previewDomainOf(values["preview-domain"], allowHost);
   return {
     detach: values.detach === true,
     port,
     allowHost,
-    previewDomain: previewDomainOf(values["preview-domain"], allowHost),
+    listen: readListenOptions(values, previewDomain),
+    previewDomain,
+    anonymousLinks: anonymousLinksOf(values["anonymous-links"]),
     pool,
     overcommit: overcommitOf(values.overcommit),
     scrollback: Number(scrollback),
+    oidc: values.oidc === undefined ? null : resolve(values.oidc),
+    localAccounts: localAccountsOf(values["local-accounts"]),
+    auditDays: auditDaysOf(values["audit-days"]),
+    auditArguments: values["audit-arguments"] === true,
     logLevel,
     metrics,
     idleTimeout: seconds("--idle-timeout", values["idle-timeout"]),
@@ -157,10 +193,25 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   };
 }
 
+function localAccountsOf(text: string | undefined): "on" | "off" | null {
+  if (text === undefined || text === "on" || text === "off") return text ?? null;
+  throw new SetupError(`--local-accounts ${text} is neither on nor off`, "./microterm up --local-accounts off");
+}
+
+function anonymousLinksOf(text: string | undefined): AnonymousLinks | null {
+  const found = AnonymousLinks.options.find((one) => one === text) ?? null;
+  if (text === undefined || found !== null) return found;
+  throw new SetupError(
+    `--anonymous-links ${text} is none of ${AnonymousLinks.options.join(", ")}`,
+    "./microterm up --anonymous-links off",
+  );
+}
+
 function previewDomainOf(text: string | undefined, allowHost: readonly string[]): string | null {
   if (text === undefined) return null;
   const domain = text.toLowerCase();
-  const command = "./microterm up --allow-host term.example.org --preview-domain previews.example.net";
+  const command =
+    "./microterm up --public-url https://term.example.org --trust-proxy 127.0.0.1 --preview-domain previews.example.net";
   if (!PREVIEW_DOMAIN.test(domain))
     throw new SetupError(`--preview-domain ${text} is no domain of two labels or more`, command);
   const near = allowHost.find((host) => mayBeOneSite(domain, host));
@@ -200,6 +251,15 @@ function overcommitOf(text: string | undefined): Overcommit | null {
   );
 }
 
+function auditDaysOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_AUDIT_DAYS) return Number(text);
+  throw new SetupError(
+    `--audit-days ${text} is not a number of days from 0 to ${MAX_AUDIT_DAYS}`,
+    `./microterm up --audit-days ${DEFAULT_AUDIT_DAYS}`,
+  );
+}
+
 function seconds(option: string, text = "0"): number {
   const parsed = parseDuration(text);
   if (parsed !== null && parsed <= LONGEST_SECONDS) return parsed;
@@ -231,6 +291,15 @@ export function readSetupOptions(args: readonly string[]): "firecracker" {
   );
 }
 
+export function readArchiveOptions(verb: "backup" | "restore", args: readonly string[]): ArchiveOptions {
+  const { values, positionals } = parse(args, { data: { type: "string" } }, true);
+  const [file] = positionals;
+  if (file === undefined || positionals.length > 1) {
+    throw new SetupError(`${verb} takes the name of one file`, `./microterm ${verb} FILE`);
+  }
+  return { file, data: String(values.data ?? defaultDataFolder()) };
+}
+
 const REPORT = { data: { type: "string" }, output: { type: "string", short: "o" } } as const;
 
 export function readReportOptions(args: readonly string[]): ReportOptions {
@@ -247,9 +316,13 @@ function reportOf({ data, output = "text" }: { readonly data?: unknown; readonly
   return { data: String(data ?? defaultDataFolder()), output };
 }
 
-function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(args: readonly string[], options: T) {
+function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(
+  args: readonly string[],
+  options: T,
+  allowPositionals = false,
+) {
   try {
-    return parseArgs({ args: [...args], options: options as T & {}, strict: true, allowPositionals: false });
+    return parseArgs({ args: [...args], options: options as T & {}, strict: true, allowPositionals });
   } catch (error) {
     throw new SetupError((error as Error).message, "./microterm help", { cause: error });
   }

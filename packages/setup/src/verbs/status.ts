@@ -3,8 +3,10 @@ import { buildOf, versionOf } from "../build/build-name.ts";
 import { lastAccelerator } from "../daemon/accelerator.ts";
 import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
+import { describeDatabase } from "../data/database.ts";
 import { dataPaths } from "../data/paths.ts";
 import { SHOWN } from "../progress.ts";
+import { describeExposure, type Exposure } from "../server/exposure.ts";
 import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { ReportOptions } from "./options.ts";
@@ -26,11 +28,13 @@ export async function status(options: ReportOptions): Promise<number> {
       server === null
         ? null
         : { url: server.url, pid: server.pid, startedAt: server.startedAt, version: versionOf(buildOf(server)) },
+    exposure: server?.exposure ?? null,
     daemon: hello === null ? null : { pid: hello.pid, cgroup: hello.cgroup, qemu: hello.qemu },
     machines: {
       running: machines.filter((one) => one.alive).length,
       dead: machines.filter((one) => !one.alive).length,
     },
+    database: describeDatabase(paths),
     accelerator: lastAccelerator(paths),
     driver: host === null ? null : { name: host.driver, reason: host.driverReason },
     templates: host?.templates ?? null,
@@ -45,8 +49,10 @@ export async function status(options: ReportOptions): Promise<number> {
 type Report = Readonly<{
   data: string;
   server: { url: string; pid: number; startedAt: string; version: string } | null;
+  exposure: Exposure | null;
   daemon: { pid: number; cgroup: string; qemu: string | null } | null;
   machines: { running: number; dead: number };
+  database: string;
   accelerator: { accelerator: string; reason: string } | null;
   driver: { name: string; reason: string | null } | null;
   templates: HostStatus["templates"] | null;
@@ -64,6 +70,7 @@ function describe(report: Report): string {
         ? "not running (./microterm up)"
         : `${server.url}, pid ${server.pid}, since ${server.startedAt}, ${server.version}`,
     ],
+    ...(report.exposure === null ? [] : [["open to", describeExposure(report.exposure)]]),
     [
       "daemon",
       daemon === null
@@ -74,6 +81,7 @@ function describe(report: Report): string {
       "machines",
       `${report.machines.running} running${report.machines.dead > 0 ? `, ${report.machines.dead} dead` : ""}`,
     ],
+    ["database", report.database],
     ...(report.templates === null ? [] : [["templates", describeTemplates(report.templates)]]),
     ...(report.images === null || report.images.length === 0 ? [] : [["images", describeImages(report.images)]]),
     ...(report.pool === null ? [] : [["pool", describePool(report.pool)]]),

@@ -5,13 +5,16 @@ import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
 import { type AcceleratorVerdict, detectAccelerator, rememberedAccelerator } from "../daemon/accelerator.ts";
 import { connect, type DaemonNetwork, ensureDaemon } from "../daemon/daemon.ts";
 import { foreignOwner } from "../data/data-owner.ts";
+import { chooseDatabase, rememberDatabase } from "../data/database.ts";
 import { cacheFolder, type DataPaths, dataPaths } from "../data/paths.ts";
 import { readLog } from "../data/plain-files.ts";
+import { certificateCheck } from "../doctor/certificate-check.ts";
 import { assertFirecracker, chooseDriver, firecrackerStatus } from "../firecracker/driver-choice.ts";
 import { findFirecracker } from "../firecracker/programs.ts";
 import { createProgress, type Progress, SetupError, SHOWN } from "../progress.ts";
 import { prepareFolders, serverAccount } from "../server/account.ts";
 import { lastNetwork, rememberUp } from "../server/environments.ts";
+import { describeExposure } from "../server/exposure.ts";
 import {
   argumentsOf,
   type RunningServer,
@@ -41,6 +44,10 @@ export async function up(options: UpOptions): Promise<number> {
     const found = findFirecracker({ env: process.env, cache });
     assertFirecracker({ found, accelerator: await triedAccelerator(paths), hasKvm: existsSync("/dev/kvm") });
   }
+  if (existsSync(paths.restoring)) {
+    throw new SetupError(`a restore into ${paths.data} was cut off`, "repeat it: ./microterm restore FILE");
+  }
+  const databaseUrl = chooseDatabase(paths, process.env);
   const build = ownBuild();
   let isReplaced = false;
   const already = await runningServer(paths);
@@ -57,6 +64,8 @@ export async function up(options: UpOptions): Promise<number> {
     }
   }
 
+  const certificate = options.listen.find(([option]) => option === "--tls-cert")?.[1] ?? null;
+  for (const { status, text } of certificateCheck(certificate)) if (status !== "ok") progress.note(`${text}.`);
   const account = await serverAccount();
   prepareFolders(paths, account);
   const binaries = await buildBinaries(cache, progress);
@@ -78,20 +87,30 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
+    ...options.listen.flat(),
     ...(options.previewDomain === null ? [] : ["--preview-domain", options.previewDomain]),
+    ...(options.anonymousLinks === null ? [] : ["--anonymous-links", options.anonymousLinks]),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
     ...["--overcommit", formatOvercommit(options.overcommit ?? DEFAULT_OVERCOMMIT)],
+    ...(options.oidc === null ? [] : ["--oidc", options.oidc]),
+    ...(options.localAccounts === null ? [] : ["--local-accounts", options.localAccounts]),
+    ...(options.auditDays === null ? [] : ["--audit-days", String(options.auditDays)]),
+    ...(options.auditArguments ? ["--audit-arguments"] : []),
     ...["--build", build, "--log-level", options.logLevel],
     ...(options.metrics === null ? [] : ["--metrics", String(options.metrics)]),
     ...(process.env.MICROTERM_TEST_FAULTS === "1" ? ["--test-faults"] : []),
   ];
   rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args, network });
 
+  const forgetDatabase = rememberDatabase(paths, databaseUrl);
   const server = await startServer({
     paths,
     account,
     detach: options.detach,
     args: [...args, "--port", String(portFor(options, already))],
+  }).catch((error: unknown) => {
+    forgetDatabase();
+    throw error;
   });
   const link = await signInLink(server);
   progress.note(`Ready in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
@@ -196,9 +215,16 @@ async function prepareMachines(setUp: MachineSetUp): Promise<Machines> {
   }
 }
 
-/** The one line on stdout, and below SSH the command that brings the page to the person's own machine. */
+/**
+ * The one line on stdout, and what is open to whom; below SSH, where nothing is, the command that brings the page to the person's own
+ * machine.
+ */
 function announce(server: RunningServer, link: string): void {
   process.stdout.write(`${link}\n`);
+  if (server.exposure !== undefined) {
+    process.stderr.write(`Open to others: ${describeExposure(server.exposure)}\n`);
+    return;
+  }
   const tunnel = sshTunnel(server.url, process.env);
   if (tunnel !== null) process.stderr.write(`From your own machine, first: ${tunnel}\n`);
 }
