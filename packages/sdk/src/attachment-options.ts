@@ -1,4 +1,4 @@
-import type { Appearance, Keyframe, Ready, TerminalEvent, TerminalExit } from "@microterm/protocol";
+import type { Appearance, Keyframe, Presence, Ready, TerminalEvent, TerminalExit } from "@microterm/protocol";
 import type { Timing } from "./backoff.ts";
 import type { OpenSocket } from "./socket.ts";
 
@@ -9,6 +9,8 @@ export type AttachmentState =
   | { readonly kind: "waiting"; readonly attempt: number; readonly delayMs: number; readonly reason: string }
   /** The program ended; nothing follows. */
   | { readonly kind: "exited"; readonly exit: TerminalExit }
+  /** The credential is refused, and `awaitsSignIn` was asked for. What is typed is kept until `reconnectNow`. */
+  | { readonly kind: "signed-out" }
   /** Given up for good: removed, stopped, signed out, or refused. `error` is the server's, where it said why. */
   | { readonly kind: "ended"; readonly code: number; readonly reason: string; readonly error: Error | null }
   /** By Attachment.close(). */
@@ -31,6 +33,8 @@ export interface AttachmentHandlers {
   onExit?(exit: TerminalExit, offset: bigint): void;
   /** So many bytes were typed right before a connection broke, and the server that is there now can't say whether they arrived. */
   onInputLost?(bytes: number): void;
+  /** Who is at the terminal, now and at each change. Names that are not verified are whatever their bearers say. */
+  onPresence?(presence: Presence): void;
   onNotice?(code: string, message: string): void;
   onState?(state: AttachmentState): void;
   /** Round trip to the server in milliseconds, every few seconds. */
@@ -51,6 +55,8 @@ export interface AttachOptions extends AttachmentHandlers {
   readonly from: bigint | null;
   /** `viewer`: looks on, and what it types goes nowhere. `owner` when left out. */
   readonly role?: "owner" | "viewer";
+  /** A refused credential is no end: whoever typed may sign in again. Never, when left out. */
+  readonly awaitsSignIn?: boolean;
   /** The colours that programs are told of while this client is the one that types. */
   readonly appearance?: Appearance;
   /** The name under which this client's typing goes on at another connection: 16 to 64 of 0-9 and a-z. A random one when left out. */

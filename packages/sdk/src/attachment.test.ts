@@ -1,4 +1,4 @@
-import { FRAME } from "@microterm/protocol";
+import { FRAME, PlatformError } from "@microterm/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Attachment } from "./attachment.ts";
@@ -24,7 +24,7 @@ function ready(start: bigint, end: bigint, from: bigint, input?: bigint | null):
   return Uint8Array.of(FRAME.ready, ...new TextEncoder().encode(JSON.stringify(json)));
 }
 
-function attach(options: { from?: bigint; diagnose?: () => Promise<Error | null> } = {}) {
+function attach(options: { from?: bigint; awaitsSignIn?: boolean; diagnose?: () => Promise<Error | null> } = {}) {
   const timing = new ManualTiming();
   const sockets = scriptedSockets();
   const states: AttachmentState[] = [];
@@ -35,6 +35,7 @@ function attach(options: { from?: bigint; diagnose?: () => Promise<Error | null>
     headers: {},
     openSocket: sockets.open,
     from: options.from ?? null,
+    awaitsSignIn: options.awaitsSignIn ?? false,
     input: "0123456789abcdef",
     size: { cols: 80, rows: 24 },
     diagnose: options.diagnose ?? (async () => null),
@@ -298,6 +299,34 @@ describe("an attachment", () => {
     expect(t.attachment.state).toEqual({ kind: "ended", code, reason: "stopped", error: null });
     expect(t.sockets.opened.length).toBe(1);
   });
+
+  it.each(["closes it", "lets no other in"])(
+    "keeps what is typed until another sign-in where the server %s",
+    async (way) => {
+      const diagnose = async () => (way === "closes it" ? null : new PlatformError("UNAUTHENTICATED", "expired"));
+      const t = attach({ awaitsSignIn: true, diagnose });
+      t.connect(0n, 0n, 0n, 0n);
+      t.attachment.write(Uint8Array.of(1, 2));
+      if (way === "closes it") t.last().break(4401, "expired");
+      else {
+        t.last().break(1006, "");
+        t.timing.pass(10_000);
+        t.last().break(1006, "");
+        await new Promise((done) => setImmediate(done));
+      }
+      expect(t.attachment.state).toEqual({ kind: "signed-out" });
+      const { length } = t.sockets.opened;
+      expect(t.attachment.write(Uint8Array.of(3))).toBe(true);
+      t.timing.pass(60_000);
+      expect(t.sockets.opened.length).toBe(length);
+      t.attachment.reconnectNow();
+      t.connect(0n, 0n, 0n, 1n);
+      expect(t.last().sent.filter(([type]) => type === FRAME.input)).toEqual([
+        Uint8Array.of(FRAME.input, 2),
+        Uint8Array.of(FRAME.input, 3),
+      ]);
+    },
+  );
 
   it("asks why it was refused, and gives up for a reason that will not pass", async () => {
     const gone = new Error("no such terminal");

@@ -4,10 +4,12 @@ import {
   encodeAck,
   encodeAppearance,
   encodeInput,
+  encodeKeyboard,
   encodePing,
   encodeReply,
   encodeResize,
   FrameError,
+  PlatformError,
   type Ready,
   type ServerFrame,
   TERMINAL_SUBPROTOCOL,
@@ -102,6 +104,11 @@ export class Attachment {
     if (this.#isReady) this.#send(encodeReply(bytes));
   }
 
+  /** At a terminal that is shared: asks its owner to be let type, or does not want to any more. */
+  askKeyboard(isWanted: boolean): void {
+    if (this.#isReady) this.#send(encodeKeyboard(isWanted));
+  }
+
   resize(cols: number, rows: number): void {
     this.#size = { cols, rows };
     if (this.#isReady) this.#send(encodeResize(cols, rows));
@@ -118,9 +125,9 @@ export class Attachment {
     if (due !== null) this.#send(encodeAck(due));
   }
 
-  /** Cuts a wait for the next try short, as when the browser says that it is online again. */
+  /** Cuts a wait for the next try short, as when the browser says that it is online again, or that for another sign-in. */
   reconnectNow(): void {
-    if (this.#state.kind !== "waiting") return;
+    if (this.#state.kind !== "waiting" && this.#state.kind !== "signed-out") return;
     this.#cancelRetry();
     this.#connect();
   }
@@ -161,9 +168,10 @@ export class Attachment {
   }
 
   #address(): string {
-    const { url, role } = this.#options;
+    const { url, role, onPresence } = this.#options;
     const from = this.#position.offset;
     const parts = [...(from === null ? [] : [`from=${from}`]), ...(role === undefined ? [] : [`role=${role}`])];
+    if (onPresence !== undefined) parts.push("presence=1");
     return `${url}?${[...parts, `input=${this.#name}`].join("&")}`;
   }
 
@@ -227,6 +235,9 @@ export class Attachment {
         break;
       case "inputAck":
         if (!this.#queue.acknowledge(frame.count)) this.#fail("the server acknowledged input that was not sent");
+        break;
+      case "presence":
+        on.onPresence?.(frame.presence);
         break;
       case "notice":
         on.onNotice?.(frame.code, frame.message);
@@ -306,7 +317,9 @@ export class Attachment {
 
   #closed(code: number, reason: string): void {
     this.#drop(1000, "");
-    if (code === 4404 || code === 4401) {
+    if (code === 4401 && this.#options.awaitsSignIn === true) {
+      this.#become({ kind: "signed-out" });
+    } else if (code === 4404 || code === 4401) {
       this.#become({ kind: "ended", code, reason: reason || "it is gone", error: null });
     } else if (this.#isOpened) {
       this.#retry(reason || (code === 1012 ? "the server is restarting" : "the connection broke"));
@@ -317,6 +330,7 @@ export class Attachment {
         .then((error) => {
           if (this.#isOver()) return;
           if (error === null) this.#retry("no connection to the server");
+          else if (isSignedOut(error) && this.#options.awaitsSignIn === true) this.#become({ kind: "signed-out" });
           else this.#become({ kind: "ended", code, reason: error.message, error });
         });
     }
@@ -331,6 +345,8 @@ export class Attachment {
     this.#become({ kind: "waiting", attempt: this.#attempt, delayMs, reason });
   }
 }
+
+const isSignedOut = (error: Error): boolean => error instanceof PlatformError && error.code === "UNAUTHENTICATED";
 
 function randomName(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,17 +1,23 @@
 import {
   type Appearance,
+  AttendedTerminal,
   type CreateTerminal,
   ExecFailure,
   type ExecRequest,
   HostStatus,
-  NewSession,
   PlatformError,
   Recording,
   Session,
+  SignInLink,
   Terminal,
   TerminalExit,
 } from "@microterm/protocol";
 import { z } from "zod";
+import { type Accounts, createAccounts } from "./accounts/accounts.ts";
+import { type AdminCalls, createAdmin } from "./accounts/admin.ts";
+import { type Audit, createAudit } from "./accounts/audit.ts";
+import { createOwnAccount, createSessionCalls, type OwnAccount, type SessionCalls } from "./accounts/own-account.ts";
+import { createQuotas, type QuotaCalls } from "./accounts/quotas.ts";
 import { Attachment } from "./attachment.ts";
 import type { AttachmentHandlers, Size } from "./attachment-options.ts";
 import type { Timing } from "./backoff.ts";
@@ -22,11 +28,11 @@ import { type ExecOptions, type ExecSession, startExec } from "./exec.ts";
 import { createFiles, type Files } from "./files.ts";
 import { createNetworks, type Networks } from "./networks/networks.ts";
 import { createPreviews, type Previews } from "./previews/previews.ts";
+import { createSharing, type Sharing } from "./sharing/sharing.ts";
 import { type OpenSocket, openGlobalSocket } from "./socket.ts";
 import { createTransport, type Fetch } from "./transport.ts";
 
-const Terminals = z.strictObject({ terminals: z.array(Terminal) });
-const Link = z.strictObject({ token: z.string(), expiresAt: z.iso.datetime() });
+const Terminals = z.strictObject({ terminals: z.array(AttendedTerminal) });
 /** The answer of `POST …/exec`. */
 const RunResult = z.union([
   z.strictObject({
@@ -70,8 +76,14 @@ export interface AttachRequest extends AttachmentHandlers {
   /** This client's size. */
   readonly size?: Size | null;
   readonly role?: "owner" | "viewer";
+  /** A refused credential is no end: whoever typed may sign in again. */
+  readonly awaitsSignIn?: boolean;
   /** This client's colours. */
   readonly appearance?: Appearance;
+}
+
+export interface SharedAttachRequest extends Omit<AttachRequest, "environment" | "terminal"> {
+  readonly grant: string;
 }
 
 /** What a person may do over HTTP, typed. Methods throw RequestError, ConnectionError or AnswerError. */
@@ -79,14 +91,12 @@ export interface Client {
   readonly url: string;
   readonly environments: Environments;
   readonly files: Files;
-  readonly session: {
-    /** Spends a one-time sign-in token for a session: a cookie, and the key that a page has to send with each request. */
-    signIn(token: string): Promise<NewSession>;
-    current(): Promise<Session>;
-    signOut(): Promise<void>;
-  };
+  readonly session: SessionCalls;
+  readonly account: OwnAccount;
+  readonly accounts: Accounts;
   readonly terminals: {
-    list(environment: string): Promise<Terminal[]>;
+    /** With who is at them. */
+    list(environment: string): Promise<AttendedTerminal[]>;
     create(environment: string, wish: Partial<CreateTerminal>): Promise<Terminal>;
     remove(environment: string, terminal: string): Promise<void>;
   };
@@ -100,9 +110,13 @@ export interface Client {
     remove(environment: string, terminal: string): Promise<void>;
   };
   readonly networks: Networks;
+  readonly audit: Audit;
+  readonly quotas: QuotaCalls;
+  readonly admin: AdminCalls;
   readonly previews: Previews;
-  /** Needs a bearer token. */
-  createLink(): Promise<{ token: string; expiresAt: string }>;
+  readonly sharing: Sharing;
+  /** For the data folder's own account, or the one that is named. Needs the data folder's token. */
+  createLink(account?: string): Promise<SignInLink>;
   host(): Promise<HostStatus>;
   /**
    * Runs a command to its end, or to `timeoutMs`, when it is killed and `timedOut` says so; `exit` is null where the guest has
@@ -118,6 +132,8 @@ export interface Client {
     options: Pick<ExecOptions, "request" | "onStdout" | "onStderr"> & Partial<Pick<ExecOptions, "onStarted">>,
   ): ExecSession;
   attachTerminal(request: AttachRequest): Attachment;
+  /** To a terminal that is shared with the one who asks. Nothing that its output asks for but drawing may act here. */
+  attachShared(request: SharedAttachRequest): Attachment;
   followEvents(handlers: EventHandlers): Subscription;
 }
 
@@ -146,15 +162,24 @@ export function createClient(options: ClientOptions): Client {
     }
   };
 
+  const sharing = createSharing(transport);
+  /** Why it would be refused that a shared terminal is looked at; null when that is not known or passes. */
+  const diagnoseShared = async (grant: string): Promise<Error | null> => {
+    try {
+      if ((await sharing.shared()).some(({ id }) => id === grant)) return null;
+      return new PlatformError("NOT_FOUND", "This terminal is not shared with you any more.");
+    } catch (error) {
+      return finalOrNull(error);
+    }
+  };
+
   return {
     url: transport.url,
     environments: createEnvironments(transport),
     files: createFiles(transport, environmentPath),
-    session: {
-      signIn: (token) => transport.json(NewSession, "/v1/session", { method: "POST", json: { token } }),
-      current: () => transport.json(Session, "/v1/session"),
-      signOut: () => transport.done("/v1/session", { method: "DELETE" }),
-    },
+    session: createSessionCalls(transport),
+    account: createOwnAccount(transport),
+    accounts: createAccounts(transport),
     terminals: {
       list: listTerminals,
       create: (environment, wish) => transport.json(Terminal, terminalsOf(environment), { method: "POST", json: wish }),
@@ -170,8 +195,13 @@ export function createClient(options: ClientOptions): Client {
       remove: (environment, terminal) => transport.done(recordingOf(environment, terminal), { method: "DELETE" }),
     },
     networks: createNetworks(transport),
+    audit: createAudit(transport),
+    quotas: createQuotas(transport),
+    admin: createAdmin(transport),
     previews: createPreviews({ ...timing, transport, openSocket, diagnose }),
-    createLink: () => transport.json(Link, "/v1/links", { method: "POST" }),
+    sharing,
+    createLink: (account) =>
+      transport.json(SignInLink, "/v1/links", { method: "POST", json: account === undefined ? {} : { account } }),
     host: () => transport.json(HostStatus, "/v1/host"),
     run: (environment, request) =>
       transport.json(RunResult, `${environmentPath(environment)}/exec`, { method: "POST", json: request }),
@@ -194,6 +224,17 @@ export function createClient(options: ClientOptions): Client {
         headers: transport.headers,
         openSocket,
         diagnose: () => diagnose(environment, terminal),
+      }),
+    attachShared: ({ grant, from, size, ...handlers }) =>
+      new Attachment({
+        ...handlers,
+        ...timing,
+        from: from ?? null,
+        size: size ?? null,
+        url: transport.socketUrl(`/v1/shared/${encodeURIComponent(grant)}/attach`),
+        headers: transport.headers,
+        openSocket,
+        diagnose: () => diagnoseShared(grant),
       }),
     followEvents: (handlers) =>
       followEvents({

@@ -1,4 +1,7 @@
 export type { Keyframe, Ready, TerminalExit as Exit } from "@microterm/protocol";
+export type { Accounts } from "./accounts/accounts.ts";
+export type { Audit } from "./accounts/audit.ts";
+export type { OwnAccount, SessionCalls } from "./accounts/own-account.ts";
 export type { Attachment } from "./attachment.ts";
 export type { AttachmentHandlers, AttachmentState } from "./attachment-options.ts";
 export type { Timing } from "./backoff.ts";
@@ -10,5 +13,6 @@ export type { ExecResult, ExecSession } from "./exec.ts";
 export type { Files } from "./files.ts";
 export type { PortHandlers, Previews } from "./previews/previews.ts";
 export { openTunnel, type Tunnel, type TunnelHandlers, type TunnelTarget } from "./previews/tunnel.ts";
+export type { Sharing } from "./sharing/sharing.ts";
 export type { OpenSocket, SocketLike } from "./socket.ts";
 export type { Fetch } from "./transport.ts";
