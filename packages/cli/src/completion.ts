@@ -26,11 +26,16 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--port",
       "--allow-host",
       "--preview-domain",
+      "--oidc",
+      "--local-accounts",
+      "--anonymous-links",
       "--data",
       "--driver",
       "--pool",
       "--overcommit",
       "--scrollback",
+      "--audit-days",
+      "--audit-arguments",
       "--log-level",
       "--metrics",
       "--idle-timeout",
@@ -44,13 +49,18 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
   ["setup", "download Firecracker", []],
   ["down", "stop server and machines, keep the disks", ["--destroy", "--yes", "--data"]],
   ["status", "what runs", ["--output", "--data"]],
+  ["backup", "all that the data folder holds, as one file", ["--data"]],
+  ["restore", "a backup into an empty data folder", ["--data"]],
   ["doctor", "check this host", ["--leftovers", "--output", "--data"]],
   ["version", "of this checkout and of the server", ["--output", "--data"]],
   ["test", "run the tests", ["--soak"]],
 ];
 
 /** Of the program or of one of its verbs. */
-const WITHOUT_NAMES = new Set(["create", "ls", "open", "completion"]);
+const WITHOUT_NAMES = new Set(["create", "ls", "open", "audit", "completion"]);
+
+/** Arguments that are looked up nowhere while somebody types. */
+const WITHOUT_NAMES_TO_ASK = new Set(["account", "label", "role", "token", "session", "invitation"]);
 
 /** What makes a shell complete verbs, options, an option's choices and the names of environments and networks, which are asked for then. */
 export function completion(program: Command, shell: Shell): string {
@@ -60,7 +70,9 @@ export function completion(program: Command, shell: Shell): string {
 
 function describe(command: Command): Verb {
   const name = command.name();
-  const named = command.registeredArguments.map((argument) => (argument.name() === "network" ? "networks" : "names"));
+  const named = command.registeredArguments
+    .filter((argument) => !WITHOUT_NAMES_TO_ASK.has(argument.name()))
+    .map((argument) => (argument.name() === "network" ? "networks" : "names"));
   return {
     name,
     summary: command.summary(),

@@ -1,9 +1,10 @@
-import { Size } from "@microterm/protocol";
+import { AuditOutcome, Role, ShareRole, Size } from "@microterm/protocol";
 import { Argument, Command, CommanderError, Option } from "commander";
+import { addAccountVerbs } from "./accounts/account-verbs.ts";
 import { EXIT, fail } from "./failure.ts";
+import { output, verb } from "./verb.ts";
 
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
-const output = (...choices: string[]) => new Option("-o, --output <format>", "how to print").choices(choices);
 
 const networkMode = () =>
   new Option("--network <mode>", "what it may reach: nothing, or the internet").choices(["none", "open"]);
@@ -13,15 +14,6 @@ const COMPLETION_HELP = `print what makes a shell complete these verbs
 bash:  source <(./microterm completion bash)
 zsh:   source <(./microterm completion zsh)
 fish:  ./microterm completion fish | source`;
-
-/** A verb; its module is loaded when it is called, so that `ls` does not pay for `cp`. */
-function verb(program: Command, usage: string, summary: string): Command {
-  return program
-    .command(usage)
-    .summary(summary)
-    .description(summary)
-    .option("--data <dir>", "data folder of the server (also MICROTERM_DATA)");
-}
 
 const NETWORK_HELP = `
 An environment that is called like one of these commands is shown by its id. Members of a network reach each other
@@ -51,6 +43,73 @@ function addNetworkVerbs(program: Command): void {
   verb(network, "leave", "have environments be in their own networks alone")
     .argument("<name...>", "environments")
     .action(async (environments, options) => (await shared()).leave(environments, options));
+}
+
+const SHARE_HELP = `
+An environment that is called like one of these commands is shared by its id. An editor types, and so does all that you
+may in the environment.`;
+
+function addShareVerbs(program: Command): void {
+  const sharing = () => import("./sharing/share.ts");
+  const share = verb(program, "share", "let others see a terminal, or type into it, by a link or by their account")
+    .argument("<name>", "an environment")
+    .argument("[terminal]", "which one, where it has several")
+    .option("--with <account>", "for this account alone; a link otherwise, for whoever has it")
+    .addOption(new Option("--role <role>", "viewer otherwise").choices(ShareRole.options))
+    .option("--expires <time>", "end it after 30m or 8h; a day otherwise")
+    .option("--uses <count>", "how many people the link lets in; 10 otherwise")
+    .option("--without-account", "let in people who have no account here, too")
+    .option("--scrollback", "show the rows above the screen that are there already, too")
+    .addOption(output("json"))
+    .addHelpText("after", SHARE_HELP)
+    .action(async (name, terminal, options) => (await sharing()).share(name, terminal, options));
+  verb(share, "ls", "list what is shared of an environment, and who was let in")
+    .argument("<name>", "an environment")
+    .addOption(output("json"))
+    .action(async (name, options) => (await sharing()).list(name, options));
+  verb(share, "rm", "end shares, and close the connections of all whom they let in")
+    .argument("<name>", "an environment")
+    .argument("<share...>")
+    .action(async (name, shares, options) => (await sharing()).remove(name, shares, options));
+}
+
+const QUOTA_HELP = `
+LIMITS: environments=10 running=5 memory=4g cpus=8 disk=40g recordings=1g hours=12 (of running a day), each a number or
+none; none alone for all of them, and default for what the account's role has. What is not named stays.`;
+
+/** What accounts may have, and what an admin sees of all. */
+function addQuotaVerbs(program: Command): void {
+  const quota = verb(program, "quota", "show what you may have of the host, and what is left")
+    .addOption(output("json"))
+    .action(async (options) => (await import("./accounts/quota.ts")).quota(options));
+  verb(quota, "ls", "list what each role may have, and what each account may have and has")
+    .addOption(output("json"))
+    .action(async (options) => (await import("./accounts/quota.ts")).list(options));
+  verb(quota, "set", "set what a role or an account may have")
+    .usage("[options] LIMITS...")
+    .argument("<limits...>")
+    .addOption(new Option("--role <role>", "of all that have none of their own").choices(Role.options))
+    .option("--user <name>", "of one account")
+    .addHelpText("after", QUOTA_HELP)
+    .action(async (limits, options) => (await import("./accounts/quota.ts")).set(limits, options));
+
+  const admin = verb(
+    program,
+    "admin",
+    "see and hand over all owners' environments, and see the host's load",
+  ).addHelpText("after", "\n'stop' and 'rm' take another owner's environment by its whole id.");
+  verb(admin, "ls", "list all owners' environments, and what they use")
+    .addOption(output("json"))
+    .action(async (options) => (await import("./accounts/admin.ts")).list(options));
+  verb(admin, "host", "show the host's load, and what of it is promised to environments")
+    .addOption(output("json"))
+    .action(async (options) => (await import("./accounts/admin.ts")).host(options));
+  verb(admin, "transfer", "give an environment to another account")
+    .argument("<id>")
+    .argument("<account>")
+    .option("--name <name>", "what it is called then")
+    .option("-f, --force", "past the account's quota as well")
+    .action(async (id, account, options) => (await import("./accounts/admin.ts")).transfer(id, account, options));
 }
 
 /** The verbs that speak to a server. The others (up, setup, down, status, doctor, test) belong to the entry script. */
@@ -103,6 +162,11 @@ export function createProgram(): Command {
     .option("--terminal <id>", "which one; the oldest that runs otherwise, or a new one")
     .option("--detach-keys <keys>", "how to leave it running", "ctrl-p,ctrl-q")
     .action(async (name, options) => (await import("./verbs/attach.ts")).attach(name, options));
+  verb(program, "terminals", "list an environment's terminals, and who is at them")
+    .argument("<name>")
+    .addOption(output("json"))
+    .action(async (name, options) => (await import("./sharing/share.ts")).terminals(name, options));
+  addShareVerbs(program);
   verb(program, "cp", "copy files and folders between here and an environment")
     .usage("[options] SOURCE DESTINATION")
     .argument("<source>", "PATH or NAME:PATH; a folder that ends in /. stands for what is in it")
@@ -163,9 +227,23 @@ export function createProgram(): Command {
     .option("--all", "every environment there is")
     .addOption(output("json"))
     .action(async (names, options) => (await import("./verbs/rm.ts")).rm(names, options));
+  verb(program, "audit", "show who did what, the newest entries last; for admins")
+    .option("--account <account>", "by it or to it: its name, or its id")
+    .option("--action <action>", "such as exec, sign-in.failed or environment.destroyed")
+    .option("--environment <name>", "its id, or its name at that time")
+    .addOption(new Option("--outcome <outcome>", "how it ended").choices(AuditOutcome.options))
+    .option("--address <address>", "where from: an IP address")
+    .option("--from <time>", "24h ago as 24h, or a time (UTC) like 2026-11-29 or 2026-11-29T10:00:00Z")
+    .option("--to <time>", "before that time")
+    .option("-n, --lines <count>", "how many entries at most", "50")
+    .addOption(output("json", "jsonl"))
+    .addHelpText("after", "\n-o jsonl prints all entries that fit, the newest first, as a line of JSON each.")
+    .action(async (options) => (await import("./accounts/audit.ts")).audit(options));
   verb(program, "open", "print another sign-in link for the browser")
     .addOption(output("json"))
     .action(async (options) => (await import("./verbs/open.ts")).open(options));
+  addAccountVerbs(program);
+  addQuotaVerbs(program);
 
   program
     .command("completion")

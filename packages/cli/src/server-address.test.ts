@@ -29,13 +29,27 @@ afterEach(async () => {
 
 describe("the server's address", () => {
   it("comes from the data folder", () => {
-    expect(findServer({ data }, {})).toEqual({ url: "http://127.0.0.1:7681", token: "secret" });
-    expect(findServer({}, { MICROTERM_DATA: data })).toEqual({ url: "http://127.0.0.1:7681", token: "secret" });
+    expect(findServer({ data }, {})).toEqual({ url: "http://127.0.0.1:7681", token: "secret", publicUrl: null });
+    expect(findServer({}, { MICROTERM_DATA: data })).toEqual({
+      url: "http://127.0.0.1:7681",
+      token: "secret",
+      publicUrl: null,
+    });
+  });
+
+  it("has a public URL beside it where the server is open to others", () => {
+    const publicUrlOf = (exposure: unknown) => {
+      write({ exposure });
+      return findServer({ data }, {}).publicUrl;
+    };
+    expect(publicUrlOf({ publicUrl: "https://term.example.org" })).toBe("https://term.example.org");
+    for (const wrong of [{ publicUrl: "http://a" }, { publicUrl: "https://a\u001b[2J" }, {}, [], "x", 1, null])
+      expect(publicUrlOf(wrong)).toBeNull();
   });
 
   it("comes from the environment first, with its token and no other", () => {
     const env = { MICROTERM_URL: "https://there", MICROTERM_TOKEN: "t", MICROTERM_DATA: data };
-    expect(findServer({ data }, env)).toEqual({ url: "https://there", token: "t" });
+    expect(findServer({ data }, env)).toEqual({ url: "https://there", token: "t", publicUrl: null });
     expect(() => findServer({ data }, { MICROTERM_URL: "https://there" })).toThrow("MICROTERM_TOKEN");
     expect(() => findServer({}, { MICROTERM_URL: "file:///x", MICROTERM_TOKEN: "t" })).toThrow("file:///x");
   });
@@ -49,13 +63,17 @@ describe("the server's address", () => {
   ])("is not sent a token in clear over the network: %s", (url) => {
     const env = { MICROTERM_URL: url, MICROTERM_TOKEN: "t" };
     expect(() => findServer({}, env)).toThrow(/in clear/);
-    expect(findServer({}, { ...env, MICROTERM_INSECURE: "1" })).toEqual({ url, token: "t" });
+    expect(findServer({}, { ...env, MICROTERM_INSECURE: "1" })).toEqual({ url, token: "t", publicUrl: null });
   });
 
   it.each(["http://127.0.0.1:1", "http://localhost:7681", "http://[::1]:7681", "https://there", "http://127.1.2.3"])(
     "may be this host's own, or encrypted: %s",
     (url) => {
-      expect(findServer({}, { MICROTERM_URL: url, MICROTERM_TOKEN: "t" })).toEqual({ url, token: "t" });
+      expect(findServer({}, { MICROTERM_URL: url, MICROTERM_TOKEN: "t" })).toEqual({
+        url,
+        token: "t",
+        publicUrl: null,
+      });
     },
   );
 

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
+import { PublicUrl } from "@microterm/protocol";
 import { type Client, createClient, type OpenSocket, type SocketLike } from "@microterm/sdk";
 import { CliError } from "./failure.ts";
 import { isServer, readServerFolder } from "./server-folder.ts";
@@ -13,6 +14,8 @@ export interface ServerOptions {
 export interface ServerAddress {
   readonly url: string;
   readonly token: string;
+  /** What browsers from elsewhere use, an origin; null: `url` is all there is. */
+  readonly publicUrl: string | null;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -36,7 +39,13 @@ export function findServer(options: ServerOptions, env: Environment = process.en
       hint: again,
     });
   }
-  return { url: found.url, token };
+  return { url: found.url, token, publicUrl: publicUrlOf(found.exposure) };
+}
+
+/** Null of what no server has written. */
+function publicUrlOf(exposure: unknown): string | null {
+  const { publicUrl } = (exposure ?? {}) as { readonly publicUrl?: unknown };
+  return PublicUrl.safeParse(publicUrl).data ?? null;
 }
 
 /** The data folder's token is not sent to an address from elsewhere. */
@@ -55,7 +64,7 @@ function namedServer(url: string, env: Environment): ServerAddress {
       },
     );
   }
-  return { url, token };
+  return { url, token, publicUrl: null };
 }
 
 function defaultDataFolder(env: Environment): string {

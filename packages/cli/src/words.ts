@@ -44,6 +44,11 @@ export function noticeWords(name: string, notice: Notice, now: number): string {
       const what = notice.action === "pause" ? "paused" : "stopped";
       return `${name} will be ${what} in ${durationWords(Date.parse(notice.at) - now)} unless it is used.`;
     }
+    case "hours": {
+      const what = notice.action === "pause" ? "paused" : "stopped";
+      const left = durationWords(Date.parse(notice.at) - now);
+      return `${name} will be ${what} in ${left}: the hours of running of the day are used up. See: ./microterm quota`;
+    }
     case "pause-failed":
       return `${name} was not paused: ${plainText(notice.detail)}`;
   }

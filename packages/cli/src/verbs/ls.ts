@@ -1,4 +1,5 @@
 import { type Environment, printableJson } from "@microterm/protocol";
+import { quotaWords } from "../accounts/limits.ts";
 import { onStdout } from "../colors.ts";
 import { say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
@@ -6,7 +7,8 @@ import { formatMib } from "../sizes.ts";
 import { durationWords, noticeWords, stateWords } from "../words.ts";
 
 export async function ls(options: ServerOptions & { readonly output?: "json" | "name" }): Promise<void> {
-  const environments = await connect(options).environments.list();
+  const client = connect(options);
+  const environments = await client.environments.list();
   if (options.output === "json") return console.log(printableJson(environments));
   if (options.output === "name") {
     for (const { name } of environments) console.log(name);
@@ -20,6 +22,8 @@ export async function ls(options: ServerOptions & { readonly output?: "json" | "
       ...environments.map((one) => row(one, now)),
     ]),
   );
+  const used = quotaWords(await client.quotas.own());
+  if (used !== null) say(used);
   for (const { name, notice } of environments) if (notice !== null) say(noticeWords(name, notice, now));
 }
 

@@ -1,16 +1,23 @@
 import { userInfo } from "node:os";
-import { printableJson } from "@microterm/protocol";
+import { plainText, printableJson } from "@microterm/protocol";
 import { say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { connect, findServer, type ServerOptions } from "../server-address.ts";
 
-export async function open(options: ServerOptions & { readonly output?: "json" }): Promise<void> {
+export interface OpenOptions extends ServerOptions {
+  readonly output?: "json";
+  /** The data folder's own when absent. */
+  readonly account?: string;
+}
+
+export async function open(options: OpenOptions): Promise<void> {
   const client = connect(options);
-  const { token, expiresAt } = await client.createLink();
-  const url = `${client.url}/sign-in#token=${token}`;
-  if (options.output === "json") return console.log(printableJson({ url, expiresAt }));
+  const { account, token, expiresAt } = await client.createLink(options.account);
+  const { publicUrl } = findServer(options);
+  const url = `${publicUrl ?? client.url}/sign-in#token=${token}`;
+  if (options.output === "json") return console.log(printableJson({ account, url, expiresAt }));
   console.log(url);
-  say("It works once, within 10 minutes.");
-  const line = sshLine(client.url, process.env);
+  say(`It signs in as ${plainText(account.name)} (${account.role}), once, within 10 minutes.`);
+  const line = publicUrl === null ? sshLine(client.url, process.env) : null;
   if (line !== null) say(`From your own machine, first: ${line}`);
 }
 

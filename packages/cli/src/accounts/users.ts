@@ -1,0 +1,79 @@
+import { type Account, printableJson, type ResetLink, type Role } from "@microterm/protocol";
+import { say } from "../failure.ts";
+import { connect, type ServerOptions } from "../server-address.ts";
+import { parseSeconds } from "../sizes.ts";
+import { table } from "../verbs/ls.ts";
+import { timeText } from "./times.ts";
+
+type OutputOptions = ServerOptions & { readonly output?: "json" | "name" };
+
+export async function add(name: string, options: OutputOptions & { readonly role?: Role }): Promise<void> {
+  const client = connect(options);
+  const wish = options.role === undefined ? { name } : { name, role: options.role };
+  printReset(client.url, await client.accounts.create(wish), options);
+}
+
+export async function reset(account: string, options: OutputOptions): Promise<void> {
+  const client = connect(options);
+  printReset(client.url, await client.accounts.createReset(account), options);
+}
+
+function printReset(server: string, { account, code, expiresAt }: ResetLink, { output }: OutputOptions): void {
+  const url = `${server}/reset#code=${code}`;
+  if (output === "json") console.log(printableJson({ account, url, expiresAt }));
+  else if (output === "name") console.log(account.name);
+  else {
+    console.log(url);
+    say(`It sets a new password for ${account.name} (${account.role}) once, within 24 hours.`);
+  }
+}
+
+export async function list(options: OutputOptions): Promise<void> {
+  const accounts = await connect(options).accounts.list();
+  if (options.output === "json") return console.log(printableJson(accounts));
+  if (options.output === "name") {
+    for (const { name } of accounts) console.log(name);
+    return;
+  }
+  console.log(
+    table([["NAME", "ID", "ROLE", "STATE", "PASSWORD", "PROVIDER", "ENVIRONMENTS", "LAST SEEN"], ...accounts.map(row)]),
+  );
+}
+
+function row({ name, id, role, disabledAt, hasPassword, hasIdentity, environments, lastSeenAt }: Account): string[] {
+  const state = disabledAt === null ? "enabled" : "disabled";
+  const [password, provider] = [hasPassword, hasIdentity].map((has) => (has ? "yes" : "no"));
+  return [name, id, role, state, password ?? "", provider ?? "", String(environments), timeText(lastSeenAt)];
+}
+
+export async function disable(
+  names: readonly string[],
+  options: ServerOptions & { readonly grace?: string },
+): Promise<void> {
+  const grace = options.grace === undefined ? {} : { graceSeconds: parseSeconds(options.grace, "--grace") };
+  await each(names, options, (accounts, name) => accounts.update(name, { disabled: true, ...grace }));
+}
+
+export const enable = (names: readonly string[], options: ServerOptions): Promise<void> =>
+  each(names, options, (accounts, name) => accounts.update(name, { disabled: false }));
+
+export const remove = (
+  names: readonly string[],
+  options: ServerOptions & { readonly destroy?: boolean },
+): Promise<void> =>
+  each(names, options, (accounts, name) => accounts.remove(name, { destroysEnvironments: options.destroy === true }));
+
+export const setRole = (name: string, role: Role, options: ServerOptions): Promise<void> =>
+  each([name], options, (accounts) => accounts.update(name, { role }));
+
+async function each(
+  names: readonly string[],
+  options: ServerOptions,
+  act: (accounts: ReturnType<typeof connect>["accounts"], name: string) => Promise<unknown>,
+): Promise<void> {
+  const { accounts } = connect(options);
+  for (const name of names) {
+    await act(accounts, name);
+    console.log(name);
+  }
+}
