@@ -1,7 +1,8 @@
 /** Keeps the list of environments as the server has it, by its event stream. */
 import type { QueryClient } from "@tanstack/react-query";
-import { useEffect, useSyncExternalStore } from "react";
-import { client, environmentsQuery, liveList, sessionQuery } from "./queries.ts";
+import { useEffect, useState, useSyncExternalStore } from "react";
+import { client, environmentsQuery, liveList } from "./queries.ts";
+import { checkSession } from "./signed-out.ts";
 
 let isConnected = true;
 const listeners = new Set<() => void>();
@@ -12,9 +13,10 @@ const setConnected = (value: boolean): void => {
   for (const listener of listeners) listener();
 };
 
-const follow = (cache: QueryClient): (() => void) => {
+const follow = (cache: QueryClient, onSignedIn: () => void): (() => void) => {
   const key = environmentsQuery.queryKey;
   let isFirst = true;
+  let isClosed = false;
   const subscription = client.followEvents({
     onConnected: () => {
       setConnected(true);
@@ -35,17 +37,26 @@ const follow = (cache: QueryClient): (() => void) => {
     onDisconnected: (delayMs, isSilent) => {
       if (isSilent || delayMs >= 400) setConnected(false);
     },
-    onRefused: () => void cache.invalidateQueries({ queryKey: sessionQuery.queryKey }),
+    onRefused: () => {
+      // Whoever is signed in by another session meanwhile follows on by that.
+      void checkSession(cache).then((isSignedIn) => isSignedIn && !isClosed && onSignedIn());
+    },
   });
   retry = () => subscription.reconnectNow();
   return () => {
+    isClosed = true;
     subscription.close();
     setConnected(true);
   };
 };
 
 export const useLiveEvents = (cache: QueryClient, isEnabled: boolean): void => {
-  useEffect(() => (isEnabled ? follow(cache) : undefined), [cache, isEnabled]);
+  const [session, setSession] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another session is followed anew.
+  useEffect(
+    () => (isEnabled ? follow(cache, () => setSession((count) => count + 1)) : undefined),
+    [cache, isEnabled, session],
+  );
 };
 
 /** Something else has just reached the server: the event stream need not wait for its next try. */

@@ -1,17 +1,22 @@
-import type { HostStatus } from "@microterm/protocol";
+import type { HostStatus, Session } from "@microterm/protocol";
 import { ConnectionError, createClient, RequestError } from "@microterm/sdk";
-import { QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
 import { createLiveList } from "./live-list.ts";
 import { fetchWithKey, openSocketWithKey } from "./session-key.ts";
 
 /** The server that this page came from, with the session's cookie and key. */
 export const client = createClient({ url: "", fetch: fetchWithKey, openSocket: openSocketWithKey });
 
-/** `onSignedOut` is called for every answer that says the session is over. */
-export const createQueryClient = (onSignedOut: () => void): QueryClient =>
+/** What is told of every request that was refused; `queryKey` is null for one that changes something. */
+export type RefusalHandler = (error: RequestError, queryKey: QueryKey | null) => void;
+
+export const createQueryClient = (onRefused: RefusalHandler): QueryClient =>
   new QueryClient({
     queryCache: new QueryCache({
-      onError: (error) => error instanceof RequestError && error.status === 401 && onSignedOut(),
+      onError: (error, { queryKey }) => error instanceof RequestError && onRefused(error, queryKey),
+    }),
+    mutationCache: new MutationCache({
+      onError: (error) => error instanceof RequestError && onRefused(error, null),
     }),
     defaultOptions: {
       queries: {
@@ -24,9 +29,18 @@ export const createQueryClient = (onSignedOut: () => void): QueryClient =>
     },
   });
 
+const SESSION = ["session"] as const;
+
 export const sessionQuery = queryOptions({
-  queryKey: ["session"],
-  queryFn: () => client.session.current(),
+  queryKey: SESSION,
+  queryFn: async ({ client: cache }) => {
+    const session = await client.session.current();
+    const known = cache.getQueryData<Session>(SESSION);
+    if (known === undefined || known.account.id === session.account.id) return session;
+    // Another tab has signed in as somebody else: a new page, so that nothing of the session before is shown to them.
+    location.assign("/");
+    return known;
+  },
   staleTime: Number.POSITIVE_INFINITY,
 });
 

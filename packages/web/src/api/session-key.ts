@@ -1,39 +1,32 @@
 import { SESSION_KEY_HEADER, SESSION_KEY_SUBPROTOCOL } from "@microterm/protocol";
 import type { Fetch, OpenSocket, SocketLike } from "@microterm/sdk";
+import { createKeptKey } from "./kept-key.ts";
+import { shareHeaders, shareSubprotocols } from "./share-key.ts";
 
 const NAME = "microterm.session-key";
-/** Where the browser keeps nothing for this page, or no more: for as long as the page is open. */
-let held: string | null = null;
+const key = createKeptKey(NAME);
 
-const read = (): string | null => {
-  try {
-    return held ?? localStorage.getItem(NAME);
-  } catch {
-    return held;
-  }
-};
+export const keepSessionKey = key.keep;
 
-/** Half of the session's secret: the cookie alone is sent to every port of this host. Null forgets it. */
-export const keepSessionKey = (key: string | null): void => {
-  held = null;
-  try {
-    if (key === null) localStorage.removeItem(NAME);
-    else localStorage.setItem(NAME, key);
-  } catch {
-    held = key;
-  }
+/** Another tab has signed in, or out: null. */
+export const onOtherSessionKey = (listener: (key: string | null) => void): (() => void) => {
+  const onStorage = (event: StorageEvent): void => {
+    if (event.key === NAME) listener(event.newValue);
+  };
+  addEventListener("storage", onStorage);
+  return () => removeEventListener("storage", onStorage);
 };
 
 export const sessionHeaders = (): Record<string, string> => {
-  const key = read();
-  return key === null ? {} : { [SESSION_KEY_HEADER]: key };
+  const known = key.read();
+  return known === null ? {} : { [SESSION_KEY_HEADER]: known };
 };
 
 export const fetchWithKey: Fetch = (url, init) =>
-  fetch(url, { ...init, headers: { ...init.headers, ...sessionHeaders() } } as RequestInit);
+  fetch(url, { ...init, headers: { ...init.headers, ...sessionHeaders(), ...shareHeaders() } } as RequestInit);
 
 export const openSocketWithKey: OpenSocket = (url, { protocol }) => {
-  const key = read();
-  const protocols = key === null ? [protocol] : [protocol, SESSION_KEY_SUBPROTOCOL + key];
+  const known = key.read();
+  const protocols = [protocol, ...(known === null ? [] : [SESSION_KEY_SUBPROTOCOL + known]), ...shareSubprotocols()];
   return new WebSocket(url, protocols) as unknown as SocketLike;
 };

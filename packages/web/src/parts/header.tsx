@@ -1,43 +1,23 @@
-import { useMutation } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { LogOut, Monitor, Moon, Sun } from "lucide-react";
+import { Monitor, Moon, Sun } from "lucide-react";
 import type { ReactNode } from "react";
-import { client } from "../api/queries.ts";
-import { keepSessionKey } from "../api/session-key.ts";
 // In the script: as a file it would be asked for once more beside the tab's icon.
 import icon from "../icon.svg?inline";
-import { forgetScreens } from "../terminal/screens/kept-screens.ts";
 import { setTheme, type Theme, useTheme } from "../theme.ts";
+import { AccountMenu } from "./account/account-menu.tsx";
 import { Button } from "./button.tsx";
 
 const NEXT: Readonly<Record<Theme, Theme>> = { system: "light", light: "dark", dark: "system" };
 const ICON = { system: Monitor, light: Sun, dark: Moon } as const;
 const NAME = { system: "as the system's", light: "light", dark: "dark" } as const;
 
-const ThemeButton = () => {
+export const ThemeButton = () => {
   const theme = useTheme();
   const Icon = ICON[theme];
   const label = `Theme: ${NAME[theme]}. Switch to ${NAME[NEXT[theme]]}`;
   return (
     <Button look="quiet" isSquare aria-label={label} title={label} onClick={() => setTheme(NEXT[theme])}>
       <Icon aria-hidden className="size-4" />
-    </Button>
-  );
-};
-
-const SignOutButton = () => {
-  const leave = useMutation({
-    mutationFn: () => client.session.signOut(),
-    // A new page, so that nothing of the session stays in memory.
-    onSettled: () => {
-      forgetScreens(sessionStorage);
-      keepSessionKey(null);
-      location.assign("/sign-in");
-    },
-  });
-  return (
-    <Button look="quiet" isSquare aria-label="Sign out" title="Sign out" onClick={() => leave.mutate()}>
-      <LogOut aria-hidden className="size-4" />
     </Button>
   );
 };
@@ -69,7 +49,7 @@ export const Header = ({ children, actions, notice }: HeaderProps) => (
     <div data-no-stray-click className="flex items-center gap-1.5 max-lg:col-start-3 max-lg:row-start-1 max-sm:gap-0">
       {actions}
       <ThemeButton />
-      <SignOutButton />
+      <AccountMenu />
     </div>
   </header>
 );

@@ -86,7 +86,7 @@ describe("words", () => {
   });
   test.each([
     ["paused", "type it again"],
-    ["read-only", "Open the environment"],
+    ["read-only", "Ask for the keyboard"],
     ["input-lost", "type it again"],
     ["offset-unknown", "as it is now"],
     ["screen-cut", "Ctrl+L"],

@@ -58,6 +58,8 @@ export const noticeWords = (name: string, notice: Notice): string => {
       return `${name} will be removed, with its disk.`;
     case "idle":
       return `${name} will be ${notice.action === "pause" ? "paused" : "stopped"} unless it is used.`;
+    case "hours":
+      return `${name} will be ${notice.action === "pause" ? "paused" : "stopped"}: the hours of running of the day are used up.`;
     case "pause-failed":
       return `${name} could not be paused: ${sentence(notice.detail)}`;
   }
@@ -78,7 +80,9 @@ export const removalWords = ({ at, cause }: NonNullable<ErrorDetails["removal"]>
 /** What the server tells a terminal's window beside its output, by the codes of docs/reference/terminal-protocol.md. */
 const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
   ["paused", "What was typed while the environment was paused is lost: once it runs, type it again."],
-  ["read-only", "This window only looks on, so nothing can be typed here. Open the environment from the list to type."],
+  ["read-only", "You look on here, so what you type goes nowhere. Ask for the keyboard to type."],
+  ["keyboard-given", "You have the keyboard: what you type goes to this terminal."],
+  ["keyboard-taken", "The keyboard was taken back: you look on."],
   ["input-lost", "What was typed last did not reach the terminal and is lost: type it again once it answers."],
   [
     "offset-unknown",

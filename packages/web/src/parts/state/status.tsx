@@ -10,8 +10,13 @@ const TONES = {
   accent: "bg-accent",
 } as const;
 
+export interface StatusProps {
+  readonly of: Pick<Environment, "state" | "operation" | "unresponsiveSince" | "reason">;
+  readonly withReason?: boolean;
+}
+
 /** A dot and a word; the reason follows where there is room for it. */
-export const Status = ({ of, withReason = false }: { readonly of: Environment; readonly withReason?: boolean }) => {
+export const Status = ({ of, withReason = false }: StatusProps) => {
   const known = statusWord(of);
   // What was last heard is no news: nothing of it is green while the server is gone.
   const isOffline = !useIsConnected();
