@@ -2,7 +2,10 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { createQueryClient } from "./api/queries.ts";
+import { createQueryClient, sessionQuery } from "./api/queries.ts";
+import { checkSession, isSignedOut, setSignedOut } from "./api/signed-out.ts";
+import { signInAddress } from "./entry/own-path.ts";
+import "./entry/link-token.ts";
 import { keepTerminalFocus } from "./parts/focus.ts";
 import { dropStrayClicks } from "./parts/stray-click.ts";
 import "./renderer.ts";
@@ -22,13 +25,16 @@ addEventListener("beforeunload", (event) => {
   if (isUploading()) event.preventDefault();
 });
 
-const cache = createQueryClient(() => {
+const cache = createQueryClient((error, queryKey) => {
+  if (!isSignedOut(error)) return;
+  if (queryKey?.[0] !== sessionQuery.queryKey[0]) {
+    void checkSession(cache);
+    return;
+  }
   forgetScreens(sessionStorage);
-  const { pathname } = location;
-  if (pathname === "/sign-in") return;
-  const to = pathname === "/" ? "" : `?to=${encodeURIComponent(pathname)}`;
-  // A new page, so that nothing of the old session stays in memory.
-  location.assign(`/sign-in${to}`);
+  if (cache.getQueryData(sessionQuery.queryKey) !== undefined) setSignedOut(true);
+  // A new page, so that nothing of a session before stays in memory.
+  else location.assign(signInAddress());
 });
 
 const root = document.getElementById("root");

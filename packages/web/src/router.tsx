@@ -1,15 +1,18 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createRootRoute, createRoute, createRouter, Outlet } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet } from "@tanstack/react-router";
 import { CloudOff } from "lucide-react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { useIsConnected, useLiveEvents } from "./api/live-events.ts";
 import { sessionQuery } from "./api/queries.ts";
+import { useIsSignedOut } from "./api/signed-out.ts";
 import { EnvironmentPage } from "./pages/environment.tsx";
 import { ListPage } from "./pages/list.tsx";
-import { NotFoundPage } from "./pages/not-found.tsx";
-import { SignInPage } from "./pages/sign-in.tsx";
+import { BrokenPage, NotFoundPage } from "./pages/not-found.tsx";
 import { DestroyDialog } from "./parts/power/destroy-dialog.tsx";
 import { StopDialog } from "./parts/power/stop-dialog.tsx";
 import { DropHint } from "./upload/drop-hint.tsx";
+
+const SignInAgain = lazy(async () => ({ default: (await import("./entry/sign-in-again.tsx")).SignInAgain }));
 
 /** Over the header, so that nothing moves: a terminal that changes its height would be told a new size. */
 const Disconnected = () => (
@@ -27,11 +30,25 @@ const SignedIn = () => {
   const cache = useQueryClient();
   const session = useQuery(sessionQuery);
   const isConnected = useIsConnected();
-  useLiveEvents(cache, session.isSuccess);
+  const isOut = useIsSignedOut();
+  const { data } = session;
+  useLiveEvents(cache, session.isSuccess && !isOut);
+  const account = useRef(data?.account);
+  useEffect(() => {
+    const before = account.current;
+    account.current = data?.account;
+    // Another tab has signed somebody else in, or an admin has changed what may be done: nothing of before stays on the page.
+    if (before && data && (before.id !== data.account.id || before.role !== data.account.role)) location.assign("/");
+  }, [data]);
   return (
     <DestroyDialog>
-      <StopDialog>{session.data && <Outlet />}</StopDialog>
-      {(!isConnected || session.failureCount > 0) && <Disconnected />}
+      <StopDialog>{data && <Outlet />}</StopDialog>
+      {(!isConnected || session.failureCount > 0) && !isOut && <Disconnected />}
+      {data && isOut && (
+        <Suspense>
+          <SignInAgain account={data.account} />
+        </Suspense>
+      )}
       <DropHint />
     </DestroyDialog>
   );
@@ -48,10 +65,67 @@ const environment = createRoute({
   validateSearch: ({ terminal }): { readonly terminal?: string } =>
     typeof terminal === "string" || typeof terminal === "number" ? { terminal: String(terminal) } : {},
 });
-const signIn = createRoute({ getParentRoute: () => rootRoute, path: "/sign-in", component: SignInPage });
+const signIn = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/sign-in",
+  component: lazyRouteComponent(() => import("./pages/sign-in.tsx"), "SignInPage"),
+});
+const invitation = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("./pages/invitation.tsx"), "InvitationPage"),
+});
+const reset = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/reset",
+  component: lazyRouteComponent(() => import("./pages/reset.tsx"), "ResetPage"),
+});
+const sharedLink = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/shared",
+  component: lazyRouteComponent(() => import("./pages/shared-link.tsx"), "SharedLinkPage"),
+});
+const sharedTerminal = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/shared/$grant",
+  component: lazyRouteComponent(() => import("./pages/shared-terminal.tsx"), "SharedTerminalPage"),
+});
+const account = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/account",
+  component: lazyRouteComponent(() => import("./pages/account.tsx"), "AccountPage"),
+});
+const people = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/people",
+  component: lazyRouteComponent(() => import("./admin/people/people-page.tsx"), "PeoplePage"),
+});
+const audit = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/audit",
+  component: lazyRouteComponent(() => import("./admin/audit/audit-page.tsx"), "AuditPage"),
+});
+const allEnvironments = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/environments",
+  component: lazyRouteComponent(() => import("./admin/environments/environments-page.tsx"), "AdminEnvironmentsPage"),
+});
+const quotas = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/admin/quotas",
+  component: lazyRouteComponent(() => import("./admin/quotas/quotas-page.tsx"), "QuotasPage"),
+});
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([signedIn.addChildren([list, environment]), signIn]),
+  defaultErrorComponent: BrokenPage,
+  routeTree: rootRoute.addChildren([
+    signedIn.addChildren([list, environment, account, people, allEnvironments, quotas, audit]),
+    signIn,
+    invitation,
+    reset,
+    sharedLink,
+    sharedTerminal,
+  ]),
 });
 
 declare module "@tanstack/react-router" {

@@ -5,6 +5,7 @@ import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { client, environmentsQuery } from "../api/queries.ts";
+import { useHasEnvironments } from "../parts/account/use-account.ts";
 import { Button } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
@@ -104,6 +105,7 @@ export const EnvironmentPage = () => {
   const list = useQuery(environmentsQuery);
   const environment = list.data?.find((one) => one.id === id) ?? list.data?.find((one) => one.name === id);
   const hasTerminals = useHasTerminals(environment);
+  const mayChange = useHasEnvironments();
   const isRunning = environment?.state === "running";
   const name = environment?.name;
   useEffect(preloadTerminal, []);
@@ -117,7 +119,7 @@ export const EnvironmentPage = () => {
       data-environment-state={environment?.state}
     >
       <Header
-        actions={environment && <HeaderActions environment={environment} />}
+        actions={environment && mayChange && <HeaderActions environment={environment} />}
         notice={
           environment?.notice &&
           (isRunning || environment.notice.code === "expiry") && (

@@ -2,9 +2,10 @@ import type { Environment, HostStatus, Notice } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Bell, Pause, Play, Square, Trash2 } from "lucide-react";
-import { useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { environmentsQuery, hostQuery } from "../api/queries.ts";
 import { networkWords } from "../network/policy-words.ts";
+import { useHasEnvironments } from "../parts/account/use-account.ts";
 import { Button } from "../parts/button.tsx";
 import { CreateButton } from "../parts/create-button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -17,6 +18,20 @@ import { Status } from "../parts/state/status.tsx";
 import { useNow } from "../parts/use-now.ts";
 import { agoWords, expiryWords, isolationWords, noticeWords, readinessWords, sizeWords } from "../parts/words.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
+
+const SharedWithMe = lazy(async () => ({
+  default: (await import("../sharing/guest/shared-with-me.tsx")).SharedWithMe,
+}));
+
+/** Of who has no environments by role. */
+const EmptyForVisitor = () => (
+  <div className="mx-auto mt-[8vh] max-w-md p-6 text-center">
+    <h1 className="text-[15px]">No environments of your own</h1>
+    <p className="mt-1 text-muted">
+      Your account is a visitor: it sees what others share with it, and creates nothing.
+    </p>
+  </div>
+);
 
 const Empty = () => (
   <div className="mx-auto mt-[8vh] max-w-md p-6 text-center">
@@ -88,7 +103,13 @@ const NoticeMark = ({ environment, notice }: { readonly environment: Environment
   );
 };
 
-const Row = ({ environment, now }: { readonly environment: Environment; readonly now: number }) => (
+interface RowProps {
+  readonly environment: Environment;
+  readonly now: number;
+  readonly mayChange: boolean;
+}
+
+const Row = ({ environment, now, mayChange }: RowProps) => (
   <tr className="group h-8 border-b border-border hover:bg-raised/60 focus-within:bg-raised/60">
     <td className="truncate pr-4 pl-4">
       <Link
@@ -116,14 +137,13 @@ const Row = ({ environment, now }: { readonly environment: Environment; readonly
       {expiryWords(environment.expiresAt, now)}
     </td>
     <td className="truncate pr-4 text-muted max-sm:hidden">{agoWords(Date.parse(environment.createdAt), now)}</td>
-    <td className="pr-2">
-      <Actions environment={environment} />
-    </td>
+    <td className="pr-2">{mayChange && <Actions environment={environment} />}</td>
   </tr>
 );
 
 const Table = ({ environments }: { readonly environments: readonly Environment[] }) => {
   const now = useNow(30_000);
+  const mayChange = useHasEnvironments();
   const head = "h-8 pr-4 text-left font-normal text-muted";
   return (
     <div className="min-h-0 flex-1 overflow-auto">
@@ -158,7 +178,7 @@ const Table = ({ environments }: { readonly environments: readonly Environment[]
           {environments
             .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))
             .map((one) => (
-              <Row key={one.id} environment={one} now={now} />
+              <Row key={one.id} environment={one} now={now} mayChange={mayChange} />
             ))}
         </tbody>
       </table>
@@ -201,17 +221,21 @@ const HostBar = () => {
 export const ListPage = () => {
   const list = useQuery(environmentsQuery);
   const isEmpty = list.data?.length === 0;
+  const mayCreate = useHasEnvironments();
   useEffect(() => {
     document.title = "microterm";
   }, []);
   return (
     <div className="flex h-full flex-col">
-      <Header actions={!isEmpty && <CreateButton />} />
+      <Header actions={mayCreate && !isEmpty && <CreateButton />} />
       <main className="flex min-h-0 flex-1 flex-col">
         {list.isError && <FailureNote error={list.error} className="m-4" />}
-        {isEmpty && <Empty />}
+        {isEmpty && (mayCreate ? <Empty /> : <EmptyForVisitor />)}
         {list.data && !isEmpty && <h1 className="sr-only">Environments</h1>}
         {list.data && !isEmpty && <Table environments={list.data} />}
+        <Suspense>
+          <SharedWithMe />
+        </Suspense>
         {list.isPending && (
           <p role="status" className="m-auto text-muted">
             Loading environments…

@@ -58,7 +58,7 @@ export const StatusItems = ({ state }: { readonly state: SessionState }) => (
   <>
     {/* Here and not over the screen, where it would hide cells: tmux has its clock in that corner. */}
     <span role="status" className="text-text max-sm:hidden">
-      {isForeign(state) && state.phase === "live" && (
+      {isForeign(state) && state.phase === "live" && !state.isViewer && (
         <>
           Sized by another window<span className="max-lg:hidden">: type to take it over</span>
         </>

@@ -3,6 +3,7 @@ import { Bell, Plus, X } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
 import { Button } from "../../parts/button.tsx";
 import { exitWords } from "../../parts/words.ts";
+import { TabPeople } from "../../sharing/tab-people.tsx";
 import { KEY_NAMES } from "../keys.ts";
 import type { Session } from "../session/session.ts";
 import { INITIAL_STATE, type SessionState } from "../session/session-state.ts";
@@ -63,6 +64,7 @@ const Tab = ({ terminal, session, number, isChosen, onKeyDown, onChoose, onClose
         className="flex h-full min-w-0 flex-1 items-center gap-1.5 rounded-t-md pr-7 pl-3 focus-visible:-outline-offset-2"
       >
         {state.hasRung && !isChosen && <Bell aria-label="Bell:" className="size-3.5 shrink-0 text-warn" />}
+        {state.presence && <TabPeople presence={state.presence} />}
         <span className={`truncate ${exit ? "line-through decoration-muted" : ""}`}>{name}</span>
         {exit && (
           <span className={`shrink-0 text-xs ${exit.code === 0 ? "text-muted" : "text-danger"}`}>

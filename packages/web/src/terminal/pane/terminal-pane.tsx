@@ -1,22 +1,24 @@
 import type { Environment, Terminal } from "@microterm/protocol";
 import { useQueryClient } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { retryLiveEvents } from "../../api/live-events.ts";
-import { client, sessionQuery } from "../../api/queries.ts";
+import { client } from "../../api/queries.ts";
+import { checkSession, useIsSignedOut } from "../../api/signed-out.ts";
 import { StatusBar } from "../../parts/state/status-bar.tsx";
 import { PortsMenu } from "../../ports/ports-menu.tsx";
 import { RecordingTools } from "../../recording/recordings.tsx";
 import { RENDERER } from "../../renderer.ts";
+import { AskBar } from "../../sharing/owner/ask-bar.tsx";
+import { Attendance } from "../../sharing/owner/attendance.tsx";
+import { ShareButton } from "../../sharing/owner/share-button.tsx";
 import { UploadPanel } from "../../upload/upload-panel.tsx";
 import type { PageKey } from "../keys.ts";
-import type { Session } from "../session/session.ts";
-import type { SessionState } from "../session/session-state.ts";
 import { createSessions, type Sessions } from "../session/sessions.ts";
 import { documentTitle } from "../session/title.ts";
-import { changeTerminalSettings, IS_MAC, terminalSettings, useTerminalSettings } from "../settings.ts";
+import { changeTerminalSettings, IS_MAC, terminalSettings } from "../settings.ts";
 import { CloseDialog } from "./close-dialog.tsx";
-import { CopyConsent } from "./copy-consent.tsx";
-import { EndBar, FailureBar, LinkTarget, NoticeBar, PastePreview, ReconnectCover } from "./covers.tsx";
+import { EndBar, FailureBar, PastePreview } from "./covers.tsx";
+import { Screen } from "./screen.tsx";
 import { StatusItems } from "./status-items.tsx";
 import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { isAttachable, useTerminals } from "./use-terminals.ts";
@@ -50,62 +52,11 @@ const useSessions = (
     setKnown({ sessions });
   }, [sessions, terminals]);
   const isThere = isAttachable(environment);
+  const isOut = useIsSignedOut();
   useEffect(() => {
-    if (isThere) sessions?.attachAll();
-  }, [isThere, sessions]);
+    if (isThere && !isOut) sessions?.attachAll();
+  }, [isThere, isOut, sessions]);
   return sessions;
-};
-
-interface ScreenProps {
-  readonly session: Session;
-  readonly state: SessionState;
-  readonly isCovered: boolean;
-  /** False while arrow keys walk through the tabs. */
-  readonly takesFocus: () => boolean;
-}
-
-/** The terminal that is looked at, with what lies over it. */
-const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
-  const place = useRef<HTMLDivElement>(null);
-  const { isScreenReader, isOptionMeta } = useTerminalSettings();
-  const isFirst = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asked once, when it is shown.
-  useLayoutEffect(() => {
-    if (place.current === null) return;
-    session.show(place.current, takesFocus());
-    return () => session.hide();
-  }, [session]);
-  useEffect(() => session.setScreenReader(isScreenReader), [session, isScreenReader]);
-  useEffect(() => session.setOptionMeta(isOptionMeta), [session, isOptionMeta]);
-  useEffect(() => {
-    if (!isCovered && !isFirst.current) session.focus();
-    isFirst.current = false;
-  }, [session, isCovered]);
-  const { notice, hoveredLink, phase } = state;
-  return (
-    <>
-      <div ref={place} inert={isCovered} className="absolute inset-0" />
-      {phase === "opening" && (
-        <p role="status" className="late pointer-events-none absolute top-2 left-3 text-muted">
-          Connecting…
-        </p>
-      )}
-      {state.keptRows !== null && (
-        <p
-          role="status"
-          className="pointer-events-none absolute inset-x-0 top-0 bg-surface px-3 py-1 text-center text-muted"
-        >
-          Older output is gone: the last {state.keptRows.toLocaleString("en")} rows are kept.
-        </p>
-      )}
-      {hoveredLink !== null && <LinkTarget target={hoveredLink} />}
-      {state.pendingCopy !== null && <CopyConsent text={state.pendingCopy} onDecide={session.decideCopy} />}
-      {notice !== null && <NoticeBar notice={notice} onDismiss={session.dismissNotice} />}
-      {phase === "reconnecting" && !isCovered && (
-        <ReconnectCover retryAt={state.retryAt} onRetry={session.reconnectNow} />
-      )}
-    </>
-  );
 };
 
 /** Asks before a tab is closed in which something may run. */
@@ -165,11 +116,12 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
     document.title = documentTitle(state.title, environment.name);
   }, [state.title, environment.name]);
   useEffect(() => {
-    // The reason may be a session that is over, which is met by the sign-in page.
-    if (state.phase === "ended") void cache.invalidateQueries({ queryKey: sessionQuery.queryKey });
+    // Whoever is signed in by another session meanwhile goes on by that.
+    if (state.phase === "signed-out" || state.phase === "ended")
+      void checkSession(cache).then((isSignedIn) => isSignedIn && session?.reconnectNow());
     if (isOver) void cache.invalidateQueries({ queryKey: ["terminals", environment.id] });
     if (state.phase === "live") retryLiveEvents();
-  }, [state.phase, isOver, cache, environment.id]);
+  }, [state.phase, isOver, session, cache, environment.id]);
 
   return (
     <>
@@ -187,12 +139,21 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           onNew={() => add.mutate()}
           isAdding={add.isPending || !isThere}
         >
+          {isThere && state.presence && <Attendance environment={environment.id} presence={state.presence} />}
           {isThere && environment.network !== null && (
             <Suspense>
               <DenialChip key={environment.id} id={environment.id} policy={environment.network} />
             </Suspense>
           )}
           {isThere && <PortsMenu key={environment.id} environment={environment} />}
+          {currentId !== null && isThere && (
+            <ShareButton
+              key={`share-${currentId}`}
+              environment={environment.id}
+              terminal={currentId}
+              name={tabName(state, place + 1)}
+            />
+          )}
           {currentId !== null && isThere && (
             <RecordingTools
               key={currentId}
@@ -215,6 +176,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
             )}
           </div>
           {cover}
+          {isThere && state.presence && <AskBar environment={environment.id} presence={state.presence} />}
           {isThere && <UploadPanel environment={environment.id} folder={state.cwd} />}
           {isThere && query.isError && !query.isFetching && (
             <FailureBar error={query.error} action="Retry" onAction={() => void query.refetch()} />

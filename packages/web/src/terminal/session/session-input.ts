@@ -1,6 +1,7 @@
 /** The way of a key, a mouse report and a paste from xterm.js to the attachment. */
 import type { Attachment } from "@microterm/sdk";
 import type { IDisposable, Terminal } from "@xterm/xterm";
+import { terminalNoticeWords } from "../../parts/words.ts";
 import type { Store } from "../../store.ts";
 import { onUserInput } from "../emulator/xterm-private.ts";
 import { chunksOf, needsPreview, pasteBytes } from "./paste.ts";
@@ -31,7 +32,14 @@ export const wireInput = ({ terminal, host, store, attachment }: SessionInputOpt
   let isDisposed = false;
   let isTyped = false;
 
+  /** One who looks on is told what to do instead. What they type is not sent: it would act once they may type. */
+  const isRefused = (): boolean => {
+    const { isViewer } = store.get();
+    if (isViewer) store.set({ notice: terminalNoticeWords("read-only", "") });
+    return isViewer;
+  };
   const send = (bytes: Uint8Array): void => {
+    if (isRefused()) return;
     if (attachment()?.write(bytes) !== false) return;
     const { phase } = store.get();
     if (phase === "reconnecting")
@@ -52,7 +60,7 @@ export const wireInput = ({ terminal, host, store, attachment }: SessionInputOpt
     event.preventDefault();
     event.stopPropagation();
     const text = event.clipboardData?.getData("text/plain") ?? "";
-    if (text === "") return;
+    if (text === "" || isRefused()) return;
     if (needsPreview(text, terminal.modes.bracketedPasteMode)) store.set({ pendingPaste: text });
     else void paste(text);
   };

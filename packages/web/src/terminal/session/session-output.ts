@@ -34,11 +34,16 @@ const phaseOf = (state: AttachmentState, before: SessionState["phase"]): Partial
     case "connected":
       return { phase: "live", retryAt: null };
     case "waiting":
-      return { phase: "reconnecting", retryAt: performance.now() + state.delayMs, latencyMs: null };
+      return {
+        ...{ phase: "reconnecting", retryAt: performance.now() + state.delayMs },
+        ...{ latencyMs: null, presence: null },
+      };
     case "exited":
-      return { phase: "exited", exit: state.exit, latencyMs: null, isBusy: false };
+      return { phase: "exited", exit: state.exit, latencyMs: null, presence: null, isBusy: false };
+    case "signed-out":
+      return { phase: "signed-out", retryAt: null, latencyMs: null, presence: null };
     case "ended":
-      return { phase: "ended", endReason: state.reason, latencyMs: null };
+      return { phase: "ended", endReason: state.reason, latencyMs: null, presence: null };
     case "closed":
       return {};
   }
@@ -60,8 +65,8 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
     // The last output is drawn before the end is reported.
     if (state.kind === "exited") keeper.inOrder(() => store.set(change));
     else store.set(change);
-    // Signed out: nothing of the session stays in the browser.
-    if (state.kind === "ended" && state.code === 4401) keeper.forget();
+    // Nothing of the session, nor of what is shared no more, stays in the browser's storage.
+    if (state.kind === "signed-out" || (state.kind === "ended" && state.code === 4401)) keeper.forget();
   };
 
   return {
@@ -72,6 +77,7 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
       onState: follow,
       onReady(ready: Ready) {
         readyFrom = ready.from;
+        store.set({ isViewer: ready.role === "viewer" });
       },
       onReset() {
         isRestored = false;
@@ -113,7 +119,11 @@ export const createSessionOutput = (options: SessionOutputOptions): SessionOutpu
         store.set({
           notice: `${bytesInWords(BigInt(bytes))} that you typed right before the connection broke may not have arrived.`,
         }),
-      onNotice: (code, message) => store.set({ notice: terminalNoticeWords(code, message) }),
+      onPresence: (presence) => store.set({ presence }),
+      onNotice(code, message) {
+        if (code === "keyboard-given" || code === "keyboard-taken") store.set({ isViewer: code === "keyboard-taken" });
+        store.set({ notice: terminalNoticeWords(code, message) });
+      },
       onLatency: (latencyMs) => store.set({ latencyMs }),
     },
   };

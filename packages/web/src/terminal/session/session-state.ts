@@ -1,9 +1,10 @@
+import type { Presence } from "@microterm/protocol";
 import type { Exit } from "@microterm/sdk";
 import type { Size } from "../emulator/letterbox.ts";
 
 /** What the page shows around a terminal. */
 export interface SessionState {
-  readonly phase: "opening" | "live" | "reconnecting" | "exited" | "ended";
+  readonly phase: "opening" | "live" | "reconnecting" | "signed-out" | "exited" | "ended";
   /** When the next attempt to reconnect starts (performance.now()); null while one is under way. */
   readonly retryAt: number | null;
   readonly exit: Exit | null;
@@ -23,6 +24,10 @@ export interface SessionState {
   /** The oldest row is looked at, and is not where the output began: so many rows are kept above the screen. */
   readonly keptRows: number | null;
   readonly notice: string | null;
+  /** Who is at it; null while that is not known. */
+  readonly presence: Presence | null;
+  /** Somebody looks on: what they type goes nowhere. */
+  readonly isViewer: boolean;
   readonly hoveredLink: string | null;
   readonly pendingPaste: string | null;
   /** What a program wants to copy, before the user has decided. */
@@ -45,6 +50,8 @@ export const INITIAL_STATE: SessionState = {
   hasRung: false,
   keptRows: null,
   notice: null,
+  presence: null,
+  isViewer: false,
   hoveredLink: null,
   pendingPaste: null,
   pendingCopy: null,

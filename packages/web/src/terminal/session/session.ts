@@ -1,5 +1,5 @@
 /** One terminal on the page: an emulator, an attachment to the server, and the screen kept between them. */
-import type { Attachment, Client } from "@microterm/sdk";
+import type { Attachment, AttachRequest } from "@microterm/sdk";
 import { createStore, type Store } from "../../store.ts";
 import { isDark } from "../../theme.ts";
 import { appearanceOf, loadFonts } from "../emulator/appearance.ts";
@@ -17,9 +17,11 @@ import { INITIAL_STATE, isForeign, type SessionState } from "./session-state.ts"
 import { sanitizeTitle } from "./title.ts";
 
 export interface SessionOptions {
-  readonly client: Client;
-  readonly environment: string;
   readonly terminal: string;
+  /** Connects it to the server. */
+  readonly connect: (request: Omit<AttachRequest, "environment" | "terminal">) => Attachment;
+  /** It is another's: nothing that its programs ask for acts here, but drawing. */
+  readonly isShared: boolean;
   /** Tells this terminal from any other there ever was under its name. */
   readonly keptAs: string;
   /** Its name to screen readers. */
@@ -38,6 +40,8 @@ export interface Session extends Pick<Store<SessionState>, "get" | "subscribe"> 
   attach(): void;
   focus(): void;
   reconnectNow(): void;
+  /** Of a shared terminal: asks to type, or does not want to any more. */
+  askKeyboard(isWanted: boolean): void;
   dismissNotice(): void;
   /** Answers the preview of a paste. */
   decidePaste(isWanted: boolean): void;
@@ -84,13 +88,14 @@ export const openSession = (options: SessionOptions): Session => {
     if (navigator.clipboard === undefined) failed();
     else navigator.clipboard.writeText(text).catch(failed);
   };
-  hearCopies(terminal, (text) => {
+  const offerCopy = (text: string): void => {
     const { mayCopy } = terminalSettings();
     // A hidden tab does not copy.
     if (mayCopy === false || !isShown) return;
     if (mayCopy) copy(text);
     else store.set({ pendingCopy: text });
-  });
+  };
+  if (!options.isShared) hearCopies(terminal, offerCopy);
   const shell = integrateShell(terminal, store.set);
   const keeper = createScreenKeeper(terminal, options.keptAs, shell);
   const letterbox = createLetterbox(terminal, host);
@@ -144,8 +149,7 @@ export const openSession = (options: SessionOptions): Session => {
     const { room } = store.get();
     if (from === null && attachment === null && room !== null) terminal.resize(room.cols, room.rows);
     store.set({ size: { cols: terminal.cols, rows: terminal.rows }, endReason: null });
-    const { client, environment, terminal: id } = options;
-    attachment = client.attachTerminal({ ...output.handlers, environment, terminal: id, from, size: room });
+    attachment = options.connect({ ...output.handlers, from, size: room });
     attachment.setAppearance(appearanceOf(isDark()));
   };
 
@@ -210,6 +214,7 @@ export const openSession = (options: SessionOptions): Session => {
     attach: () => void attach(),
     focus: () => terminal.focus(),
     reconnectNow: () => attachment?.reconnectNow(),
+    askKeyboard: (isWanted) => attachment?.askKeyboard(isWanted),
     dismissNotice: () => store.set({ notice: null }),
     decidePaste: input.decidePaste,
     decideCopy(isAllowed) {

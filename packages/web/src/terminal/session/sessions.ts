@@ -1,5 +1,6 @@
 /** The terminals of one environment on this page: those that are looked at, and those behind them. */
 import type { Terminal } from "@microterm/protocol";
+import type { Client } from "@microterm/sdk";
 import { followBusy } from "./running.ts";
 import { openSession, type Session, type SessionOptions } from "./session.ts";
 
@@ -11,7 +12,7 @@ export interface Sessions {
   of(terminal: string): Session | null;
   /** Opens those of new terminals, closes those of terminals that are gone. */
   sync(terminals: readonly Terminal[]): void;
-  /** The environment goes on after a pause: each terminal at its next byte. */
+  /** The environment goes on after a pause, or somebody has signed in again: each terminal at its next byte. */
   attachAll(): void;
   dispose(): void;
 }
@@ -22,9 +23,15 @@ interface Entry {
   readonly session: Session;
 }
 
-type Shared = Pick<SessionOptions, "client" | "environment" | "renderer" | "keys" | "onPageKey">;
+interface SessionsOptions extends Pick<SessionOptions, "renderer" | "keys" | "onPageKey"> {
+  readonly client: Client;
+  readonly environment: string;
+}
 
-export const createSessions = (shared: Shared, name: string): Sessions => {
+export const createSessions = (
+  { client, environment, renderer, keys, onPageKey }: SessionsOptions,
+  name: string,
+): Sessions => {
   const entries = new Map<string, Entry>();
   const close = (terminal: string, isGone: boolean): void => {
     const { session, unfollow } = entries.get(terminal) ?? {};
@@ -38,13 +45,16 @@ export const createSessions = (shared: Shared, name: string): Sessions => {
     of: (terminal) => entries.get(terminal)?.session ?? null,
     sync(terminals) {
       const wanted = new Map<string, string>(
-        terminals.map(({ id, createdAt }) => [id, `${shared.environment}.${id}.${createdAt}`]),
+        terminals.map(({ id, createdAt }) => [id, `${environment}.${id}.${createdAt}`]),
       );
       for (const [id, { keptAs }] of entries) if (wanted.get(id) !== keptAs) close(id, true);
       for (const [id, keptAs] of wanted) {
         if (entries.has(id)) continue;
-        const session = openSession({ ...shared, terminal: id, keptAs, label: `Terminal of ${name}` });
-        const unfollow = followBusy(shared.environment, id, () => session.get().isBusy);
+        const session = openSession({
+          ...{ renderer, keys, onPageKey, keptAs, terminal: id, label: `Terminal of ${name}`, isShared: false },
+          connect: (request) => client.attachTerminal({ ...request, environment, terminal: id, awaitsSignIn: true }),
+        });
+        const unfollow = followBusy(environment, id, () => session.get().isBusy);
         entries.set(id, { keptAs, session, unfollow });
         const timer = setTimeout(() => {
           timers.delete(timer);
@@ -57,7 +67,7 @@ export const createSessions = (shared: Shared, name: string): Sessions => {
       for (const { session } of entries.values()) {
         const { phase } = session.get();
         if (phase === "ended") session.attach();
-        else if (phase === "reconnecting") session.reconnectNow();
+        else if (phase === "reconnecting" || phase === "signed-out") session.reconnectNow();
       }
     },
     dispose() {
