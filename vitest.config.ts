@@ -15,6 +15,24 @@ const project = (name: string, include: readonly string[], options: Record<strin
  */
 const twice = { retry: 1 } as const;
 
+const ON_POSTGRES = [
+  ...[
+    "environments",
+    "faults",
+    "lifetime",
+    "limits",
+    "network",
+    "previews",
+    "quotas",
+    "resume",
+    "shared-networks",
+    "credentials",
+  ].map((name) => `tests/integration/core-${name}.test.ts`),
+  "tests/integration/server-account-changes.test.ts",
+  "tests/integration/server-environments.test.ts",
+  "tests/integration/server-audit-people.test.ts",
+];
+
 export default defineConfig({
   test: {
     projects: [
@@ -35,6 +53,15 @@ export default defineConfig({
       project("fuzz", ["tests/fuzz/**/*.test.ts"], { fileParallelism: false }),
       project("integration", ["tests/integration/**/*.test.ts"], {
         ...twice,
+        testTimeout: 180_000,
+        hookTimeout: 180_000,
+        fileParallelism: false,
+      }),
+      // The same files as they are, on PostgreSQL: those that lean on the database most.
+      project("integration-postgres", ON_POSTGRES, {
+        ...twice,
+        globalSetup: "support/postgres-run.ts",
+        setupFiles: "support/postgres-file.ts",
         testTimeout: 180_000,
         hookTimeout: 180_000,
         fileParallelism: false,

@@ -15,8 +15,8 @@ const FLAGS = [
 /** Long enough for an emulated guest on a loaded host. */
 const DEADLINE_MS = 120_000;
 
-export const launchBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+export const launchBrowser = (flags: readonly string[] = []): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...FLAGS, ...flags] });
 
 export interface VisitOptions {
   readonly colorScheme?: "light" | "dark";
@@ -26,7 +26,11 @@ export interface VisitOptions {
 }
 
 /** A browser window of its own with a session, at the list of environments. */
-export async function signIn(browser: Browser, server: TestServer, options: VisitOptions = {}): Promise<PageObject> {
+export async function signIn(
+  browser: Browser,
+  server: Pick<TestServer, "url" | "ok">,
+  options: VisitOptions = {},
+): Promise<PageObject> {
   const { token } = await server.ok("POST", "/v1/links");
   const context = await browser.newContext({
     viewport: { width: 1200, height: 720 },

@@ -1,25 +1,28 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import { actorOf, createCredentialService } from "@microterm/core";
-import type { OwnerId } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
+import { accountRow, auditLogOf } from "@microterm/core/testing";
+import { type OwnerId, Scope } from "@microterm/protocol";
 import { systemClock, systemRandomness } from "../packages/server/src/process/system-clock.ts";
+import { createQuietLog } from "./quiet-log.ts";
+import { openTestStorage } from "./test-database.ts";
 
 /**
- * A bearer token of another owner than the server's own, put into the running server's database: accounts to make
- * owners with do not exist yet, the separation between owners does.
+ * A bearer token of another owner than the server's own, put into the running server's database.
  */
 export async function addOwner(data: string, owner: string): Promise<{ readonly token: string }> {
-  const storage = await createSqliteStorage({ path: join(data, "server/microterm.db") });
+  const storage = await openTestStorage(data, "server/microterm.db");
   const credentials = createCredentialService({
     storage,
+    audit: auditLogOf(storage),
     clock: systemClock,
     random: systemRandomness,
     sha256: (text) => createHash("sha256").update(text).digest("hex"),
+    log: createQuietLog(),
   });
   try {
-    await storage.owners.insert(owner as OwnerId, new Date().toISOString());
-    return { token: (await credentials.createToken(actorOf({ owner: owner as OwnerId }))).secret };
+    await storage.accounts.insert(accountRow(owner, new Date().toISOString()));
+    const actor = actorOf({ id: owner as OwnerId, role: "member" });
+    return await credentials.createToken(actor, { name: "test", scopes: [...Scope.options], expiresInSeconds: null });
   } finally {
     await storage.close();
   }

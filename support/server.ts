@@ -2,13 +2,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { findHolders } from "@microterm/host";
 import { rustBinary } from "./rust-binaries.ts";
 import { makeTempFolder } from "./temp-folder.ts";
+import { testDatabaseUrl } from "./test-database.ts";
 
 const MAIN = join(import.meta.dirname, "../packages/server/src/main.ts");
+const EXPOSED = join(import.meta.dirname, "exposed-server.ts");
 /** Shared by all servers of all tests, so that only the first of them compiles. */
 const CODE_CACHE = join(tmpdir(), `microterm-test-code-${process.getuid?.() ?? 0}`);
 const START_DEADLINE_MS = 120_000;
@@ -30,7 +33,14 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   /** Instead of the data folder's bearer token; null sends none. */
   readonly token?: string | null;
+  /** For an `https` address: whom the client trusts, the name that the certificate has to be for, and where it comes from. */
+  readonly tls?: { readonly ca: string; readonly servername: string; readonly localAddress?: string };
+  /** Where the request comes from: one of this host's own loopback addresses. */
+  readonly from?: string;
 }
+
+/** `TestServerOptions.command` of a server that may be reached from beyond its host. */
+export const exposed = (args: readonly string[]): readonly string[] => [process.execPath, EXPOSED, ...args];
 
 /** A real server process. */
 export interface TestServer {
@@ -84,9 +94,11 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   mkdirSync(CODE_CACHE, { recursive: true, mode: 0o700 });
   const driver = options.driver ?? ["--driver", "process", "--agent", await rustBinary("microterm-agent")];
   const args = ["serve", "--data", data, ...driver, "--port", "0", ...(options.args ?? [])];
+  const url = await testDatabaseUrl(data);
+  const database = url === null ? {} : { DATABASE_URL: url };
   const [program = "", ...rest] = options.command?.(args) ?? [process.execPath, MAIN, ...args];
   const child = spawn(program, rest, {
-    env: { ...process.env, NODE_COMPILE_CACHE: CODE_CACHE, ...options.env },
+    env: { ...process.env, NODE_COMPILE_CACHE: CODE_CACHE, ...database, ...options.env },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let stderr = "";
@@ -94,12 +106,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     stderr += chunk;
   });
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const url = await whereabouts(data, child, ended).catch(async (error: unknown) => {
+  const address = await whereabouts(data, child, ended).catch(async (error: unknown) => {
     // One that has not ended by itself has not come up in time.
     child.kill("SIGKILL");
     throw new ServerDidNotStart(await ended, stderr.trim(), error);
   });
-  const server = createHandle({ url, data, child, ended });
+  const server = createHandle({ url: address, data, child, ended });
   await poll("the server to be ready", async () => (await server.call("GET", "/readyz")).status === 200);
   return server;
 }
@@ -172,12 +184,14 @@ function createHandle({ url, data, child, ended }: Parts): TestServer {
 
 /** One HTTP request, with whatever headers a test wants, Host and Origin among them. */
 export function send(url: string, method: string, call: Call): Promise<Answer> {
-  const { body, raw, headers = {}, token } = call;
+  const { body, raw, headers = {}, token, from, tls } = call;
   const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, {
+    const request = (tls === undefined ? httpRequest : httpsRequest)(url, {
+      ...tls,
       method,
       agent: false,
+      ...(from === undefined ? {} : { localAddress: from }),
       headers: {
         ...(token ? { authorization: `Bearer ${token}` } : {}),
         ...(body === undefined ? {} : { "content-type": "application/json" }),

@@ -1,4 +1,4 @@
-import { FRAME, TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
+import { FRAME, type Presence, TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
 import WebSocket from "ws";
 import { poll, type TestServer } from "./server.ts";
 
@@ -9,6 +9,10 @@ export interface TerminalClientOptions {
   /** Acknowledges all that arrives; otherwise nothing. True by default. */
   readonly acknowledge?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Attaches by this grant instead of the environment's owner, as who the headers say. */
+  readonly grant?: string;
+  /** Is told who else is there. */
+  readonly presence?: boolean;
   readonly protocols?: readonly string[];
   /** Keeps output bytes; a flood's need not be. True by default. */
   readonly keep?: boolean;
@@ -31,10 +35,13 @@ export class TerminalClient {
     end: string;
     from: string;
     role: string;
+    grant: string | null;
     title: string;
     cwd: string | null;
   } | null = null;
   readonly keyframes: { offset: bigint; cols: number; rows: number; state: unknown; content: Buffer }[] = [];
+  /** Each PRESENCE that came. */
+  readonly presences: Presence[] = [];
   readonly events: { offset: bigint; kind: string; [key: string]: unknown }[] = [];
   /** The offset behind the last byte of output. */
   offset = -1n;
@@ -55,12 +62,18 @@ export class TerminalClient {
     const parts = [
       ...(options.from === null ? [] : [`from=${options.from ?? 0}`]),
       ...(options.role === undefined ? [] : [`role=${options.role}`]),
+      ...(options.presence === true ? ["presence=1"] : []),
     ];
     const query = parts.length === 0 ? "" : `?${parts.join("&")}`;
-    const url = `${server.url.replace("http", "ws")}/v1/environments/${environment}/terminals/${terminal}/attach${query}`;
+    const path =
+      options.grant === undefined
+        ? `/v1/environments/${environment}/terminals/${terminal}/attach`
+        : `/v1/shared/${options.grant}/attach`;
+    const url = `${server.url.replace("http", "ws")}${path}${query}`;
+    const authorization = { authorization: `Bearer ${server.token}` };
     this.socket = new WebSocket(url, [...(options.protocols ?? [TERMINAL_SUBPROTOCOL])], {
       perMessageDeflate: false,
-      headers: { authorization: `Bearer ${server.token}`, ...options.headers },
+      headers: { ...(options.grant === undefined ? authorization : {}), ...options.headers },
     });
     this.ended = new Promise((resolve) => {
       this.socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
@@ -123,6 +136,11 @@ export class TerminalClient {
     this.socket.send(frame);
   }
 
+  /** Asks to type, or not any more. */
+  keyboard(isWanted: boolean): void {
+    this.socket.send(Buffer.of(FRAME.keyboard, isWanted ? 1 : 0));
+  }
+
   ping(nonce: number): void {
     const frame = Buffer.alloc(5);
     frame[0] = FRAME.ping;
@@ -169,6 +187,9 @@ export class TerminalClient {
       }
       case FRAME.event:
         this.events.push({ offset: at(), ...JSON.parse(message.subarray(9).toString()) });
+        return;
+      case FRAME.presence:
+        this.presences.push(JSON.parse(message.subarray(1).toString()));
         return;
       case FRAME.resized:
         this.frames.push(`RESIZE ${at()} ${message.readUInt16BE(9)} ${message.readUInt16BE(11)}`);

@@ -22,8 +22,9 @@ export async function serveTerminal(
     perMessageDeflate: false,
     handleProtocols: () => TERMINAL_SUBPROTOCOL,
   });
-  const connections = { add: () => () => undefined, size: 0, closeAll: () => undefined, dispose: () => undefined };
-  const identity = { hash: "", owner: "owner000" as never, expiresAt: null, via: "bearer" as const };
+  const nothing = () => undefined;
+  const connections = { add: () => nothing, size: 0, closeOf: nothing, closeAll: nothing, dispose: nothing };
+  const identity = { hash: "", owner: "owner000" as never, expiresAt: null, since: 0 as const };
   const folder = await makeTempFolder();
   const models = createModelHost({ error: (fields, message) => console.error(message, fields) });
   const hub = await TerminalHub.open({
@@ -41,7 +42,10 @@ export async function serveTerminal(
   });
   http.on("upgrade", (request, transport, head) => {
     webSockets.handleUpgrade(request, transport, head, (webSocket: WebSocket) => {
-      const socket = new ClientSocket({ socket: webSocket, transport: transport as Socket, identity, connections });
+      const socket = new ClientSocket({
+        ...{ socket: webSocket, transport: transport as Socket, identity, connections },
+        environment: null,
+      });
       const source = { log: hub.log, terminal: terminal.id, agent, broke: hub.broke };
       const { startOffset: start } = terminal;
       new HubClient({
@@ -53,6 +57,9 @@ export async function serveTerminal(
         end: hub.log.end,
         from: 0n,
         role: "owner",
+        seat: null,
+        isTold: false,
+        shared: null,
         input: undefined,
       });
     });

@@ -85,11 +85,13 @@ function reported(report: string, code: number): Tally {
   return vitestTally(text, code);
 }
 
+/** Of one project, or of several that are one kind. */
 const vitest =
-  (project: string): Kind =>
+  (project: string, ...more: readonly string[]): Kind =>
   async (run) => {
     const report = join(run.scratch, `${project}.json`);
-    const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const projects = [project, ...more].flatMap((one) => ["--project", one]);
+    const args = ["run", ...projects, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     args.push(`--reporter=${join(root, "tests/reporter.ts")}`);
     const { code } = await run([node, bin("vitest/vitest.mjs"), ...args], root);
     return reported(report, code);
@@ -109,7 +111,7 @@ export const build: Kind = (run) => checks(run, BUILD);
 /** The longest first, so that lanes end together. */
 export const KINDS: Readonly<Record<string, Kind>> = {
   vm: vitest("vm"),
-  integration: vitest("integration"),
+  integration: vitest("integration", "integration-postgres"),
   e2e: vitest("e2e"),
   rust: (run) => rustTests(run, rust),
   security: vitest("security"),

@@ -13,7 +13,8 @@ function processes(): string[] {
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-        const ours = /microterm-(agent|host)|qemu-system|bwrap |packages\/(server|cli)\/src\/.*main\.ts/.test(command);
+        const ours =
+          /microterm-(agent|host)|mt-postgres|qemu-system|bwrap |packages\/(server|cli)\/src\/.*main\.ts/.test(command);
         return ours ? [`process ${pid} ${command.slice(0, 160)}`] : [];
       } catch {
         return [];

@@ -2,6 +2,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AXE, faults } from "../../support/axe.ts";
 import { type PageObject, signIn } from "../../support/page.ts";
+import { invite } from "../../support/people.ts";
 import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
 
 let world: ProcessPage;
@@ -85,12 +86,79 @@ describe.each(["light", "dark"] as const)("axe finds nothing in the %s page", (c
     await visitor.goto(world.server.url);
     await visitor.getByText("./microterm open").waitFor();
     await look("sign-in", visitor);
+    await visitor.getByRole("button", { name: "Sign in", exact: true }).click();
+    await visitor.getByText("Fill this in.").first().waitFor();
+    await look("sign-in with faults", visitor);
+    const { code } = await world.server.ok("POST", "/v1/invitations", {});
+    await visitor.goto(`${world.server.url}/invitation#${code}`);
+    await visitor.getByRole("button", { name: "Make my account" }).waitFor();
+    await look("invitation", visitor);
+    await visitor.goto(`${world.server.url}/invitation#none`);
+    await visitor.getByText("This link is not whole").waitFor();
+    await look("an invitation that is none", visitor);
+    await visitor.goto(`${world.server.url}/reset#${code}`);
+    await visitor.getByRole("button", { name: "Set the password" }).waitFor();
+    await look("reset", visitor);
     await visitor.close();
     await page.page.goto(`${world.server.url}/e/0123456789ab`);
     await role("heading", { name: "There is no such environment" }).waitFor();
     await look("unknown environment");
     await page.page.goto(world.server.url);
     expect(found).toEqual({});
+  });
+
+  test("of accounts and for admins, with all that opens over them", async () => {
+    const { name } = await invite(world.server, `person-${colorScheme}`);
+    await world.server.ok("PATCH", `/v1/accounts/${name}`, { disabled: true });
+    await button("Account: admin").click();
+    await role("dialog").waitFor();
+    await look("account menu");
+    await role("link", { name: "My account" }).click();
+    await role("list", { name: "Sessions" }).waitFor();
+    await look("account");
+    await button("New token").click();
+    await button("Make the token").click();
+    await look("new token with faults");
+    await page.page.getByLabel("Name", { exact: true }).fill("one");
+    await role("checkbox", { name: /^see environments/ }).check();
+    await button("Make the token").click();
+    await button("Done").waitFor();
+    await look("token");
+    await button("Done").click();
+    await page.page.goto(`${world.server.url}/admin/people`);
+    await button(`Enable ${name}`).waitFor();
+    await look("people");
+    await button("Invite people").click();
+    await button("Make a link").waitFor();
+    await look("invite");
+    await button("Make a link").click();
+    await button("Done").waitFor();
+    await look("invited");
+    await button("Done").click();
+    for (const [ask, answer] of [
+      [`Remove ${name}`, "Keep it"],
+      [`New password for ${name}`, "Close"],
+    ] as const) {
+      await button(ask).click();
+      await button(answer).waitFor();
+      await look(`asked: ${ask}`);
+      await button(answer).click();
+    }
+    // An act that is in the log.
+    await world.server.call("GET", "/v1/audit/export");
+    await role("link", { name: "Audit" }).click();
+    await role("table").waitFor();
+    await look("audit");
+    // As it is when a session ends elsewhere.
+    await page.page.evaluate("localStorage.setItem('microterm.session-key', 'a'.repeat(24))");
+    await button("Look again").click();
+    await role("dialog", { name: "Sign in again" }).waitFor();
+    await look("sign in again");
+    expect(found).toEqual({});
+    await page.close();
+    await openPage();
+    // With axe in it.
+    await page.page.reload();
   });
 
   test("with a terminal, all that opens over it, and a player", async () => {

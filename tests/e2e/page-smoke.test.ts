@@ -141,15 +141,17 @@ describe("the page", () => {
     await page.page.reload();
     await page.untilTerminal("live");
     expect((await kept()).filter((key) => key.startsWith("microterm.screen.")).length).toBe(1);
-    if (way === "signing out") await page.page.getByRole("button", { name: "Sign out" }).click();
-    else {
+    if (way === "signing out") {
+      await page.page.getByRole("button", { name: "Account: admin" }).click();
+      await page.page.getByRole("button", { name: "Sign out" }).click();
+      await page.page.waitForURL((url) => url.pathname === "/sign-in");
+    } else {
       // As another tab does it, of which this one only hears.
       const key = await page.page.evaluate<string>("localStorage.getItem('microterm.session-key')");
       const headers = { origin: world.server.url, "x-microterm-session": key };
       const ended = await page.context.request.delete(`${world.server.url}/v1/session`, { headers });
       expect(ended.status()).toBe(204);
     }
-    await page.page.waitForURL((url) => url.pathname === "/sign-in");
     await page.page.getByText("./microterm open").waitFor();
     expect(await kept()).toEqual(["microterm.renderer"]);
     await world.server.ok("DELETE", `/v1/environments/${id}`);

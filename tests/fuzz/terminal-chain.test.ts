@@ -164,7 +164,8 @@ function client(hub: TerminalHub, agent: HubSource["agent"], from: bigint | unde
   };
   const source = { log: hub.log, terminal: TERMINAL.id, agent, broke: hub.broke };
   const rest = { terminal: TERMINAL.id, start: 0n, end: hub.log.end, role: "owner" as const, input: undefined };
-  new HubClient({ socket: socket as ClientSocket, hub, source, from, ...rest });
+  const alone = { seat: null, isTold: false, shared: null };
+  new HubClient({ socket: socket as ClientSocket, hub, source, from, ...rest, ...alone });
 }
 type HubSource = ConstructorParameters<typeof HubClient>[0]["source"];
 

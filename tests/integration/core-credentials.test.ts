@@ -1,85 +1,155 @@
-import { join } from "node:path";
 import { createCredentialService, environmentIdOfKey, idempotent } from "@microterm/core";
-import { systemClock, systemRandom } from "@microterm/core/testing";
-import { createSqliteStorage } from "@microterm/storage";
+import { accountRow, auditLogOf, silentLog, systemClock, systemRandom } from "@microterm/core/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
+import { openTestStorage } from "../../support/test-database.ts";
 import { ANN, BOB, sha256 } from "./core-server.ts";
 
 /** A service at a time of the test's choosing: expiry is days away. */
 async function open() {
   const { path, remove } = await makeTempFolder();
-  const storage = await createSqliteStorage({ path: join(path, "microterm.db") });
+  const storage = await openTestStorage(path);
   onTestFinished(async () => {
     await storage.close();
     await remove();
   });
   let ahead = 0;
   const clock = { ...systemClock, now: () => Date.now() + ahead };
-  await storage.owners.insert(ANN.owner, new Date(clock.now()).toISOString());
-  await storage.owners.insert(BOB.owner, new Date(clock.now()).toISOString());
-  const service = createCredentialService({ storage, clock, random: systemRandom, sha256 });
+  await storage.accounts.insert(accountRow(ANN.owner, new Date(clock.now()).toISOString()));
+  await storage.accounts.insert(accountRow(BOB.owner, new Date(clock.now()).toISOString()));
+  const service = createCredentialService({
+    storage,
+    audit: auditLogOf(storage),
+    clock,
+    random: systemRandom,
+    sha256,
+    log: silentLog,
+  });
   const pass = (minutes: number) => {
     ahead += minutes * 60_000;
   };
   return { storage, clock, service, pass };
 }
 
+const PLACE = { device: "Firefox on Linux", address: "192.0.2.1" };
 const INVALID = { code: "SIGN_IN_LINK_INVALID" };
 
 describe("a sign-in link", () => {
   it("becomes one session of its owner, however many spend it at once", async () => {
     const { service } = await open();
-    const { secret } = await service.createLink(BOB);
-    const spent = await Promise.allSettled(Array.from({ length: 5 }, () => service.exchange(secret)));
+    const { secret } = await service.issue("link", BOB.owner, { lifetimeMs: 600_000 });
+    const spent = await Promise.allSettled(Array.from({ length: 5 }, () => service.exchange(secret, PLACE)));
     const [session, ...more] = spent.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     expect(more).toEqual([]);
-    expect(await service.authenticate(session?.secret ?? "")).toMatchObject({ kind: "session", owner: BOB.owner });
-    await expect(service.exchange(secret)).rejects.toMatchObject(INVALID);
+    expect(await service.authenticate(session?.secret ?? "", null)).toMatchObject({
+      credential: { kind: "session", owner: BOB.owner, ...PLACE },
+      account: { id: BOB.owner },
+    });
+    await expect(service.exchange(secret, PLACE)).rejects.toMatchObject(INVALID);
   });
 
   it("is refused when it is old, unknown, or far too long, and is no credential itself", async () => {
     const { service, pass } = await open();
-    const { secret } = await service.createLink(ANN);
-    expect(await service.authenticate(secret)).toBeNull();
-    await expect(service.exchange(systemRandom.id(48))).rejects.toMatchObject(INVALID);
-    await expect(service.exchange("x".repeat(100_000))).rejects.toMatchObject(INVALID);
+    const { secret } = await service.issue("link", ANN.owner, { lifetimeMs: 600_000 });
+    expect(await service.authenticate(secret, null)).toBeNull();
+    await expect(service.exchange(systemRandom.id(48), PLACE)).rejects.toMatchObject(INVALID);
+    await expect(service.exchange("x".repeat(100_000), PLACE)).rejects.toMatchObject(INVALID);
     pass(11);
-    await expect(service.exchange(secret)).rejects.toMatchObject(INVALID);
+    await expect(service.exchange(secret, PLACE)).rejects.toMatchObject(INVALID);
+  });
+});
+
+describe("a session", () => {
+  const NOW = "2000-01-01T00:00:00.000Z";
+  const HOW = { way: "password", marksBrowser: true } as const;
+
+  it("is not opened for an account that is disabled, gone, or of another password by then", async () => {
+    const { service, storage } = await open();
+    const bob = accountRow(BOB.owner, NOW);
+    const refused = () =>
+      expect(service.openSession(service.prepareSession(bob, PLACE), bob, HOW)).rejects.toMatchObject({
+        code: "SIGN_IN_FAILED",
+      });
+    await storage.accounts.setPassword(BOB.owner, null, "another");
+    await refused();
+    await storage.accounts.setPassword(BOB.owner, "another", "one");
+    await storage.accounts.change(BOB.owner, { disabledAt: NOW });
+    await refused();
+    await storage.accounts.remove(BOB.owner);
+    await refused();
+    expect(await storage.credentials.hashesOf(BOB.owner)).toEqual([]);
+  });
+
+  it("is one of 100: another one ends the one that was used least lately, and of marks 20 stay", async () => {
+    const { service, storage, pass } = await open();
+    const bob = accountRow(BOB.owner, NOW);
+    const enter = () => service.openSession(service.prepareSession(bob, PLACE), bob, HOW);
+    const [first, second] = [await enter(), await enter()];
+    for (let count = 2; count < 100; count++) await enter();
+    const ended: string[] = [];
+    service.subscribe((hash) => ended.push(hash));
+    pass(5);
+    await service.authenticate(first.secret, null);
+    await Promise.all([enter(), enter()]);
+    expect(ended).toHaveLength(2);
+    expect([await service.authenticate(first.secret, null), ended.includes(first.credential.hash)]).toEqual([
+      expect.objectContaining({ credential: expect.objectContaining({ id: first.credential.id }) }),
+      false,
+    ]);
+    expect(await storage.credentials.list(BOB.owner, "session", NOW)).toHaveLength(100);
+    expect(await storage.credentials.list(BOB.owner, "device", NOW)).toHaveLength(20);
+    expect(second.mark?.credential.kind).toBe("device");
+  });
+
+  it("that has ended makes no token any more", async () => {
+    const { service, storage } = await open();
+    const bob = accountRow(BOB.owner, NOW);
+    const { actor, ...prepared } = service.prepareSession(bob, PLACE);
+    await service.openSession({ ...prepared, actor }, bob, HOW);
+    const wish = { name: "one", scopes: ["exec"], expiresInSeconds: null } as const;
+    await service.createToken(actor, { ...wish, scopes: [...wish.scopes] });
+    await service.revoke({ hash: prepared.credential.hash });
+    const made = service.createToken(actor, { ...wish, scopes: [...wish.scopes] });
+    await expect(made).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    expect(await storage.credentials.list(BOB.owner, "token", NOW)).toHaveLength(1);
   });
 });
 
 describe("a token", () => {
   it("works until it is revoked, which is reported", async () => {
     const { service, pass } = await open();
-    const { secret, credential } = await service.createToken(ANN);
+    const facts = { lifetimeMs: null, name: "one", scopes: ["exec"] as const };
+    const { secret, credential } = await service.issue("token", ANN.owner, facts);
     const revoked: string[] = [];
     const unsubscribe = service.subscribe((hash) => revoked.push(hash));
     pass(1_000_000);
-    expect(await service.authenticate(secret)).toEqual(credential);
-    await expect(service.exchange(secret)).rejects.toMatchObject(INVALID);
+    expect(await service.authenticate(secret, null)).toMatchObject({ credential });
+    await expect(service.exchange(secret, PLACE)).rejects.toMatchObject(INVALID);
     expect(await service.revoke({ secret })).toBe(true);
     expect(await service.revoke({ hash: credential.hash })).toBe(false);
-    expect(await service.authenticate(secret)).toBeNull();
+    expect(await service.authenticate(secret, null)).toBeNull();
     expect(revoked).toEqual([credential.hash]);
     unsubscribe();
   });
 
   it("is kept as a hash only, and sessions end after 30 days", async () => {
     const { service, storage, clock, pass } = await open();
-    const { secret } = await service.exchange((await service.createLink(ANN)).secret);
+    const { secret } = await service.exchange(
+      (await service.issue("link", ANN.owner, { lifetimeMs: 600_000 })).secret,
+      PLACE,
+    );
     expect(await storage.credentials.find(secret, new Date(clock.now()).toISOString())).toBeNull();
     pass(29 * 24 * 60);
-    expect(await service.authenticate(secret)).not.toBeNull();
+    expect(await service.authenticate(secret, null)).not.toBeNull();
     pass(2 * 24 * 60);
-    expect(await service.authenticate(secret)).toBeNull();
+    expect(await service.authenticate(secret, null)).toBeNull();
     expect(await service.sweep()).toBe(1);
     expect(await service.sweep()).toBe(0);
   });
 
   it.each(["", "x", "x".repeat(129)])("is not made of %j", async (secret) => {
     const { service } = await open();
-    expect(await service.authenticate(secret)).toBeNull();
+    expect(await service.authenticate(secret, null)).toBeNull();
   });
 });
 

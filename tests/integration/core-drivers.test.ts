@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { DriverRegistryOptions, VmDriver } from "@microterm/core";
+import { type DriverRegistryOptions, SYSTEM, type VmDriver } from "@microterm/core";
 import { runInGuest, silentLog } from "@microterm/core/testing";
 import { createProcessDriver } from "@microterm/drivers";
 import type { Environment } from "@microterm/protocol";
@@ -84,7 +84,10 @@ it("what runs on a driver that is not there is listed, refused with what to do, 
   await expect(service.destroy(ANN, id)).rejects.toMatchObject(refused);
   await expect(service.destroy(ANN, id)).rejects.toMatchObject(refused);
   expect((await service.update(ANN, id, { idleTimeoutSeconds: 0, ttlSeconds: 0 })).expiresAt).toBeNull();
-  expect(await without.storage.environments.get(id)).toMatchObject({ state: "running", machineId: found?.machineId });
+  expect(await without.storage.environments.get(id, SYSTEM)).toMatchObject({
+    state: "running",
+    machineId: found?.machineId,
+  });
   expect(await first.driver.list()).toEqual([found]);
   await without.close();
 
@@ -115,7 +118,7 @@ it("one that is stopped, paused or half destroyed on a driver that is not there 
       await expect(server.service.stop(ANN, id)).rejects.toMatchObject(refused);
     }
     await expect(server.service.destroy(ANN, id)).rejects.toMatchObject(refused);
-    expect(await server.storage.environments.get(id)).toMatchObject({ state, snapshotId: "s".repeat(16) });
+    expect(await server.storage.environments.get(id, SYSTEM)).toMatchObject({ state, snapshotId: "s".repeat(16) });
     await server.close();
   }
 });

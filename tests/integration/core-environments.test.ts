@@ -1,6 +1,6 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Actor } from "@microterm/core";
+import { type Actor, SYSTEM } from "@microterm/core";
 import type { Environment, EnvironmentId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ANN, BOB, type Server } from "./core-server.ts";
@@ -15,7 +15,7 @@ async function running(server: Server, request: { name?: string } = {}): Promise
 }
 
 async function machineOf(server: Server, id: EnvironmentId) {
-  const row = await server.storage.environments.get(id);
+  const row = await server.storage.environments.get(id, SYSTEM);
   if (row?.machineId == null) throw new Error("it has no machine");
   return row.machineId;
 }
@@ -27,7 +27,7 @@ describe("a create", () => {
     const looking: Promise<void>[] = [];
     server.service.subscribe(({ id }) => {
       looking.push(
-        server.storage.environments.get(id).then((row) => {
+        server.storage.environments.get(id, SYSTEM).then((row) => {
           steps.push(row?.step ?? row?.state ?? null);
         }),
       );
@@ -81,7 +81,7 @@ describe("a create", () => {
     const other = await (await makeWorld({ agentBinary: broken })).start();
     const reasons: (string | null)[] = [];
     other.service.subscribe(({ id }) => {
-      void other.storage.environments.get(id).then((row) => reasons.push(row?.reason ?? null));
+      void other.storage.environments.get(id, SYSTEM).then((row) => reasons.push(row?.reason ?? null));
     });
     const { id } = await other.service.create(ANN, SMALL);
     await expect(other.service.wait(ANN, id, { states: ["running"], ...PATIENCE })).rejects.toMatchObject({
@@ -107,31 +107,31 @@ describe("a create", () => {
   });
 });
 
-describe("an actor that may only look", () => {
-  it("sees what its owner has, is a viewer at terminals whatever it asks for, and changes nothing", async () => {
+describe("a token that may only read", () => {
+  it("sees what its account has, and neither terminals' output nor changes", async () => {
     const server = await (await makeWorld()).start();
     const { service } = server;
     const { id } = await running(server, { name: "shown" });
-    const looking: Actor = { ...ANN, role: "viewer" };
+    const looking: Actor = { ...ANN, scopes: new Set(["environments:read"]) };
     expect((await service.list(looking)).map((one) => one.name)).toEqual(["shown"]);
     expect(await service.terminals(looking, id)).toHaveLength(1);
-    expect(await service.locateTerminal(looking, id, "owner")).toEqual({ id, role: "viewer" });
     expect(await service.locateTerminal(ANN, id, "owner")).toEqual({ id, role: "owner" });
     expect(await service.locateTerminal(ANN, id, "viewer")).toEqual({ id, role: "viewer" });
     await expect(service.locateTerminal(BOB, id, "viewer")).rejects.toMatchObject({ code: "ENVIRONMENT_NOT_FOUND" });
-    for (const refused of [
-      service.create(looking, SMALL),
-      service.update(looking, id, { ttlSeconds: 60 }),
-      service.start(looking, id),
-      service.stop(looking, id),
-      service.pause(looking, id),
-      service.resume(looking, id),
-      service.destroy(looking, id),
-      service.agent(looking, id),
-      service.locate(looking, id, "guest.use"),
-      service.openTerminal(looking, id, { cols: 80, rows: 24 }),
+    for (const attempt of [
+      () => service.locateTerminal(looking, id, "viewer"),
+      () => service.create(looking, SMALL),
+      () => service.update(looking, id, { ttlSeconds: 60 }),
+      () => service.start(looking, id),
+      () => service.stop(looking, id),
+      () => service.pause(looking, id),
+      () => service.resume(looking, id),
+      () => service.destroy(looking, id),
+      () => service.agent(looking, id),
+      () => service.locate(looking, id, "guest.exec"),
+      () => service.openTerminal(looking, id, { cols: 80, rows: 24 }),
     ]) {
-      await expect(refused).rejects.toMatchObject({ code: "FORBIDDEN" });
+      await expect(attempt()).rejects.toMatchObject({ code: "FORBIDDEN" });
     }
     expect(await service.get(ANN, id)).toMatchObject({ state: "running", operation: null, expiresAt: null });
   });
@@ -199,7 +199,7 @@ describe("a destroy", () => {
       const reached = new Promise<void>((resolve) => {
         onTestFinished(
           server.service.subscribe(() => {
-            void server.storage.environments.get(id).then((row) => {
+            void server.storage.environments.get(id, SYSTEM).then((row) => {
               if (row?.step === step || row?.state !== "creating") resolve();
             });
           }),

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { FAULT_POINTS, type FaultPoint } from "@microterm/core";
+import { FAULT_POINTS, type FaultPoint, SYSTEM } from "@microterm/core";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ANN, type Server } from "./core-server.ts";
 import { makeWorld, type World } from "./core-world.ts";
@@ -106,7 +106,7 @@ describe("a recovery", () => {
     const stray = await first.service.create(ANN, { name: "stray", memoryMib: 128 });
     await first.service.wait(ANN, stray.id, { states: ["running"], timeoutMs: 90_000 });
     await first.storage.environments.transition(stray.id, ["running"], "stopped", { machineId: null });
-    const machineId = (await first.storage.environments.get(id))?.machineId;
+    const machineId = (await first.storage.environments.get(id, SYSTEM))?.machineId;
     if (machineId == null) throw new Error("it has no machine");
     const pid = await world.agentPid(machineId);
     await first.close();

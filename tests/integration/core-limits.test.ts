@@ -1,6 +1,13 @@
-import { join } from "node:path";
-import { createDriverRegistry, createEnvironmentService, type EnvironmentService, type Storage } from "@microterm/core";
 import {
+  createDriverRegistry,
+  createEnvironmentService,
+  type EnvironmentService,
+  type Storage,
+  SYSTEM,
+} from "@microterm/core";
+import {
+  accountRow,
+  auditLogOf,
   createRecordingDriver,
   type RecordedMachine,
   silentLog,
@@ -9,9 +16,9 @@ import {
 } from "@microterm/core/testing";
 import { createLoopbackNetwork } from "@microterm/networks";
 import type { Environment } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
+import { openTestStorage } from "../../support/test-database.ts";
 import { ANN } from "./core-server.ts";
 import { makeWorld } from "./core-world.ts";
 
@@ -21,11 +28,18 @@ const MEDIUM = { cpuQuotaPercent: 150, cpuWeight: 100, diskMibPerSecond: 128, di
 type Driver = ReturnType<typeof createRecordingDriver>;
 
 /** A server on a driver that outlives it, as machines do. */
-async function serve(driver: Driver, path: string) {
-  const storage = await createSqliteStorage({ path });
-  await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z").catch(() => {});
+async function serve(driver: Driver, folder: string) {
+  const storage = await openTestStorage(folder);
+  await storage.accounts.insert(accountRow(ANN.owner, "2026-11-28T10:00:00.000Z")).catch(() => {});
   const service = createEnvironmentService({
-    ...{ storage, network: createLoopbackNetwork(), clock: systemClock, random: systemRandom, log: silentLog },
+    ...{
+      storage,
+      audit: auditLogOf(storage),
+      network: createLoopbackNetwork(),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    },
     drivers: createDriverRegistry({ default: driver }),
   });
   await service.recover();
@@ -38,17 +52,17 @@ async function serve(driver: Driver, path: string) {
   return { service, storage, close };
 }
 
-async function databasePath(): Promise<string> {
+async function makeFolder(): Promise<string> {
   const folder = await makeTempFolder();
   onTestFinished(folder.remove);
-  return join(folder.path, "microterm.db");
+  return folder.path;
 }
 
 const until = async (service: EnvironmentService, { id }: Environment, state: "running" | "stopped" | "paused") =>
   (await service.wait(ANN, id, { states: [state], ...PATIENT })) as Environment;
 
 async function machineOf(driver: Driver, storage: Storage, { id }: Environment): Promise<RecordedMachine> {
-  const row = await storage.environments.get(id);
+  const row = await storage.environments.get(id, SYSTEM);
   const machine = row?.machineId == null ? undefined : driver.machines.get(row.machineId);
   if (machine === undefined) throw new Error("it has no machine");
   return machine;
@@ -56,8 +70,8 @@ async function machineOf(driver: Driver, storage: Storage, { id }: Environment):
 
 it("are its size's at first, change with its machine, and hold for all its later machines", async () => {
   const driver = createRecordingDriver({ supportsLimits: true });
-  const path = await databasePath();
-  const { service, storage, close } = await serve(driver, path);
+  const folder = await makeFolder();
+  const { service, storage, close } = await serve(driver, folder);
   const made = await until(service, await service.create(ANN, { name: "one" }), "running");
   expect(made.limits).toEqual(MEDIUM);
   const machine = await machineOf(driver, storage, made);
@@ -87,7 +101,7 @@ it("are its size's at first, change with its machine, and hold for all its later
 
   // A server that died in between, or one of a version that limited less, has left a machine with others.
   await close();
-  const next = await serve(driver, path);
+  const next = await serve(driver, folder);
   await until(next.service, made, "running");
   const adopted = await machineOf(driver, next.storage, made);
   await vi.waitFor(() => expect(adopted.limited).toEqual([{ cpu: now.cpu }, { disk: now.disk }]), {
@@ -101,7 +115,7 @@ it("are stored only where the host can do it, and the last of several changes ho
     supportsLimits: true,
     refuseLimit: ({ cpu }) => (cpu === undefined ? undefined : "this host limits no processor time"),
   });
-  const { service, storage } = await serve(driver, await databasePath());
+  const { service, storage } = await serve(driver, await makeFolder());
   const made = await until(service, await service.create(ANN, { name: "one" }), "running");
   await expect(service.update(ANN, "one", { cpuWeight: 7, ttlSeconds: 60 })).rejects.toMatchObject({
     code: "UNSUPPORTED",

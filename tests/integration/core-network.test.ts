@@ -4,9 +4,12 @@ import {
   createDriverRegistry,
   createEnvironmentService,
   type EnvironmentService,
+  SYSTEM,
   type VmDriver,
 } from "@microterm/core";
 import {
+  accountRow,
+  auditLogOf,
   createRecordingDriver,
   createRecordingNetwork,
   type RecordedMachine,
@@ -16,21 +19,21 @@ import {
 } from "@microterm/core/testing";
 import { createProcessDriver } from "@microterm/drivers";
 import type { CreateEnvironment, Environment } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { rustBinary } from "../../support/rust-binaries.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
+import { openTestStorage } from "../../support/test-database.ts";
 import { ANN } from "./core-server.ts";
 
 const PATIENT = { timeoutMs: 60_000 } as const;
 
 async function serve(driver: VmDriver, pool: number) {
   const folder = await makeTempFolder();
-  const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
-  await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
+  const storage = await openTestStorage(folder.path);
+  await storage.accounts.insert(accountRow(ANN.owner, "2026-11-28T10:00:00.000Z"));
   const network = createRecordingNetwork();
   const service = createEnvironmentService({
-    ...{ storage, network, clock: systemClock, random: systemRandom, log: silentLog },
+    ...{ storage, audit: auditLogOf(storage), network, clock: systemClock, random: systemRandom, log: silentLog },
     ...{ drivers: createDriverRegistry({ default: driver }), templates: pool > 0, pool },
   });
   await service.recover();
@@ -55,7 +58,7 @@ it("what a machine gets of the network reaches its driver and its guest, however
     timeout: 60_000,
   });
   const machineOf = async (id: Environment["id"]): Promise<RecordedMachine> => {
-    const row = await storage.environments.get(id);
+    const row = await storage.environments.get(id, SYSTEM);
     const machine = row?.machineId == null ? undefined : driver.machines.get(row.machineId);
     if (machine === undefined) throw new Error("it has no machine");
     return machine;
@@ -114,7 +117,7 @@ it("what a machine gets of the network reaches its driver and its guest, however
 it("a network that stays is tried again, and then named as what is left", async () => {
   const { service, network, storage } = await serve(createRecordingDriver({ networkLinks: ["slot"] }), 0);
   const { id } = await running(service, {});
-  const machineId = (await storage.environments.get(id))?.machineId;
+  const machineId = (await storage.environments.get(id, SYSTEM))?.machineId;
   const detach = vi.fn(async () => ({ namespaces: 0, links: 1, flows: 0 }));
   network.detach = detach;
   const { removed, left } = await service.destroy(ANN, id);

@@ -1,6 +1,14 @@
 import { join } from "node:path";
-import { type Clock, createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
 import {
+  type Clock,
+  createDriverRegistry,
+  createEnvironmentService,
+  type EnvironmentService,
+  SYSTEM,
+} from "@microterm/core";
+import {
+  accountRow,
+  auditLogOf,
   createRecordingDriver,
   createRecordingNetwork,
   type RecordingDriverOptions,
@@ -24,7 +32,7 @@ const LIST: NetworkPolicy = { mode: "allowlist", allow: [RULE] };
 async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { readonly pool?: number } = {}) {
   const folder = await makeTempFolder();
   const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
-  await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
+  await storage.accounts.insert(accountRow(ANN.owner, "2026-11-28T10:00:00.000Z"));
   const network = createRecordingNetwork();
   const driver = createRecordingDriver({ networkLinks: ["slot"], ...driverOptions });
   const asleep = new Set<number>();
@@ -35,7 +43,7 @@ async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { 
       return systemClock.sleep(ms, signal).finally(() => asleep.delete(ms));
     },
   };
-  const parts = { storage, network, clock, random: systemRandom, log: silentLog };
+  const parts = { storage, audit: auditLogOf(storage), network, clock, random: systemRandom, log: silentLog };
   const serve = async (): Promise<EnvironmentService> => {
     const drivers = createDriverRegistry({ default: driver });
     const service = createEnvironmentService({ ...parts, drivers, templates: pool > 0, pool, networkPolicy: OPEN });
@@ -49,7 +57,7 @@ async function world({ pool = 0, ...driverOptions }: RecordingDriverOptions & { 
     await folder.remove();
   });
   const machineOf = async (id: Environment["id"]): Promise<MachineId> =>
-    (await storage.environments.get(id))?.machineId as MachineId;
+    (await storage.environments.get(id, SYSTEM))?.machineId as MachineId;
   return {
     service: services[0] as EnvironmentService,
     network,
@@ -212,9 +220,16 @@ it("a network that has policies no more leaves the machine that it is taken over
 it("without networks environments have no interface, and say so when a policy is asked for", async () => {
   const folder = await makeTempFolder();
   const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
-  await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z");
+  await storage.accounts.insert(accountRow(ANN.owner, "2026-11-28T10:00:00.000Z"));
   const service = createEnvironmentService({
-    ...{ storage, network: createLoopbackNetwork(), clock: systemClock, random: systemRandom, log: silentLog },
+    ...{
+      storage,
+      audit: auditLogOf(storage),
+      network: createLoopbackNetwork(),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+    },
     ...{
       drivers: createDriverRegistry({ default: createRecordingDriver({ supportsLimits: true }) }),
       networkPolicy: OPEN,

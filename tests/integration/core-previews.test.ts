@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { createCredentialService, createPreviewService } from "@microterm/core";
-import { environmentRow, systemClock, systemRandom } from "@microterm/core/testing";
+import { accountRow, auditLogOf, environmentRow, silentLog, systemClock, systemRandom } from "@microterm/core/testing";
 import { EnvironmentId } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
+import { openTestStorage } from "../../support/test-database.ts";
 import { ANN, sha256 } from "./core-server.ts";
 
 const environment = EnvironmentId.parse("e00000000001");
@@ -14,18 +13,18 @@ const wanted = { reference: environment, port: 3000 };
 /** The service at a time of the test's choosing, with a session. */
 async function open() {
   const { path, remove } = await makeTempFolder();
-  const storage = await createSqliteStorage({ path: join(path, "microterm.db") });
+  const storage = await openTestStorage(path);
   onTestFinished(async () => {
     await storage.close();
     await remove();
   });
   let ahead = 0;
   const core = { storage, sha256, random: systemRandom, clock: { ...systemClock, now: () => Date.now() + ahead } };
-  await storage.owners.insert(ANN.owner, new Date().toISOString());
+  await storage.accounts.insert(accountRow(ANN.owner, new Date().toISOString()));
   await storage.environments.insert(environmentRow({ id: environment, owner: ANN.owner }));
-  const credentials = createCredentialService(core);
-  const { credential: session } = await credentials.exchange((await credentials.createLink(ANN)).secret);
-  const service = createPreviewService({ ...core, locate: async () => environment });
+  const credentials = createCredentialService({ ...core, audit: auditLogOf(storage), log: silentLog });
+  const { credential: session } = await credentials.issue("session", ANN.owner, { lifetimeMs: 30 * 24 * 3_600_000 });
+  const service = createPreviewService({ ...core, audit: auditLogOf(storage), locate: async () => environment });
   const pass = (seconds: number) => {
     ahead += seconds * 1000;
   };

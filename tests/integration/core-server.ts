@@ -12,15 +12,15 @@ import {
   type Storage,
   type VmDriver,
 } from "@microterm/core";
-import { systemClock, systemRandom } from "@microterm/core/testing";
+import { accountRow, auditLogOf, systemClock, systemRandom } from "@microterm/core/testing";
 import { createProcessDriver } from "@microterm/drivers";
 import { createLoopbackNetwork } from "@microterm/networks";
 import { type Overcommit, OwnerId } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
 import { createQuietLog } from "../../support/quiet-log.ts";
+import { openTestStorage } from "../../support/test-database.ts";
 
-export const ANN = actorOf({ owner: OwnerId.parse("annannann") });
-export const BOB = actorOf({ owner: OwnerId.parse("bobbobbob") });
+export const ANN = actorOf({ id: OwnerId.parse("annannann"), role: "member" });
+export const BOB = actorOf({ id: OwnerId.parse("bobbobbob"), role: "member" });
 
 export const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
@@ -50,15 +50,22 @@ export interface Server {
 
 export const machinesOf = (folder: string) => join(folder, "machines");
 
-/** A service over real SQLite and the process driver, as it is when a server begins: not yet recovered. */
+/** A service over a real database and the process driver, as it is when a server begins: not yet recovered. */
 export async function openServer({ folder, agentBinary }: Parts, options: ServerOptions = {}): Promise<Server> {
   const log = createQuietLog();
-  const storage = await createSqliteStorage({ path: join(folder, "microterm.db") });
-  await storage.owners.insert(ANN.owner, "2026-11-22T10:00:00.000Z");
-  await storage.owners.insert(BOB.owner, "2026-11-22T10:00:01.000Z");
+  const storage = await openTestStorage(folder);
+  for (const { owner } of [ANN, BOB]) {
+    // A server of before on this folder may have made them.
+    if ((await storage.accounts.get(owner)) === null) {
+      await storage.accounts.insert(accountRow(owner, "2026-11-22T10:00:00.000Z"));
+    }
+  }
+  // What these tests ask for is refused by the host, or not at all.
+  await storage.quotas.setRole("member", (await storage.quotas.roles()).admin);
   const driver = createProcessDriver({ agentBinary, directory: machinesOf(folder), log });
   const service = createEnvironmentService({
     storage,
+    audit: auditLogOf(storage, { log, ...(options.faults === undefined ? {} : { faults: options.faults }) }),
     drivers: createDriverRegistry(options.registry?.(driver) ?? { default: driver }),
     network: options.network ?? createLoopbackNetwork(),
     clock: systemClock,

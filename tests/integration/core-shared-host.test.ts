@@ -1,6 +1,19 @@
 import { join } from "node:path";
-import { createDriverRegistry, createEnvironmentService, type EnvironmentRow, type VmDriver } from "@microterm/core";
-import { createRecordingDriver, silentLog, systemClock, systemRandom } from "@microterm/core/testing";
+import {
+  createDriverRegistry,
+  createEnvironmentService,
+  type EnvironmentRow,
+  SYSTEM,
+  type VmDriver,
+} from "@microterm/core";
+import {
+  accountRow,
+  auditLogOf,
+  createRecordingDriver,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from "@microterm/core/testing";
 import { createLoopbackNetwork } from "@microterm/networks";
 import { EnvironmentId } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
@@ -28,9 +41,16 @@ async function makeServers() {
   onTestFinished(folder.remove);
   return async (preferred: VmDriver, ...others: readonly VmDriver[]) => {
     const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
-    await storage.owners.insert(ANN.owner, "2026-11-28T10:00:00.000Z").catch(() => {});
+    await storage.accounts.insert(accountRow(ANN.owner, "2026-11-28T10:00:00.000Z")).catch(() => {});
     const service = createEnvironmentService({
-      ...{ storage, network: createLoopbackNetwork(), clock: systemClock, random: systemRandom, log: silentLog },
+      ...{
+        storage,
+        audit: auditLogOf(storage),
+        network: createLoopbackNetwork(),
+        clock: systemClock,
+        random: systemRandom,
+        log: silentLog,
+      },
       drivers: createDriverRegistry({ default: preferred, others }),
     });
     await service.recover();
@@ -75,13 +95,13 @@ it("images that drivers share are listed once, and those that rows of either may
   await first.service.wait(ANN, id, { states: ["stopped"], ...PATIENT });
   expect(await first.service.images()).toEqual([{ image: "today", bytes: 1, isCurrent: true, environments: 1 }]);
   // A row of before images were noted, on a host that has had a newer one since.
-  const row = (await first.storage.environments.get(id)) as EnvironmentRow;
+  const row = (await first.storage.environments.get(id, SYSTEM)) as EnvironmentRow;
   const older = EnvironmentId.parse("b".repeat(12));
   await first.storage.environments.insert({ ...row, id: older, name: "older", diskId: older, image: null });
   await first.close();
   images.unshift("before");
 
   const { storage } = await start(other, one);
-  expect((await storage.environments.get(older))?.image).toBe("before");
+  expect((await storage.environments.get(older, SYSTEM))?.image).toBe("before");
   expect(images).toEqual(["before", "today"]);
 });

@@ -1,6 +1,13 @@
-import { join } from "node:path";
-import { createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
 import {
+  type Actor,
+  createDriverRegistry,
+  createEnvironmentService,
+  type EnvironmentService,
+  SYSTEM,
+} from "@microterm/core";
+import {
+  accountRow,
+  auditLogOf,
   createRecordingDriver,
   createRecordingNetwork,
   type RecordingDriverOptions,
@@ -9,18 +16,25 @@ import {
   systemRandom,
 } from "@microterm/core/testing";
 import { Environment } from "@microterm/protocol";
-import { createSqliteStorage } from "@microterm/storage";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
+import { openTestStorage } from "../../support/test-database.ts";
 import { ANN, BOB } from "./core-server.ts";
 
 async function world(driverOptions: RecordingDriverOptions = {}) {
   const folder = await makeTempFolder();
-  const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
-  for (const { owner } of [ANN, BOB]) await storage.owners.insert(owner, "2026-11-28T10:00:00.000Z");
+  const storage = await openTestStorage(folder.path);
+  for (const { owner } of [ANN, BOB]) await storage.accounts.insert(accountRow(owner, "2026-11-28T10:00:00.000Z"));
   const network = createRecordingNetwork();
   const driver = createRecordingDriver({ networkLinks: ["slot"], ...driverOptions });
-  const parts = { storage, network, clock: systemClock, random: systemRandom, log: silentLog };
+  const parts = {
+    storage,
+    audit: auditLogOf(storage),
+    network,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+  };
   const serve = async (): Promise<EnvironmentService> => {
     const service = createEnvironmentService({ ...parts, drivers: createDriverRegistry({ default: driver }) });
     await service.recover();
@@ -33,7 +47,7 @@ async function world(driverOptions: RecordingDriverOptions = {}) {
     await folder.remove();
   });
   const machineOf = async ({ id }: Environment) => {
-    const { machineId } = (await storage.environments.get(id)) ?? {};
+    const { machineId } = (await storage.environments.get(id, SYSTEM)) ?? {};
     const machine = machineId == null ? undefined : driver.machines.get(machineId);
     if (machine === undefined) throw new Error("it has no machine");
     return machine;
@@ -75,8 +89,8 @@ it("environments join a network and leave it while they run", async () => {
   expect((await service.get(ANN, "db")).sharedNetwork).toEqual(joined.sharedNetwork);
   expect([await sharedOf(db), await told(db)]).toEqual([team.id, ["10.0.0.1", "10.1.0.1", "10.1.0.1"]]);
   expect(await service.listNetworks(ANN)).toMatchObject([
-    { name: "team", members: [{ id: db.id, name: "db", address: "10.1.0.1" }] },
     { name: "other", members: [] },
+    { name: "team", members: [{ id: db.id, name: "db", address: "10.1.0.1" }] },
   ]);
   await expect(service.removeNetwork(ANN, "team")).rejects.toMatchObject({ code: "NETWORK_IN_USE" });
   await service.joinNetwork(ANN, "db", "other");
@@ -139,7 +153,7 @@ it.each(["failure", "lateFailure"] as const)(
     };
     await expect(service.joinNetwork(ANN, "db", "other")).rejects.toThrow("does not answer");
     const members = (await service.listNetworks(ANN)).map((one) => one.members.map(({ name }) => name));
-    expect(members).toEqual([["db"], []]);
+    expect(members).toEqual([[], ["db"]]);
     await vi.waitFor(() => expect(tries).toBe(3), { timeout: 60_000 });
     await vi.waitFor(async () => expect((await told(db)).at(-1)).toBe("10.1.0.1"), { timeout: 60_000 });
     expect(await sharedOf(db)).toBe(team);
@@ -157,7 +171,7 @@ it("a change that fails over an environment that is being stopped is undone in i
     throw new Error("the host does not answer");
   };
   await expect(service.joinNetwork(ANN, "db", "team")).rejects.toThrow("does not answer");
-  expect((await storage.environments.get(db.id))?.sharedNetwork).toBeNull();
+  expect((await storage.environments.get(db.id, SYSTEM))?.sharedNetwork).toBeNull();
   await service.wait(ANN, "db", { states: ["stopped"], timeoutMs: 60_000 });
   await storage.networks.remove(team);
   expect(await service.listNetworks(ANN)).toEqual([]);
@@ -213,7 +227,7 @@ it("what a server that died over a change had noted holds with the next one", as
   const [joining, leaving] = [await running(service, "joining"), await running(service, "leaving")];
   await service.joinNetwork(ANN, "leaving", "team");
   const note = async ({ id }: Environment, shared: typeof team | null) => {
-    const row = await storage.environments.get(id);
+    const row = await storage.environments.get(id, SYSTEM);
     const only = { state: "running", machineId: row?.machineId ?? null, most: 9 } as const;
     expect(await storage.environments.setSharedNetwork(id, shared, only)).not.toBeNull();
   };
@@ -239,7 +253,7 @@ it("networks are their owner's, and who may look on changes none", async () => {
   await expect(service.removeNetwork(BOB, "team")).rejects.toMatchObject({ code: "NETWORK_NOT_FOUND" });
   await service.createNetwork(BOB, { name: "team" });
   await expect(service.joinNetwork(BOB, "db", "team")).rejects.toMatchObject({ code: "ENVIRONMENT_NOT_FOUND" });
-  const viewer = { ...ANN, role: "viewer" } as const;
+  const viewer: Actor = { ...ANN, scopes: new Set(["environments:read"]) };
   expect(await service.listNetworks(viewer)).toHaveLength(1);
   for (const attempt of [
     service.createNetwork(viewer, { name: "more" }),

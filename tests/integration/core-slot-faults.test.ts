@@ -59,7 +59,7 @@ it.runIf(process.getuid?.() === 0)(
       const ended = { states: ["running", "failed", "gone"], timeoutMs: 60_000 } as const;
       const found = await server.service.wait(ANN, "victim", ended);
       const { slots: kept } = await client.listNetworks();
-      const owner = (await server.storage.environments.find("victim", ANN.owner))?.machineId ?? null;
+      const owner = (await server.storage.environments.find("victim", ANN))?.machineId ?? null;
       expect(
         kept.map(({ machineId }) => machineId),
         point,

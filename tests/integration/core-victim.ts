@@ -26,7 +26,7 @@ async function created(): Promise<string> {
 }
 
 async function killAgent(): Promise<void> {
-  const row = await storage.environments.find("victim", ANN.owner);
+  const row = await storage.environments.find("victim", ANN);
   const socket = join(folder, "machines", row?.machineId ?? "", "agent.sock");
   const agent = await findMarked(`MICROTERM_MACHINE=${row?.machineId}`, `unix:${socket}`);
   if (agent === null) throw new Error("no agent runs");

@@ -11,7 +11,7 @@ import {
   type Storage,
   type VmDriver,
 } from "@microterm/core";
-import { runInGuest, silentLog, systemClock, systemRandom } from "@microterm/core/testing";
+import { accountRow, auditLogOf, runInGuest, silentLog, systemClock, systemRandom } from "@microterm/core/testing";
 import { createProcessDriver } from "@microterm/drivers";
 import type { Environment } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
@@ -90,7 +90,7 @@ async function makeWorld(): Promise<World> {
   await writeFile(agentBinary, WRAPPER(await rustBinary("microterm-agent")));
   await chmod(agentBinary, 0o755);
   const storage = await createSqliteStorage({ path: join(folder.path, "microterm.db") });
-  await storage.owners.insert(ANN.owner, "2026-11-29T10:00:00.000Z");
+  await storage.accounts.insert(accountRow(ANN.owner, "2026-11-29T10:00:00.000Z"));
   const directory = join(folder.path, "machines");
   await mkdir(directory);
   const driver = createProcessDriver({ agentBinary, directory, log: silentLog });
@@ -106,7 +106,14 @@ async function makeWorld(): Promise<World> {
 async function serve({ driver, storage }: World, policy: NamePolicy | null, port: number): Promise<EnvironmentService> {
   const upstream = createUpstream({ servers: () => [{ address: "127.0.0.1", port }] });
   const service = createEnvironmentService({
-    ...{ storage, clock: systemClock, random: systemRandom, log: silentLog, network: networkWith(policy) },
+    ...{
+      storage,
+      audit: auditLogOf(storage),
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      network: networkWith(policy),
+    },
     drivers: createDriverRegistry({ default: driver }),
     names: createNameServer({ upstream, now: () => performance.now() }),
   });

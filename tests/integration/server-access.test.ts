@@ -75,7 +75,7 @@ describe("credentials", () => {
     expect(outcome(await server.call("GET", "/v1/host", { token }))).toEqual([401, "UNAUTHENTICATED"]);
     const { cookie, ...key } = await signIn();
     const headers = { cookie, ...key, origin: origin() };
-    expect(outcome(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([401, "UNAUTHENTICATED"]);
+    expect(outcome(await server.call("POST", "/v1/links", { token: null, headers }))).toEqual([403, "FORBIDDEN"]);
     expect(outcome(await exchange(server.token))).toEqual([401, "SIGN_IN_LINK_INVALID"]);
     // Cookies are sent to every port of a host: who has caught one makes no links with it, nor gets past the Origin check.
     const caught = cookie.replace(/^.*=/, "");

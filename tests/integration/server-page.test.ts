@@ -27,7 +27,17 @@ afterAll(async () => {
 const get = (path: string) => server.call("GET", path, { token: null });
 
 describe("the page", () => {
-  it.each(["/", "/sign-in", "/e/0123456789ab"])("is served at %s, fresh each time", async (path) => {
+  it.each([
+    "/",
+    "/sign-in",
+    "/invitation",
+    "/reset",
+    "/account",
+    "/admin/people",
+    "/shared",
+    "/shared/0123456789ab",
+    "/e/0123456789ab",
+  ])("is served at %s, fresh each time", async (path) => {
     const answer = await get(path);
     expect([answer.status, answer.text]).toEqual([200, "<!doctype html><title>page</title>"]);
     expect(answer.headers["cache-control"]).toBe("no-store");

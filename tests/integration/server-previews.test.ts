@@ -76,7 +76,7 @@ describe("a preview", () => {
       "FORBIDDEN_ORIGIN",
     ]);
     const path = `/v1/environments/${id}/previews/tickets`;
-    expect(outcome(await server.call("POST", path, { body: { port } }))).toEqual([400, "BAD_REQUEST"]);
+    expect(outcome(await server.call("POST", path, { body: { port } }))).toEqual([403, "FORBIDDEN"]);
     for (const bad of [0, 65_536, 1.5, "80"]) {
       expect(outcome(await server.call("POST", path, { body: { port: bad } }))).toEqual([400, "BAD_REQUEST"]);
     }

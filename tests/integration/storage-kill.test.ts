@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OwnerId } from "@microterm/protocol";
+import { SYSTEM } from "@microterm/core";
 import { acquireServerLock, createSqliteStorage } from "@microterm/storage";
 import { expect, it, onTestFinished } from "vitest";
 
@@ -42,7 +42,7 @@ it("keeps every change that was answered when the process is killed with -9", as
   const path = join(scratch(), "microterm.db");
   const writer = await run(
     `const db = await storage.createSqliteStorage({ path: ${JSON.stringify(path)} });
-     await db.owners.insert("annannann", "2026-11-22T10:00:00.000Z");
+     await db.accounts.ensureFirst("annannann", "2026-11-22T10:00:00.000Z");
      await db.environments.insert({ id: "aaaa00000000", name: "one", owner: "annannann", state: "creating", reason: null,
        driver: "process", memoryMib: 512, cpus: 1, diskMib: 2048, limits: {}, machineId: null, createdAt: "2026-11-22T10:00:00.000Z" });
      await db.environments.transition("aaaa00000000", ["creating"], "running")`,
@@ -50,7 +50,5 @@ it("keeps every change that was answered when the process is killed with -9", as
   await kill(writer);
   const storage = await createSqliteStorage({ path });
   onTestFinished(() => storage.close());
-  expect(await storage.environments.list(OwnerId.parse("annannann"))).toMatchObject([
-    { name: "one", state: "running" },
-  ]);
+  expect(await storage.environments.list(SYSTEM)).toMatchObject([{ name: "one", state: "running" }]);
 });

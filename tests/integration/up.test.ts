@@ -216,6 +216,15 @@ describe("up and down", () => {
     expect(up.stderr).toContain("--port");
   });
 
+  it("up refuses to open a server to others that has nothing but sign-in links, and says what to do", () => {
+    const open = ["--public-url", "https://term.example.org", "--trust-proxy", "127.0.0.1"];
+    const up = microterm("up", "-d", "--port", "0", "--driver", "process", ...open);
+    expect([up.status, up.stdout]).toEqual([1, ""]);
+    expect(up.stderr).toMatch(/protected by sign-in links alone.*set a password/s);
+    expect(microterm("up", "-d", "--driver", "process", "--listen", "0.0.0.0").stderr).toMatch(/needs TLS/);
+    expect(JSON.parse(microterm("status", "-o", "json").stdout)).toMatchObject({ server: null, exposure: null });
+  });
+
   it("down --destroy refuses without a terminal and without --yes, and keeps everything", () => {
     const refused = microterm("down", "--destroy");
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining("--yes") });

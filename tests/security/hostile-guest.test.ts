@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { actorOf, createDriverRegistry, createEnvironmentService, type EnvironmentService } from "@microterm/core";
-import { systemClock, systemRandom } from "@microterm/core/testing";
+import { accountRow, auditLogOf, systemClock, systemRandom } from "@microterm/core/testing";
 import { createQemuDriver, proveKvm } from "@microterm/drivers";
 import { createLoopbackNetwork } from "@microterm/networks";
 import { OwnerId } from "@microterm/protocol";
@@ -12,7 +12,7 @@ import { createQuietLog } from "../../support/quiet-log.ts";
 import { startTestDaemon, type TestDaemon } from "../../support/test-daemon.ts";
 import { hostOptions } from "../../support/vm-harness.ts";
 
-const OWNER = actorOf({ owner: OwnerId.parse("annannann") });
+const OWNER = actorOf({ id: OwnerId.parse("annannann"), role: "member" });
 /** Passes in vain, twice: long enough for a busy host to bring each of them up to its first line. */
 const BOOT_DEADLINE_MS = 25_000;
 /** Removing both machines of three environments, on a busy host. */
@@ -29,10 +29,11 @@ beforeAll(async () => {
   image = await buildHostileImage();
   daemon = await startTestDaemon({ image });
   const storage = await createSqliteStorage({ path: join(daemon.data, "microterm.db") });
-  await storage.owners.insert(OWNER.owner, "2026-11-22T10:00:00.000Z");
+  await storage.accounts.insert(accountRow(OWNER.owner, "2026-11-22T10:00:00.000Z"));
   const driver = createQemuDriver({ ...hostOptions(daemon), log });
   service = createEnvironmentService({
     storage,
+    audit: auditLogOf(storage),
     drivers: createDriverRegistry({ default: driver }),
     network: createLoopbackNetwork(),
     clock: systemClock,
