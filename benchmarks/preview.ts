@@ -58,7 +58,7 @@ async function open(): Promise<World> {
 type Ask = (path: string) => Promise<void>;
 
 /** With a connection that is kept, as a browser keeps it. */
-function asker(port: number, headers: Readonly<Record<string, string>> = {}): Ask {
+export function asker(port: number, headers: Readonly<Record<string, string>> = {}): Ask {
   const agent = new Agent({ keepAlive: true });
   return async (path) => {
     const asked = request({ host: "127.0.0.1", port, path, headers, agent }).end();
@@ -69,7 +69,7 @@ function asker(port: number, headers: Readonly<Record<string, string>> = {}): As
   };
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
+export async function timed(work: () => Promise<void>): Promise<number> {
   const begin = performance.now();
   await work();
   return performance.now() - begin;

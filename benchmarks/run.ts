@@ -8,6 +8,8 @@
  * instead of a few. A benchmark that fails prints its first error in the table's place, the others go on, and the exit code is 1.
  */
 import { parseArgs } from "node:util";
+import { AUDIT } from "./audit.ts";
+import { DATABASE } from "./database.ts";
 import { type MeasuredDriver, measuredDriver, NO_DRIVER } from "./driver.ts";
 import { hostLoad, tableHead, tableRow } from "./figures.ts";
 import type { Group, Report, Settings } from "./group.ts";
@@ -17,9 +19,12 @@ import { NEIGHBOURS } from "./neighbours.ts";
 import { NETWORK } from "./network.ts";
 import { PREVIEW } from "./preview.ts";
 import { IDLE, STALL, THROUGH } from "./process.ts";
+import { QUOTAS } from "./quotas.ts";
 import { POOL, RESTORES } from "./restores.ts";
+import { SIGN_IN } from "./sign-in.ts";
 import { SLOTS } from "./slots.ts";
 import { TTYD } from "./ttyd.ts";
+import { VIEWERS } from "./viewers.ts";
 
 const GROUPS: readonly Group[] = [
   GUESTS,
@@ -30,9 +35,14 @@ const GROUPS: readonly Group[] = [
   IDLE,
   STALL,
   PREVIEW,
+  SIGN_IN,
   SLOTS,
   NETWORK,
   HUB,
+  DATABASE,
+  AUDIT,
+  VIEWERS,
+  QUOTAS,
   TTYD,
 ];
 const NAMES = GROUPS.flatMap(({ names }) => names);
