@@ -8,8 +8,6 @@ import { StatusBar } from "../../parts/state/status-bar.tsx";
 import { PortsMenu } from "../../ports/ports-menu.tsx";
 import { RecordingTools } from "../../recording/recordings.tsx";
 import { RENDERER } from "../../renderer.ts";
-import { AskBar } from "../../sharing/owner/ask-bar.tsx";
-import { Attendance } from "../../sharing/owner/attendance.tsx";
 import { ShareButton } from "../../sharing/owner/share-button.tsx";
 import { UploadPanel } from "../../upload/upload-panel.tsx";
 import type { PageKey } from "../keys.ts";
@@ -23,6 +21,8 @@ import { StatusItems } from "./status-items.tsx";
 import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { isAttachable, useTerminals } from "./use-terminals.ts";
 
+const AskBar = lazy(async () => ({ default: (await import("../../sharing/owner/ask-bar.tsx")).AskBar }));
+const Attendance = lazy(async () => ({ default: (await import("../../sharing/owner/attendance.tsx")).Attendance }));
 const DenialChip = lazy(async () => ({ default: (await import("../../network/denial-chip.tsx")).DenialChip }));
 
 const useSessions = (
@@ -139,7 +139,11 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           onNew={() => add.mutate()}
           isAdding={add.isPending || !isThere}
         >
-          {isThere && state.presence && <Attendance environment={environment.id} presence={state.presence} />}
+          {isThere && state.presence?.people.some(({ grant }) => grant !== null) && (
+            <Suspense>
+              <Attendance environment={environment.id} presence={state.presence} />
+            </Suspense>
+          )}
           {isThere && environment.network !== null && (
             <Suspense>
               <DenialChip key={environment.id} id={environment.id} policy={environment.network} />
@@ -176,7 +180,11 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
             )}
           </div>
           {cover}
-          {isThere && state.presence && <AskBar environment={environment.id} presence={state.presence} />}
+          {isThere && state.presence?.people.some(({ isAsking }) => isAsking) && (
+            <Suspense>
+              <AskBar environment={environment.id} presence={state.presence} />
+            </Suspense>
+          )}
           {isThere && <UploadPanel environment={environment.id} folder={state.cwd} />}
           {isThere && query.isError && !query.isFetching && (
             <FailureBar error={query.error} action="Retry" onAction={() => void query.refetch()} />
