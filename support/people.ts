@@ -1,6 +1,6 @@
 import type { Answer, Call, TestServer } from "./server.ts";
 
-/** Nobody's, and in no list. */
+/** Of no real account, and in no list. */
 export const PASSWORD = "stapled-heron-under-6-lamps";
 
 /** A browser: it keeps its cookies, and sends the key and the origin that a page sends. */

@@ -7,7 +7,7 @@ import { poll } from "./server.ts";
 
 /** Where Debian has the programs of each version. */
 const VERSIONS = "/usr/lib/postgresql";
-/** PostgreSQL refuses root; whoever runs the tests otherwise runs it as well. */
+/** PostgreSQL refuses root; any other user who runs the tests runs it as well. */
 const NOBODY = 65_534;
 
 /** A PostgreSQL of a test's own, reached by a socket in its folder. */

@@ -131,7 +131,7 @@ describe("a sign-in by password", () => {
     expect(answer.headers["set-cookie"]?.[0]).not.toContain("a".repeat(24));
   });
 
-  it("answers the same whoever is not let in", async () => {
+  it("answers the same for every reason of a refusal", async () => {
     const { name } = await somebody();
     const disabled = await somebody();
     await server.ok("PATCH", `/v1/accounts/${disabled.name}`, { disabled: true });

@@ -186,9 +186,9 @@ describe("without an entry", () => {
   /** Nothing can be written into the log until the test ends. */
   function breakLog(): void {
     inDatabase("create trigger broken before insert on audit begin select raise(abort, 'broken'); end");
-    onTestFinished(mendLog);
+    onTestFinished(repairLog);
   }
-  const mendLog = (): void => inDatabase("drop trigger if exists broken");
+  const repairLog = (): void => inDatabase("drop trigger if exists broken");
   function inDatabase(statement: string): void {
     const database = new DatabaseSync(join(server.data, "server/microterm.db"));
     database.exec(statement);
@@ -263,7 +263,7 @@ describe("without an entry", () => {
       expect((await browser.call("POST", "/v1/session", given)).status).toBe(200);
       expect((await browser.call("GET", "/v1/session")).json.account.name).toBe("ann");
     }
-    mendLog();
+    repairLog();
     expect((await server.call("DELETE", `/v1/environments/${id}`)).status).toBe(200);
   });
 

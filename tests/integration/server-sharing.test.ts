@@ -175,7 +175,7 @@ describe("a browser without an account", () => {
     await viewer.close();
   });
 
-  it("never types where the server forbids it, whoever would have it", async () => {
+  it("never types where the server forbids it, whatever the owner grants", async () => {
     const terminal = await openTerminal(server, id, CAT);
     const path = `/v1/environments/${id}/terminals/${terminal}/shares`;
     const refused = await server.call("POST", path, { body: { role: "editor", withoutAccount: true } });

@@ -180,7 +180,7 @@ describe.each(guarded)("$operation", ({ operation, entry }) => {
     expect((await ask(operation, bearer(tokens.get(entry.scope) ?? ""))).status).toBe(403);
   });
 
-  it("is not done for another site's page, whoever has opened it", async () => {
+  it("is not done for another site's page, also with the owner's cookie", async () => {
     if (operation.startsWith("GET ")) return;
     for (const origin of ["http://evil.example", "null"]) {
       const answer = await ask(operation, { ...owner.headers, origin });

@@ -131,7 +131,7 @@ export const ROUTES: Readonly<Record<string, Expected | typeof PUBLIC>> = {
   "POST /v1/admin/environments/{id}/terminals/{terminal}/look-in": { ...power, stranger: 403, scope: "none" },
   "POST /v1/shares/look": PUBLIC,
   "POST /v1/shares/accept": PUBLIC,
-  // Of whoever was granted it.
+  // Of the principal that it was granted to.
   "GET /v1/shared": shared,
   "DELETE /v1/shared/{grant}": { ...shared, stranger: 404, visitor: 404, admin: 404 },
 
@@ -151,7 +151,7 @@ export const ROUTES: Readonly<Record<string, Expected | typeof PUBLIC>> = {
   "PUT /v1/environments/{env}/files/tar": { ...files, raw: "bytes" },
 };
 
-/** Routes of the document that are WebSockets alone: without an upgrade they are refused, whoever asks. */
+/** Routes of the document that are WebSockets alone: without an upgrade every caller is refused. */
 export const WEB_SOCKETS_ALONE: readonly string[] = [
   "GET /v1/environments/{env}/terminals/{terminal}/attach",
   "GET /v1/environments/{env}/exec",

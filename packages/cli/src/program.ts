@@ -54,7 +54,7 @@ function addShareVerbs(program: Command): void {
   const share = verb(program, "share", "let others see a terminal, or type into it, by a link or by their account")
     .argument("<name>", "an environment")
     .argument("[terminal]", "which one, where it has several")
-    .option("--with <account>", "for this account alone; a link otherwise, for whoever has it")
+    .option("--with <account>", "for this account alone; a link otherwise, for anyone who has it")
     .addOption(new Option("--role <role>", "viewer otherwise").choices(ShareRole.options))
     .option("--expires <time>", "end it after 30m or 8h; a day otherwise")
     .option("--uses <count>", "how many people the link lets in; 10 otherwise")

@@ -55,7 +55,7 @@ export interface AttachOptions extends AttachmentHandlers {
   readonly from: bigint | null;
   /** `viewer`: looks on, and what it types goes nowhere. `owner` when left out. */
   readonly role?: "owner" | "viewer";
-  /** A refused credential is no end: whoever typed may sign in again. Never, when left out. */
+  /** A refused credential is no end: the person who typed may sign in again. Never, when left out. */
   readonly awaitsSignIn?: boolean;
   /** The colours that programs are told of while this client is the one that types. */
   readonly appearance?: Appearance;

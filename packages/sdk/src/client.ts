@@ -76,7 +76,7 @@ export interface AttachRequest extends AttachmentHandlers {
   /** This client's size. */
   readonly size?: Size | null;
   readonly role?: "owner" | "viewer";
-  /** A refused credential is no end: whoever typed may sign in again. */
+  /** A refused credential is no end: the person who typed may sign in again. */
   readonly awaitsSignIn?: boolean;
   /** This client's colours. */
   readonly appearance?: Appearance;

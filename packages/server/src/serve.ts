@@ -308,7 +308,7 @@ function lockFolder(folder: string): ReturnType<typeof lockData> {
   }
 }
 
-/** A database that cannot be used is for a person to mend. */
+/** A database that cannot be used is for a person to repair. */
 async function composeOrExplain(...args: Parameters<typeof compose>): ReturnType<typeof compose> {
   try {
     return await compose(...args);

@@ -23,7 +23,7 @@ describe("a role at a shared terminal", () => {
     ]);
   });
 
-  it("is nobody's but the principal's that has the grant", () => {
+  it("is for the principal alone that has the grant", () => {
     expect(sharedRoleOf(bob("admin"), grant({ account: OwnerId.parse("cydcydcyd") }), "editor")).toBeNull();
     expect(sharedRoleOf(bob("admin"), browsers(), "editor")).toBeNull();
     expect(sharedRoleOf(BROWSER, grant(), "editor")).toBeNull();

@@ -10,7 +10,7 @@ export type Principal =
   | { readonly kind: "account"; readonly actor: Actor }
   | { readonly kind: "browser"; readonly hash: string; readonly address: string | null };
 
-/** What a grant says, as far as a role depends on it. Whoever asks has found it unexpired. */
+/** What a grant says, as far as a role depends on it. The caller has found it unexpired. */
 export interface GrantFacts {
   readonly kind: ShareKind;
   /** Whose it is: one of both. */

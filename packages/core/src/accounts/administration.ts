@@ -105,13 +105,13 @@ export function createAdministration(context: AccountContext): Administration {
 
     async createLink(actor, reference) {
       assertAllowed(actor, "account.manage", actor);
-      // It lets whoever has it be that person: for who has the host, and could do that anyway.
+      // It lets anyone who has it be that person: for who has the host, and could do that anyway.
       if (actor.origin.via !== "data-folder") {
         throw new PlatformError("FORBIDDEN", "sign-in links are made on the host alone: an admin gives out a reset");
       }
       const account = await require(reference ?? actor.owner);
       const issued = await credentials.issue("link", account.id, { lifetimeMs: LINK_LIFETIME_MS });
-      // Not kept from an admin who comes to mend a log that cannot be written.
+      // Not kept from an admin who comes to repair a log that cannot be written.
       await audit.note(actor, { action: "link.created", target: account.id, detail: { name: account.name } });
       return { ...issued, account };
     },

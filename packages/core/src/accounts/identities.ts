@@ -87,7 +87,7 @@ export function createIdentities(
 
     async linkIdentity({ account, session }, proven) {
       rules();
-      // The provider took its time: whoever has asked may be signed out by now.
+      // The provider took its time: the asking person may be signed out by now.
       const asking = await storage.credentials.findWithAccount(session, context.now());
       if (
         asking?.credential.kind !== "session" ||

@@ -1,5 +1,5 @@
 const MINUTE_MS = 60_000;
-/** Entries that are written at once in a minute, and counts that are kept: whoever comes as many at once writes no more than these. */
+/** Entries that are written at once in a minute, and counts that are kept: however many come at once, no more than these are written. */
 const MOST_AT_ONCE = 64;
 const MOST_COUNTS = 512;
 

@@ -88,7 +88,7 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
       return gone;
     });
     close(ended);
-    // Before the secret leaves the server: a session without its entry, after a kill, is nobody's.
+    // Before the secret leaves the server: of a session without its entry, after a kill, no one has the secret.
     await audit.note(actor, { action: "sign-in", detail: { way } });
     return { secret, credential, account, mark };
   };
@@ -99,7 +99,7 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
 
   async function noteUse(credential: Credential, address: string | null): Promise<void> {
     if (credential.lastUsedAt !== null && clock.now() - Date.parse(credential.lastUsedAt) < NOTE_EVERY_MS) return;
-    // Whoever may come in is let in, also where the host has no space for the note.
+    // A person who may come in is let in, also where the host has no space for the note.
     await credentials
       .noteUse(credential, { at: now(), address })
       .catch((error: unknown) => log.warn("a credential's use is not noted", { error: describeError(error) }));

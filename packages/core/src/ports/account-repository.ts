@@ -34,7 +34,7 @@ export interface AccountRepository {
   list(): Promise<readonly AccountEntry[]>;
   /** Rejects with `LAST_ADMIN` where the data folder's account would be an admin no more. Null: there is none of that id. */
   change(id: AccountId, patch: AccountPatch): Promise<AccountRow | null>;
-  /** Has whoever else locks or changes the account wait until the transaction has ended. Resolves with it as it is then; null: it is gone. */
+  /** Has every other transaction that locks or changes the account wait until the transaction has ended. Resolves with it as it is then; null: it is gone. */
   lock(id: AccountId): Promise<AccountRow | null>;
   /** Has `to` take the place of the hash `from`; null: of none. False: another one is there by now. */
   setPassword(id: AccountId, from: string | null, to: string): Promise<boolean>;

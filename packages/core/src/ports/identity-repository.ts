@@ -1,7 +1,7 @@
 import type { AccountId } from "@microterm/protocol";
 import type { AccountRow } from "./account-repository.ts";
 
-/** Who somebody is at a provider (OpenID Connect Core 1.0, 2: `iss` and `sub`), which is nobody's twice. */
+/** Who somebody is at a provider (OpenID Connect Core 1.0, 2: `iss` and `sub`), which two accounts never share. */
 export interface IdentityRow {
   readonly id: string;
   readonly issuer: string;

@@ -20,7 +20,7 @@ import type { Grant, WhoseShares } from "../ports/share-repository.ts";
 /**
  * Terminals that are shared with people: who may see them, and who may type.
  *
- *   `share`   what an owner makes: for one account, or a link for whoever has it, of whose code only a hash is kept
+ *   `share`   what an owner makes: for one account, or a link for anyone who has it, of whose code only a hash is kept
  *   `grant`   what one principal has by a share. A share with an account has its grant at once; a link is accepted first
  *   `role`    the lower of what was granted and what is asked for; decided again at every change, by `sharedRoleOf`
  *

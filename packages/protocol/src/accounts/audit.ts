@@ -31,7 +31,7 @@ const share = z.strictObject({
  * that is refused may come to its end before it is known.
  */
 export const AUDIT_DETAILS = {
-  /** It goes on where it cannot be written, so that an admin can come in and mend that. Its `credential` is the session that began. */
+  /** It goes on where it cannot be written, so that an admin can come in and repair that. Its `credential` is the session that began. */
   "sign-in": z.strictObject({ way: text.optional() }),
   /** `name`: of an account that is there. What was asked for otherwise is not kept: people type passwords into the wrong field. */
   "sign-in.failed": z.strictObject({ way: text.optional(), name: text.optional() }),

@@ -30,7 +30,7 @@ export const TokenName = z
   // Not as a pattern: JSON Schema's readers differ in what they know of Unicode.
   .refine((text) => !/[\p{C}\p{Zl}\p{Zp}]/u.test(text), "must be one line without control characters");
 
-/** A token starts with this, so that whoever finds one knows what it is. */
+/** A token starts with this, so that anyone who finds one knows what it is. */
 export const TOKEN_PREFIX = "mt_";
 const DAY_SECONDS = 86_400;
 export const DEFAULT_TOKEN_SECONDS = 90 * DAY_SECONDS;

@@ -36,7 +36,7 @@ export const DisplayName = z
 
 export const NewShare = z.strictObject({
   role: ShareRole.default("viewer"),
-  /** The account that it is for; absent: a link, for whoever has it. */
+  /** The account that it is for; absent: a link, for anyone who has it. */
   account: AccountName.optional(),
   /** Until it ends by itself; a day when nothing is said. */
   ttlSeconds: z
@@ -70,7 +70,7 @@ export const ShareGrant = z.strictObject({
 });
 export type ShareGrant = z.infer<typeof ShareGrant>;
 
-/** `link`: for whoever has it. `account`: for one account. `look-in`: an admin's, who looks at what is another's. */
+/** `link`: for anyone who has it. `account`: for one account. `look-in`: an admin's, who looks at what is another's. */
 export const ShareKind = z.enum(["link", "account", "look-in"]);
 export type ShareKind = z.infer<typeof ShareKind>;
 

@@ -13,7 +13,7 @@ export const SignInWays = z.strictObject({
 });
 export type SignInWays = z.infer<typeof SignInWays>;
 
-/** `POST /v1/session`, by a link's token or by password. A name that can be nobody's is no error of form. */
+/** `POST /v1/session`, by a link's token or by password. A name that no account can have is no error of form. */
 export const SignIn = z.union([
   z.strictObject({ token: Code }),
   z.strictObject({ name: z.string().min(1).max(128), password: TypedPassword }),

@@ -21,7 +21,7 @@ export function createPasswords(): Passwords {
     const queue = (isUrgent ? urgent : others) ?? [];
     if (running >= AT_ONCE) {
       if (queue.length >= MAX_WAITING) throw new PlatformError("TOO_MANY", "too many people sign in at this moment");
-      // Whoever ends hands its place on.
+      // A hash that has ended hands its place on.
       await new Promise<void>((resolve) => queue.push(resolve));
     } else {
       running += 1;

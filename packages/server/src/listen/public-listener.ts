@@ -81,7 +81,7 @@ function renew(server: TlsServer, tls: NonNullable<PublicListenerOptions["tls"]>
   }
 }
 
-/** Without TLS only proxies are spoken to: whoever else comes would send a password in clear, or say whose address it has. */
+/** Without TLS only proxies are spoken to: anyone else would send a password in clear, or say whose address it has. */
 function refuseStrangers(server: Server, { clients, log }: PublicListenerOptions): void {
   let toldAt = Number.NEGATIVE_INFINITY;
   server.on("connection", (socket: Socket) => {

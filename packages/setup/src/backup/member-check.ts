@@ -33,7 +33,7 @@ const MOST_PROPERTIES = 64 * 1024;
 const SPARSE = /^GNU\.sparse\.(?:major|minor|name|realsize)$/;
 const TIMES = /^(?:[amc]time|size)$/;
 
-/** Throws an Error where a tar has anything but files and folders of the rule's names and sizes, whoever unpacks it. */
+/** Throws an Error where a tar has anything but files and folders of the rule's names and sizes, also as root unpacks it. */
 export function checkMembers(part: Part, rule: Rule): void {
   const end = part.at + part.bytes;
   let properties: ReadonlyMap<string, string> = new Map();

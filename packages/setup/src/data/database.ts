@@ -19,7 +19,7 @@ export function rememberedDatabase(paths: DataPaths): string | null {
 
 /**
  * The database that `up` is to use: DATABASE_URL's, or the one that it was given before. Throws where that is another than the data
- * folder's environments are in: a server would not see them, and take what runs of them for nobody's.
+ * folder's environments are in: a server would not see them, and take what runs of them for leftovers.
  */
 export function chooseDatabase(paths: DataPaths, env: NodeJS.ProcessEnv): string | null {
   const known = rememberedDatabase(paths);

@@ -22,7 +22,11 @@ export async function databaseCheck(paths: DataPaths): Promise<Check> {
     return ok("database", shown);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return fail("database", `${shown}: ${why}`, "start it, or mend the way to it; the server goes on by itself then");
+    return fail(
+      "database",
+      `${shown}: ${why}`,
+      "start it, or repair the network path to it; the server goes on by itself then",
+    );
   } finally {
     socket.destroy();
   }

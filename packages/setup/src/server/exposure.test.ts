@@ -10,11 +10,11 @@ const EXPOSURE: Exposure = {
 
 it("says what is open, by which TLS, and to whom", () => {
   expect(describeExposure(EXPOSURE)).toBe(
-    "https://term.example.org, listening at 0.0.0.0:443, TLS by its own certificate; may sign in: accounts with a password, whoever has a sign-in link",
+    "https://term.example.org, listening at 0.0.0.0:443, TLS by its own certificate; may sign in: accounts with a password, anyone with a sign-in link",
   );
   const signIn = { hasPasswordAdmin: false, hasOidc: true };
   expect(describeExposure({ ...EXPOSURE, listen: null, tls: "proxy", signIn })).toMatch(
-    /listening at 127\.0\.0\.1, TLS by a trusted proxy; may sign in: accounts of the OIDC provider, whoever/,
+    /listening at 127\.0\.0\.1, TLS by a trusted proxy; may sign in: accounts of the OIDC provider, anyone/,
   );
 });
 

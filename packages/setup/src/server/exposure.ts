@@ -21,7 +21,7 @@ export function describeExposure({ publicUrl, listen, tls, signIn }: Exposure): 
   const people = [
     ...(signIn.hasPasswordAdmin ? ["accounts with a password"] : []),
     ...(signIn.hasOidc ? ["accounts of the OIDC provider"] : []),
-    "whoever has a sign-in link",
+    "anyone with a sign-in link",
   ];
   return `${publicUrl}, listening at ${listen ?? "127.0.0.1"}, ${way}; may sign in: ${people.join(", ")}`;
 }

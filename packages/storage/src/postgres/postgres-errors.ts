@@ -3,7 +3,7 @@ import { PlatformError } from "@microterm/protocol";
 /**
  * SQLSTATEs, or the classes that they begin with, of a server that cannot be used now
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html): connections (08), authorization (28) and catalogs (3D), which a person
- * has to mend; too few resources (53); shutdown, crash, start-up (57P); a statement that took too long (57014), a lock that was not to be had
+ * has to repair; too few resources (53); shutdown, crash, start-up (57P); a statement that took too long (57014), a lock that was not to be had
  * in time (55P03), a standby that takes no writes (25006).
  */
 const UNAVAILABLE = ["08", "28", "3D", "53", "57P", "57014", "55P03", "25006"] as const;

@@ -86,7 +86,7 @@ export function createCredentialRepository(db: Kysely<Schema>): CredentialReposi
     async noteUse({ hash, owner }, { at, address }) {
       await inTransaction(db, async (transaction) => {
         const use = { last_used_at: at, address };
-        // The account first, as whoever locks it and removes credentials then.
+        // The account first, as other transactions do that lock it and remove credentials then.
         await transaction.updateTable("accounts").set({ last_seen_at: at }).where("id", "=", owner).execute();
         await transaction.updateTable("credentials").set(use).where("hash", "=", hash).execute();
       });

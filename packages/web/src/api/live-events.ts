@@ -38,7 +38,7 @@ const follow = (cache: QueryClient, onSignedIn: () => void): (() => void) => {
       if (isSilent || delayMs >= 400) setConnected(false);
     },
     onRefused: () => {
-      // Whoever is signed in by another session meanwhile follows on by that.
+      // An account that is signed in by another session meanwhile follows on by that.
       void checkSession(cache).then((isSignedIn) => isSignedIn && !isClosed && onSignedIn());
     },
   });

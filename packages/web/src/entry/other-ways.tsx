@@ -23,7 +23,7 @@ export const ProviderButton = ({ provider, to, isApart = false }: ProviderButton
   </a>
 );
 
-/** By whoever runs the server. */
+/** By the person who runs the server. */
 export const LinkWay = ({ isAlone }: { readonly isAlone: boolean }) => (
   <div className={isAlone ? "mt-4" : "mt-6 border-t border-border pt-4 text-muted"}>
     <p>

@@ -12,7 +12,7 @@ const iconOf = ({ isLookIn, isAsking, isTyping }: Person) =>
 const colorOf = ({ isLookIn, isAsking, isTyping }: Person): string =>
   isLookIn || isAsking ? "text-warn" : isTyping ? "text-accent" : "text-muted";
 
-/** Whoever there is most to say of: an admin who looks in, one who asks, one who types. */
+/** The person there is most to say of: an admin who looks in, one who asks, one who types. */
 const foremost = (others: readonly Person[]): Person | undefined =>
   others.find(({ isLookIn }) => isLookIn) ??
   others.find(({ isAsking }) => isAsking) ??

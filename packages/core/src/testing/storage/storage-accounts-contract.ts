@@ -104,7 +104,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       expect(await accounts.setPassword(CAT, null, "two")).toBe(false);
     });
 
-    it("are as they are once whoever changes them has ended, to who locks them", async () => {
+    it("are as they are once another change of them has ended, for a transaction that locks them", async () => {
       const storage = await open();
       const changing = storage.transaction(async (to) => {
         await to.accounts.lock(BOB);
@@ -150,7 +150,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       return storage;
     }
 
-    it("are nobody's whose maker is no enabled admin", async () => {
+    it("are not there where their maker is no enabled admin", async () => {
       const { accounts, invitations } = await openWithAdmin();
       await accounts.change(BOB, { role: "admin" });
       const ofBob = invitation({ createdBy: BOB });

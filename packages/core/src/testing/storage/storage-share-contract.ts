@@ -55,7 +55,7 @@ export function shareContract(name: string, open: () => Promise<Storage>): void 
       expect(await shares.grant(id("g", 5), NOW)).toMatchObject({ ownerName: ANN, accountName: BOB, kind: "look-in" });
     });
 
-    it("let in as many as they say, each principal once, whoever comes at the same time", async () => {
+    it("let in as many as they say, each principal once, also where several come at the same time", async () => {
       const { shares } = await shared();
       await shares.insert(link(1, { usesLeft: 2 }), alone);
       const comers = [1, 2, 3, 4].map((number) => shares.accept(codeHash(1), browser(number), NOW));

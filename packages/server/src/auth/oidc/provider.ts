@@ -96,7 +96,7 @@ export function createOidcProvider(config: OidcConfig, log: FastifyBaseLogger): 
             cause: error,
           });
         }
-        const message = `What ${config.name} answered proves nobody's identity: ${reason}.`;
+        const message = `What ${config.name} answered does not prove an identity: ${reason}.`;
         throw new PlatformError("PROVIDER_SIGN_IN_FAILED", message, { cause: error });
       }
     },

@@ -114,7 +114,7 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     return { credential: identity, actor: identity.actor.id, route, webSockets, session };
   }
 
-  /** Of whoever was granted it: an account, or a browser without one. */
+  /** Of the principal that it was granted to: an account, or a browser without one. */
   async function openShared(request: IncomingMessage, url: URL, found: Found): Promise<Opened> {
     const identity = await services.principals.identify(request);
     const { principal } = identity;

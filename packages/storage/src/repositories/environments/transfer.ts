@@ -15,7 +15,7 @@ export async function transferRow(
   isUnchanged: (where: ExpressionBuilder<Schema, "environments">) => Expression<SqlBool>,
 ): Promise<Selectable<EnvironmentsTable> | null> {
   return inTransaction(db, async (transaction) => {
-    // In one order, whoever gives to whom: two transfers must not wait for each other.
+    // In one order, in whichever direction it is given: two transfers must not wait for each other.
     for (const account of [from, to].sort()) await lockRow(transaction, "accounts", account);
     // Nothing that opens its previews comes meanwhile; the lock of its owner keeps shares from coming.
     await lockRow(transaction, "environments", id);

@@ -30,7 +30,7 @@ const factsOf = ({
   ],
   ["Disk", `${gib(disk.freeMib)} of ${gib(disk.totalMib)} free`, `${gib(disk.promisedMib)} promised, not written`],
   ["Running", `${machines.count}`, `${gib(machines.memoryBytes / 2 ** 20)} of memory, ${machines.processes} processes`],
-  ["Ready ahead", `${pool.ready} of ${pool.wanted}`, pool.reason ?? "nobody's yet"],
+  ["Ready ahead", `${pool.ready} of ${pool.wanted}`, pool.reason ?? "claimed by no one yet"],
 ];
 
 /** How the host is doing. */

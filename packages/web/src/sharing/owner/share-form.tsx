@@ -65,7 +65,7 @@ export const ShareForm = ({ environment, terminal, onMade }: ShareFormProps) => 
           value={isLink ? "link" : "account"}
           onChange={({ currentTarget }) => setLink(currentTarget.value === "link")}
         >
-          <option value="link">Whoever has a link</option>
+          <option value="link">Anyone with the link</option>
           <option value="account">One person with an account</option>
         </Choice>
         {isLink ? (

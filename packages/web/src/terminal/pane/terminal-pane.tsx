@@ -116,7 +116,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
     document.title = documentTitle(state.title, environment.name);
   }, [state.title, environment.name]);
   useEffect(() => {
-    // Whoever is signed in by another session meanwhile goes on by that.
+    // An account that is signed in by another session meanwhile goes on by that.
     if (state.phase === "signed-out" || state.phase === "ended")
       void checkSession(cache).then((isSignedIn) => isSignedIn && session?.reconnectNow());
     if (isOver) void cache.invalidateQueries({ queryKey: ["terminals", environment.id] });
