@@ -8,6 +8,7 @@ export {
   SYSTEM,
 } from "./access/actor.ts";
 export { ACTIONS, type Action, authorize, can, type TerminalRole } from "./access/authorize.ts";
+export { clientNetworkOf } from "./access/client-network.ts";
 export { type Principal, sharedRoleOf } from "./access/principal.ts";
 export type * from "./accounts/account-service.ts";
 export { createCodeLimit } from "./accounts/code-limit.ts";

@@ -1,7 +1,7 @@
 import { PlatformError } from "@microterm/protocol";
+import { clientNetworkOf } from "../access/client-network.ts";
 import type { Clock } from "../ports/clock.ts";
 import { createAttempts } from "./attempts.ts";
-import { networkOf } from "./network-of.ts";
 
 /** Of codes of links, invitations, resets and shares, from one address. They have 248 bits: this is about noise, not guessing. */
 const CODES = { limit: 20, windowMs: 60_000, keys: 10_000 };
@@ -12,5 +12,7 @@ export type CodeLimit = (address: string | null, error: unknown) => unknown;
 export function createCodeLimit(clock: Pick<Clock, "now">): CodeLimit {
   const codes = createAttempts(CODES, () => clock.now());
   return (address, error) =>
-    codes.begin(networkOf(address)) ? error : new PlatformError("TOO_MANY", "too many codes were wrong: wait a minute");
+    codes.begin(clientNetworkOf(address))
+      ? error
+      : new PlatformError("TOO_MANY", "too many codes were wrong: wait a minute");
 }

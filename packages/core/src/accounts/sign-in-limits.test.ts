@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../testing/system.ts";
-import { networkOf } from "./network-of.ts";
 import { createSignInLimits } from "./sign-in-limits.ts";
 
 /** At a time of the test's choosing; sleeps are noted. */
@@ -82,16 +81,4 @@ it("answers wrong codes with what is wrong, and with the limit once there are ma
   expect(answers.slice(0, 20)).toEqual(Array(20).fill(error));
   expect(answers.at(-1)).toMatchObject(TOO_MANY);
   expect(limits.wrongCode("192.0.2.2", error)).toBe(error);
-});
-
-it.each([
-  ["192.0.2.1", "192.0.2.1"],
-  ["::ffff:192.0.2.1", "192.0.2.1"],
-  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
-  ["2001:db8:1:2::6", "2001:db8:1:2"],
-  ["2001:db8::6", "2001:db8:0:0"],
-  ["::1", "0:0:0:0"],
-  [null, ""],
-])("takes %j for the network %j", (address, network) => {
-  expect(networkOf(address)).toBe(network);
 });

@@ -1,8 +1,8 @@
 import { PlatformError } from "@microterm/protocol";
+import { clientNetworkOf } from "../access/client-network.ts";
 import type { Clock } from "../ports/clock.ts";
 import { createAttempts } from "./attempts.ts";
 import { type CodeLimit, createCodeLimit } from "./code-limit.ts";
-import { networkOf } from "./network-of.ts";
 
 const MINUTE_MS = 60_000;
 /** Of each limit. A key is an account's name and an address at most: 10,000 of them take some megabytes. */
@@ -43,20 +43,21 @@ export function createSignInLimits(clock: Clock): SignInLimits {
     createAttempts(ADDRESS, now),
   ];
   const accounts = createAttempts(ACCOUNT, now);
-  const pairOf = ({ name, address }: Attempt): string => `${networkOf(address)} ${name}`;
+  const pairOf = ({ name, address }: Attempt): string => `${clientNetworkOf(address)} ${name}`;
 
   return {
     async begin(attempt) {
       if (attempt.device !== null && devices.begin(attempt.device)) return;
       // Both are counted, whatever either says.
       const isPairFree = pairs.begin(pairOf(attempt));
-      if (!(addresses.begin(networkOf(attempt.address)) && isPairFree)) throw new PlatformError("TOO_MANY", TOO_MANY);
+      if (!(addresses.begin(clientNetworkOf(attempt.address)) && isPairFree))
+        throw new PlatformError("TOO_MANY", TOO_MANY);
       if (!accounts.begin(attempt.name)) await clock.sleep(SLOW_MS);
     },
     succeeded(attempt) {
       if (attempt.device !== null) devices.succeeded(attempt.device);
       pairs.succeeded(pairOf(attempt));
-      addresses.succeeded(networkOf(attempt.address));
+      addresses.succeeded(clientNetworkOf(attempt.address));
       accounts.succeeded(attempt.name);
     },
     wrongCode: createCodeLimit(clock),

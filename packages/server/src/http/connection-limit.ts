@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { type ClientAddresses, clientNetworkOf } from "../listen/client-address.ts";
+import { clientNetworkOf } from "@microterm/core";
+import type { ClientAddresses } from "../listen/client-address.ts";
 
 /** More than a browser has without a credential, many times over. */
 const MOST_OF_A_CLIENT = 128;

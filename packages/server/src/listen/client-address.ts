@@ -53,21 +53,6 @@ export function createClientAddresses(trusted: readonly string[]): ClientAddress
   };
 }
 
-/**
- * What a limit for each client counts by: an IPv4 address, or the first 64 bits of an IPv6 one, of which one client has all the others.
- */
-export function clientNetworkOf(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [head = "", tail] = address.split("::");
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return [...left, ...zeros, ...right]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":");
-}
-
 /** From the first to the last. A proxy that writes `X-Forwarded-For` may leave a client's own `Forwarded` as it came: that is read only without the other. */
 function hopsOf(request: IncomingMessage): string[] {
   const forwardedFor = valuesOf(request, "x-forwarded-for");
