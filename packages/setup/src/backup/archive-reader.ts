@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { SetupError } from "../progress.ts";
-import { BLOCK, DATABASE, MANIFEST, MANIFEST_BYTES, Manifest, SERVER } from "./manifest.ts";
+import { BLOCK, padding, parseHeader } from "../tar/tar-header.ts";
+import { DATABASE, MANIFEST, MANIFEST_BYTES, Manifest, SERVER } from "./manifest.ts";
 import { checkMembers, DISK_TAR, IMAGE_TAR, SERVER_TAR } from "./member-check.ts";
 import { type Part, readAt } from "./part.ts";
-import { padding, parseHeader } from "./tar-header.ts";
 
 const CHUNK = 1024 * 1024;
 

@@ -12,8 +12,8 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { BLOCK, MANIFEST, MANIFEST_BYTES, Manifest, type Member } from "./manifest.ts";
-import { formatHeader, padding } from "./tar-header.ts";
+import { BLOCK, formatHeader, padding } from "../tar/tar-header.ts";
+import { MANIFEST, MANIFEST_BYTES, Manifest, type Member } from "./manifest.ts";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, O_WRONLY } = constants;
 

@@ -15,9 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { formatHeader, parseHeader } from "../tar/tar-header.ts";
 import { verifyArchive } from "./archive-reader.ts";
 import { ArchiveWriter } from "./archive-writer.ts";
-import { formatHeader, parseHeader } from "./tar-header.ts";
 
 const ABOUT = { version: "0.0.0", createdAt: "2026-11-29T10:00:00.000Z", environments: 1 };
 

@@ -1,7 +1,5 @@
 import { z } from "zod";
 
-/** A block of tar(5): headers and contents are padded to it. */
-export const BLOCK = 512;
 /** What the manifest takes in the archive, whatever it says: it comes first and is written last. */
 export const MANIFEST_BYTES = 1024 * 1024;
 export const MANIFEST = "manifest.json";

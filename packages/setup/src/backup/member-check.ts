@@ -1,6 +1,5 @@
-import { BLOCK } from "./manifest.ts";
+import { BLOCK, padding, parseHeader, type TarHeader } from "../tar/tar-header.ts";
 import { type Part, readAt } from "./part.ts";
-import { padding, parseHeader, type TarHeader } from "./tar-header.ts";
 
 /** What a tar may have in it. */
 export interface Rule {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { oneLine, type Progress, SetupError } from "../progress.ts";
+import { readMembers } from "../tar/tar-members.ts";
 import { programsFolder } from "./programs.ts";
 import type { Release } from "./release.ts";
-import { readMembers } from "./tar-members.ts";
 
 /** For the whole archive, some ten megabytes. */
 const DOWNLOAD_MS = 10 * 60_000;

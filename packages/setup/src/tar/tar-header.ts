@@ -1,4 +1,5 @@
-import { BLOCK } from "./manifest.ts";
+/** A block of tar(5): headers and contents are padded to it, bytes. */
+export const BLOCK = 512;
 
 /** Offset and length of a header's fields (tar(5), POSIX ustar). */
 const NAME = [0, 100] as const;
@@ -17,7 +18,7 @@ export interface TarHeader {
   readonly bytes: number;
   /** Permissions, with the bits of setuid, setgid and sticky. */
   readonly mode: number;
-  /** `0` a file, `5` a folder, `x` the properties of what follows. */
+  /** `0`, or NUL in older tars, a file, `5` a folder, `x` the properties of what follows. */
   readonly type: string;
 }
 
@@ -61,7 +62,9 @@ export function parseHeader(header: Buffer): TarHeader | null {
   if (isBinary && header.subarray(SIZE[0] + 1, SIZE[0] + 4).some((byte) => byte !== 0)) throw new Error("it is no tar");
   const bytes = isBinary ? Number(header.readBigUInt64BE(SIZE[0] + 4)) : octal(SIZE);
   if (!Number.isSafeInteger(bytes)) throw new Error("it is no tar");
-  const prefix = text(PREFIX);
+  // Other formats have something else there.
+  const isUstar = header.subarray(MAGIC, MAGIC + 5).toString("latin1") === "ustar";
+  const prefix = isUstar ? text(PREFIX) : "";
   return {
     name: prefix === "" ? text(NAME) : `${prefix}/${text(NAME)}`,
     bytes,
