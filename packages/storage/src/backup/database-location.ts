@@ -31,5 +31,7 @@ async function dialectOf(location: DatabaseLocation) {
   }
   const { default: pg } = await import("pg");
   const config = clientConfig(pg, location.url, { statementMs: STATEMENT_MS, answerMs: STATEMENT_MS });
-  return new PostgresDialect({ pool: createPool(pg, config, { assertAvailable() {}, lost() {} }) });
+  // A server that starts meanwhile ends connections of its own name.
+  const named = { ...config, application_name: "microterm-backup" };
+  return new PostgresDialect({ pool: createPool(pg, named, { assertAvailable() {}, returns: () => 0, lost() {} }) });
 }

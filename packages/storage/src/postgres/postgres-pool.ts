@@ -1,5 +1,5 @@
 import type { PostgresPool, PostgresPoolClient } from "kysely";
-import type { ClientConfig, Pool, PoolClient, QueryResultRow } from "pg";
+import type { ClientConfig, PoolClient, QueryResultRow } from "pg";
 import { explain } from "./postgres-errors.ts";
 
 type Pg = typeof import("pg");
@@ -11,6 +11,8 @@ type Pg = typeof import("pg");
 const MOST_CONNECTIONS = 8;
 /** Until a connection is there, or one of the pool is free. */
 export const CONNECT_TIMEOUT_MS = 3_000;
+/** By which a server's connections are known in `pg_stat_activity`. */
+export const SERVER_NAME = "microterm";
 /** The server gives a statement up after this, and its connection goes on. */
 const STATEMENT_TIMEOUT_MS = 4_000;
 /** One that has said nothing until then is lost: the machine is gone, or its processes are stopped. */
@@ -20,6 +22,9 @@ const IDLE_TRANSACTION_MS = 10_000;
 const UNUSED_MS = 60_000;
 /** Statements that a connection keeps as they were parsed and planned. The repositories' queries are a few dozen. */
 const MOST_STATEMENTS = 100;
+/** What Kysely begins a transaction with, and what it becomes: its commit waits for the database's disk. In one round trip. */
+const BEGIN = "begin";
+const BEGIN_DURABLE = "begin; set local synchronous_commit = on";
 /** https://github.com/brianc/node-pg-types: oid of int8, which counts have. None of ours comes near 2^53. */
 const INT8 = 20;
 
@@ -34,7 +39,7 @@ const TIMEOUTS: Timeouts = { statementMs: STATEMENT_TIMEOUT_MS, answerMs: ANSWER
 export function clientConfig(pg: Pg, url: string, { statementMs, answerMs } = TIMEOUTS): ClientConfig {
   return {
     connectionString: url,
-    application_name: "microterm",
+    application_name: SERVER_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: statementMs,
     query_timeout: answerMs,
@@ -51,12 +56,15 @@ export function clientConfig(pg: Pg, url: string, { statementMs, answerMs } = TI
 export interface Availability {
   /** Throws `DATABASE_UNAVAILABLE` while it is away, so that nobody waits for what is known. */
   assertAvailable(): void;
+  /** How often it has come back. A connection of before has been ended. */
+  returns(): number;
   lost(error: Error): void;
 }
 
 /** pg's pool as Kysely wants it; what fails is explained in one place. */
 export function createPool(pg: Pg, config: ClientConfig, availability: Availability): PostgresPool {
   const pool = new pg.Pool({ ...config, max: MOST_CONNECTIONS, idleTimeoutMillis: UNUSED_MS });
+  const madeAfter = new WeakMap<PoolClient, number>();
   const names = new Map<string, string>();
   /** A name by which the server knows the statement again; undefined: it is not kept. */
   const nameOf = (text: string): string | undefined => {
@@ -66,33 +74,42 @@ export function createPool(pg: Pg, config: ClientConfig, availability: Availabil
   // An unused connection that ends says so here, and is replaced; its server's absence is met by the next query.
   pool.on("error", () => {});
   // One that is in use says so by its queries as well.
-  pool.on("connect", (client) => void client.on("error", () => {}));
+  pool.on("connect", (client) => {
+    madeAfter.set(client, availability.returns());
+    client.on("error", () => {});
+  });
+  const take = async (): Promise<PoolClient> => {
+    for (;;) {
+      const client = await pool.connect();
+      if (madeAfter.get(client) === availability.returns()) return client;
+      client.release(true);
+    }
+  };
   return {
     options: {},
-    connect: () => connect(pool, availability, nameOf),
+    async connect() {
+      availability.assertAvailable();
+      try {
+        return explained(await take(), availability, nameOf);
+      } catch (cause) {
+        const { error, isLost } = explain(cause);
+        // Where all are in use, by statements, these find out whether the database is there.
+        if (isLost && pool.totalCount < MOST_CONNECTIONS) availability.lost(error);
+        throw error;
+      }
+    },
     end: () => pool.end(),
   };
 }
 
 type NameOf = (text: string) => string | undefined;
 
-async function connect(pool: Pool, availability: Availability, nameOf: NameOf): Promise<PostgresPoolClient> {
-  availability.assertAvailable();
-  try {
-    return explained(await pool.connect(), availability, nameOf);
-  } catch (cause) {
-    const { error, isLost } = explain(cause);
-    // Where all are in use, by statements, these find out whether the database is there.
-    if (isLost && pool.totalCount < MOST_CONNECTIONS) availability.lost(error);
-    throw error;
-  }
-}
-
 function explained(client: PoolClient, availability: Availability, nameOf: NameOf): PostgresPoolClient {
   let lost: Error | null = null;
-  const query = async (text: string, values: readonly unknown[]) => {
+  const query = async (asked: string, values: readonly unknown[]) => {
     // A transaction's rollback waits for nobody who is not there.
     if (lost !== null) throw lost;
+    const text = asked === BEGIN ? BEGIN_DURABLE : asked;
     try {
       // What has no parameters is for transactions and schemas.
       const name = values.length === 0 ? undefined : nameOf(text);

@@ -105,6 +105,9 @@ describe("postgresql", () => {
       const storage = await createPostgresStorage({ url, log, onReturn: () => void returned.push("returned") });
       onTestFinished(() => storage.close());
       await storage.accounts.insert(accountRow(ANN, NOW));
+      const connected = "select pid from pg_stat_activity where application_name = 'microterm'";
+      const before = (await query(url, connected)).map(({ pid }) => pid);
+      expect(before.length).toBeGreaterThan(1);
       await cluster[end]();
       const away = { code: "DATABASE_UNAVAILABLE" };
       await expect(storage.environments.list(SYSTEM)).rejects.toMatchObject(away);
@@ -117,6 +120,8 @@ describe("postgresql", () => {
       );
       await (end === "crash" ? cluster.start() : cluster.thaw());
       await expect.poll(() => returned).toEqual(["returned"]);
+      // What was sent before, and is still to be carried out, would not be known to the recovery that begins now.
+      for (const { pid } of await query(url, connected)) expect(before).not.toContain(pid);
       expect(await storage.environments.list(SYSTEM)).toEqual([]);
       await expect(open(url)).rejects.toMatchObject({ code: "ENVIRONMENT_STATE" });
       expect(log.lines.filter((line) => line.startsWith("error"))).toHaveLength(1);

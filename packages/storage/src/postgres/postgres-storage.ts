@@ -10,8 +10,9 @@ import { type DatabaseWatch, watchDatabase } from "./watch-database.ts";
 const MIGRATION_TIMEOUT_MS = 10 * 60_000;
 
 /**
- * As with SQLite: no step of a start waits for a disk. A database whose host crashes has lost the last 0.6 s at most, and the recovery that
- * follows goes by what there is (https://www.postgresql.org/docs/current/wal-async-commit.html).
+ * For what is no transaction: the steps that the server writes down of an environment, of which a start has several. A database that crashes has
+ * lost the last 0.6 s of them at most, and the recovery that follows finds out what there is. What people do is in transactions, which
+ * `postgres-pool.ts` begins, and survives (https://www.postgresql.org/docs/current/wal-async-commit.html).
  */
 const UNSYNCED = { options: "-c synchronous_commit=off" } as const;
 

@@ -3,7 +3,7 @@ import type { Log } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Client, ClientConfig } from "pg";
 import { explain, unavailable } from "./postgres-errors.ts";
-import type { Availability } from "./postgres-pool.ts";
+import { type Availability, SERVER_NAME } from "./postgres-pool.ts";
 
 type Pg = typeof import("pg");
 
@@ -12,6 +12,10 @@ const SERVER_LOCK = [0x6d74, 1] as const;
 /** A connection of a server that was killed a moment ago is closed by then. */
 const PATIENCE_MS = 3_000;
 const AGAIN_MS = 500;
+
+/** A connection that is told to end has ended by then. */
+const END_MS = 3_000;
+const END_AGAIN_MS = 10;
 
 export interface DatabaseWatch extends Availability {
   close(): Promise<void>;
@@ -39,6 +43,7 @@ export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<Data
   let socket: Socket | null = null;
   let away: PlatformError | null = null;
   let returning: Promise<void> = Promise.resolve();
+  let returns = 0;
 
   async function open(): Promise<Socket> {
     // Of our own, so that it can be closed without a word: a server that is stopped would not answer the goodbye.
@@ -49,7 +54,10 @@ export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<Data
     });
     try {
       await client.connect();
-      if (isExclusive) await lock(client);
+      if (isExclusive) {
+        await lock(client);
+        await endEarlier(client);
+      }
       return made;
     } catch (error) {
       made.destroy();
@@ -78,6 +86,7 @@ export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<Data
     }
     if (closing.signal.aborted) return;
     away = null;
+    returns++;
     log.info("the database is back");
     onReturn();
   }
@@ -90,6 +99,7 @@ export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<Data
       if (code === "DATABASE_UNAVAILABLE") throw new PlatformError(code, message, { cause: away });
       throw unavailable(away);
     },
+    returns: () => returns,
     lost,
     async close() {
       closing.abort();
@@ -105,6 +115,22 @@ async function lock(client: Client): Promise<void> {
   ]);
   if (rows[0]?.isOurs === true) return;
   throw new PlatformError("ENVIRONMENT_STATE", "another microterm server is running on this database");
+}
+
+/**
+ * Ends the connections of a server that had the lock before, or of this one. A database that was stopped still has what was sent to it, and
+ * would carry it out once it goes on: after the recovery that has to find it.
+ */
+async function endEarlier(client: Client): Promise<void> {
+  for (const deadline = Date.now() + END_MS; ; await pause(END_AGAIN_MS)) {
+    const { rows } = await client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user
+       and application_name = $1 and pid <> pg_backend_pid()`,
+      [SERVER_NAME],
+    );
+    if (rows.length === 0) return;
+    if (Date.now() > deadline) throw unavailable(new Error("connections of before do not end"));
+  }
 }
 
 async function waitForLock(open: () => Promise<Socket>): Promise<Socket> {
