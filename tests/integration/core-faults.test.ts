@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { FAULT_POINTS, type FaultPoint, SYSTEM } from "@microterm/core";
+import { PlatformError } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ANN, type Server } from "./core-server.ts";
 import { makeWorld, type World } from "./core-world.ts";
@@ -80,6 +81,40 @@ describe("a server killed with -9 at", () => {
     await dieAt(world, "destroy.machine", "recover");
     await arrived(await world.start(), "gone");
   });
+});
+
+describe("a change of which only the database knows that it was made", () => {
+  it.each(["create.row", "start.row", "stop.row", "destroy.row"] as const)(
+    "is finished by the recovery that follows an outage (%s)",
+    async (point) => {
+      const world = await makeWorld();
+      let isAway = false;
+      const hit = (reached: FaultPoint): void => {
+        if (isAway && reached === point) throw new PlatformError("DATABASE_UNAVAILABLE", "the database is away");
+      };
+      const server = await world.start({ faults: { hit } });
+      const { service } = server;
+      const states = { timeoutMs: 90_000 };
+      const scenario = scenarioOf(point) as "create" | "start" | "stop" | "destroy";
+      if (scenario !== "create") {
+        await service.create(ANN, { name: "victim", memoryMib: 128 });
+        await service.wait(ANN, "victim", { states: ["running"], ...states });
+      }
+      if (scenario === "start") {
+        await service.stop(ANN, "victim");
+        await service.wait(ANN, "victim", { states: ["stopped"], ...states });
+      }
+      isAway = true;
+      const asked =
+        scenario === "create"
+          ? service.create(ANN, { name: "victim", memoryMib: 128 })
+          : service[scenario](ANN, "victim");
+      await expect(asked).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+      isAway = false;
+      await service.recover();
+      await arrived(server, OUTCOMES[scenario]);
+    },
+  );
 });
 
 describe("a recovery", () => {

@@ -1,4 +1,4 @@
-import type { EnvironmentId, EnvironmentState, MachineId } from "@microterm/protocol";
+import type { EnvironmentState, MachineId } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
@@ -6,7 +6,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";
 import { start } from "../start/start.ts";
-import type { EnvironmentContext } from "../state/environment-context.ts";
+import { type EnvironmentContext, leaveToRecovery } from "../state/environment-context.ts";
 import { adoptImages, pruneImages } from "../state/images.ts";
 import { retryUntilDone } from "../state/retry.ts";
 import { destroy } from "../stop/destroy.ts";
@@ -96,7 +96,7 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
   const machines = await driver.list();
   const [disks, snapshots] = await Promise.all([driver.listDisks(), listSnapshots(context, driver)]);
   const all = await rows.list(SYSTEM);
-  const idle = all.filter((row) => row.driver === driver.name && !isHandled(context, row.id));
+  const idle = all.filter((row) => row.driver === driver.name && !isHandled(context, row));
   const plan = planRecovery({
     rows: idle,
     machines,
@@ -111,7 +111,7 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
   }
 
   // Rows that another driver or another request looks after keep what they name.
-  const others = all.filter((row) => row.driver !== driver.name || isHandled(context, row.id));
+  const others = all.filter((row) => row.driver !== driver.name || isHandled(context, row));
   const inUse = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
   for (const row of others) if (row.machineId !== null) inUse.add(row.machineId);
   for (const id of plan.removeMachines) {
@@ -156,14 +156,19 @@ async function listSnapshots({ log }: EnvironmentContext, { snapshots }: VmDrive
   }
 }
 
-function isHandled(context: EnvironmentContext, id: EnvironmentId): boolean {
-  return context.live.has(id) || context.operations.isBusy(id) || context.destroys.has(id);
+/**
+ * One whose machine this server holds may be in the middle of an operation that none carries out: the request learned only of an outage, and the
+ * database had written it down all the same.
+ */
+function isHandled(context: EnvironmentContext, { id, state, operation }: EnvironmentRow): boolean {
+  if (context.operations.isBusy(id) || context.destroys.has(id)) return true;
+  return context.live.has(id) && state === "running" && operation === null;
 }
 
 /** A plan that is carried out beside requests holds for the rows that none of them has got to since. */
 async function isAsPlanned(context: EnvironmentContext, row: EnvironmentRow): Promise<boolean> {
   const now = await context.rows.get(row.id, SYSTEM);
-  if (now === null || isHandled(context, row.id)) return false;
+  if (now === null || isHandled(context, now)) return false;
   return now.state === row.state && now.operation === row.operation && now.machineId === row.machineId;
 }
 
@@ -173,6 +178,7 @@ async function carryOut(
   action: Exclude<RowAction, { readonly kind: "reconcile" }>,
   report: Tally,
 ): Promise<void> {
+  if (action.kind !== "keep") leaveToRecovery(context, row.id);
   switch (action.kind) {
     case "keep":
       return;

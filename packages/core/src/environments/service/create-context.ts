@@ -9,7 +9,7 @@ import { createPool } from "../../pool/pool.ts";
 import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
 import { createChanges } from "../state/changes.ts";
-import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
+import { changed, type EnvironmentContext, leaveToRecovery } from "../state/environment-context.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
 import { NetworkTurns } from "../turns/network-turns.ts";
@@ -56,8 +56,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     operations: createOperationQueue(log, (id, error) => {
       // How far it has come cannot be written down: the recovery that follows an outage finds out by what there is.
       if (!(error instanceof PlatformError && error.code === "DATABASE_UNAVAILABLE")) return;
-      live.get(id)?.machine.release();
-      forgetMachine({ live, networkTurns }, id);
+      leaveToRecovery({ live, networkTurns }, id);
     }),
     templates,
     pool,

@@ -57,3 +57,9 @@ export function forgetMachine(
   live.delete(id);
   networkTurns.cancel(id);
 }
+
+/** Nor will it hear of its end: what is done about it is up to a recovery. */
+export function leaveToRecovery(context: Pick<EnvironmentContext, "live" | "networkTurns">, id: EnvironmentId): void {
+  context.live.get(id)?.machine.release();
+  forgetMachine(context, id);
+}
