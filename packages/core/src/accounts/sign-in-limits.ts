@@ -27,9 +27,11 @@ export interface Attempt {
  * for an account as a whole that would refuse it, and a browser in which it has signed in before has a count of its own.
  */
 export interface SignInLimits {
-  /** Resolves, maybe later, when the password may be looked at. Rejects with `TOO_MANY`. */
-  begin(attempt: Attempt): Promise<void>;
-  succeeded(attempt: Attempt): void;
+  /**
+   * Resolves, maybe later, when the password may be looked at, with what an attempt that succeeds calls: it counts no more. Rejects with
+   * `TOO_MANY`.
+   */
+  begin(attempt: Attempt): Promise<() => void>;
   readonly wrongCode: CodeLimit;
 }
 
@@ -47,18 +49,19 @@ export function createSignInLimits(clock: Clock): SignInLimits {
 
   return {
     async begin(attempt) {
-      if (attempt.device !== null && devices.begin(attempt.device)) return;
+      const { device, name, address } = attempt;
+      if (device !== null && devices.begin(device)) return () => devices.succeeded(device);
+      const [pair, network] = [pairOf(attempt), clientNetworkOf(address)];
       // Both are counted, whatever either says.
-      const isPairFree = pairs.begin(pairOf(attempt));
-      if (!(addresses.begin(clientNetworkOf(attempt.address)) && isPairFree))
-        throw new PlatformError("TOO_MANY", TOO_MANY);
-      if (!accounts.begin(attempt.name)) await clock.sleep(SLOW_MS);
-    },
-    succeeded(attempt) {
-      if (attempt.device !== null) devices.succeeded(attempt.device);
-      pairs.succeeded(pairOf(attempt));
-      addresses.succeeded(clientNetworkOf(attempt.address));
-      accounts.succeeded(attempt.name);
+      const isPairFree = pairs.begin(pair);
+      if (!(addresses.begin(network) && isPairFree)) throw new PlatformError("TOO_MANY", TOO_MANY);
+      if (!accounts.begin(name)) await clock.sleep(SLOW_MS);
+      return () => {
+        if (device !== null) devices.succeeded(device);
+        pairs.succeeded(pair);
+        addresses.succeeded(network);
+        accounts.succeeded(name);
+      };
     },
     wrongCode: createCodeLimit(clock),
   };

@@ -37,9 +37,9 @@ export function createSignIn(
     return outcome === "outdated" ? rehash(account, password) : account;
   }
 
-  async function admit(account: AccountRow | null, attempt: Attempt, password: string): Promise<AccountRow> {
-    await limits.begin(attempt);
-    return assertPassword(account, password, attempt.device !== null);
+  async function admit(account: AccountRow | null, attempt: Attempt, password: string) {
+    const succeeded = await limits.begin(attempt);
+    return { found: await assertPassword(account, password, attempt.device !== null), succeeded };
   }
 
   /** After the answer: what is written differs with whether the account exists. */
@@ -55,9 +55,9 @@ export function createSignIn(
     if (account.passwordHash !== null || current !== undefined) {
       // As a sign-in: who has found an open page must not guess on.
       const attempt = { name: account.name, address: actor.origin.address, device: null };
-      await limits.begin(attempt);
+      const succeeded = await limits.begin(attempt);
       account = await assertPassword(account, current ?? "", true);
-      limits.succeeded(attempt);
+      succeeded();
     }
     assertUncommon(password, account.name);
     const { id, passwordHash } = account;
@@ -83,13 +83,13 @@ export function createSignIn(
       const account = await storage.accounts.find(name.trim().toLowerCase());
       const device = await context.markOf(account, arrival);
       const attempt = { name: account?.name ?? name.trim().toLowerCase(), address: arrival.address, device };
-      const found = await admit(account, attempt, password).catch((error: unknown) => {
+      const { found, succeeded } = await admit(account, attempt, password).catch((error: unknown) => {
         noteFailure(account, arrival.address);
         throw error;
       });
       const prepared = credentials.prepareSession(found, arrival);
       const entered = await context.enter(prepared, found, { way: "password", arrival });
-      limits.succeeded(attempt);
+      succeeded();
       return entered;
     },
 
