@@ -105,7 +105,7 @@ export function sharedRoutes(app: App, services: Services): void {
       config: { public: true },
       schema: {
         tags,
-        summary: "Leave a shared terminal for good",
+        summary: "Leave a shared terminal; a link that is live leads to it again",
         params: GrantParams,
         response: { 204: NoContent, ...problems },
       },

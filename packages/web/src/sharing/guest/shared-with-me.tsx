@@ -17,6 +17,16 @@ interface EntryProps {
   readonly onLeave: () => void;
 }
 
+const WayBack = ({ kind, owner }: Pick<SharedTerminal, "kind" | "owner">) => {
+  if (kind === "link") return "The link that you came by leads to it again, until it ends.";
+  if (kind === "look-in") return "To see it again you look in again, which is written in the audit log.";
+  return (
+    <>
+      To see it again, <Plain text={owner} /> has to share it again.
+    </>
+  );
+};
+
 const Entry = ({ of: { id, kind, owner, role, isAsking, expiresAt }, onLeave }: EntryProps) => (
   <li className="flex min-h-8 items-center gap-3 border-b border-border pr-2 pl-4 hover:bg-raised/60 pointer-coarse:min-h-11">
     <Link to="/shared/$grant" params={{ grant: id }} className="truncate font-medium hover:text-accent hover:underline">
@@ -70,7 +80,7 @@ export const SharedWithMe = () => {
         onNo={() => setAsked(null)}
         onYes={() => asked && leave.mutate(asked.id)}
       >
-        To see it again you need another link, or <Plain text={asked?.owner ?? ""} /> has to share it again.
+        {asked !== null && <WayBack {...asked} />}
       </Question>
     </section>
   );
