@@ -82,7 +82,8 @@ export interface ShareRepository {
   grant(id: string, now: string): Promise<Grant | null>;
   /** Of an account, or of a browser. */
   grantsOf(principal: Pick<GrantRow, "account" | "browser">, now: string): Promise<readonly Grant[]>;
-  setRole(id: string, role: Partial<Pick<GrantRow, "granted" | "asked">>): Promise<void>;
+  /** False: it was removed, or its principal has left. */
+  setRole(id: string, role: Partial<Pick<GrantRow, "granted" | "asked">>): Promise<boolean>;
   /** Whom it lets in from now on looks on alone. */
   lowerRole(share: string): Promise<void>;
   /**

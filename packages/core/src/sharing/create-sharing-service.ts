@@ -128,10 +128,12 @@ export function createSharingService(options: SharingServiceOptions): SharingSer
       const { withoutAccount } = grant;
       const anonymous = anonymousRoleOf({ role: "editor", withoutAccount }, anonymousLinks);
       // What was asked for is answered.
-      await audit.change(actor, { action: "share.changed", ...grantFacts({ ...grant, role }) }, async (to) => {
+      const act = { action: "share.changed", ...grantFacts({ ...grant, role }) } as const;
+      const isChanged = await audit.change(actor, act, async (to) => {
         if (role === "viewer" && anonymous === "editor") await to.shares.lowerRole(grant.share);
-        await to.shares.setRole(id, { granted: role, asked: role });
+        return to.shares.setRole(id, { granted: role, asked: role });
       });
+      if (!isChanged) throw noGrant(id);
       changed(id);
       return toGrant({ ...grant, granted: role, asked: role });
     },
@@ -224,7 +226,7 @@ export function createSharingService(options: SharingServiceOptions): SharingSer
       const grant = await admit(principal, id);
       const asked = isWanted ? "editor" : "viewer";
       if (grant.kind === "look-in" || grant.asked === asked) return;
-      // With a share that lets people type it is had by asking.
+      // A share for editors grants the keyboard on request.
       await shares.setRole(id, { asked });
       changed(id);
     },

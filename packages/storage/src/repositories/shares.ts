@@ -134,7 +134,14 @@ export function createShareRepository(db: Kysely<Schema>): ShareRepository {
     },
 
     async setRole(id, role) {
-      await db.updateTable("share_grants").set(role).where("id", "=", id).execute();
+      const { numUpdatedRows } = await db
+        .updateTable("share_grants")
+        .set(role)
+        .where("id", "=", id)
+        .where("removed_at", "is", null)
+        .where("left_at", "is", null)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
     },
 
     async lowerRole(share) {
