@@ -70,7 +70,9 @@ async function fill(storage: Storage): Promise<void> {
   await storage.accounts.insert(accountRow(ANN, NOW));
   await storage.networks.insert({ id: "n00000000000" as never, owner: ANN, name: "team", createdAt: NOW }, 10);
   const machineId = MachineId.parse("m".repeat(16));
-  await storage.environments.insert(environment("runs", { state: "running", machineId, network: { mode: "open" } }));
+  await storage.environments.insert(
+    environment("runs", { state: "running", runningSince: NOW, machineId, network: { mode: "open" } }),
+  );
   await storage.environments.setSharedNetwork(EnvironmentId.parse("runs00000000"), "n00000000000" as never, {
     ...{ state: "running", machineId, most: 5 },
   });
@@ -119,9 +121,9 @@ describe.each(KINDS)("a backup of %s", (source) => {
     await importDatabase(other, from(lines), { replaces: false });
     const storage = await open(other);
     const rows = await storage.environments.list(actorOf({ id: ANN, role: "member" }));
-    expect(rows.map(({ name, state, machineId, sharedNetwork }) => [name, state, machineId, sharedNetwork])).toEqual([
-      ["rests", "stopped", null, null],
-      ["runs", "stopped", null, "n00000000000"],
+    expect(rows.map((row) => [row.name, row.state, row.machineId, row.runningSince, row.sharedNetwork])).toEqual([
+      ["rests", "stopped", null, null, null],
+      ["runs", "stopped", null, null, "n00000000000"],
     ]);
     const bare = (all: readonly string[]) => all.filter((line) => !line.startsWith('{"table":"environments"')).sort();
     expect(bare(await exported(other))).toEqual(bare(lines));

@@ -142,7 +142,7 @@ async function advanceSequences(db: Transaction<unknown>, layout: readonly Table
 async function forgetMachines(db: Kysely<Schema>): Promise<void> {
   await db
     .updateTable("environments")
-    .set({ state: "stopped", reason: "restored from a backup" })
+    .set({ state: "stopped", reason: "restored from a backup", running_since: null })
     .where("state", "in", ["creating", "running", "paused"])
     .execute();
   await db
