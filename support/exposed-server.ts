@@ -10,7 +10,10 @@ import { openTestStorage } from "./test-database.ts";
 const config = readConfig(process.argv.slice(3), process.env);
 mkdirSync(join(config.data, "server"), { recursive: true, mode: 0o700 });
 const storage = await openTestStorage(config.data, "server/microterm.db");
-const admin = await storage.accounts.ensureFirst(OwnerId.parse(systemRandomness.id(12)), new Date().toISOString());
+const admin = await storage.accounts.ensureDataFolderAccount(
+  OwnerId.parse(systemRandomness.id(12)),
+  new Date().toISOString(),
+);
 await storage.accounts.setPassword(admin.id, admin.passwordHash, "the hash of a password that nobody knows");
 await storage.close();
 const server = await serve(config);

@@ -42,7 +42,7 @@ it("keeps every change that was answered when the process is killed with -9", as
   const path = join(scratch(), "microterm.db");
   const writer = await run(
     `const db = await storage.createSqliteStorage({ path: ${JSON.stringify(path)} });
-     await db.accounts.ensureFirst("annannann", "2026-11-22T10:00:00.000Z");
+     await db.accounts.ensureDataFolderAccount("annannann", "2026-11-22T10:00:00.000Z");
      await db.environments.insert({ id: "aaaa00000000", name: "one", owner: "annannann", state: "creating", reason: null,
        driver: "process", memoryMib: 512, cpus: 1, diskMib: 2048, limits: {}, machineId: null, createdAt: "2026-11-22T10:00:00.000Z" });
      await db.environments.transition("aaaa00000000", ["creating"], "running")`,

@@ -123,7 +123,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     networkPolicy,
     faults,
   });
-  const { id: owner } = await storage.accounts.ensureFirst(
+  const { id: owner } = await storage.accounts.ensureDataFolderAccount(
     OwnerId.parse(systemRandomness.id(12)),
     new Date().toISOString(),
   );

@@ -11,6 +11,7 @@ import type {
   ShareRole,
   Size,
 } from "@microterm/protocol";
+import type { Generated } from "kysely";
 
 /**
  * The tables, the same on every database. Times are ISO 8601 in UTC with milliseconds, as text: they sort as they
@@ -46,6 +47,8 @@ export interface AccountsTable {
   stops_at: string | null;
   last_seen_at: string | null;
   created_at: string;
+  /** 1 for one account at most. */
+  is_data_folder: Generated<number>;
 }
 
 export interface EnvironmentsTable {

@@ -21,10 +21,10 @@ export interface AccountPatch {
   readonly stopsAt?: string | null;
 }
 
-/** What is not said stays as it is. The oldest account is the data folder's: it stays an admin, so that there is one at any time. */
+/** What is not said stays as it is. The data folder's account stays an admin, so that there is one at any time. */
 export interface AccountRepository {
-  /** The oldest account; `candidate` becomes it, as the admin, when there is none yet. */
-  ensureFirst(candidate: AccountId, now: string): Promise<AccountRow>;
+  /** `candidate` becomes it, as an admin named `admin`, when there is none yet. */
+  ensureDataFolderAccount(candidate: AccountId, now: string): Promise<AccountRow>;
   /** Rejects with `NAME_TAKEN`, also where the name is the id of another one, so that a reference never means two. */
   insert(row: AccountRow): Promise<void>;
   get(id: AccountId): Promise<AccountRow | null>;

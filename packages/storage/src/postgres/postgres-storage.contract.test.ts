@@ -44,17 +44,17 @@ describe("postgresql", () => {
   it("keeps everything across a close and a second migration", async () => {
     const url = await makeDatabase();
     const first = await open(url);
-    await first.accounts.insert(accountRow(ANN, NOW));
+    await first.accounts.ensureDataFolderAccount(ANN, NOW);
     await first.close();
     const second = await open(url);
     onTestFinished(() => second.close());
-    expect((await second.accounts.ensureFirst(OwnerId.parse("another00"), NOW)).id).toBe(ANN);
+    expect((await second.accounts.ensureDataFolderAccount(OwnerId.parse("another00"), NOW)).id).toBe(ANN);
   });
 
   it("is migrated once by several that start at once", async () => {
     const url = await makeDatabase();
     const storages = await Promise.all([open(url, false), open(url, false), open(url, false), open(url, false)]);
-    for (const storage of storages) expect((await storage.accounts.ensureFirst(ANN, NOW)).id).toBe(ANN);
+    for (const storage of storages) expect((await storage.accounts.ensureDataFolderAccount(ANN, NOW)).id).toBe(ANN);
     for (const storage of storages) await storage.close();
     const names = (await query(url, "select name from kysely_migration order by name")).map(({ name }) => name);
     expect(names[0]).toBe("0001-initial");

@@ -3,7 +3,7 @@ import { type AccountId, PlatformError } from "@microterm/protocol";
 import type { Kysely, Selectable } from "kysely";
 import type { AccountsTable, Schema } from "../schema.ts";
 
-export function toAccount(stored: Selectable<AccountsTable>): AccountRow {
+export function toAccount(stored: Omit<Selectable<AccountsTable>, "is_data_folder">): AccountRow {
   return {
     id: stored.id as AccountId,
     name: stored.name,
@@ -16,8 +16,8 @@ export function toAccount(stored: Selectable<AccountsTable>): AccountRow {
   };
 }
 
-/** False when its id or its name is there. */
-export async function insertAccount(db: Kysely<Schema>, row: AccountRow): Promise<boolean> {
+/** False when its id or its name is there, or the data folder's account. */
+export async function insertAccount(db: Kysely<Schema>, row: AccountRow, isDataFolder = false): Promise<boolean> {
   const { numInsertedOrUpdatedRows } = await db
     .insertInto("accounts")
     .values({
@@ -29,6 +29,7 @@ export async function insertAccount(db: Kysely<Schema>, row: AccountRow): Promis
       stops_at: row.stopsAt,
       last_seen_at: row.lastSeenAt,
       created_at: row.createdAt,
+      is_data_folder: isDataFolder ? 1 : 0,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
@@ -44,14 +45,7 @@ export async function insertNamedAccount(db: Kysely<Schema>, row: AccountRow): P
   throw new PlatformError("NAME_TAKEN", `there is an account '${row.name}' already`, { details: { name: row.name } });
 }
 
-/** The data folder's. */
-export async function oldestAccount(db: Kysely<Schema>): Promise<AccountRow | null> {
-  const found = await db
-    .selectFrom("accounts")
-    .selectAll()
-    .orderBy("created_at")
-    .orderBy("id")
-    .limit(1)
-    .executeTakeFirst();
+export async function dataFolderAccount(db: Kysely<Schema>): Promise<AccountRow | null> {
+  const found = await db.selectFrom("accounts").selectAll().where("is_data_folder", "=", 1).executeTakeFirst();
   return found === undefined ? null : toAccount(found);
 }

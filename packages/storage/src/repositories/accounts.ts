@@ -2,7 +2,7 @@ import type { AccountRepository } from "@microterm/core";
 import { type AccountId, PlatformError } from "@microterm/protocol";
 import type { Kysely, Transaction } from "kysely";
 import type { Schema } from "../schema.ts";
-import { insertAccount, insertNamedAccount, oldestAccount, toAccount } from "./account-rows.ts";
+import { dataFolderAccount, insertAccount, insertNamedAccount, toAccount } from "./account-rows.ts";
 import { inTransaction } from "./in-transaction.ts";
 import { lockRow } from "./lock-row.ts";
 
@@ -10,16 +10,18 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
   return {
     insert: (row) => inTransaction(db, (transaction) => insertNamedAccount(transaction, row)),
 
-    async ensureFirst(candidate, now) {
-      const first = await oldestAccount(db);
-      if (first !== null) return first;
+    async ensureDataFolderAccount(candidate, now) {
+      const known = await dataFolderAccount(db);
+      if (known !== null) return known;
       const row = {
         ...({ id: candidate, name: "admin", role: "admin", passwordHash: null } as const),
         ...{ disabledAt: null, stopsAt: null, lastSeenAt: null, createdAt: now },
       };
-      await insertAccount(db, row);
-      // Asked again: another server may have made its own candidate first.
-      return (await oldestAccount(db)) ?? row;
+      if (await insertAccount(db, row, true)) return row;
+      // Another server has made its own candidate first.
+      const first = await dataFolderAccount(db);
+      if (first === null) throw new PlatformError("NAME_TAKEN", "the data folder's account cannot be named 'admin'");
+      return first;
     },
 
     async get(id) {
@@ -36,7 +38,6 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
     },
 
     async list() {
-      const oldest = await oldestAccount(db);
       const found = await db
         .selectFrom("accounts")
         .selectAll("accounts")
@@ -58,13 +59,13 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
         ...toAccount(one),
         environments: Number(one.environments),
         hasIdentity: Number(one.identities) > 0,
-        isDataFolder: one.id === oldest?.id,
+        isDataFolder: one.is_data_folder === 1,
       }));
     },
 
     async change(id, { role, disabledAt, stopsAt }) {
       return inTransaction(db, async (transaction) => {
-        if ((role !== undefined && role !== "admin") || disabledAt != null) await assertNotFirst(transaction, id);
+        if ((role !== undefined && role !== "admin") || disabledAt != null) await assertNotDataFolder(transaction, id);
         const changed = await transaction
           .updateTable("accounts")
           .set(({ ref }) => ({
@@ -126,7 +127,7 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
       return inTransaction(db, async (transaction) => {
         // None of its networks and environments come meanwhile.
         await lockRow(transaction, "accounts", id);
-        await assertNotFirst(transaction, id);
+        await assertNotDataFolder(transaction, id);
         const environments = transaction.selectFrom("environments").select("id").where("owner", "=", id);
         if ((await environments.limit(1).executeTakeFirst()) !== undefined) {
           throw new PlatformError("ACCOUNT_IN_USE", "the account has environments");
@@ -160,7 +161,7 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
 }
 
 /** The data folder's account stays an admin, whatever else is asked for. */
-async function assertNotFirst(transaction: Transaction<Schema>, id: AccountId): Promise<void> {
-  if ((await oldestAccount(transaction))?.id !== id) return;
+async function assertNotDataFolder(transaction: Transaction<Schema>, id: AccountId): Promise<void> {
+  if ((await dataFolderAccount(transaction))?.id !== id) return;
   throw new PlatformError("LAST_ADMIN", "this is the data folder's account, which stays an admin of the instance");
 }

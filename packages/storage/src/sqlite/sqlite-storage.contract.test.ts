@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SYSTEM } from "@microterm/core";
-import { accountRow, auditRow, storageContract } from "@microterm/core/testing";
+import { auditRow, storageContract } from "@microterm/core/testing";
 import { type BootStep, type EnvironmentState, type Operation, OwnerId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createSqliteStorage } from "./sqlite-storage.ts";
@@ -16,6 +16,7 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0015-data-folder-account", [], null],
   ["0014-identities", [], "identities"],
   ["0013-shares", [], "share_grants"],
   ["0013-shares", [], "shares"],
@@ -40,8 +41,8 @@ function rewind(database: DatabaseSync, last: string): void {
   for (const column of ["id", "name", "scopes", "device", "address", "last_used_at"]) {
     database.exec(`alter table credentials drop column ${column}`);
   }
-  database.exec("alter table accounts rename to owners; drop index accounts_name");
-  for (const column of ["name", "role", "password_hash", "disabled_at", "stops_at", "last_seen_at"]) {
+  database.exec("alter table accounts rename to owners; drop index accounts_name; drop index accounts_data_folder");
+  for (const column of ["name", "role", "password_hash", "disabled_at", "stops_at", "last_seen_at", "is_data_folder"]) {
     database.exec(`alter table owners drop column ${column}`);
   }
   for (const [name, columns, table] of ADDED) {
@@ -150,11 +151,13 @@ describe("sqlite", () => {
   it("keeps everything across a close and a second migration", async () => {
     const path = join(scratch(), "microterm.db");
     const first = await createSqliteStorage({ path });
-    await first.accounts.insert(accountRow(owner, "2026-11-22T10:00:00.000Z"));
+    await first.accounts.ensureDataFolderAccount(owner, "2026-11-22T10:00:00.000Z");
     await first.close();
     const second = await createSqliteStorage({ path });
     onTestFinished(() => second.close());
-    expect((await second.accounts.ensureFirst(OwnerId.parse("another00"), "2026-11-22T10:00:01.000Z")).id).toBe(owner);
+    expect(
+      (await second.accounts.ensureDataFolderAccount(OwnerId.parse("another00"), "2026-11-22T10:00:01.000Z")).id,
+    ).toBe(owner);
   });
 
   it("brings a database of the first version along", async () => {
@@ -210,7 +213,7 @@ describe("sqlite", () => {
     onTestFinished(() => storage.close());
     const now = "2026-11-23T10:00:00.000Z";
     const admin = { id: owner, name: "admin", role: "admin", passwordHash: null, disabledAt: null };
-    expect(await storage.accounts.ensureFirst(OwnerId.parse("another00"), now)).toMatchObject(admin);
+    expect(await storage.accounts.ensureDataFolderAccount(OwnerId.parse("another00"), now)).toMatchObject(admin);
     const [token, session] = await Promise.all(
       ["1", "2"].map((digit) => storage.credentials.findWithAccount(digit.repeat(64), now)),
     );

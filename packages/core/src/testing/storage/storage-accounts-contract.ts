@@ -34,26 +34,29 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
     it("are listed by name, with how many environments each has", async () => {
       const { accounts, environments } = await open();
       await environments.insert(environmentRow({ owner: BOB }));
+      await accounts.ensureDataFolderAccount(CAT, LATER);
       const listed = (await accounts.list()).map((one) => [one.id, one.environments, one.isDataFolder]);
       expect(listed).toEqual([
-        [ANN, 0, true],
+        [CAT, 0, true],
+        [ANN, 0, false],
         [BOB, 1, false],
       ]);
     });
 
-    it("are changed as far as is said, and the oldest stays an admin that is enabled", async () => {
+    it("are changed as far as is said, and the data folder's stays an admin that is enabled", async () => {
       const { accounts } = await open();
       expect(await accounts.change(BOB, { role: "visitor" })).toEqual({ ...accountRow(BOB, LATER), role: "visitor" });
       const disabled = { disabledAt: NOW, stopsAt: LATER };
       expect(await accounts.change(BOB, disabled)).toMatchObject({ role: "visitor", ...disabled });
       expect(await accounts.change(BOB, {})).toMatchObject(disabled);
       expect(await accounts.change(CAT, { role: "admin" })).toBeNull();
+      await accounts.ensureDataFolderAccount(CAT, LATER);
       const last = expect.objectContaining({ code: "LAST_ADMIN" });
       for (const patch of [{ role: "member" }, disabled] as const) {
-        await expect(accounts.change(ANN, patch)).rejects.toEqual(last);
+        await expect(accounts.change(CAT, patch)).rejects.toEqual(last);
       }
-      expect(await accounts.change(ANN, { role: "admin" })).toMatchObject({ role: "admin" });
-      await expect(accounts.remove(ANN)).rejects.toEqual(last);
+      expect(await accounts.change(CAT, { role: "admin" })).toMatchObject({ role: "admin" });
+      await expect(accounts.remove(CAT)).rejects.toEqual(last);
     });
 
     it("are due to be stopped from a time on", async () => {

@@ -49,11 +49,12 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
   }
 
   describe(`${name}: accounts`, () => {
-    it("makes the candidate the first owner once, and keeps to it", async () => {
+    it("makes the candidate the data folder's account once, and keeps to it, whatever is older", async () => {
       const storage = await makeStorage();
       onTestFinished(() => storage.close());
-      expect((await storage.accounts.ensureFirst(BOB, NOW)).id).toBe(BOB);
-      expect((await storage.accounts.ensureFirst(ANN, LATER)).id).toBe(BOB);
+      await storage.accounts.insert(accountRow("older0000", "2026-11-22T09:00:00.000Z"));
+      expect((await storage.accounts.ensureDataFolderAccount(BOB, NOW)).id).toBe(BOB);
+      expect((await storage.accounts.ensureDataFolderAccount(ANN, LATER)).id).toBe(BOB);
     });
 
     it("keeps an account's id and name to it", async () => {
@@ -61,7 +62,6 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
       const taken = expect.objectContaining({ code: "NAME_TAKEN" });
       await expect(storage.accounts.insert({ ...accountRow(ANN, LATER), name: "another" })).rejects.toEqual(taken);
       await expect(storage.accounts.insert({ ...accountRow("another00", LATER), name: ANN })).rejects.toEqual(taken);
-      expect((await storage.accounts.ensureFirst(BOB, LATER)).id).toBe(ANN);
       expect(await storage.accounts.get(BOB)).toEqual(accountRow(BOB, LATER));
     });
   });
