@@ -112,7 +112,6 @@ export const AUDIT_DETAILS = {
   "preview.opened": port,
   "preview-link.created": port.extend({ ttlSeconds: whole.optional() }),
   "preview-link.revoked": nothing,
-  "backup.made": nothing,
   "audit.exported": nothing,
 } as const satisfies Record<string, z.ZodObject>;
 
