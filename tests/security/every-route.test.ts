@@ -147,49 +147,63 @@ it("knows what is expected of each route and WebSocket there is", () => {
   );
 });
 
-describe.each(guarded)("$operation", ({ operation, entry }) => {
-  it("is nothing for who has no credential, one that was revoked, or one of a disabled account", async () => {
+const isRead = (operation: string): boolean => operation.startsWith("GET ");
+/** What it does to the caller's own is told by other tests, and a stream has no end. */
+const isForStrangers = ({ operation, entry }: (typeof guarded)[number]): boolean =>
+  entry.stranger !== "own" || (isRead(operation) && !operation.endsWith("/events"));
+
+it.each(guarded)(
+  "$operation is nothing for who has no credential, one that was revoked, or one of a disabled account",
+  async ({ operation }) => {
     for (const sent of [{}, { origin: server.url, ...revoked }, bearer(disabledToken), bearer("mt_guessed")]) {
       expect((await ask(operation, sent)).status).toBe(401);
     }
-  });
+  },
+);
 
-  it("gives another member nothing of the owner's", async () => {
-    const isRead = operation.startsWith("GET ");
-    // What it does to the caller's own is other tests' affair, and a stream has no end.
-    if (entry.stranger === "own" && (!isRead || operation.endsWith("/events"))) return;
+it.each(guarded.filter(isForStrangers))(
+  "$operation gives another member nothing of the owner's",
+  async ({ operation, entry }) => {
     const answer = await ask(operation, stranger.headers);
     expect(answer.status).toBe(entry.stranger === "own" ? 200 : entry.stranger);
     // A refusal says again what was asked for.
     const said = answer.status === 200 ? answer.text : answer.text.replaceAll(`'${ownerHas.env}'`, "");
     for (const secret of [ownerHas.env, "of-owner", owner.id]) expect(said).not.toContain(secret);
-  });
+  },
+);
 
-  it("is refused to a visitor where it is not for one", async () => {
-    if (entry.visitor === "allowed") return;
+it.each(guarded.filter(({ entry }) => entry.visitor !== "allowed"))(
+  "$operation is refused to a visitor",
+  async ({ operation, entry }) => {
     expect((await ask(operation, visitor.headers, visitorHas)).status).toBe(entry.visitor);
-  });
+  },
+);
 
-  it("is refused to an admin where it is the owner's affair alone", async () => {
-    if (entry.admin === "allowed") return;
+it.each(guarded.filter(({ entry }) => entry.admin !== "allowed"))(
+  "$operation is refused to an admin",
+  async ({ operation, entry }) => {
     expect((await ask(operation, admin.headers)).status).toBe(entry.admin);
-  });
+  },
+);
 
-  it("is refused to a token that has all scopes but its own", async () => {
-    if (entry.scope === "any") return;
+it.each(guarded.filter(({ entry }) => entry.scope !== "any"))(
+  "$operation is refused to a token that has all scopes but its own",
+  async ({ operation, entry }) => {
     expect((await ask(operation, bearer(tokens.get(entry.scope) ?? ""))).status).toBe(403);
-  });
+  },
+);
 
-  it("is not done for another site's page, also with the owner's cookie", async () => {
-    if (operation.startsWith("GET ")) return;
+it.each(guarded.filter(({ operation }) => !isRead(operation)))(
+  "$operation is not done for another site's page, also with the owner's cookie",
+  async ({ operation }) => {
     for (const origin of ["http://evil.example", "null"]) {
       const answer = await ask(operation, { ...owner.headers, origin });
       expect([answer.status, answer.json.code]).toEqual([403, "FORBIDDEN_ORIGIN"]);
     }
     const { origin: _own, ...without } = owner.headers;
     expect((await ask(operation, without)).json.code).toBe("FORBIDDEN_ORIGIN");
-  });
-});
+  },
+);
 
 describe.each(sockets)("WebSocket $route", ({ route, entry }) => {
   it("is opened for nobody who must not have it", async () => {
