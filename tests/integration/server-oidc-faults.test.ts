@@ -84,7 +84,7 @@ describe("a provider that is there", () => {
 
   it("proves nothing without a signature, also where it says that this is its way", async () => {
     provider.lies = { signature: "none", metadata: { id_token_signing_alg_values_supported: ["none", "RS256"] } };
-    refused(await signInElsewhere(), 401, "proves nobody&#39;s identity");
+    refused(await signInElsewhere(), 401, "does not prove an identity");
   });
 
   it.each<[string, Lies, RegExp]>([

@@ -35,6 +35,8 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
       return found === undefined ? null : toAccount(found);
     },
 
+    isFirst: (id) => isFirst(db, id),
+
     async list() {
       const oldest = await oldestAccount(db);
       const found = await db
@@ -115,7 +117,7 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
         const removed = await transaction
           .deleteFrom("credentials")
           .where("owner", "=", spent.owner)
-          .where("kind", "in", ["session", "link", "reset", "device"])
+          .where("kind", "in", ["session", "link", "oidc", "reset", "device"])
           .returning("hash")
           .execute();
         return { account: toAccount(account), removed: removed.map(({ hash }) => hash) };
@@ -159,8 +161,10 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
   };
 }
 
+const isFirst = async (db: Kysely<Schema>, id: AccountId): Promise<boolean> => (await oldestAccount(db))?.id === id;
+
 /** The data folder's account stays an admin, whatever else is asked for. */
 async function assertNotFirst(transaction: Transaction<Schema>, id: AccountId): Promise<void> {
-  if ((await oldestAccount(transaction))?.id !== id) return;
+  if (!(await isFirst(transaction, id))) return;
   throw new PlatformError("LAST_ADMIN", "this is the data folder's account, which stays an admin of the instance");
 }

@@ -1,31 +1,17 @@
 import { AccountId, PlatformError, type Role } from "@microterm/protocol";
-import { assertAllowed } from "../access/authorize.ts";
 import type { AccountRow } from "../ports/account-repository.ts";
-import type { IdentityRow } from "../ports/identity-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
+import { linked, newIdentity, providerOf } from "./identity.ts";
 import { accountNames, mapsGroups, type ProvenIdentity, type ProviderRules, roleOfGroups } from "./provider-rules.ts";
 
 /** Between the provider's answer and the page's taking of it. */
 const ENTRY_LIFETIME_MS = 60_000;
-/** Of one account: no list gets long. */
-const MAX_IDENTITIES = 10;
 
 /** Accounts by issuer and subject. What else a provider says of somebody finds no account: it may be another's tomorrow. */
-export function createIdentities(
-  context: AccountContext,
-): Pick<AccountService, "signInByProvider" | "linkIdentity" | "identities" | "unlinkIdentity"> {
-  const { storage, audit, credentials, random, provider } = context;
-
-  function rules(): ProviderRules {
-    if (provider !== null) return provider;
-    throw new PlatformError("NOT_FOUND", "this instance has no provider to sign in at");
-  }
-
-  const newIdentity = (account: AccountId, { issuer, subject, name }: ProvenIdentity): IdentityRow => ({
-    ...{ id: random.id(12), issuer, subject, account, name },
-    ...{ createdAt: context.now(), lastUsedAt: null },
-  });
+export function createProviderSignIn(context: AccountContext): Pick<AccountService, "signInByProvider"> {
+  const { storage, audit, credentials, random } = context;
+  const rules = (): ProviderRules => providerOf(context);
 
   function refused(why: string): PlatformError {
     return new PlatformError("PROVIDER_ACCOUNT_REFUSED", `${rules().name} knows you, but ${why}`);
@@ -38,11 +24,12 @@ export function createIdentities(
         ...{ id: AccountId.parse(random.id(12)), name, role, passwordHash: null },
         ...{ disabledAt: null, stopsAt: null, lastSeenAt: context.now(), createdAt: context.now() },
       };
+      const identity = { ...newIdentity(context, account.id, proven), lastUsedAt: context.now() };
+      const created = { action: "account.created", target: account.id, detail: { name, role } } as const;
       try {
-        const act = { action: "account.created", target: account.id, detail: { name, role } } as const;
-        return await audit.change("server", act, async ({ accounts, identities }) => {
+        return await audit.change("server", [created, linked(identity)], async ({ accounts, identities }) => {
           await accounts.insert(account);
-          await identities.insert({ ...newIdentity(account.id, proven), lastUsedAt: context.now() });
+          await identities.insert(identity);
           return account;
         });
       } catch (error) {
@@ -82,35 +69,7 @@ export function createIdentities(
       if (found === null) throw refused("your account was removed meanwhile.");
       if (found.disabledAt !== null) throw refused("your account is disabled here.");
       const account = isMapped && role !== null ? await giveRole(found, role) : found;
-      return { ...(await credentials.issue("link", account.id, { lifetimeMs: ENTRY_LIFETIME_MS })), account };
-    },
-
-    async linkIdentity({ account, session }, proven) {
-      rules();
-      // The provider took its time: the asking person may be signed out by now.
-      const asking = await storage.credentials.findWithAccount(session, context.now());
-      if (
-        asking?.credential.kind !== "session" ||
-        asking.account.id !== account ||
-        asking.account.disabledAt !== null
-      ) {
-        throw new PlatformError("UNAUTHENTICATED", "The session that wanted to link an identity has ended.");
-      }
-      if ((await storage.identities.list(account)).length >= MAX_IDENTITIES) {
-        throw new PlatformError("TOO_MANY", `an account has ${MAX_IDENTITIES} identities at most: unlink one first`);
-      }
-      await storage.identities.insert(newIdentity(account, proven));
-    },
-
-    async identities(actor) {
-      assertAllowed(actor, "account.manage", actor);
-      return (await storage.identities.list(actor.owner)).map(({ account: _, ...identity }) => identity);
-    },
-
-    async unlinkIdentity(actor, id) {
-      assertAllowed(actor, "account.manage", actor);
-      if (await storage.identities.remove(actor.owner, id)) return;
-      throw new PlatformError("NOT_FOUND", `this account has no identity ${id}`);
+      return { ...(await credentials.issue("oidc", account.id, { lifetimeMs: ENTRY_LIFETIME_MS })), account };
     },
   };
 }
