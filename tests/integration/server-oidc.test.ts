@@ -209,6 +209,9 @@ describe("who has an account already", () => {
       await thief.answerOf((await thief.call("POST", "/v1/account/identities")).json.url, "s-10"),
     );
     expect(taken.headers.location).toBe("/account?identity=IDENTITY_TAKEN");
+    provider.people.set("s-13", { preferred_username: "ivo", groups: ["others"] });
+    const useless = await thief.answerOf((await thief.call("POST", "/v1/account/identities")).json.url, "s-13");
+    expect((await thief.visit(useless)).headers.location).toBe("/account?identity=PROVIDER_ACCOUNT_REFUSED");
     const path = `/v1/account/identities/${identities[0].id}`;
     expect(outcome(await thief.call("DELETE", path))).toEqual([404, "NOT_FOUND"]);
     expect((await browser.call("DELETE", path)).status).toBe(204);

@@ -56,7 +56,7 @@ export interface AccountService {
    * spends it. Rejects with `PROVIDER_ACCOUNT_REFUSED`, `NOT_FOUND` where there is no provider.
    */
   signInByProvider(proven: ProvenIdentity): Promise<IssuedCredential & { readonly account: AccountRow }>;
-  /** Has an account sign in with that identity as well. False: it did before. Rejects with `IDENTITY_TAKEN`, `TOO_MANY`, `UNAUTHENTICATED`. */
+  /** Has an account sign in with that identity as well. False: it did before. Rejects with `IDENTITY_TAKEN`, `PROVIDER_ACCOUNT_REFUSED`, `TOO_MANY`, `UNAUTHENTICATED`. */
   linkIdentity(by: LinkingSession, proven: ProvenIdentity): Promise<boolean>;
   identities(actor: Actor): Promise<readonly AccountIdentity[]>;
   /** Sessions of it go on. Rejects with `NOT_FOUND`, and with `LAST_WAY_IN` where nobody could sign in to the account then. */

@@ -7,7 +7,7 @@ import type { AccountRow } from "../ports/account-repository.ts";
 import type { IdentityRow } from "../ports/identity-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService, LinkingSession } from "./account-service.ts";
-import { linked, newIdentity, providerOf, unlinked } from "./identity.ts";
+import { linked, newIdentity, providerOf, roleAt, unlinked } from "./identity.ts";
 import { isIssuer, type ProvenIdentity } from "./provider-rules.ts";
 
 /** Of one account: no list gets long. */
@@ -30,6 +30,8 @@ export function createIdentityLinks(
     if (asker === null) {
       throw new PlatformError("UNAUTHENTICATED", "the session that wanted to link an identity has ended");
     }
+    // It would sign nobody in.
+    roleAt(providerOf(context), proven);
     const identity = newIdentity(context, account, proven);
     return audit.change(asker, linked(identity), async (to) => {
       // Until this has ended no other one links or unlinks any of the account.

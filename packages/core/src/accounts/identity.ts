@@ -1,14 +1,24 @@
-import { type AccountId, PlatformError } from "@microterm/protocol";
+import { type AccountId, PlatformError, type Role } from "@microterm/protocol";
 import type { Act } from "../audit/audit-log.ts";
 import type { IdentityRow } from "../ports/identity-repository.ts";
 import type { AccountContext } from "./account-context.ts";
-import type { ProvenIdentity, ProviderRules } from "./provider-rules.ts";
+import { mapsGroups, type ProvenIdentity, type ProviderRules, roleOfGroups } from "./provider-rules.ts";
 
 /** Throws `NOT_FOUND` where there is none. */
 export function providerOf({ provider }: Pick<AccountContext, "provider">): ProviderRules {
   if (provider !== null) return provider;
   throw new PlatformError("NOT_FOUND", "this instance has no provider to sign in at");
 }
+
+/** The role that the provider's groups give; null where roles are given here alone, and they give none. Throws `PROVIDER_ACCOUNT_REFUSED` for who is in none of them. */
+export function roleAt(provider: ProviderRules, { groups }: ProvenIdentity): Role | null {
+  const role = roleOfGroups(provider, groups);
+  if (role !== null || !mapsGroups(provider)) return role;
+  throw refused(provider, "you are in none of the groups that this instance lets in.");
+}
+
+export const refused = ({ name }: ProviderRules, why: string): PlatformError =>
+  new PlatformError("PROVIDER_ACCOUNT_REFUSED", `${name} knows you, but ${why}`);
 
 /** One that is not stored yet. */
 export const newIdentity = (

@@ -2,8 +2,8 @@ import { AccountId, PlatformError, type Role } from "@microterm/protocol";
 import type { AccountRow } from "../ports/account-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
-import { linked, newIdentity, providerOf } from "./identity.ts";
-import { accountNames, mapsGroups, type ProvenIdentity, type ProviderRules, roleOfGroups } from "./provider-rules.ts";
+import { linked, newIdentity, providerOf, refused, roleAt } from "./identity.ts";
+import { accountNames, mapsGroups, type ProvenIdentity, type ProviderRules } from "./provider-rules.ts";
 
 /** Between the provider's answer and the page's taking of it. */
 const ENTRY_LIFETIME_MS = 60_000;
@@ -12,10 +12,6 @@ const ENTRY_LIFETIME_MS = 60_000;
 export function createProviderSignIn(context: AccountContext): Pick<AccountService, "signInByProvider"> {
   const { storage, audit, credentials, random } = context;
   const rules = (): ProviderRules => providerOf(context);
-
-  function refused(why: string): PlatformError {
-    return new PlatformError("PROVIDER_ACCOUNT_REFUSED", `${rules().name} knows you, but ${why}`);
-  }
 
   /** The account of a first sign-in; null: another sign-in of the same identity has made it meanwhile. */
   async function admit(proven: ProvenIdentity, role: Role): Promise<AccountRow | null> {
@@ -38,7 +34,7 @@ export function createProviderSignIn(context: AccountContext): Pick<AccountServi
         if (code !== "NAME_TAKEN") throw error;
       }
     }
-    throw refused("all names for your account are taken here.");
+    throw refused(rules(), "all names for your account are taken here.");
   }
 
   /** What it may do from now on; what is open is looked at anew. */
@@ -58,17 +54,15 @@ export function createProviderSignIn(context: AccountContext): Pick<AccountServi
 
   return {
     async signInByProvider(proven) {
-      const role = roleOfGroups(rules(), proven.groups);
-      const isMapped = mapsGroups(rules());
-      if (role === null && isMapped) throw refused("you are in none of the groups that this instance lets in.");
+      const role = roleAt(rules(), proven);
       const use = () => storage.identities.use(proven, context.now());
       const known = await use();
       if (known === null && role === null)
-        throw refused("no account of this instance is linked to your identity there.");
+        throw refused(rules(), "no account of this instance is linked to your identity there.");
       const found = known ?? (role === null ? null : ((await admit(proven, role)) ?? (await use())));
-      if (found === null) throw refused("your account was removed meanwhile.");
-      if (found.disabledAt !== null) throw refused("your account is disabled here.");
-      const account = isMapped && role !== null ? await giveRole(found, role) : found;
+      if (found === null) throw refused(rules(), "your account was removed meanwhile.");
+      if (found.disabledAt !== null) throw refused(rules(), "your account is disabled here.");
+      const account = mapsGroups(rules()) && role !== null ? await giveRole(found, role) : found;
       return { ...(await credentials.issue("oidc", account.id, { lifetimeMs: ENTRY_LIFETIME_MS })), account };
     },
   };
