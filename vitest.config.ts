@@ -31,6 +31,7 @@ const ON_POSTGRES = [
   "tests/integration/server-account-changes.test.ts",
   "tests/integration/server-environments.test.ts",
   "tests/integration/server-audit-people.test.ts",
+  "tests/integration/server-identities.test.ts",
 ];
 
 export default defineConfig({

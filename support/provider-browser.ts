@@ -9,7 +9,7 @@ export interface ProviderBrowser {
   visit(url: string): Promise<Answer>;
   /** As the page's own script. */
   call(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** From the server's address of a sign-in to that with which the provider leads back. */
+  /** From the server's address of a sign-in to that with which the provider leads back, to which they are signed out before. */
   answerOf(begin: string, who: string): Promise<string>;
   /** All of a sign-in. Resolves with the answer of the last step that there was. */
   signIn(who: string, to?: string): Promise<Answer>;
@@ -44,6 +44,7 @@ export function openProviderBrowser(server: TestServer): ProviderBrowser {
       return answer;
     },
     async answerOf(begin, who) {
+      for (const origin of jars.keys()) if (origin !== server.url) jars.delete(origin);
       let url = begin;
       for (let step = 0; step < 8; step++) {
         const next = (await visit(url)).headers.location;

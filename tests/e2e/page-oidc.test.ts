@@ -1,53 +1,23 @@
 /** A person signs in at a provider of another site, at a server that is protected by nothing else. */
-import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { builtPage } from "../../support/built-page.ts";
-import { makeKeyPair } from "../../support/key-pair.ts";
-import { freePort } from "../../support/nginx.ts";
-import { writeOidcFile } from "../../support/oidc-file.ts";
-import { startOidcProvider, type TestProvider } from "../../support/oidc-provider.ts";
-import { launchBrowser } from "../../support/page.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
-import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
+import type { TestProvider } from "../../support/oidc-provider.ts";
+import { type ProviderPage, startProviderPage } from "../../support/provider-page.ts";
+import type { TestServer } from "../../support/server.ts";
 
-const ADDRESS = "127.0.0.2";
-
-let folder: TempFolder;
-let web: Awaited<ReturnType<typeof builtPage>>;
+let world: ProviderPage;
 let provider: TestProvider;
 let server: TestServer;
 let browser: Browser;
 let origin: string;
 beforeAll(async () => {
-  folder = await makeTempFolder();
-  web = await builtPage();
-  provider = await startOidcProvider();
+  world = await startProviderPage(["--local-accounts", "off"]);
+  ({ provider, server, browser, origin } = world);
   provider.people.set("s-1", { preferred_username: "ann", groups: ["dev"] });
-  const pair = makeKeyPair(folder.path, { names: ["DNS:term.example.org"] });
-  const port = await freePort(ADDRESS);
-  origin = `https://term.example.org:${port}`;
-  provider.redirectUris.add(`${origin}/v1/sign-in/oidc/callback`);
-  const tls = ["--listen", `${ADDRESS}:${port}`, "--tls-cert", pair.cert, "--tls-key", pair.key];
-  const oidc = await writeOidcFile(folder.path, provider.issuer, { groups: { member: ["dev"] } });
-  const args = ["--web", web.path, ...tls, "--public-url", origin, "--oidc", oidc, "--local-accounts", "off"];
-  server = await startServer({ args });
-  const publicKey = new X509Certificate(pair.ca).publicKey.export({ type: "spki", format: "der" });
-  browser = await launchBrowser([
-    `--host-resolver-rules=MAP term.example.org ${ADDRESS}`,
-    `--ignore-certificate-errors-spki-list=${createHash("sha256").update(publicKey).digest("base64")}`,
-  ]);
 });
-afterAll(async () => {
-  await browser?.close();
-  const left = await server?.dispose();
-  await provider?.close();
-  await web?.remove();
-  await folder?.remove();
-  expect(left).toEqual([]);
-});
+afterAll(() => world?.close());
 
 it("leads to the provider and back, and is a session that a reload keeps", async () => {
   const context = await browser.newContext();

@@ -138,6 +138,23 @@ describe("a provider that is there", () => {
     }
   });
 
+  it("and fails while an identity is linked is told on the account's page", async () => {
+    const browser = openProviderBrowser(server);
+    expect((await browser.signIn("s-1")).status).toBe(200);
+    const linked = async (lies: Lies): Promise<string | undefined> => {
+      const { url } = (await browser.call("POST", "/v1/account/identities")).json;
+      provider.lies = lies;
+      const { status, headers } = await browser.visit(await browser.answerOf(url, "s-1"));
+      expect(status).toBe(303);
+      return headers.location;
+    };
+    const down: Lies = { answers: { token: (response) => void response.writeHead(502).end() } };
+    expect(await linked(down)).toBe("/account?identity=PROVIDER_UNAVAILABLE");
+    expect(await linked({ claims: { nonce: "another" } })).toBe("/account?identity=PROVIDER_SIGN_IN_FAILED");
+    expect(await linked({ query: { error: "access_denied" } })).toBe("/account?identity=PROVIDER_SIGN_IN_CANCELLED");
+    expect((await browser.call("GET", "/v1/account/identities")).json.identities).toHaveLength(1);
+  });
+
   it("is asked at its other address where the ID token has no groups, for the same person", async () => {
     provider.lies = { claims: { groups: undefined } };
     const before = provider.asked.get("userinfo") ?? 0;

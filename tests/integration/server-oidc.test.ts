@@ -71,8 +71,8 @@ describe("a first sign-in at the provider", () => {
   it("is cancelled at the provider, of whose words none is shown", async () => {
     const answer = await signInAs("nobody");
     expect(answer.status).toBe(401);
-    expect(answer.text).toContain("access_denied");
-    expect(answer.text).not.toContain("cancelled");
+    expect(answer.text).toContain("The sign-in was cancelled or refused at Example SSO.");
+    expect(answer.text).not.toContain("&lt;b&gt;");
   });
 
   it("finds another name where that is taken, and one account where two begin at once", async () => {
@@ -197,7 +197,7 @@ describe("who has an account already", () => {
       .json.account;
     const { url } = (await browser.call("POST", "/v1/account/identities")).json;
     const back = await browser.visit(await browser.answerOf(url, "s-10"));
-    expect([back.status, back.headers.location]).toEqual([303, "/account"]);
+    expect([back.status, back.headers.location]).toEqual([303, "/account?identity=linked"]);
     const { identities } = (await browser.call("GET", "/v1/account/identities")).json;
     expect(identities).toMatchObject([{ issuer: provider.issuer, subject: "s-10", name: "hal.at.provider" }]);
     expect((await signInAs("s-10")).json.account.id).toBe(id);
@@ -208,7 +208,10 @@ describe("who has an account already", () => {
     const taken = await thief.visit(
       await thief.answerOf((await thief.call("POST", "/v1/account/identities")).json.url, "s-10"),
     );
-    expect(taken.status).toBe(409);
+    expect(taken.headers.location).toBe("/account?identity=IDENTITY_TAKEN");
+    provider.people.set("s-13", { preferred_username: "ivo", groups: ["others"] });
+    const useless = await thief.answerOf((await thief.call("POST", "/v1/account/identities")).json.url, "s-13");
+    expect((await thief.visit(useless)).headers.location).toBe("/account?identity=PROVIDER_ACCOUNT_REFUSED");
     const path = `/v1/account/identities/${identities[0].id}`;
     expect(outcome(await thief.call("DELETE", path))).toEqual([404, "NOT_FOUND"]);
     expect((await browser.call("DELETE", path)).status).toBe(204);
@@ -221,7 +224,7 @@ describe("who has an account already", () => {
     const { url } = (await browser.call("POST", "/v1/account/identities")).json;
     const back = await browser.answerOf(url, "s-11");
     await browser.call("DELETE", "/v1/session");
-    expect((await browser.visit(back)).status).toBe(401);
+    expect((await browser.visit(back)).headers.location).toBe("/account?identity=UNAUTHENTICATED");
     expect(outcome(await server.call("POST", "/v1/account/identities"))).toEqual([403, "FORBIDDEN"]);
   });
 

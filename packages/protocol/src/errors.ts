@@ -38,11 +38,17 @@ export const ERRORS = {
     hint: "Try again in a moment. An admin finds the reason in the server's log.",
   },
   PROVIDER_SIGN_IN_FAILED: { status: 401, retryable: false, hint: "Begin again on the sign-in page." },
+  PROVIDER_SIGN_IN_CANCELLED: { status: 401, retryable: false, hint: "Nothing was changed. Begin again if you like." },
   PROVIDER_ACCOUNT_REFUSED: { status: 403, retryable: false, hint: "Ask an admin of this instance to let you in." },
   IDENTITY_TAKEN: {
     status: 409,
     retryable: false,
     hint: "Sign in with that account and unlink it there, or use another account at the provider.",
+  },
+  LAST_WAY_IN: {
+    status: 409,
+    retryable: false,
+    hint: "Set a password first, where this instance has them, or link another identity.",
   },
   FORBIDDEN_ORIGIN: {
     status: 403,

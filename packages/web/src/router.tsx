@@ -93,6 +93,8 @@ const sharedTerminal = createRoute({
 const account = createRoute({
   getParentRoute: () => signedIn,
   path: "/account",
+  // Who comes back from linking an identity is told what came of it.
+  validateSearch: ({ identity }): { readonly identity?: string } => (typeof identity === "string" ? { identity } : {}),
   component: lazyRouteComponent(() => import("./pages/account.tsx"), "AccountPage"),
 });
 const people = createRoute({

@@ -28,6 +28,15 @@ export interface Arrival extends Place {
   readonly knownBy: string | null;
 }
 
+/** Who began to link an identity, before going to the provider. */
+export interface LinkingSession {
+  readonly account: AccountId;
+  /** The hash of the session. */
+  readonly session: string;
+  /** Where they came back from the provider. */
+  readonly address: string | null;
+}
+
 /**
  * People: how they come in, what they are, and how they go. Methods with an actor ask `authorize`; the others are for who is nobody yet.
  *
@@ -47,10 +56,10 @@ export interface AccountService {
    * spends it. Rejects with `PROVIDER_ACCOUNT_REFUSED`, `NOT_FOUND` where there is no provider.
    */
   signInByProvider(proven: ProvenIdentity): Promise<IssuedCredential & { readonly account: AccountRow }>;
-  /** Has an account sign in with that identity as well. `session`: the hash of who asks. Rejects with `IDENTITY_TAKEN`, `UNAUTHENTICATED`. */
-  linkIdentity(by: { readonly account: AccountId; readonly session: string }, proven: ProvenIdentity): Promise<void>;
+  /** Has an account sign in with that identity as well. False: it did before. Rejects with `IDENTITY_TAKEN`, `PROVIDER_ACCOUNT_REFUSED`, `TOO_MANY`, `UNAUTHENTICATED`. */
+  linkIdentity(by: LinkingSession, proven: ProvenIdentity): Promise<boolean>;
   identities(actor: Actor): Promise<readonly AccountIdentity[]>;
-  /** Sessions of it go on. Rejects with `NOT_FOUND`. */
+  /** Sessions of it go on. Rejects with `NOT_FOUND`, and with `LAST_WAY_IN` where nobody could sign in to the account then. */
   unlinkIdentity(actor: Actor, id: string): Promise<void>;
 
   /**

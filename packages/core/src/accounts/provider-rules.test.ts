@@ -1,11 +1,12 @@
 import { AccountName } from "@microterm/protocol";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { accountNames, mapsGroups, type ProviderRules, roleOfGroups } from "./provider-rules.ts";
+import { accountNames, isIssuer, mapsGroups, type ProviderRules, roleOfGroups } from "./provider-rules.ts";
 
 const NONE = { admin: [], member: [], visitor: [] };
 const rules = (over: Partial<ProviderRules>): ProviderRules => ({
   name: "x",
+  issuer: "https://sso.example.org",
   groups: NONE,
   defaultRole: null,
   ...over,
@@ -25,6 +26,16 @@ describe("groups", () => {
   it("have a say only where there are any", () => {
     expect([mapsGroups(mapped), mapsGroups(rules({ defaultRole: "member" }))]).toEqual([true, false]);
   });
+});
+
+it("is known by its issuer, with or without a slash at the end", () => {
+  const own = [
+    "https://sso.example.org",
+    "https://sso.example.org/",
+    "https://sso.example.org/x",
+    "https://SSO.example.org",
+  ];
+  expect(own.map((issuer) => isIssuer(rules({}), issuer))).toEqual([true, true, false, false]);
 });
 
 describe("a new account's name", () => {

@@ -4,6 +4,8 @@ import { AccountName, type Role } from "@microterm/protocol";
 export interface ProviderRules {
   /** Of the provider, as the sign-in page shows it. */
   readonly name: string;
+  /** Whose identities sign in here. */
+  readonly issuer: string;
   /** Which of the provider's groups give a role; the highest one counts. Without any, roles are given here alone. */
   readonly groups: Readonly<Record<Role, readonly string[]>>;
   /** Of who is in none of the groups; null: they are not let in. */
@@ -18,6 +20,12 @@ export interface ProvenIdentity {
   /** As the person is called there, which may change and may be somebody else's tomorrow; null: it does not say. */
   readonly name: string | null;
   readonly groups: readonly string[];
+}
+
+/** Whether the identities of `issuer` are the provider's: a slash at the end makes none another. */
+export function isIssuer(rules: ProviderRules, issuer: string): boolean {
+  const bare = (url: string): string => url.replace(/\/$/, "");
+  return bare(issuer) === bare(rules.issuer);
 }
 
 const DESCENDING: readonly Role[] = ["admin", "member", "visitor"];

@@ -67,7 +67,7 @@ export function createSignIn(
       await assertSignedIn(actor, to.credentials, context.now());
       if (!isChanged) throw new PlatformError("SIGN_IN_FAILED", "the password was changed meanwhile");
       // A reset is an admin's, who may have made it because somebody else is in the account.
-      return to.credentials.removeAll(id, ["session", "link", "device"], session);
+      return to.credentials.removeAll(id, ["session", "link", "oidc", "device"], session);
     });
     credentials.close(removed);
   }

@@ -134,7 +134,7 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
   async function endOthers(actor: Actor, current: string): Promise<void> {
     assertAllowed(actor, "account.manage", actor);
     const hashes = await audit.change(actor, { action: "session.revoked" }, async (to) => {
-      const removed = await to.credentials.removeAll(actor.owner, ["session", "link"], current);
+      const removed = await to.credentials.removeAll(actor.owner, ["session", "link", "oidc"], current);
       return removed.length === 0 ? null : removed;
     });
     close(hashes ?? []);
@@ -157,7 +157,8 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
       if (spent === null) {
         throw new PlatformError("SIGN_IN_LINK_INVALID", "this sign-in link has been used, has expired, or never was");
       }
-      return openSession(prepareSession(spent.account, place), spent.account, { way: "link", marksBrowser: false });
+      const way = spent.credential.kind === "oidc" ? "oidc" : "link";
+      return openSession(prepareSession(spent.account, place), spent.account, { way, marksBrowser: false });
     },
 
     async authenticate(secret, address) {

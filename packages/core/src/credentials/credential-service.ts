@@ -21,7 +21,7 @@ export interface Place {
  * is kept. What is revoked is told to subscribers, which close what it had opened.
  */
 export interface CredentialService {
-  /** Spends a sign-in link for a session of 30 days. Rejects with `SIGN_IN_LINK_INVALID`. */
+  /** Spends a sign-in link, or what a sign-in at the provider has come to, for a session of 30 days. Rejects with `SIGN_IN_LINK_INVALID`. */
   exchange(linkSecret: string, place: Place): Promise<SignedIn>;
   /** Rejects with `TOO_MANY`, and with `UNAUTHENTICATED` where the session that asks has ended meanwhile. */
   createToken(actor: Actor, wish: CreateToken): Promise<IssuedToken>;

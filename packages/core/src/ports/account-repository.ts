@@ -32,6 +32,8 @@ export interface AccountRepository {
   find(reference: string): Promise<AccountRow | null>;
   /** By name, each with how many environments it has, and whether it has an identity. */
   list(): Promise<readonly AccountEntry[]>;
+  /** Whether it is the data folder's. */
+  isDataFolder(id: AccountId): Promise<boolean>;
   /** Rejects with `LAST_ADMIN` where the data folder's account would be an admin no more. Null: there is none of that id. */
   change(id: AccountId, patch: AccountPatch): Promise<AccountRow | null>;
   /** Has every other transaction that locks or changes the account wait until the transaction has ended. Resolves with it as it is then; null: it is gone. */
@@ -95,10 +97,11 @@ export interface InvitationRepository {
  *   `token`    a program's bearer token
  *   `session`  of a browser
  *   `link`     signs in once
+ *   `oidc`     signs in once, who has just been at the provider
  *   `reset`    sets a new password once
  *   `device`   marks a browser in which its account has signed in by password: opens nothing
  */
-export type CredentialKind = "token" | "session" | "link" | "reset" | "device";
+export type CredentialKind = "token" | "session" | "link" | "oidc" | "reset" | "device";
 
 export interface Credential {
   /** SHA-256 of its secret, which is not kept. */
@@ -126,7 +129,7 @@ export interface CredentialRepository {
   find(hash: string, now: string): Promise<Credential | null>;
   /** With the account that it is of, in one look-up. */
   findWithAccount(hash: string, now: string): Promise<{ credential: Credential; account: AccountRow } | null>;
-  /** Takes a `link` out of use, of an account that is not disabled: resolves to it once, to null ever after. */
+  /** Takes a `link` or an `oidc` out of use, of an account that is not disabled: resolves to it once, to null ever after. */
   spend(hash: string, now: string): Promise<{ credential: Credential; account: AccountRow } | null>;
   /** The newest first. */
   list(owner: OwnerId, kind: CredentialKind, now: string): Promise<readonly Credential[]>;

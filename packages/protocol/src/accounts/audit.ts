@@ -18,6 +18,13 @@ const name = z.strictObject({ name: text.optional() });
 const nothing = z.strictObject({});
 const terminal = z.strictObject({ terminal: text.optional() });
 const attached = z.strictObject({ terminal: text.optional(), role: z.enum(["owner", "viewer", "editor"]).optional() });
+/** Who somebody is at the provider, and the id by which that is unlinked. */
+const identity = z.strictObject({
+  identity: text.optional(),
+  issuer: text.optional(),
+  subject: text.optional(),
+  name: text.nullable().optional(),
+});
 /** `account`: the name of whom it lets in, where that is an account. */
 const share = z.strictObject({
   terminal: text.optional(),
@@ -52,6 +59,9 @@ export const AUDIT_DETAILS = {
   "account.disabled": nothing,
   "account.enabled": nothing,
   "account.removed": name,
+  /** Of the account that is the target: by itself, or by the server as it is made at a first sign-in. */
+  "identity.linked": identity,
+  "identity.unlinked": identity,
   /** A link was made that sets a new password; its use is `password.changed` and `sign-in`. */
   "account.reset": nothing,
   "invitation.created": z.strictObject({ role: Role.optional(), uses: whole.optional(), expiresAt: text.optional() }),

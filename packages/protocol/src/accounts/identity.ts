@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ErrorCode } from "../errors.ts";
 
 /** By which one's link to the provider is named. */
 export const IdentityId = z.string().regex(/^[a-z0-9]{12}$/, "must be an identity's id");
@@ -19,3 +20,6 @@ export const AccountIdentityList = z.strictObject({ identities: z.array(AccountI
 
 /** `POST /v1/account/identities`: where the browser goes to link one. */
 export const IdentityLink = z.strictObject({ url: z.url() });
+
+/** What came of it: as `identity` in the query of the account's page, to which the browser is led back. */
+export type IdentityLinkOutcome = "linked" | "linked-before" | ErrorCode;

@@ -1,10 +1,13 @@
 import {
+  type AccountIdentity,
+  AccountIdentityList,
   type AccountSession,
   AccountSessionList,
   type AccountToken,
   AccountTokenList,
   type ChangePassword,
   type CreateToken,
+  IdentityLink,
   InvitationTerms,
   IssuedToken,
   NewSession,
@@ -53,6 +56,11 @@ export interface OwnAccount {
   tokens(): Promise<AccountToken[]>;
   createToken(wish: Omit<CreateToken, "expiresInSeconds"> & Partial<CreateToken>): Promise<IssuedToken>;
   removeToken(id: string): Promise<void>;
+  /** Who one is at the provider. */
+  identities(): Promise<AccountIdentity[]>;
+  /** With a session alone. Resolves with where its browser goes to link one, and comes back to the account's page. */
+  linkIdentity(): Promise<string>;
+  unlinkIdentity(id: string): Promise<void>;
 }
 
 export function createOwnAccount(transport: Transport): OwnAccount {
@@ -66,5 +74,8 @@ export function createOwnAccount(transport: Transport): OwnAccount {
     tokens: async () => (await transport.json(AccountTokenList, `${path}/tokens`)).tokens,
     createToken: (wish) => transport.json(IssuedToken, `${path}/tokens`, { method: "POST", json: wish }),
     removeToken: (id) => remove(`tokens/${encodeURIComponent(id)}`),
+    identities: async () => (await transport.json(AccountIdentityList, `${path}/identities`)).identities,
+    linkIdentity: async () => (await transport.json(IdentityLink, `${path}/identities`, { method: "POST" })).url,
+    unlinkIdentity: (id) => remove(`identities/${encodeURIComponent(id)}`),
   };
 }

@@ -15,6 +15,10 @@ it.each([
     "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Mobile Safari/537.36",
     "Chrome on Android",
   ],
+  [
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0 Safari/537.36",
+    "Chrome on Linux",
+  ],
   ["curl/8.14.1", "curl"],
   ["<script>alert(1)</script>\u202e", null],
   ["x".repeat(100_000), null],

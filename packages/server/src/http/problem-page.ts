@@ -8,8 +8,8 @@ const FOR_PROGRAMS = /^\/(v1(?!\/sign-in\/oidc)|assets)(\/|\?|$)/;
 const LEAD_BACK: ReadonlySet<string> = new Set([
   "PROVIDER_UNAVAILABLE",
   "PROVIDER_SIGN_IN_FAILED",
+  "PROVIDER_SIGN_IN_CANCELLED",
   "PROVIDER_ACCOUNT_REFUSED",
-  "IDENTITY_TAKEN",
 ]);
 
 /** Whether a person looks at the answer: browsers ask for a page with `text/html`, programs and the page's own calls don't. */

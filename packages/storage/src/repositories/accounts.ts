@@ -37,6 +37,8 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
       return found === undefined ? null : toAccount(found);
     },
 
+    isDataFolder: (id) => isDataFolder(db, id),
+
     async list() {
       const found = await db
         .selectFrom("accounts")
@@ -116,7 +118,7 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
         const removed = await transaction
           .deleteFrom("credentials")
           .where("owner", "=", spent.owner)
-          .where("kind", "in", ["session", "link", "reset", "device"])
+          .where("kind", "in", ["session", "link", "oidc", "reset", "device"])
           .returning("hash")
           .execute();
         return { account: toAccount(account), removed: removed.map(({ hash }) => hash) };
@@ -160,8 +162,11 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
   };
 }
 
+const isDataFolder = async (db: Kysely<Schema>, id: AccountId): Promise<boolean> =>
+  (await dataFolderAccount(db))?.id === id;
+
 /** The data folder's account stays an admin, whatever else is asked for. */
 async function assertNotDataFolder(transaction: Transaction<Schema>, id: AccountId): Promise<void> {
-  if ((await dataFolderAccount(transaction))?.id !== id) return;
+  if (!(await isDataFolder(transaction, id))) return;
   throw new PlatformError("LAST_ADMIN", "this is the data folder's account, which stays an admin of the instance");
 }

@@ -55,7 +55,7 @@ export function createCredentialRepository(db: Kysely<Schema>): CredentialReposi
       const spent = await db
         .deleteFrom("credentials")
         .where("hash", "=", hash)
-        .where("kind", "=", "link")
+        .where("kind", "in", ["link", "oidc"])
         .where(isUnexpired(now))
         .where("owner", "in", db.selectFrom("accounts").select("id").where("disabled_at", "is", null))
         .returningAll()

@@ -1,4 +1,6 @@
+import { useSearch } from "@tanstack/react-router";
 import { useEffect } from "react";
+import { IdentitySection } from "../account/identity-section.tsx";
 import { PasswordSection } from "../account/password-section.tsx";
 import { QuotaSection } from "../account/quota-section.tsx";
 import { SessionSection } from "../account/session-section.tsx";
@@ -11,6 +13,7 @@ import { Plain } from "../parts/plain.tsx";
 /** One's own account. */
 export const AccountPage = () => {
   const account = useAccount();
+  const { identity = null } = useSearch({ from: "/signed-in/account" });
   useEffect(() => {
     document.title = "My account · microterm";
   }, []);
@@ -33,6 +36,7 @@ export const AccountPage = () => {
             {name}: {does}.
           </p>
           <PasswordSection name={account.name} />
+          <IdentitySection outcome={identity} />
           <SessionSection />
           <QuotaSection />
           <TokenSection role={account.role} />

@@ -57,6 +57,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       }
       expect(await accounts.change(CAT, { role: "admin" })).toMatchObject({ role: "admin" });
       await expect(accounts.remove(CAT)).rejects.toEqual(last);
+      expect([await accounts.isDataFolder(CAT), await accounts.isDataFolder(BOB)]).toEqual([true, false]);
     });
 
     it("are due to be stopped from a time on", async () => {
@@ -128,6 +129,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
         ["3", "token"],
         ["4", "device"],
         ["5", "link"],
+        ["6", "oidc"],
       ] as const) {
         await credentials.insert(credentialOf(digit, { owner: BOB, kind }));
       }
@@ -141,7 +143,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       const [accepted, ...more] = answers.filter((one) => one !== null);
       expect(more).toEqual([]);
       expect(accepted?.account).toMatchObject({ id: BOB, passwordHash: "new" });
-      expect([...(accepted?.removed ?? [])].sort()).toEqual(["2", "4", "5"].map((digit) => digit.repeat(64)));
+      expect([...(accepted?.removed ?? [])].sort()).toEqual(["2", "4", "5", "6"].map((digit) => digit.repeat(64)));
       expect(await credentials.hashesOf(BOB)).toEqual(["3".repeat(64)]);
     });
   });
@@ -246,6 +248,20 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       expect(await credentials.spend(link.hash, NOW)).toBeNull();
       await accounts.change(BOB, { disabledAt: null });
       expect(await credentials.spend(link.hash, NOW)).toMatchObject({ credential: link, account: { id: BOB } });
+    });
+
+    it("sign in once, by a link or from the provider, and by nothing else", async () => {
+      const { credentials } = await open();
+      for (const kind of ["link", "oidc", "session", "token", "reset", "device"] as const) {
+        const one = credentialOf("1", { kind });
+        await credentials.insert(one);
+        const isSpent = kind === "link" || kind === "oidc";
+        expect([kind, await credentials.spend(one.hash, NOW)]).toEqual([
+          kind,
+          isSpent ? { credential: one, account: accountRow(ANN, NOW) } : null,
+        ]);
+        expect([kind, await credentials.remove(one.hash)]).toEqual([kind, !isSpent]);
+      }
     });
   });
 }

@@ -48,7 +48,6 @@ const OidcFile = z.strictObject({
 });
 
 export interface OidcConfig extends ProviderRules {
-  readonly issuer: string;
   readonly clientId: string;
   readonly clientSecret: string | null;
   readonly scopes: readonly string[];

@@ -23,11 +23,12 @@ export interface FlowSecrets {
 
 /**
  * The provider that people sign in at: OpenID Connect's authorization code flow, with PKCE, state and nonce. Nothing that it gives is
- * kept: its tokens end with the call. Rejects with `PROVIDER_UNAVAILABLE`, and `PROVIDER_SIGN_IN_FAILED` for an answer that proves nothing.
+ * kept: its tokens end with the call. Rejects with `PROVIDER_UNAVAILABLE`,
+ * `PROVIDER_SIGN_IN_FAILED` for an answer that proves nothing, and `PROVIDER_SIGN_IN_CANCELLED` for one that says `access_denied` (RFC 6749, 4.1.2.1).
  */
 export interface OidcProvider {
-  /** Where the browser goes. */
-  begin(redirectUri: string, secrets: FlowSecrets): Promise<URL>;
+  /** Where the browser goes. `asksAnew`: also somebody whom the provider knows from before says who they are (`prompt`, OpenID Connect Core 1.0, 3.1.2.1). */
+  begin(redirectUri: string, secrets: FlowSecrets, how: { readonly asksAnew: boolean }): Promise<URL>;
   /** Who came back. `answer`: the callback's address with its query. */
   finish(answer: URL, secrets: FlowSecrets): Promise<ProvenIdentity>;
 }
@@ -72,13 +73,14 @@ export function createOidcProvider(config: OidcConfig, log: FastifyBaseLogger): 
   }
 
   return {
-    async begin(redirectUri, { state, nonce, verifier }) {
+    async begin(redirectUri, { state, nonce, verifier }, { asksAnew }) {
       return oidc.buildAuthorizationUrl(await reached(), {
         redirect_uri: redirectUri,
         scope: config.scopes.join(" "),
         ...{ state, nonce },
         code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
         code_challenge_method: "S256",
+        ...(asksAnew ? { prompt: "login" } : {}),
       });
     },
 
@@ -95,6 +97,10 @@ export function createOidcProvider(config: OidcConfig, log: FastifyBaseLogger): 
           throw new PlatformError("PROVIDER_UNAVAILABLE", `${config.name} did not answer this server.`, {
             cause: error,
           });
+        }
+        if (error instanceof oidc.AuthorizationResponseError && error.error === "access_denied") {
+          const message = `The sign-in was cancelled or refused at ${config.name}.`;
+          throw new PlatformError("PROVIDER_SIGN_IN_CANCELLED", message, { cause: error });
         }
         const message = `What ${config.name} answered does not prove an identity: ${reason}.`;
         throw new PlatformError("PROVIDER_SIGN_IN_FAILED", message, { cause: error });

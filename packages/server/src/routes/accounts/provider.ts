@@ -1,4 +1,11 @@
-import { AccountIdentityList, IdentityId, IdentityLink, PlatformError } from "@microterm/protocol";
+import type { LinkingSession, ProvenIdentity } from "@microterm/core";
+import {
+  AccountIdentityList,
+  IdentityId,
+  IdentityLink,
+  type IdentityLinkOutcome,
+  PlatformError,
+} from "@microterm/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { type Flow, secretsOf } from "../../auth/oidc/flow.ts";
@@ -35,10 +42,22 @@ export function providerRoutes(app: App, services: Services): void {
   async function begin(reply: FastifyReply, wish: Pick<Flow, "to" | "link">): Promise<string> {
     const { provider, flows, cookies } = configured();
     const { flow, sealed } = flows.begin(wish);
-    const { href } = await provider.begin(callbackOf(reply.request).href, secretsOf(flow));
+    // An identity that is linked comes in for good: whoever the browser happens to be signed in as there may be somebody else.
+    const asksAnew = wish.link !== null;
+    const { href } = await provider.begin(callbackOf(reply.request).href, secretsOf(flow), { asksAnew });
     cookies.begin(reply, sealed);
     reply.header("cache-control", "no-store");
     return href;
+  }
+
+  /** A person waits on the page of their account for what comes of it, and not for a page with a problem. */
+  async function link(by: LinkingSession, proven: Promise<ProvenIdentity>): Promise<IdentityLinkOutcome> {
+    try {
+      return (await accounts.linkIdentity(by, await proven)) ? "linked" : "linked-before";
+    } catch (error) {
+      if (error instanceof PlatformError && error.code !== "INTERNAL") return error.code;
+      throw error;
+    }
   }
 
   app.get(
@@ -82,14 +101,14 @@ export function providerRoutes(app: App, services: Services): void {
         );
       }
       cookies.end(reply);
-      const proven = await provider.finish(answer, secretsOf(flow));
       reply.header("cache-control", "no-store");
+      const address = clients.clientAddressOf(request.raw);
+      const proven = provider.finish(answer, secretsOf(flow));
       if (flow.link !== null) {
-        await accounts.linkIdentity(flow.link, proven);
-        return reply.redirect(flow.to, 303);
+        return reply.redirect(`${flow.to}?identity=${await link({ ...flow.link, address }, proven)}`, 303);
       }
-      const { secret } = await accounts.signInByProvider(proven).catch(async (error: unknown) => {
-        await audit.signInFailed({ way: "oidc", address: clients.clientAddressOf(request.raw), account: null });
+      const { secret } = await accounts.signInByProvider(await proven).catch(async (error: unknown) => {
+        await audit.signInFailed({ way: "oidc", address, account: null });
         throw error;
       });
       const key = cookies.hand(reply, secret);

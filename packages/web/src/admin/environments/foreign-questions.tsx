@@ -4,8 +4,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { client } from "../../api/queries.ts";
 import { Question } from "../../parts/form/question.tsx";
+import { useLatest } from "../../parts/form/use-latest.ts";
 import { Plain } from "../../parts/plain.tsx";
-import { useLatest } from "../use-latest.ts";
 import { ENVIRONMENTS_KEY } from "./keys.ts";
 
 /** `environment` null: not asked. */

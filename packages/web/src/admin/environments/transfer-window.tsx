@@ -6,9 +6,9 @@ import { FailureNote } from "../../parts/failure.tsx";
 import { faultsOf } from "../../parts/form/faults.ts";
 import { Choice, Field } from "../../parts/form/field.tsx";
 import { useForm } from "../../parts/form/use-form.ts";
+import { useLatest } from "../../parts/form/use-latest.ts";
 import { Window } from "../../parts/form/window.tsx";
 import { Plain } from "../../parts/plain.tsx";
-import { useLatest } from "../use-latest.ts";
 import type { ForeignProps } from "./foreign-questions.tsx";
 import { ENVIRONMENTS_KEY } from "./keys.ts";
 

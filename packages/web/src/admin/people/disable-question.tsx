@@ -4,8 +4,8 @@ import { useId, useState } from "react";
 import { client } from "../../api/queries.ts";
 import { CONTROL } from "../../parts/form/field.tsx";
 import { Question } from "../../parts/form/question.tsx";
+import { useLatest } from "../../parts/form/use-latest.ts";
 import { Plain } from "../../parts/plain.tsx";
-import { useLatest } from "../use-latest.ts";
 import { ACCOUNTS_KEY } from "./keys.ts";
 
 const GRACE = [

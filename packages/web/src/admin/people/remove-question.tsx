@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { client } from "../../api/queries.ts";
 import { Question } from "../../parts/form/question.tsx";
+import { useLatest } from "../../parts/form/use-latest.ts";
 import { Plain } from "../../parts/plain.tsx";
-import { useLatest } from "../use-latest.ts";
 import type { AccountQuestionProps } from "./disable-question.tsx";
 import { ACCOUNTS_KEY } from "./keys.ts";
 

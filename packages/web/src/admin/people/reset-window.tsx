@@ -4,9 +4,9 @@ import { momentWords } from "../../parts/account/people-words.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
 import { ShownOnce } from "../../parts/form/shown-once.tsx";
+import { useLatest } from "../../parts/form/use-latest.ts";
 import { Window } from "../../parts/form/window.tsx";
 import { Plain } from "../../parts/plain.tsx";
-import { useLatest } from "../use-latest.ts";
 import type { AccountQuestionProps } from "./disable-question.tsx";
 
 /** Makes a link by which somebody sets a new password. */

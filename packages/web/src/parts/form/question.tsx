@@ -16,15 +16,17 @@ export interface QuestionProps {
   readonly error: unknown;
   readonly onNo: () => void;
   readonly onYes: () => void;
+  /** Where the focus goes when it closes, where that is not what had opened it. */
+  readonly finalFocus?: () => HTMLElement | boolean;
 }
 
 /** Asks before something that cannot be taken back, and stays while it is done. */
-export const Question = ({ title, children, isOpen, no, yes, busy, error, onNo, onYes }: QuestionProps) => (
+export const Question = ({ title, children, isOpen, no, yes, busy, error, onNo, onYes, finalFocus }: QuestionProps) => (
   <AlertDialog.Root open={isOpen} onOpenChange={(open) => !open && busy === null && onNo()}>
     <AlertDialog.Portal>
       <AlertDialog.Backdrop className="fade fixed inset-0 bg-scrim" />
       <AlertDialog.Popup
-        finalFocus={focusAfterClose}
+        finalFocus={finalFocus ?? focusAfterClose}
         className="fade fixed top-[22vh] left-1/2 w-[min(440px,calc(100vw-32px))] -translate-x-1/2 rounded-md border border-border bg-surface p-5 shadow-overlay"
       >
         <AlertDialog.Title className="text-[15px] font-semibold">{title}</AlertDialog.Title>
