@@ -39,7 +39,10 @@ describe("the tree", () => {
   });
 
   it("has no folder of more than 14 sources in a package or a crate, tests aside", () => {
-    const parts = source.filter((file) => /^(packages|rust)\/[^/]+\/src\//.test(file) && !isTest(file));
+    // Of migrations there are ever more, and none is put together with another.
+    const parts = source.filter(
+      (file) => /^(packages|rust)\/[^/]+\/src\//.test(file) && !isTest(file) && !file.includes("/migrations/"),
+    );
     expect(parts.length).toBeGreaterThan(500);
     expect(flat(parts)).toEqual([]);
     expect(flat(Array.from({ length: 15 }, (_, at) => `packages/core/src/many/${at}.ts`))).toEqual([

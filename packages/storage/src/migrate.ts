@@ -14,6 +14,7 @@ import { up as audit } from "./migrations/0011-audit.ts";
 import { up as quotas } from "./migrations/0012-quotas.ts";
 import { up as shares } from "./migrations/0013-shares.ts";
 import { up as identities } from "./migrations/0014-identities.ts";
+import { up as adminActs } from "./migrations/0015-admin-acts.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -31,6 +32,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0012-quotas": { up: quotas },
   "0013-shares": { up: shares },
   "0014-identities": { up: identities },
+  "0015-admin-acts": { up: adminActs },
 };
 
 /** Brings the database to the newest schema, or to that of one migration. Rejects when it was made by a newer version of microterm. */

@@ -16,6 +16,7 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0015-admin-acts", [], "admin_acts"],
   ["0014-identities", [], "identities"],
   ["0013-shares", [], "share_grants"],
   ["0013-shares", [], "shares"],
