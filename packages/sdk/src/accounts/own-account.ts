@@ -3,45 +3,15 @@ import {
   AccountSessionList,
   type AccountToken,
   AccountTokenList,
+  AdminAct,
   type ChangePassword,
   type CreateToken,
-  InvitationTerms,
   IssuedToken,
-  NewSession,
-  Session,
-  SignInWays,
 } from "@microterm/protocol";
+import { z } from "zod";
 import type { Transport } from "../transport.ts";
 
-/** Coming in and going out. What signs in sets a cookie, and answers with the key that a page has to send with each request. */
-export interface SessionCalls {
-  /** By which ways one can sign in. */
-  ways(): Promise<SignInWays>;
-  /** Spends a one-time sign-in token. */
-  signIn(token: string): Promise<NewSession>;
-  signInByPassword(name: string, password: string): Promise<NewSession>;
-  /** What an invitation is for; uses nothing up. */
-  lookAtInvitation(code: string): Promise<InvitationTerms>;
-  acceptInvitation(given: { code: string; name: string; password: string }): Promise<NewSession>;
-  acceptReset(given: { code: string; password: string }): Promise<NewSession>;
-  current(): Promise<Session>;
-  signOut(): Promise<void>;
-}
-
-export function createSessionCalls(transport: Transport): SessionCalls {
-  const enter = (path: string, json: unknown) => transport.json(NewSession, path, { method: "POST", json });
-  return {
-    ways: () => transport.json(SignInWays, "/v1/sign-in"),
-    signIn: (token) => enter("/v1/session", { token }),
-    signInByPassword: (name, password) => enter("/v1/session", { name, password }),
-    lookAtInvitation: (code) =>
-      transport.json(InvitationTerms, "/v1/invitations/look", { method: "POST", json: { code } }),
-    acceptInvitation: (given) => enter("/v1/invitations/accept", given),
-    acceptReset: (given) => enter("/v1/resets/accept", given),
-    current: () => transport.json(Session, "/v1/session"),
-    signOut: () => transport.done("/v1/session", { method: "DELETE" }),
-  };
-}
+const AdminActs = z.strictObject({ acts: z.array(AdminAct) });
 
 /** Of the account that asks: with a session, or the data folder's token. */
 export interface OwnAccount {
@@ -53,6 +23,8 @@ export interface OwnAccount {
   tokens(): Promise<AccountToken[]>;
   createToken(wish: Omit<CreateToken, "expiresInSeconds"> & Partial<CreateToken>): Promise<IssuedToken>;
   removeToken(id: string): Promise<void>;
+  /** What admins did with its environments, the newest first. */
+  adminActs(): Promise<AdminAct[]>;
 }
 
 export function createOwnAccount(transport: Transport): OwnAccount {
@@ -65,6 +37,7 @@ export function createOwnAccount(transport: Transport): OwnAccount {
     endOtherSessions: () => remove("sessions"),
     tokens: async () => (await transport.json(AccountTokenList, `${path}/tokens`)).tokens,
     createToken: (wish) => transport.json(IssuedToken, `${path}/tokens`, { method: "POST", json: wish }),
+    adminActs: async () => (await transport.json(AdminActs, `${path}/admin-acts`)).acts,
     removeToken: (id) => remove(`tokens/${encodeURIComponent(id)}`),
   };
 }

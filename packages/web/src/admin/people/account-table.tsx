@@ -1,7 +1,7 @@
 import { type Account, Role } from "@microterm/protocol";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { momentWords, ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { useAccount } from "../../parts/account/use-account.ts";
 import { Button } from "../../parts/button.tsx";
@@ -17,7 +17,7 @@ import { ResetWindow } from "./reset-window.tsx";
 const RoleChoice = ({ account }: { readonly account: Account }) => {
   const cache = useQueryClient();
   const change = useMutation({
-    mutationFn: (role: Role) => client.accounts.update(account.id, { role }),
+    mutationFn: (role: Role) => administration.accounts.update(account.id, { role }),
     onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
   });
   const shown = change.isPending ? change.variables : account.role;
@@ -44,7 +44,7 @@ const RoleChoice = ({ account }: { readonly account: Account }) => {
 const EnableButton = ({ account }: { readonly account: Account }) => {
   const cache = useQueryClient();
   const enable = useMutation({
-    mutationFn: () => client.accounts.update(account.id, { disabled: false }),
+    mutationFn: () => administration.accounts.update(account.id, { disabled: false }),
     onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
   });
   return (

@@ -1,7 +1,7 @@
 import type { Account } from "@microterm/protocol";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { CONTROL } from "../../parts/form/field.tsx";
 import { Question } from "../../parts/form/question.tsx";
 import { Plain } from "../../parts/plain.tsx";
@@ -28,7 +28,7 @@ export const DisableQuestion = ({ account, onClose }: AccountQuestionProps) => {
   const graceId = useId();
   const [graceSeconds, setGrace] = useState(86_400);
   const disable = useMutation({
-    mutationFn: (id: string) => client.accounts.update(id, { disabled: true, graceSeconds }),
+    mutationFn: (id: string) => administration.accounts.update(id, { disabled: true, graceSeconds }),
     onSuccess: onClose,
     onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
   });

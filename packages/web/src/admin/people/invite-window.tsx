@@ -1,7 +1,7 @@
 import { type IssuedInvitation, Role } from "@microterm/protocol";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { momentWords, ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
@@ -30,7 +30,7 @@ const InviteForm = ({ onMade }: { readonly onMade: (invitation: IssuedInvitation
     check: ({ text }) => faultsOf({ uses: usesFault(text("uses")) }),
     send: async ({ text }) =>
       onMade(
-        await client.accounts.invite({
+        await administration.accounts.invite({
           role: Role.parse(text("role")),
           uses: Number(text("uses")),
           expiresInSeconds: Number(text("life")),

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { Question } from "../../parts/form/question.tsx";
 import { Plain } from "../../parts/plain.tsx";
 import { useLatest } from "../use-latest.ts";
@@ -11,7 +11,7 @@ export const RemoveQuestion = ({ account, onClose }: AccountQuestionProps) => {
   const cache = useQueryClient();
   const shown = useLatest(account);
   const remove = useMutation({
-    mutationFn: (id: string) => client.accounts.remove(id, { destroysEnvironments: true }),
+    mutationFn: (id: string) => administration.accounts.remove(id, { destroysEnvironments: true }),
     onSuccess: onClose,
     onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
   });
