@@ -3,15 +3,11 @@ import {
   AccountSessionList,
   type AccountToken,
   AccountTokenList,
-  AdminAct,
   type ChangePassword,
   type CreateToken,
   IssuedToken,
 } from "@microterm/protocol";
-import { z } from "zod";
 import type { Transport } from "../transport.ts";
-
-const AdminActs = z.strictObject({ acts: z.array(AdminAct) });
 
 /** Of the account that asks: with a session, or the data folder's token. */
 export interface OwnAccount {
@@ -23,8 +19,6 @@ export interface OwnAccount {
   tokens(): Promise<AccountToken[]>;
   createToken(wish: Omit<CreateToken, "expiresInSeconds"> & Partial<CreateToken>): Promise<IssuedToken>;
   removeToken(id: string): Promise<void>;
-  /** What admins did with its environments, the newest first. */
-  adminActs(): Promise<AdminAct[]>;
 }
 
 export function createOwnAccount(transport: Transport): OwnAccount {
@@ -37,7 +31,6 @@ export function createOwnAccount(transport: Transport): OwnAccount {
     endOtherSessions: () => remove("sessions"),
     tokens: async () => (await transport.json(AccountTokenList, `${path}/tokens`)).tokens,
     createToken: (wish) => transport.json(IssuedToken, `${path}/tokens`, { method: "POST", json: wish }),
-    adminActs: async () => (await transport.json(AdminActs, `${path}/admin-acts`)).acts,
     removeToken: (id) => remove(`tokens/${encodeURIComponent(id)}`),
   };
 }

@@ -23,6 +23,7 @@ import { isAttachable, useTerminals } from "./use-terminals.ts";
 
 const AskBar = lazy(async () => ({ default: (await import("../../sharing/owner/ask-bar.tsx")).AskBar }));
 const Attendance = lazy(async () => ({ default: (await import("../../sharing/owner/attendance.tsx")).Attendance }));
+const LookIns = lazy(async () => ({ default: (await import("../../admin-acts/look-ins.tsx")).LookIns }));
 const DenialChip = lazy(async () => ({ default: (await import("../../network/denial-chip.tsx")).DenialChip }));
 
 const useSessions = (
@@ -144,6 +145,9 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
               <Attendance environment={environment.id} presence={state.presence} />
             </Suspense>
           )}
+          <Suspense>
+            <LookIns environment={environment.id} />
+          </Suspense>
           {isThere && environment.network !== null && (
             <Suspense>
               <DenialChip key={environment.id} id={environment.id} policy={environment.network} />
