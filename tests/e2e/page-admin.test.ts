@@ -178,7 +178,7 @@ describe("environments of all", () => {
     await other.page.getByRole("link", { name }).waitFor();
     await owner.page.getByRole("heading", { name: "There is no such environment" }).waitFor();
     // Who had it is told by whom it was given, and to whom.
-    const told = `admin, an admin, gave ${name} to ${second}`;
+    const told = `The admin admin gave ${name} to ${second}`;
     await owner.page.getByRole("link", { name: "All environments", exact: true }).click();
     await owner.page.getByRole("list", { name: "Given to others" }).getByText(told).waitFor();
     await owner.page.goto(`${people.world.server.url}/account`);

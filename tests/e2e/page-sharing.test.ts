@@ -278,7 +278,7 @@ describe("an admin who looks in", () => {
     await expect.poll(() => people.count(), DEADLINE).toBe(0);
 
     // That it was done is there afterwards.
-    const seen = /^carl, an admin, looked into a terminal of /;
+    const seen = /^The admin carl looked into a terminal of /;
     await button(suite.owner.page, "Looked into by admins: once").click();
     await suite.owner.page.getByRole("list", { name: "Looked into by admins" }).getByText(seen).waitFor();
     expect(await faults(suite.owner.page)).toEqual([]);

@@ -5,8 +5,8 @@ import { Plain } from "../parts/plain.tsx";
 /** Who did what, and when. */
 export const ActLine = ({ of: { kind, at, admin, environmentName, recipient } }: { readonly of: AdminAct }) => (
   <p className="min-w-0 break-words">
-    <Plain text={admin} className="font-medium" />
-    {kind === "look-in" ? ", an admin, looked into a terminal of " : ", an admin, gave "}
+    The admin <Plain text={admin} className="font-medium" />
+    {kind === "look-in" ? " looked into a terminal of " : " gave "}
     <Plain text={environmentName} className="font-medium" />
     {recipient !== null && (
       <>

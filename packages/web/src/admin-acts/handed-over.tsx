@@ -13,7 +13,7 @@ export const HandedOver = () => {
   const told = acts.data?.filter(({ kind, at }) => kind === "transfer" && now - Date.parse(at) < TOLD_MS) ?? [];
   if (told.length === 0) return null;
   return (
-    <ul aria-label="Given to others" className="grid gap-1 border-t border-border bg-surface px-4 py-2">
+    <ul aria-label="Given to others" className="grid gap-1 border-y border-border bg-surface px-4 py-2">
       {told.map((act) => (
         <li key={act.id}>
           <ActLine of={act} />

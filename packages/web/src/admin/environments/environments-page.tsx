@@ -19,7 +19,10 @@ const All = () => {
     refetchInterval: LOOK_MS,
   });
   return (
-    <Section title="Environments" words="Of all accounts. What is in one is its owner's alone.">
+    <Section
+      title="Environments"
+      words="Of all accounts. What is in one is its owner's: who looks into a terminal is shown to them."
+    >
       {environments.isError && <FailureNote error={environments.error} className="mb-3" />}
       {environments.isPending && (
         <p role="status" className="text-muted">

@@ -49,7 +49,7 @@ export const LookInQuestion = ({ environment, onClose }: ForeignProps) => {
       act={lookIn}
     >
       <p>
-        You see its screen for an hour, and do not type. That is written in the audit log, and{" "}
+        You see the screen of a terminal for an hour, and do not type. That is written in the audit log, and{" "}
         <Plain text={shown?.ownerName ?? ""} className="font-medium text-text" /> is shown that you look, and when you
         did.
       </p>
