@@ -1,17 +1,13 @@
 import { Popover } from "@base-ui/react/popover";
-import { useQuery } from "@tanstack/react-query";
+import type { AdminAct } from "@microterm/protocol";
 import { ShieldAlert } from "lucide-react";
 import { buttonClass } from "../parts/button.tsx";
 import { focusAfterClose } from "../parts/focus.ts";
 import { ActLine } from "./act-line.tsx";
-import { actsQuery } from "./acts-query.ts";
 
-/** Beside the tabs: which admins looked in, for as long as the environment is there. Nothing where none did. */
-export const LookIns = ({ environment }: { readonly environment: string }) => {
-  const acts = useQuery(actsQuery);
-  const seen = acts.data?.filter((act) => act.environment === environment) ?? [];
-  if (seen.length === 0) return null;
-  const label = `Looked into by admins: ${seen.length === 1 ? "once" : `${seen.length} times`}`;
+/** Beside the tabs: which admins looked in, for as long as the environment is there. */
+export const LookIns = ({ acts }: { readonly acts: readonly AdminAct[] }) => {
+  const label = `Looked into by admins: ${acts.length === 1 ? "once" : `${acts.length} times`}`;
   return (
     <Popover.Root>
       <Popover.Trigger aria-label={label} title={label} className={buttonClass("quiet", true)}>
@@ -26,7 +22,7 @@ export const LookIns = ({ environment }: { readonly environment: string }) => {
             <Popover.Title className="text-xs text-muted">Looked into by admins</Popover.Title>
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys. */}
             <ul tabIndex={0} aria-label="Looked into by admins" className="mt-1 grid max-h-72 gap-1 overflow-y-auto">
-              {seen.map((act) => (
+              {acts.map((act) => (
                 <li key={act.id}>
                   <ActLine of={act} />
                 </li>

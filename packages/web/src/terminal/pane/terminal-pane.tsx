@@ -1,6 +1,7 @@
 import type { Environment, Terminal } from "@microterm/protocol";
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { actsQuery } from "../../admin-acts/acts-query.ts";
 import { retryLiveEvents } from "../../api/live-events.ts";
 import { client } from "../../api/queries.ts";
 import { checkSession, useIsSignedOut } from "../../api/signed-out.ts";
@@ -111,6 +112,8 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   const closing = useClosing(remove.mutate, sessions);
   const isOver = state.phase === "exited" || state.phase === "ended";
   const isThere = isAttachable(environment);
+  const acts = useQuery(actsQuery);
+  const seen = acts.data?.filter((act) => act.environment === environment.id) ?? [];
   const failed = [add, remove, replace].find(({ isError }) => isError);
 
   useEffect(() => {
@@ -145,9 +148,11 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
               <Attendance environment={environment.id} presence={state.presence} />
             </Suspense>
           )}
-          <Suspense>
-            <LookIns environment={environment.id} />
-          </Suspense>
+          {seen.length > 0 && (
+            <Suspense>
+              <LookIns acts={seen} />
+            </Suspense>
+          )}
           {isThere && environment.network !== null && (
             <Suspense>
               <DenialChip key={environment.id} id={environment.id} policy={environment.network} />
