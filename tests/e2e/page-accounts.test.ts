@@ -1,42 +1,22 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { PageObject } from "../../support/page.ts";
 import { PASSWORD } from "../../support/people.ts";
-import { joinWindow, openWindow, typePassword } from "../../support/person-page.ts";
-import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+import { button, peopleSuite } from "../../support/people-suite.ts";
+import { typePassword } from "../../support/person-page.ts";
 
 const NEW_PASSWORD = "nine paper boats, and rain";
 
-let world: ProcessPage;
-let windows: PageObject[] = [];
-let count = 0;
-beforeAll(async () => {
-  world = await startProcessPage();
-});
-afterEach(async () => {
-  const errors = windows.flatMap((one) => one.errors);
-  await Promise.all(windows.map((one) => one.close()));
-  windows = [];
-  expect(errors).toEqual([]);
-});
-afterAll(() => world?.close());
-
-const fresh = (): string => `person${++count}`;
-const kept = (page: PageObject): PageObject => {
-  windows.push(page);
-  return page;
-};
-const open = async (path: string): Promise<Page> => kept(await openWindow(world.browser, world.server.url + path)).page;
-const join = async (name: string, role?: string): Promise<PageObject> =>
-  kept(await joinWindow(world.browser, world.server, role === undefined ? { name } : { name, role }));
-const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const people = peopleSuite();
+const { fresh, join } = people;
+const open = async (path: string): Promise<Page> => (await people.open(path)).page;
 const alert = (page: Page) => page.getByRole("alert");
 const atList = (page: Page) => page.getByRole("heading", { name: "No environments yet" });
 /** As it is when its time is over, or when it is revoked elsewhere: the browser itself hears of it by refusals alone. */
 const endSession = async ({ page }: PageObject): Promise<void> => {
   const key = await page.evaluate<string>("localStorage.getItem('microterm.session-key')");
-  const headers = { origin: world.server.url, "x-microterm-session": key };
-  const ended = await page.context().request.delete(`${world.server.url}/v1/session`, { headers });
+  const headers = { origin: people.world.server.url, "x-microterm-session": key };
+  const ended = await page.context().request.delete(`${people.world.server.url}/v1/session`, { headers });
   expect(ended.status()).toBe(204);
 };
 
@@ -60,10 +40,10 @@ describe("signing in", () => {
     expect(new URL(page.url()).pathname).toBe("/account");
 
     for (const to of ["https://evil.example/", "//evil.example/", "/\\evil.example", "/v1/session"]) {
-      await page.goto(`${world.server.url}/sign-in?to=${encodeURIComponent(to)}`);
+      await page.goto(`${people.world.server.url}/sign-in?to=${encodeURIComponent(to)}`);
       await typePassword(page, name);
       await atList(page).waitFor();
-      expect(page.url()).toBe(`${world.server.url}/`);
+      expect(page.url()).toBe(`${people.world.server.url}/`);
     }
   });
 
@@ -94,7 +74,7 @@ describe("signing in", () => {
 
 describe("an invitation", () => {
   test("is used up by its button alone, says beside its fields what is wrong, and leads to the list", async () => {
-    const { code } = await world.server.ok("POST", "/v1/invitations", {});
+    const { code } = await people.world.server.ok("POST", "/v1/invitations", {});
     const name = fresh();
     const taken = fresh();
     await join(taken);
@@ -119,7 +99,7 @@ describe("an invitation", () => {
     await typePassword(page, name);
     await atList(page).waitFor();
     // Nothing of the code is left in the address, nor one step back.
-    expect(page.url()).toBe(`${world.server.url}/`);
+    expect(page.url()).toBe(`${people.world.server.url}/`);
 
     const late = await open(`/invitation#${code}`);
     await late.getByRole("heading", { name: "This invitation can't be used" }).waitFor();
@@ -133,7 +113,7 @@ describe("an invitation", () => {
     const { page } = await join(fresh(), "visitor");
     await page.getByRole("heading", { name: "No environments of your own" }).waitFor();
     expect(await page.getByRole("button", { name: /environment/ }).count()).toBe(0);
-    await page.goto(`${world.server.url}/admin/people`);
+    await page.goto(`${people.world.server.url}/admin/people`);
     await page.getByText("This page is for admins.").waitFor();
     await button(page, /^Account: /).click();
     await page.getByRole("link", { name: "My account" }).waitFor();
@@ -148,7 +128,7 @@ describe("one's account", () => {
     const elsewhere = await open("/sign-in");
     await typePassword(elsewhere, name);
     await atList(elsewhere).waitFor();
-    await page.goto(`${world.server.url}/account`);
+    await page.goto(`${people.world.server.url}/account`);
     const sessions = page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
     await expect.poll(() => sessions.count()).toBe(2);
     const change = async (current: string, password: string): Promise<void> => {
@@ -176,7 +156,7 @@ describe("one's account", () => {
     const elsewhere = await open("/sign-in");
     await typePassword(elsewhere, name);
     await atList(elsewhere).waitFor();
-    await page.goto(`${world.server.url}/account`);
+    await page.goto(`${people.world.server.url}/account`);
     await button(page, /^End it: the session of /).click();
     await elsewhere.getByRole("dialog", { name: "Sign in again" }).waitFor();
     await button(elsewhere, "Use another account").click();
@@ -185,7 +165,7 @@ describe("one's account", () => {
 
   test("makes a token, shows it once and revokes it", async () => {
     const { page } = await join(fresh());
-    await page.goto(`${world.server.url}/account`);
+    await page.goto(`${people.world.server.url}/account`);
     await page.getByText("You have no tokens.").waitFor();
     await button(page, "New token").click();
     await button(page, "Make the token").click();
@@ -200,13 +180,13 @@ describe("one's account", () => {
     const secret = page.getByLabel("ci <b>🙂", { exact: true });
     const token = await secret.inputValue();
     expect(token).toMatch(/^mt_/);
-    expect((await world.server.call("GET", "/v1/environments", { token })).status).toBe(200);
+    expect((await people.world.server.call("GET", "/v1/environments", { token })).status).toBe(200);
     await page.keyboard.press("Escape");
     await page.getByRole("list", { name: "API tokens" }).getByText("ci <b>🙂").waitFor();
     expect(await page.content()).not.toContain(token);
     await button(page, "Revoke ci <b>🙂").click();
     await page.getByText("You have no tokens.").waitFor();
-    expect((await world.server.call("GET", "/v1/environments", { token })).status).toBe(401);
+    expect((await people.world.server.call("GET", "/v1/environments", { token })).status).toBe(401);
   });
 });
 
@@ -251,11 +231,11 @@ describe("a session that ends while one types", () => {
     await person.page.getByRole("dialog", { name: "Sign in again" }).waitFor();
     // In another tab of the same browser.
     const tab = await person.context.newPage();
-    await tab.goto(`${world.server.url}/sign-in`);
+    await tab.goto(`${people.world.server.url}/sign-in`);
     await typePassword(tab, other);
     await atList(tab).waitFor();
     await person.page.waitForURL((url) => url.pathname === "/");
     await atList(person.page).waitFor();
-    await world.server.ok("DELETE", `/v1/accounts/${name}?environments=destroy`);
+    await people.world.server.ok("DELETE", `/v1/accounts/${name}?environments=destroy`);
   });
 });

@@ -1,37 +1,19 @@
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type PageObject, signIn } from "../../support/page.ts";
-import { joinWindow, openWindow, typePassword } from "../../support/person-page.ts";
-import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+import { describe, expect, test } from "vitest";
+import { signIn } from "../../support/page.ts";
+import { button, peopleSuite } from "../../support/people-suite.ts";
+import { typePassword } from "../../support/person-page.ts";
 
 const NEW_PASSWORD = "nine paper boats, and rain";
 
-let world: ProcessPage;
-let windows: PageObject[] = [];
-let count = 0;
-beforeAll(async () => {
-  world = await startProcessPage();
-});
-afterEach(async () => {
-  const errors = windows.flatMap((one) => one.errors);
-  await Promise.all(windows.map((one) => one.close()));
-  windows = [];
-  expect(errors).toEqual([]);
-});
-afterAll(() => world?.close());
-
-const fresh = (): string => `person${++count}`;
-const kept = (page: PageObject): PageObject => {
-  windows.push(page);
-  return page;
-};
+const people = peopleSuite();
+const { fresh, join } = people;
 const admin = async (path: string): Promise<Page> => {
-  const { page } = kept(await signIn(world.browser, world.server));
-  await page.goto(world.server.url + path);
+  const { browser, server } = people.world;
+  const { page } = people.kept(await signIn(browser, server));
+  await page.goto(server.url + path);
   return page;
 };
-const join = async (name: string): Promise<PageObject> => kept(await joinWindow(world.browser, world.server, { name }));
-const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
 const row = (page: Page, name: string) =>
   page.getByRole("row").filter({ has: page.getByRole("rowheader", { name, exact: true }) });
 
@@ -50,13 +32,13 @@ describe("people", () => {
     await uses.fill("1");
     await uses.press("Enter");
     const link = await page.getByLabel("Link of the invitation", { exact: true }).inputValue();
-    expect(link.startsWith(`${world.server.url}/invitation#`)).toBe(true);
+    expect(link.startsWith(`${people.world.server.url}/invitation#`)).toBe(true);
     await button(page, "Done").click();
     await page.getByText("Visitor, for one person").waitFor();
     expect(await page.content()).not.toContain(link);
 
     const name = fresh();
-    const { page: person } = kept(await openWindow(world.browser, link));
+    const { page: person } = await people.open(link);
     await typePassword(person, name);
     await person.getByRole("heading", { name: "No environments of your own" }).waitFor();
     await row(page, name)
@@ -66,11 +48,11 @@ describe("people", () => {
   });
 
   test("are invited by a link that can be withdrawn", async () => {
-    const { code } = await world.server.ok("POST", "/v1/invitations", {});
+    const { code } = await people.world.server.ok("POST", "/v1/invitations", {});
     const page = await admin("/admin/people");
     await button(page, /^Withdraw the invitation of/).click();
     await page.getByText("Nobody is invited.").waitFor();
-    const { page: late } = kept(await openWindow(world.browser, `${world.server.url}/invitation#${code}`));
+    const { page: late } = await people.open(`/invitation#${code}`);
     await late.getByRole("heading", { name: "This invitation can't be used" }).waitFor();
   });
 
@@ -98,7 +80,7 @@ describe("people", () => {
     const page = await admin("/admin/people");
     await page.getByRole("combobox", { name: `Role of ${name}` }).selectOption("visitor");
     await expect
-      .poll(async () => (await world.server.ok("GET", "/v1/accounts")).accounts)
+      .poll(async () => (await people.world.server.ok("GET", "/v1/accounts")).accounts)
       .toContainEqual(expect.objectContaining({ name, role: "visitor" }));
     const again = person.getByRole("dialog", { name: "Sign in again" });
     const anew = person.getByRole("heading", { name: "No environments of your own" });
@@ -118,7 +100,7 @@ describe("people", () => {
     await button(page, "Make a link").click();
     const link = await page.getByLabel("Link for a new password", { exact: true }).inputValue();
     await page.keyboard.press("Escape");
-    const { page: reset } = kept(await openWindow(world.browser, link));
+    const { page: reset } = await people.open(link);
     await reset.getByLabel("New password", { exact: true }).fill("short");
     await reset.keyboard.press("Enter");
     await reset.getByText("A password has 12 to 128 characters.").waitFor();
@@ -126,7 +108,7 @@ describe("people", () => {
     await reset.keyboard.press("Enter");
     await reset.getByRole("heading", { name: "No environments yet" }).waitFor();
     await person.getByRole("dialog", { name: "Sign in again" }).waitFor();
-    const { page: late } = kept(await openWindow(world.browser, link));
+    const { page: late } = await people.open(link);
     await late.getByLabel("New password", { exact: true }).fill(NEW_PASSWORD);
     await late.keyboard.press("Enter");
     await late.getByRole("alert").waitFor();
@@ -150,7 +132,7 @@ describe("people", () => {
 
 describe("the audit log", () => {
   test("is filtered, paged and exported, and shows others' texts as texts", async () => {
-    const { server } = world;
+    const { server } = people.world;
     const { id, name } = await server.environment();
     const hostile = "/tmp/<img src=x onerror=alert(1)>\u202e";
     await server.call("GET", `/v1/environments/${id}/files/content?path=${encodeURIComponent(hostile)}`);
@@ -182,7 +164,7 @@ describe("environments of all", () => {
     await other.page.getByRole("heading", { name: "No environments yet" }).waitFor();
     const page = await admin("/admin/environments");
     await page.getByText("over 1, 5 and 15 min").waitFor();
-    const { environments } = await world.server.ok("GET", "/v1/admin/environments");
+    const { environments } = await people.world.server.ok("GET", "/v1/admin/environments");
     const { name } = environments.find((one: { id: string }) => one.id === id);
     await button(page, `Stop ${name} of ${first}`).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Stop", exact: true }).click();
@@ -195,6 +177,12 @@ describe("environments of all", () => {
     await button(page, `Remove ${name} of ${second}`).waitFor();
     await other.page.getByRole("link", { name }).waitFor();
     await owner.page.getByRole("heading", { name: "There is no such environment" }).waitFor();
+    // Who had it is told by whom it was given, and to whom.
+    const told = `The admin admin gave ${name} to ${second}`;
+    await owner.page.getByRole("link", { name: "All environments", exact: true }).click();
+    await owner.page.getByRole("list", { name: "Given to others" }).getByText(told).waitFor();
+    await owner.page.goto(`${people.world.server.url}/account`);
+    await owner.page.getByRole("list", { name: "What admins did" }).getByText(told).waitFor();
     await button(page, `Remove ${name} of ${second}`).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Remove", exact: true }).click();
     await other.page.getByRole("heading", { name: "No environments yet" }).waitFor();
@@ -221,7 +209,7 @@ describe("quotas", () => {
     await count.press("Enter");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.getByRole("row", { name: new RegExp(`^${name} its own`) }).waitFor();
-    await person.goto(`${world.server.url}/account`);
+    await person.goto(`${people.world.server.url}/account`);
     await person.getByRole("row", { name: "Environments 0 3 3" }).waitFor();
     await button(page, `Change the quota of ${name}`).click();
     await button(page, "Give it what its role has").click();

@@ -1,79 +1,27 @@
-import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { AXE, faults } from "../../support/axe.ts";
-import { type PageObject, signIn } from "../../support/page.ts";
-import { joinWindow, openWindow, typePassword } from "../../support/person-page.ts";
-import { type ProcessPage, startProcessPage } from "../../support/process-page.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { faults } from "../../support/axe.ts";
+import { button } from "../../support/people-suite.ts";
+import { typePassword } from "../../support/person-page.ts";
+import {
+  acceptAs,
+  DEADLINE,
+  nothingShared,
+  sharedNow,
+  sharingSuite,
+  statusOf,
+  withoutAccount,
+} from "../../support/sharing-suite.ts";
 
-const DEADLINE = { timeout: 120_000 };
-
-let world: ProcessPage;
-/** The terminal's owner, and others who come and go. */
-let owner: PageObject;
-let others: PageObject[] = [];
+const suite = sharingSuite();
+const { openDialog, closeDialog, endAll, shareByLink, guest } = suite;
 beforeAll(async () => {
-  world = await startProcessPage();
-  owner = await signIn(world.browser, world.server);
-  owner.context.setDefaultTimeout(20_000);
-  await owner.context.addInitScript(AXE);
-  await (await joinWindow(world.browser, world.server, { name: "bob" })).close();
-  await owner.createEnvironment();
-  await owner.page.reload();
-  await owner.untilTerminal("live");
+  await (await suite.join("bob")).close();
 });
-afterEach(async () => {
-  const errors = [owner, ...others].flatMap((one) => one.errors);
-  await Promise.all(others.map((one) => one.close()));
-  others = [];
-  expect(errors).toEqual([]);
-});
-afterAll(() => world?.close());
-
-const kept = (page: PageObject): PageObject => {
-  others.push(page);
-  return page;
-};
-const button = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true });
-const shared = () => owner.page.getByRole("dialog").getByRole("list", { name: "Shared now" });
-const nothingShared = () => owner.page.getByText("Nobody but you sees this terminal.");
-
-/** The dialog of the terminal that is looked at. */
-async function openDialog(): Promise<Page> {
-  await button(owner.page, "Share").click();
-  await owner.page.getByRole("dialog", { name: /^Share / }).waitFor();
-  return owner.page;
-}
-async function closeDialog(): Promise<void> {
-  await owner.page.keyboard.press("Escape");
-  await expect.poll(() => owner.page.getByRole("dialog").count(), DEADLINE).toBe(0);
-}
-/** Ends all that is shared. */
-async function endAll(): Promise<void> {
-  const page = await openDialog();
-  await nothingShared().or(shared()).first().waitFor();
-  const end = button(page, /^End it/);
-  for (let left = await end.count(); left > 0; left--) {
-    await end.first().click();
-    await expect.poll(() => end.count(), DEADLINE).toBe(left - 1);
-  }
-  await nothingShared().waitFor();
-  await closeDialog();
-}
-/** Makes a link in the dialog. */
-async function shareByLink(change: (page: Page) => Promise<unknown> = async () => undefined): Promise<string> {
-  const page = await openDialog();
-  await change(page);
-  await button(page, "Make a link").click();
-  const link = await page.getByLabel("Link to this terminal", { exact: true }).inputValue();
-  await closeDialog();
-  return link;
-}
-const withoutAccount = (page: Page) => page.getByLabel("People without an account too").check();
 
 describe("the dialog", () => {
   test("says what an editor may, what is wrong with what is typed, and makes links that are listed and ended", async () => {
     const page = await openDialog();
-    await nothingShared().waitFor();
+    await nothingShared(page).waitFor();
     await page.getByLabel("Who may").selectOption("editor");
     await page.getByText("as root too: sudo asks for no password").waitFor();
     await page.getByLabel("For how many people").fill("0");
@@ -83,9 +31,9 @@ describe("the dialog", () => {
     await page.getByLabel("For how many people").fill("3");
     await page.keyboard.press("Enter");
     const link = await page.getByLabel("Link to this terminal", { exact: true }).inputValue();
-    expect(link).toMatch(new RegExp(`^${world.server.url}/shared#[a-z0-9]{48}$`));
-    await shared().getByText("A link to type").waitFor();
-    await shared().getByText("for 3 people more").waitFor();
+    expect(link).toMatch(new RegExp(`^${suite.world.server.url}/shared#[a-z0-9]{48}$`));
+    await sharedNow(page).getByText("A link to type").waitFor();
+    await sharedNow(page).getByText("for 3 people more").waitFor();
     expect(await faults(page)).toEqual([]);
     await closeDialog();
     await endAll();
@@ -107,13 +55,13 @@ describe("the dialog", () => {
     await account.fill("bob");
     await page.keyboard.press("Enter");
     await page.getByText("finds it under “Shared with me”").waitFor();
-    await shared().getByText("bob").waitFor();
+    await sharedNow(page).getByText("bob").waitFor();
     await closeDialog();
     await endAll();
   });
 
   test("is done by keys alone", async () => {
-    const page = owner.page;
+    const page = suite.owner.page;
     await button(page, "Share").focus();
     await page.keyboard.press("Enter");
     // The first field has the focus; three more, two ticks, and the button follow.
@@ -124,32 +72,17 @@ describe("the dialog", () => {
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.getByLabel("Link to this terminal", { exact: true }).and(page.locator(":focus")).waitFor();
-    await shared().getByText("A link to look on, also without an account").waitFor();
+    await sharedNow(page).getByText("A link to look on, also without an account").waitFor();
     await page.keyboard.press("Escape");
     await button(page, "Share").and(page.locator(":focus")).waitFor();
     await endAll();
   });
 });
 
-/** A window of somebody without an account, at a link. */
-const guest = async (link: string, window: Parameters<typeof openWindow>[2] = {}): Promise<PageObject> => {
-  const page = kept(await openWindow(world.browser, link.replace("#", "?renderer=dom#"), window));
-  page.context.setDefaultTimeout(20_000);
-  await page.context.addInitScript(AXE);
-  await page.page.reload();
-  return page;
-};
-const acceptAs = async ({ page }: PageObject, name: string): Promise<void> => {
-  await page.getByLabel("Your name").fill(name);
-  await page.keyboard.press("Enter");
-  await page.waitForURL((url) => url.pathname.startsWith("/shared/"));
-};
-const statusOf = ({ page }: PageObject, words: string) => page.getByRole("contentinfo").getByText(words);
-
 describe("a link that is opened without an account", () => {
   test("says what it is, asks for a name, and shows the terminal as it is drawn, until it is revoked", async () => {
-    await owner.type("clear; echo before the sha''re\n");
-    await owner.untilScreen(/^before the share$/);
+    await suite.owner.type("clear; echo before the sha''re\n");
+    await suite.owner.untilScreen(/^before the share$/);
     const link = await shareByLink(withoutAccount);
     const page = await guest(link, { colorScheme: "light" });
     await page.page.getByRole("heading", { name: "A terminal is shared with you" }).waitFor();
@@ -174,9 +107,9 @@ describe("a link that is opened without an account", () => {
     // Whatever a viewer types goes nowhere, now and later; what programs ask for but drawing does not act there.
     await page.type("echo from the gue''st\n");
     await page.page.getByText("Ask for the keyboard to type.").waitFor();
-    await owner.type("clear; printf '\\e]52;c;aGVsbG8=\\a\\e]0;evil title\\a\\a'; echo from the own''er\n");
+    await suite.owner.type("clear; printf '\\e]52;c;aGVsbG8=\\a\\e]0;evil title\\a\\a'; echo from the own''er\n");
     await page.untilScreen(/^from the owner$/);
-    expect(await page.readScreen()).toEqual(await owner.readScreen());
+    expect(await page.readScreen()).toEqual(await suite.owner.readScreen());
     expect(await page.page.title()).toBe("admin's terminal · microterm");
     expect(await page.page.getByText("wants to copy").count()).toBe(0);
 
@@ -200,9 +133,9 @@ describe("a link that is opened without an account", () => {
     await endAll();
     for (const [address, said] of [
       [link, "This link has ended, is used up, or never was one."],
-      [`${world.server.url}/shared#${"a".repeat(48)}`, "This link has ended, is used up, or never was one."],
-      [`${world.server.url}/shared#${"a".repeat(12)}`, "This link is not whole."],
-      [`${world.server.url}/shared`, "This link is not whole."],
+      [`${suite.world.server.url}/shared#${"a".repeat(48)}`, "This link has ended, is used up, or never was one."],
+      [`${suite.world.server.url}/shared#${"a".repeat(12)}`, "This link is not whole."],
+      [`${suite.world.server.url}/shared`, "This link is not whole."],
     ] as const) {
       const other = await guest(address);
       await other.page.getByText(said).waitFor();
@@ -231,40 +164,36 @@ describe("those who are there", () => {
     const zoe = await guest(link);
     await acceptAs(zoe, "Zoë");
     await zoe.untilTerminal("live");
-    const people = button(owner.page, /^Who is here/);
+    const people = button(suite.owner.page, /^Who is here/);
     await people.getByText("“Zoë”").waitFor();
     await people.getByText("no account").waitFor();
     await button(zoe.page, /^Who is here/)
       .getByText("admin")
       .waitFor();
-    expect(await faults(owner.page)).toEqual([]);
+    expect(await faults(suite.owner.page)).toEqual([]);
 
     await button(zoe.page, "Ask for the keyboard").click();
     await zoe.page.getByText("You have asked for the keyboard").waitFor();
-    await owner.page.getByText("asks for the keyboard.").waitFor();
-    await owner.page.getByRole("tab").getByLabel("Somebody asks to type:").waitFor();
-    expect(await faults(owner.page)).toEqual([]);
+    await suite.owner.page.getByText("asks for the keyboard.").waitFor();
+    await suite.owner.page.getByRole("tab").getByLabel("Somebody asks to type:").waitFor();
+    expect(await faults(suite.owner.page)).toEqual([]);
     // Nobody without an account types where the server was not told so.
-    await button(owner.page, "Let them type").click();
-    await owner.page.getByText("this server lets nobody type without an account").first().waitFor();
-    await button(owner.page, "Not now").click();
+    await button(suite.owner.page, "Let them type").click();
+    await suite.owner.page.getByText("this server lets nobody type without an account").first().waitFor();
+    await button(suite.owner.page, "Not now").click();
     await button(zoe.page, "Ask for the keyboard").waitFor();
 
-    const ann = kept(await joinWindow(world.browser, world.server, { name: "ann" }));
-    await ann.context.addInitScript(AXE);
-    await ann.page.goto(link.replace("#", "?renderer=dom#"));
-    await button(ann.page, "Open the terminal").click();
-    await ann.untilTerminal("live");
+    const ann = await suite.member("ann", link);
     await button(ann.page, "Ask for the keyboard").click();
-    await button(owner.page, "Let them type").click();
+    await button(suite.owner.page, "Let them type").click();
     await statusOf(ann, "You may type").waitFor();
     await ann.type("clear; echo from a''nn\n");
-    await owner.untilScreen(/^from ann$/);
+    await suite.owner.untilScreen(/^from ann$/);
     await zoe.untilScreen(/^from ann$/);
 
     await people.click();
-    const list = owner.page.getByRole("list", { name: "Who is here" });
-    expect(await faults(owner.page)).toEqual([]);
+    const list = suite.owner.page.getByRole("list", { name: "Who is here" });
+    expect(await faults(suite.owner.page)).toEqual([]);
     await list.getByRole("button", { name: "Hand over: the keyboard to “Zoë” (no account)" }).waitFor();
     await list.getByRole("button", { name: "Take back: the keyboard of ann" }).click();
     await statusOf(ann, "You look on").waitFor();
@@ -272,16 +201,14 @@ describe("those who are there", () => {
     expect(await faults(ann.page)).toEqual([]);
     await list.getByRole("button", { name: /^Remove “Zoë”/ }).click();
     await zoe.page.getByRole("heading", { name: "This terminal is not shared with you any more" }).waitFor();
-    await owner.page.keyboard.press("Escape");
+    await suite.owner.page.keyboard.press("Escape");
     await endAll();
   });
 });
 
 describe("what is shared with an account", () => {
   test("is in its list until it is left, also for a visitor", async () => {
-    const vic = kept(await joinWindow(world.browser, world.server, { name: "vic", role: "visitor" }));
-    vic.context.setDefaultTimeout(20_000);
-    await vic.context.addInitScript(AXE);
+    const vic = await suite.join("vic", "visitor");
     const page = await openDialog();
     await page.getByLabel("With", { exact: true }).selectOption("account");
     await page.getByLabel("Name of the account").fill("vic");
@@ -293,10 +220,10 @@ describe("what is shared with an account", () => {
     expect(await faults(vic.page)).toEqual([]);
     await vic.page.getByRole("link", { name: "Terminal of admin" }).click();
     await vic.untilTerminal("live");
-    await button(owner.page, /^Who is here/)
+    await button(suite.owner.page, /^Who is here/)
       .getByText("vic")
       .waitFor();
-    await vic.page.goto(world.server.url);
+    await vic.page.goto(suite.world.server.url);
     await button(vic.page, "Leave the terminal of admin").click();
     await vic.page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
     await expect.poll(() => vic.page.getByRole("heading", { name: "Shared with me" }).count(), DEADLINE).toBe(0);
@@ -306,31 +233,73 @@ describe("what is shared with an account", () => {
 
 describe("an admin who looks in", () => {
   test("is shown to the owner for as long as that lasts, and cannot ask to type", async () => {
-    const carl = kept(await joinWindow(world.browser, world.server, { name: "carl", role: "admin" }));
-    carl.context.setDefaultTimeout(20_000);
-    const terminal = await owner.terminal.getAttribute("data-terminal");
-    const key = await carl.page.evaluate<string>("localStorage.getItem('microterm.session-key')");
-    const address = `${world.server.url}/v1/admin/environments/${owner.environmentId()}/terminals/${terminal}/look-in`;
-    const headers = { origin: world.server.url, "x-microterm-session": key };
-    const answer = await carl.context.request.post(address, { headers });
-    expect(answer.status()).toBe(201);
-    await carl.page.goto(`${world.server.url}/shared/${(await answer.json()).id}?renderer=dom`);
+    const carl = await suite.join("carl", "admin");
+    await carl.page.goto(`${suite.world.server.url}/admin/environments?renderer=dom`);
+    const { page } = carl;
+    // What fades in has its colours at once.
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    const lookIn = button(page, /^Look into .* of admin$/);
+    // Two terminals: which one is asked.
+    const terminal = await suite.owner.terminal.getAttribute("data-terminal");
+    await button(suite.owner.page, "Open another tab").click();
+    await expect.poll(() => suite.owner.terminal.getAttribute("data-terminal"), DEADLINE).not.toBe(terminal);
+    await suite.owner.untilTerminal("live");
+    await lookIn.click();
+    const question = page.getByRole("alertdialog");
+    await question.getByText("That is written in the audit log, and admin is shown that you look").waitFor();
+    await question.getByLabel("Terminal", { exact: true }).selectOption({ index: 1 });
+    expect(await faults(page)).toEqual([]);
+    await page.setViewportSize({ width: 390, height: 720 });
+    const width = (of: "scrollWidth" | "clientWidth") =>
+      page.evaluate<number>(`document.querySelector("main table").parentElement.${of}`);
+    expect(await width("scrollWidth")).toBe(await width("clientWidth"));
+    await page.setViewportSize({ width: 1200, height: 720 });
+    await button(page, "Don't look").click();
+    await expect.poll(() => question.count(), DEADLINE).toBe(0);
+    await lookIn.click();
+    await question.getByLabel("Terminal", { exact: true }).selectOption({ index: 1 });
+    await button(page, "Look into").click();
+    await page.waitForURL((url) => url.pathname.startsWith("/shared/"));
     await carl.untilTerminal("live");
     await carl.page.getByRole("heading", { name: "Looking into admin's terminal" }).waitFor();
     await statusOf(carl, "You look on").waitFor();
     expect(await button(carl.page, "Ask for the keyboard").count()).toBe(0);
 
-    const people = button(owner.page, /^Who is here/);
+    const people = button(suite.owner.page, /^Who is here/);
     await people.getByText("looks in, as an admin").waitFor();
     // Also where there is no room for much.
-    await owner.page.setViewportSize({ width: 390, height: 720 });
+    await suite.owner.page.setViewportSize({ width: 390, height: 720 });
     await people.getByText("looks in", { exact: true }).waitFor();
-    await owner.page.getByRole("tab").getByLabel("An admin looks in:").waitFor();
-    expect(await faults(owner.page)).toEqual([]);
-    await owner.page.setViewportSize({ width: 1200, height: 720 });
+    await suite.owner.page.getByRole("tab").getByLabel("An admin looks in:").waitFor();
+    expect(await faults(suite.owner.page)).toEqual([]);
+    await suite.owner.page.setViewportSize({ width: 1200, height: 720 });
     await button(carl.page, "Leave").click();
     await carl.page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
     await expect.poll(() => people.count(), DEADLINE).toBe(0);
+
+    // That it was done is there afterwards.
+    const seen = /^The admin carl looked into a terminal of /;
+    await button(suite.owner.page, "Looked into by admins: once").click();
+    await suite.owner.page.getByRole("list", { name: "Looked into by admins" }).getByText(seen).waitFor();
+    expect(await faults(suite.owner.page)).toEqual([]);
+    await suite.owner.page.keyboard.press("Escape");
     await endAll();
+  });
+
+  test("is refused in words where there is nothing to look into any more", async () => {
+    const { page } = await suite.join("carla", "admin");
+    await page.goto(`${suite.world.server.url}/admin/environments`);
+    const member = await suite.join("mia");
+    const id = await member.createEnvironment();
+    const lookIn = button(page, /^Look into .* of mia$/);
+    await lookIn.click();
+    await button(page, "Look into").waitFor();
+    await suite.world.server.ok("POST", `/v1/environments/${id}/stop`);
+    await member.untilEnvironment("stopped");
+    await button(page, "Look into").click();
+    await page.getByRole("alertdialog").getByRole("alert").waitFor();
+    await button(page, "Don't look").click();
+    await expect.poll(() => lookIn.count(), DEADLINE).toBe(0);
+    await suite.world.server.ok("DELETE", `/v1/environments/${id}`);
   });
 });

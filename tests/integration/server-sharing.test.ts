@@ -110,11 +110,11 @@ describe("a link", () => {
   it("is nothing while its maker is disabled, nor once the environment is another's", async () => {
     const terminal = await openTerminal(server, id);
     const letIn = await accept(server, codeOf(await share(server, id, terminal)), bob);
-    const viewer = await look(server, letIn).opened();
     const [owner] = change("select owner from environments where id = ?", id) as [{ owner: string }];
     change("update accounts set disabled_at = '2026' where id = ?", owner.owner);
     expect((await look(server, letIn).ended).code).toBe(404);
     change("update accounts set disabled_at = null where id = ?", owner.owner);
+    const viewer = await look(server, letIn).opened();
     const give = (body: object) => server.ok("POST", `/v1/admin/environments/${id}/transfer`, body);
     await give({ account: "bobbobbob", name: "given" });
     expect((await viewer.ended).code).toBe(4404);
@@ -272,7 +272,11 @@ describe("an admin", () => {
       presence: true,
       headers: { authorization: `Bearer ${bob.token}` },
     }).opened();
-    const granted = await server.ok("POST", `/v1/admin/environments/${bobs.json.id}/terminals/${terminal}/look-in`);
+    const foreign = `/v1/admin/environments/${bobs.json.id}/terminals`;
+    const { createdAt } = terminals[0];
+    // Nothing of what is in them.
+    expect(await server.ok("GET", foreign)).toEqual({ terminals: [{ id: terminal, createdAt }] });
+    const granted = await server.ok("POST", `${foreign}/${terminal}/look-in`);
     expect(granted).toMatchObject({ kind: "look-in", role: "viewer", owner: "bobbobbob" });
     const admin = await look(server, {
       grant: granted.id,
@@ -289,7 +293,23 @@ describe("an admin", () => {
     const [listed] = (await server.call("GET", `${path}/terminals`, { token: bob.token })).json.terminals;
     expect(listed.presence.count).toBe(2);
     await Promise.all([owner.close(), admin.close()]);
-    await server.call("DELETE", path, { token: bob.token });
+
+    const { id: environment, name: environmentName } = bobs.json;
+    const told = async (token = bob.token) => {
+      const { acts } = (await server.call("GET", "/v1/account/admin-acts", { token })).json;
+      return acts.filter((one: { environmentName: string }) => one.environmentName === environmentName);
+    };
+    const lookIn = { kind: "look-in", admin: "admin", environment, environmentName, recipient: null };
+    expect(await told()).toMatchObject([lookIn]);
+    const wish = { account: "admin", name: "taken-over" };
+    await server.ok("POST", `/v1/admin/environments/${environment}/transfer`, wish);
+    // By the name that he knows.
+    const transfer = { kind: "transfer", admin: "admin", environment: null, environmentName, recipient: "admin" };
+    expect(await told()).toMatchObject([transfer, lookIn]);
+    expect(await told(server.token)).toEqual([]);
+    await server.ok("DELETE", `/v1/environments/${environment}`);
+    await poll("what was seen of it to be gone", async () => (await told()).length === 1);
+    expect(await told()).toMatchObject([transfer]);
   });
 });
 

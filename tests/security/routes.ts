@@ -54,6 +54,7 @@ export const ROUTES: Readonly<Record<string, Expected | typeof PUBLIC>> = {
   "DELETE /v1/session": { ...account, scope: "any" },
   // With the data folder's token alone.
   "POST /v1/links": { stranger: 403, visitor: 403, admin: 403, scope: "none", body: { account: "owner" } },
+  "GET /v1/account/admin-acts": { ...account, scope: "environments:read" },
   "PUT /v1/account/password": { ...account, body: { current: "x", password } },
   "GET /v1/account/sessions": account,
   "DELETE /v1/account/sessions": account,
@@ -83,6 +84,7 @@ export const ROUTES: Readonly<Record<string, Expected | typeof PUBLIC>> = {
   "PUT /v1/accounts/{account}/quota": { ...administration, body: { limits: null } },
   "GET /v1/admin/environments": administration,
   "GET /v1/admin/host": administration,
+  "GET /v1/admin/environments/{id}/terminals": { ...power, stranger: 403, scope: "none" },
   "POST /v1/admin/environments/{env}/transfer": {
     ...{ stranger: 404, visitor: 403, admin: "allowed", scope: "admin" },
     body: { account: "stranger" },

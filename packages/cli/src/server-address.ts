@@ -2,7 +2,15 @@ import { createRequire } from "node:module";
 import { homedir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { PublicUrl } from "@microterm/protocol";
-import { type Client, createClient, type OpenSocket, type SocketLike } from "@microterm/sdk";
+import {
+  type Administration,
+  type Client,
+  createAdministration,
+  createClient,
+  type Fetch,
+  type OpenSocket,
+  type SocketLike,
+} from "@microterm/sdk";
 import { CliError } from "./failure.ts";
 import { isServer, readServerFolder } from "./server-folder.ts";
 
@@ -94,7 +102,7 @@ const openSocket: OpenSocket = (url, { protocol, headers }) => {
   }) as unknown as SocketLike;
 };
 
-export function connect(options: ServerOptions): Client {
+export function connect(options: ServerOptions): Client & Administration {
   const first = findServer(options);
   // A server's token ends with it: `attach` goes on with the next one's, once that is at the same address.
   const authorization = (): string => {
@@ -102,10 +110,10 @@ export function connect(options: ServerOptions): Client {
     if (url !== first.url) throw new CliError(`The server is at ${url} now.`);
     return `Bearer ${token}`;
   };
-  return createClient({
-    ...first,
-    fetch: async (url, init) =>
-      globalThis.fetch(url, { ...init, headers: { ...init.headers, authorization: authorization() } } as never),
+  const fetch: Fetch = async (url, init) =>
+    globalThis.fetch(url, { ...init, headers: { ...init.headers, authorization: authorization() } } as never);
+  const client = createClient({
+    ...{ ...first, fetch },
     openSocket: (url, { protocol, headers }) => {
       try {
         return openSocket(url, { protocol, headers: { ...headers, authorization: authorization() } });
@@ -115,4 +123,5 @@ export function connect(options: ServerOptions): Client {
       }
     },
   });
+  return { ...client, ...createAdministration({ ...first, fetch }) };
 }

@@ -13,11 +13,7 @@ import {
   TerminalExit,
 } from "@microterm/protocol";
 import { z } from "zod";
-import { type Accounts, createAccounts } from "./accounts/accounts.ts";
-import { type AdminCalls, createAdmin } from "./accounts/admin.ts";
-import { type Audit, createAudit } from "./accounts/audit.ts";
-import { createOwnAccount, createSessionCalls, type OwnAccount, type SessionCalls } from "./accounts/own-account.ts";
-import { createQuotas, type QuotaCalls } from "./accounts/quotas.ts";
+import { createSessionCalls, type SessionCalls } from "./accounts/session-calls.ts";
 import { Attachment } from "./attachment.ts";
 import type { AttachmentHandlers, Size } from "./attachment-options.ts";
 import type { Timing } from "./backoff.ts";
@@ -92,8 +88,6 @@ export interface Client {
   readonly environments: Environments;
   readonly files: Files;
   readonly session: SessionCalls;
-  readonly account: OwnAccount;
-  readonly accounts: Accounts;
   readonly terminals: {
     /** With who is at them. */
     list(environment: string): Promise<AttendedTerminal[]>;
@@ -110,9 +104,6 @@ export interface Client {
     remove(environment: string, terminal: string): Promise<void>;
   };
   readonly networks: Networks;
-  readonly audit: Audit;
-  readonly quotas: QuotaCalls;
-  readonly admin: AdminCalls;
   readonly previews: Previews;
   readonly sharing: Sharing;
   /** For the data folder's own account, or the one that is named. Needs the data folder's token. */
@@ -178,8 +169,6 @@ export function createClient(options: ClientOptions): Client {
     environments: createEnvironments(transport),
     files: createFiles(transport, environmentPath),
     session: createSessionCalls(transport),
-    account: createOwnAccount(transport),
-    accounts: createAccounts(transport),
     terminals: {
       list: listTerminals,
       create: (environment, wish) => transport.json(Terminal, terminalsOf(environment), { method: "POST", json: wish }),
@@ -195,9 +184,6 @@ export function createClient(options: ClientOptions): Client {
       remove: (environment, terminal) => transport.done(recordingOf(environment, terminal), { method: "DELETE" }),
     },
     networks: createNetworks(transport),
-    audit: createAudit(transport),
-    quotas: createQuotas(transport),
-    admin: createAdmin(transport),
     previews: createPreviews({ ...timing, transport, openSocket, diagnose }),
     sharing,
     createLink: (account) =>

@@ -1,4 +1,5 @@
 import {
+  AdminAct,
   type AllowRule,
   type CreateEnvironment,
   Environment,
@@ -16,6 +17,7 @@ import { ConnectionError, RequestError } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 
 const List = z.strictObject({ environments: z.array(Environment) });
+const AdminActs = z.strictObject({ acts: z.array(AdminAct) });
 const Denials = z.strictObject({ denials: z.array(NetworkDenial) });
 /** One wait on the server; proxies cut idle requests after a minute or so. */
 const WAIT_STEP_MS = 30_000;
@@ -65,6 +67,8 @@ export interface Environments {
   allow(environment: string, rule: AllowRule): Promise<Environment>;
   /** Takes one rule out of its allowlist, and no other that is added meanwhile. */
   disallow(environment: string, rule: AllowRule): Promise<Environment>;
+  /** What admins did with one's own: looked into their terminals, or gave them to others. The newest first. */
+  adminActs(): Promise<AdminAct[]>;
 }
 
 export function environmentPath(environment: string): string {
@@ -85,6 +89,7 @@ export function createEnvironments(transport: Transport): Environments {
       (await transport.json(List, "/v1/environments", { signal: options.signal })).environments,
     get: (environment, options = {}) => transport.json(Environment, path(environment), { signal: options.signal }),
     update: (environment, wish) => transport.json(Environment, path(environment), { method: "PATCH", json: wish }),
+    adminActs: async () => (await transport.json(AdminActs, "/v1/account/admin-acts")).acts,
     stop: (environment) => transport.json(Environment, `${path(environment)}/stop`, { method: "POST" }),
     start: (environment) => transport.json(Environment, `${path(environment)}/start`, { method: "POST" }),
     pause: (environment) => transport.json(Environment, `${path(environment)}/pause`, { method: "POST" }),

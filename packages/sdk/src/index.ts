@@ -1,7 +1,9 @@
 export type { Keyframe, Ready, TerminalExit as Exit } from "@microterm/protocol";
 export type { Accounts } from "./accounts/accounts.ts";
+export { type Administration, createAdministration } from "./accounts/administration.ts";
 export type { Audit } from "./accounts/audit.ts";
-export type { OwnAccount, SessionCalls } from "./accounts/own-account.ts";
+export type { OwnAccount } from "./accounts/own-account.ts";
+export type { SessionCalls } from "./accounts/session-calls.ts";
 export type { Attachment } from "./attachment.ts";
 export type { AttachmentHandlers, AttachmentState } from "./attachment-options.ts";
 export type { Timing } from "./backoff.ts";

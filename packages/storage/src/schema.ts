@@ -1,5 +1,6 @@
 import type { CredentialKind } from "@microterm/core";
 import type {
+  AdminAct,
   AuditAction,
   AuditOutcome,
   AuditVia,
@@ -32,6 +33,7 @@ export interface Schema {
   audit_retention: AuditRetentionTable;
   shares: SharesTable;
   share_grants: ShareGrantsTable;
+  admin_acts: AdminActsTable;
   role_quotas: RoleQuotasTable;
   account_quotas: AccountQuotasTable;
   running_days: RunningDaysTable;
@@ -163,6 +165,18 @@ export interface ShareGrantsTable {
   created_at: string;
   left_at: string | null;
   removed_at: string | null;
+}
+
+interface AdminActsTable {
+  id: string;
+  kind: AdminAct["kind"];
+  at: string;
+  owner: string;
+  admin_name: string;
+  /** Null of a transfer, which outlives it. */
+  environment: string | null;
+  environment_name: string;
+  recipient_name: string | null;
 }
 
 /** Null: no limit. */

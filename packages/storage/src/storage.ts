@@ -1,6 +1,7 @@
 import type { Repositories, Storage } from "@microterm/core";
 import type { Kysely } from "kysely";
 import { createAccountRepository } from "./repositories/accounts.ts";
+import { createAdminActRepository } from "./repositories/admin-acts.ts";
 import { createAuditRepository } from "./repositories/audit.ts";
 import { createCredentialRepository } from "./repositories/credentials.ts";
 import { createEnvironmentRepository } from "./repositories/environments/environments.ts";
@@ -26,6 +27,7 @@ export function createStorage(db: Kysely<Schema>): Storage {
 function createRepositories(db: Kysely<Schema>): Repositories {
   return {
     accounts: createAccountRepository(db),
+    adminActs: createAdminActRepository(db),
     audit: createAuditRepository(db),
     environments: createEnvironmentRepository(db),
     credentials: createCredentialRepository(db),

@@ -1,5 +1,6 @@
 import type {
   AccountId,
+  AdminAct,
   AuditAction,
   AuditEntry,
   AuditFilter,
@@ -7,6 +8,7 @@ import type {
   AuditOutcome,
   AuditVia,
   EnvironmentId,
+  OwnerId,
 } from "@microterm/protocol";
 
 /** One entry as it is written. */
@@ -43,4 +45,33 @@ export interface AuditRepository {
   find(query: AuditQuery): Promise<readonly AuditEntry[]>;
   /** Resolves with how many it has deleted. */
   removeBefore(time: string): Promise<number>;
+}
+
+export interface AdminActMade {
+  readonly id: string;
+  readonly at: string;
+  readonly admin: AccountId;
+}
+
+export interface LookInMade extends AdminActMade {
+  readonly environment: EnvironmentId;
+}
+
+export interface TransferMade extends AdminActMade {
+  /** Who had it until then, and its name there. */
+  readonly owner: OwnerId;
+  readonly environmentName: string;
+  readonly recipient: OwnerId;
+}
+
+/**
+ * What owners are told of admins' acts, with the names of that time. Nobody is told what they did themselves: that is not kept. A look-in
+ * goes with its environment, and all with the owner's account.
+ */
+export interface AdminActRepository {
+  /** Into a terminal of the environment: told to who owns it now. */
+  lookedIn(act: LookInMade): Promise<void>;
+  transferred(act: TransferMade): Promise<void>;
+  /** The newest first, at most `limit`. */
+  list(owner: OwnerId, limit: number): Promise<readonly AdminAct[]>;
 }

@@ -18,7 +18,7 @@ import type {
 import type { Actor, Reader, SYSTEM } from "../access/actor.ts";
 import type { Spending } from "../quotas/room.ts";
 import type { AccountRepository, CredentialRepository, InvitationRepository } from "./account-repository.ts";
-import type { AuditRepository } from "./audit-repository.ts";
+import type { AdminActRepository, AuditRepository } from "./audit-repository.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import type { ShareRepository } from "./share-repository.ts";
 
@@ -300,6 +300,7 @@ export interface NetworkRepository {
 /** What is stored, by its kinds. */
 export interface Repositories {
   readonly accounts: AccountRepository;
+  readonly adminActs: AdminActRepository;
   readonly audit: AuditRepository;
   readonly environments: EnvironmentRepository;
   readonly credentials: CredentialRepository;

@@ -49,7 +49,15 @@ export function createSharingService(options: SharingServiceOptions): SharingSer
     const granted = { share: id, browser: null, name: null, granted: role, asked: role, createdAt };
     const grant = grantee === null ? null : { ...granted, id: random.id(12), account: grantee.id };
     const act = madeAct(row, grantee);
-    if (!(await audit.change(actor, act, (to) => to.shares.insert(row, { most: MAX_SHARES, grant })))) {
+    const isMade = await audit.change(actor, act, async (to) => {
+      const isInserted = await to.shares.insert(row, { most: MAX_SHARES, grant });
+      if (isInserted && row.kind === "look-in") {
+        const { environment } = row;
+        await to.adminActs.lookedIn({ id: random.id(12), at: createdAt, admin: actor.owner, environment });
+      }
+      return isInserted;
+    });
+    if (!isMade) {
       throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed, or given away, meanwhile");
     }
     return { ...row, grant: grant?.id ?? null };

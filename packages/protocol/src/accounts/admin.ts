@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Environment } from "../environment.ts";
+import { Environment, Terminal } from "../environment.ts";
 import { HostStatus } from "../host.ts";
 import { EnvironmentName } from "../ids.ts";
 import { Usage } from "../usage.ts";
@@ -19,6 +19,10 @@ export const AdminEnvironment = z.strictObject({
   }),
 });
 export type AdminEnvironment = Readonly<z.infer<typeof AdminEnvironment>>;
+
+/** `GET /v1/admin/environments/{environment}/terminals`: what can be looked into. Nothing of what is in it. */
+export const ForeignTerminal = Terminal.pick({ id: true, createdAt: true });
+export type ForeignTerminal = Readonly<z.infer<typeof ForeignTerminal>>;
 
 /** `POST /v1/admin/environments/{environment}/transfer` */
 export const TransferEnvironment = z.strictObject({

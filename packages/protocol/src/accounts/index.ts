@@ -1,5 +1,6 @@
 export * from "./account.ts";
 export * from "./admin.ts";
+export * from "./admin-act.ts";
 export * from "./audit.ts";
 export * from "./credential.ts";
 export * from "./identity.ts";

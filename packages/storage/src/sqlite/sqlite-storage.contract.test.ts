@@ -16,6 +16,7 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0016-admin-acts", [], "admin_acts"],
   ["0015-data-folder-account", [], null],
   ["0014-identities", [], "identities"],
   ["0013-shares", [], "share_grants"],

@@ -3,6 +3,7 @@ import { plainText } from "@microterm/protocol/text";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
+import { administration } from "../api/administration.ts";
 import { client } from "../api/queries.ts";
 import { momentWords } from "../parts/account/people-words.ts";
 import { Button } from "../parts/button.tsx";
@@ -48,9 +49,13 @@ const Identities = ({ provider, outcome }: IdentitiesProps) => {
   const [shown, setShown] = useState(outcome);
   const [asked, setAsked] = useState<AccountIdentity | null>(null);
   const linkButton = useRef<HTMLButtonElement>(null);
-  const identities = useQuery({ queryKey: IDENTITIES_KEY, queryFn: () => client.account.identities(), staleTime: 0 });
+  const identities = useQuery({
+    queryKey: IDENTITIES_KEY,
+    queryFn: () => administration.account.identities(),
+    staleTime: 0,
+  });
   const link = useMutation({
-    mutationFn: () => client.account.linkIdentity(),
+    mutationFn: () => administration.account.linkIdentity(),
     onMutate: () => setShown(null),
     onSuccess: (url) => location.assign(url),
   });

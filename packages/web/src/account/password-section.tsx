@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { client } from "../api/queries.ts";
+import { administration } from "../api/administration.ts";
 import { NEW_PASSWORD_HINT } from "../parts/account/people-words.ts";
 import { Button } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -15,7 +15,7 @@ export const PasswordSection = ({ name }: { readonly name: string }) => {
     check: ({ text }) => faultsOf({ password: newPasswordFault(text("password")) }),
     send: async ({ text }) => {
       const current = text("current");
-      await client.account.changePassword({ ...(current !== "" && { current }), password: text("password") });
+      await administration.account.changePassword({ ...(current !== "" && { current }), password: text("password") });
       // All others have ended.
       void cache.invalidateQueries({ queryKey: ["account", "sessions"] });
     },

@@ -1,6 +1,6 @@
 import { QUOTA_NAMES, type Quota, type QuotaName } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
-import { client } from "../api/queries.ts";
+import { administration } from "../api/administration.ts";
 import { momentWords } from "../parts/account/people-words.ts";
 import { amountWords, isUsedUp, QUOTA_LABELS } from "../parts/account/quota-words.ts";
 import { FailureNote } from "../parts/failure.tsx";
@@ -28,7 +28,7 @@ const Line = ({ name, quota }: { readonly name: QuotaName; readonly quota: Quota
 export const QuotaSection = () => {
   const quota = useQuery({
     queryKey: ["account", "quota"],
-    queryFn: () => client.quotas.own(),
+    queryFn: () => administration.quotas.own(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });

@@ -1,6 +1,6 @@
 import type { AccountSession } from "@microterm/protocol";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { client } from "../api/queries.ts";
+import { administration } from "../api/administration.ts";
 import { momentWords } from "../parts/account/people-words.ts";
 import { Button } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -56,13 +56,13 @@ export const SessionSection = () => {
   const cache = useQueryClient();
   const sessions = useQuery({
     queryKey: QUERY_KEY,
-    queryFn: () => client.account.sessions(),
+    queryFn: () => administration.account.sessions(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });
   const refresh = (): Promise<void> => cache.invalidateQueries({ queryKey: QUERY_KEY });
-  const end = useMutation({ mutationFn: (id: string) => client.account.endSession(id), onSettled: refresh });
-  const endOthers = useMutation({ mutationFn: () => client.account.endOtherSessions(), onSettled: refresh });
+  const end = useMutation({ mutationFn: (id: string) => administration.account.endSession(id), onSettled: refresh });
+  const endOthers = useMutation({ mutationFn: () => administration.account.endOtherSessions(), onSettled: refresh });
   const failed = [end, endOthers, sessions].find(({ isError }) => isError);
   const hasOthers = sessions.data?.some(({ isCurrent }) => !isCurrent) === true;
   return (

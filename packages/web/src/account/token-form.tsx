@@ -1,5 +1,5 @@
 import { type IssuedToken, type Role, Scope } from "@microterm/protocol";
-import { client } from "../api/queries.ts";
+import { administration } from "../api/administration.ts";
 import { SCOPE_WORDS } from "../parts/account/people-words.ts";
 import { Button } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -53,7 +53,7 @@ export const TokenForm = ({ role, onMade }: TokenFormProps) => {
       }),
     send: async ({ text, all }) =>
       onMade(
-        await client.account.createToken({
+        await administration.account.createToken({
           name: text("name"),
           scopes: Scope.options.filter((scope) => all("scope").includes(scope)),
           expiresInSeconds: text("life") === "" ? null : Number(text("life")),

@@ -1,7 +1,7 @@
 import type { AccountToken, IssuedToken, Role } from "@microterm/protocol";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../api/queries.ts";
+import { administration } from "../api/administration.ts";
 import { momentWords } from "../parts/account/people-words.ts";
 import { Button } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
@@ -53,9 +53,12 @@ export const TokenSection = ({ role }: { readonly role: Role }) => {
   const cache = useQueryClient();
   const [isMaking, setMaking] = useState(false);
   const [made, setMade] = useState<IssuedToken | null>(null);
-  const tokens = useQuery({ queryKey: QUERY_KEY, queryFn: () => client.account.tokens(), staleTime: 0 });
+  const tokens = useQuery({ queryKey: QUERY_KEY, queryFn: () => administration.account.tokens(), staleTime: 0 });
   const refresh = (): Promise<void> => cache.invalidateQueries({ queryKey: QUERY_KEY });
-  const revoke = useMutation({ mutationFn: (id: string) => client.account.removeToken(id), onSettled: refresh });
+  const revoke = useMutation({
+    mutationFn: (id: string) => administration.account.removeToken(id),
+    onSettled: refresh,
+  });
   const failed = [revoke, tokens].find(({ isError }) => isError);
   const close = (): void => {
     setMaking(false);

@@ -1,7 +1,7 @@
 import type { AccountIdentity } from "@microterm/protocol";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { RefObject } from "react";
-import { client } from "../api/queries.ts";
+import { administration } from "../api/administration.ts";
 import { focusAfterClose } from "../parts/focus.ts";
 import { Question } from "../parts/form/question.tsx";
 import { useLatest } from "../parts/form/use-latest.ts";
@@ -21,7 +21,7 @@ export const UnlinkQuestion = ({ identity, focusAfter, onClose }: UnlinkQuestion
   const cache = useQueryClient();
   const shown = useLatest(identity);
   const unlink = useMutation({
-    mutationFn: (id: string) => client.account.unlinkIdentity(id),
+    mutationFn: (id: string) => administration.account.unlinkIdentity(id),
     onSettled: () => void cache.invalidateQueries({ queryKey: IDENTITIES_KEY }),
   });
   const close = (): void => {

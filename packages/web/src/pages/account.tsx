@@ -5,6 +5,7 @@ import { PasswordSection } from "../account/password-section.tsx";
 import { QuotaSection } from "../account/quota-section.tsx";
 import { SessionSection } from "../account/session-section.tsx";
 import { TokenSection } from "../account/token-section.tsx";
+import { ActsSection } from "../admin-acts/acts-section.tsx";
 import { ROLE_WORDS } from "../parts/account/people-words.ts";
 import { useAccount } from "../parts/account/use-account.ts";
 import { Header } from "../parts/header.tsx";
@@ -40,6 +41,7 @@ export const AccountPage = () => {
           <SessionSection />
           <QuotaSection />
           <TokenSection role={account.role} />
+          <ActsSection />
         </div>
       </main>
     </div>

@@ -19,6 +19,7 @@ import { useNow } from "../parts/use-now.ts";
 import { agoWords, expiryWords, isolationWords, noticeWords, readinessWords, sizeWords } from "../parts/words.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 
+const HandedOver = lazy(async () => ({ default: (await import("../admin-acts/handed-over.tsx")).HandedOver }));
 const SharedWithMe = lazy(async () => ({
   default: (await import("../sharing/guest/shared-with-me.tsx")).SharedWithMe,
 }));
@@ -235,6 +236,7 @@ export const ListPage = () => {
         {list.data && !isEmpty && <Table environments={list.data} />}
         <Suspense>
           <SharedWithMe />
+          <HandedOver />
         </Suspense>
         {list.isPending && (
           <p role="status" className="m-auto text-muted">

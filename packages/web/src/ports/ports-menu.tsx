@@ -2,15 +2,16 @@ import { Popover } from "@base-ui/react/popover";
 import type { Environment, PreviewAddresses } from "@microterm/protocol";
 import { useMutation } from "@tanstack/react-query";
 import { Monitor } from "lucide-react";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { Button, buttonClass } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { focusAfterClose } from "../parts/focus.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { openPreview, resolvesLocalhost } from "./open-preview.ts";
-import { ShareDialog } from "./share-dialog.tsx";
 import { usePorts } from "./use-ports.ts";
 import type { KnownPorts } from "./with-list.ts";
+
+const ShareDialog = lazy(async () => ({ default: (await import("./share-dialog.tsx")).ShareDialog }));
 
 const canOpen = (previews: PreviewAddresses): boolean =>
   previews.kind === "domain" || (previews.kind === "localhost" && resolvesLocalhost(navigator.userAgent));
@@ -121,6 +122,7 @@ export const PortsMenu = ({ environment }: { readonly environment: Environment }
   const known = usePorts(environment.id);
   const [isOpen, setOpen] = useState(false);
   const [shared, setShared] = useState<number | null>(null);
+  const [wasShared, setWasShared] = useState(false);
   const count = known.list?.ports.length ?? 0;
   const [latest] = known.appeared;
   return (
@@ -147,13 +149,18 @@ export const PortsMenu = ({ environment }: { readonly environment: Environment }
                 onShare={(port) => {
                   setOpen(false);
                   setShared(port);
+                  setWasShared(true);
                 }}
               />
             </Popover.Popup>
           </Popover.Positioner>
         </Popover.Portal>
       </Popover.Root>
-      <ShareDialog environment={environment.id} port={shared} onClose={() => setShared(null)} />
+      {wasShared && (
+        <Suspense>
+          <ShareDialog environment={environment.id} port={shared} onClose={() => setShared(null)} />
+        </Suspense>
+      )}
     </>
   );
 };

@@ -2,24 +2,32 @@ import type { AdminEnvironment, Overcommit } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
 import type { AccountRepository } from "../../ports/account-repository.ts";
+import type { AdminActRepository } from "../../ports/audit-repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
+import { readyMachine } from "../running/guests.ts";
 import { totalUsage, usageOf } from "../running/usage.ts";
 import type { EnvironmentService } from "../service/environment-service.ts";
-import { factsOf } from "../service/view.ts";
+import { requireRow } from "../service/lookup.ts";
+import { askTerminals, factsOf } from "../service/view.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
+import { AGENT_TIMEOUT_MS } from "../state/live-machine.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
 import { transfer } from "./transfer.ts";
 
+/** Of what an owner is told. */
+const MAX_ADMIN_ACTS = 100;
+
 interface AdminParts {
   readonly accounts: AccountRepository;
+  readonly adminActs: AdminActRepository;
   readonly overcommit: Overcommit;
 }
 
-/** What an admin does with environments of all owners; stopping and removing one are the ordinary calls. */
+/** What an admin does with environments of all owners, and what their owners are told of it; stopping and removing one are the ordinary calls. */
 export function createAdminActions(
   context: EnvironmentContext,
-  { accounts, overcommit }: AdminParts,
-): Pick<EnvironmentService, "listAll" | "transfer" | "hostUse"> {
+  { accounts, adminActs, overcommit }: AdminParts,
+): Pick<EnvironmentService, "listAll" | "transfer" | "foreignTerminals" | "adminActs" | "hostUse"> {
   const { rows } = context;
 
   return {
@@ -44,6 +52,19 @@ export function createAdminActions(
       context.audit.attempt(actor, { action: "environment.transferred", target: reference }, () =>
         transfer(context, accounts, { actor, reference, request }),
       ),
+
+    async foreignTerminals(actor, id) {
+      // Its role first: who is no admin gets one answer for every id.
+      assertAllowed(actor, "terminal.look-in", actor);
+      await requireRow(context, { actor, action: "terminal.look-in", reference: id });
+      const terminals = await askTerminals(context, await readyMachine(context, id), AGENT_TIMEOUT_MS);
+      return terminals.map(({ id: terminal, createdAt }) => ({ id: terminal, createdAt }));
+    },
+
+    async adminActs(actor) {
+      assertAllowed(actor, "environment.read", actor);
+      return adminActs.list(actor.owner, MAX_ADMIN_ACTS);
+    },
 
     async hostUse(actor) {
       assertAllowed(actor, "accounts.read", actor);

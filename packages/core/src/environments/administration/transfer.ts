@@ -36,7 +36,15 @@ export async function transfer(
   };
   const detail = { from: row.owner, to: owner.id };
   const act = { action: "environment.transferred", environment: row.id, detail } as const;
-  const moved = await audit.change(actor, act, ({ environments }) => environments.transfer(row.id, change));
+  const told = {
+    ...{ id: context.random.id(12), at: change.at, admin: actor.owner },
+    ...{ owner: row.owner, environmentName: row.name, recipient: owner.id },
+  };
+  const moved = await audit.change(actor, act, async ({ environments, adminActs }) => {
+    const given = await environments.transfer(row.id, change);
+    if (given !== null) await adminActs.transferred(told);
+    return given;
+  });
   if (moved === null)
     throw refusal((await rows.get(row.id, SYSTEM)) ?? row, "it cannot be given to another account now");
   leaveFormerOwner(context, row, moved);

@@ -47,6 +47,7 @@ export function createEnvironmentService(options: EnvironmentServiceOptions): En
     ...createGuestAccess(context),
     ...createAdminActions(context, {
       accounts: options.storage.accounts,
+      adminActs: options.storage.adminActs,
       overcommit: options.overcommit ?? DEFAULT_OVERCOMMIT,
     }),
     templates: () => [...context.templates.status()],

@@ -1,4 +1,5 @@
 import type {
+  AdminAct,
   AdminEnvironment,
   AdminHost,
   AllowRule,
@@ -8,6 +9,7 @@ import type {
   Environment,
   EnvironmentId,
   EnvironmentState,
+  ForeignTerminal,
   HostStatus,
   NetworkDenial,
   NetworkPolicy,
@@ -179,6 +181,10 @@ export interface EnvironmentService {
    * anything is being done to it.
    */
   transfer(actor: Actor, reference: string, request: TransferEnvironment): Promise<Environment>;
+  /** For admins: the terminals of one that runs, to be looked into. Rejects like `agent`. */
+  foreignTerminals(actor: Actor, id: EnvironmentId): Promise<readonly ForeignTerminal[]>;
+  /** What admins did with what is the actor's own: the newest first, at most 100. */
+  adminActs(actor: Actor): Promise<readonly AdminAct[]>;
   /** For admins: what the host has, has promised and uses. */
   hostUse(actor: Actor): Promise<Omit<AdminHost, "load">>;
 

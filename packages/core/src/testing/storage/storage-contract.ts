@@ -5,6 +5,7 @@ import type { EnvironmentRow, Storage } from "../../ports/repository.ts";
 import { accountRow } from "../account-row.ts";
 import { environmentRow } from "../environment-row.ts";
 import { accountsContract } from "./storage-accounts-contract.ts";
+import { adminActContract } from "./storage-admin-act-contract.ts";
 import { auditContract } from "./storage-audit-contract.ts";
 import { identitiesContract } from "./storage-identities-contract.ts";
 import { quotaContract } from "./storage-quota-contract.ts";
@@ -354,6 +355,7 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
     });
   });
 
+  adminActContract(name, open);
   auditContract(name, open);
   restContract(name, open);
   accountsContract(name, open);

@@ -1,7 +1,7 @@
 import type { AuditFilter } from "@microterm/protocol";
 import { useInfiniteQuery, useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { useIsAdmin } from "../../parts/account/use-account.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
@@ -17,7 +17,7 @@ const useEntries = (filter: AuditFilter) =>
   useInfiniteQuery({
     queryKey: ["audit", filter],
     queryFn: ({ pageParam }) =>
-      client.audit.page(filter, { limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }),
+      administration.audit.page(filter, { limit: PAGE, ...(pageParam !== null && { cursor: pageParam }) }),
     initialPageParam: null as string | null,
     getNextPageParam: ({ cursor }) => cursor,
     staleTime: 0,
@@ -27,7 +27,7 @@ const Log = () => {
   const [filter, setFilter] = useState<AuditFilter>({});
   const log = useEntries(filter);
   const download = useMutation({
-    mutationFn: async () => saveAnswer(await client.audit.export(filter), "audit.jsonl"),
+    mutationFn: async () => saveAnswer(await administration.audit.export(filter), "audit.jsonl"),
   });
   const entries = log.data?.pages.flatMap((page) => page.entries) ?? [];
   const failed = [download, log].find(({ isError }) => isError);

@@ -1,6 +1,7 @@
 import type { AuditEntry } from "@microterm/protocol";
 import { momentWords } from "../../parts/account/people-words.ts";
 import { Plain } from "../../parts/plain.tsx";
+import { AdminTable } from "../admin-table.tsx";
 import { actorWords, detailWords, OUTCOMES, targetWords } from "./audit-words.ts";
 
 const EntryRow = ({ entry }: { readonly entry: AuditEntry }) => {
@@ -36,23 +37,9 @@ const EntryRow = ({ entry }: { readonly entry: AuditEntry }) => {
 const HEADS = ["When", "Who", "What", "To", "Outcome", "From"] as const;
 
 export const EntryTable = ({ entries }: { readonly entries: readonly AuditEntry[] }) => (
-  <div className="overflow-x-auto rounded-md border border-border">
-    <table className="w-full border-collapse max-md:block">
-      <caption className="sr-only">Entries of the audit log, the newest first</caption>
-      <thead className="max-md:sr-only">
-        <tr className="border-b border-border">
-          {HEADS.map((head) => (
-            <th key={head} scope="col" className="h-8 px-3 text-left font-normal text-muted">
-              {head}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody className="max-md:block">
-        {entries.map((entry) => (
-          <EntryRow key={entry.id} entry={entry} />
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <AdminTable caption="Entries of the audit log, the newest first" heads={HEADS}>
+    {entries.map((entry) => (
+      <EntryRow key={entry.id} entry={entry} />
+    ))}
+  </AdminTable>
 );

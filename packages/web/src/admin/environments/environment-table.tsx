@@ -1,13 +1,16 @@
 import type { AdminEnvironment } from "@microterm/protocol";
 import { useState } from "react";
+import { useAccount } from "../../parts/account/use-account.ts";
 import { Button } from "../../parts/button.tsx";
 import { Plain } from "../../parts/plain.tsx";
 import { Status } from "../../parts/state/status.tsx";
 import { bytesWords, cpuWords, elapsedWords } from "../../parts/words.ts";
+import { AdminTable } from "../admin-table.tsx";
 import { RemoveForeignQuestion, StopForeignQuestion } from "./foreign-questions.tsx";
+import { LookInQuestion } from "./look-in-question.tsx";
 import { TransferWindow } from "./transfer-window.tsx";
 
-type Ask = "stop" | "remove" | "transfer";
+type Ask = "look-in" | "stop" | "remove" | "transfer";
 
 const UseWords = ({ environment }: { readonly environment: AdminEnvironment }) => {
   const { machine, diskMib } = environment.use;
@@ -26,10 +29,11 @@ const UseWords = ({ environment }: { readonly environment: AdminEnvironment }) =
 
 interface RowProps {
   readonly environment: AdminEnvironment;
+  readonly isOwn: boolean;
   readonly onAsk: (ask: Ask) => void;
 }
 
-const EnvironmentRow = ({ environment, onAsk }: RowProps) => {
+const EnvironmentRow = ({ environment, isOwn, onAsk }: RowProps) => {
   const { name, ownerName, state } = environment;
   const what = `${name} of ${ownerName}`;
   return (
@@ -48,7 +52,12 @@ const EnvironmentRow = ({ environment, onAsk }: RowProps) => {
         <UseWords environment={environment} />
       </td>
       <td className="px-1.5">
-        <span className="flex justify-end max-md:justify-start">
+        <span className="flex justify-end max-md:flex-wrap max-md:justify-start">
+          {state === "running" && !isOwn && (
+            <Button look="quiet" needsServer aria-label={`Look into ${what}`} onClick={() => onAsk("look-in")}>
+              Look in
+            </Button>
+          )}
           {state === "running" && (
             <Button look="quiet" needsServer aria-label={`Stop ${what}`} onClick={() => onAsk("stop")}>
               Stop
@@ -76,39 +85,25 @@ const HEADS = ["Name", "Owner", "State", "Size", "Use"] as const;
 
 /** Environments of any owner, and what an admin does with them. */
 export const EnvironmentTable = ({ environments }: { readonly environments: readonly AdminEnvironment[] }) => {
+  const self = useAccount();
   const [asked, setAsked] = useState<{ readonly ask: Ask; readonly environment: AdminEnvironment } | null>(null);
   const askedFor = (ask: Ask): AdminEnvironment | null => (asked?.ask === ask ? asked.environment : null);
   const close = (): void => setAsked(null);
   return (
     <>
-      <div className="overflow-x-auto rounded-md border border-border">
-        <table className="w-full border-collapse max-md:block">
-          <caption className="sr-only">Environments of all accounts</caption>
-          <thead className="max-md:sr-only">
-            <tr className="border-b border-border">
-              {HEADS.map((head) => (
-                <th key={head} scope="col" className="h-8 px-3 text-left font-normal text-muted">
-                  {head}
-                </th>
-              ))}
-              <th scope="col">
-                <span className="sr-only">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody className="max-md:block">
-            {environments
-              .toSorted((a, b) => a.ownerName.localeCompare(b.ownerName) || a.name.localeCompare(b.name))
-              .map((environment) => (
-                <EnvironmentRow
-                  key={environment.id}
-                  environment={environment}
-                  onAsk={(ask) => setAsked({ ask, environment })}
-                />
-              ))}
-          </tbody>
-        </table>
-      </div>
+      <AdminTable caption="Environments of all accounts" heads={HEADS} hasActions>
+        {environments
+          .toSorted((a, b) => a.ownerName.localeCompare(b.ownerName) || a.name.localeCompare(b.name))
+          .map((environment) => (
+            <EnvironmentRow
+              key={environment.id}
+              environment={environment}
+              isOwn={environment.owner === self?.id}
+              onAsk={(ask) => setAsked({ ask, environment })}
+            />
+          ))}
+      </AdminTable>
+      <LookInQuestion environment={askedFor("look-in")} onClose={close} />
       <StopForeignQuestion environment={askedFor("stop")} onClose={close} />
       <RemoveForeignQuestion environment={askedFor("remove")} onClose={close} />
       <TransferWindow environment={askedFor("transfer")} onClose={close} />

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { useIsAdmin } from "../../parts/account/use-account.ts";
 import { FailureNote } from "../../parts/failure.tsx";
 import { Section } from "../../parts/sheet.tsx";
@@ -14,12 +14,15 @@ const LOOK_MS = 5000;
 const All = () => {
   const environments = useQuery({
     queryKey: ENVIRONMENTS_KEY,
-    queryFn: () => client.admin.environments(),
+    queryFn: () => administration.admin.environments(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });
   return (
-    <Section title="Environments" words="Of all accounts. What is in one is its owner's alone.">
+    <Section
+      title="Environments"
+      words="Of all accounts. What is in one is its owner's: who looks into a terminal is shown to them."
+    >
       {environments.isError && <FailureNote error={environments.error} className="mb-3" />}
       {environments.isPending && (
         <p role="status" className="text-muted">

@@ -1,11 +1,9 @@
-/** Before an admin ends what is another's. */
+/** Before an admin ends what is another's, or looks into it. */
 import type { AdminEnvironment } from "@microterm/protocol";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { client } from "../../api/queries.ts";
-import { Question } from "../../parts/form/question.tsx";
-import { useLatest } from "../../parts/form/use-latest.ts";
 import { Plain } from "../../parts/plain.tsx";
+import { ActQuestion } from "../act-question.tsx";
 import { ENVIRONMENTS_KEY } from "./keys.ts";
 
 /** `environment` null: not asked. */
@@ -14,45 +12,32 @@ export interface ForeignProps {
   readonly onClose: () => void;
 }
 
-interface ActProps extends ForeignProps {
+interface ForeignQuestionProps extends ForeignProps {
+  /** Begins its title. */
   readonly verb: string;
+  /** Null: there is nothing to do it to. */
+  readonly yes?: string | null;
   readonly no: string;
   readonly busy: string;
   readonly act: (id: string) => Promise<unknown>;
   readonly children: ReactNode;
 }
 
-const ForeignQuestion = ({ environment, onClose, verb, no, busy, act, children }: ActProps) => {
-  const cache = useQueryClient();
-  const shown = useLatest(environment);
-  const acting = useMutation({
-    mutationFn: act,
-    onSuccess: onClose,
-    onSettled: () => cache.invalidateQueries({ queryKey: ENVIRONMENTS_KEY }),
-  });
-  const close = (): void => {
-    acting.reset();
-    onClose();
-  };
-  return (
-    <Question
-      title={
-        <>
-          {verb} <Plain text={shown?.name ?? ""} /> of <Plain text={shown?.ownerName ?? ""} />?
-        </>
-      }
-      isOpen={environment !== null}
-      no={no}
-      yes={verb}
-      busy={acting.isPending ? busy : null}
-      error={acting.error}
-      onNo={close}
-      onYes={() => environment && acting.mutate(environment.id)}
-    >
-      {children}
-    </Question>
-  );
-};
+export const ForeignQuestion = ({ environment, verb, yes = verb, children, ...rest }: ForeignQuestionProps) => (
+  <ActQuestion
+    {...rest}
+    yes={yes}
+    subject={environment}
+    title={({ name, ownerName }) => (
+      <>
+        {verb} <Plain text={name} /> of <Plain text={ownerName} />?
+      </>
+    )}
+    changes={ENVIRONMENTS_KEY}
+  >
+    {() => children}
+  </ActQuestion>
+);
 
 export const StopForeignQuestion = (props: ForeignProps) => (
   <ForeignQuestion

@@ -1,6 +1,6 @@
 import type { AdminHost } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { FailureNote } from "../../parts/failure.tsx";
 import { Section } from "../../parts/sheet.tsx";
 
@@ -37,7 +37,7 @@ const factsOf = ({
 export const HostLoad = () => {
   const host = useQuery({
     queryKey: ["admin", "host"],
-    queryFn: () => client.admin.host(),
+    queryFn: () => administration.admin.host(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });

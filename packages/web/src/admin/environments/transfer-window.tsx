@@ -1,6 +1,6 @@
 import { type AdminEnvironment, EnvironmentName } from "@microterm/protocol";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
 import { faultsOf } from "../../parts/form/faults.ts";
@@ -25,13 +25,13 @@ const TransferForm = ({
   readonly onDone: () => void;
 }) => {
   const cache = useQueryClient();
-  const accounts = useQuery({ queryKey: ["people", "accounts"], queryFn: () => client.accounts.list() });
+  const accounts = useQuery({ queryKey: ["people", "accounts"], queryFn: () => administration.accounts.list() });
   const form = useForm({
     check: ({ text }) =>
       faultsOf({ name: nameFault(text("name")), account: text("account") === "" ? "Choose one." : null }),
     send: async ({ text, all }) => {
       const name = EnvironmentName.safeParse(text("name")).data;
-      await client.admin.transfer(environment.id, {
+      await administration.admin.transfer(environment.id, {
         account: text("account"),
         ...(name !== undefined && { name }),
         force: all("force").length > 0,

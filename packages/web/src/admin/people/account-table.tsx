@@ -1,7 +1,7 @@
 import { type Account, Role } from "@microterm/protocol";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { momentWords, ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { useAccount } from "../../parts/account/use-account.ts";
 import { Button } from "../../parts/button.tsx";
@@ -9,6 +9,7 @@ import { FailureNote } from "../../parts/failure.tsx";
 import { Plain } from "../../parts/plain.tsx";
 import { useNow } from "../../parts/use-now.ts";
 import { agoWords } from "../../parts/words.ts";
+import { AdminTable } from "../admin-table.tsx";
 import { DisableQuestion } from "./disable-question.tsx";
 import { ACCOUNTS_KEY } from "./keys.ts";
 import { RemoveQuestion } from "./remove-question.tsx";
@@ -17,7 +18,7 @@ import { ResetWindow } from "./reset-window.tsx";
 const RoleChoice = ({ account }: { readonly account: Account }) => {
   const cache = useQueryClient();
   const change = useMutation({
-    mutationFn: (role: Role) => client.accounts.update(account.id, { role }),
+    mutationFn: (role: Role) => administration.accounts.update(account.id, { role }),
     onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
   });
   const shown = change.isPending ? change.variables : account.role;
@@ -44,7 +45,7 @@ const RoleChoice = ({ account }: { readonly account: Account }) => {
 const EnableButton = ({ account }: { readonly account: Account }) => {
   const cache = useQueryClient();
   const enable = useMutation({
-    mutationFn: () => client.accounts.update(account.id, { disabled: false }),
+    mutationFn: () => administration.accounts.update(account.id, { disabled: false }),
     onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
   });
   return (
@@ -91,8 +92,8 @@ const AccountRow = ({ account, isSelf, onAsk }: RowProps) => {
   const { name, role, environments, disabledAt, isDataFolder } = account;
   const isFixed = isSelf || isDataFolder;
   return (
-    <tr className="border-b border-border last:border-0 max-sm:grid max-sm:py-2">
-      <th scope="row" className="h-10 px-3 text-left font-normal max-sm:h-auto">
+    <tr className="border-b border-border last:border-0 max-md:grid max-md:py-2">
+      <th scope="row" className="h-10 px-3 text-left font-normal max-md:h-auto">
         <span className="flex max-w-64 items-center gap-2">
           <Plain text={name} className="truncate font-medium" />
           {isSelf && <span className="text-ok">you</span>}
@@ -102,14 +103,14 @@ const AccountRow = ({ account, isSelf, onAsk }: RowProps) => {
       <td className="px-3">{isFixed ? ROLE_WORDS[role].name : <RoleChoice account={account} />}</td>
       <td className="px-3 text-muted">
         {environments}
-        <span className="sm:hidden">{environments === 1 ? " environment" : " environments"}</span>
+        <span className="md:hidden">{environments === 1 ? " environment" : " environments"}</span>
       </td>
       <td className="px-3">
         <StateWords account={account} />
       </td>
       <td className="px-1.5">
         {!isFixed && (
-          <span className="flex justify-end max-sm:-ml-0.5 max-sm:justify-start">
+          <span className="flex justify-end max-md:-ml-0.5 max-md:flex-wrap max-md:justify-start">
             <Button look="quiet" needsServer aria-label={`New password for ${name}`} onClick={() => onAsk("reset")}>
               New password
             </Button>
@@ -140,33 +141,16 @@ export const AccountTable = ({ accounts }: { readonly accounts: readonly Account
   const close = (): void => setAsked(null);
   return (
     <>
-      <div className="overflow-x-auto rounded-md border border-border">
-        <table className="w-full border-collapse max-sm:block">
-          <caption className="sr-only">Accounts</caption>
-          <thead className="max-sm:sr-only">
-            <tr className="border-b border-border">
-              {HEADS.map((head) => (
-                <th key={head} scope="col" className="h-8 px-3 text-left font-normal text-muted">
-                  {head}
-                </th>
-              ))}
-              <th scope="col">
-                <span className="sr-only">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody className="max-sm:block">
-            {accounts.map((account) => (
-              <AccountRow
-                key={account.id}
-                account={account}
-                isSelf={account.id === self?.id}
-                onAsk={(ask) => setAsked({ ask, account })}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <AdminTable caption="Accounts" heads={HEADS} hasActions>
+        {accounts.map((account) => (
+          <AccountRow
+            key={account.id}
+            account={account}
+            isSelf={account.id === self?.id}
+            onAsk={(ask) => setAsked({ ask, account })}
+          />
+        ))}
+      </AdminTable>
       <DisableQuestion account={askedFor("disable")} onClose={close} />
       <RemoveQuestion account={askedFor("remove")} onClose={close} />
       <ResetWindow account={askedFor("reset")} onClose={close} />

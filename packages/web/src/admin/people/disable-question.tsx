@@ -1,11 +1,9 @@
 import type { Account } from "@microterm/protocol";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { CONTROL } from "../../parts/form/field.tsx";
-import { Question } from "../../parts/form/question.tsx";
-import { useLatest } from "../../parts/form/use-latest.ts";
 import { Plain } from "../../parts/plain.tsx";
+import { ActQuestion } from "../act-question.tsx";
 import { ACCOUNTS_KEY } from "./keys.ts";
 
 const GRACE = [
@@ -23,52 +21,45 @@ export interface AccountQuestionProps {
 
 /** Before somebody is shut out. */
 export const DisableQuestion = ({ account, onClose }: AccountQuestionProps) => {
-  const cache = useQueryClient();
-  const shown = useLatest(account);
   const graceId = useId();
   const [graceSeconds, setGrace] = useState(86_400);
-  const disable = useMutation({
-    mutationFn: (id: string) => client.accounts.update(id, { disabled: true, graceSeconds }),
-    onSuccess: onClose,
-    onSettled: () => cache.invalidateQueries({ queryKey: ACCOUNTS_KEY }),
-  });
-  const close = (): void => {
-    disable.reset();
-    onClose();
-  };
   return (
-    <Question
-      title={
+    <ActQuestion
+      subject={account}
+      title={({ name }) => (
         <>
-          Disable <Plain text={shown?.name ?? ""} />?
+          Disable <Plain text={name} />?
         </>
-      }
-      isOpen={account !== null}
+      )}
       no="Leave it enabled"
       yes="Disable"
-      busy={disable.isPending ? "Disabling…" : null}
-      error={disable.error}
-      onNo={close}
-      onYes={() => account && disable.mutate(account.id)}
+      busy="Disabling…"
+      act={(id) => administration.accounts.update(id, { disabled: true, graceSeconds })}
+      changes={ACCOUNTS_KEY}
+      onClose={onClose}
     >
-      <p>Its sessions and tokens end now, and nobody signs in with it until it is enabled again.</p>
-      {shown !== null && shown.environments > 0 && (
-        <div className="grid gap-1">
-          <label htmlFor={graceId}>What it has running is stopped</label>
-          <select
-            id={graceId}
-            value={graceSeconds}
-            onChange={({ currentTarget }) => setGrace(Number(currentTarget.value))}
-            className={`${CONTROL} text-text`}
-          >
-            {GRACE.map(([seconds, words]) => (
-              <option key={seconds} value={seconds}>
-                {words}
-              </option>
-            ))}
-          </select>
-        </div>
+      {({ environments }) => (
+        <>
+          <p>Its sessions and tokens end now, and nobody signs in with it until it is enabled again.</p>
+          {environments > 0 && (
+            <div className="grid gap-1">
+              <label htmlFor={graceId}>What it has running is stopped</label>
+              <select
+                id={graceId}
+                value={graceSeconds}
+                onChange={({ currentTarget }) => setGrace(Number(currentTarget.value))}
+                className={`${CONTROL} text-text`}
+              >
+                {GRACE.map(([seconds, words]) => (
+                  <option key={seconds} value={seconds}>
+                    {words}
+                  </option>
+                ))}
+              </select>
+            </div>
+          )}
+        </>
       )}
-    </Question>
+    </ActQuestion>
   );
 };

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { momentWords, ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
@@ -14,12 +14,12 @@ export const InvitationList = () => {
   const cache = useQueryClient();
   const invitations = useQuery({
     queryKey: INVITATIONS_KEY,
-    queryFn: () => client.accounts.invitations(),
+    queryFn: () => administration.accounts.invitations(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });
   const withdraw = useMutation({
-    mutationFn: (id: string) => client.accounts.withdrawInvitation(id),
+    mutationFn: (id: string) => administration.accounts.withdrawInvitation(id),
     onSettled: () => cache.invalidateQueries({ queryKey: INVITATIONS_KEY }),
   });
   const failed = [withdraw, invitations].find(({ isError }) => isError);

@@ -1,36 +1,27 @@
 import { type IssuedInvitation, Role } from "@microterm/protocol";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { momentWords, ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
 import { faultsOf } from "../../parts/form/faults.ts";
-import { Choice, Field } from "../../parts/form/field.tsx";
+import { Choice } from "../../parts/form/field.tsx";
+import { LifeChoice, UsesField, usesFault } from "../../parts/form/link-terms.tsx";
 import { ShownOnce } from "../../parts/form/shown-once.tsx";
 import { useForm } from "../../parts/form/use-form.ts";
 import { Window } from "../../parts/form/window.tsx";
 import { INVITATIONS_KEY } from "./keys.ts";
 
 const MOST_USES = 1000;
-const LIFE = [
-  ["86400", "1 day"],
-  ["604800", "7 days"],
-  ["2592000", "30 days"],
-  ["7776000", "90 days"],
-] as const;
-
-const usesFault = (text: string): string | null => {
-  const uses = Number(text);
-  return Number.isInteger(uses) && uses >= 1 && uses <= MOST_USES ? null : `A number from 1 to ${MOST_USES}.`;
-};
+const LIVES = [86_400, 604_800, 2_592_000, 7_776_000] as const;
 
 const InviteForm = ({ onMade }: { readonly onMade: (invitation: IssuedInvitation) => void }) => {
   const form = useForm({
-    check: ({ text }) => faultsOf({ uses: usesFault(text("uses")) }),
+    check: ({ text }) => faultsOf({ uses: usesFault(text("uses"), MOST_USES) }),
     send: async ({ text }) =>
       onMade(
-        await client.accounts.invite({
+        await administration.accounts.invite({
           role: Role.parse(text("role")),
           uses: Number(text("uses")),
           expiresInSeconds: Number(text("life")),
@@ -47,24 +38,8 @@ const InviteForm = ({ onMade }: { readonly onMade: (invitation: IssuedInvitation
         ))}
       </Choice>
       <div className="grid grid-cols-2 gap-3">
-        <Choice name="life" label="Ends after" defaultValue="604800" autoComplete="off">
-          {LIFE.map(([seconds, words]) => (
-            <option key={seconds} value={seconds}>
-              {words}
-            </option>
-          ))}
-        </Choice>
-        <Field
-          name="uses"
-          label="For how many people"
-          type="number"
-          inputMode="numeric"
-          min={1}
-          max={MOST_USES}
-          defaultValue={1}
-          autoComplete="off"
-          fault={form.faults.uses}
-        />
+        <LifeChoice lives={LIVES} defaultValue={604_800} />
+        <UsesField most={MOST_USES} defaultValue={1} fault={form.faults.uses} />
       </div>
       {form.error !== null && <FailureNote error={form.error} />}
       <Button look="primary" type="submit" needsServer busy={form.isSending ? "Making it…" : null}>

@@ -1,7 +1,7 @@
 import type { Account } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
 import { Section } from "../../parts/sheet.tsx";
@@ -19,7 +19,7 @@ export const PeoplePage = () => {
   const [isInviting, setInviting] = useState(false);
   const accounts = useQuery<Account[]>({
     queryKey: ACCOUNTS_KEY,
-    queryFn: () => client.accounts.list(),
+    queryFn: () => administration.accounts.list(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });

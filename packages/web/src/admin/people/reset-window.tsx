@@ -1,5 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { momentWords } from "../../parts/account/people-words.ts";
 import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
@@ -12,7 +12,7 @@ import type { AccountQuestionProps } from "./disable-question.tsx";
 /** Makes a link by which somebody sets a new password. */
 export const ResetWindow = ({ account, onClose }: AccountQuestionProps) => {
   const shown = useLatest(account);
-  const make = useMutation({ mutationFn: (id: string) => client.accounts.createReset(id) });
+  const make = useMutation({ mutationFn: (id: string) => administration.accounts.createReset(id) });
   const close = (): void => {
     make.reset();
     onClose();

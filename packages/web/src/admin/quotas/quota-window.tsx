@@ -7,7 +7,7 @@ import {
   type Role,
 } from "@microterm/protocol";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { limitsOf, QUOTA_LABELS, QUOTA_UNITS } from "../../parts/account/quota-words.ts";
 import { Button } from "../../parts/button.tsx";
@@ -47,13 +47,13 @@ const QuotaForm = ({ subject, onDone }: { readonly subject: QuotaSubject; readon
     check: ({ text }) => faultsOf(Object.fromEntries(QUOTA_NAMES.map((name) => [name, numberFault(name, text(name))]))),
     send: async ({ text }) => {
       const limits = limitsOf((name) => (text(name) === "" ? null : Number(text(name))));
-      if (subject.kind === "role") await client.quotas.setRole(subject.role, limits);
-      else await client.quotas.setAccount(subject.account.id, limits);
+      if (subject.kind === "role") await administration.quotas.setRole(subject.role, limits);
+      else await administration.quotas.setAccount(subject.account.id, limits);
       await done();
     },
   });
   const reset = useMutation({
-    mutationFn: (account: string) => client.quotas.setAccount(account, null),
+    mutationFn: (account: string) => administration.quotas.setAccount(account, null),
     onSuccess: done,
   });
   const error = form.error ?? reset.error;

@@ -1,7 +1,7 @@
 import { type Quotas, Role } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { client } from "../../api/queries.ts";
+import { administration } from "../../api/administration.ts";
 import { ROLE_WORDS } from "../../parts/account/people-words.ts";
 import { useIsAdmin } from "../../parts/account/use-account.ts";
 import { FailureNote } from "../../parts/failure.tsx";
@@ -52,7 +52,7 @@ const Tables = ({ quotas }: { readonly quotas: Quotas }) => {
 const Loaded = () => {
   const quotas = useQuery({
     queryKey: QUOTAS_KEY,
-    queryFn: () => client.quotas.all(),
+    queryFn: () => administration.quotas.all(),
     staleTime: 0,
     refetchInterval: LOOK_MS,
   });

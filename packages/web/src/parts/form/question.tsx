@@ -10,7 +10,8 @@ export interface QuestionProps {
   readonly children: ReactNode;
   readonly isOpen: boolean;
   readonly no: string;
-  readonly yes: string;
+  /** Null: it cannot be done. */
+  readonly yes: string | null;
   /** Shown while it is being done; null: it is not. */
   readonly busy: string | null;
   readonly error: unknown;
@@ -38,9 +39,11 @@ export const Question = ({ title, children, isOpen, no, yes, busy, error, onNo, 
           <Button onClick={onNo} disabled={busy !== null}>
             {no}
           </Button>
-          <Button look="danger" needsServer busy={busy} onClick={onYes}>
-            {yes}
-          </Button>
+          {yes !== null && (
+            <Button look="danger" needsServer busy={busy} onClick={onYes}>
+              {yes}
+            </Button>
+          )}
         </div>
       </AlertDialog.Popup>
     </AlertDialog.Portal>

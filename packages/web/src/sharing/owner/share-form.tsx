@@ -5,22 +5,12 @@ import { Button } from "../../parts/button.tsx";
 import { FailureNote } from "../../parts/failure.tsx";
 import { accountNameFault, faultsOf } from "../../parts/form/faults.ts";
 import { Choice, Field } from "../../parts/form/field.tsx";
+import { LifeChoice, UsesField, usesFault } from "../../parts/form/link-terms.tsx";
 import { useForm, type Values } from "../../parts/form/use-form.ts";
 import { EDITOR_WARNING } from "../words.ts";
 
 const MOST_USES = 250;
-const LIFE = [
-  ["3600", "1 hour"],
-  ["28800", "8 hours"],
-  ["86400", "1 day"],
-  ["604800", "7 days"],
-  ["2592000", "30 days"],
-] as const;
-
-const usesFault = (text: string): string | null => {
-  const uses = Number(text);
-  return Number.isInteger(uses) && uses >= 1 && uses <= MOST_USES ? null : `A number from 1 to ${MOST_USES}.`;
-};
+const LIVES = [3600, 28_800, 86_400, 604_800, 2_592_000] as const;
 
 const wishOf = ({ text }: Values, isLink: boolean): NewShare => ({
   role: ShareRole.parse(text("role")),
@@ -50,7 +40,7 @@ export const ShareForm = ({ environment, terminal, onMade }: ShareFormProps) => 
   const [role, setRole] = useState<ShareRole>("viewer");
   const form = useForm({
     check: ({ text }) =>
-      faultsOf(isLink ? { uses: usesFault(text("uses")) } : { account: accountNameFault(text("account")) }),
+      faultsOf(isLink ? { uses: usesFault(text("uses"), MOST_USES) } : { account: accountNameFault(text("account")) }),
     send: async (values) => onMade(await client.sharing.share(environment, terminal, wishOf(values, isLink))),
     placeOf: (code) => (code === "NOT_FOUND" && !isLink ? "account" : null),
   });
@@ -69,18 +59,7 @@ export const ShareForm = ({ environment, terminal, onMade }: ShareFormProps) => 
           <option value="account">One person with an account</option>
         </Choice>
         {isLink ? (
-          <Field
-            key="uses"
-            name="uses"
-            label="For how many people"
-            type="number"
-            inputMode="numeric"
-            min={1}
-            max={MOST_USES}
-            defaultValue={10}
-            autoComplete="off"
-            fault={form.faults.uses}
-          />
+          <UsesField key="uses" most={MOST_USES} defaultValue={10} fault={form.faults.uses} />
         ) : (
           <Field
             key="account"
@@ -103,13 +82,7 @@ export const ShareForm = ({ environment, terminal, onMade }: ShareFormProps) => 
           <option value="viewer">Look on</option>
           <option value="editor">Type</option>
         </Choice>
-        <Choice name="life" label="Ends after" defaultValue="86400" autoComplete="off">
-          {LIFE.map(([seconds, words]) => (
-            <option key={seconds} value={seconds}>
-              {words}
-            </option>
-          ))}
-        </Choice>
+        <LifeChoice lives={LIVES} defaultValue={86_400} />
       </div>
       {role === "editor" && (
         <p role="status" className="text-warn">

@@ -1,6 +1,7 @@
 import type { Environment, Terminal } from "@microterm/protocol";
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { actsQuery } from "../../admin-acts/acts-query.ts";
 import { retryLiveEvents } from "../../api/live-events.ts";
 import { client } from "../../api/queries.ts";
 import { checkSession, useIsSignedOut } from "../../api/signed-out.ts";
@@ -23,6 +24,7 @@ import { isAttachable, useTerminals } from "./use-terminals.ts";
 
 const AskBar = lazy(async () => ({ default: (await import("../../sharing/owner/ask-bar.tsx")).AskBar }));
 const Attendance = lazy(async () => ({ default: (await import("../../sharing/owner/attendance.tsx")).Attendance }));
+const LookIns = lazy(async () => ({ default: (await import("../../admin-acts/look-ins.tsx")).LookIns }));
 const DenialChip = lazy(async () => ({ default: (await import("../../network/denial-chip.tsx")).DenialChip }));
 
 const useSessions = (
@@ -110,6 +112,8 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   const closing = useClosing(remove.mutate, sessions);
   const isOver = state.phase === "exited" || state.phase === "ended";
   const isThere = isAttachable(environment);
+  const acts = useQuery(actsQuery);
+  const seen = acts.data?.filter((act) => act.environment === environment.id) ?? [];
   const failed = [add, remove, replace].find(({ isError }) => isError);
 
   useEffect(() => {
@@ -142,6 +146,11 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
           {isThere && state.presence?.people.some(({ grant }) => grant !== null) && (
             <Suspense>
               <Attendance environment={environment.id} presence={state.presence} />
+            </Suspense>
+          )}
+          {seen.length > 0 && (
+            <Suspense>
+              <LookIns acts={seen} />
             </Suspense>
           )}
           {isThere && environment.network !== null && (
