@@ -1,4 +1,5 @@
 import { PlatformError, QUOTA_NAMES, type QuotaLimits, type QuotaName, type QuotaUse } from "@microterm/protocol";
+import type { EnvironmentRow } from "../ports/repository.ts";
 
 /** What is about to be taken of a quota. One that takes something running needs hours of the day as well. */
 export type Spending = Partial<Pick<QuotaUse, "environments" | "running" | "memoryMib" | "cpus" | "diskMib">>;
@@ -16,6 +17,15 @@ export const spendingOfCreate = (sized: Sized): Spending => ({
   environments: 1,
   diskMib: sized.diskMib,
 });
+
+/** Of one that is given to another account. */
+export function spendingOfTransfer(row: Sized & Pick<EnvironmentRow, "state" | "snapshotId">): Spending {
+  const savedMib = row.snapshotId === null ? 0 : row.memoryMib;
+  return {
+    ...{ environments: 1, diskMib: row.diskMib + savedMib },
+    ...(row.state === "running" ? spendingOfStart(row) : {}),
+  };
+}
 
 export const isUnlimited = (limits: QuotaLimits): boolean => QUOTA_NAMES.every((name) => limits[name] === null);
 

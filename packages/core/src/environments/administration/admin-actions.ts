@@ -9,6 +9,7 @@ import { factsOf } from "../service/view.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
 import { transfer } from "./transfer.ts";
+import { transferAllOf } from "./transfer-all.ts";
 
 interface AdminParts {
   readonly accounts: AccountRepository;
@@ -19,7 +20,7 @@ interface AdminParts {
 export function createAdminActions(
   context: EnvironmentContext,
   { accounts, overcommit }: AdminParts,
-): Pick<EnvironmentService, "listAll" | "transfer" | "hostUse"> {
+): Pick<EnvironmentService, "listAll" | "transfer" | "transferAllOf" | "hostUse"> {
   const { rows } = context;
 
   return {
@@ -44,6 +45,8 @@ export function createAdminActions(
       context.audit.attempt(actor, { action: "environment.transferred", target: reference }, () =>
         transfer(context, accounts, { actor, reference, request }),
       ),
+
+    transferAllOf: (actor, from, to) => transferAllOf(context, accounts, { actor, from, to }),
 
     async hostUse(actor) {
       assertAllowed(actor, "accounts.read", actor);
