@@ -177,9 +177,11 @@ export async function serve(config: Config): Promise<RunningServer> {
     titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
   });
   const connections = createLiveConnections(credentials);
+  const requests = createLiveRequests(credentials);
   environments.subscribe(({ kind, id }) => {
     if (kind !== "transferred") return;
     connections.closeOf(id);
+    requests.closeOf(id);
     openPreviews.closeOf(id);
     previews.dropTickets(id);
   });
@@ -203,7 +205,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     oidc: oidc === null ? null : await openOidc(oidc, addresses, log),
     authenticator,
     connections,
-    requests: createLiveRequests(credentials),
+    requests,
     connectionLimit,
     readiness,
     previews,
