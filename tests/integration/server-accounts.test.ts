@@ -1,8 +1,10 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { request } from "node:http";
+import type { Account } from "@microterm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { invite, openBrowser, PASSWORD, type Person } from "../../support/people.ts";
-import { type Answer, startServer, type TestServer } from "../../support/server.ts";
+import { type Answer, poll, startServer, type TestServer } from "../../support/server.ts";
 import { TerminalClient } from "../../support/terminal-client.ts";
 
 const OTHER_PASSWORD = "nine paper boats, and rain";
@@ -365,6 +367,51 @@ describe("a request that is under way", () => {
   });
 });
 
+describe("what is done in an environment", () => {
+  it.each(["its transfer", "the token's end", "the account's being disabled"])("ends with %s", async (way) => {
+    const person = await somebody();
+    const { id } = (await person.call("POST", "/v1/environments", {})).json;
+    await person.call("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=100000`);
+    const wish = { name: "one", scopes: ["environments:read", "files", "exec"] };
+    const { token, id: tokenId } = (await person.call("POST", "/v1/account/tokens", wish)).json;
+    const headers = { authorization: `Bearer ${token}` };
+    const path = `${server.url}/v1/environments/${id}`;
+    const exec = (script: string) =>
+      server.call("POST", `/v1/environments/${id}/exec`, { token, body: { command: ["sh", "-c", script] } });
+    await exec("mkdir folder; head -c 60M /dev/zero >folder/large");
+    const running = exec("echo $$ >pid; while :; do sleep 1; done");
+    const folder = (await exec("pwd")).json.stdout.trim();
+    const pidOf = async () => Number((await exec("cat pid")).json.stdout);
+    await poll("the program to run", async () => (await pidOf()) > 0);
+    const pid = await pidOf();
+    // They are not read, and do not come to their end.
+    const downloads = await Promise.all(
+      [`content?path=${folder}/folder/large`, `tar?path=${folder}/folder`].map((file) =>
+        fetch(`${path}/files/${file}`, { headers }),
+      ),
+    );
+    expect(downloads.map(({ status }) => status)).toEqual([200, 200]);
+    const upload = request(`${path}/files/content?path=${folder}/endless`, { method: "PUT", headers });
+    const uploaded = once(upload, "response");
+    upload.write(Buffer.alloc(1000));
+    const cut = (one: Promise<unknown>): Promise<boolean> =>
+      one.then(
+        () => false,
+        () => true,
+      );
+    const ends = [cut(running), cut(uploaded)];
+    if (way === "its transfer")
+      await server.ok("POST", `/v1/admin/environments/${id}/transfer`, { account: "admin", name: person.name });
+    else if (way === "the token's end") await person.call("DELETE", `/v1/account/tokens/${tokenId}`);
+    else await server.ok("PATCH", `/v1/accounts/${person.name}`, { disabled: true });
+    for (const one of downloads) ends.push(cut(one.arrayBuffer()));
+    expect(await Promise.all(ends)).toEqual([true, true, true, true]);
+    await poll("the program's end", () => !existsSync(`/proc/${pid}`));
+    if (way === "its transfer") await server.ok("DELETE", `/v1/environments/${id}`);
+    await server.ok("DELETE", `/v1/accounts/${person.name}?environments=destroy`);
+  });
+});
+
 describe("an admin", () => {
   it("of the data folder stays one, and enabled", async () => {
     for (const change of [{ disabled: true }, { role: "member" }]) {
@@ -387,8 +434,11 @@ describe("an admin", () => {
     expect((await person.call("GET", "/v1/session")).status).toBe(401);
     expect((await patch({ disabled: false })).stopsAt).toBeNull();
     expect((await signIn(person.name, PASSWORD, person)).status).toBe(200);
-    await patch({ disabled: true, graceSeconds: 0 });
+    await patch({ disabled: true, graceSeconds: 1 });
     await server.ok("GET", `/v1/environments/${id}/wait?state=stopped&timeoutMs=100000`);
+    const stopsAt = async (): Promise<string | null> =>
+      (await server.ok("GET", "/v1/accounts")).accounts.find(({ name }: Account) => name === person.name).stopsAt;
+    await poll("nothing to be left to stop", async () => (await stopsAt()) === null);
     expect(outcome(await server.call("DELETE", `/v1/accounts/${person.name}`))).toEqual([409, "ACCOUNT_IN_USE"]);
     expect((await server.call("DELETE", `/v1/accounts/${person.name}?environments=destroy`)).status).toBe(204);
     expect(outcome(await server.call("PATCH", `/v1/accounts/${person.name}`, { body: {} }))).toEqual([

@@ -253,7 +253,10 @@ export async function serve(config: Config): Promise<RunningServer> {
     "listening",
   );
   const stopping = new AbortController();
-  const takeStock = () => recover(environments, services.readiness, { log, signal: stopping.signal });
+  const takeStock = async () => {
+    await recover(environments, services.readiness, { log, signal: stopping.signal });
+    await disabledAccounts.look();
+  };
   let recovering = takeStock();
   // What was begun before, and could not be written down, is finished as after a restart.
   onDatabaseReturn = () => {

@@ -76,7 +76,7 @@ export function accountRoutes(app: App, services: Services): void {
         // What others share with a visitor goes on.
         await sharing.endOf(isDisabled ? { account: changed.id } : { maker: changed.id });
       }
-      if (body.graceSeconds === 0) await disabledAccounts.look();
+      if (isDisabled) await disabledAccounts.look();
       return changed;
     },
   );
