@@ -75,7 +75,8 @@ function addShareVerbs(program: Command): void {
 
 const QUOTA_HELP = `
 LIMITS: environments=10 running=5 memory=4g cpus=8 disk=40g recordings=1g hours=12 (of running a day), each a number or
-none; none alone for all of them, and default for what the account's role has. What is not named stays.`;
+none, for no limit; 0 allows nothing. none alone for all of them, and default for what the account's role has. What is
+not named stays.`;
 
 /** What accounts may have, and what an admin sees of all. */
 function addQuotaVerbs(program: Command): void {

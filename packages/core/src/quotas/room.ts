@@ -62,7 +62,10 @@ const AMOUNTS: Readonly<Record<QuotaName, (count: number) => string>> = {
 function exceeded(name: QuotaName, limit: number, { used, asked }: Figures): PlatformError {
   const whole = Math.round(used * 100) / 100;
   const wanted = asked === 0 ? "" : `, and ${asked} more ${asked === 1 ? "is" : "are"} needed`;
-  const message = `the quota is ${AMOUNTS[name](limit)}: ${whole} ${whole === 1 ? "is" : "are"} used${wanted}`;
+  // None at all are not used up: no later day brings any.
+  const isNever = name === "hoursPerDay" && limit === 0;
+  const said = isNever ? "nothing may run" : `${whole} ${whole === 1 ? "is" : "are"} used${wanted}`;
+  const message = `the quota is ${AMOUNTS[name](limit)}: ${said}`;
   return new PlatformError("QUOTA_EXCEEDED", message, { details: { quota: { name, limit, used: whole, asked } } });
 }
 
