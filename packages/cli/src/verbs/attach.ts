@@ -2,10 +2,10 @@ import { type Environment, plainText } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
 import { CliError, nextCommand, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
+import { attachShared, findShared } from "../sharing/attach-shared.ts";
 import { AttachedScreen, exitAfter } from "../terminal/attached-screen.ts";
 import { describeKeys, parseDetachKeys } from "../terminal/detach-keys.ts";
 import { stateWords } from "../words.ts";
-import { attachShared, findShared } from "./attach-shared.ts";
 
 export interface AttachOptions extends ServerOptions {
   readonly terminal?: string;
