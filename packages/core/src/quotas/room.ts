@@ -1,5 +1,11 @@
-import { PlatformError, QUOTA_NAMES, type QuotaLimits, type QuotaName, type QuotaUse } from "@microterm/protocol";
-import type { EnvironmentRow } from "../ports/repository.ts";
+import {
+  type EnvironmentState,
+  PlatformError,
+  QUOTA_NAMES,
+  type QuotaLimits,
+  type QuotaName,
+  type QuotaUse,
+} from "@microterm/protocol";
 
 /** What is about to be taken of a quota. One that takes something running needs hours of the day as well. */
 export type Spending = Partial<Pick<QuotaUse, "environments" | "running" | "memoryMib" | "cpus" | "diskMib">>;
@@ -18,8 +24,14 @@ export const spendingOfCreate = (sized: Sized): Spending => ({
   diskMib: sized.diskMib,
 });
 
+interface Held extends Sized {
+  readonly state: EnvironmentState;
+  /** Its saved memory; null: there is none. */
+  readonly snapshotId: string | null;
+}
+
 /** Of one that is given to another account. */
-export function spendingOfTransfer(row: Sized & Pick<EnvironmentRow, "state" | "snapshotId">): Spending {
+export function spendingOfTransfer(row: Held): Spending {
   const savedMib = row.snapshotId === null ? 0 : row.memoryMib;
   return {
     ...{ environments: 1, diskMib: row.diskMib + savedMib },
