@@ -59,3 +59,29 @@ it("an admin lists, hands over and removes another's environment, and sees the h
   expect(await said(["ls"], member)).toContain("an admin stopped it");
   expect(await said(["rm", id])).toContain("removed ours");
 });
+
+it("an account is removed once another one has all its environments, where its quota has room, or nothing is changed", async () => {
+  const { token } = await addOwner(server.data, "danadana");
+  const dana = { MICROTERM_TOKEN: token, MICROTERM_URL: server.url };
+  for (const name of ["one", "two"]) await said(["create", "--name", name], dana);
+  await said(["stop", "two"], dana);
+  const give = ["user", "rm", "danadana", "--transfer-to"];
+  expect(await refused(["user", "rm", "danadana"])).toContain("--transfer-to OTHER");
+  await said(["user", "add", "heir"]);
+  await said(["quota", "set", "--user", "heir", "environments=1"]);
+  expect(await refused([...give, "heir"])).toMatch(/the quota is 1 environment: 0 are used, and 2 more are needed/);
+  await said(["quota", "set", "--user", "heir", "none"]);
+  await said(["create", "--name", "two"]);
+  expect(await refused([...give, "admin"])).toContain("its new owner has an environment named 'two' already");
+  expect(await refused([...give, "danadana"])).toContain("cannot have what it leaves");
+  expect(await refused([...give, "nobody"])).toContain("there is no account 'nobody'");
+  expect(await refused([...give, "heir", "--destroy"])).toContain("cannot be used with");
+  expect(await said(["ls", "-o", "name"], dana)).toBe("one\ntwo\n");
+  expect(await said([...give, "heir"])).toBe("danadana\n");
+  expect(await said(["admin", "ls"])).toMatch(/^heir +one +\w{12} +running(.*\n)*heir +two +\w{12} +stopped/m);
+  expect(await refused(["ls"], dana)).toContain("unknown, spent or expired");
+  const audit = await said(["audit", "-o", "json"]);
+  expect(audit.match(/"environment.transferred"/g)).toHaveLength(4);
+  await said(["user", "rm", "heir", "--destroy"]);
+  await said(["rm", "two"]);
+});

@@ -4,7 +4,7 @@ import { EnvironmentId } from "@microterm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 import { openTestStorage } from "../../support/test-database.ts";
-import { ANN, sha256 } from "./core-server.ts";
+import { ANN, BOB, sha256 } from "./core-server.ts";
 
 const environment = EnvironmentId.parse("e00000000001");
 const target = { environment, port: 3000 };
@@ -81,6 +81,19 @@ describe("a shared link", () => {
     expect(await service.admit([long.secret], target)).toBeNull();
     expect(revoked).toEqual([sha256(long.secret)]);
     await expect(service.revoke(ANN, environment, long.link.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("is none where the environment was given away while it was made", async () => {
+    const { service, storage } = await open();
+    await storage.accounts.insert(accountRow(BOB.owner, new Date().toISOString()));
+    const only = { state: environmentRow().state, machineId: environmentRow().machineId };
+    const given = { from: ANN.owner, to: BOB.owner, name: "given", at: new Date().toISOString(), isForced: true, only };
+    // Its owner was looked up before: here that always answers as it did then.
+    expect(await storage.environments.transfer(environment, given)).not.toBeNull();
+    await expect(service.share(ANN, environment, { port: 3000, ttlSeconds: 60 })).rejects.toMatchObject({
+      code: "ENVIRONMENT_NOT_FOUND",
+    });
+    expect(await storage.previews.links(environment, new Date().toISOString())).toEqual([]);
   });
 
   it("is one of 64 at most", async () => {

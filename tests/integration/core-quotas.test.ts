@@ -89,7 +89,7 @@ it("what its owner's hours are used up for is paused, and not resumed before the
   // Every change has them looked at.
   await service.update(ANN, id, {});
   const paused = await service.wait(ANN, id, { states: ["paused"], ...PATIENT });
-  expect(paused?.reason).toBe("its owner's hours of running of the day are used up");
+  expect(paused?.reason).toBe("its owner has no hours of running left today");
   await expect(service.resume(ANN, id)).rejects.toMatchObject({
     code: "QUOTA_EXCEEDED",
     details: { quota: { name: "hoursPerDay", limit: 0, asked: 0 } },
@@ -170,6 +170,19 @@ it("an admin lists all environments, stops and removes them by their whole id, a
   expect(listed).not.toHaveProperty("terminals");
   expect(await service.get(ADMIN, id)).toMatchObject({ id, terminals: [] });
   expect((await service.hostUse(ADMIN)).environments).toBe(1);
+  // Who has the data folder has it paused for a backup, which an admin who has signed in has not.
+  const host = actorOf(
+    { id: ADMIN.owner, role: "admin" },
+    { origin: { via: "data-folder", credential: null, address: null } },
+  );
+  await expect(service.pause(ADMIN, id)).rejects.toMatchObject({ code: "ENVIRONMENT_NOT_FOUND" });
+  await service.pause(host, id);
+  expect(await service.wait(ANN, id, { states: ["paused"], ...PATIENT })).toMatchObject({
+    reason: "a backup copies its disk",
+  });
+  await expect(service.resume(ADMIN, id)).rejects.toMatchObject({ code: "ENVIRONMENT_NOT_FOUND" });
+  expect(await service.resume(host, id)).toMatchObject({ id, terminals: [] });
+  await service.wait(ANN, id, { states: ["running"], ...PATIENT });
   const hidden = { code: "ENVIRONMENT_NOT_FOUND" };
   for (const reference of ["one", id.slice(0, 6)]) {
     await expect(service.get(ADMIN, reference)).rejects.toMatchObject(hidden);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { TERMINAL_SUBPROTOCOL } from "@microterm/protocol";
 import { createSqliteStorage } from "@microterm/storage";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, type Call, poll, startServer, type TestServer } from "../../support/server.ts";
+import { type Answer, type Call, exposed, poll, startServer, type TestServer } from "../../support/server.ts";
 import { TerminalClient } from "../../support/terminal-client.ts";
 
 let server: TestServer;
@@ -208,7 +208,10 @@ describe("addresses", () => {
   });
 
   it("are those that were allowed too, for reading, writing and sockets, and not for others", async () => {
-    const tunnelled = await startServer({ args: ["--allow-host", "localhost:8080,term.example.org"] });
+    const tunnelled = await startServer({
+      args: ["--allow-host", "localhost:8080,term.example.org"],
+      command: exposed,
+    });
     try {
       const { token } = await tunnelled.ok("POST", "/v1/links");
       const headers = { host: "localhost:8080", origin: "http://localhost:8080" };

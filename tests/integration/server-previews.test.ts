@@ -1,7 +1,7 @@
 import { connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PreviewClient, serveHttp, signInSession } from "../../support/preview-client.ts";
-import { type Answer, poll, startServer, type TestServer } from "../../support/server.ts";
+import { type Answer, exposed, poll, startServer, type TestServer } from "../../support/server.ts";
 import { TerminalClient } from "../../support/terminal-client.ts";
 
 let server: TestServer;
@@ -210,7 +210,7 @@ describe("hosts", () => {
 describe("a domain of the operator's", () => {
   it("has previews of its own, with cookies for TLS and the very host alone", async () => {
     const args = ["--allow-host", "term.example.org", "--preview-domain", "previews.example.net"];
-    const own = await startServer({ args });
+    const own = await startServer({ args, command: exposed });
     try {
       const environment = await own.environment();
       const port = await hello();

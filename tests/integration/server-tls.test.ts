@@ -209,7 +209,14 @@ describe("a server does not start", () => {
   };
 
   it("beyond its host with sign-in links alone", async () => {
-    expect(await refusal(options(pair))).toMatch(/protected by sign-in links alone.*set a password/);
+    const words = /protected by sign-in links alone.*set a password/;
+    expect(await refusal(options(pair))).toMatch(words);
+    for (const host of ["term.example.org", "192.0.2.1:7681", "127.0.0.1.example.org", "[2001:db8::1]:7681"]) {
+      expect(await refusal(["--allow-host", `localhost:8080,${host}`])).toMatch(words);
+    }
+    const tunnels = ["localhost:8080", "mine.localhost", "127.0.0.2:80", "[::1]:8080"];
+    const near = await startServer({ args: ["--allow-host", tunnels.join(",")] });
+    expect(await near.dispose()).toEqual([]);
   });
 
   it("with a pair that cannot be used", async () => {

@@ -63,8 +63,8 @@ function addShareVerbs(program: Command): void {
     .addOption(output("json"))
     .addHelpText("after", SHARE_HELP)
     .action(async (name, terminal, options) => (await sharing()).share(name, terminal, options));
-  verb(share, "ls", "list what is shared of an environment, and who was let in")
-    .argument("<name>", "an environment")
+  verb(share, "ls", "list what is shared of an environment, and who was let in, or what others share with you")
+    .argument("[name]", "an environment; what is shared with you otherwise, for attach")
     .addOption(output("json"))
     .action(async (name, options) => (await sharing()).list(name, options));
   verb(share, "rm", "end shares, and close the connections of all whom they let in")
@@ -75,7 +75,8 @@ function addShareVerbs(program: Command): void {
 
 const QUOTA_HELP = `
 LIMITS: environments=10 running=5 memory=4g cpus=8 disk=40g recordings=1g hours=12 (of running a day), each a number or
-none; none alone for all of them, and default for what the account's role has. What is not named stays.`;
+none, for no limit; 0 allows nothing. none alone for all of them, and default for what the account's role has. What is
+not named stays.`;
 
 /** What accounts may have, and what an admin sees of all. */
 function addQuotaVerbs(program: Command): void {
@@ -157,8 +158,8 @@ export function createProgram(): Command {
     )
     .passThroughOptions()
     .action(async (name, command, options) => (await import("./verbs/exec.ts")).exec(name, command, options));
-  verb(program, "attach", "type into an environment's terminal")
-    .argument("<name>")
+  verb(program, "attach", "type into an environment's terminal, or see one that is shared with you")
+    .argument("<name>", "an environment, or the id of what is shared with you: share ls")
     .option("--terminal <id>", "which one; the oldest that runs otherwise, or a new one")
     .option("--detach-keys <keys>", "how to leave it running", "ctrl-p,ctrl-q")
     .action(async (name, options) => (await import("./verbs/attach.ts")).attach(name, options));

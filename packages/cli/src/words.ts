@@ -1,5 +1,5 @@
 /** What the command line calls things, all in one place: what the server tells comes as codes. */
-import { type BootStep, type Environment, type Notice, plainText } from "@microterm/protocol";
+import { type BootStep, type Environment, type Notice, plainText, type ShareRole } from "@microterm/protocol";
 
 export const STEP_WORDS: Readonly<Record<BootStep, string>> = {
   claim: "taking a waiting machine",
@@ -58,11 +58,16 @@ export function noticeWords(name: string, notice: Notice, now: number): string {
 const TERMINAL_NOTICES: ReadonlyMap<string, string> = new Map([
   ["paused", "it is paused: what you type is lost until it is resumed"],
   ["read-only", "you only look on: what you type goes nowhere"],
+  ["keyboard-given", "you may type here from now on"],
+  ["keyboard-taken", "you only look on from now on: what you type goes nowhere"],
   ["input-lost", "what was typed last did not reach the terminal and is lost"],
   ["offset-unknown", "the screen from before was another terminal's; this is the terminal as it is now"],
   ["screen-cut", "output from before is gone; Ctrl+L redraws most programs"],
   ["screen-empty", "this terminal's screen is not kept any more; Ctrl+L redraws most programs"],
 ]);
+
+/** What one may do at a terminal that is shared with one. */
+export const sharedRoleWords = (role: ShareRole): string => (role === "viewer" ? "you look on" : "you may type");
 
 /** `message`: the server's own words, for a code that this version does not know. */
 export function terminalNoticeWords(code: string, message: string): string {

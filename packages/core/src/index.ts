@@ -64,6 +64,7 @@ export {
   type Spending,
   spendingOfCreate,
   spendingOfStart,
+  spendingOfTransfer,
 } from "./quotas/room.ts";
 export { dayOf, msOfDay, secondsByDay } from "./quotas/running-time.ts";
 export { createSharingService } from "./sharing/create-sharing-service.ts";

@@ -20,7 +20,7 @@ export { type Launched, runInteractive, spawnDetached, spawnForeground } from ".
 export { readHostSpace } from "./process/host-memory.ts";
 export { findMarked, findTree, isRunning, killTree, startMarked } from "./process/marked-process.ts";
 export { findHolders } from "./process/path-holders.ts";
-export type { ProcessEntry } from "./process/proc-table.ts";
+export { type ProcessEntry, readProcess } from "./process/proc-table.ts";
 export { defaultDataFolder, VERSION } from "./product.ts";
 export { connectQmp, type QmpClient, type QmpEvent } from "./qmp/qmp-client.ts";
 export { connectUnix, MAX_SOCKET_PATH, systemCode } from "./unix-socket.ts";

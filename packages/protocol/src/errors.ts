@@ -71,7 +71,7 @@ export const ERRORS = {
   ACCOUNT_IN_USE: {
     status: 409,
     retryable: false,
-    hint: "Hand its environments to another account first, or have them destroyed with it: 'microterm user rm --destroy NAME'.",
+    hint: "Give its environments to another account, 'microterm user rm NAME --transfer-to OTHER', or have them destroyed with it, 'microterm user rm --destroy NAME'.",
   },
   LAST_ADMIN: {
     status: 409,

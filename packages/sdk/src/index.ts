@@ -5,7 +5,7 @@ export type { Audit } from "./accounts/audit.ts";
 export type { OwnAccount } from "./accounts/own-account.ts";
 export type { SessionCalls } from "./accounts/session-calls.ts";
 export type { Attachment } from "./attachment.ts";
-export type { AttachmentHandlers, AttachmentState } from "./attachment-options.ts";
+export type { AttachmentHandlers, AttachmentState, Size } from "./attachment-options.ts";
 export type { Timing } from "./backoff.ts";
 export { type AttachRequest, type Client, type ClientOptions, createClient, type RunResult } from "./client.ts";
 export type { Environments, WaitState } from "./environments.ts";

@@ -177,9 +177,11 @@ export async function serve(config: Config): Promise<RunningServer> {
     titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
   });
   const connections = createLiveConnections(credentials);
+  const requests = createLiveRequests(credentials);
   environments.subscribe(({ kind, id }) => {
     if (kind !== "transferred") return;
     connections.closeOf(id);
+    requests.closeOf(id);
     openPreviews.closeOf(id);
     previews.dropTickets(id);
   });
@@ -203,7 +205,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     oidc: oidc === null ? null : await openOidc(oidc, addresses, log),
     authenticator,
     connections,
-    requests: createLiveRequests(credentials),
+    requests,
     connectionLimit,
     readiness,
     previews,
@@ -251,7 +253,10 @@ export async function serve(config: Config): Promise<RunningServer> {
     "listening",
   );
   const stopping = new AbortController();
-  const takeStock = () => recover(environments, services.readiness, { log, signal: stopping.signal });
+  const takeStock = async () => {
+    await recover(environments, services.readiness, { log, signal: stopping.signal });
+    await disabledAccounts.look();
+  };
   let recovering = takeStock();
   // What was begun before, and could not be written down, is finished as after a restart.
   onDatabaseReturn = () => {

@@ -57,9 +57,12 @@ function addUserVerbs(program: Command): void {
   verb(user, "enable", "let accounts sign in again")
     .argument("<account...>")
     .action(async (names, options) => (await users()).enable(names, options));
-  verb(user, "rm", "remove accounts that have no environments")
+  verb(user, "rm", "remove accounts that have no environments, or whose environments may go")
     .argument("<account...>")
     .option("--destroy", "with all environments that they have")
+    .addOption(
+      new Option("--transfer-to <account>", "once that account has all their environments").conflicts("destroy"),
+    )
     .action(async (names, options) => (await users()).remove(names, options));
   verb(user, "role", "change what an account may do; its connections are closed")
     .argument("<account>")

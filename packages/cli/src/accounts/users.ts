@@ -57,11 +57,13 @@ export async function disable(
 export const enable = (names: readonly string[], options: ServerOptions): Promise<void> =>
   each(names, options, (accounts, name) => accounts.update(name, { disabled: false }));
 
-export const remove = (
-  names: readonly string[],
-  options: ServerOptions & { readonly destroy?: boolean },
-): Promise<void> =>
-  each(names, options, (accounts, name) => accounts.remove(name, { destroysEnvironments: options.destroy === true }));
+interface RemoveOptions extends ServerOptions {
+  readonly destroy?: boolean;
+  readonly transferTo?: string;
+}
+
+export const remove = (names: readonly string[], { destroy, transferTo, ...options }: RemoveOptions): Promise<void> =>
+  each(names, options, (accounts, name) => accounts.remove(name, { destroysEnvironments: destroy, transferTo }));
 
 export const setRole = (name: string, role: Role, options: ServerOptions): Promise<void> =>
   each([name], options, (accounts) => accounts.update(name, { role }));

@@ -56,7 +56,8 @@ async function onlyTerminal(name: string, options: ServerOptions): Promise<strin
   });
 }
 
-export async function list(name: string, options: OutputOptions): Promise<void> {
+export async function list(name: string | undefined, options: OutputOptions): Promise<void> {
+  if (name === undefined) return listShared(options);
   const shares = await connect(options).sharing.list(name);
   if (options.output === "json") return console.log(printableJson(shares));
   if (shares.length === 0) return say(`Nothing of ${name} is shared.`);
@@ -69,6 +70,17 @@ export function sharesOf(shares: readonly Share[], now: number): string {
     ...[`in ${durationWords(Date.parse(expiresAt) - now)}`, grants.map(nameOf).join(", ") || "-"],
   ]);
   return table([["SHARE", "TERMINAL", "KIND", "ROLE", "USES LEFT", "ENDS", "PEOPLE"], ...rows]);
+}
+
+async function listShared(options: OutputOptions): Promise<void> {
+  const shared = await connect(options).sharing.shared();
+  if (options.output === "json") return console.log(printableJson(shared));
+  if (shared.length === 0) return say("Nothing is shared with you. A link is opened in a browser.");
+  const now = Date.now();
+  const rows = shared.map(({ id, owner, role, expiresAt }) => [
+    ...[id, plainText(owner, { layout: "joined", max: 64 }), role, `in ${durationWords(Date.parse(expiresAt) - now)}`],
+  ]);
+  console.log(table([["ID", "OWNER", "ROLE", "ENDS"], ...rows]));
 }
 
 export async function remove(name: string, shares: readonly string[], options: ServerOptions): Promise<void> {

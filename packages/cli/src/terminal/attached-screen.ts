@@ -1,4 +1,5 @@
-import type { Attachment, AttachmentState, Client, Exit } from "@microterm/sdk";
+import type { Attachment, AttachmentHandlers, AttachmentState, Exit, Size } from "@microterm/sdk";
+import { EXIT, say } from "../failure.ts";
 import { terminalNoticeWords } from "../words.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { OwnTty } from "./own-tty.ts";
@@ -17,9 +18,16 @@ const NOTE_AFTER_MS = 1_000;
 const MAX_QUEUED_INPUT = 64 * 1024;
 const INPUT_CHECK_MS = 20;
 
+export interface AttachedScreenOptions {
+  readonly open: (request: AttachmentHandlers & { readonly size: Size }) => Attachment;
+  readonly detachKeys: Uint8Array;
+  /** Whether the terminal is another's. */
+  readonly isShared: boolean;
+}
+
 /** A remote terminal on the person's own, until they leave or it ends. */
 export class AttachedScreen {
-  readonly #filter = new QueryFilter();
+  readonly #filter: QueryFilter;
   readonly #keys: DetachKeys;
   readonly #tty: OwnTty;
   readonly #done = Promise.withResolvers<AttachEnd>();
@@ -28,27 +36,25 @@ export class AttachedScreen {
   #keyTimer: NodeJS.Timeout | undefined;
   #noteTimer: NodeJS.Timeout | undefined;
   #isNoted = false;
+  readonly #isShared: boolean;
 
-  constructor(options: {
-    readonly client: Client;
-    readonly environment: string;
-    readonly terminal: string;
-    readonly detachKeys: Uint8Array;
-  }) {
-    this.#keys = new DetachKeys(options.detachKeys);
+  constructor({ open, detachKeys, isShared }: AttachedScreenOptions) {
+    this.#isShared = isShared;
+    this.#filter = new QueryFilter({ isShared });
+    this.#keys = new DetachKeys(detachKeys);
     this.#tty = new OwnTty({ undo: () => this.#undo(), leave: () => this.#attachment?.close() });
     this.#open = () =>
-      options.client.attachTerminal({
-        environment: options.environment,
-        terminal: options.terminal,
+      open({
         size: ownSize(),
         onOutput: (bytes, offset) => this.#draw(bytes, offset + BigInt(bytes.length)),
         onGap: (from, to) => this.#note(`${to - from} bytes of output were lost`),
-        onKeyframe: ({ bytes, offset }) => {
+        onResize: (cols, rows) => this.#noteSize(cols, rows),
+        onKeyframe: ({ bytes, offset, cols, rows }) => {
           // Whatever was drawn goes, with the modes that it left.
           process.stdout.write(`${this.#undoModes()}\x1b[H\x1b[2J`);
           this.#filter.restart();
           this.#draw(bytes, offset);
+          this.#noteSize(cols, rows);
         },
         onNotice: (code, message) => this.#note(terminalNoticeWords(code, message)),
         onInputLost: (bytes) => this.#note(`${bytes} bytes typed right before may not have arrived`),
@@ -149,6 +155,13 @@ export class AttachedScreen {
     setTimeout(() => this.#attachment?.resize(cols, rows), 50);
   }
 
+  /** Of a terminal whose size is another's. */
+  #noteSize(cols: number, rows: number): void {
+    const own = ownSize();
+    if (!this.#isShared || (own.cols >= cols && own.rows >= rows)) return;
+    this.#note(`this terminal has ${cols}x${rows} cells, and your window ${own.cols}x${own.rows}: make it larger`);
+  }
+
   /** A line of our own: at the bottom of a full-screen program, below the output elsewhere. */
   #note(text: string): void {
     const line = `\x1b[7m[microterm: ${text}]\x1b[0m`;
@@ -156,6 +169,19 @@ export class AttachedScreen {
     const isFull = this.#filter.modes.isAlternate;
     process.stdout.write(isFull ? `${end}\x1b7\x1b[999;1H\x1b[2K${line}\x1b8` : `${end}\r\n${line}\r\n`);
   }
+}
+
+/** Ends the process: well where the person has left, else as the program has ended. */
+export function exitAfter(
+  end: Exclude<AttachEnd, { readonly kind: "gone" }>,
+  { from, what, again }: { readonly from: string; readonly what: string; readonly again: string },
+): never {
+  if (end.kind === "detached") {
+    say(`Detached from ${from}; it goes on. Come back with: ${again}`);
+    process.exit(0);
+  }
+  say(`The ${what} has ended.`);
+  process.exit(end.exit.signal === null ? (end.exit.code ?? 0) : EXIT.signalled + end.exit.signal);
 }
 
 function ownSize(): { cols: number; rows: number } {

@@ -13,7 +13,7 @@ const nasty = fc
   .map(bytesOf);
 
 function passed(text: string): string {
-  return textOf(new QueryFilter().pass(bytesOf(text)));
+  return textOf(new QueryFilter({ isShared: false }).pass(bytesOf(text)));
 }
 
 describe("the scanner", () => {
@@ -84,7 +84,7 @@ describe("output on its way to a person's terminal", () => {
   it("leaves out a query however it is cut", () => {
     const bytes = bytesOf("a\x1b]11;?\x1b\\b\x1b[6nc");
     for (let cut = 0; cut <= bytes.length; cut += 1) {
-      const filter = new QueryFilter();
+      const filter = new QueryFilter({ isShared: false });
       const shown = textOf(filter.pass(bytes.subarray(0, cut))) + textOf(filter.pass(bytes.subarray(cut)));
       expect(shown).toBe("abc");
     }
@@ -93,7 +93,7 @@ describe("output on its way to a person's terminal", () => {
   it("loses nothing but queries, however it is cut", () => {
     fc.assert(
       fc.property(fc.array(nasty, { maxLength: 6 }), (pieces) => {
-        const [cut, whole] = [new QueryFilter(), new QueryFilter()];
+        const [cut, whole] = [new QueryFilter({ isShared: false }), new QueryFilter({ isShared: false })];
         const shown = pieces.map((piece) => textOf(cut.pass(piece))).join("");
         expect(shown).toBe(textOf(whole.pass(Buffer.concat(pieces))));
       }),
@@ -105,7 +105,7 @@ describe("output on its way to a person's terminal", () => {
 
 describe("what is undone", () => {
   function undo(text: string): string {
-    const filter = new QueryFilter();
+    const filter = new QueryFilter({ isShared: false });
     filter.pass(bytesOf(text));
     return filter.modes.undo();
   }
@@ -131,7 +131,7 @@ describe("what is undone", () => {
 describe("what reaches beyond the screen", () => {
   /** All that is passed of some output that comes in pieces of a length. */
   const passed = (output: Uint8Array, length: number): Buffer => {
-    const filter = new QueryFilter();
+    const filter = new QueryFilter({ isShared: false });
     const pieces: Uint8Array[] = [];
     for (let at = 0; at < output.length; at += length) pieces.push(filter.pass(output.subarray(at, at + length)));
     return Buffer.concat(pieces);
@@ -185,4 +185,41 @@ describe("what reaches beyond the screen", () => {
     );
     expect(passed(Buffer.from("héllo «é» ü"), 1).toString()).toBe("héllo «é» ü");
   });
+});
+
+describe("what is shared", () => {
+  const shared = (text: string): string => textOf(new QueryFilter({ isShared: true }).pass(bytesOf(text)));
+
+  it.each([
+    ["a bell", "\x07"],
+    ["a bell within a sequence", "\x1b[3\x071m"],
+    ["a title", "\x1b]0;title\x07"],
+    ["a notification", "\x1b]9;text\x1b\\"],
+    ["a file", "\x1b]1337;File=name=eA==:eA==\x07"],
+    ["a long file", `\x1b]1337;File=:${"x".repeat(100_000)}\x07`],
+    ["an image", "\x1b_Gt=f;L2V0Yy9wYXNzd2Q=\x1b\\"],
+    ["the clipboard", "\x1b]52;c;aGk=\x07"],
+    ["a change of the window", "\x1b[8;10;10t"],
+    ["the printer", "\x1b[5i"],
+    ["a query", "\x1b[6n"],
+    ["what is broken off", "\x1b]52;c;aGk=\x18"],
+  ])("does not act by %s", (_, sequence) => {
+    for (const cut of [0, 1, 5]) {
+      const filter = new QueryFilter({ isShared: true });
+      const all = bytesOf(`a${sequence}b`);
+      const out = Buffer.concat([filter.pass(all.subarray(0, cut)), filter.pass(all.subarray(cut))]);
+      expect(textOf(out)).toBe("ab");
+    }
+  });
+
+  it("does not act by a string that another sequence ends", () => {
+    expect(shared("a\x1b]52;c;aGk=\x1b[31mb")).toBe("a\x1b[31mb");
+  });
+
+  it.each(["\x1b[31m", "\x1b[?1049h", "\x1b7", "\x1b]8;;https://example.org\x1b\\", "\x1b]4;1;red\x07", "\r\n\t"])(
+    "draws by %j",
+    (sequence) => {
+      expect(shared(`a${sequence}b`)).toBe(`a${sequence}b`);
+    },
+  );
 });

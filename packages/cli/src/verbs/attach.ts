@@ -1,8 +1,9 @@
 import { type Environment, plainText } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
-import { CliError, EXIT, nextCommand, say } from "../failure.ts";
+import { CliError, nextCommand, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
-import { AttachedScreen } from "../terminal/attached-screen.ts";
+import { attachShared, findShared } from "../sharing/attach-shared.ts";
+import { AttachedScreen, exitAfter } from "../terminal/attached-screen.ts";
 import { describeKeys, parseDetachKeys } from "../terminal/detach-keys.ts";
 import { stateWords } from "../words.ts";
 
@@ -19,7 +20,9 @@ export async function attach(name: string, options: AttachOptions): Promise<void
     });
   }
   const client = connect(options);
-  const environment = await client.environments.get(name);
+  const environment = await client.environments
+    .get(name)
+    .catch(async (error: unknown) => attachShared(client, await findShared(client, name, error), keys));
   if (environment.state !== "running") {
     throw new CliError(`${environment.name} is ${environment.state}, so it has no terminal.`, {
       hint: nextCommand(environment) ?? `./microterm inspect ${environment.name}`,
@@ -28,20 +31,15 @@ export async function attach(name: string, options: AttachOptions): Promise<void
   const terminal = await chooseTerminal(client, environment, options.terminal);
   say(`Attached to ${environment.name}. Leave it running with ${describeKeys(keys)}.`);
 
-  const screen = new AttachedScreen({ client, environment: environment.id, terminal, detachKeys: keys });
-  const end = await screen.run();
-  switch (end.kind) {
-    case "detached":
-      say(`Detached from ${environment.name}; it goes on. Come back with: ./microterm attach ${environment.name}`);
-      process.exit(0);
-      break;
-    case "exited":
-      say(`The terminal of ${environment.name} has ended.`);
-      process.exit(end.exit.signal === null ? (end.exit.code ?? 0) : EXIT.signalled + end.exit.signal);
-      break;
-    case "gone":
-      throw end.error ?? (await whyGone(client, environment)) ?? new CliError(`It is gone: ${plainText(end.reason)}.`);
+  const end = await new AttachedScreen({
+    open: (request) => client.attachTerminal({ ...request, environment: environment.id, terminal }),
+    ...{ detachKeys: keys, isShared: false },
+  }).run();
+  if (end.kind === "gone") {
+    throw end.error ?? (await whyGone(client, environment)) ?? new CliError(`It is gone: ${plainText(end.reason)}.`);
   }
+  const { name: own } = environment;
+  exitAfter(end, { from: own, what: `terminal of ${own}`, again: `./microterm attach ${own}` });
 }
 
 /** What has become of an environment whose terminal has gone; null where it runs. */

@@ -33,6 +33,9 @@ describe("a role", () => {
       ...OF_THE_INSTANCE,
     ]);
     expect(authorize(as("admin"), "terminal.view", theirs)).toBe("hidden");
+    const origin = { via: "data-folder", credential: null, address: null } as const;
+    const ofHost = allowed(actorOf({ id: ANN, role: "admin" }, { origin }), theirs);
+    expect(ofHost.filter((action) => !allowed(as("admin"), theirs).includes(action))).toEqual(["environment.pause"]);
   });
 });
 

@@ -6,8 +6,11 @@ interface Rule {
   readonly role: Role;
   /** What a token needs for it; `none`: no token does it, only a session or the data folder's token. */
   readonly scope: Scope | "none";
-  /** Whose it is: `owner`: its owner alone. `admin`: its owner, and an admin. `instance`: the resource has no owner. */
-  readonly of: "owner" | "admin" | "instance";
+  /**
+   * Whose it is: `owner`: its owner alone. `host`: its owner, and who has the data folder. `admin`: its owner, and an admin. `instance`: the
+   * resource has no owner.
+   */
+  readonly of: "owner" | "host" | "admin" | "instance";
 }
 
 /** What can be done. Each call of a service is one of these. */
@@ -17,8 +20,10 @@ const RULES = {
   /** What its guest says: terminals' names, the console, what it uses and what it was refused. */
   "environment.inspect": { role: "visitor", scope: "environments:read", of: "owner" },
   "environment.create": { role: "member", scope: "environments:write", of: "owner" },
-  /** Start, pause, resume, times, limits, policies. */
+  /** Start, times, limits, policies. */
   "environment.change": { role: "member", scope: "environments:write", of: "owner" },
+  /** Pause and resume, which a backup does to what it copies. */
+  "environment.pause": { role: "member", scope: "environments:write", of: "host" },
   "environment.stop": { role: "member", scope: "environments:write", of: "admin" },
   "environment.destroy": { role: "member", scope: "environments:write", of: "admin" },
   /** Gives it to another account. */
@@ -66,14 +71,18 @@ const RANK: Readonly<Record<Role, number>> = { visitor: 0, member: 1, admin: 2 }
 /** Decides what an actor may do. No other place does. */
 export function authorize(actor: Actor, action: Action, resource: Resource): Decision {
   const rule: Rule = RULES[action];
-  const isAdmin = actor.role === "admin";
-  if (rule.of !== "instance" && resource.owner !== actor.owner && !(rule.of === "admin" && isAdmin)) return "hidden";
+  if (rule.of !== "instance" && resource.owner !== actor.owner && !reachesOthers(actor, rule)) return "hidden";
   if (RANK[actor.role] < RANK[rule.role]) return "refused";
   if (actor.scopes === null) return "allowed";
   // What is another's, a token of an admin reaches only where it was made for that.
   const isForeign = rule.of !== "instance" && resource.owner !== actor.owner;
   if (isForeign && !actor.scopes.has("admin")) return "hidden";
   return rule.scope !== "none" && actor.scopes.has(rule.scope) ? "allowed" : "refused";
+}
+
+function reachesOthers({ role, origin }: Actor, { of }: Rule): boolean {
+  if (role !== "admin") return false;
+  return of === "admin" || (of === "host" && origin.via === "data-folder");
 }
 
 /** {@link authorize}, for who only asks whether. */

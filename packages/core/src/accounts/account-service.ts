@@ -16,6 +16,7 @@ import type {
 import type { Actor } from "../access/actor.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { CredentialKeeper, IssuedCredential, Place, SignedIn } from "../credentials/credential-service.ts";
+import type { TransferOfAll } from "../environments/administration/transfer-all.ts";
 import type { AccountRow } from "../ports/account-repository.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { Passwords } from "../ports/passwords.ts";
@@ -84,8 +85,11 @@ export interface AccountService {
   add(actor: Actor, wish: CreateAccount): Promise<IssuedCredential & { readonly account: AccountRow }>;
   /** By name or id. What it had opened is closed. Rejects with `ACCOUNT_NOT_FOUND`, `LAST_ADMIN`. */
   change(actor: Actor, account: string, change: UpdateAccount): Promise<Account>;
-  /** Rejects with `ACCOUNT_NOT_FOUND`, `ACCOUNT_IN_USE`, `LAST_ADMIN`. */
-  remove(actor: Actor, account: string): Promise<void>;
+  /**
+   * With `transferAll`, what it has goes to another account in the same transaction. Rejects with `ACCOUNT_NOT_FOUND`, `ACCOUNT_IN_USE`,
+   * `LAST_ADMIN`, and as `transferAll` does.
+   */
+  remove(actor: Actor, account: string, transferAll?: (from: AccountId) => Promise<TransferOfAll>): Promise<void>;
   /** A link that sets a new password once, within 24 hours, in the place of an earlier one. Nothing else ends before it is used. */
   createReset(actor: Actor, account: string): Promise<IssuedCredential & { readonly account: AccountRow }>;
   /** Sets the password, ends all sessions and opens one. Rejects with `RESET_INVALID`, `BAD_REQUEST`, `TOO_MANY`. */

@@ -67,16 +67,20 @@ export function createAdministration(context: AccountContext): Administration {
     return view(id);
   }
 
-  async function remove(actor: Actor, reference: string): Promise<void> {
+  const remove: Administration["remove"] = async (actor, reference, transferAll) => {
     assertAllowed(actor, "accounts.change", actor);
     const { id, name } = await require(reference);
+    const transfer = await transferAll?.(id);
     const act = { action: "account.removed", target: id, detail: { name } } as const;
-    const hashes = await audit.change(actor, act, async (to) => {
+    const hashes = await audit.change(actor, [...(transfer?.acts ?? []), act], async (to) => {
+      await transfer?.run(to);
       const all = await to.credentials.hashesOf(id);
       return (await to.accounts.remove(id)) ? all : null;
     });
-    credentials.close(hashes ?? []);
-  }
+    if (hashes === null) throw new PlatformError("ACCOUNT_NOT_FOUND", "the account was removed meanwhile");
+    transfer?.done();
+    credentials.close(hashes);
+  };
 
   async function createReset(actor: Actor, reference: string) {
     assertAllowed(actor, "accounts.change", actor);
@@ -119,8 +123,10 @@ export function createAdministration(context: AccountContext): Administration {
     change: (actor, reference, wish) =>
       audit.attempt(actor, actsOf(reference, wish), () => change(actor, reference, wish)),
 
-    remove: (actor, reference) =>
-      audit.attempt(actor, { action: "account.removed", target: reference }, () => remove(actor, reference)),
+    remove: (actor, reference, transferAll) =>
+      audit.attempt(actor, { action: "account.removed", target: reference }, () =>
+        remove(actor, reference, transferAll),
+      ),
 
     createReset: (actor, reference) =>
       audit.attempt(actor, { action: "account.reset", target: reference }, () => createReset(actor, reference)),

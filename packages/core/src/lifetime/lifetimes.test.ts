@@ -205,7 +205,7 @@ it("ends one in use once its owner's hours are used up, after a notice that stay
   lifetimes.note(ID);
   expect(lifetimes.noticeOf(ID)?.code).toBe("hours");
   await until(() => ended.length > 0);
-  expect(ended).toEqual(["pause: its owner's hours of running of the day are used up"]);
+  expect(ended).toEqual(["pause: its owner has no hours of running left today"]);
 });
 
 it("stops one that could not be paused when its owner's hours were used up", async () => {

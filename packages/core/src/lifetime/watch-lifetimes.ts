@@ -146,7 +146,7 @@ const sampleEveryMs = (row: EnvironmentRow): number =>
 function reasonOf({ idleTimeoutSeconds }: EnvironmentRow, cause: LifetimePlan["cause"]): string {
   switch (cause) {
     case "hours":
-      return "its owner's hours of running of the day are used up";
+      return "its owner has no hours of running left today";
     case "idle":
       return `idle for ${duration(idleTimeoutSeconds ?? 0)}`;
     default:

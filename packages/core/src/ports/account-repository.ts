@@ -50,8 +50,8 @@ export interface AccountRepository {
    * for the data folder's. False: it is gone already.
    */
   remove(id: AccountId): Promise<boolean>;
-  /** Whose environments are to be stopped by now. */
-  listStopping(now: string): Promise<readonly AccountRow[]>;
+  /** Whose environments are to be stopped, and when. */
+  listStopping(): Promise<readonly { readonly id: AccountId; readonly stopsAt: string }[]>;
   /** Whether an admin that is not disabled has a password. */
   hasPasswordAdmin(): Promise<boolean>;
 }

@@ -258,10 +258,10 @@ export interface PreviewGrant {
 /** A grant goes with its environment, and with its session. */
 export interface PreviewGrantRepository {
   /**
-   * False where the environment, or the session, is not there any more, or they are not of one account. Of a link: rejects with `TOO_MANY` where the environment has
-   * `mostLinks` unexpired ones.
+   * False where the environment, or the session, is not there any more, or they are not of one account. Of a link: false where the environment is
+   * not `by`'s any more; rejects with `TOO_MANY` where it has `most` unexpired ones.
    */
-  insert(grant: PreviewGrant, mostLinks?: number): Promise<boolean>;
+  insert(grant: PreviewGrant, link?: { readonly by: OwnerId; readonly most: number }): Promise<boolean>;
   /** Unexpired only, and of an environment whose owner is neither disabled nor a visitor. */
   find(hash: string, now: string): Promise<PreviewGrant | null>;
   /** Of all grants for what an account owns. */

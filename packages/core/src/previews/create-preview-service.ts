@@ -49,8 +49,9 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       target: grant.id,
       detail: { port, ttlSeconds },
     } as const;
-    if (!(await audit.change(actor, act, ({ previews }) => previews.insert(grant, MAX_LINKS)))) {
-      throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed meanwhile");
+    const link = { by: actor.owner, most: MAX_LINKS };
+    if (!(await audit.change(actor, act, ({ previews }) => previews.insert(grant, link)))) {
+      throw new PlatformError("ENVIRONMENT_NOT_FOUND", "the environment was removed, or given away, meanwhile");
     }
     return { secret, environment, expiresAt: grant.expiresAt, link: toLink(grant) };
   }

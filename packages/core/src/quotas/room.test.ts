@@ -48,6 +48,9 @@ describe("a quota", () => {
     expect(() => assertRoom({ ...NONE, hoursPerDay: 1 }, USED, start)).toThrow(
       "the quota is 1 hour of running a day: 1.5 are used",
     );
+    expect(() => assertRoom({ ...NONE, hoursPerDay: 0 }, { ...USED, hoursPerDay: 0 }, start)).toThrow(
+      "the quota is 0 hours of running a day: nothing may run",
+    );
   });
 
   it("leaves nothing below zero", () => {

@@ -1,4 +1,11 @@
-import { PlatformError, QUOTA_NAMES, type QuotaLimits, type QuotaName, type QuotaUse } from "@microterm/protocol";
+import {
+  type EnvironmentState,
+  PlatformError,
+  QUOTA_NAMES,
+  type QuotaLimits,
+  type QuotaName,
+  type QuotaUse,
+} from "@microterm/protocol";
 
 /** What is about to be taken of a quota. One that takes something running needs hours of the day as well. */
 export type Spending = Partial<Pick<QuotaUse, "environments" | "running" | "memoryMib" | "cpus" | "diskMib">>;
@@ -16,6 +23,21 @@ export const spendingOfCreate = (sized: Sized): Spending => ({
   environments: 1,
   diskMib: sized.diskMib,
 });
+
+interface Held extends Sized {
+  readonly state: EnvironmentState;
+  /** Its saved memory; null: there is none. */
+  readonly snapshotId: string | null;
+}
+
+/** Of one that is given to another account. */
+export function spendingOfTransfer(row: Held): Spending {
+  const savedMib = row.snapshotId === null ? 0 : row.memoryMib;
+  return {
+    ...{ environments: 1, diskMib: row.diskMib + savedMib },
+    ...(row.state === "running" ? spendingOfStart(row) : {}),
+  };
+}
 
 export const isUnlimited = (limits: QuotaLimits): boolean => QUOTA_NAMES.every((name) => limits[name] === null);
 
@@ -52,7 +74,10 @@ const AMOUNTS: Readonly<Record<QuotaName, (count: number) => string>> = {
 function exceeded(name: QuotaName, limit: number, { used, asked }: Figures): PlatformError {
   const whole = Math.round(used * 100) / 100;
   const wanted = asked === 0 ? "" : `, and ${asked} more ${asked === 1 ? "is" : "are"} needed`;
-  const message = `the quota is ${AMOUNTS[name](limit)}: ${whole} ${whole === 1 ? "is" : "are"} used${wanted}`;
+  // None at all are not used up: no later day brings any.
+  const isNever = name === "hoursPerDay" && limit === 0;
+  const said = isNever ? "nothing may run" : `${whole} ${whole === 1 ? "is" : "are"} used${wanted}`;
+  const message = `the quota is ${AMOUNTS[name](limit)}: ${said}`;
   return new PlatformError("QUOTA_EXCEEDED", message, { details: { quota: { name, limit, used: whole, asked } } });
 }
 

@@ -11,14 +11,21 @@ import {
 } from "@microterm/protocol";
 import type { Transport } from "../transport.ts";
 
+/** One or the other. */
+export interface RemoveAccount {
+  readonly destroysEnvironments?: boolean | undefined;
+  /** The account that gets its environments, by name or id: all of them, where its quota has room, or none. */
+  readonly transferTo?: string | undefined;
+}
+
 /** Other people's accounts, by name or id: for admins. */
 export interface Accounts {
   list(): Promise<Account[]>;
   /** Makes one without a password; its link sets one. */
   create(wish: Partial<CreateAccount> & Pick<CreateAccount, "name">): Promise<ResetLink>;
   update(account: string, change: UpdateAccount): Promise<Account>;
-  /** One that has environments goes only where they may be destroyed with it. */
-  remove(account: string, options?: { readonly destroysEnvironments?: boolean }): Promise<void>;
+  /** One that has environments goes only where they may be destroyed with it, or go to another account. */
+  remove(account: string, options?: RemoveAccount): Promise<void>;
   /** A code that sets a new password once; all sessions end then. */
   createReset(account: string): Promise<ResetLink>;
   invite(wish?: Partial<CreateInvitation>): Promise<IssuedInvitation>;
@@ -32,10 +39,10 @@ export function createAccounts(transport: Transport): Accounts {
     list: async () => (await transport.json(AccountList, "/v1/accounts")).accounts,
     create: (wish) => transport.json(ResetLink, "/v1/accounts", { method: "POST", json: wish }),
     update: (account, change) => transport.json(Account, pathOf(account), { method: "PATCH", json: change }),
-    remove: (account, { destroysEnvironments = false } = {}) =>
+    remove: (account, { destroysEnvironments = false, transferTo } = {}) =>
       transport.done(pathOf(account), {
         method: "DELETE",
-        query: { environments: destroysEnvironments ? "destroy" : undefined },
+        query: { environments: destroysEnvironments ? "destroy" : undefined, transferTo },
       }),
     createReset: (account) => transport.json(ResetLink, `${pathOf(account)}/reset`, { method: "POST" }),
     invite: (wish = {}) => transport.json(IssuedInvitation, "/v1/invitations", { method: "POST", json: wish }),

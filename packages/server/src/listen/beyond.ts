@@ -8,12 +8,12 @@ import { listenPublicly, type PublicListenerOptions } from "./public-listener.ts
 
 /** How the server is reached from beyond this host, for `server.json`; null: it is not. */
 export function exposureOf(
-  { publicUrl, tlsCert }: Config,
+  { publicUrl, allowHost, tlsCert }: Config,
   signIn: SignInMethods,
 ): { readonly publicUrl: string; readonly tls: "server" | "proxy"; readonly signIn: SignInMethods } | null {
-  if (publicUrl === undefined) return null;
-  const fault = exposureFault(publicUrl, signIn);
+  const fault = exposureFault({ publicUrl, allowHost }, signIn);
   if (fault !== null) throw new StartError(fault);
+  if (publicUrl === undefined) return null;
   return { publicUrl, tls: tlsCert === undefined ? "proxy" : "server", signIn };
 }
 

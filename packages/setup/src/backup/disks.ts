@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { DataPaths } from "../data/paths.ts";
 import { SetupError } from "../progress.ts";
 import type { Api } from "../server/environments.ts";
+import { markPaused } from "./paused.ts";
 import type { BackedUp } from "./rows.ts";
 
 /** A disk is root's while no machine has it, before and after: then nobody has written to it meanwhile. Exit code 9: it is not. */
@@ -43,6 +44,7 @@ export async function copyDisk(copy: DiskCopy): Promise<void> {
   }
   const { state } = State.parse(await api.call("GET", `/v1/environments/${id}`));
   if (state !== "running") throw new SetupError(`'${name}' is ${state} just now`, "once that is over, run it again");
+  const takeBack = await markPaused(copy.paths, id);
   await api.call("POST", `/v1/environments/${id}/pause`);
   await api.call("GET", `/v1/environments/${id}/wait?state=paused&timeoutMs=${PAUSE_MS}`);
   copy.paused();
@@ -55,6 +57,7 @@ export async function copyDisk(copy: DiskCopy): Promise<void> {
     }
   } finally {
     await api.call("POST", `/v1/environments/${id}/resume`);
+    takeBack();
   }
 }
 

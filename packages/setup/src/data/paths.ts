@@ -26,6 +26,8 @@ export interface DataPaths {
   readonly lastUp: string;
   /** What a restore leaves while it is under way. */
   readonly restoring: string;
+  /** What backups have paused, each environment a file. */
+  readonly pausedByBackup: string;
   /** Of its PostgreSQL, where it has one. */
   readonly databaseUrl: string;
 }
@@ -43,6 +45,7 @@ export function dataPaths(data: string): DataPaths {
     accelerator: join(root, "accelerator.json"),
     lastUp: join(root, "last-up.json"),
     restoring: join(root, "restoring.json"),
+    pausedByBackup: join(root, "paused-by-backup"),
     databaseUrl: join(root, "database-url"),
   };
 }

@@ -54,6 +54,6 @@ const fileOf = (path: string | undefined): string | undefined => (path === undef
 
 /** The arguments of a server that is started for its own host alone. */
 export function withoutListening(args: readonly string[]): readonly string[] {
-  const names = new Set(Object.keys(LISTEN_OPTIONS).map((name) => `--${name}`));
+  const names = new Set([...Object.keys(LISTEN_OPTIONS), "allow-host"].map((name) => `--${name}`));
   return args.filter((arg, at) => !names.has(arg) && !names.has(args[at - 1] ?? ""));
 }

@@ -4,6 +4,7 @@ import { runInteractive, spawnForeground, VERSION } from "@microterm/host";
 import { ArchiveWriter } from "../backup/archive-writer.ts";
 import { copyDisk } from "../backup/disks.ts";
 import { DATABASE, diskMember, imageMember, SERVER } from "../backup/manifest.ts";
+import { resumeLeft } from "../backup/paused.ts";
 import { type BackedUp, environmentsIn } from "../backup/rows.ts";
 import { asRoot } from "../daemon/root-commands.ts";
 import { foreignOwner } from "../data/data-owner.ts";
@@ -110,6 +111,7 @@ async function copyDisks(archive: ArchiveWriter, { paths, environments, progress
   }
   const running = await runningServer(paths);
   const api = running === null ? null : createApi(running);
+  if (api !== null) await resumeLeft(paths, api, progress);
   for (const environment of environments) {
     const step = progress.step(`Copying the disk of ${environment.name}`);
     const isThere = await archive.add(diskMember(environment.disk_id), (stdout) =>

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { DEFAULT_OVERCOMMIT, formatOvercommit, plainText } from "@microterm/protocol";
+import { resumeLeft } from "../backup/paused.ts";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "../build/build.ts";
 import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
 import { type AcceleratorVerdict, detectAccelerator, rememberedAccelerator } from "../daemon/accelerator.ts";
@@ -13,7 +14,7 @@ import { assertFirecracker, chooseDriver, firecrackerStatus } from "../firecrack
 import { findFirecracker } from "../firecracker/programs.ts";
 import { createProgress, type Progress, SetupError, SHOWN } from "../progress.ts";
 import { prepareFolders, serverAccount } from "../server/account.ts";
-import { lastNetwork, rememberUp } from "../server/environments.ts";
+import { createApi, lastNetwork, rememberUp } from "../server/environments.ts";
 import { describeExposure } from "../server/exposure.ts";
 import {
   argumentsOf,
@@ -59,6 +60,7 @@ export async function up(options: UpOptions): Promise<number> {
       progress.note(`The server that runs is of other code (${versions}): replacing it. Environments live on.`);
     } else if (link !== null) {
       progress.note(`microterm runs already (pid ${already.pid}).`);
+      await resumeLeft(paths, createApi(already), progress);
       announce(already, link);
       return 0;
     }
@@ -113,6 +115,7 @@ export async function up(options: UpOptions): Promise<number> {
     throw error;
   });
   const link = await signInLink(server);
+  await resumeLeft(paths, createApi(server), progress);
   progress.note(`Ready in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   announce(server, link);
   if (options.detach) return 0;

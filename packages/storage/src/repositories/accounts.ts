@@ -143,9 +143,13 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
       });
     },
 
-    async listStopping(now) {
-      const found = await db.selectFrom("accounts").selectAll().where("stops_at", "<=", now).execute();
-      return found.map(toAccount);
+    async listStopping() {
+      const found = await db
+        .selectFrom("accounts")
+        .select(["id", "stops_at"])
+        .where("stops_at", "is not", null)
+        .execute();
+      return found.map(({ id, stops_at }) => ({ id: id as AccountId, stopsAt: stops_at ?? "" }));
     },
 
     async hasPasswordAdmin() {

@@ -7,13 +7,14 @@ import { lockRow } from "./lock-row.ts";
 
 export function createPreviewGrantRepository(db: Kysely<Schema>): PreviewGrantRepository {
   return {
-    async insert(grant, mostLinks) {
+    async insert(grant, link) {
       // What it refers to may have gone since it was looked at, and stays until the transaction has ended.
       return inTransaction(db, async (transaction) => {
         if (!(await lockRow(transaction, "environments", grant.environment))) return false;
         if (grant.credential !== null && !(await lockCredential(transaction, grant.credential, grant.environment)))
           return false;
-        if (mostLinks !== undefined) await assertRoom(transaction, grant, mostLinks);
+        if (link !== undefined && (await ownerOf(transaction, grant.environment)) !== link.by) return false;
+        if (link !== undefined) await assertRoom(transaction, grant, link.most);
         const { createdAt, expiresAt, ...rest } = grant;
         const values = { ...rest, created_at: createdAt, expires_at: expiresAt };
         await transaction.insertInto("preview_grants").values(values).execute();
@@ -84,6 +85,11 @@ async function lockCredential(db: Transaction<Schema>, hash: string, environment
     .where("owner", "=", db.selectFrom("environments").select("owner").where("id", "=", environment))
     .executeTakeFirst();
   return numUpdatedRows > 0n;
+}
+
+/** Of one whose row is locked: it is so until the transaction has ended. */
+async function ownerOf(db: Transaction<Schema>, environment: string): Promise<string | undefined> {
+  return (await db.selectFrom("environments").select("owner").where("id", "=", environment).executeTakeFirst())?.owner;
 }
 
 /** Of this environment's links, which no other one counts meanwhile. */

@@ -13,6 +13,7 @@ import type { EnvironmentContext } from "../state/environment-context.ts";
 import { AGENT_TIMEOUT_MS } from "../state/live-machine.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
 import { transfer } from "./transfer.ts";
+import { transferAllOf } from "./transfer-all.ts";
 
 /** Of what an owner is told. */
 const MAX_ADMIN_ACTS = 100;
@@ -27,7 +28,7 @@ interface AdminParts {
 export function createAdminActions(
   context: EnvironmentContext,
   { accounts, adminActs, overcommit }: AdminParts,
-): Pick<EnvironmentService, "listAll" | "transfer" | "foreignTerminals" | "adminActs" | "hostUse"> {
+): Pick<EnvironmentService, "listAll" | "transfer" | "transferAllOf" | "foreignTerminals" | "adminActs" | "hostUse"> {
   const { rows } = context;
 
   return {
@@ -65,6 +66,7 @@ export function createAdminActions(
       assertAllowed(actor, "environment.read", actor);
       return adminActs.list(actor.owner, MAX_ADMIN_ACTS);
     },
+    transferAllOf: (actor, from, to) => transferAllOf(context, accounts, { actor, from, to }),
 
     async hostUse(actor) {
       assertAllowed(actor, "accounts.read", actor);

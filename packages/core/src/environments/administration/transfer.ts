@@ -1,6 +1,6 @@
 import { type Environment, PlatformError, type TransferEnvironment } from "@microterm/protocol";
 import { type Actor, SYSTEM } from "../../access/actor.ts";
-import type { AccountRepository } from "../../ports/account-repository.ts";
+import type { AccountRepository, AccountRow } from "../../ports/account-repository.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { timestamp } from "../../time/timestamp.ts";
 import { reapplyMembership } from "../network/membership.ts";
@@ -23,11 +23,7 @@ export async function transfer(
 ): Promise<Environment> {
   const { rows, audit, clock } = context;
   const row = await requireRow(context, { actor, action: "environment.transfer", reference });
-  const owner = await accounts.find(account);
-  if (owner === null) throw new PlatformError("ACCOUNT_NOT_FOUND", `there is no account '${account.slice(0, 64)}'`);
-  if (owner.disabledAt !== null) {
-    throw new PlatformError("BAD_REQUEST", `the account '${owner.name}' is disabled, and may have nothing that runs`);
-  }
+  const owner = await requireNewOwner(accounts, account);
   if (owner.id === row.owner) return shownTo(actor, await toEnvironment(context, row));
   const { state, machineId } = row;
   const change = {
@@ -51,8 +47,16 @@ export async function transfer(
   return shownTo(actor, await toEnvironment(context, moved));
 }
 
+/** By name or id. Rejects with `ACCOUNT_NOT_FOUND`, and with `BAD_REQUEST` where it is disabled. */
+export async function requireNewOwner(accounts: AccountRepository, reference: string): Promise<AccountRow> {
+  const owner = await accounts.find(reference);
+  if (owner === null) throw new PlatformError("ACCOUNT_NOT_FOUND", `there is no account '${reference.slice(0, 64)}'`);
+  if (owner.disabledAt === null) return owner;
+  throw new PlatformError("BAD_REQUEST", `the account '${owner.name}' is disabled, and may have nothing that runs`);
+}
+
 /** Who follows it is told, in the order in which they must act: first those of before, who have nothing of it any more. */
-function leaveFormerOwner(context: EnvironmentContext, before: EnvironmentRow, moved: EnvironmentRow): void {
+export function leaveFormerOwner(context: EnvironmentContext, before: EnvironmentRow, moved: EnvironmentRow): void {
   context.changes.moved(moved.id, moved.owner);
   context.changes.emit({ kind: "transferred", id: before.id, owner: before.owner });
   changed(context, moved);

@@ -38,6 +38,7 @@ import type { NetworkProvider } from "../../ports/network.ts";
 import type { Observer } from "../../ports/observer.ts";
 import type { Storage } from "../../ports/repository.ts";
 import type { MachineUsage } from "../../ports/vm-driver.ts";
+import type { TransferOfAll } from "../administration/transfer-all.ts";
 import type { ChangeListener } from "../state/changes.ts";
 import type { BegunGuestAct, GuestAct } from "./guest-acts.ts";
 
@@ -185,6 +186,11 @@ export interface EnvironmentService {
   foreignTerminals(actor: Actor, id: EnvironmentId): Promise<readonly ForeignTerminal[]>;
   /** What admins did with what is the actor's own: the newest first, at most 100. */
   adminActs(actor: Actor): Promise<readonly AdminAct[]>;
+  /**
+   * Looks ahead to all that an account has being given to another one, in a transaction of its caller's. The new owner's quota has to have
+   * room for all of it together. Rejects with `ACCOUNT_NOT_FOUND`.
+   */
+  transferAllOf(actor: Actor, from: OwnerId, to: string): Promise<TransferOfAll>;
   /** For admins: what the host has, has promised and uses. */
   hostUse(actor: Actor): Promise<Omit<AdminHost, "load">>;
 

@@ -25,9 +25,9 @@ export function createPowerActions(
   const answer = async (actor: Actor, { id }: EnvironmentRow, changed: EnvironmentRow | null): Promise<Environment> =>
     shownTo(actor, await view(changed ?? (await find(actor, id, "environment.read"))));
 
-  async function start(actor: Actor, reference: string): Promise<Environment> {
-    const row = await find(actor, reference);
-    if (row.state === "creating" || row.state === "running") return view(row);
+  async function start(actor: Actor, reference: string, action?: Action): Promise<Environment> {
+    const row = await find(actor, reference, action);
+    if (row.state === "creating" || row.state === "running") return answer(actor, row, row);
     if (row.state === "destroying") throw refusal(row, "it cannot be started");
     return answer(actor, row, await beginStart(context, row, actor));
   }
@@ -50,19 +50,20 @@ export function createPowerActions(
   }
 
   async function pause(actor: Actor, reference: string): Promise<Environment> {
-    const row = await find(actor, reference);
-    if (row.state === "paused" || row.operation === "pause") return view(row);
+    const row = await find(actor, reference, "environment.pause");
+    if (row.state === "paused" || row.operation === "pause") return answer(actor, row, row);
     if (row.state !== "running") throw refusal(row, "only a running one can be paused");
     if (row.operation === "stop") throw refusal(row, "it is being stopped");
-    return answer(actor, row, await beginPause(context, row, { by: actor, reason: null }));
+    const reason = row.owner === actor.owner ? null : "a backup copies its disk";
+    return answer(actor, row, await beginPause(context, row, { by: actor, reason }));
   }
 
   async function resume(actor: Actor, reference: string): Promise<Environment> {
-    const row = await find(actor, reference);
+    const row = await find(actor, reference, "environment.pause");
     if (row.state === "stopped" || row.state === "failed") {
       throw refusal(row, "its memory is not kept; 'start' boots it with its disk");
     }
-    return start(actor, row.id);
+    return start(actor, row.id, "environment.pause");
   }
 
   type Power = (actor: Actor, reference: string) => Promise<Environment>;
@@ -72,7 +73,7 @@ export function createPowerActions(
       context.audit.attempt(actor, { action, target: reference }, () => run(actor, reference));
 
   return {
-    start: audited("environment.started", start),
+    start: audited("environment.started", (actor, reference) => start(actor, reference)),
     stop: audited("environment.stopped", stop),
     pause: audited("environment.paused", pause),
     resume: audited("environment.resumed", resume),

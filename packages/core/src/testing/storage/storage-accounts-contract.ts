@@ -60,13 +60,12 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       expect([await accounts.isDataFolder(CAT), await accounts.isDataFolder(BOB)]).toEqual([true, false]);
     });
 
-    it("are due to be stopped from a time on", async () => {
+    it("are known with the time at which what they run is stopped", async () => {
       const { accounts } = await open();
       await accounts.change(BOB, { disabledAt: NOW, stopsAt: LATER });
-      expect(await accounts.listStopping(NOW)).toEqual([]);
-      expect(await accounts.listStopping(LATER)).toMatchObject([{ id: BOB }]);
+      expect(await accounts.listStopping()).toEqual([{ id: BOB, stopsAt: LATER }]);
       await accounts.change(BOB, { stopsAt: null });
-      expect(await accounts.listStopping(LATER)).toEqual([]);
+      expect(await accounts.listStopping()).toEqual([]);
     });
 
     it("go with all that is theirs, but not while they have environments", async () => {

@@ -194,6 +194,9 @@ export function quotaContract(name: string, open: () => Promise<Storage>): void 
       await credentials.insert(session);
       const late = { ...grant, kind: "session", credential: session.hash, createdAt: NOW, expiresAt: LATER } as const;
       expect(await previews.insert(late)).toBe(false);
+      const lateLink = { ...late, kind: "link", credential: null } as const;
+      expect(await previews.insert(lateLink, { by: ANN, most: 9 })).toBe(false);
+      expect(await previews.insert(lateLink, { by: BOB, most: 9 })).toBe(true);
       expect(await shares.ofEnvironment(id(1), NOW)).toEqual({ shares: [], grants: [] });
       const hours = async (owner: typeof ANN) => (await quotas.use(owner, "2026-11-22T11:30:00.000Z")).hoursPerDay;
       expect([await hours(ANN), await hours(BOB)]).toEqual([1, 0.5]);

@@ -176,7 +176,7 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
     it("counts unexpired links in the step that adds one, whatever is asked for at the same time", async () => {
       const { previews } = await opened();
       for (const one of [grant(), link(1, { expiresAt: NOW })]) await previews.insert(one);
-      const added = await Promise.allSettled([2, 3, 4, 5].map((at) => previews.insert(link(at), 2)));
+      const added = await Promise.allSettled([2, 3, 4, 5].map((at) => previews.insert(link(at), { by: ANN, most: 2 })));
       const codes = added.map((one) => (one.status === "fulfilled" ? one.value : one.reason.code)).sort();
       expect(codes).toEqual(["TOO_MANY", "TOO_MANY", true, true]);
       expect(await previews.links(environment, NOW)).toHaveLength(2);

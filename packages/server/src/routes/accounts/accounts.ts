@@ -14,14 +14,20 @@ import { NoContent, problems } from "../schemas.ts";
 import { forAnyone } from "../session.ts";
 
 /** A name or an id. */
-const AccountParams = z.strictObject({
-  account: z.string().regex(/^[a-z0-9._-]{1,32}$/, "must be an account's name or id"),
-});
+const AccountReference = z.string().regex(/^[a-z0-9._-]{1,32}$/, "must be an account's name or id");
+const AccountParams = z.strictObject({ account: AccountReference });
 
-const RemoveQuery = z.strictObject({
-  /** `destroy`: with all its environments. Without it, an account that has some is not removed. */
-  environments: z.enum(["destroy"]).optional(),
-});
+/** Without either, an account that has environments is not removed. */
+const RemoveQuery = z
+  .strictObject({
+    /** `destroy`: with all its environments. */
+    environments: z.enum(["destroy"]).optional(),
+    /** The account that gets them. */
+    transferTo: AccountReference.optional(),
+  })
+  .refine((query) => query.environments === undefined || query.transferTo === undefined, {
+    message: "environments are destroyed or given to another account, not both",
+  });
 
 /** Other people's accounts, for admins. */
 export function accountRoutes(app: App, services: Services): void {
@@ -70,7 +76,7 @@ export function accountRoutes(app: App, services: Services): void {
         // What others share with a visitor goes on.
         await sharing.endOf(isDisabled ? { account: changed.id } : { maker: changed.id });
       }
-      if (body.graceSeconds === 0) await disabledAccounts.look();
+      if (isDisabled) await disabledAccounts.look();
       return changed;
     },
   );
@@ -80,7 +86,7 @@ export function accountRoutes(app: App, services: Services): void {
     {
       schema: {
         tags,
-        summary: "Remove an account that has no environments, or with all it has (admins)",
+        summary: "Remove an account that has no environments, with all it has, or once another one has that (admins)",
         params: AccountParams,
         querystring: RemoveQuery,
         response: { 204: NoContent, ...problems },
@@ -92,7 +98,12 @@ export function accountRoutes(app: App, services: Services): void {
         const { id } = await accounts.change(actor, params.account, { disabled: true });
         await environments.destroyAllOf(actor, id);
       }
-      await accounts.remove(actor, params.account);
+      const { transferTo } = query;
+      await accounts.remove(
+        actor,
+        params.account,
+        transferTo === undefined ? undefined : (from) => environments.transferAllOf(actor, from, transferTo),
+      );
       return reply.code(204).send(null);
     },
   );

@@ -40,7 +40,7 @@ const ExecResult = z.union([
 ]);
 type ExecResult = z.infer<typeof ExecResult>;
 
-export function execRoutes(app: App, { environments, audit }: Services): void {
+export function execRoutes(app: App, { environments, audit, requests }: Services): void {
   app.post(
     "/v1/environments/:env/exec",
     {
@@ -62,6 +62,7 @@ export function execRoutes(app: App, { environments, audit }: Services): void {
       let outcome: ExecOutcome = "not-started";
       let endUse = () => {};
       try {
+        requests.entered(id, reply.raw);
         const agent = await environments.agent(actor, id);
         endUse = environments.beginUse(id);
         outcome = "disconnected";

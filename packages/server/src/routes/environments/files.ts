@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
-import type { EnvironmentService, GuestAgent } from "@microterm/core";
+import type { Abortable, GuestAgent } from "@microterm/core";
 import { ExtractedTar, FileEntry } from "@microterm/protocol";
+import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import type { Identity } from "../../auth/authenticator.ts";
 import { requestSignal } from "../../http/request-signal.ts";
@@ -38,7 +39,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
   const base = "/v1/environments/:env/files";
   const params = EnvironmentParams;
   const agentFor = agentForFiles(services);
-  const download = auditedCopy(services.environments, "file.download");
+  const download = auditedCopy(services, "file.download");
 
   app.get(
     `${base}/stat`,
@@ -133,9 +134,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const { size, body } = await download(request, (agent, path) =>
-        agent.read(path, { signal: requestSignal(reply) }),
-      );
+      const { size, body } = await download(request, reply, (agent, path, options) => agent.read(path, options));
       if (size !== null) {
         reply.header("content-length", size);
         // What follows on the connection is the next answer: Node too holds this one to its length.
@@ -158,7 +157,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
       },
     },
     async (request, reply) => {
-      const body = await download(request, (agent, path) => agent.readTar(path, { signal: requestSignal(reply) }));
+      const body = await download(request, reply, (agent, path, options) => agent.readTar(path, options));
       return reply.headers(GUEST_FILE_HEADERS).type("application/x-tar").send(stream(body));
     },
   );
@@ -170,7 +169,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
 async function uploadRoutes(app: App, services: Services): Promise<void> {
   const base = "/v1/environments/:env/files";
   const tags = ["files"];
-  const upload = auditedCopy(services.environments, "file.upload");
+  const upload = auditedCopy(services, "file.upload");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
 
@@ -190,9 +189,9 @@ async function uploadRoutes(app: App, services: Services): Promise<void> {
     async (request, reply) => {
       const { mode, modifiedAt } = request.query;
       reply.code(201);
-      return upload(request, (agent, path) =>
+      return upload(request, reply, (agent, path, options) =>
         agent.write(path, bodyOf(request.raw), {
-          signal: requestSignal(reply),
+          ...options,
           ...(mode === undefined ? {} : { mode }),
           ...(modifiedAt === undefined ? {} : { modifiedUnixMs: Date.parse(modifiedAt) }),
         }),
@@ -214,7 +213,7 @@ async function uploadRoutes(app: App, services: Services): Promise<void> {
       },
     },
     (request, reply) =>
-      upload(request, (agent, path) => agent.writeTar(path, bodyOf(request.raw), { signal: requestSignal(reply) })),
+      upload(request, reply, (agent, path, options) => agent.writeTar(path, bodyOf(request.raw), options)),
   );
 }
 
@@ -226,13 +225,19 @@ interface CopyRequest {
 
 /** A copy that has its entries in the audit log. That of a download ends with its first byte: who asked for it may have it then. */
 const auditedCopy =
-  (environments: EnvironmentService, action: "file.download" | "file.upload") =>
-  <T>(request: CopyRequest, copy: (agent: GuestAgent, path: string) => Promise<T>): Promise<T> => {
+  ({ environments, requests }: Services, action: "file.download" | "file.upload") =>
+  <T>(
+    request: CopyRequest,
+    reply: FastifyReply,
+    copy: (agent: GuestAgent, path: string, options: Abortable) => Promise<T>,
+  ): Promise<T> => {
     const { actor } = request.identity;
     const { path } = request.query;
-    return environments.runAct(actor, request.params.env, { action, detail: { path } }, async (id) =>
-      copy(await environments.agent(actor, id, { action: "guest.files" }), path),
-    );
+    return environments.runAct(actor, request.params.env, { action, detail: { path } }, async (id) => {
+      requests.entered(id, reply.raw);
+      const agent = await environments.agent(actor, id, { action: "guest.files" });
+      return copy(agent, path, { signal: requestSignal(reply) });
+    });
   };
 
 const stream = (body: AsyncIterable<Uint8Array>): Readable => Readable.from(body, { objectMode: false });

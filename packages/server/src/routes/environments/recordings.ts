@@ -4,7 +4,7 @@ import { Recording, SetRecording } from "@microterm/protocol";
 import type { App, Services } from "../../services.ts";
 import { GET_ONLY, NoContent, problems, streamOf, TerminalParams } from "../schemas.ts";
 
-export function recordingRoutes(app: App, { environments, terminals }: Services): void {
+export function recordingRoutes(app: App, { environments, terminals, requests }: Services): void {
   const tags = ["recordings"];
   const params = TerminalParams;
   const base = "/v1/environments/:env/terminals/:terminal/recording";
@@ -56,7 +56,10 @@ export function recordingRoutes(app: App, { environments, terminals }: Services)
     async (request, reply) => {
       const { env, terminal } = request.params;
       const act = { action: "recording.download", detail: { terminal } } as const;
-      const { id, path, size } = await environments.runAct(request.identity.actor, env, act, async (id) => {
+      const { actor } = request.identity;
+      const { id, path, size } = await environments.runAct(actor, env, act, async (id) => {
+        requests.entered(id, reply.raw);
+        await environments.locate(actor, id, "terminal.view");
         const path = await terminals.recordings.content(id, terminal);
         // What is written in the meantime is left out, so that the length is true.
         return { id, path, size: (await stat(path)).size };

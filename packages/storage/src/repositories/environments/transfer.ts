@@ -1,4 +1,4 @@
-import { spendingOfStart, type Transfer } from "@microterm/core";
+import { spendingOfTransfer, type Transfer } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from "kysely";
 import type { EnvironmentsTable, Schema } from "../../schema.ts";
@@ -6,6 +6,7 @@ import { inTransaction } from "../in-transaction.ts";
 import { lockRow } from "../lock-row.ts";
 import { addRun } from "../quotas/running-days.ts";
 import { assertRoomOf } from "../quotas/spending.ts";
+import { toRow } from "./environment-rows.ts";
 
 /** Null when it is not `from`'s, or not as `isUnchanged` says. */
 export async function transferRow(
@@ -34,11 +35,7 @@ export async function transferRow(
       });
     }
     if (!isForced) {
-      const saved = before.save_id === null ? 0 : before.memory_mib;
-      const sized = { memoryMib: before.memory_mib, cpus: before.cpus };
-      const runs = before.state === "running" ? spendingOfStart({ ...sized, diskMib: 0 }) : {};
-      const asked = { environments: 1, diskMib: before.disk_mib + saved, ...runs };
-      await assertRoomOf(transaction, to, asked, at);
+      await assertRoomOf(transaction, to, spendingOfTransfer(toRow(before)), at);
     }
     const since = before.running_since;
     if (since !== null) await addRun(transaction, from, { since, until: at });
