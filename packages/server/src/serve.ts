@@ -185,6 +185,12 @@ export async function serve(config: Config): Promise<RunningServer> {
     openPreviews.closeOf(id);
     previews.dropTickets(id);
   });
+  accounts.onLimited(async ({ account, to }) => {
+    await previews.closeAllOf(account);
+    // What others share with a visitor goes on.
+    await sharing.endOf(to === "disabled" ? { account } : { maker: account });
+    if (to === "disabled") await disabledAccounts.look();
+  });
   const services = {
     environments,
     accounts,
@@ -200,7 +206,6 @@ export async function serve(config: Config): Promise<RunningServer> {
     database: databaseOf(config),
     addresses,
     clients,
-    disabledAccounts,
     sessionCookies: createSessionCookies({ addresses, clients, version }),
     oidc: oidc === null ? null : await openOidc(oidc, addresses, log),
     authenticator,

@@ -33,7 +33,6 @@ import type { ClientAddresses } from "./listen/client-address.ts";
 import type { PreviewHosts } from "./previews/hosts.ts";
 import type { PortWatches } from "./previews/port-watches.ts";
 import type { PreviewServer } from "./previews/takes-previews.ts";
-import type { DisabledAccounts } from "./process/disabled-accounts.ts";
 import type { Readiness } from "./process/readiness.ts";
 import type { LiveGrants } from "./sharing/live-grants.ts";
 import type { TerminalHubs } from "./terminal/hub/hubs.ts";
@@ -68,7 +67,6 @@ export interface Services {
   readonly sessionCookies: SessionCookies;
   /** Null: there is no provider. */
   readonly oidc: OidcServices | null;
-  readonly disabledAccounts: DisabledAccounts;
   readonly connections: LiveConnections;
   readonly requests: LiveRequests;
   readonly connectionLimit: ConnectionLimit;

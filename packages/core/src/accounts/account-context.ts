@@ -2,7 +2,7 @@ import { PlatformError } from "@microterm/protocol";
 import type { FailedSignIn, SignInWay } from "../audit/audit-log.ts";
 import type { PreparedSession, SignedIn } from "../credentials/credential-service.ts";
 import type { AccountRow } from "../ports/account-repository.ts";
-import type { AccountServiceOptions, Arrival } from "./account-service.ts";
+import type { AccountLimited, AccountServiceOptions, Arrival } from "./account-service.ts";
 import { createSignInLimits, type SignInLimits } from "./sign-in-limits.ts";
 
 /** What the parts of the account service share. */
@@ -20,6 +20,9 @@ export interface AccountContext extends AccountServiceOptions {
   ): Promise<SignedIn>;
   /** Counts a code that was wrong, and has the audit log tell of it. Resolves with what is to be answered. */
   wrongCode(way: FailedSignIn["way"], address: string | null, error: unknown): Promise<unknown>;
+  readonly limitedListeners: Set<(limited: AccountLimited) => Promise<void>>;
+  /** After a change that was made. */
+  limited(limited: AccountLimited): Promise<void>;
   /** The hash of what marks this browser as one of the account's; null: it is none. */
   markOf(account: AccountRow | null, arrival: Arrival): Promise<string | null>;
 }
@@ -29,6 +32,7 @@ export function createAccountContext(options: AccountServiceOptions): AccountCon
   const limits = createSignInLimits(clock);
   const at = (ms: number) => new Date(ms).toISOString();
   const now = () => at(clock.now());
+  const limitedListeners: AccountContext["limitedListeners"] = new Set();
 
   async function markOf(account: AccountRow | null, { knownBy }: Arrival): Promise<string | null> {
     // Looked up also for an account that is not there, which must not show in the time that it takes.
@@ -42,6 +46,11 @@ export function createAccountContext(options: AccountServiceOptions): AccountCon
     now,
     after: (ms) => at(clock.now() + ms),
     markOf,
+    limitedListeners,
+
+    async limited(limited) {
+      for (const listener of limitedListeners) await listener(limited);
+    },
 
     assertLocalAccounts() {
       if (options.hasLocalAccounts) return;

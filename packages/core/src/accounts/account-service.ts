@@ -38,6 +38,12 @@ export interface LinkingSession {
   readonly address: string | null;
 }
 
+/** An account that may do less from now on: it was disabled, or is a visitor, which creates and shares nothing. */
+export interface AccountLimited {
+  readonly account: AccountId;
+  readonly to: "disabled" | "visitor";
+}
+
 /**
  * People: how they come in, what they are, and how they go. Methods with an actor ask `authorize`; the others are for who is nobody yet.
  *
@@ -97,6 +103,9 @@ export interface AccountService {
 
   /** Whether an admin can sign in by password: a server that others reach needs one. */
   hasPasswordAdmin(): Promise<boolean>;
+
+  /** Has `listener` end what such an account may have no longer, before the change is answered, whoever made it. */
+  onLimited(listener: (limited: AccountLimited) => Promise<void>): void;
 }
 
 export interface AccountServiceOptions {

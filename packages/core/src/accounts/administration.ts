@@ -14,7 +14,7 @@ const GRACE_SECONDS = 24 * 3600;
 
 type Administration = Pick<
   AccountService,
-  "list" | "add" | "change" | "remove" | "createLink" | "createReset" | "acceptReset" | "hasPasswordAdmin"
+  "list" | "add" | "change" | "remove" | "createLink" | "createReset" | "acceptReset" | "hasPasswordAdmin" | "onLimited"
 >;
 
 export function createAdministration(context: AccountContext): Administration {
@@ -64,6 +64,8 @@ export function createAdministration(context: AccountContext): Administration {
     credentials.close(removed);
     // What it may do is looked at where a connection begins: those that there are begin anew.
     await credentials.closeAll(id);
+    if (disabled === true) await context.limited({ account: id, to: "disabled" });
+    else if (role === "visitor") await context.limited({ account: id, to: "visitor" });
     return view(id);
   }
 
@@ -150,6 +152,10 @@ export function createAdministration(context: AccountContext): Administration {
     },
 
     hasPasswordAdmin: () => storage.accounts.hasPasswordAdmin(),
+
+    onLimited(listener) {
+      context.limitedListeners.add(listener);
+    },
   };
 }
 

@@ -44,6 +44,7 @@ export function createProviderSignIn(context: AccountContext): Pick<AccountServi
       const act = { action: "account.changed", target: account.id, detail: { role } } as const;
       const changed = await audit.change("server", act, (to) => to.accounts.change(account.id, { role }));
       await credentials.closeAll(account.id);
+      if (role === "visitor") await context.limited({ account: account.id, to: "visitor" });
       return changed ?? account;
     } catch (error) {
       // The data folder's account stays an admin, whatever the provider says.

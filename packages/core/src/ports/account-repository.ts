@@ -52,6 +52,8 @@ export interface AccountRepository {
   remove(id: AccountId): Promise<boolean>;
   /** Whose environments are to be stopped, and when. */
   listStopping(): Promise<readonly { readonly id: AccountId; readonly stopsAt: string }[]>;
+  /** Its environments are stopped, as they were to be at that time; one that was disabled anew meanwhile has another. */
+  hasStopped(id: AccountId, stopsAt: string): Promise<void>;
   /** Whether an admin that is not disabled has a password. */
   hasPasswordAdmin(): Promise<boolean>;
 }

@@ -14,7 +14,7 @@ export interface DisabledAccounts {
 
 /** Stops the running environments of accounts that are disabled, once their grace time is over. Begins with the first look. */
 export function watchDisabledAccounts(
-  accounts: Pick<Storage["accounts"], "listStopping" | "change">,
+  accounts: Pick<Storage["accounts"], "listStopping" | "hasStopped">,
   environments: Pick<EnvironmentService, "stopAllOf">,
   log: Pick<FastifyBaseLogger, "info" | "warn">,
 ): DisabledAccounts {
@@ -28,7 +28,7 @@ export function watchDisabledAccounts(
       const dueAt = Date.parse(stopsAt);
       if (dueAt > Date.now()) nextAt = Math.min(nextAt, dueAt);
       else if (await environments.stopAllOf(id)) {
-        await accounts.change(id, { stopsAt: null });
+        await accounts.hasStopped(id, stopsAt);
         log.info({ account: id }, "the environments of a disabled account are stopped");
       } else nextAt = Math.min(nextAt, Date.now() + AGAIN_MS);
     }

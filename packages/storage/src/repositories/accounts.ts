@@ -143,6 +143,11 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
       });
     },
 
+    async hasStopped(id, stopsAt) {
+      const stopped = db.updateTable("accounts").set({ stops_at: null });
+      await stopped.where("id", "=", id).where("stops_at", "=", stopsAt).execute();
+    },
+
     async listStopping() {
       const found = await db
         .selectFrom("accounts")

@@ -64,7 +64,9 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
       const { accounts } = await open();
       await accounts.change(BOB, { disabledAt: NOW, stopsAt: LATER });
       expect(await accounts.listStopping()).toEqual([{ id: BOB, stopsAt: LATER }]);
-      await accounts.change(BOB, { stopsAt: null });
+      await accounts.hasStopped(BOB, NOW);
+      expect(await accounts.listStopping()).toHaveLength(1);
+      await accounts.hasStopped(BOB, LATER);
       expect(await accounts.listStopping()).toEqual([]);
     });
 

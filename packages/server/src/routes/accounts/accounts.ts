@@ -31,7 +31,7 @@ const RemoveQuery = z
 
 /** Other people's accounts, for admins. */
 export function accountRoutes(app: App, services: Services): void {
-  const { accounts, disabledAccounts, environments, previews, sessionCookies, sharing } = services;
+  const { accounts, environments, sessionCookies } = services;
   const tags = ["accounts"];
 
   app.get(
@@ -68,17 +68,7 @@ export function accountRoutes(app: App, services: Services): void {
         response: { 200: Account, ...problems },
       },
     },
-    async ({ identity, params, body }) => {
-      const changed = await accounts.change(identity.actor, params.account, body);
-      const isDisabled = body.disabled === true;
-      if (isDisabled || body.role === "visitor") {
-        await previews.closeAllOf(changed.id);
-        // What others share with a visitor goes on.
-        await sharing.endOf(isDisabled ? { account: changed.id } : { maker: changed.id });
-      }
-      if (isDisabled) await disabledAccounts.look();
-      return changed;
-    },
+    ({ identity, params, body }) => accounts.change(identity.actor, params.account, body),
   );
 
   app.delete(
