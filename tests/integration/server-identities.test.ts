@@ -138,6 +138,7 @@ describe("the audit log", () => {
     async (what) => {
       const args = ["--oidc", oidcFile];
       const first = await startServer({ args });
+      onTestFinished(async () => void (await first.kill("SIGKILL")));
       provider.redirectUris.add(`${first.url}/v1/sign-in/oidc/callback`);
       const person = await somebody(first);
       await link(person, subject(), first);
@@ -150,6 +151,7 @@ describe("the audit log", () => {
         args: [...same.args, "--test-faults"],
         env: { MICROTERM_FAULT: "audit.entry" },
       });
+      onTestFinished(async () => void (await second.kill("SIGKILL")));
       const act = what === "link" ? link(person, subject(), second) : unlink(person, before[0]?.id);
       await expect(act).rejects.toThrow();
       await second.ended;
@@ -264,6 +266,7 @@ describe("the last way in", () => {
 
   it("is no password where there are none, and no identity of another provider", async () => {
     const first = await startServer({ args: ["--oidc", oidcFile] });
+    onTestFinished(async () => void (await first.kill("SIGKILL")));
     provider.redirectUris.add(`${first.url}/v1/sign-in/oidc/callback`);
     const [ann, bob] = [await somebody(first), await somebody(first)];
     await setPassword(ann);
