@@ -5,7 +5,14 @@ import type { Page } from "playwright-core";
 /** For `addInitScript` of a context whose pages are looked at. */
 export const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** What fades in has its colours when it has done so. */
+const SETTLED = `Promise.all(document.getAnimations()
+  .filter(({ effect }) => effect.getComputedTiming().endTime < Infinity)
+  .map(({ finished }) => finished.catch(() => undefined)))`;
+
 /** `rule (impact): selector, and what to do`, for each element at fault. */
 export const faults = (page: Page): Promise<string[]> =>
-  page.evaluate<string[]>(`axe.run().then(({ violations }) => violations.flatMap(({ id, impact, nodes }) =>
+  page.evaluate<
+    string[]
+  >(`${SETTLED}.then(() => axe.run()).then(({ violations }) => violations.flatMap(({ id, impact, nodes }) =>
     nodes.map(({ target, failureSummary }) => id + " (" + impact + "): " + target.join(" ") + " " + failureSummary.split("\\n").slice(1, 3).join(" "))))`);

@@ -236,8 +236,6 @@ describe("an admin who looks in", () => {
     const carl = await suite.join("carl", "admin");
     await carl.page.goto(`${suite.world.server.url}/admin/environments?renderer=dom`);
     const { page } = carl;
-    // What fades in has its colours at once.
-    await page.emulateMedia({ reducedMotion: "reduce" });
     const lookIn = button(page, /^Look into .* of admin$/);
     // Two terminals: which one is asked.
     const terminal = await suite.owner.terminal.getAttribute("data-terminal");
