@@ -6,7 +6,7 @@ import { writeOidcFile } from "../../support/oidc-file.ts";
 import { startOidcProvider, type TestProvider } from "../../support/oidc-provider.ts";
 import { openBrowser, PASSWORD } from "../../support/people.ts";
 import { openProviderBrowser } from "../../support/provider-browser.ts";
-import { type Answer, type Call, startServer, type TestServer } from "../../support/server.ts";
+import { type Answer, type Call, poll, startServer, type TestServer } from "../../support/server.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
 
 let folder: TempFolder;
@@ -104,6 +104,28 @@ describe("a later sign-in", () => {
     expect((await browser.call("GET", "/v1/accounts")).status).toBe(403);
     provider.people.set("s-7", { preferred_username: "dan", groups: [] });
     expect((await signInAs("s-7")).status).toBe(403);
+  });
+
+  it("ends what a person shares whom it makes a visitor, also for when they are a member again", async () => {
+    const be = (group: string) => {
+      provider.people.set("s-10", { preferred_username: "hal", groups: [group] });
+      return signInAs("s-10");
+    };
+    await be("dev");
+    const browser = openProviderBrowser(server);
+    await browser.signIn("s-10");
+    const { id } = (await browser.call("POST", "/v1/environments", { name: "hals" })).json;
+    const path = `/v1/environments/${id}`;
+    await poll("it to run", async () => (await browser.call("GET", path)).json.terminals.length > 0);
+    const [terminal] = (await browser.call("GET", path)).json.terminals;
+    const shared = await browser.call("POST", `${path}/terminals/${terminal.id}/shares`, {});
+    expect(shared.status).toBe(201);
+    const shares = async () => (await browser.call("GET", `${path}/shares`)).json.shares.length;
+    expect(await shares()).toBe(1);
+    expect((await be("guests")).json.account.role).toBe("visitor");
+    expect((await be("dev")).json.account.role).toBe("member");
+    expect(await shares()).toBe(0);
+    await browser.call("DELETE", path);
   });
 
   it("is refused to an account that is disabled", async () => {
