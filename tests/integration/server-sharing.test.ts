@@ -110,11 +110,12 @@ describe("a link", () => {
   it("is nothing while its maker is disabled, nor once the environment is another's", async () => {
     const terminal = await openTerminal(server, id);
     const letIn = await accept(server, codeOf(await share(server, id, terminal)), bob);
-    const viewer = await look(server, letIn).opened();
     const [owner] = change("select owner from environments where id = ?", id) as [{ owner: string }];
     change("update accounts set disabled_at = '2026' where id = ?", owner.owner);
     expect((await look(server, letIn).ended).code).toBe(404);
     change("update accounts set disabled_at = null where id = ?", owner.owner);
+    // Not before: a connection asks once more, soon after it was opened, what its grant is.
+    const viewer = await look(server, letIn).opened();
     const give = (body: object) => server.ok("POST", `/v1/admin/environments/${id}/transfer`, body);
     await give({ account: "bobbobbob", name: "given" });
     expect((await viewer.ended).code).toBe(4404);
