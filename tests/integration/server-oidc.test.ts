@@ -108,13 +108,13 @@ describe("a later sign-in", () => {
 
   it("ends what a person shares whom it makes a visitor, also for when they are a member again", async () => {
     const be = (group: string) => {
-      provider.people.set("s-10", { preferred_username: "hal", groups: [group] });
-      return signInAs("s-10");
+      provider.people.set("s-20", { preferred_username: "una", groups: [group] });
+      return signInAs("s-20");
     };
     await be("dev");
     const browser = openProviderBrowser(server);
-    await browser.signIn("s-10");
-    const { id } = (await browser.call("POST", "/v1/environments", { name: "hals" })).json;
+    await browser.signIn("s-20");
+    const { id } = (await browser.call("POST", "/v1/environments", { name: "unas" })).json;
     const path = `/v1/environments/${id}`;
     await poll("it to run", async () => (await browser.call("GET", path)).json.terminals.length > 0);
     const [terminal] = (await browser.call("GET", path)).json.terminals;

@@ -114,6 +114,7 @@ describe("a link", () => {
     change("update accounts set disabled_at = '2026' where id = ?", owner.owner);
     expect((await look(server, letIn).ended).code).toBe(404);
     change("update accounts set disabled_at = null where id = ?", owner.owner);
+    // Not before: a connection asks once more, soon after it was opened, what its grant is.
     const viewer = await look(server, letIn).opened();
     const give = (body: object) => server.ok("POST", `/v1/admin/environments/${id}/transfer`, body);
     await give({ account: "bobbobbob", name: "given" });
