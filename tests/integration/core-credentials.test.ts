@@ -61,7 +61,7 @@ describe("a sign-in link", () => {
 
 describe("a session", () => {
   const NOW = "2000-01-01T00:00:00.000Z";
-  const HOW = { way: "password", marksBrowser: true } as const;
+  const HOW = { way: "password", remembersBrowser: true } as const;
 
   it("is not opened for an account that is disabled, gone, or of another password by then", async () => {
     const { service, storage } = await open();
@@ -97,8 +97,8 @@ describe("a session", () => {
       false,
     ]);
     expect(await storage.credentials.list(BOB.owner, "session", NOW)).toHaveLength(100);
-    expect(await storage.credentials.list(BOB.owner, "device", NOW)).toHaveLength(20);
-    expect(second.mark?.credential.kind).toBe("device");
+    expect(await storage.credentials.list(BOB.owner, "known-browser", NOW)).toHaveLength(20);
+    expect(second.knownBrowser?.credential.kind).toBe("known-browser");
   });
 
   it("that has ended makes no token any more", async () => {

@@ -12,7 +12,7 @@ export interface AccountContext extends AccountServiceOptions {
   after(ms: number): string;
   /** Throws `LOCAL_ACCOUNTS_OFF`. */
   assertLocalAccounts(): void;
-  /** Opens a session, and marks the browser where it is not. */
+  /** Opens a session, and has the browser known where it is not. */
   enter(
     prepared: PreparedSession,
     account: AccountRow,
@@ -23,8 +23,8 @@ export interface AccountContext extends AccountServiceOptions {
   readonly limitedListeners: Set<(limited: AccountLimited) => Promise<void>>;
   /** After a change that was made. */
   limited(limited: AccountLimited): Promise<void>;
-  /** The hash of what marks this browser as one of the account's; null: it is none. */
-  markOf(account: AccountRow | null, arrival: Arrival): Promise<string | null>;
+  /** The hash by which this browser is known as one of the account's; null: it is not. */
+  knownBrowserOf(account: AccountRow | null, arrival: Arrival): Promise<string | null>;
 }
 
 export function createAccountContext(options: AccountServiceOptions): AccountContext {
@@ -34,10 +34,10 @@ export function createAccountContext(options: AccountServiceOptions): AccountCon
   const now = () => at(clock.now());
   const limitedListeners: AccountContext["limitedListeners"] = new Set();
 
-  async function markOf(account: AccountRow | null, { knownBy }: Arrival): Promise<string | null> {
+  async function knownBrowserOf(account: AccountRow | null, { knownBrowser }: Arrival): Promise<string | null> {
     // Looked up also for an account that is not there, which must not show in the time that it takes.
-    const found = knownBy === null ? null : await storage.credentials.find(sha256(knownBy), now());
-    return found !== null && found.kind === "device" && found.owner === account?.id ? found.hash : null;
+    const found = knownBrowser === null ? null : await storage.credentials.find(sha256(knownBrowser), now());
+    return found !== null && found.kind === "known-browser" && found.owner === account?.id ? found.hash : null;
   }
 
   return {
@@ -45,7 +45,7 @@ export function createAccountContext(options: AccountServiceOptions): AccountCon
     limits,
     now,
     after: (ms) => at(clock.now() + ms),
-    markOf,
+    knownBrowserOf,
     limitedListeners,
 
     async limited(limited) {
@@ -63,8 +63,8 @@ export function createAccountContext(options: AccountServiceOptions): AccountCon
     },
 
     async enter(prepared, account, { way, arrival }) {
-      const marksBrowser = (await markOf(account, arrival)) === null;
-      return credentials.openSession(prepared, account, { way, marksBrowser });
+      const remembersBrowser = (await knownBrowserOf(account, arrival)) === null;
+      return credentials.openSession(prepared, account, { way, remembersBrowser });
     },
   };
 }

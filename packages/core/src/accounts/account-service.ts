@@ -25,8 +25,8 @@ import type { ProvenIdentity, ProviderRules } from "./provider-rules.ts";
 
 /** Where somebody signs in from. */
 export interface Arrival extends Place {
-  /** What marks this browser since an earlier sign-in; null: nothing. */
-  readonly knownBy: string | null;
+  /** By which this browser is known since an earlier sign-in; null: it is not. */
+  readonly knownBrowser: string | null;
 }
 
 /** Who began to link an identity, before going to the provider. */

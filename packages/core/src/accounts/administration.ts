@@ -58,7 +58,9 @@ export function createAdministration(context: AccountContext): Administration {
     };
     const removed = await audit.change(actor, actsOf(id, wish), async (to) => {
       if ((await to.accounts.change(id, patch)) === null) return null;
-      return disabled === true ? to.credentials.removeAll(id, ["session", "link", "oidc", "reset", "device"]) : [];
+      return disabled === true
+        ? to.credentials.removeAll(id, ["session", "link", "oidc", "reset", "known-browser"])
+        : [];
     });
     if (removed === null) return view(id);
     credentials.close(removed);

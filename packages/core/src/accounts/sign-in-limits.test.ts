@@ -16,8 +16,8 @@ function open() {
 }
 
 const TOO_MANY = { code: "TOO_MANY" };
-const attacker = { name: "ann", address: "192.0.2.66", device: null };
-const owner = { name: "ann", address: "192.0.2.1", device: null };
+const attacker = { name: "ann", address: "192.0.2.66", knownBrowser: null };
+const owner = { name: "ann", address: "192.0.2.1", knownBrowser: null };
 
 async function until(limits: ReturnType<typeof createSignInLimits>, attempt: typeof attacker): Promise<number> {
   for (let count = 0; count < 1000; count++) {
@@ -43,19 +43,19 @@ describe("somebody who guesses", () => {
     await until(limits, attacker);
     (await limits.begin(owner))();
     await expect(limits.begin({ ...owner, address: attacker.address })).rejects.toMatchObject(TOO_MANY);
-    await limits.begin({ ...owner, address: attacker.address, device: "known" });
+    await limits.begin({ ...owner, address: attacker.address, knownBrowser: "known" });
   });
 
   it("has no more attempts by what a browser that is known had", async () => {
     const { limits } = open();
     // Somebody else in that browser: its own ten, then those of any other.
-    expect(await until(limits, { ...attacker, device: "known" } as never)).toBe(20);
+    expect(await until(limits, { ...attacker, knownBrowser: "known" } as never)).toBe(20);
   });
 
   it("has no more attempts by sign-ins of an account of their own in a browser that is known", async () => {
     const { limits } = open();
     for (let at = 0; at < 60; at++) await limits.begin({ ...attacker, name: `name${at}` });
-    for (let at = 0; at < 60; at++) (await limits.begin({ ...attacker, name: "own", device: "known" }))();
+    for (let at = 0; at < 60; at++) (await limits.begin({ ...attacker, name: "own", knownBrowser: "known" }))();
     await expect(limits.begin(attacker)).rejects.toMatchObject(TOO_MANY);
   });
 

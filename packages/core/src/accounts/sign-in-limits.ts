@@ -7,7 +7,7 @@ import { type CodeLimit, createCodeLimit } from "./code-limit.ts";
 const MINUTE_MS = 60_000;
 /** Of each limit. A key is an account's name and an address at most: 10,000 of them take some megabytes. */
 const KEYS = 10_000;
-/** Of one account from one address, and of one account by a device that is known. */
+/** Of one account from one address, and of one account in a browser that is known. */
 const PAIR = { limit: 10, windowMs: 15 * MINUTE_MS, keys: KEYS };
 /** Of all accounts from one address: passwords that are tried with many names. */
 const ADDRESS = { limit: 60, windowMs: 15 * MINUTE_MS, keys: KEYS };
@@ -19,7 +19,7 @@ export interface Attempt {
   readonly name: string;
   readonly address: string | null;
   /** By what the browser is known in which this account has signed in before; null: it is not. */
-  readonly device: string | null;
+  readonly knownBrowser: string | null;
 }
 
 /**
@@ -39,7 +39,7 @@ const TOO_MANY = "too many attempts to sign in have failed: wait a quarter of an
 
 export function createSignInLimits(clock: Clock): SignInLimits {
   const now = () => clock.now();
-  const [pairs, devices, addresses] = [
+  const [pairs, browsers, addresses] = [
     createAttempts(PAIR, now),
     createAttempts(PAIR, now),
     createAttempts(ADDRESS, now),
@@ -49,15 +49,15 @@ export function createSignInLimits(clock: Clock): SignInLimits {
 
   return {
     async begin(attempt) {
-      const { device, name, address } = attempt;
-      if (device !== null && devices.begin(device)) return () => devices.succeeded(device);
+      const { knownBrowser, name, address } = attempt;
+      if (knownBrowser !== null && browsers.begin(knownBrowser)) return () => browsers.succeeded(knownBrowser);
       const [pair, network] = [pairOf(attempt), clientNetworkOf(address)];
       // Both are counted, whatever either says.
       const isPairFree = pairs.begin(pair);
       if (!(addresses.begin(network) && isPairFree)) throw new PlatformError("TOO_MANY", TOO_MANY);
       if (!accounts.begin(name)) await clock.sleep(SLOW_MS);
       return () => {
-        if (device !== null) devices.succeeded(device);
+        if (knownBrowser !== null) browsers.succeeded(knownBrowser);
         pairs.succeeded(pair);
         addresses.succeeded(network);
         accounts.succeeded(name);

@@ -39,7 +39,7 @@ export function createSignIn(
 
   async function admit(account: AccountRow | null, attempt: Attempt, password: string) {
     const succeeded = await limits.begin(attempt);
-    return { found: await assertPassword(account, password, attempt.device !== null), succeeded };
+    return { found: await assertPassword(account, password, attempt.knownBrowser !== null), succeeded };
   }
 
   /** After the answer: what is written differs with whether the account exists. */
@@ -54,7 +54,7 @@ export function createSignIn(
     if (account === null) throw new PlatformError("ACCOUNT_NOT_FOUND", "the account is not there any more");
     if (account.passwordHash !== null || current !== undefined) {
       // As a sign-in: who has found an open page must not guess on.
-      const attempt = { name: account.name, address: actor.origin.address, device: null };
+      const attempt = { name: account.name, address: actor.origin.address, knownBrowser: null };
       const succeeded = await limits.begin(attempt);
       account = await assertPassword(account, current ?? "", true);
       succeeded();
@@ -67,7 +67,7 @@ export function createSignIn(
       await assertSignedIn(actor, to.credentials, context.now());
       if (!isChanged) throw new PlatformError("SIGN_IN_FAILED", "the password was changed meanwhile");
       // A reset is an admin's, who may have made it because somebody else is in the account.
-      return to.credentials.removeAll(id, ["session", "link", "oidc", "device"], session);
+      return to.credentials.removeAll(id, ["session", "link", "oidc", "known-browser"], session);
     });
     credentials.close(removed);
   }
@@ -81,8 +81,8 @@ export function createSignIn(
     async signIn({ name, password }, arrival) {
       context.assertLocalAccounts();
       const account = await storage.accounts.find(name.trim().toLowerCase());
-      const device = await context.markOf(account, arrival);
-      const attempt = { name: account?.name ?? name.trim().toLowerCase(), address: arrival.address, device };
+      const knownBrowser = await context.knownBrowserOf(account, arrival);
+      const attempt = { name: account?.name ?? name.trim().toLowerCase(), address: arrival.address, knownBrowser };
       const { found, succeeded } = await admit(account, attempt, password).catch((error: unknown) => {
         noteFailure(account, arrival.address);
         throw error;

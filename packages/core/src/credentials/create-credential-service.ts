@@ -28,8 +28,8 @@ const NOTE_EVERY_MS = 60_000;
 /** Of one account. */
 const MAX_TOKENS = 100;
 const MAX_SESSIONS = 100;
-const MAX_MARKS = 20;
-const MARK_LIFETIME_MS = 365 * 24 * 3_600_000;
+const MAX_KNOWN_BROWSERS = 20;
+const KNOWN_BROWSER_LIFETIME_MS = 365 * 24 * 3_600_000;
 
 export function createCredentialService(options: CredentialServiceOptions): CredentialService & CredentialKeeper {
   const { storage, audit, clock, random, sha256, log } = options;
@@ -67,9 +67,11 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
     return { ...issued, actor: actorOf(account, { origin }) };
   }
 
-  const openSession: CredentialKeeper["openSession"] = async (prepared, account, { way, marksBrowser }) => {
+  const openSession: CredentialKeeper["openSession"] = async (prepared, account, { way, remembersBrowser }) => {
     const { secret, credential, actor } = prepared;
-    const mark = marksBrowser ? prepare("device", account.id, { lifetimeMs: MARK_LIFETIME_MS }) : null;
+    const knownBrowser = remembersBrowser
+      ? prepare("known-browser", account.id, { lifetimeMs: KNOWN_BROWSER_LIFETIME_MS })
+      : null;
     const ended = await storage.transaction(async (to) => {
       const current = await to.accounts.lock(account.id);
       if (current === null || current.disabledAt !== null || current.passwordHash !== account.passwordHash) {
@@ -82,15 +84,20 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
         now: now(),
       });
       await to.credentials.insert(credential);
-      if (mark === null) return gone;
-      await makeRoom(to.credentials, { owner: account.id, kind: "device", most: MAX_MARKS, now: now() });
-      await to.credentials.insert(mark.credential);
+      if (knownBrowser === null) return gone;
+      await makeRoom(to.credentials, {
+        owner: account.id,
+        kind: "known-browser",
+        most: MAX_KNOWN_BROWSERS,
+        now: now(),
+      });
+      await to.credentials.insert(knownBrowser.credential);
       return gone;
     });
     close(ended);
     // Before the secret leaves the server: of a session without its entry, after a kill, no one has the secret.
     await audit.note(actor, { action: "sign-in", detail: { way } });
-    return { secret, credential, account, mark };
+    return { secret, credential, account, knownBrowser };
   };
 
   function close(hashes: readonly string[]): void {
@@ -158,7 +165,7 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
         throw new PlatformError("SIGN_IN_LINK_INVALID", "this sign-in link has been used, has expired, or never was");
       }
       const way = spent.credential.kind === "oidc" ? "oidc" : "link";
-      return openSession(prepareSession(spent.account, place), spent.account, { way, marksBrowser: false });
+      return openSession(prepareSession(spent.account, place), spent.account, { way, remembersBrowser: false });
     },
 
     async authenticate(secret, address) {

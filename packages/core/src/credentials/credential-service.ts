@@ -63,7 +63,7 @@ export interface CredentialKeeper {
   openSession(
     prepared: PreparedSession,
     account: AccountRow,
-    how: { readonly way: SignInWay; readonly marksBrowser: boolean },
+    how: { readonly way: SignInWay; readonly remembersBrowser: boolean },
   ): Promise<SignedIn>;
   /** Has closed what any credential of the account had opened, by those that are there now. */
   closeAll(owner: AccountId): Promise<void>;
@@ -94,8 +94,8 @@ export interface PreparedSession extends IssuedCredential {
 
 export interface SignedIn extends IssuedCredential {
   readonly account: AccountRow;
-  /** What marks the browser from now on; null: nothing new. */
-  readonly mark: IssuedCredential | null;
+  /** By which the browser is known from now on; null: nothing new. */
+  readonly knownBrowser: IssuedCredential | null;
 }
 
 export interface CredentialServiceOptions {

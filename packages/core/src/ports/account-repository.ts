@@ -42,7 +42,7 @@ export interface AccountRepository {
   setPassword(id: AccountId, from: string | null, to: string): Promise<boolean>;
   /**
    * Takes an unexpired reset out of use and sets the password, of an account that is not disabled; its sessions, links, resets and
-   * known devices are removed. Null: there is no such reset.
+   * known browsers are removed. Null: there is no such reset.
    */
   acceptReset(resetHash: string, passwordHash: string, now: string): Promise<AcceptedReset | null>;
   /**
@@ -103,7 +103,7 @@ export interface InvitationRepository {
  *   `reset`    sets a new password once
  *   `device`   marks a browser in which its account has signed in by password: opens nothing
  */
-export type CredentialKind = "token" | "session" | "link" | "oidc" | "reset" | "device";
+export type CredentialKind = "token" | "session" | "link" | "oidc" | "reset" | "known-browser";
 
 export interface Credential {
   /** SHA-256 of its secret, which is not kept. */

@@ -9,6 +9,12 @@ export function withAuditedRefusals(audit: AuditLog, sharing: SharingService): S
     // Anybody may come as a browser, as often as they like.
     principal.kind === "account" ? audit.attempt(principal.actor, act, run) : run();
 
+  async function guessed(error: unknown, address: string | null): Promise<never> {
+    const isGuess = error instanceof PlatformError && error.code === "SHARE_ENDED";
+    if (isGuess) await audit.signInFailed({ way: "share", address, account: null });
+    throw error;
+  }
+
   return {
     ...sharing,
 
@@ -36,16 +42,13 @@ export function withAuditedRefusals(audit: AuditLog, sharing: SharingService): S
         sharing.lookIn(actor, environment, terminal),
       ),
 
-    async accept(principal, code, name) {
-      try {
-        return await attempt(principal, { action: "share.accepted" }, () => sharing.accept(principal, code, name));
-      } catch (error) {
-        const isGuess = error instanceof PlatformError && error.code === "SHARE_ENDED";
-        if (isGuess && principal.kind === "browser") {
-          await audit.signInFailed({ way: "share", address: principal.address, account: null });
-        }
-        throw error;
-      }
+    look: (code, address) => sharing.look(code, address).catch((error: unknown) => guessed(error, address)),
+
+    accept(principal, code, name) {
+      const accepted = attempt(principal, { action: "share.accepted" }, () => sharing.accept(principal, code, name));
+      return principal.kind === "account"
+        ? accepted
+        : accepted.catch((error: unknown) => guessed(error, principal.address));
     },
 
     leave: (principal, grant) =>

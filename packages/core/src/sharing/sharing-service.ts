@@ -44,7 +44,7 @@ export interface SharingService {
   lookIn(actor: Actor, environment: EnvironmentId, terminal: TerminalId): Promise<SharedTerminal>;
 
   /** What a link is; nothing is spent. Rejects with `SHARE_ENDED`. */
-  look(code: string): Promise<SharePreview>;
+  look(code: string, address: string | null): Promise<SharePreview>;
   /**
    * Makes the principal's grant, and spends a use; the same principal again gets its grant, and spends none. Who has left comes back as
    * what they were; whose grant the owner has removed does not. Rejects with `SHARE_ENDED`, and

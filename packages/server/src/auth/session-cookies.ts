@@ -9,7 +9,7 @@ import { cookieAndKey } from "./session-secret.ts";
 /** What a sign-in gives to a browser, and what a browser brings to it. */
 export interface SessionCookies {
   arrivalOf(request: FastifyRequest): Arrival;
-  /** Sets the session's cookie, and what marks the browser. Resolves to the answer, with the other half of the secret. */
+  /** Sets the session's cookie, and the one by which the browser is known. Resolves to the answer, with the other half of the secret. */
   enter(reply: FastifyReply, entered: SignedIn): NewSession;
   /** Takes the session's cookie back. The browser stays known. */
   leave(reply: FastifyReply): void;
@@ -22,7 +22,7 @@ export interface SessionCookieOptions {
 }
 
 export function createSessionCookies({ addresses, clients, version }: SessionCookieOptions): SessionCookies {
-  const markName = (request: FastifyRequest) => `${addresses.cookieName(request.raw)}_known`;
+  const knownBrowserName = (request: FastifyRequest) => `${addresses.cookieName(request.raw)}_known`;
 
   function setCookie(reply: FastifyReply, name: string, value: string, expiresAt: string | null): void {
     reply.setCookie(name, value, {
@@ -40,13 +40,14 @@ export function createSessionCookies({ addresses, clients, version }: SessionCoo
     arrivalOf: (request) => ({
       address: clients.clientAddressOf(request.raw),
       device: deviceOf(request.headers["user-agent"]),
-      knownBy: request.cookies[markName(request)]?.slice(0, 128) ?? null,
+      knownBrowser: request.cookies[knownBrowserName(request)]?.slice(0, 128) ?? null,
     }),
 
-    enter(reply, { secret, credential, account, mark }) {
+    enter(reply, { secret, credential, account, knownBrowser }) {
       const { cookie, key } = cookieAndKey(secret);
       setCookie(reply, addresses.cookieName(reply.request.raw), cookie, credential.expiresAt);
-      if (mark !== null) setCookie(reply, markName(reply.request), mark.secret, mark.credential.expiresAt);
+      if (knownBrowser !== null)
+        setCookie(reply, knownBrowserName(reply.request), knownBrowser.secret, knownBrowser.credential.expiresAt);
       reply.header("cache-control", "no-store");
       reply.log.info({ actor: account.id }, "sign-in");
       return { account: { id: account.id, name: account.name, role: account.role }, version, key };

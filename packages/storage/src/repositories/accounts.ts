@@ -118,7 +118,7 @@ export function createAccountRepository(db: Kysely<Schema>): AccountRepository {
         const removed = await transaction
           .deleteFrom("credentials")
           .where("owner", "=", spent.owner)
-          .where("kind", "in", ["session", "link", "oidc", "reset", "device"])
+          .where("kind", "in", ["session", "link", "oidc", "reset", "known-browser"])
           .returning("hash")
           .execute();
         return { account: toAccount(account), removed: removed.map(({ hash }) => hash) };

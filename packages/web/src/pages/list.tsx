@@ -21,7 +21,7 @@ import { preloadTerminal } from "../terminal/preload.ts";
 
 const HandedOver = lazy(async () => ({ default: (await import("../admin-acts/handed-over.tsx")).HandedOver }));
 const SharedWithMe = lazy(async () => ({
-  default: (await import("../sharing/guest/shared-with-me.tsx")).SharedWithMe,
+  default: (await import("../sharing/received/shared-with-me.tsx")).SharedWithMe,
 }));
 
 /** Of who has no environments by role. */

@@ -15,8 +15,8 @@ import { Field } from "../parts/form/field.tsx";
 import { useForm } from "../parts/form/use-form.ts";
 import { Plain } from "../parts/plain.tsx";
 import { sentence } from "../parts/words.ts";
-import { keepShareCode, shareCodeOf } from "../sharing/guest/share-code.ts";
-import { useVisitor } from "../sharing/guest/use-visitor.ts";
+import { keepShareCode, shareCodeOf } from "../sharing/received/share-code.ts";
+import { useSignedIn } from "../sharing/received/use-signed-in.ts";
 
 const nameFault = (text: string): string | null => {
   if (text.trim() === "") return emptyFault("");
@@ -94,13 +94,13 @@ const Terms = ({ of: { owner, title, role, scrollback, expiresAt } }: { readonly
 );
 
 const Accept = ({ code, preview }: { readonly code: string; readonly preview: SharePreview }) => {
-  const visitor = useVisitor();
-  if (visitor === undefined) return null;
-  if (visitor !== null) {
+  const signedIn = useSignedIn();
+  if (signedIn === undefined) return null;
+  if (signedIn !== null) {
     return (
       <AcceptForm code={code} isNameAsked={false}>
         <p className="text-muted">
-          You are signed in as <Plain text={visitor.name} className="font-medium" />, and are seen by that name.
+          You are signed in as <Plain text={signedIn.name} className="font-medium" />, and are seen by that name.
         </p>
       </AcceptForm>
     );

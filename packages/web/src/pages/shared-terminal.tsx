@@ -12,10 +12,10 @@ import { Question } from "../parts/form/question.tsx";
 import { Logo, ThemeButton } from "../parts/header.tsx";
 import { Plain } from "../parts/plain.tsx";
 import { sentence } from "../parts/words.ts";
-import { sharedQuery } from "../sharing/guest/shared-query.ts";
-import { useSharedSession } from "../sharing/guest/use-shared-session.ts";
-import { useVisitor } from "../sharing/guest/use-visitor.ts";
 import { PeopleMenu } from "../sharing/people-menu.tsx";
+import { sharedQuery } from "../sharing/received/shared-query.ts";
+import { useSharedSession } from "../sharing/received/use-shared-session.ts";
+import { useSignedIn } from "../sharing/received/use-signed-in.ts";
 import { PastePreview } from "../terminal/pane/covers.tsx";
 import { Screen } from "../terminal/pane/screen.tsx";
 import { StatusItems } from "../terminal/pane/status-items.tsx";
@@ -35,11 +35,11 @@ const LeaveButton = ({ of: { id, owner } }: { readonly of: SharedTerminal }) => 
   const [isAsked, setAsked] = useState(false);
   const [isLeft, setLeft] = useState(false);
   const leave = useMutation({ mutationFn: () => client.sharing.leave(id), onSuccess: () => setLeft(true) });
-  const visitor = useVisitor();
+  const signedIn = useSignedIn();
   useEffect(() => {
     // A new page, so that nothing of the terminal stays in memory.
-    if (isLeft) location.assign(visitor ? "/" : "/shared/left");
-  }, [isLeft, visitor]);
+    if (isLeft) location.assign(signedIn ? "/" : "/shared/left");
+  }, [isLeft, signedIn]);
   return (
     <>
       <Button look="quiet" onClick={() => setAsked(true)}>
@@ -167,7 +167,7 @@ const Pane = ({ shared, isSignedIn }: { readonly shared: SharedTerminal; readonl
 /** Another's terminal, as it is shared with who is signed in, or with this browser. */
 export const SharedTerminalPage = () => {
   const { grant } = useParams({ from: "/shared/$grant" });
-  const visitor = useVisitor();
+  const signedIn = useSignedIn();
   const terminals = useQuery({ ...sharedQuery, refetchInterval: false });
   const found = terminals.data?.find(({ id }) => id === grant);
   // What it was stays on the page when it is over, with the reason.
@@ -175,7 +175,7 @@ export const SharedTerminalPage = () => {
   useEffect(() => {
     if (found !== undefined) setShared(found);
   }, [found]);
-  if (shared?.id === grant) return <Pane key={grant} shared={shared} isSignedIn={Boolean(visitor)} />;
+  if (shared?.id === grant) return <Pane key={grant} shared={shared} isSignedIn={Boolean(signedIn)} />;
   if (terminals.isError) {
     return (
       <Frame title="A shared terminal">
@@ -199,7 +199,7 @@ export const SharedTerminalPage = () => {
           ? "To see it again, open a link to it."
           : "It may not be shared any more, or with another account or browser. Ask for another link."}
       </p>
-      <Ways isSignedIn={Boolean(visitor)} />
+      <Ways isSignedIn={Boolean(signedIn)} />
     </Frame>
   );
 };

@@ -128,7 +128,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
         ["1", "reset"],
         ["2", "session"],
         ["3", "token"],
-        ["4", "device"],
+        ["4", "known-browser"],
         ["5", "link"],
         ["6", "oidc"],
       ] as const) {
@@ -253,7 +253,7 @@ export function accountsContract(name: string, open: () => Promise<Storage>): vo
 
     it("sign in once, by a link or from the provider, and by nothing else", async () => {
       const { credentials } = await open();
-      for (const kind of ["link", "oidc", "session", "token", "reset", "device"] as const) {
+      for (const kind of ["link", "oidc", "session", "token", "reset", "known-browser"] as const) {
         const one = credentialOf("1", { kind });
         await credentials.insert(one);
         const isSpent = kind === "link" || kind === "oidc";

@@ -50,7 +50,7 @@ export function sharedRoutes(app: App, services: Services): void {
       },
       onRequest: async (request) => addresses.checkOrigin(request.raw, { required: false }),
     },
-    async (request) => limited(request, () => sharing.look(request.body.code)),
+    async (request) => limited(request, () => sharing.look(request.body.code, clients.clientAddressOf(request.raw))),
   );
 
   app.post(

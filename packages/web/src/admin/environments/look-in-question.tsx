@@ -9,7 +9,7 @@ import { FailureNote } from "../../parts/failure.tsx";
 import { Choice } from "../../parts/form/field.tsx";
 import { useLatest } from "../../parts/form/use-latest.ts";
 import { Plain } from "../../parts/plain.tsx";
-import { sharedQuery } from "../../sharing/guest/shared-query.ts";
+import { sharedQuery } from "../../sharing/received/shared-query.ts";
 import { type ForeignProps, ForeignQuestion } from "./foreign-questions.tsx";
 
 const useTerminals = (environment: AdminEnvironment | null) =>

@@ -4,9 +4,9 @@ import { client } from "../../api/queries.ts";
 import { isSignedOut } from "../../api/signed-out.ts";
 
 /** Who is signed in, on pages that need nobody to be: null where nobody is, undefined before that is known. */
-export const useVisitor = (): AccountSummary | null | undefined =>
+export const useSignedIn = (): AccountSummary | null | undefined =>
   useQuery({
-    queryKey: ["visitor"],
+    queryKey: ["signed-in"],
     queryFn: async () => {
       try {
         return (await client.session.current()).account;
