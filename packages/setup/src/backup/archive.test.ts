@@ -18,6 +18,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { formatHeader, parseHeader } from "../tar/tar-header.ts";
 import { verifyArchive } from "./archive-reader.ts";
 import { ArchiveWriter } from "./archive-writer.ts";
+import { NOT_BACKED_UP, NOT_BACKED_UP_PATHS } from "./server-folder.ts";
 
 const ABOUT = { version: "0.0.0", createdAt: "2026-11-29T10:00:00.000Z", environments: 1 };
 
@@ -92,8 +93,6 @@ it.each([
   ["a path that goes up", () => renamed("../file")],
   ["an absolute path", () => renamed("/etc/file")],
   ["a path with a hidden part", () => renamed("a/../../b")],
-  ["a database", () => renamed("microterm.db")],
-  ["a lock", () => renamed("server.lock")],
   ["a name with an escape sequence", () => renamed("a\u001b[31m")],
   ["a long name that goes up", () => renamed(`${"a".repeat(150)}/../../../b`)],
   [
@@ -116,6 +115,22 @@ it.each([
   ["unknown properties", () => tar(inFolder("file"), "--pax-option=SCHILY.xattr.user.a=b")],
 ])("refuses a server's folder with %s", async (_what, make) => {
   await expect(verifyArchive(await write(make(), null))).rejects.toThrow(/cannot be restored/);
+});
+
+it.each(NOT_BACKED_UP)("leaves %s out, with what belongs to it, and refuses it", async (name) => {
+  const found = join(folder, "server");
+  mkdirSync(found);
+  for (const one of [name, `${name}-wal`, `${name}.1`, `${name}s`, "kept"]) writeFileSync(join(found, one), "");
+  const find = ["-regextype", "posix-extended", "-mindepth", "1", "-not", "-regex", NOT_BACKED_UP_PATHS];
+  const left = execFileSync("find", [".", ...find], { cwd: found, encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .sort();
+  expect(left).toEqual(["./kept", `./${name}s`].sort());
+  for (const one of [name, `${name}-wal`, `${name}.1`, `${name}/file`]) {
+    await expect(verifyArchive(await write(renamed(one), null))).rejects.toThrow(/of a name/);
+  }
+  await verifyArchive(await write(renamed(`${name}s`), null));
 });
 
 it("refuses a disk of another name, of a size that no disk has, and beside another file", async () => {

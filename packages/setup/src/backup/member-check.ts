@@ -1,5 +1,6 @@
 import { BLOCK, padding, parseHeader, type TarHeader } from "../tar/tar-header.ts";
 import { type Part, readAt } from "./part.ts";
+import { BACKED_UP } from "./server-folder.ts";
 
 /** What a tar may have in it. */
 export interface Rule {
@@ -12,10 +13,7 @@ export interface Rule {
 const GIB = 1024 ** 3;
 /** No path goes up, and none begins with what options or hidden files begin with. */
 const PATH = "(?:[\\w@][\\w.@:+-]*/)*[\\w@][\\w.@:+-]*/?";
-/** The server makes its database, lock, address and access token anew. */
-const NOT_RESTORED = "(?!(?:microterm\\.db|server\\.lock|server\\.json|token|process|code-cache)(?:$|[/-]))";
-
-export const SERVER_TAR: Rule = { name: new RegExp(`^${NOT_RESTORED}${PATH}$`), most: 1_000_000, mostBytes: 16 * GIB };
+export const SERVER_TAR: Rule = { name: new RegExp(`^${BACKED_UP}${PATH}$`), most: 1_000_000, mostBytes: 16 * GIB };
 /** As the daemon's own limit. */
 export const DISK_TAR = (id: string): Rule => ({
   name: new RegExp(`^disks/${id}\\.ext4$`),

@@ -6,6 +6,7 @@ import { copyDisk } from "../backup/disks.ts";
 import { DATABASE, diskMember, imageMember, SERVER } from "../backup/manifest.ts";
 import { resumeLeft } from "../backup/paused.ts";
 import { type BackedUp, environmentsIn } from "../backup/rows.ts";
+import { NOT_BACKED_UP_PATHS } from "../backup/server-folder.ts";
 import { asRoot } from "../daemon/root-commands.ts";
 import { foreignOwner } from "../data/data-owner.ts";
 import { rememberedDatabase } from "../data/database.ts";
@@ -72,8 +73,8 @@ async function exportDatabase(paths: DataPaths, stdout: number): Promise<void> {
 
 /** Names as a restore takes them, and nothing but files and folders: others than we may write there. */
 const SERVER_FOLDER = `
-  cd "$1" && find . -mindepth 1 \\( -name '[!A-Za-z0-9_@]*' -o -name '*[!A-Za-z0-9_.@:+-]*' -o -path './microterm.db*' \\
-    -o -path './server.lock*' -o -path './server.json' -o -path './token' -o -path './server.log*' -o -path './process' -o -path './code-cache' \\) -prune \\
+  cd "$1" && find . -regextype posix-extended -mindepth 1 \\
+    \\( -name '[!A-Za-z0-9_@]*' -o -name '*[!A-Za-z0-9_.@:+-]*' -o -regex "$2" \\) -prune \\
     -o \\( -type f -o -type d \\) -printf '%P\\0' |
   tar --create --format=pax --numeric-owner --owner=0 --group=0 --null --no-recursion --files-from=-
 `;
@@ -81,7 +82,10 @@ const SERVER_FOLDER = `
 const CHANGED = 1;
 
 async function copyServerFolder(paths: DataPaths, stdout: number): Promise<void> {
-  const code = await runInteractive(["sh", "-c", SERVER_FOLDER, "sh", paths.server], { stdout, stderr: 2 });
+  const code = await runInteractive(["sh", "-c", SERVER_FOLDER, "sh", paths.server, NOT_BACKED_UP_PATHS], {
+    stdout,
+    stderr: 2,
+  });
   if (code !== 0 && code !== CHANGED) throw new SetupError(`${paths.server} could not be read`, "./microterm doctor");
 }
 
