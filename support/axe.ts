@@ -5,10 +5,13 @@ import type { Page } from "playwright-core";
 /** For `addInitScript` of a context whose pages are looked at. */
 export const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What fades in has its colours when it has done so. */
-const SETTLED = `Promise.all(document.getAnimations()
-  .filter(({ effect }) => effect.getComputedTiming().endTime < Infinity)
-  .map(({ finished }) => finished.catch(() => undefined)))`;
+/** What fades in has its colours when it has done so. One that is held at a point, or begun anew all the time, is not waited for. */
+const SETTLED = `Promise.race([
+  new Promise((resolve) => setTimeout(resolve, 3000)),
+  Promise.all(document.getAnimations()
+    .filter(({ effect, playState }) => playState === "running" && effect.getComputedTiming().endTime < Infinity)
+    .map(({ finished }) => finished.catch(() => undefined))),
+])`;
 
 /** `rule (impact): selector, and what to do`, for each element at fault. */
 export const faults = (page: Page): Promise<string[]> =>
