@@ -1,3 +1,4 @@
+import { fstatSync, ftruncateSync } from "node:fs";
 import { userInfo } from "node:os";
 import { runInteractive } from "@microterm/host";
 import { z } from "zod";
@@ -29,6 +30,8 @@ interface DiskCopy {
   readonly stdout: number;
   /** Called where it had to be paused. */
   paused(): void;
+  /** Called where it could not be resumed: what its owner did meanwhile makes no backup of all others worthless. */
+  notResumed(why: string): void;
 }
 
 /** Appends a disk's tar to a descriptor; nothing where there is no disk. One that is in use is paused for it, and goes on after. */
@@ -56,15 +59,20 @@ export async function copyDisk(copy: DiskCopy): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
   } finally {
-    await api.call("POST", `/v1/environments/${id}/resume`);
-    takeBack();
+    await api.call("POST", `/v1/environments/${id}/resume`).then(takeBack, (error: unknown) => {
+      // The mark stays: the next `up` or `backup` tries again.
+      copy.notResumed(error instanceof Error ? error.message : String(error));
+    });
   }
 }
 
 async function run({ paths, environment, stdout }: DiskCopy): Promise<number> {
   const sudo = userInfo().uid === 0 ? [] : ["sudo", "-n", "--"];
   const command = [...sudo, "sh", "-c", COPY, "sh", paths.host, `disks/${environment.disk_id}.ext4`];
+  const { size } = fstatSync(stdout);
   const code = await runInteractive(command, { stdout, stderr: 2 });
+  // A machine was given it while it was copied: a restore would take this copy, and not the one that follows.
+  if (code === IN_USE) ftruncateSync(stdout, size);
   if (code === 0 || code === IN_USE) return code;
   throw new SetupError(`the disk of '${environment.name}' could not be read`, "./microterm doctor");
 }
