@@ -1,6 +1,6 @@
 import { actorOf } from "@microterm/core";
-import { accountRow, createRecordingDriver } from "@microterm/core/testing";
-import { OwnerId } from "@microterm/protocol";
+import { accountRow, createRecordingDriver, environmentRow } from "@microterm/core/testing";
+import { EnvironmentId, OwnerId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 import { ANN, openServer } from "./core-server.ts";
@@ -31,7 +31,7 @@ async function paused() {
       disabledAt: new Date().toISOString(),
       stopsAt: stopsAt === null ? null : new Date(stopsAt).toISOString(),
     });
-  return { id, service, disable };
+  return { id, service, storage, disable };
 }
 
 it("what a backup has paused goes on within the grace time of its owner's account", async () => {
@@ -53,4 +53,16 @@ it.each([
     message: expect.stringContaining("the account of its owner is disabled"),
   });
   expect((await service.get(HOST, id)).state).toBe("paused");
+});
+
+it("all that an account runs is stopped, but for what this server cannot reach", async () => {
+  const { id, service, storage } = await paused();
+  await service.resume(HOST, id);
+  await service.wait(HOST, id, { states: ["running"], ...PATIENCE });
+  const away = EnvironmentId.parse("0away0000000");
+  await storage.environments.insert(
+    environmentRow({ ...{ id: away, name: "away", owner: ANN.owner }, driver: "firecracker", state: "running" }),
+  );
+  await expect(service.stopAllOf(ANN.owner)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  expect(await service.wait(HOST, id, { states: ["stopped"], ...PATIENCE })).toMatchObject({ state: "stopped" });
 });
