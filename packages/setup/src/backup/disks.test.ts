@@ -11,7 +11,9 @@ const MACHINE = 65_534;
 const TAR = execFileSync("sh", ["-c", "command -v tar"], { encoding: "utf8" }).trim();
 
 /** A disk, and a server that gives it to a machine and takes it back. `onTar`: shell that is run after each copy. */
-function makeWorld({ onTar = "", resume = async () => {} }: { onTar?: string; resume?: () => Promise<void> }) {
+function makeWorld(behaviour: { onTar?: string; resume?: () => Promise<void>; states?: readonly string[] }) {
+  const { onTar = "", resume = async () => {}, states = ["running"] } = behaviour;
+  const left = [...states];
   const folder = mkdtempSync(join(tmpdir(), "mt-disks-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const paths = dataPaths(join(folder, "data"));
@@ -28,7 +30,7 @@ function makeWorld({ onTar = "", resume = async () => {} }: { onTar?: string; re
         chownSync(disk, 0, 0);
       }
       if (path.endsWith("/resume")) await resume();
-      return { state: method === "GET" ? "running" : "" };
+      return method === "GET" ? { state: left.shift() ?? states.at(-1), operation: null } : {};
     },
   };
   const archive = join(folder, "archive");
@@ -52,6 +54,32 @@ describe.runIf(process.getuid?.() === 0)("the copy of a disk", () => {
     writeFileSync(world.disk, "torn");
     await world.copy();
     expect(world.restored()).toBe("whole");
+    expect([world.notes, readdirSync(world.paths.pausedByBackup)]).toEqual([[], []]);
+  });
+
+  it("is another one where it was started and stopped in the middle", async () => {
+    const world = makeWorld({
+      onTar: `[ "$(cat disks/d1.ext4)" = whole ] || printf whole > disks/d1.ext4`,
+      states: ["stopped"],
+    });
+    writeFileSync(world.disk, "torn");
+    await world.copy();
+    expect(world.restored()).toBe("whole");
+  });
+
+  it("is made once it is paused again, where its owner has resumed it in the middle", async () => {
+    const onTar = `[ -e resumed ] || { touch resumed; chown ${MACHINE} disks/d1.ext4; }`;
+    const world = makeWorld({ onTar, states: ["creating", "running", "running", "paused"] });
+    writeFileSync(world.disk, "torn");
+    chownSync(world.disk, MACHINE, MACHINE);
+    await world.copy();
+    expect(world.restored()).toBe("whole");
+  });
+
+  it("fails where its owner resumes it again and again", async () => {
+    const world = makeWorld({ onTar: `chown ${MACHINE} disks/d1.ext4` });
+    writeFileSync(world.disk, "torn");
+    await expect(world.copy()).rejects.toThrow("the disk of 'work', which is running, is in use");
     expect([world.notes, readdirSync(world.paths.pausedByBackup)]).toEqual([[], []]);
   });
 
