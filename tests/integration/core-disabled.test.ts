@@ -1,9 +1,9 @@
 import { actorOf } from "@microterm/core";
 import { accountRow, createRecordingDriver, environmentRow } from "@microterm/core/testing";
 import { EnvironmentId, OwnerId } from "@microterm/protocol";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { makeTempFolder } from "../../support/temp-folder.ts";
-import { ANN, openServer } from "./core-server.ts";
+import { ANN, BOB, openServer } from "./core-server.ts";
 
 const PATIENCE = { timeoutMs: 60_000 } as const;
 const HOUR_MS = 3_600_000;
@@ -65,4 +65,28 @@ it("all that an account runs is stopped, but for what this server cannot reach",
   );
   await expect(service.stopAllOf(ANN.owner)).rejects.toMatchObject({ code: "UNSUPPORTED" });
   expect(await service.wait(HOST, id, { states: ["stopped"], ...PATIENCE })).toMatchObject({ state: "stopped" });
+});
+
+it("nothing is given to an account that is disabled, or removed, meanwhile", async () => {
+  const { id, service, storage } = await paused();
+  const find = storage.accounts.find.bind(storage.accounts);
+  const meanwhile = async (run: () => Promise<unknown>) => {
+    vi.spyOn(storage.accounts, "find").mockImplementationOnce(async (reference) => {
+      const found = await find(reference);
+      await run();
+      return found;
+    });
+    const { error } = await service.transfer(HOST, id, { account: BOB.owner, force: true }).then(
+      () => ({ error: null }),
+      (error: unknown) => ({ error }),
+    );
+    return error;
+  };
+  const disabledAt = new Date().toISOString();
+  expect(await meanwhile(() => storage.accounts.change(BOB.owner, { disabledAt }))).toMatchObject({
+    code: "BAD_REQUEST",
+  });
+  await storage.accounts.change(BOB.owner, { disabledAt: null });
+  expect(await meanwhile(() => storage.accounts.remove(BOB.owner))).toMatchObject({ code: "ACCOUNT_NOT_FOUND" });
+  expect((await service.get(HOST, id)).owner).toBe(ANN.owner);
 });
