@@ -8,7 +8,10 @@ export interface ControlSequence {
 }
 
 export interface ScannerEvents {
-  /** Bytes that belong to no sequence, single control characters such as BEL among them. */
+  /**
+   * Bytes that belong to no sequence, single control characters such as BEL among them. One that stands within an escape or a CSI comes before
+   * that, as terminals act upon it (DEC STD 070), and one that is broken off comes here as well, with its ESC.
+   */
   text(bytes: Uint8Array): void;
   sequence(sequence: ControlSequence): void;
   /** A piece of a string that is too long to be held; its end is among the last of them. */
@@ -20,6 +23,7 @@ const BEL = 0x07;
 /** CAN and SUB end any sequence (DEC STD 070). */
 const CAN = 0x18;
 const SUB = 0x1a;
+const DEL = 0x7f;
 /** A longer one is not held: an inline image, or hostile. */
 const MAX_SEQUENCE_BYTES = 64 * 1024;
 
@@ -93,6 +97,10 @@ export class EscapeScanner {
       this.#state = "escape";
       return;
     }
+    if ((byte < 0x20 || byte === DEL) && (this.#state === "escape" || this.#state === "csi")) {
+      this.#events.text(Uint8Array.of(byte));
+      return;
+    }
     this.#held.push(byte);
     switch (this.#state) {
       case "escape":
@@ -101,7 +109,7 @@ export class EscapeScanner {
           this.#state = "string";
           this.#isOsc = byte === OSC;
         } else if (byte >= 0x30 && byte <= 0x7e) this.#end("escape", 1, 0);
-        else if (byte < 0x20 || byte > 0x7e) this.flush();
+        else if (byte > 0x7e) this.flush();
         break;
       case "csi":
         if (byte >= 0x40 && byte <= 0x7e) this.#end("csi", 2, 0);

@@ -1,4 +1,5 @@
-import { type ControlSequence, ESC, EscapeScanner, STRING_INTRODUCERS } from "./escape-scanner.ts";
+import { isClipboard, isClipboardText, isCoding, isDrawing, isQuery } from "./acting-sequences.ts";
+import { ESC, EscapeScanner, STRING_INTRODUCERS } from "./escape-scanner.ts";
 import { ScreenModes } from "./screen-modes.ts";
 import { Utf8Controls } from "./utf8-controls.ts";
 
@@ -9,9 +10,10 @@ const BEL = 0x07;
  * Passes a terminal's output on to the person's own terminal and learns its modes from it. The server answers programs'
  * queries, so they are taken out: a second answer would be taken for typing (docs/reference/terminal-protocol.md). So is
  * what reaches beyond the screen: the clipboard (OSC 52), which a guest could fill with a command for another window, and
- * C1 controls as UTF-8, which some terminals act upon and the scanner does not know.
+ * C1 controls as UTF-8, which some terminals act upon and the scanner does not know, and what has a terminal leave UTF-8, where single bytes are such.
  *
- * Of what is shared, all that does anything but draw is taken out: bells, titles, notifications, files, the printer, changes of the window.
+ * Of what is shared, all that does anything but draw is taken out: bells, titles, notifications, files, the printer, changes of the window, other
+ * ways of sending keys, by which one might not be able to leave.
  */
 export class QueryFilter {
   readonly modes = new ScreenModes();
@@ -23,7 +25,7 @@ export class QueryFilter {
     text: (bytes) => this.#out.push(this.#textOf(bytes)),
     sequence: (sequence) => {
       const isActing = this.#isShared && !isDrawing(sequence);
-      if (isActing || isQuery(sequence) || isClipboard(sequence)) return;
+      if (isActing || isQuery(sequence) || isClipboard(sequence) || isCoding(sequence)) return;
       this.modes.see(sequence);
       this.#out.push(sequence.bytes);
     },
@@ -31,7 +33,7 @@ export class QueryFilter {
       if (this.#isShared) return;
       // Its first piece has the introducer.
       if (bytes[0] === ESC && bytes[1] !== undefined && STRING_INTRODUCERS.has(bytes[1]))
-        this.#isDropped = CLIPBOARD.test(Buffer.from(bytes.subarray(2, 16)).toString("latin1"));
+        this.#isDropped = isClipboardText(bytes.subarray(0, 18));
       if (!this.#isDropped) this.#out.push(bytes);
     },
   });
@@ -54,10 +56,17 @@ export class QueryFilter {
   }
 
   #textOf(bytes: Uint8Array): Uint8Array {
-    // A sequence that was broken off: some terminals act upon one all the same.
-    if (this.#isShared && bytes[0] === ESC) return Uint8Array.of();
+    if (bytes[0] === ESC) return this.#brokenOff(bytes);
     const isTaken = (byte: number): boolean => byte === ENQ || (this.#isShared && byte === BEL);
     return bytes.some(isTaken) ? bytes.filter((byte) => !isTaken(byte)) : bytes;
+  }
+
+  /** Some terminals act upon a string that is broken off, or go on with a sequence after a character of another language. */
+  #brokenOff(bytes: Uint8Array): Uint8Array {
+    if (this.#isShared || isClipboardText(bytes)) return Uint8Array.of();
+    const isString = bytes[1] !== undefined && STRING_INTRODUCERS.has(bytes[1]);
+    const last = bytes.subarray(-1);
+    return !isString && (last[0] ?? 0) >= 0x80 ? last : bytes;
   }
 
   /** Forgets an unfinished sequence and all modes: what follows is drawn on a terminal that was reset. */
@@ -67,29 +76,4 @@ export class QueryFilter {
     this.#controls.restart();
     this.modes.see({ kind: "escape", bytes: Uint8Array.of(), body: "c" });
   }
-}
-
-/** As terminals read the number: with zeros before it. */
-const CLIPBOARD = /^0*52(?:;|$)/;
-
-const isClipboard = ({ kind, body }: ControlSequence): boolean => kind === "osc" && CLIPBOARD.test(body);
-
-/** Colours and links (xterm's ctlseqs page). */
-const DRAWING_OSC = /^0*(?:4|5|8|10|11|12|17|19|104|105|110|111|112|117|119)(?:;|$)/;
-
-/** Strings are images, which some terminals read from files, and what terminals keep for themselves; `t` is for the window, `i` for the printer. */
-function isDrawing({ kind, body }: ControlSequence): boolean {
-  if (kind === "csi") return !/[ti]$/.test(body) && !body.includes("\x07");
-  return kind === "osc" ? DRAWING_OSC.test(body) : kind === "escape";
-}
-
-function isQuery({ kind, body }: ControlSequence): boolean {
-  if (kind === "csi") {
-    // DA, DSR, XTVERSION, DECRQM, DECREQTPARM, reports of the window, kitty's keyboard query, sixel limits, checksums.
-    return /^[>=]?\d*c$|^\??[\d;]*n$|^>\d*q$|\$p$|^[01]?x$|^(1[1-9]|2[01])(;\d+)*t$|^\?u$|^\?[\d;]*S$|\*y$/.test(body);
-  }
-  // Questions for colours and the clipboard.
-  if (kind === "osc") return /;\?$/.test(body);
-  // DECRQSS, XTGETTCAP, and kitty's question for graphics.
-  return kind === "string" && (/^[$+]q/.test(body) || /^G[^;]*a=q/.test(body));
 }

@@ -1,4 +1,5 @@
 import type { EnvironmentService, Storage } from "@microterm/core";
+import type { AccountId } from "@microterm/protocol";
 import type { FastifyBaseLogger } from "fastify";
 
 /** What is still on its way to `running`, or to its end, is looked at again after this time. */
@@ -27,12 +28,21 @@ export function watchDisabledAccounts(
     for (const { id, stopsAt } of await accounts.listStopping()) {
       const dueAt = Date.parse(stopsAt);
       if (dueAt > Date.now()) nextAt = Math.min(nextAt, dueAt);
-      else if (await environments.stopAllOf(id)) {
-        await accounts.hasStopped(id, stopsAt);
-        log.info({ account: id }, "the environments of a disabled account are stopped");
-      } else nextAt = Math.min(nextAt, Date.now() + AGAIN_MS);
+      else if (!(await hasStopped(id, stopsAt))) nextAt = Math.min(nextAt, Date.now() + AGAIN_MS);
     }
     return nextAt;
+  }
+
+  /** False: it is to be looked at again soon. What cannot be stopped waits for a later look, and keeps no other account's from being stopped. */
+  async function hasStopped(id: AccountId, stopsAt: string): Promise<boolean> {
+    try {
+      if (!(await environments.stopAllOf(id))) return false;
+      await accounts.hasStopped(id, stopsAt);
+      log.info({ account: id }, "the environments of a disabled account are stopped");
+    } catch (error) {
+      log.warn({ err: error, account: id }, "not all environments of a disabled account could be stopped");
+    }
+    return true;
   }
 
   async function look(): Promise<void> {

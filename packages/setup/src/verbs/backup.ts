@@ -119,7 +119,11 @@ async function copyDisks(archive: ArchiveWriter, { paths, environments, progress
   for (const environment of environments) {
     const step = progress.step(`Copying the disk of ${environment.name}`);
     const isThere = await archive.add(diskMember(environment.disk_id), (stdout) =>
-      copyDisk({ paths, environment, api, stdout, paused: () => step.update("paused meanwhile") }),
+      copyDisk({
+        ...{ paths, environment, api, stdout },
+        paused: () => step.update("paused meanwhile"),
+        notResumed: (why) => progress.note(`'${environment.name}' could not be resumed after its copy: ${why}`),
+      }),
     );
     step.done(isThere ? "" : "it has none");
   }

@@ -36,7 +36,10 @@ export async function transfer(
     ...{ id: context.random.id(12), at: change.at, admin: actor.owner },
     ...{ owner: row.owner, environmentName: row.name, recipient: owner.id },
   };
-  const moved = await audit.change(actor, act, async ({ environments, adminActs }) => {
+  const moved = await audit.change(actor, act, async ({ accounts: stored, environments, adminActs }) => {
+    // It may have been disabled, or removed, meanwhile; from here on it is not.
+    for (const one of [row.owner, owner.id].sort()) await stored.lock(one);
+    await requireNewOwner(stored, owner.id);
     const given = await environments.transfer(row.id, change);
     if (given !== null) await adminActs.transferred(told);
     return given;

@@ -116,7 +116,7 @@ export interface EnvironmentService {
   destroy(actor: Actor, reference: string): Promise<Receipt>;
   /** Destroys all that an account has, one after the other. */
   destroyAllOf(actor: Actor, owner: OwnerId): Promise<void>;
-  /** Has what an account has and what runs be stopped: for the server itself, once an account is disabled. False: not all of it is stopped yet. */
+  /** Has what an account has and what runs be stopped: for the server itself, once an account is disabled. False: not all of it is stopped yet. Rejects where one of them cannot be stopped, once it has tried all. */
   stopAllOf(owner: OwnerId): Promise<boolean>;
 
   /**

@@ -1,10 +1,12 @@
 import { SYSTEM } from "../../access/actor.ts";
 import type { By } from "../../audit/audit-log.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
+import type { AccountRow } from "../../ports/account-repository.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { spendingOfStart } from "../../quotas/room.ts";
 import { timestamp } from "../../time/timestamp.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
+import { refusal } from "../state/refusal.ts";
 import { type StartOptions, start } from "./start.ts";
 
 /** Starts a `creating` environment in the background; the room that was reserved for it is its machine's afterwards. */
@@ -39,9 +41,11 @@ export async function beginStart(
       ? ({ operation: "resume", step: "resume", reason: null } as const)
       : ({ operation: "start", step: "disk", reason: null } as const);
     const action = isPaused ? "environment.resumed" : "environment.started";
-    started = await audit.change(by, { action, environment: row.id }, ({ environments }) =>
-      environments.begin(row.id, from, begun, timestamp(context.clock)),
-    );
+    started = await audit.change(by, { action, environment: row.id }, async ({ accounts, environments }) => {
+      const at = timestamp(context.clock);
+      assertMayRun(row, await accounts.lock(row.owner), at);
+      return environments.begin(row.id, from, begun, at);
+    });
     if (started === null) return null;
     context.faults.hit("start.row");
     changed(context, started);
@@ -50,6 +54,12 @@ export async function beginStart(
   } finally {
     if (started === null && !context.operations.isBusy(row.id)) admission.release(row.id);
   }
+}
+
+/** What a disabled account runs is stopped once, at the end of its grace time: a backup must not bring back later what it has paused before. */
+function assertMayRun(row: EnvironmentRow, owner: AccountRow | null, at: string): void {
+  if (owner === null || owner.disabledAt === null) return;
+  if (owner.stopsAt === null || owner.stopsAt <= at) throw refusal(row, "the account of its owner is disabled");
 }
 
 /** A look ahead, before room is made for what would be refused. False: it was started meanwhile, and is what the room went to. */

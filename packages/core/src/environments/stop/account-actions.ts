@@ -22,10 +22,13 @@ export function createAccountActions(
     },
 
     async stopAllOf(owner) {
+      const failures: unknown[] = [];
       for (const row of await allOf(owner)) {
-        if (row.state === "running" && row.operation === null)
-          await beginStop(context, row, { by: "server", reason: "its account is disabled" });
+        if (row.state !== "running" || row.operation !== null) continue;
+        const stopping = beginStop(context, row, { by: "server", reason: "its account is disabled" });
+        await stopping.catch((error: unknown) => failures.push(error));
       }
+      if (failures.length > 0) throw failures[0];
       return (await allOf(owner)).every(({ state }) => state !== "running" && state !== "creating");
     },
   };
