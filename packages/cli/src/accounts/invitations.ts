@@ -19,11 +19,11 @@ export async function invite({ role, uses, expires, ...options }: InviteOptions)
     ...(uses === undefined ? {} : { uses: parseCount(uses, "--uses") }),
     ...(expires === undefined ? {} : { expiresInSeconds: parseSeconds(expires, "--expires") }),
   });
-  const url = `${client.url}/invitation#code=${issued.code}`;
+  const url = `${client.url}/invitation#${issued.code}`;
   const { code: _code, ...invitation } = issued;
   if (options.output === "json") return console.log(printableJson({ ...invitation, url }));
   console.log(url);
-  const times = issued.usesLeft === 1 ? "one account" : `${issued.usesLeft} accounts`;
+  const times = issued.usesLeft === 1 ? "one account" : `up to ${issued.usesLeft} accounts`;
   say(`It makes ${times} with the role ${issued.role}, until ${timeText(issued.expiresAt)}.`);
 }
 

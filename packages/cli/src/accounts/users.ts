@@ -19,7 +19,7 @@ export async function reset(account: string, options: OutputOptions): Promise<vo
 }
 
 function printReset(server: string, { account, code, expiresAt }: ResetLink, { output }: OutputOptions): void {
-  const url = `${server}/reset#code=${code}`;
+  const url = `${server}/reset#${code}`;
   if (output === "json") console.log(printableJson({ account, url, expiresAt }));
   else if (output === "name") console.log(account.name);
   else {
