@@ -1,6 +1,6 @@
 import { plainText, printableJson, type Role } from "@microterm/protocol";
 import { say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { connect, linkOrigin, type ServerOptions } from "../server-address.ts";
 import { parseCount, parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { timeText } from "./times.ts";
@@ -19,7 +19,7 @@ export async function invite({ role, uses, expires, ...options }: InviteOptions)
     ...(uses === undefined ? {} : { uses: parseCount(uses, "--uses") }),
     ...(expires === undefined ? {} : { expiresInSeconds: parseSeconds(expires, "--expires") }),
   });
-  const url = `${client.url}/invitation#${issued.code}`;
+  const url = `${linkOrigin(options)}/invitation#${issued.code}`;
   const { code: _code, ...invitation } = issued;
   if (options.output === "json") return console.log(printableJson({ ...invitation, url }));
   console.log(url);
