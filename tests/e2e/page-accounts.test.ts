@@ -4,6 +4,7 @@ import type { PageObject } from "../../support/page.ts";
 import { PASSWORD } from "../../support/people.ts";
 import { button, peopleSuite } from "../../support/people-suite.ts";
 import { typePassword } from "../../support/person-page.ts";
+import { cliOk } from "../integration/cli-run.ts";
 
 const NEW_PASSWORD = "nine paper boats, and rain";
 
@@ -69,6 +70,19 @@ describe("signing in", () => {
     await button(page, "Sign in").dblclick();
     await atList(page).waitFor();
     expect(sent.length).toBe(2);
+  });
+});
+
+describe("a link that the command line prints", () => {
+  test("is one that the page takes: an invitation, and a reset of a password", async () => {
+    const { server } = people.world;
+    const invited = await open((await cliOk(server, ["invite"])).trim());
+    await typePassword(invited, fresh());
+    await atList(invited).waitFor();
+    const added = await open((await cliOk(server, ["user", "add", fresh()])).trim());
+    await added.getByLabel("New password", { exact: true }).fill(NEW_PASSWORD);
+    await added.keyboard.press("Enter");
+    await atList(added).waitFor();
   });
 });
 

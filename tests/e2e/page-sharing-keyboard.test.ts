@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { faults } from "../../support/axe.ts";
 import type { PageObject } from "../../support/page.ts";
 import { button } from "../../support/people-suite.ts";
-import { nothingShared, sharedNow, sharingSuite, statusOf } from "../../support/sharing-suite.ts";
+import { acceptAs, nothingShared, sharedNow, sharingSuite, statusOf, withoutAccount } from "../../support/sharing-suite.ts";
 
 const suite = sharingSuite();
-const { endAll, member, openDialog, closeDialog, shareByLink } = suite;
+const { endAll, guest, member, openDialog, closeDialog, shareByLink } = suite;
 
 const people = () => button(suite.owner.page, /^Who is here/);
 const list = () => suite.owner.page.getByRole("list", { name: "Who is here" });
@@ -67,6 +67,22 @@ describe("the keyboard", () => {
     await statusOf(eve, "You look on").waitFor();
     await suite.owner.page.keyboard.press("Escape");
     await typesInVain(eve);
+    await endAll();
+  });
+
+  test("stays with who has it where the one it would be handed to may not have it", async () => {
+    const link = await shareByLink(withoutAccount);
+    const gus = await member("gus", link);
+    const zoe = await guest(link);
+    await acceptAs(zoe, "Zoë");
+    await zoe.untilTerminal("live");
+    await giveTo(gus);
+    await people().click();
+    await button(suite.owner.page, /^Hand over: the keyboard to “Zoë”/).click();
+    await suite.owner.page.getByText("lets nobody type without an account").waitFor();
+    await statusOf(gus, "You may type").waitFor();
+    await suite.owner.page.keyboard.press("Escape");
+    await types(gus, "gus");
     await endAll();
   });
 });

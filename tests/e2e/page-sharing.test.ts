@@ -152,6 +152,7 @@ describe("a link that is opened without an account", () => {
     await page.page.keyboard.press("Enter");
     await page.untilTerminal("live");
     await button(page.page, "Leave").click();
+    await page.page.getByText("The link that you came by leads to it again, until it ends.").waitFor();
     await page.page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
     await page.page.waitForURL((url) => url.pathname === "/");
     await endAll();
@@ -272,8 +273,10 @@ describe("an admin who looks in", () => {
     expect(await faults(suite.owner.page)).toEqual([]);
     await suite.owner.page.setViewportSize({ width: 1200, height: 720 });
     await button(carl.page, "Leave").click();
+    await carl.page.getByText("To see it again you look in again").waitFor();
     await carl.page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
     await expect.poll(() => people.count(), DEADLINE).toBe(0);
+    await carl.page.waitForURL((url) => url.pathname === "/admin/environments");
 
     // That it was done is there afterwards.
     const seen = /^The admin carl looked into a terminal of /;

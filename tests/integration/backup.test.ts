@@ -145,7 +145,11 @@ describe("a restore", () => {
     const target = join(folder, "restored");
     expect(run(["restore", file, "--data", target])).toMatchObject({
       status: 0,
-      stderr: expect.stringContaining("Restored: 1 environments"),
+      stderr: expect.stringMatching(`Restored: 1 environment\\..* Next: ./microterm up --data ${target}\n`),
+    });
+    expect(run(["restore", `${file}.none`, "--data", join(folder, "none")])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`${file}.none is not there`),
     });
     expect(run(["restore", file, "--data", target])).toMatchObject({
       status: 1,

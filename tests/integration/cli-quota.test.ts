@@ -27,7 +27,7 @@ const refused = async (args: readonly string[], env?: typeof member): Promise<st
 it("quotas are shown with what is left, and set for a role or an account, the rest as it was", async () => {
   expect(await said(["quota"])).toMatch(/^memory +no limit +0 MiB +-$/m);
   expect(await said(["quota"], member)).toMatch(/^memory +4 GiB +0 MiB +4 GiB$/m);
-  await said(["quota", "set", "--role", "member", "memory=1g"]);
+  await said(["quota", "set", "--role", "member", "memory=1g", "hours=12"]);
   await said(["quota", "set", "--user", "carlcarl", "memory=2g", "hours=12"]);
   expect(await said(["quota"], member)).toMatch(/^hours a day +12 h +0 h +12 h\nThe day ends at /m);
   expect(await said(["quota", "ls"])).toMatch(/^carlcarl +its own +0 of 10 .*0 MiB of 2 GiB/m);
@@ -45,7 +45,7 @@ it("quotas are shown with what is left, and set for a role or an account, the re
 it("an admin lists, hands over and removes another's environment, and sees the host's load", async () => {
   await said(["create", "--name", "theirs"], member);
   expect(await said(["ls"], member)).toMatch(
-    /Of your quota: 1 of 10 environments, 1 of 5 running, 512 MiB of 1 GiB memory/,
+    /Of your quota: 1 of 10 environments, 1 of 5 running, 512 MiB of 1 GiB memory, .*, 0 h of 12 h today\.$/m,
   );
   const id = /^carlcarl +theirs +(\w{12}) +running/m.exec(await said(["admin", "ls"]))?.[1] ?? "";
   expect(await said(["admin", "host"])).toMatch(/^Load: .*\n(.*\n)+Environments: 1; /);

@@ -17,6 +17,7 @@ import {
   type TestServer,
 } from "../../support/server.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
+import { cliOk } from "./cli-run.ts";
 
 /** The browsers' port is another one than the server's, as behind a firewall that leads one to the other. */
 const HOST = "term.example.org:8443";
@@ -69,6 +70,20 @@ describe("a server with a certificate of its own", () => {
       url: server.url,
       exposure: { publicUrl: ORIGIN, tls: "server", signIn: { hasPasswordAdmin: true, hasOidc: false } },
     });
+  });
+
+  it("has the command line print links to its public URL", async () => {
+    await server.environment("shown");
+    const links = [
+      ["open"],
+      ["user", "link", "admin"],
+      ["invite"],
+      ["user", "add", "ann"],
+      ["user", "reset", "ann"],
+      ["share", "shown"],
+    ];
+    for (const words of links)
+      expect(new URL((await cliOk(server, words)).trim()).origin, words.join(" ")).toBe(ORIGIN);
   });
 
   it("answers to its public host with HSTS, and to no other name", async () => {

@@ -17,6 +17,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { dataPaths } from "../../packages/setup/src/data/paths.ts";
 import { serverAccount } from "../../packages/setup/src/server/account.ts";
 import { startServer, stopServer } from "../../packages/setup/src/server/server-process.ts";
+import { addOwner } from "../../support/second-owner.ts";
 import { poll } from "../../support/server.ts";
 
 const script = join(import.meta.dirname, "../../microterm");
@@ -223,6 +224,18 @@ describe("up and down", () => {
     expect(up.stderr).toMatch(/protected by sign-in links alone.*set a password/s);
     expect(microterm("up", "-d", "--driver", "process", "--listen", "0.0.0.0").stderr).toMatch(/needs TLS/);
     expect(JSON.parse(microterm("status", "-o", "json").stdout)).toMatchObject({ server: null, exposure: null });
+  });
+
+  it("down stops the environments of all accounts", async () => {
+    const url = new URL(microterm("up", "-d", "--port", "0", "--driver", "process").stdout.trim()).origin;
+    const { token } = await addOwner(data, "carlcarl");
+    const authorization = `Bearer ${token}`;
+    const body = JSON.stringify({});
+    const headers = { authorization, "content-type": "application/json" };
+    const made = await fetch(`${url}/v1/environments`, { method: "POST", headers, body });
+    expect(made.ok, await made.text()).toBe(true);
+    const down = microterm("down");
+    expect([down.status, down.stderr]).toEqual([0, expect.stringContaining("1 stopped")]);
   });
 
   it("down --destroy refuses without a terminal and without --yes, and keeps everything", () => {

@@ -50,6 +50,12 @@ export function findServer(options: ServerOptions, env: Environment = process.en
   return { url: found.url, token, publicUrl: publicUrlOf(found.exposure) };
 }
 
+/** Where links lead that are for people's browsers: the public URL where the server has one. */
+export function linkOrigin(options: ServerOptions): string {
+  const { url, publicUrl } = findServer(options);
+  return publicUrl ?? url;
+}
+
 /** Null of what no server has written. */
 function publicUrlOf(exposure: unknown): string | null {
   const { publicUrl } = (exposure ?? {}) as { readonly publicUrl?: unknown };

@@ -3,6 +3,9 @@ import { CliError } from "./failure.ts";
 
 const MIB_PER_UNIT: Readonly<Record<string, number>> = { m: 1, g: 1024, t: 1024 * 1024 };
 
+/** `--memory 4g`, or `memory=4g` where the option has its `=`. */
+const given = (option: string, text: string): string => (option.endsWith("=") ? option + text : `${option} ${text}`);
+
 /**
  * `512m`, `1.5g`, `2GiB` in MiB. A number alone is refused: other tools mean bytes by it.
  * @throws CliError that names `option` and the value.
@@ -12,7 +15,9 @@ export function parseMib(text: string, option: string): number {
   const mib = Number(match?.[1]) * (MIB_PER_UNIT[match?.[2]?.toLowerCase() ?? ""] ?? Number.NaN);
   if (!Number.isSafeInteger(mib)) {
     const why = /^\d+$/.test(text) ? "has no unit" : "is not a whole number of MiB";
-    throw new CliError(`${option} ${text} ${why}.`, { hint: `Write it like ${option} 512m or ${option} 4g.` });
+    throw new CliError(`${given(option, text)} ${why}.`, {
+      hint: `Write it like ${given(option, "512m")} or ${given(option, "4g")}.`,
+    });
   }
   return mib;
 }
@@ -20,7 +25,9 @@ export function parseMib(text: string, option: string): number {
 /** @throws CliError unless `text` is a whole number. */
 export function parseCount(text: string, option: string): number {
   if (!/^\d{1,9}$/.test(text))
-    throw new CliError(`${option} ${text} is not a whole number.`, { hint: `Write it like ${option} 2.` });
+    throw new CliError(`${given(option, text)} is not a whole number.`, {
+      hint: `Write it like ${given(option, "2")}.`,
+    });
   return Number(text);
 }
 
@@ -38,8 +45,8 @@ export function parsePercent(text: string, option: string): number {
 export function withinLimits(value: number, { min, max }: Range, { option, text }: Said): number {
   if (value >= min && value <= max) return value;
   const write = text.endsWith("%") ? (limit: number) => `${limit}%` : option === "--disk-rate" ? asOption : String;
-  throw new CliError(`${option} ${text} is not from ${write(min)} to ${write(max)}.`, {
-    hint: `Write it like ${option} ${write(value < min ? min : max)}.`,
+  throw new CliError(`${given(option, text)} is not from ${write(min)} to ${write(max)}.`, {
+    hint: `Write it like ${given(option, write(value < min ? min : max))}.`,
   });
 }
 

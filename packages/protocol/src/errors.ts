@@ -29,7 +29,7 @@ export const ERRORS = {
   FORBIDDEN: {
     status: 403,
     retryable: false,
-    hint: "Ask an admin for another role, or make a token with that scope.",
+    hint: "An admin can give another role or start the server with other options; a token does what its scopes say.",
   },
   LOCAL_ACCOUNTS_OFF: { status: 403, retryable: false, hint: "Sign in at the provider that this instance names." },
   PROVIDER_UNAVAILABLE: {
@@ -88,7 +88,7 @@ export const ERRORS = {
     retryable: false,
     hint: "Links end by their time, their uses, or their owner: ask for another one.",
   },
-  NOT_FOUND: { status: 404, retryable: false, hint: "See /openapi.json for the addresses there are." },
+  NOT_FOUND: { status: 404, retryable: false, hint: "Check the name or id; /openapi.json has the addresses there are." },
   FILE_NOT_FOUND: { status: 404, retryable: false, hint: "Check the path inside the environment." },
   FILE_NOT_REGULAR: { status: 409, retryable: false, hint: "Use a tar download for folders." },
   FILE_FORBIDDEN: { status: 403, retryable: false, hint: "Files are read and written as the user 'dev'." },

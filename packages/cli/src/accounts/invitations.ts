@@ -1,6 +1,6 @@
 import { plainText, printableJson, type Role } from "@microterm/protocol";
 import { say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { connect, linkOrigin, type ServerOptions } from "../server-address.ts";
 import { parseCount, parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { timeText } from "./times.ts";
@@ -19,11 +19,11 @@ export async function invite({ role, uses, expires, ...options }: InviteOptions)
     ...(uses === undefined ? {} : { uses: parseCount(uses, "--uses") }),
     ...(expires === undefined ? {} : { expiresInSeconds: parseSeconds(expires, "--expires") }),
   });
-  const url = `${client.url}/invitation#code=${issued.code}`;
+  const url = `${linkOrigin(options)}/invitation#${issued.code}`;
   const { code: _code, ...invitation } = issued;
   if (options.output === "json") return console.log(printableJson({ ...invitation, url }));
   console.log(url);
-  const times = issued.usesLeft === 1 ? "one account" : `${issued.usesLeft} accounts`;
+  const times = issued.usesLeft === 1 ? "one account" : `up to ${issued.usesLeft} accounts`;
   say(`It makes ${times} with the role ${issued.role}, until ${timeText(issued.expiresAt)}.`);
 }
 

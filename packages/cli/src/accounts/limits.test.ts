@@ -32,6 +32,12 @@ describe("limits of a quota", () => {
     expect(() => parseLimits([word])).toThrow();
   });
 
+  it("are named as they were given where they are refused", () => {
+    expect(() => parseLimits(["memory=4096"])).toThrow("memory=4096 has no unit.");
+    expect(() => parseLimits(["running=many"])).toThrow("running=many is not a whole number.");
+    expect(() => parseLimits(["cpus=999999999"])).toThrow("cpus=999999999 is not from ");
+  });
+
   it("are shown with what is used and left", () => {
     const used = {
       ...{ environments: 3, running: 1, memoryMib: 512, cpus: 1, diskMib: 6144, recordingsMib: 0, hoursPerDay: 1.26 },

@@ -54,7 +54,10 @@ export function amountWords(value: number | null, { unit }: Kind): string {
 export function quotaWords({ limits, used }: Pick<Quota, "limits" | "used">): string | null {
   const parts = Object.entries(LIMITS).flatMap(([name, kind]) => {
     const limit = limits[kind.quota];
-    return limit === null ? [] : [`${amountWords(used[kind.quota], kind)} of ${amountWords(limit, kind)} ${name}`];
+    if (limit === null) return [];
+    const words = `${amountWords(used[kind.quota], kind)} of ${amountWords(limit, kind)}`;
+    // Its unit is what it is called.
+    return [kind.unit === "hours" ? `${words} today` : `${words} ${name}`];
   });
   return parts.length === 0 ? null : `Of your quota: ${parts.join(", ")}.`;
 }

@@ -1,6 +1,6 @@
 import { type Account, printableJson, type ResetLink, type Role } from "@microterm/protocol";
 import { say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { connect, linkOrigin, type ServerOptions } from "../server-address.ts";
 import { parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { timeText } from "./times.ts";
@@ -8,18 +8,16 @@ import { timeText } from "./times.ts";
 type OutputOptions = ServerOptions & { readonly output?: "json" | "name" };
 
 export async function add(name: string, options: OutputOptions & { readonly role?: Role }): Promise<void> {
-  const client = connect(options);
   const wish = options.role === undefined ? { name } : { name, role: options.role };
-  printReset(client.url, await client.accounts.create(wish), options);
+  printReset(await connect(options).accounts.create(wish), options);
 }
 
 export async function reset(account: string, options: OutputOptions): Promise<void> {
-  const client = connect(options);
-  printReset(client.url, await client.accounts.createReset(account), options);
+  printReset(await connect(options).accounts.createReset(account), options);
 }
 
-function printReset(server: string, { account, code, expiresAt }: ResetLink, { output }: OutputOptions): void {
-  const url = `${server}/reset#code=${code}`;
+function printReset({ account, code, expiresAt }: ResetLink, { output, ...options }: OutputOptions): void {
+  const url = `${linkOrigin(options)}/reset#${code}`;
   if (output === "json") console.log(printableJson({ account, url, expiresAt }));
   else if (output === "name") console.log(account.name);
   else {

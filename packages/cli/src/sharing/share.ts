@@ -7,7 +7,7 @@ import {
   type ShareRole,
 } from "@microterm/protocol";
 import { CliError, say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { connect, linkOrigin, type ServerOptions } from "../server-address.ts";
 import { parseCount, parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { durationWords } from "../words.ts";
@@ -36,7 +36,7 @@ export async function share(name: string, terminal: string | undefined, options:
     ...(withoutAccount === true ? { withoutAccount } : {}),
     ...(scrollback === true ? { scrollback } : {}),
   });
-  const url = made.path === null ? null : client.url + made.path;
+  const url = made.path === null ? null : linkOrigin(options) + made.path;
   if (options.output === "json") return console.log(printableJson({ ...made, url }));
   if (url !== null) console.log(url);
   if (made.role === "editor")

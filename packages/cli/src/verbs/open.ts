@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import { plainText, printableJson } from "@microterm/protocol";
 import { say } from "../failure.ts";
-import { connect, findServer, type ServerOptions } from "../server-address.ts";
+import { connect, findServer, linkOrigin, type ServerOptions } from "../server-address.ts";
 
 export interface OpenOptions extends ServerOptions {
   readonly output?: "json";
@@ -13,7 +13,7 @@ export async function open(options: OpenOptions): Promise<void> {
   const client = connect(options);
   const { account, token, expiresAt } = await client.createLink(options.account);
   const { publicUrl } = findServer(options);
-  const url = `${publicUrl ?? client.url}/sign-in#token=${token}`;
+  const url = `${linkOrigin(options)}/sign-in#token=${token}`;
   if (options.output === "json") return console.log(printableJson({ account, url, expiresAt }));
   console.log(url);
   say(`It signs in as ${plainText(account.name)} (${account.role}), once, within 10 minutes.`);

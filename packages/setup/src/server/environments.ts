@@ -151,6 +151,7 @@ function readLastUp(paths: DataPaths): LastUp | null {
 const List = z.object({ environments: z.array(z.object({ id: z.string(), state: z.string() })) });
 
 export interface Api {
+  /** Of all accounts. */
   environments(): Promise<z.infer<typeof List>["environments"]>;
   call(method: string, path: string): Promise<unknown>;
 }
@@ -168,5 +169,5 @@ export function createApi(server: RunningServer): Api {
     if (!answer.ok) throw new SetupError(`${method} ${path} failed: ${plainText(text, SHOWN)}`, "./microterm status");
     return text === "" ? null : JSON.parse(text);
   };
-  return { call, environments: async () => List.parse(await call("GET", "/v1/environments")).environments };
+  return { call, environments: async () => List.parse(await call("GET", "/v1/admin/environments")).environments };
 }

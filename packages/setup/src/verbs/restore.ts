@@ -28,6 +28,7 @@ export async function restore(options: ArchiveOptions): Promise<number> {
   const file = resolve(options.file);
   const owner = foreignOwner(paths.data);
   if (owner !== null) throw new SetupError(`${paths.data} belongs to ${owner.name}`, `run it as ${owner.name}`);
+  if (!existsSync(file)) throw new SetupError(`${file} is not there`, "name the file that ./microterm backup has written");
   const url = askedDatabase(process.env);
   const begun = assertUnused(paths);
   const progress = createProgress();
@@ -58,8 +59,10 @@ export async function restore(options: ArchiveOptions): Promise<number> {
   rememberDatabase(paths, url);
   filling.done();
   rmSync(paths.restoring);
-  const count = manifest.environments;
-  progress.note(`Restored: ${count} environments. Those that ran, or were paused, are stopped. Next: ./microterm up`);
+  const count = `${manifest.environments} environment${manifest.environments === 1 ? "" : "s"}`;
+  progress.note(
+    `Restored: ${count}. Those that ran, or were paused, are stopped. Next: ./microterm up --data ${paths.data}`,
+  );
   return 0;
 }
 

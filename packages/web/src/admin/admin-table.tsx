@@ -10,7 +10,7 @@ export interface AdminTableProps {
 
 /** The rows of a page for admins; on a phone each becomes a block, and the heads are for screen readers. */
 export const AdminTable = ({ caption, heads, hasActions = false, children }: AdminTableProps) => (
-  <div className="overflow-x-auto rounded-md border border-border">
+  <div className="relative overflow-x-auto rounded-md border border-border">
     <table className="w-full border-collapse max-md:block">
       <caption className="sr-only">{caption}</caption>
       <thead className="max-md:sr-only">

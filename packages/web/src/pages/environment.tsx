@@ -56,7 +56,9 @@ const Gone = ({ id }: { readonly id: string }) => {
         {removal === undefined ? "There is no such environment" : `${removal.name} is not there any more`}
       </h1>
       <p className="mt-1 text-muted">
-        {removal === undefined ? "It may have been removed some time ago." : removalWords(removal)}
+        {removal === undefined
+          ? "It may have been removed some time ago, or given to another account."
+          : removalWords(removal)}
       </p>
       <Link to="/" className="mt-4 inline-block text-accent underline underline-offset-2">
         All environments

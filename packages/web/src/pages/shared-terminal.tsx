@@ -16,6 +16,7 @@ import { PeopleMenu } from "../sharing/people-menu.tsx";
 import { sharedQuery } from "../sharing/received/shared-query.ts";
 import { useSharedSession } from "../sharing/received/use-shared-session.ts";
 import { useSignedIn } from "../sharing/received/use-signed-in.ts";
+import { WayBack } from "../sharing/received/way-back.tsx";
 import { PastePreview } from "../terminal/pane/covers.tsx";
 import { Screen } from "../terminal/pane/screen.tsx";
 import { StatusItems } from "../terminal/pane/status-items.tsx";
@@ -31,15 +32,15 @@ const Ways = ({ isSignedIn }: { readonly isSignedIn: boolean }) => (
   </a>
 );
 
-const LeaveButton = ({ of: { id, owner } }: { readonly of: SharedTerminal }) => {
+const LeaveButton = ({ of: { id, owner, kind } }: { readonly of: SharedTerminal }) => {
   const [isAsked, setAsked] = useState(false);
   const [isLeft, setLeft] = useState(false);
   const leave = useMutation({ mutationFn: () => client.sharing.leave(id), onSuccess: () => setLeft(true) });
   const signedIn = useSignedIn();
   useEffect(() => {
     // A new page, so that nothing of the terminal stays in memory.
-    if (isLeft) location.assign(signedIn ? "/" : "/shared/left");
-  }, [isLeft, signedIn]);
+    if (isLeft) location.assign(kind === "look-in" ? "/admin/environments" : signedIn ? "/" : "/shared/left");
+  }, [isLeft, signedIn, kind]);
   return (
     <>
       <Button look="quiet" onClick={() => setAsked(true)}>
@@ -56,8 +57,8 @@ const LeaveButton = ({ of: { id, owner } }: { readonly of: SharedTerminal }) => 
         onNo={() => setAsked(false)}
         onYes={() => leave.mutate()}
       >
-        To see it again you need another link, or <Plain text={owner} /> has to share it again. Closing this tab alone
-        leaves it shared with you.
+        <WayBack {...{ kind, owner }} />
+        <p>Closing this tab alone lets you come back by its address.</p>
       </Question>
     </>
   );
@@ -155,7 +156,11 @@ const Pane = ({ shared, isSignedIn }: { readonly shared: SharedTerminal; readonl
         <span className={state.isViewer ? "" : "text-text"}>
           {state.phase === "live" ? (state.isViewer ? "You look on" : "You may type") : "Not connected"}
         </span>
-        <span className="truncate max-sm:hidden">Shared until {momentWords(expiresAt)}</span>
+        {!isOver && (
+          <span className="truncate max-sm:hidden">
+            {kind === "look-in" ? "Until" : "Shared until"} {momentWords(expiresAt)}
+          </span>
+        )}
         <span className="ml-auto flex shrink-0 items-center gap-4 max-sm:gap-2">
           <StatusItems state={state} />
         </span>

@@ -13,7 +13,7 @@ test("who and what have names as long as there are any", () => {
   expect(actorWords({ account: { id, name: "ann" }, via: "session" })).toBe("ann");
   expect(actorWords({ account: { id, name: null }, via: "token" })).toBe(id);
   expect(actorWords({ account: null, via: "server" })).toBe("the server");
-  expect(actorWords({ account: null, via: "none" })).toBe("nobody signed in");
+  expect(actorWords({ account: null, via: "none" })).toBe("not signed in");
   expect(targetWords({ environment: { id, name: "demo" }, target: "other" })).toBe("demo");
   expect(targetWords({ environment: { id, name: null }, target: null })).toBe(id);
   expect(targetWords({ environment: null, target: null })).toBe("");

@@ -28,7 +28,7 @@ export const detailWords = (detail: AuditEntry["detail"]): string =>
 /** Who did it. */
 export const actorWords = ({ account, via }: Pick<AuditEntry, "account" | "via">): string => {
   if (account !== null) return account.name ?? account.id;
-  return via === "server" ? "the server" : "nobody signed in";
+  return via === "server" ? "the server" : "not signed in";
 };
 
 /** To what: the environment, or what else there was. */

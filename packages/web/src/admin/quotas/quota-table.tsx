@@ -17,7 +17,7 @@ export interface QuotaRow {
 const CELL = "px-3 py-1.5 text-right whitespace-nowrap";
 
 export const QuotaTable = ({ caption, rows }: { readonly caption: string; readonly rows: readonly QuotaRow[] }) => (
-  <div className="overflow-x-auto rounded-md border border-border">
+  <div className="relative overflow-x-auto rounded-md border border-border">
     <table className="w-full border-collapse">
       <caption className="sr-only">{caption}</caption>
       <thead>

@@ -12,11 +12,11 @@ export const useKeyboard = (environment: string) => {
   const give = useMutation({ mutationFn: (person: Grantee) => change([person], "editor") });
   /** Takes it from who has it, and from who asks the wish. */
   const take = useMutation({ mutationFn: (person: Grantee) => change([person], "viewer") });
-  /** Nobody but `to` and the owner types then. */
+  /** Nobody but `to` and the owner types then. First given, as that may be refused: nobody has lost it then. */
   const handOver = useMutation({
     mutationFn: async ({ from, to }: { readonly from: readonly Grantee[]; readonly to: Grantee }) => {
-      await change(from, "viewer");
       await change([to], "editor");
+      await change(from, "viewer");
     },
   });
   const remove = useMutation({

@@ -9,6 +9,7 @@ import { FailureNote } from "../../parts/failure.tsx";
 import { Question } from "../../parts/form/question.tsx";
 import { Plain } from "../../parts/plain.tsx";
 import { sharedQuery } from "./shared-query.ts";
+import { WayBack } from "./way-back.tsx";
 
 const YOU = { viewer: "look on", editor: "may type" } as const;
 
@@ -16,16 +17,6 @@ interface EntryProps {
   readonly of: SharedTerminal;
   readonly onLeave: () => void;
 }
-
-const WayBack = ({ kind, owner }: Pick<SharedTerminal, "kind" | "owner">) => {
-  if (kind === "link") return "The link that you came by leads to it again, until it ends.";
-  if (kind === "look-in") return "To see it again you look in again, which is written in the audit log.";
-  return (
-    <>
-      To see it again, <Plain text={owner} /> has to share it again.
-    </>
-  );
-};
 
 const Entry = ({ of: { id, kind, owner, role, isAsking, expiresAt }, onLeave }: EntryProps) => (
   <li className="flex min-h-8 items-center gap-3 border-b border-border pr-2 pl-4 hover:bg-raised/60 pointer-coarse:min-h-11">
