@@ -10,7 +10,8 @@ let data: string;
 beforeEach(() => {
   above = mkdtempSync(join(tmpdir(), "mt-remove-"));
   data = join(above, "data");
-  for (const part of ["server/screens", "host/images", "app"]) mkdirSync(join(data, part), { recursive: true });
+  for (const part of ["server/screens", "host/images", "app", "paused-by-backup"])
+    mkdirSync(join(data, part), { recursive: true });
   for (const file of ["server/token", "host/images/key", "daemon.log", "last-up.json"])
     writeFileSync(join(data, file), "x");
 });

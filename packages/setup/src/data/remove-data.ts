@@ -28,6 +28,7 @@ export async function removeData(paths: DataPaths, whose: "all" | "server's" | "
         paths.lastUp,
         paths.databaseUrl,
         paths.restoring,
+        paths.pausedByBackup,
         paths.daemonLog,
         paths.startLog,
       ];
