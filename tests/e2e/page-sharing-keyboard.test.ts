@@ -4,7 +4,14 @@ import { describe, expect, test } from "vitest";
 import { faults } from "../../support/axe.ts";
 import type { PageObject } from "../../support/page.ts";
 import { button } from "../../support/people-suite.ts";
-import { acceptAs, nothingShared, sharedNow, sharingSuite, statusOf, withoutAccount } from "../../support/sharing-suite.ts";
+import {
+  acceptAs,
+  nothingShared,
+  sharedNow,
+  sharingSuite,
+  statusOf,
+  withoutAccount,
+} from "../../support/sharing-suite.ts";
 
 const suite = sharingSuite();
 const { endAll, guest, member, openDialog, closeDialog, shareByLink } = suite;

@@ -88,7 +88,11 @@ export const ERRORS = {
     retryable: false,
     hint: "Links end by their time, their uses, or their owner: ask for another one.",
   },
-  NOT_FOUND: { status: 404, retryable: false, hint: "Check the name or id; /openapi.json has the addresses there are." },
+  NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    hint: "Check the name or id; /openapi.json has the addresses there are.",
+  },
   FILE_NOT_FOUND: { status: 404, retryable: false, hint: "Check the path inside the environment." },
   FILE_NOT_REGULAR: { status: 409, retryable: false, hint: "Use a tar download for folders." },
   FILE_FORBIDDEN: { status: 403, retryable: false, hint: "Files are read and written as the user 'dev'." },

@@ -28,7 +28,8 @@ export async function restore(options: ArchiveOptions): Promise<number> {
   const file = resolve(options.file);
   const owner = foreignOwner(paths.data);
   if (owner !== null) throw new SetupError(`${paths.data} belongs to ${owner.name}`, `run it as ${owner.name}`);
-  if (!existsSync(file)) throw new SetupError(`${file} is not there`, "name the file that ./microterm backup has written");
+  if (!existsSync(file))
+    throw new SetupError(`${file} is not there`, "name the file that ./microterm backup has written");
   const url = askedDatabase(process.env);
   const begun = assertUnused(paths);
   const progress = createProgress();
