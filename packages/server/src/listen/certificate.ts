@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { isIP } from "node:net";
+import { unreadable } from "../process/unreadable.ts";
 
 /** A chain of certificates is some 10 KiB. */
 const MAX_BYTES = 256 * 1024;
@@ -57,9 +58,12 @@ export function invalidity({ validFrom, validTo }: Pick<KeyPair, "validFrom" | "
 }
 
 function readPem(option: string, path: string, forbidden: number): string {
-  const fd = parse(option, path, "cannot be read by the server's user", () =>
-    openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
-  );
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    throw new KeyPairError(`${option} ${path} ${unreadable(path, cause)}`, { cause });
+  }
   try {
     const found = fstatSync(fd);
     if (!found.isFile() || found.size > MAX_BYTES) throw new KeyPairError(`${option} ${path} is no file of PEM`);

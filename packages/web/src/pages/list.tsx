@@ -44,7 +44,7 @@ const Empty = () => (
       <CreateButton />
     </div>
     <p className="mt-5 text-muted">
-      or on the command line{" "}
+      or on the server's own host{" "}
       <code className="ml-1 rounded-md border border-border bg-surface px-2 py-1 font-mono text-text select-all">
         ./microterm create
       </code>

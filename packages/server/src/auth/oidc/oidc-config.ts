@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { ProviderRules } from "@microterm/core";
 import { z } from "zod";
 import { StartError } from "../../process/start-error.ts";
+import { unreadable } from "../../process/unreadable.ts";
 
 const MAX_BYTES = 64 * 1024;
 /** It has a secret: nobody else reads it, and a group may not write. A group may read it: it is how a service gets a secret. */
@@ -74,7 +75,7 @@ function readJson(path: string): unknown {
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
-    throw new StartError(`--oidc ${path} cannot be read by the server's user (${(cause as Error).message})`);
+    throw new StartError(`--oidc ${path} ${unreadable(path, cause)}`);
   }
   try {
     const found = fstatSync(fd);

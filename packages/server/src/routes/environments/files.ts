@@ -113,6 +113,7 @@ export async function fileRoutes(app: App, services: Services): Promise<void> {
         request.params.env,
         { action: "file.remove", detail: { path } },
         async (id) => {
+          services.requests.entered(id, reply.raw);
           const agent = await services.environments.agent(actor, id, { action: "guest.files" });
           await agent.removeFile(path, { recursive, signal: requestSignal(reply) });
         },

@@ -55,7 +55,7 @@ export const ShareForm = ({ environment, terminal, onMade }: ShareFormProps) => 
           value={isLink ? "link" : "account"}
           onChange={({ currentTarget }) => setLink(currentTarget.value === "link")}
         >
-          <option value="link">Anyone with the link</option>
+          <option value="link">People with the link</option>
           <option value="account">One person with an account</option>
         </Choice>
         {isLink ? (
