@@ -13,7 +13,8 @@ function open(command: string) {
     cwd: folder,
     env: {
       PATH: process.env.PATH,
-      HOME: folder,
+      // Histories, which programs write when their terminal is gone, would come back while the folder is removed.
+      HOME: "/nonexistent",
       TMUX_TMPDIR: folder,
       LC_ALL: "C.UTF-8",
       TERM: "xterm-256color",
