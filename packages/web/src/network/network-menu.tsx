@@ -1,13 +1,14 @@
 import { Popover } from "@base-ui/react/popover";
 import type { Environment } from "@microterm/protocol";
 import { Globe } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { focusAfterClose } from "../parts/focus.ts";
+import { lazyPart } from "../parts/lazy-part.ts";
 import { useNow } from "../parts/use-now.ts";
 import { networkWords } from "./policy-words.ts";
 
 /** Few look at it. */
-const NetworkPanel = lazy(async () => ({ default: (await import("./network-panel.tsx")).NetworkPanel }));
+const NetworkPanel = lazyPart(async () => (await import("./network-panel.tsx")).NetworkPanel);
 
 /** In the status bar: what an environment may reach, and all there is to know and to change about it. */
 export const NetworkMenu = ({ environment }: { readonly environment: Environment }) => {

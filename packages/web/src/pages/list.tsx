@@ -2,7 +2,7 @@ import type { Environment, HostStatus, Notice } from "@microterm/protocol";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Bell, Pause, Play, Square, Trash2 } from "lucide-react";
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import { environmentsQuery, hostQuery } from "../api/queries.ts";
 import { networkWords } from "../network/policy-words.ts";
 import { useHasEnvironments } from "../parts/account/use-account.ts";
@@ -10,6 +10,7 @@ import { Button } from "../parts/button.tsx";
 import { CreateButton } from "../parts/create-button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { Header } from "../parts/header.tsx";
+import { lazyPart } from "../parts/lazy-part.ts";
 import { useDestroyDialog } from "../parts/power/destroy-dialog.tsx";
 import { useStop } from "../parts/power/stop-dialog.tsx";
 import { useCanPause, usePower } from "../parts/power/use-power.ts";
@@ -19,10 +20,8 @@ import { useNow } from "../parts/use-now.ts";
 import { agoWords, expiryWords, isolationWords, noticeWords, readinessWords, sizeWords } from "../parts/words.ts";
 import { preloadTerminal } from "../terminal/preload.ts";
 
-const HandedOver = lazy(async () => ({ default: (await import("../admin-acts/handed-over.tsx")).HandedOver }));
-const SharedWithMe = lazy(async () => ({
-  default: (await import("../sharing/received/shared-with-me.tsx")).SharedWithMe,
-}));
+const HandedOver = lazyPart(async () => (await import("../admin-acts/handed-over.tsx")).HandedOver);
+const SharedWithMe = lazyPart(async () => (await import("../sharing/received/shared-with-me.tsx")).SharedWithMe);
 
 /** Of who has no environments by role. */
 const EmptyForVisitor = () => (
@@ -236,6 +235,8 @@ export const ListPage = () => {
         {list.data && !isEmpty && <Table environments={list.data} />}
         <Suspense>
           <SharedWithMe />
+        </Suspense>
+        <Suspense>
           <HandedOver />
         </Suspense>
         {list.isPending && (

@@ -2,16 +2,17 @@ import { Popover } from "@base-ui/react/popover";
 import type { Environment, PreviewAddresses } from "@microterm/protocol";
 import { useMutation } from "@tanstack/react-query";
 import { Monitor } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { Button, buttonClass } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { focusAfterClose } from "../parts/focus.ts";
+import { lazyPart } from "../parts/lazy-part.ts";
 import { CopyButton } from "./copy-button.tsx";
 import { openPreview, resolvesLocalhost } from "./open-preview.ts";
 import { usePorts } from "./use-ports.ts";
 import type { KnownPorts } from "./with-list.ts";
 
-const ShareDialog = lazy(async () => ({ default: (await import("./share-dialog.tsx")).ShareDialog }));
+const ShareDialog = lazyPart(async () => (await import("./share-dialog.tsx")).ShareDialog);
 
 const canOpen = (previews: PreviewAddresses): boolean =>
   previews.kind === "domain" || (previews.kind === "localhost" && resolvesLocalhost(navigator.userAgent));

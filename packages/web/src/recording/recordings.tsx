@@ -2,13 +2,14 @@
 import type { Recording } from "@microterm/protocol";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Circle } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { useIsConnected } from "../api/live-events.ts";
 import { client, failureOf } from "../api/queries.ts";
+import { lazyPart } from "../parts/lazy-part.ts";
 import { saveAnswer } from "../parts/save-answer.ts";
 
 /** Most terminals are never recorded. */
-const RecordedMenu = lazy(async () => ({ default: (await import("./recorded-menu.tsx")).RecordedMenu }));
+const RecordedMenu = lazyPart(async () => (await import("./recorded-menu.tsx")).RecordedMenu);
 
 /** What is being recorded grows, and another window may start or end it. */
 const WHILE_ON_MS = 3000;

@@ -1,11 +1,12 @@
 import { Popover } from "@base-ui/react/popover";
 import type { Environment } from "@microterm/protocol";
 import { Info } from "lucide-react";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { focusAfterClose } from "../parts/focus.ts";
+import { lazyPart } from "../parts/lazy-part.ts";
 
 /** Few look at it: the plots come when somebody does. */
-const UsagePanel = lazy(async () => ({ default: (await import("./usage-panel.tsx")).UsagePanel }));
+const UsagePanel = lazyPart(async () => (await import("./usage-panel.tsx")).UsagePanel);
 
 /** In the status bar: what a running environment uses beside what it may, followed for as long as it is open. */
 export const UsageMenu = ({ id }: Pick<Environment, "id">) => (

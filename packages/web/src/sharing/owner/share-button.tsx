@@ -1,8 +1,9 @@
 import { UserPlus } from "lucide-react";
-import { lazy, Suspense, useRef, useState } from "react";
+import { Suspense, useRef, useState } from "react";
 import { Button } from "../../parts/button.tsx";
+import { lazyPart } from "../../parts/lazy-part.ts";
 
-const ShareWindow = lazy(async () => ({ default: (await import("./share-window.tsx")).ShareWindow }));
+const ShareWindow = lazyPart(async () => (await import("./share-window.tsx")).ShareWindow);
 
 export interface ShareButtonProps {
   readonly environment: string;

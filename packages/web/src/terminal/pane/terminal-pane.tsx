@@ -1,10 +1,11 @@
 import type { Environment, Terminal } from "@microterm/protocol";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { actsQuery } from "../../admin-acts/acts-query.ts";
 import { retryLiveEvents } from "../../api/live-events.ts";
 import { client } from "../../api/queries.ts";
 import { checkSession, useIsSignedOut } from "../../api/signed-out.ts";
+import { lazyPart } from "../../parts/lazy-part.ts";
 import { StatusBar } from "../../parts/state/status-bar.tsx";
 import { PortsMenu } from "../../ports/ports-menu.tsx";
 import { RecordingTools } from "../../recording/recordings.tsx";
@@ -22,10 +23,10 @@ import { StatusItems } from "./status-items.tsx";
 import { TabBar, tabName, useSessionState } from "./tab-bar.tsx";
 import { isAttachable, useTerminals } from "./use-terminals.ts";
 
-const AskBar = lazy(async () => ({ default: (await import("../../sharing/owner/ask-bar.tsx")).AskBar }));
-const Attendance = lazy(async () => ({ default: (await import("../../sharing/owner/attendance.tsx")).Attendance }));
-const LookIns = lazy(async () => ({ default: (await import("../../admin-acts/look-ins.tsx")).LookIns }));
-const DenialChip = lazy(async () => ({ default: (await import("../../network/denial-chip.tsx")).DenialChip }));
+const AskBar = lazyPart(async () => (await import("../../sharing/owner/ask-bar.tsx")).AskBar);
+const Attendance = lazyPart(async () => (await import("../../sharing/owner/attendance.tsx")).Attendance);
+const LookIns = lazyPart(async () => (await import("../../admin-acts/look-ins.tsx")).LookIns);
+const DenialChip = lazyPart(async () => (await import("../../network/denial-chip.tsx")).DenialChip);
 
 const useSessions = (
   environment: Environment,
