@@ -65,9 +65,18 @@ export class PageObject {
   }
 
   /** Clicks "New environment" and waits for a connected terminal. Resolves with the id. */
+  /** Rejects with what the page shows instead. */
+  async untilPath(isThere: (path: string) => boolean): Promise<void> {
+    await this.page
+      .waitForURL((url) => isThere(url.pathname))
+      .catch(async (error: unknown) => {
+        throw new Error(`${error}\nat ${this.page.url()}: ${await this.page.locator("body").ariaSnapshot()}`);
+      });
+  }
+
   async createEnvironment(): Promise<string> {
     await this.page.getByRole("button", { name: "New environment", exact: true }).click();
-    await this.page.waitForURL((url) => url.pathname.startsWith("/e/"));
+    await this.untilPath((path) => path.startsWith("/e/"));
     await this.untilTerminal("live");
     return this.environmentId();
   }

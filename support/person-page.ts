@@ -38,6 +38,6 @@ export async function joinWindow(
   const { code } = await server.ok("POST", "/v1/invitations", { role });
   const page = await openWindow(browser, `${server.url}/invitation?renderer=dom#${code}`, window);
   await typePassword(page.page, name);
-  await page.page.waitForURL((url) => url.pathname === "/");
+  await page.untilPath((path) => path === "/");
   return page;
 }
