@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 /** For `addInitScript` of a context whose pages are looked at. */
 export const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What fades in has its colours when it has done so. One that is held at a point, or begun anew all the time, is not waited for. */
+/** Resolves when all running animations have finished, as colours are final then. Paused and endless ones are not waited for. */
 const SETTLED = `Promise.race([
   new Promise((resolve) => setTimeout(resolve, 3000)),
   Promise.all(document.getAnimations()

@@ -50,7 +50,7 @@ async function press(page: Page, role: "button" | "link", name: string): Promise
   await page.keyboard.press("Enter");
 }
 
-/** As whoever at the provider, from a page that leads there. */
+/** Signs in at the provider as `who`, from a page that leads there. */
 async function answerAs(page: Page, who: string): Promise<void> {
   await page.waitForURL((url) => url.origin === world.provider.issuer);
   await tabTo(page, "textbox", "Who");

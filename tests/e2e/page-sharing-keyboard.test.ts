@@ -30,7 +30,7 @@ async function types(person: PageObject, word: string): Promise<void> {
   await person.type(`clear; echo by ${word.slice(0, 1)}''${word.slice(1)}\n`);
   await suite.owner.untilScreen(new RegExp(`^by ${word}$`));
 }
-/** What somebody types who may not any more is on nobody's screen when the owner's own line has come. */
+/** Input of a person who may no longer type is on no screen once the owner's own line has come. */
 async function typesInVain(person: PageObject): Promise<void> {
   await person.type("echo in va''in\n");
   await types(suite.owner, "owner");

@@ -104,7 +104,7 @@ export interface AccountService {
   /** Whether an admin can sign in by password: a server that others reach needs one. */
   hasPasswordAdmin(): Promise<boolean>;
 
-  /** Has `listener` end what such an account may have no longer, before the change is answered, whoever made it. */
+  /** Has `listener` end what such an account may have no longer, before the change is answered: an admin's, or one by the provider's groups. */
   onLimited(listener: (limited: AccountLimited) => Promise<void>): void;
 }
 

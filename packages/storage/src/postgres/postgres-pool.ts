@@ -56,7 +56,7 @@ export function clientConfig(pg: Pg, url: string, { statementMs, answerMs } = TI
 export interface Availability {
   /** Throws `DATABASE_UNAVAILABLE` while it is away, so that nobody waits for what is known. */
   assertAvailable(): void;
-  /** How often it has come back. A connection of before has been ended. */
+  /** The number of returns so far. Connections from before the last one have been ended. */
   returns(): number;
   lost(error: Error): void;
 }

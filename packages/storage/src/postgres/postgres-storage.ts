@@ -10,9 +10,9 @@ import { type DatabaseWatch, watchDatabase } from "./watch-database.ts";
 const MIGRATION_TIMEOUT_MS = 10 * 60_000;
 
 /**
- * For what is no transaction: the steps that the server writes down of an environment, of which a start has several. A database that crashes has
- * lost the last 0.6 s of them at most, and the recovery that follows finds out what there is. What people do is in transactions, which
- * `postgres-pool.ts` begins, and survives (https://www.postgresql.org/docs/current/wal-async-commit.html).
+ * For single statements: the steps of an environment's start or stop. A crash of the database loses the last 0.6 s of them at most, and the
+ * recovery that follows compares the rows with the host. Transactions, which hold what people asked for, are durable: `postgres-pool.ts`
+ * begins them so (https://www.postgresql.org/docs/current/wal-async-commit.html).
  */
 const UNSYNCED = { options: "-c synchronous_commit=off" } as const;
 

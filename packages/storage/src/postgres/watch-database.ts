@@ -118,8 +118,8 @@ async function lock(client: Client): Promise<void> {
 }
 
 /**
- * Ends the connections of a server that had the lock before, or of this one. A database that was stopped still has what was sent to it, and
- * would carry it out once it goes on: after the recovery that has to find it.
+ * Ends the earlier connections of this server, and of one that had the lock before. A database that was stopped still has statements in its
+ * sockets, and would execute them when it continues, after the recovery has read the rows.
  */
 async function endEarlier(client: Client): Promise<void> {
   for (const deadline = Date.now() + END_MS; ; await pause(END_AGAIN_MS)) {
@@ -129,7 +129,7 @@ async function endEarlier(client: Client): Promise<void> {
       [SERVER_NAME],
     );
     if (rows.length === 0) return;
-    if (Date.now() > deadline) throw unavailable(new Error("connections of before do not end"));
+    if (Date.now() > deadline) throw unavailable(new Error("earlier connections do not end"));
   }
 }
 

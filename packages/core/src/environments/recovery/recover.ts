@@ -157,8 +157,8 @@ async function listSnapshots({ log }: EnvironmentContext, { snapshots }: VmDrive
 }
 
 /**
- * One whose machine this server holds may be in the middle of an operation that none carries out: the request learned only of an outage, and the
- * database had written it down all the same.
+ * Whether a request or this server looks after it. A row whose machine is held may name an operation that nobody executes: the commit was made,
+ * but its request was told of an outage.
  */
 function isHandled(context: EnvironmentContext, { id, state, operation }: EnvironmentRow): boolean {
   if (context.operations.isBusy(id) || context.destroys.has(id)) return true;

@@ -42,7 +42,7 @@ export function providerRoutes(app: App, services: Services): void {
   async function begin(reply: FastifyReply, wish: Pick<Flow, "to" | "link">): Promise<string> {
     const { provider, flows, cookies } = configured();
     const { flow, sealed } = flows.begin(wish);
-    // An identity that is linked comes in for good: whoever the browser happens to be signed in as there may be somebody else.
+    // A linked identity signs in from then on, and the browser may be signed in there as another person: the provider asks again.
     const asksAnew = wish.link !== null;
     const { href } = await provider.begin(callbackOf(reply.request).href, secretsOf(flow), { asksAnew });
     cookies.begin(reply, sealed);
