@@ -79,7 +79,7 @@ it("goes on a day later, at the byte where it was, with that day's date", async 
   expectLater(Number(/at=(\d+)=/.exec(after.text)?.[1]), resumedAt);
   expectLater(Number((await world.run(id, "date +%s")).stdout), resumedAt);
   await after.close();
-  expect(await saves()).toEqual([]);
+  await poll("the save to be gone", async () => (await saves()).length === 0);
   expect(await shown(id)).toMatchObject({ state: "running", reason: null, notice: null });
   for (const one of [id, idle]) await world.server.ok("DELETE", `/v1/environments/${one}`);
   expect(await scanMachines(world.daemon, [id, idle, mortal, ...saved])).toEqual([]);
