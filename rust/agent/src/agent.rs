@@ -22,6 +22,8 @@ pub enum Place {
     Guest,
     /// A process in namespaces whose network is its own.
     OwnNetwork,
+    /// It is PID 1 of a pod's container, whose names, clock and network are others' to set.
+    Pod,
     /// A process among others.
     Shared,
 }
@@ -40,8 +42,10 @@ pub struct Agent {
     pub names: Rc<Names>,
     pub connections: Rc<Places>,
     pub port_watches: Rc<Places>,
-    /// PID 1 of a guest: may set the clock, the name, the power.
+    /// PID 1 of a guest: may set the clock, the name.
     pub is_guest: bool,
+    /// Its own end is the machine's.
+    pub has_power: bool,
     calls: Cell<usize>,
     started: Cell<Instant>,
 }
@@ -67,6 +71,7 @@ impl Agent {
             connections: Places::of_connections(),
             port_watches: Places::of_watches(),
             is_guest: place == Place::Guest,
+            has_power: matches!(place, Place::Guest | Place::Pod),
             calls: Cell::new(0),
             started: Cell::new(Instant::now()),
         })

@@ -15,3 +15,4 @@ pub mod session;
 #[cfg(test)]
 #[path = "tests/host.rs"]
 mod test_host;
+pub mod tls;

@@ -16,6 +16,8 @@ pub enum Off {
     Found,
     /// A reset, for a VMM that offers ACPI without a power-off: the guest would halt for ever.
     Reset,
+    /// The exit of PID 1, which ends a pod.
+    Exit,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ pub mod host_keys;
 pub mod identity;
 pub mod init;
 pub mod kernel_words;
+pub mod pod;
 pub mod power;
 pub mod randomness;
 pub mod sealing;

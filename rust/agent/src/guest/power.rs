@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_json::json;
@@ -25,7 +26,7 @@ use crate::process::cgroup;
 /// How long programs may take to end after SIGTERM, and again after SIGKILL.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// As the kernel's command line has it.
+/// As the kernel's command line has it, or as a pod needs it.
 static OFF: OnceLock<Off> = OnceLock::new();
 
 #[derive(Deserialize)]
@@ -42,8 +43,8 @@ enum Action {
 
 pub fn call(agent: &Rc<Agent>, power: Power) -> CallResult<Answer> {
     let Action::Poweroff = power.action;
-    if !agent.is_guest {
-        return Err(CallError::new(Code::Permission, "this agent is not a guest's PID 1"));
+    if !agent.has_power {
+        return Err(CallError::new(Code::Permission, "this agent is not PID 1"));
     }
     begin();
     Ok(answer::json(StatusCode::ACCEPTED, &json!({})))
@@ -78,20 +79,33 @@ fn end_programs() {
         let _ = kill(every_process, signal);
     }
     let deadline = Instant::now() + TIMEOUT;
-    while !cgroup::is_empty() && Instant::now() < deadline {
+    while !have_ended() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
     }
     let _ = kill(every_process, Signal::SIGKILL);
     let deadline = Instant::now() + TIMEOUT;
-    while !cgroup::is_empty() && Instant::now() < deadline {
+    while !have_ended() && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(5));
     }
 }
 
+/// Whether no program is left: none in the tenant's cgroup, or, in a pod, which has none, no child of PID 1.
+fn have_ended() -> bool {
+    cgroup::is_empty()
+        || matches!(
+            waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT),
+            Err(nix::Error::ECHILD)
+        )
+}
+
 /// Ends the machine. Without ACPI the kernel has no power-off and would halt for ever; a reboot is reported to the VMM.
 fn machine_off() -> ! {
-    let is_found = *OFF.get_or_init(Off::default) == Off::Found;
-    if is_found && Path::new("/sys/firmware/acpi/tables/FACP").exists() {
+    let off = *OFF.get_or_init(Off::default);
+    if off == Off::Exit {
+        // SAFETY: ends this process at once: other threads have nothing to finish.
+        unsafe { libc::_exit(0) }
+    }
+    if off == Off::Found && Path::new("/sys/firmware/acpi/tables/FACP").exists() {
         let _ = reboot(RebootMode::RB_POWER_OFF);
     }
     let _ = reboot(RebootMode::RB_AUTOBOOT);
