@@ -16,6 +16,7 @@ import { up as shares } from "./migrations/0013-shares.ts";
 import { up as identities } from "./migrations/0014-identities.ts";
 import { up as dataFolderAccount } from "./migrations/0015-data-folder-account.ts";
 import { up as adminActs } from "./migrations/0016-admin-acts.ts";
+import { up as machinePins } from "./migrations/0017-machine-pins.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -35,6 +36,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0014-identities": { up: identities },
   "0015-data-folder-account": { up: dataFolderAccount },
   "0016-admin-acts": { up: adminActs },
+  "0017-machine-pins": { up: machinePins },
 };
 
 /** Brings the database to the newest schema, or to that of one migration. Rejects when it was made by a newer version of microterm. */

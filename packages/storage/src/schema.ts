@@ -27,6 +27,7 @@ export interface Schema {
   identities: IdentitiesTable;
   idempotency: IdempotencyTable;
   templates: TemplatesTable;
+  machine_pins: MachinePinsTable;
   preview_grants: PreviewGrantsTable;
   networks: NetworksTable;
   audit: AuditTable;
@@ -203,6 +204,11 @@ interface RunningDaysTable {
   /** `2026-11-29`, of UTC. */
   day: string;
   seconds: number;
+}
+
+interface MachinePinsTable {
+  machine: string;
+  fingerprint: string;
 }
 
 interface TemplatesTable {

@@ -8,11 +8,12 @@ import { createEnvironmentRepository } from "./repositories/environments/environ
 import { createIdempotencyRepository } from "./repositories/idempotency.ts";
 import { createIdentityRepository } from "./repositories/identities.ts";
 import { createInvitationRepository } from "./repositories/invitations.ts";
+import { createMachinePins } from "./repositories/machines/machine-pins.ts";
+import { createTemplateRepository } from "./repositories/machines/templates.ts";
 import { createNetworkRepository } from "./repositories/networks.ts";
 import { createPreviewGrantRepository } from "./repositories/previews.ts";
 import { createQuotaRepository } from "./repositories/quotas/quotas.ts";
 import { createShareRepository } from "./repositories/shares.ts";
-import { createTemplateRepository } from "./repositories/templates.ts";
 import type { Schema } from "./schema.ts";
 
 /** Core's storage over any database whose dialect Kysely has and which knows `returning` and `on conflict`. */
@@ -35,6 +36,7 @@ function createRepositories(db: Kysely<Schema>): Repositories {
     invitations: createInvitationRepository(db),
     idempotency: createIdempotencyRepository(db),
     templates: createTemplateRepository(db),
+    machinePins: createMachinePins(db),
     networks: createNetworkRepository(db),
     quotas: createQuotaRepository(db),
     previews: createPreviewGrantRepository(db),

@@ -241,6 +241,18 @@ export interface TemplateRepository {
   forget(key: string): Promise<void>;
 }
 
+/**
+ * Whom a server believes to be a machine's agent, where it is reached over a network: the SHA-256 of its certificate, in hex. Kept here, as
+ * others may change what stands beside the machine.
+ */
+export interface MachinePins {
+  /** Before the machine is made. Safe to repeat; the last one counts. */
+  set(machineId: MachineId, fingerprint: string): Promise<void>;
+  get(machineId: MachineId): Promise<string | null>;
+  /** Once nothing of the machine is left. Safe to repeat. */
+  remove(machineId: MachineId): Promise<void>;
+}
+
 /** What opens a preview, as a cookie: of a session that has spent a ticket, or of a shared link. Only its hash is stored. */
 export interface PreviewGrant {
   readonly hash: string;
@@ -308,6 +320,7 @@ export interface Repositories {
   readonly identities: IdentityRepository;
   readonly idempotency: IdempotencyRepository;
   readonly templates: TemplateRepository;
+  readonly machinePins: MachinePins;
   readonly previews: PreviewGrantRepository;
   readonly networks: NetworkRepository;
   readonly shares: ShareRepository;

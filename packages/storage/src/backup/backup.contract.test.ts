@@ -108,6 +108,7 @@ async function fill(storage: Storage): Promise<void> {
   });
   await storage.audit.append(auditRow(0));
   await storage.templates.made("key", "recipe");
+  await storage.machinePins.set(machineId, "f".repeat(64));
   await storage.idempotency.claim(ANN, "key", "fingerprint", NOW);
   for (let index = 0; index < 1500; index++) await storage.templates.made(`key${index}`, "recipe");
 }

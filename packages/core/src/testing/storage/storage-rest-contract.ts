@@ -1,4 +1,4 @@
-import { EnvironmentId, NetworkId, OwnerId } from "@microterm/protocol";
+import { EnvironmentId, MachineId, NetworkId, OwnerId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { actorOf, SYSTEM } from "../../access/actor.ts";
 import type { Credential } from "../../ports/account-repository.ts";
@@ -44,6 +44,21 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
         null,
         "other",
       ]);
+    });
+  });
+
+  describe(`${name}: pins of machines`, () => {
+    it("keeps each machine's, the last one that was given, until it is removed", async () => {
+      const { machinePins } = await open();
+      const [one, other] = [MachineId.parse("a".repeat(16)), MachineId.parse("b".repeat(16))];
+      expect(await machinePins.get(one)).toBeNull();
+      await machinePins.set(one, "1".repeat(64));
+      await machinePins.set(other, "2".repeat(64));
+      await machinePins.set(one, "3".repeat(64));
+      expect([await machinePins.get(one), await machinePins.get(other)]).toEqual(["3".repeat(64), "2".repeat(64)]);
+      await machinePins.remove(one);
+      await machinePins.remove(one);
+      expect([await machinePins.get(one), await machinePins.get(other)]).toEqual([null, "2".repeat(64)]);
     });
   });
 

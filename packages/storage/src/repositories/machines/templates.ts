@@ -1,6 +1,6 @@
 import type { TemplateRepository } from "@microterm/core";
 import type { Kysely } from "kysely";
-import type { Schema } from "../schema.ts";
+import type { Schema } from "../../schema.ts";
 
 export function createTemplateRepository(db: Kysely<Schema>): TemplateRepository {
   return {
