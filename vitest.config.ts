@@ -91,6 +91,12 @@ export default defineConfig({
         isolate: false,
         fileParallelism: false,
       }),
+      // In the network of a real cluster alone: by support/cluster/run.ts.
+      project("cluster", ["tests/cluster/**/*.test.ts"], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
       project("e2e", ["tests/e2e/**/*.test.ts"], {
         ...twice,
         globalSetup: "support/built-page.ts",

@@ -48,7 +48,11 @@ const types = (name: string, project: string): Check =>
   tool(`types: ${name}`, "typescript-native/bin/tsc", "-p", project);
 
 const LAB = "tests/lab/machine";
-const SCRIPTS = ["microterm", ".ci/run", `${LAB}/debian.sh`, `${LAB}/inside/initrd.sh`, `${LAB}/inside/init.sh`];
+const CLUSTER = "support/cluster";
+const SCRIPTS = [
+  ...["microterm", ".ci/run", `${CLUSTER}/keep.sh`, `${CLUSTER}/init.sh`],
+  ...[`${LAB}/debian.sh`, `${LAB}/inside/initrd.sh`, `${LAB}/inside/init.sh`],
+];
 
 const STATIC: readonly Check[] = [
   tool("biome", "@biomejs/biome/bin/biome", "check", "--error-on-warnings"),

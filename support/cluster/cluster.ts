@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { createInterface } from "node:readline";
+import { runCommand } from "@microterm/host";
+import type { ClusterBinaries } from "./binaries.ts";
+import { ADDRESSES, PAUSE_IMAGE, writeClusterFiles } from "./files.ts";
+import { writePauseImage } from "./pause-image.ts";
+
+const READY_MS = 180_000;
+
+/** A real cluster of one node, in namespaces of its own. Nothing that is sent there leaves them. */
+export interface Cluster {
+  readonly folder: string;
+  /** Of an admin. Its server is reached in the cluster's network alone. */
+  readonly kubeconfig: string;
+  /** The command that runs another in the cluster's network, with the files and processes of ours. */
+  inside(command: readonly string[]): readonly string[];
+  kubectl(...args: readonly string[]): Promise<string>;
+  /** `ctr` of its containerd. */
+  ctr(...args: readonly string[]): Promise<string>;
+  /** Ends it; nothing is left then. */
+  close(): Promise<void>;
+}
+
+/** Needs root. `report` gets a line for each step. */
+export async function startCluster(binaries: ClusterBinaries, report: (line: string) => void): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), "mt-cluster-"));
+  const cgroup = `microterm-${basename(folder).slice("mt-".length)}`;
+  await writeClusterFiles(folder, cgroup);
+  // Of a session of its own: what ends a whole run by Ctrl-C leaves it to clean up.
+  const keeper = spawn("sh", [join(import.meta.dirname, "keep.sh"), folder, binaries.folder, cgroup], {
+    cwd: "/",
+    stdio: ["pipe", "pipe", "inherit"],
+    detached: true,
+    env: { ...process.env, ...ADDRESSES },
+  });
+  const close = () => end(keeper);
+  try {
+    const init = await firstLine(keeper);
+    const inside = (command: readonly string[]) => ["nsenter", "--target", init, "--net", "--", ...command];
+    const kubeconfig = join(folder, "kubeconfig");
+    const run = async (command: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await runCommand(command);
+      if (code !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+      return stdout;
+    };
+    const kubectl = (...args: readonly string[]) =>
+      run(inside([join(binaries.folder, "kubectl"), "--kubeconfig", kubeconfig, ...args]));
+    const ctr = (...args: readonly string[]) =>
+      run(["ctr", "--address", join(folder, "containerd.sock"), "--namespace", "k8s.io", ...args]);
+    const cluster = { folder, kubeconfig, inside, kubectl, ctr, close };
+    await becomeReady(cluster, report);
+    return cluster;
+  } catch (error) {
+    const log = await readFile(join(folder, "init.log"), "utf8").catch(() => "");
+    await close();
+    throw new Error(`the cluster did not start: ${String(error)}\n${log}`, { cause: error });
+  }
+}
+
+async function becomeReady({ kubectl, ctr, folder }: Cluster, report: (line: string) => void): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  const step = async (name: string, attempt: () => Promise<unknown>) => {
+    for (;;) {
+      try {
+        await attempt();
+        report(name);
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  };
+  const pause = join(folder, "pause.tar");
+  await writePauseImage(pause, PAUSE_IMAGE);
+  await step("containerd answers", () => ctr("images", "import", pause));
+  await step("the API server is ready", () => kubectl("get", "--raw", "/readyz"));
+  await step("the node is ready", () => kubectl("wait", "--for=condition=Ready", "node/node", "--timeout=5s"));
+  await step("accounts are there", () => kubectl("get", "serviceaccount", "default"));
+  const kata = JSON.stringify({
+    apiVersion: "node.k8s.io/v1",
+    kind: "RuntimeClass",
+    metadata: { name: "kata" },
+    handler: "kata",
+  });
+  const file = join(folder, "runtime-class.json");
+  await writeFile(file, kata);
+  await step("there is a RuntimeClass", () => kubectl("apply", "-f", file));
+}
+
+async function firstLine(keeper: ChildProcess): Promise<string> {
+  if (keeper.stdout === null) throw new Error("it has no output");
+  for await (const line of createInterface(keeper.stdout)) if (/^\d+$/.test(line)) return line;
+  throw new Error("its namespaces could not be made");
+}
+
+async function end(keeper: ChildProcess): Promise<void> {
+  if (keeper.exitCode !== null || keeper.signalCode !== null) return;
+  keeper.stdin?.end();
+  await once(keeper, "exit");
+}

@@ -1,0 +1,35 @@
+#!/bin/sh
+# keep.sh FOLDER PROGRAMS CGROUP: runs a cluster in namespaces of its own until standard input ends, which it does with the
+# process that has started this, however that ends. Then nothing of the cluster is left. Prints the pid of the cluster's init.
+folder=$1 programs=$2 cgroup=$3
+here=$(dirname "$0")
+exec 3<&0 </dev/null
+
+hierarchies() { find /sys/fs/cgroup -maxdepth 1 -mindepth 1 -type d; [ ! -e /sys/fs/cgroup/cgroup.procs ] || echo /sys/fs/cgroup; }
+
+for hierarchy in $(hierarchies); do
+  mkdir "$hierarchy/$cgroup" 2>/dev/null || continue
+  # A new group of cpuset takes no process before it has both.
+  for file in cpuset.cpus cpuset.mems; do
+    [ ! -e "$hierarchy/$cgroup/$file" ] || cat "$hierarchy/$file" >"$hierarchy/$cgroup/$file"
+  done
+done
+
+unshare --fork --kill-child --pid --mount --net --ipc --propagation private -- sh "$here/init.sh" "$folder" "$programs" >>"$folder/init.log" 2>&1 3<&- &
+namespaces=$!
+while [ -z "$init" ] && kill -0 "$namespaces" 2>/dev/null; do init=$(cat "/proc/$namespaces/task/$namespaces/children"); done
+echo "${init% }"
+
+cat <&3 >/dev/null
+# All in the pid namespace end with its init, and mounts and links with the last of them.
+kill -KILL "$namespaces" 2>/dev/null
+wait "$namespaces" 2>/dev/null
+tries=0
+for hierarchy in $(hierarchies); do
+  while [ -e "$hierarchy/$cgroup" ] && [ "$tries" -lt 600 ]; do
+    find "$hierarchy/$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
+    [ ! -e "$hierarchy/$cgroup" ] || sleep 0.05
+    tries=$((tries + 1))
+  done
+done
+rm -rf "$folder"
