@@ -6,6 +6,7 @@ import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { findHolders } from "@microterm/host";
+import { inCluster } from "./cluster/in-cluster.ts";
 import { rustBinary } from "./rust-binaries.ts";
 import { makeTempFolder } from "./temp-folder.ts";
 import { testDatabaseUrl } from "./test-database.ts";
@@ -69,7 +70,7 @@ export interface TestServerOptions {
   readonly data?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** The driver's own arguments; the `process` driver with the real agent when absent. */
+  /** The driver's own arguments; `ownDriver` when absent. */
   readonly driver?: readonly string[];
   /** The command that runs the server with these arguments; it must keep its pid. A plain one when absent. */
   readonly command?: (args: readonly string[]) => readonly string[];
@@ -92,7 +93,7 @@ export class ServerDidNotStart extends Error {
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = options.data ?? (await makeTempFolder()).path;
   mkdirSync(CODE_CACHE, { recursive: true, mode: 0o700 });
-  const driver = options.driver ?? ["--driver", "process", "--agent", await rustBinary("microterm-agent")];
+  const driver = options.driver ?? (await ownDriver());
   const args = ["serve", "--data", data, ...driver, "--port", "0", ...(options.args ?? [])];
   const url = await testDatabaseUrl(data);
   const database = url === null ? {} : { DATABASE_URL: url };
@@ -114,6 +115,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const server = createHandle({ url: address, data, child, ended });
   await poll("the server to be ready", async () => (await server.call("GET", "/readyz")).status === 200);
   return server;
+}
+
+/** Pods where the test runs in a cluster, else processes with the real agent. */
+async function ownDriver(): Promise<readonly string[]> {
+  const cluster = inCluster();
+  if (cluster === null) return ["--driver", "process", "--agent", await rustBinary("microterm-agent")];
+  return ["--driver", "kubernetes", "--kubeconfig", cluster.kubeConfigFile, "--image", cluster.image];
 }
 
 async function whereabouts(data: string, child: ChildProcess, ended: Promise<unknown>): Promise<string> {

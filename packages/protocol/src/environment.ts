@@ -12,7 +12,7 @@ export type EnvironmentState = z.infer<typeof EnvironmentState>;
  * How strongly a guest is kept apart from the host.
  * `vm`: hardware virtualisation; `emulated`: TCG, no security boundary; `none`: a host process (the `process` driver).
  */
-export const Isolation = z.enum(["vm", "emulated", "none"]);
+export const Isolation = z.enum(["vm", "emulated", "container", "none"]);
 export type Isolation = z.infer<typeof Isolation>;
 
 export const Accelerator = z.enum(["kvm", "tcg", "none"]);

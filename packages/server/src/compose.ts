@@ -9,7 +9,13 @@ import {
   SYSTEM,
   type VmDriver,
 } from "@microterm/core";
-import { createFirecrackerDriver, createProcessDriver, createQemuDriver } from "@microterm/drivers";
+import {
+  createFirecrackerDriver,
+  createKubernetesDriver,
+  createProcessDriver,
+  createQemuDriver,
+  openIdentity,
+} from "@microterm/drivers";
 import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
 import { PlatformError } from "@microterm/protocol";
@@ -82,7 +88,7 @@ async function createNetwork(
   config: Config,
   reporting: Reporting,
 ): Promise<Pick<Adapters, "network" | "networkReason">> {
-  const daemon = config.driver === "process" ? null : daemonOf(config.data, reporting);
+  const daemon = hasDaemon(config) ? daemonOf(config.data, reporting) : null;
   // Without an answer nothing is known of the host; its loopback alone would take the network from environments that have one.
   const status = await daemon?.networkStatus().catch((error: unknown) => {
     if (hostCodeOf(error) === "bad-request")
@@ -99,6 +105,9 @@ async function createNetwork(
   reporting.log.info("environments have their loopback alone", { reason });
   return { network: createLoopbackNetwork(), networkReason: reason };
 }
+
+/** Machines are microterm-host's. */
+const hasDaemon = ({ driver }: DriverConfig): boolean => driver === "qemu" || driver === "firecracker";
 
 const daemonOf = (data: string, { meters }: Reporting): HostDaemonClient =>
   createHostDaemonClient({
@@ -129,15 +138,16 @@ async function createDrivers(config: Config, place: Place): Promise<DriverRegist
     if (name === config.driver) continue;
     const found = name === sibling?.driver ? sibling : known.find(name);
     if ("absence" in found) absent.set(name, found.absence);
-    else others.push(createDriver(found, config.data, place));
+    else others.push(await createDriver(found, config.data, place));
   }
-  return createDriverRegistry({ default: createDriver(config, config.data, place), others, absent });
+  return createDriverRegistry({ default: await createDriver(config, config.data, place), others, absent });
 }
 
 /** The other driver of the same daemon; null of one that has no daemon. */
 function siblingOf(config: DriverConfig): DriverConfig | null {
   switch (config.driver) {
     case "process":
+    case "kubernetes":
       return null;
     case "qemu":
       return { ...config, driver: "firecracker" };
@@ -146,8 +156,15 @@ function siblingOf(config: DriverConfig): DriverConfig | null {
   }
 }
 
-function createDriver(config: DriverConfig, data: string, { folder, log, meters }: Place): VmDriver {
-  const ofDaemon = ({ image, acceleratorReason }: Exclude<DriverConfig, { readonly driver: "process" }>) => ({
+function createDriver(
+  config: DriverConfig,
+  data: string,
+  { folder, log, meters, storage }: Place,
+): VmDriver | Promise<VmDriver> {
+  const ofDaemon = ({
+    image,
+    acceleratorReason,
+  }: Extract<DriverConfig, { readonly driver: "qemu" | "firecracker" }>) => ({
     ...{ image, acceleratorReason, log },
     daemon: daemonOf(data, { log, meters }),
     machinesDir: join(data, "host/machines"),
@@ -158,6 +175,14 @@ function createDriver(config: DriverConfig, data: string, { folder, log, meters 
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return createProcessDriver({ agentBinary: config.agent, directory, log });
     }
+    case "kubernetes":
+      return createKubernetesDriver({
+        ...{ namespace: config.namespace, image: config.image, log },
+        kubeConfigFile: config.kubeconfig ?? null,
+        runtimeClass: config.runtimeClass === "" ? null : config.runtimeClass,
+        identity: openIdentity(join(folder, "agent-identity.json")),
+        pins: storage.machinePins,
+      });
     case "qemu":
       return createQemuDriver({ ...ofDaemon(config), accelerator: config.accelerator });
     case "firecracker":

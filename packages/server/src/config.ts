@@ -161,9 +161,28 @@ const qemuDriver = {
 /** It has no accelerator but KVM. */
 const firecrackerDriver = { driver: z.literal("firecracker"), ...ofDaemon } as const;
 
+const kubernetesDriver = {
+  driver: z.literal("kubernetes"),
+  /** How the cluster is reached; absent: the server is one of its pods. */
+  kubeconfig: readable.optional(),
+  /** RFC 1123: a label. */
+  namespace: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be the name of a namespace")
+    .default("default"),
+  /** RFC 1123: a subdomain. Empty: the cluster's own runtime. */
+  runtimeClass: z
+    .string()
+    .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$/, "must be the name of a RuntimeClass")
+    .default("kata"),
+  /** What pods are made of, as the cluster's nodes pull it. */
+  image: z.string().regex(/^[\w.:/@-]{1,255}$/, "must be an image's name, like registry.example.org/microterm:1"),
+} as const;
+
 /** What a driver is made with. */
 export const DriverConfig = z.discriminatedUnion("driver", [
   z.object(processDriver),
+  z.object(kubernetesDriver),
   z.object(qemuDriver),
   z.object(firecrackerDriver),
 ]);
@@ -171,6 +190,7 @@ export type DriverConfig = Readonly<z.infer<typeof DriverConfig>>;
 
 const Config = z.discriminatedUnion("driver", [
   z.strictObject({ ...shared, ...processDriver }),
+  z.strictObject({ ...shared, ...kubernetesDriver }),
   z.strictObject({ ...shared, ...qemuDriver }),
   z.strictObject({ ...shared, ...firecrackerDriver }),
 ]);
@@ -191,7 +211,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (env.DATABASE_URL) raw.databaseUrl = env.DATABASE_URL;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
-  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc"])
+  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig"])
     if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
@@ -237,7 +257,7 @@ function describe(issue: z.core.$ZodIssue): string {
     return issue.keys.map((key) => `--${kebab(key)} does not belong to this driver`).join("\n");
   }
   const option = issue.path[0] === "databaseUrl" ? "DATABASE_URL" : `--${kebab(String(issue.path[0]))}`;
-  if (issue.code === "invalid_union") return `${option} must be process, qemu or firecracker`;
+  if (issue.code === "invalid_union") return `${option} must be process, qemu, firecracker or kubernetes`;
   if (issue.code === "invalid_type" && issue.input === undefined) return `${option} is missing`;
   return `${option}: ${issue.message}`;
 }

@@ -37,10 +37,21 @@ function row(environment: Environment, now: number): string[] {
     String(cpus),
     formatMib(memoryMib),
     formatMib(diskMib),
-    isolation === "vm" ? `vm (${accelerator})` : isolation === "emulated" ? "emulated" : "none (process)",
+    isolationOf(isolation, accelerator),
     createdAt.replace(/\.\d+Z$/, "Z"),
     expiresAt === null ? "never" : `in ${durationWords(Date.parse(expiresAt) - now)}`,
   ];
+}
+
+function isolationOf(isolation: Environment["isolation"], accelerator: string): string {
+  switch (isolation) {
+    case "vm":
+      return `vm (${accelerator})`;
+    case "none":
+      return "none (process)";
+    default:
+      return isolation;
+  }
 }
 
 /** Columns as wide as their widest cell; the first row is the heading. */

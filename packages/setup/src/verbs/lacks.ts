@@ -10,6 +10,7 @@ export function lacks(
   words: readonly string[],
   {
     driver,
+    cluster,
     allowHost,
     listen,
     previewDomain,
@@ -30,7 +31,7 @@ export function lacks(
   return [
     ...(driver === "auto" || given("--driver") === driver ? [] : [`--driver ${driver}`]),
     ...allowHost.filter((host) => !known.includes(host)),
-    ...listen.filter(([option, value]) => given(option) !== value).map((one) => one.join(" ")),
+    ...[...cluster, ...listen].filter(([option, value]) => given(option) !== value).map((one) => one.join(" ")),
     ...(promises === undefined || given("--overcommit") === promises ? [] : [`--overcommit ${promises}`]),
     ...(previewDomain === null || given("--preview-domain") === previewDomain
       ? []

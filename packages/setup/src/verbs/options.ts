@@ -19,6 +19,7 @@ import {
 } from "@microterm/protocol";
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { SetupError } from "../progress.ts";
+import { CLUSTER_OPTIONS, readClusterOptions } from "../server/cluster-options.ts";
 import { LISTEN_OPTIONS, readListenOptions, type ServeOption } from "../server/listen-options.ts";
 
 export interface UpOptions {
@@ -35,6 +36,8 @@ export interface UpOptions {
   readonly anonymousLinks: AnonymousLinks | null;
   /** `auto` is one that isolates. */
   readonly driver: (typeof DRIVERS)[number];
+  /** Which cluster, and what of; none with other drivers. */
+  readonly cluster: readonly ServeOption[];
   /** What environments may reach that are made without a word about it; null: the internet, where the host has networks. */
   readonly network: "none" | "open" | null;
   /** The device towards the internet; null: that of the default route. */
@@ -87,8 +90,8 @@ export interface DoctorOptions extends ReportOptions {
   readonly leftovers: boolean;
 }
 
-/** `process` gives no isolation at all: it is never chosen, only asked for. */
-const DRIVERS = ["auto", "firecracker", "qemu", "process"] as const;
+/** `process` gives no isolation at all, and `kubernetes` is not of this host: they are never chosen, only asked for. */
+const DRIVERS = ["auto", "firecracker", "qemu", "kubernetes", "process"] as const;
 export const DEFAULT_PORT = 7681;
 /** A click and another one right after it find a machine each. */
 const DEFAULT_POOL = 2;
@@ -106,6 +109,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     "preview-domain": { type: "string" },
     "anonymous-links": { type: "string" },
     driver: { type: "string" },
+    ...CLUSTER_OPTIONS,
     network: { type: "string" },
     uplink: { type: "string" },
     "allow-private": { type: "string", multiple: true },
@@ -141,9 +145,10 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   }
   const allowPrivate = (values["allow-private"] ?? []).map((text) => privateNetworkOf(String(text)));
   const uplink = uplinkOf(values.uplink);
-  if (driver === "process" && (uplink !== null || allowPrivate.length > 0)) {
+  const isOfHost = driver !== "process" && driver !== "kubernetes";
+  if (!isOfHost && (uplink !== null || allowPrivate.length > 0)) {
     throw new SetupError(
-      "--uplink and --allow-private are for machines: --driver process has no networks",
+      `--uplink and --allow-private are for machines of this host: --driver ${driver} has no networks`,
       "./microterm up",
     );
   }
@@ -187,6 +192,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     ttl: seconds("--ttl", values.ttl),
     data: String(values.data ?? defaultDataFolder()),
     driver,
+    cluster: readClusterOptions(values, driver === "kubernetes"),
     network,
     uplink,
     allowPrivate,

@@ -74,7 +74,7 @@ export async function up(options: UpOptions): Promise<number> {
   await buildPage(progress);
   const network = { uplink: options.uplink, allowPrivate: [...options.allowPrivate] };
   const machines =
-    options.driver === "process"
+    options.driver === "process" || options.driver === "kubernetes"
       ? null
       : await prepareMachines({
           ...{ paths, cache, binaries, serverUid: account.uid, wanted: options.driver, network, progress, isReplaced },
@@ -84,7 +84,7 @@ export async function up(options: UpOptions): Promise<number> {
   const args = [
     "serve",
     ...["--data", paths.data],
-    ...(machines?.args ?? ["--driver", "process", "--agent", binaries.agent]),
+    ...(machines?.args ?? driverArgs(options, binaries)),
     ...networkArgs(options),
     ...["--templates", "--pool", String(options.pool)],
     ...["--scrollback", String(options.scrollback)],
@@ -133,6 +133,10 @@ async function triedAccelerator(paths: DataPaths): Promise<AcceleratorVerdict | 
   }
 }
 
+/** Of a driver that needs nothing of this host. */
+const driverArgs = ({ driver, cluster }: UpOptions, { agent }: Binaries): readonly string[] =>
+  driver === "kubernetes" ? ["--driver", driver, ...cluster.flat()] : ["--driver", "process", "--agent", agent];
+
 /** What the server is told of networks; their names and rules follow the same private networks. */
 export const networkArgs = ({
   network,
@@ -174,7 +178,7 @@ interface MachineSetUp {
   readonly cache: string;
   readonly binaries: Binaries;
   readonly serverUid: number;
-  readonly wanted: Exclude<UpOptions["driver"], "process">;
+  readonly wanted: Exclude<UpOptions["driver"], "process" | "kubernetes">;
   readonly network: DaemonNetwork;
   readonly progress: Progress;
   /** A server of other code runs. */

@@ -123,6 +123,14 @@ export const isolationWords = (isolation: Isolation): IsolationWords => {
           "This host offers no hardware virtualisation, so the processor is emulated in software. That is slow, and the emulator is not made to withstand hostile code. It is confined, which is one wall, not two.",
         isWarning: true,
       };
+    case "container":
+      return {
+        short: "Container",
+        label: "A container: it shares the node's kernel.",
+        explanation:
+          "Environments are pods of a cluster, and no virtual machine was found around them: they share their node's kernel. Don't run what you don't trust.",
+        isWarning: true,
+      };
     case "none":
       return {
         short: "Not isolated",

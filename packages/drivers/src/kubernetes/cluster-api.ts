@@ -1,0 +1,167 @@
+import type { CoreV1Api, KubeConfig, NetworkingV1Api, V1NetworkPolicy, V1Pod, V1Secret } from "@kubernetes/client-node";
+import type { Log } from "@microterm/core";
+import { PlatformError, plainText } from "@microterm/protocol";
+import { z } from "zod";
+import { PodWatch } from "./pod-watch.ts";
+
+/** As much of a console as is kept of any machine's. */
+const MAX_LOG_BYTES = 65_536;
+
+export interface ClusterPlace {
+  /** Null: the server is a pod itself, and has the account of one. */
+  readonly kubeConfigFile: string | null;
+  readonly namespace: string;
+  /** Of the installation's objects. */
+  readonly selector: string;
+  readonly log: Log;
+}
+
+/**
+ * What is asked of a cluster, and no more: its rights are exactly these. All reject with `HOST_DAEMON_UNAVAILABLE` when it does not answer,
+ * and with a code that fits when it refuses. What is deleted may have gone already.
+ */
+export class ClusterApi {
+  readonly server: string;
+  readonly pods: PodWatch;
+  readonly #core: CoreV1Api;
+  readonly #networking: NetworkingV1Api;
+  readonly #place: ClusterPlace;
+
+  private constructor(kubeConfig: KubeConfig, place: ClusterPlace, library: Library) {
+    this.server = kubeConfig.getCurrentCluster()?.server ?? "";
+    this.#core = kubeConfig.makeApiClient(library.CoreV1Api);
+    this.#networking = kubeConfig.makeApiClient(library.NetworkingV1Api);
+    this.#place = place;
+    const { namespace, selector, log } = place;
+    this.pods = new PodWatch({
+      ...{ kubeConfig, namespace, selector, log },
+      makeInformer: library.makeInformer,
+      list: () => this.#core.listNamespacedPod({ namespace, labelSelector: selector }),
+    });
+  }
+
+  /** The library takes 0.7 s and 75 MB: it is loaded here, where a cluster is asked for. */
+  static async connect(place: ClusterPlace): Promise<ClusterApi> {
+    const library = await import("@kubernetes/client-node");
+    const kubeConfig = new library.KubeConfig();
+    if (place.kubeConfigFile === null) kubeConfig.loadFromCluster();
+    else kubeConfig.loadFromFile(place.kubeConfigFile);
+    const api = new ClusterApi(kubeConfig, place, library);
+    await api.pods.start();
+    return api;
+  }
+
+  createPod(body: V1Pod): Promise<V1Pod> {
+    return this.#call(this.#core.createNamespacedPod({ ...this.#in, body }));
+  }
+
+  getPod(name: string): Promise<V1Pod | null> {
+    return this.#unlessGone(this.#core.readNamespacedPod({ ...this.#in, name }));
+  }
+
+  async listPods(): Promise<readonly V1Pod[]> {
+    return (await this.#call(this.#core.listNamespacedPod({ ...this.#in, labelSelector: this.#place.selector }))).items;
+  }
+
+  /** Lets the scheduler have a pod that waited at its gate. */
+  openGate(name: string): Promise<V1Pod> {
+    const body = [{ op: "remove", path: "/spec/schedulingGates" }];
+    return this.#call(this.#core.patchNamespacedPod({ ...this.#in, name, body }));
+  }
+
+  async deletePod(name: string, graceSeconds: number): Promise<void> {
+    await this.#unlessGone(this.#core.deleteNamespacedPod({ ...this.#in, name, gracePeriodSeconds: graceSeconds }));
+  }
+
+  async podLog(name: string): Promise<string> {
+    const asked = this.#core.readNamespacedPodLog({ ...this.#in, name, container: "environment", tailLines: 1000 });
+    return ((await this.#unlessGone(asked)) ?? "").slice(-MAX_LOG_BYTES);
+  }
+
+  async createSecret(body: V1Secret): Promise<void> {
+    await this.#call(this.#core.createNamespacedSecret({ ...this.#in, body }));
+  }
+
+  async deleteSecret(name: string): Promise<void> {
+    await this.#unlessGone(this.#core.deleteNamespacedSecret({ ...this.#in, name }));
+  }
+
+  async createPolicy(body: V1NetworkPolicy): Promise<void> {
+    await this.#call(this.#networking.createNamespacedNetworkPolicy({ ...this.#in, body }));
+  }
+
+  async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
+    const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, labelSelector: this.#place.selector });
+    return (await this.#call(asked)).items;
+  }
+
+  async deletePolicy(name: string): Promise<void> {
+    await this.#unlessGone(this.#networking.deleteNamespacedNetworkPolicy({ ...this.#in, name }));
+  }
+
+  close(): void {
+    this.pods.close();
+  }
+
+  get #in() {
+    return { namespace: this.#place.namespace };
+  }
+
+  async #unlessGone<T>(answer: Promise<T>): Promise<T | null> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (refusalOf(error)?.code === 404) return null;
+      throw apiFailure(error);
+    }
+  }
+
+  async #call<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      throw apiFailure(error);
+    }
+  }
+}
+
+type Library = typeof import("@kubernetes/client-node");
+
+/** A refusal of the API server's as the library throws it; its body is parsed, or the text that it was. */
+const Refusal = z.object({ code: z.number(), body: z.unknown() });
+const Status = z.object({ message: z.string() });
+
+function refusalOf(error: unknown): { readonly code: number; readonly message: string } | null {
+  const refusal = Refusal.safeParse(error);
+  if (!refusal.success) return null;
+  const { code, body } = refusal.data;
+  const status = Status.safeParse(typeof body === "string" ? parseJson(body) : body);
+  const said = status.success ? status.data.message : "it does not say why";
+  return { code, message: plainText(said, { layout: "line", max: 500 }) };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** What callers see of a cluster that refuses, or does not answer. */
+function apiFailure(error: unknown): PlatformError {
+  const refusal = refusalOf(error);
+  if (refusal === null) {
+    return new PlatformError("HOST_DAEMON_UNAVAILABLE", "the cluster's API server does not answer", { cause: error });
+  }
+  const { code, message } = refusal;
+  if (code === 403 && message.includes("exceeded quota")) {
+    return new PlatformError("HOST_OUT_OF_MEMORY", `the cluster's quota is exhausted: ${message}`, { cause: error });
+  }
+  if (code >= 500 || code === 429 || code === 401) {
+    return new PlatformError("HOST_DAEMON_UNAVAILABLE", `the cluster's API server answers ${code}: ${message}`, {
+      cause: error,
+    });
+  }
+  return new PlatformError("MACHINE_BOOT_FAILED", `the cluster refuses (${code}): ${message}`, { cause: error });
+}

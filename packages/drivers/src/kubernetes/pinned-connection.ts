@@ -1,0 +1,60 @@
+import type { Socket } from "node:net";
+import { connect, type TLSSocket } from "node:tls";
+import { type Limits, withDeadline } from "@microterm/host";
+import { PlatformError } from "@microterm/protocol";
+import { fingerprintOf, type KeyPair, toPem } from "./key-pair.ts";
+
+export interface PinnedPeer {
+  readonly address: string;
+  readonly port: number;
+  /** Its certificate's. No other is spoken to. */
+  readonly fingerprint: string;
+}
+
+const KEEP_ALIVE_MS = 10_000;
+
+/**
+ * Connects by TLS 1.3 to who has the key of that certificate, and shows it ours. Rejects with the system's error, with `GUEST_PROTOCOL` when
+ * another answers, or the signal's reason. That the other side refuses us shows at the first byte that is read.
+ */
+export async function connectPinned(
+  { address, port, fingerprint }: PinnedPeer,
+  { key, certificate }: KeyPair,
+  limits: Limits,
+): Promise<Socket> {
+  const socket = connect({
+    host: address,
+    port,
+    key: toPem("PRIVATE KEY", key),
+    cert: toPem("CERTIFICATE", certificate),
+    minVersion: "TLSv1.3",
+    // No authority signs it: the fingerprint is compared below, before a byte is sent.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  });
+  const secured = new Promise<TLSSocket>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error("the connection was closed during its handshake")));
+    socket.once("secureConnect", () => resolve(socket));
+  });
+  const abandon = (): void => {
+    // A late error of an abandoned socket must find a listener, or it ends the process.
+    socket.on("error", () => {});
+    socket.destroy();
+  };
+  await withDeadline(
+    secured,
+    limits,
+    (ms) => new Error(`no connection to ${address}:${port} within ${ms} ms`),
+    abandon,
+  );
+  socket.removeAllListeners("error").removeAllListeners("close");
+  const peer = socket.getPeerX509Certificate();
+  if (peer === undefined || fingerprintOf(peer.raw) !== fingerprint) {
+    abandon();
+    throw new PlatformError("GUEST_PROTOCOL", `who answers at ${address}:${port} is not the machine's agent`);
+  }
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
+}

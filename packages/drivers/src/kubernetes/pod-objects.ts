@@ -1,0 +1,155 @@
+import type {
+  V1NetworkPolicy,
+  V1OwnerReference,
+  V1Pod,
+  V1ResourceRequirements,
+  V1Secret,
+} from "@kubernetes/client-node";
+import type { MachineSpec } from "@microterm/core";
+import type { MachineId } from "@microterm/protocol";
+import { fingerprintOf, type KeyPair } from "./key-pair.ts";
+
+export const AGENT_PORT = 7070;
+export const GATE = "microterm.dev/keys";
+export const LABELS = {
+  installation: "microterm.dev/installation",
+  machine: "microterm.dev/machine",
+  environment: "microterm.dev/environment",
+} as const;
+/** What a server's pods bear: they alone may come in. */
+const SERVER_LABELS = { "app.kubernetes.io/name": "microterm", "app.kubernetes.io/component": "server" };
+
+const AGENT = "/run/microterm/agent";
+const KEYS = "/run/microterm/keys";
+const SECRET = "/run/microterm/secret";
+/** Where the agent answers for names; its own (`rust/agent/src/guest/pod.rs`). */
+const NAMES_ADDRESS = "127.0.0.53";
+/** A drained node's programs may take so long to end. A removal is faster: it kills. */
+const GRACE_SECONDS = 10;
+
+export interface PodSettings {
+  /** Tells this installation's pods from another's in the same namespace. */
+  readonly installation: string;
+  readonly image: string;
+  /** Null: the cluster's own runtime. */
+  readonly runtimeClass: string | null;
+  /** Programs may become root: only where a pod is a machine of its own. */
+  readonly allowsPrivileges: boolean;
+}
+
+/** Of a machine's pod, secret and policy alike. */
+export const nameOf = (machineId: MachineId): string => `mt-${machineId}`;
+
+/** Waits at its gate until its secret and its policy are there, so that it never runs without either. */
+export function podOf(spec: MachineSpec, settings: PodSettings): V1Pod {
+  const name = nameOf(spec.machineId);
+  const resources = resourcesOf(spec);
+  const security = { allowPrivilegeEscalation: settings.allowsPrivileges };
+  const keys = { name: "keys", mountPath: KEYS };
+  return {
+    metadata: {
+      name,
+      labels: {
+        ...labelsOf(spec.machineId, settings),
+        ...(spec.environmentId === null ? {} : { [LABELS.environment]: spec.environmentId }),
+      },
+    },
+    spec: {
+      ...(settings.runtimeClass === null ? {} : { runtimeClassName: settings.runtimeClass }),
+      schedulingGates: [{ name: GATE }],
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: GRACE_SECONDS,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      hostname: "microterm",
+      // Names go over the channel.
+      dnsPolicy: "None",
+      dnsConfig: { nameservers: [NAMES_ADDRESS] },
+      securityContext: {
+        seccompProfile: { type: "RuntimeDefault" },
+        sysctls: [
+          { name: "net.ipv4.ip_unprivileged_port_start", value: "0" },
+          { name: "net.ipv4.ping_group_range", value: "0 2147483647" },
+        ],
+      },
+      // The secret is mounted here alone, and has gone when a tenant's program runs.
+      initContainers: [
+        {
+          name: "keys",
+          image: settings.image,
+          command: ["sh", "-c", takeKeys],
+          securityContext: { allowPrivilegeEscalation: false },
+          resources,
+          volumeMounts: [{ name: "secret", mountPath: SECRET, readOnly: true }, keys],
+        },
+      ],
+      containers: [
+        {
+          name: "environment",
+          image: settings.image,
+          command: [AGENT, "--pod", String(AGENT_PORT), KEYS],
+          ports: [{ name: "agent", containerPort: AGENT_PORT, protocol: "TCP" }],
+          securityContext: security,
+          resources,
+          volumeMounts: [keys],
+        },
+      ],
+      volumes: [
+        { name: "keys", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+        // Optional: without it, a node would complain for ever of a secret that was deleted as it should be, and keep its copy.
+        { name: "secret", secret: { secretName: name, optional: true, defaultMode: 0o400 } },
+      ],
+    },
+  };
+}
+
+/** A node's copy of a secret may be a moment behind its pod. */
+const takeKeys = `until [ -e ${SECRET}/client ]; do sleep 0.1; done; cp ${SECRET}/key ${SECRET}/certificate ${SECRET}/client ${KEYS}/`;
+
+/** What the agent proves itself with, and the fingerprint of whom it believes. Goes with its pod. */
+export function secretOf(pod: V1Pod, keys: KeyPair, client: Uint8Array): V1Secret {
+  return {
+    metadata: ownedBy(pod),
+    immutable: true,
+    type: "microterm.dev/agent",
+    data: {
+      key: keys.key.toString("base64"),
+      certificate: keys.certificate.toString("base64"),
+      client: Buffer.from(fingerprintOf(client), "hex").toString("base64"),
+    },
+  };
+}
+
+/** Servers come in, and nothing goes out. Goes with its pod. */
+export function policyOf(pod: V1Pod, machineId: MachineId): V1NetworkPolicy {
+  return {
+    metadata: ownedBy(pod),
+    spec: {
+      podSelector: { matchLabels: { [LABELS.machine]: machineId } },
+      policyTypes: ["Ingress", "Egress"],
+      ingress: [
+        { _from: [{ podSelector: { matchLabels: SERVER_LABELS } }], ports: [{ protocol: "TCP", port: AGENT_PORT }] },
+      ],
+      egress: [],
+    },
+  };
+}
+
+const labelsOf = (machineId: MachineId, { installation }: PodSettings) => ({
+  "app.kubernetes.io/name": "microterm",
+  "app.kubernetes.io/component": "environment",
+  [LABELS.installation]: installation,
+  [LABELS.machine]: machineId,
+});
+
+function ownedBy({ metadata }: V1Pod): NonNullable<V1Secret["metadata"]> {
+  const { name = "", uid = "", labels = {} } = metadata ?? {};
+  const owner: V1OwnerReference = { apiVersion: "v1", kind: "Pod", name, uid };
+  return { name, labels, ownerReferences: [owner] };
+}
+
+/** Requests that are the limits: what it was promised is there, and it is the last to be evicted. */
+function resourcesOf({ memoryMib, cpus }: MachineSpec): V1ResourceRequirements {
+  const amounts = { memory: `${memoryMib}Mi`, cpu: String(cpus) };
+  return { requests: amounts, limits: amounts };
+}

@@ -1,0 +1,32 @@
+import { resolve } from "node:path";
+import { SetupError } from "../progress.ts";
+import type { ServeOption } from "./listen-options.ts";
+
+/** Of `up`, for `--driver kubernetes`. */
+export const CLUSTER_OPTIONS = {
+  kubeconfig: { type: "string" },
+  namespace: { type: "string" },
+  "runtime-class": { type: "string" },
+  image: { type: "string" },
+} as const;
+
+type Values = { readonly [Name in keyof typeof CLUSTER_OPTIONS]?: string | undefined };
+
+/** What the server is told of its cluster. */
+export function readClusterOptions(values: Values, isCluster: boolean): readonly ServeOption[] {
+  const given = Object.keys(CLUSTER_OPTIONS).flatMap((name): ServeOption[] => {
+    const value = values[name as keyof Values];
+    return value === undefined ? [] : [[`--${name}`, name === "kubeconfig" ? resolve(value) : value]];
+  });
+  const [first] = given;
+  if (!isCluster && first !== undefined) {
+    throw new SetupError(`${first[0]} is for --driver kubernetes`, "./microterm up --driver kubernetes --image NAME");
+  }
+  if (isCluster && values.image === undefined) {
+    throw new SetupError(
+      "--driver kubernetes needs --image: what the cluster's nodes pull",
+      "./microterm up --driver kubernetes --image registry.example.org/microterm:1",
+    );
+  }
+  return given;
+}

@@ -1,0 +1,127 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { MachineId, type PlatformError } from "@microterm/protocol";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
+import { type KubernetesHarness, startKubernetesHarness } from "../../support/cluster/kubernetes-harness.ts";
+import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
+
+let harness: KubernetesHarness;
+let folder: TempFolder;
+let made = 0;
+
+beforeAll(async () => {
+  harness = startKubernetesHarness();
+  folder = await makeTempFolder();
+});
+
+afterAll(async () => {
+  await harness.close();
+  await folder.remove();
+});
+
+const spec = (over = {}) => ({
+  machineId: MachineId.parse(`refused${String(made++).padStart(9, "0")}`),
+  ...{ memoryMib: 256, cpus: 1, diskId: null, environmentId: "e", network: null, limits: null, ...over },
+});
+
+/** What a boot is refused with; nothing of it is left then. */
+async function refusal(over: Parameters<KubernetesHarness["makeDriver"]>[0], specOver = {}): Promise<PlatformError> {
+  const driver = await harness.makeDriver(over);
+  const wanted = spec(specOver);
+  const error = await driver.boot(wanted).then(
+    () => expect.fail("it started"),
+    (refused: PlatformError) => refused,
+  );
+  const admin = await harness.makeDriver();
+  expect(await admin.leftovers([wanted.machineId])).toEqual([]);
+  expect(await harness.pins.get(wanted.machineId)).toBeNull();
+  return error;
+}
+
+const apply = async (object: unknown): Promise<void> => {
+  const file = join(folder.path, "object.json");
+  await writeFile(file, JSON.stringify(object));
+  await kubectl("apply", "--filename", file);
+};
+
+it("says that there is no such RuntimeClass", async () => {
+  const error = await refusal({ runtimeClass: "no-such" });
+  expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringContaining('"no-such" not found')]);
+});
+
+it("says which image cannot be pulled, without waiting for it", async () => {
+  const error = await refusal({ image: "registry.invalid/no-such:1" });
+  expect([error.code, error.message]).toEqual([
+    "MACHINE_BOOT_FAILED",
+    expect.stringContaining("registry.invalid/no-such"),
+  ]);
+});
+
+it("says by which quota of the cluster's it is refused, in the cluster's words", async () => {
+  await apply({
+    ...{ apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "small" } },
+    spec: { hard: { "requests.memory": "128Mi" } },
+  });
+  try {
+    // The controller counts what there is before it lets anything in.
+    await expect
+      .poll(() => kubectl("get", "resourcequota", "small", "--output", "jsonpath={.status.hard}"))
+      .not.toBe("");
+    const error = await refusal({});
+    expect([error.code, error.message]).toEqual(["HOST_OUT_OF_MEMORY", expect.stringMatching(/quota.*small.*128Mi/)]);
+  } finally {
+    await kubectl("delete", "resourcequota", "small");
+  }
+});
+
+it("says that no node has room", async () => {
+  const error = await refusal({}, { cpus: 64 });
+  expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringContaining("Insufficient cpu")]);
+});
+
+it("does not start without the right to make policies, and leaves nothing", async () => {
+  const rule = `[{"op":"remove","path":"/rules/3"}]`;
+  const before = await kubectl("get", "role", "microterm-server", "--output", "json");
+  await kubectl("patch", "role", "microterm-server", "--type", "json", "--patch", rule);
+  const driver = await harness.makeDriver();
+  const wanted = spec();
+  try {
+    await expect(driver.boot(wanted)).rejects.toMatchObject({ message: expect.stringContaining("networkpolicies") });
+  } finally {
+    await apply({ ...JSON.parse(before), metadata: { name: "microterm-server" } });
+  }
+  expect(await kubectl("get", "pods", "--output", "name")).toBe("");
+});
+
+it("says that credentials are not taken any more", async () => {
+  const cluster = inCluster();
+  const text = await kubectl("config", "view", "--raw", "--kubeconfig", cluster?.kubeConfigFile ?? "");
+  const kubeConfigFile = join(folder.path, "expired");
+  await writeFile(kubeConfigFile, text.replace(/token: .*/, "token: expired"));
+  const driver = await harness.makeDriver({ kubeConfigFile });
+  await expect(driver.list()).rejects.toMatchObject({
+    code: "HOST_DAEMON_UNAVAILABLE",
+    message: expect.stringContaining("401"),
+  });
+});
+
+it("takes no pod for its own that others have given its labels", async () => {
+  const driver = await harness.makeDriver();
+  const wanted = spec();
+  const machine = await driver.boot(wanted);
+  const [labels, image] = await Promise.all([
+    kubectl("get", "pod", `mt-${wanted.machineId}`, "--output", "jsonpath={.metadata.labels}"),
+    inCluster()?.image,
+  ]);
+  const containers = [{ name: "c", image, command: ["sleep", "1000"] }];
+  await apply({
+    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "forged", labels: JSON.parse(labels) } },
+    spec: { containers, terminationGracePeriodSeconds: 0 },
+  });
+  expect((await driver.list()).map(({ machineId }) => machineId)).toEqual([wanted.machineId]);
+  const forged = MachineId.parse("forged0000000000");
+  await expect(driver.adopt(forged)).rejects.toMatchObject({ code: "MACHINE_BOOT_FAILED" });
+  await kubectl("delete", "pod", "forged", "--grace-period=0", "--force");
+  await machine.stop();
+});
