@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createProgram } from "../../packages/cli/src/program.ts";
 
 const SCRIPT = join(import.meta.dirname, "../../microterm");
-const SET_UP = ["up", "setup", "down", "backup", "restore", "status", "doctor", "version", "test"];
+const SET_UP = ["up", "setup", "image", "down", "backup", "restore", "status", "doctor", "version", "test"];
 const CLIENT = createProgram().commands.map((command) => command.name());
 
 let folder: string;

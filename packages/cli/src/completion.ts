@@ -51,6 +51,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
     ],
   ],
   ["setup", "download Firecracker", []],
+  ["image", "write or push the image of a cluster's pods", ["--name"]],
   ["down", "stop server and machines, keep the disks", ["--destroy", "--yes", "--data"]],
   ["status", "what runs", ["--output", "--data"]],
   ["backup", "all that the data folder holds, as one file", ["--data"]],

@@ -1,4 +1,4 @@
-/** The verbs of `microterm` that work without a running server: up, setup, down, status, version, doctor, backup, restore. */
+/** The verbs of `microterm` that work without a running server: up, setup, image, down, status, version, doctor, backup, restore. */
 import { explainFailure, SetupError } from "./progress.ts";
 
 const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -7,6 +7,8 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
     (await import("./verbs/options.ts")).readSetupOptions(args);
     return (await import("./verbs/setup-verb.ts")).setUpFirecracker();
   },
+  image: async (args) =>
+    (await import("./verbs/image.ts")).image((await import("./verbs/options.ts")).readImageOptions(args)),
   down: async (args) =>
     (await import("./verbs/down.ts")).down((await import("./verbs/options.ts")).readDownOptions(args)),
   status: async (args) =>

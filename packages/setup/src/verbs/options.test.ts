@@ -1,10 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { readDownOptions, readReportOptions, readSetupOptions, readUpOptions } from "./options.ts";
+import { readDownOptions, readImageOptions, readReportOptions, readSetupOptions, readUpOptions } from "./options.ts";
 
 describe("the options of up", () => {
   it("have a port, a driver that isolates, and the foreground by default", () => {
     expect(readUpOptions([])).toMatchObject({ port: 7681, driver: "auto", detach: false });
     expect(readUpOptions([])).toMatchObject({ pool: 2, idleTimeout: 0, ttl: 0 });
+  });
+
+  it("name a cluster, and what its pods are made of", () => {
+    const cluster = ["--kubeconfig", "/k", "--namespace", "n", "--image", "r.example.org/m:1"];
+    expect(readUpOptions(["--driver", "kubernetes", ...cluster]).cluster.flat()).toEqual(cluster);
+    expect(() => readUpOptions(["--driver", "kubernetes"])).toThrow("needs --image");
+    expect(() => readUpOptions(cluster)).toThrow("--kubeconfig is for --driver kubernetes");
   });
 
   it.each(["auto", "firecracker", "qemu", "process"])("take the driver %s", (driver) => {
@@ -118,4 +125,22 @@ it("setup is told what to set up", () => {
   expect(readSetupOptions(["firecracker"])).toBe("firecracker");
   for (const args of [[], ["qemu"], ["firecracker", "qemu"], ["--force"]])
     expect(() => readSetupOptions(args)).toThrow("setup takes the name");
+});
+
+describe("the options of image", () => {
+  it("are what is done and its name", () => {
+    expect(readImageOptions(["push", "r.example.org:5000/a/b:1"])).toEqual({
+      ...{ action: "push", name: "r.example.org:5000/a/b:1" },
+    });
+    expect(readImageOptions(["export", "/tmp/x.tar"])).toEqual({
+      ...{ action: "export", name: "localhost/microterm:latest", file: "/tmp/x.tar" },
+    });
+  });
+
+  it.each([[[]], [["export"]], [["push", "Not A Name"]], [["push", "a/b", "c"]], [["export", "f", "--name", "x"]]])(
+    "refuse %j",
+    (args) => {
+      expect(() => readImageOptions(args)).toThrow(/image/);
+    },
+  );
 });

@@ -85,6 +85,11 @@ export interface ArchiveOptions {
   readonly data: string;
 }
 
+/** What is to be done with the image of a cluster's pods, under which name. */
+export type ImageOptions =
+  | { readonly action: "push"; readonly name: string }
+  | { readonly action: "export"; readonly name: string; readonly file: string };
+
 export interface DoctorOptions extends ReportOptions {
   /** Look for what is left on the host, and check nothing else. */
   readonly leftovers: boolean;
@@ -295,6 +300,32 @@ export function readSetupOptions(args: readonly string[]): "firecracker" {
     `setup takes the name of what to set up, and not '${args.join(" ")}'`,
     "./microterm setup firecracker",
   );
+}
+
+/** Of an image, as registries have it: `HOST/PATH:TAG`; a tag may be absent. */
+const IMAGE_NAME = /^[a-z0-9.-]+(:\d{1,5})?(\/[a-z0-9._-]+)+(:[\w.-]{1,128})?$/;
+const IMAGE_EXAMPLE = "registry.example.org/microterm:1";
+
+export function readImageOptions(args: readonly string[]): ImageOptions {
+  const { values, positionals } = parse(args, { name: { type: "string" } }, true);
+  const [action, target, ...more] = positionals;
+  const isKnown = action === "export" || action === "push";
+  if (!isKnown || target === undefined || more.length > 0 || (action === "push" && values.name !== undefined)) {
+    throw new SetupError(
+      "image takes 'export' and the name of a file, or 'push' and the name of an image",
+      `./microterm image push ${IMAGE_EXAMPLE}`,
+    );
+  }
+  const name = action === "push" ? target : (values.name ?? "localhost/microterm:latest");
+  if (!IMAGE_NAME.test(name)) {
+    throw new SetupError(
+      `${name} is no image's name with its registry`,
+      action === "push"
+        ? `./microterm image push ${IMAGE_EXAMPLE}`
+        : `./microterm image export FILE --name ${IMAGE_EXAMPLE}`,
+    );
+  }
+  return action === "push" ? { action, name } : { action, name, file: resolve(target) };
 }
 
 export function readArchiveOptions(verb: "backup" | "restore", args: readonly string[]): ArchiveOptions {
