@@ -14,7 +14,9 @@ function processes(): string[] {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
         const ours =
-          /microterm-(agent|host)|mt-postgres|qemu-system|bwrap |packages\/(server|cli)\/src\/.*main\.ts/.test(command);
+          /microterm-(agent|host)|mt-postgres|mt-cluster|qemu-system|bwrap |packages\/(server|cli)\/src\/.*main\.ts/.test(
+            command,
+          );
         return ours ? [`process ${pid} ${command.slice(0, 160)}`] : [];
       } catch {
         return [];

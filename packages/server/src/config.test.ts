@@ -4,6 +4,7 @@ import { ConfigError, readConfig } from "./config.ts";
 
 const DATA = tmpdir();
 const QEMU = ["--data", DATA, "--driver", "qemu", "--image", "0123456789abcdef", "--accelerator", "tcg"];
+const KUBERNETES = ["--data", DATA, "--driver", "kubernetes", "--image", "r.example.org/m:1"];
 const faults = (args: readonly string[], env: NodeJS.ProcessEnv = {}): string => {
   try {
     readConfig(args, env);
@@ -57,6 +58,16 @@ describe("the configuration", () => {
       expect(text).toContain(word);
   });
 
+  it("takes a cluster by its kubeconfig, or is in one", () => {
+    expect(readConfig(KUBERNETES, {})).toMatchObject({
+      namespace: "default",
+      runtimeClass: "kata",
+      image: "r.example.org/m:1",
+    });
+    expect(readConfig(KUBERNETES, {})).not.toHaveProperty("kubeconfig");
+    expect(readConfig([...KUBERNETES, "--runtime-class", ""], {})).toMatchObject({ runtimeClass: "" });
+  });
+
   it("says how the server is reached from beyond its host, and what of that does not fit together", () => {
     const url = "https://term.example.org";
     const proxied = ["--public-url", `${url}/`, "--trust-proxy", "127.0.0.1,10.0.0.0/8", "--listen", "[::]:8080"];
@@ -88,6 +99,11 @@ describe("the configuration", () => {
     [[...QEMU, "--fault", "x"], "--fault is not an option"],
     [[...QEMU, "--image", "../../etc"], "--image"],
     [["--data", DATA, "--driver", "process", "--agent", "/no/such"], "--agent: does not exist"],
+    [["--data", DATA, "--driver", "kubernetes"], "--image is missing"],
+    [[...KUBERNETES, "--namespace", "a b"], "--namespace: must be the name of a namespace"],
+    [[...KUBERNETES, "--runtime-class", "Kata"], "--runtime-class: must be the name of a RuntimeClass"],
+    [[...KUBERNETES, "--kubeconfig", "/no/such"], "--kubeconfig: does not exist"],
+    [[...KUBERNETES, "--agent", DATA], "--agent does not belong to this driver"],
   ])("refuses %j", (args, expected) => {
     expect(faults(args)).toContain(expected);
   });

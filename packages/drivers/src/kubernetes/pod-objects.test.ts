@@ -1,0 +1,50 @@
+import type { V1Container } from "@kubernetes/client-node";
+import { MachineId } from "@microterm/protocol";
+import { expect, it } from "vitest";
+import { createKeyPair, fingerprintOf } from "./key-pair.ts";
+import { GATE, LABELS, nameOf, podOf, policyOf, secretOf } from "./pod-objects.ts";
+
+const machineId = MachineId.parse("abcdefghijklmnop");
+const SETTINGS = { installation: "i", image: "r/m:1", runtimeClass: "kata", allowsPrivileges: false };
+const SPEC = { machineId, memoryMib: 512, cpus: 2, diskId: null, environmentId: "env", network: null, limits: null };
+const created = { ...podOf(SPEC, SETTINGS), metadata: { ...podOf(SPEC, SETTINGS).metadata, uid: "uid-1" } };
+
+it("asks for all that it may use, and for no rights in the cluster", () => {
+  const { spec, metadata } = podOf(SPEC, SETTINGS);
+  const amounts = { memory: "512Mi", cpu: "2" };
+  for (const container of [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]) {
+    expect(container.resources).toEqual({ requests: amounts, limits: amounts });
+    expect(container.securityContext?.allowPrivilegeEscalation).toBe(false);
+  }
+  expect(spec).toMatchObject({
+    ...{ runtimeClassName: "kata", restartPolicy: "Never", automountServiceAccountToken: false, dnsPolicy: "None" },
+    schedulingGates: [{ name: GATE }],
+  });
+  expect(metadata?.labels).toMatchObject({ [LABELS.machine]: machineId, [LABELS.environment]: "env" });
+  expect(podOf({ ...SPEC, environmentId: null }, { ...SETTINGS, runtimeClass: null })).not.toMatchObject({
+    spec: { runtimeClassName: expect.anything() },
+  });
+});
+
+it("shows the secret to the container that takes the keys, and to no other", () => {
+  const mounts = (containers: readonly V1Container[] | undefined) =>
+    containers?.flatMap(({ volumeMounts }) => (volumeMounts ?? []).map(({ name }) => name));
+  expect(mounts(created.spec?.initContainers)).toEqual(["secret", "keys"]);
+  expect(mounts(created.spec?.containers)).toEqual(["keys"]);
+});
+
+it("has its secret and its policy go with it", () => {
+  const [keys, server] = [createKeyPair(machineId), createKeyPair("microterm")];
+  const secret = secretOf(created, keys, server.certificate);
+  const policy = policyOf(created, machineId);
+  for (const { metadata } of [secret, policy]) {
+    expect(metadata?.name).toBe(nameOf(machineId));
+    expect(metadata?.ownerReferences).toEqual([
+      { apiVersion: "v1", kind: "Pod", name: nameOf(machineId), uid: "uid-1" },
+    ]);
+  }
+  expect(Buffer.from(secret.data?.client ?? "", "base64").toString("hex")).toBe(fingerprintOf(server.certificate));
+  // Nothing leaves the pod, and servers alone come in.
+  expect(policy.spec).toMatchObject({ policyTypes: ["Ingress", "Egress"], egress: [] });
+  expect(policy.spec?.ingress).toHaveLength(1);
+});
