@@ -64,6 +64,7 @@ function pinsInMemory(): MachinePins {
       pins.set(machineId, fingerprint);
     },
     get: async (machineId) => pins.get(machineId) ?? null,
+    list: async () => [...pins.keys()],
     remove: async (machineId) => {
       pins.delete(machineId);
     },

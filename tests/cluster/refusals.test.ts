@@ -125,3 +125,12 @@ it("takes no pod for its own that others have given its labels", async () => {
   await kubectl("delete", "pod", "forged", "--grace-period=0", "--force");
   await machine.stop();
 });
+
+it("finds a machine of which nothing but the pin was made, and removes it", async () => {
+  const driver = await harness.makeDriver();
+  const { machineId } = spec();
+  await harness.pins.set(machineId, "0".repeat(64));
+  expect(await driver.list()).toMatchObject([{ machineId, alive: false }]);
+  await driver.remove(machineId);
+  expect(await driver.list()).toEqual([]);
+});

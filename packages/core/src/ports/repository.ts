@@ -249,6 +249,8 @@ export interface MachinePins {
   /** Before the machine is made. Safe to repeat; the last one counts. */
   set(machineId: MachineId, fingerprint: string): Promise<void>;
   get(machineId: MachineId): Promise<string | null>;
+  /** Of all machines that have one, whether they came to be or not. */
+  list(): Promise<readonly MachineId[]>;
   /** Once nothing of the machine is left. Safe to repeat. */
   remove(machineId: MachineId): Promise<void>;
 }

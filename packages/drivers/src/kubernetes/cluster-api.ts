@@ -1,11 +1,16 @@
 import type { CoreV1Api, KubeConfig, NetworkingV1Api, V1NetworkPolicy, V1Pod, V1Secret } from "@kubernetes/client-node";
 import type { Log } from "@microterm/core";
+import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { PodWatch } from "./pod-watch.ts";
 
 /** As much of a console as is kept of any machine's. */
 const MAX_LOG_BYTES = 65_536;
+
+/** An API server that is up answers within a second; one that hangs keeps nobody. What it was asked for may come to be all the same. */
+const CALL_MS = 20_000;
+const unanswered = (ms: number): Error => new Error(`no answer within ${ms} ms`);
 
 export interface ClusterPlace {
   /** Null: the server is a pod itself, and has the account of one. */
@@ -109,7 +114,7 @@ export class ClusterApi {
 
   async #unlessGone<T>(answer: Promise<T>): Promise<T | null> {
     try {
-      return await answer;
+      return await withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
     } catch (error) {
       if (refusalOf(error)?.code === 404) return null;
       throw apiFailure(error);
@@ -118,7 +123,7 @@ export class ClusterApi {
 
   async #call<T>(answer: Promise<T>): Promise<T> {
     try {
-      return await answer;
+      return await withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
     } catch (error) {
       throw apiFailure(error);
     }

@@ -20,6 +20,7 @@ import { untilGone, untilRunning } from "./pod-waits.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
 const REMOVE_GRACE_SECONDS = 1;
+const NO_POD: Omit<FoundMachine, "machineId"> = { alive: false, environmentId: null, hostRebooted: null };
 /** None of this is there to be counted. */
 const REMOVED: Removed = { processes: null, cgroups: null, sockets: null, files: null, uids: null };
 
@@ -112,8 +113,13 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
       }
     },
 
+    // One of which only the pin was written is not alive, and is there to be removed. Pins are asked for first: none is then of a pod that was made meanwhile.
     async list() {
-      return (await api.listPods()).flatMap(foundMachine);
+      const pinned = await pins.list();
+      const found = (await api.listPods()).flatMap(foundMachine);
+      const withPod = new Set(found.map(({ machineId }) => machineId));
+      const podless = pinned.filter((machineId) => !withPod.has(machineId));
+      return [...found, ...podless.map((machineId) => ({ ...NO_POD, machineId }))];
     },
 
     async adopt(machineId, { signal } = {}) {

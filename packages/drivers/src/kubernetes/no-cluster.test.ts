@@ -37,6 +37,7 @@ it("says that there is no cluster, and does not fail to be made: it may come bac
     pins: {
       set: async (id, pin) => void pins.set(id, pin),
       get: async (id) => pins.get(id) ?? null,
+      list: async () => [...pins.keys()],
       remove: async (id) => void pins.delete(id),
     },
   });

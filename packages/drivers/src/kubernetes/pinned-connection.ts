@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { connect, type TLSSocket } from "node:tls";
+import { connect } from "node:tls";
 import { type Limits, withDeadline } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
 import { fingerprintOf, type KeyPair, toPem } from "./key-pair.ts";
@@ -32,10 +32,16 @@ export async function connectPinned(
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   });
-  const secured = new Promise<TLSSocket>((resolve, reject) => {
-    socket.once("error", reject);
-    socket.once("close", () => reject(new Error("the connection was closed during its handshake")));
-    socket.once("secureConnect", () => resolve(socket));
+  const secured = new Promise<void>((resolve, reject) => {
+    const failed = (error: Error): void => reject(error);
+    const closed = (): void => reject(new Error("the connection was closed during its handshake"));
+    socket.once("error", failed);
+    socket.once("close", closed);
+    socket.once("secureConnect", () => {
+      socket.off("error", failed);
+      socket.off("close", closed);
+      resolve();
+    });
   });
   const abandon = (): void => {
     // A late error of an abandoned socket must find a listener, or it ends the process.
@@ -48,7 +54,6 @@ export async function connectPinned(
     (ms) => new Error(`no connection to ${address}:${port} within ${ms} ms`),
     abandon,
   );
-  socket.removeAllListeners("error").removeAllListeners("close");
   const peer = socket.getPeerX509Certificate();
   if (peer === undefined || fingerprintOf(peer.raw) !== fingerprint) {
     abandon();

@@ -56,9 +56,11 @@ export function restContract(name: string, open: () => Promise<Storage>): void {
       await machinePins.set(other, "2".repeat(64));
       await machinePins.set(one, "3".repeat(64));
       expect([await machinePins.get(one), await machinePins.get(other)]).toEqual(["3".repeat(64), "2".repeat(64)]);
+      expect(await machinePins.list()).toEqual([one, other]);
       await machinePins.remove(one);
       await machinePins.remove(one);
       expect([await machinePins.get(one), await machinePins.get(other)]).toEqual([null, "2".repeat(64)]);
+      expect(await machinePins.list()).toEqual([other]);
     });
   });
 
