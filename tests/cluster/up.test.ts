@@ -29,7 +29,7 @@ it("brings a server to a cluster, makes environments of pods, and takes all of i
   // Of the cluster's namespaces, which nobody else reaches: the server's user reads it where root has started it.
   chmodSync(folder, 0o755);
   chmodSync(kubeconfig, 0o644);
-  const driver = ["--driver", "kubernetes", "--kubeconfig", kubeconfig, "--image", cluster.image];
+  const driver = ["--pool", "0", "--driver", "kubernetes", "--kubeconfig", kubeconfig, "--image", cluster.image];
   const up = () => microterm("up", "--detach", ...driver);
 
   expect(await up()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^http:\/\/127\.0\.0\.1:7681\//) });

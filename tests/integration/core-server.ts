@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly faults?: Faults;
   readonly limits?: Partial<EnvironmentLimits>;
   readonly overcommit?: Overcommit;
+  /** Machines that wait to be claimed; none when absent. */
+  readonly pool?: number;
   /** What the server has beside or instead of its own process driver; that alone by default. */
   readonly registry?: (own: VmDriver) => DriverRegistryOptions;
   /** Loopback alone when absent. */
@@ -74,6 +76,7 @@ export async function openServer({ folder, agentBinary }: Parts, options: Server
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.overcommit === undefined ? {} : { overcommit: options.overcommit }),
+    ...(options.pool === undefined ? {} : { pool: options.pool }),
   });
   return {
     service,

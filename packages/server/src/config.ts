@@ -85,7 +85,7 @@ const shared = {
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`).default("info"),
   /** A port on 127.0.0.1 for `GET /metrics`; none when it is left out. */
   metrics: port.optional(),
-  /** Machines of the default size that wait to be claimed, where the driver has snapshots. */
+  /** Machines of the default size that wait to be claimed, where the driver has snapshots or boots them ahead. */
   pool: number(100).default(0),
   /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */
   templates: flag.optional(),

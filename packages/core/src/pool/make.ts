@@ -6,15 +6,19 @@ import type { MachineContext } from "../machines/machine-context.ts";
 import { limitsFor } from "../machines/machine-limits.ts";
 import { openPrompt } from "../machines/prompt.ts";
 import { releaseMachine } from "../machines/remove-machine.ts";
+import { type StartMethod, startMachine } from "../machines/start-method.ts";
 import { describeError } from "../messages/describe-error.ts";
 import type { NetworkAttachment } from "../ports/network.ts";
-import type { Machine, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
+import type { Machine, VmDriver } from "../ports/vm-driver.ts";
 import { endedWithin, withDeadline } from "../time/deadline.ts";
 
 const MAKE_MS = 60_000;
 const RELEASE_TIMEOUT_MS = 10_000;
 
-/** A machine that waits to be claimed: restored, itself, at its first prompt. */
+/** How a machine of the pool comes to life. */
+export type PoolMethod = Extract<StartMethod, { readonly kind: "boot" | "restore" }>;
+
+/** A machine that waits to be claimed: restored or booted, itself, at its first prompt. */
 export interface PooledMachine {
   /** Its host name, which its prompt shows: that of the environment whose owner leaves the choice to the server. */
   readonly name: string;
@@ -27,41 +31,41 @@ export interface PooledMachine {
 export interface MakePooled {
   readonly name: string;
   readonly driver: VmDriver;
-  readonly snapshots: VmSnapshots;
+  readonly method: PoolMethod;
   readonly size: Size;
-  readonly template: string;
   readonly machineId: MachineId;
   readonly signal: AbortSignal;
 }
 
 interface Made {
   /** The driver's call under way, of which something may come. */
-  restoring: Promise<Machine> | null;
+  starting: Promise<Machine> | null;
   machine: Machine | null;
 }
 
 /**
- * Restores a machine, makes it itself and opens its first terminal, up to the first bytes of its prompt. Its disk has
+ * Makes a machine, makes it itself and opens its first terminal, up to the first bytes of its prompt. Its disk has
  * its name. When it rejects nothing is left; when `signal` aborts, all is left as it stands.
  */
 export async function makePooled(context: MachineContext, wish: MakePooled): Promise<PooledMachine> {
   const { clock, faults } = context;
-  const { name, driver, snapshots, template, machineId } = wish;
-  const { memoryMib, cpus } = SIZES[wish.size];
+  const { name, driver, method, machineId } = wish;
+  const { memoryMib, cpus, diskMib } = SIZES[wish.size];
+  const hasDisk = driver.capabilities.supportsDisk;
   const limits = limitsFor(driver, { cpus });
   const diskId = machineId as string;
-  const made: Made = { restoring: null, machine: null };
+  const made: Made = { starting: null, machine: null };
   const error = (seconds: number) => new Error(`a machine of the pool was not ready after ${seconds} s`);
   try {
     return await withDeadline({ clock, timeoutMs: MAKE_MS, error, signal: wish.signal }, async (signal) => {
-      await snapshots.createDiskFrom(template, diskId);
+      if (method.kind === "restore") await method.snapshots.createDiskFrom(method.template, diskId);
+      else if (hasDisk) await driver.createDisk(diskId, { sizeMib: diskMib });
       const attachment = await attachNetwork(context, driver, machineId);
       signal.throwIfAborted();
-      made.restoring = snapshots.restore(
-        { machineId, memoryMib, cpus, diskId, environmentId: null, network: attachment.link, limits, template },
-        { signal },
-      );
-      const machine = await made.restoring;
+      const size = { memoryMib, cpus, diskId: hasDisk ? diskId : null };
+      const spec = { machineId, ...size, environmentId: null, network: attachment.link, limits };
+      made.starting = startMachine(driver, method, spec, signal);
+      const machine = await made.starting;
       made.machine = machine;
       signal.throwIfAborted();
       faults.hit("pool.machine");
@@ -70,7 +74,7 @@ export async function makePooled(context: MachineContext, wish: MakePooled): Pro
       return { name, machine, diskId, attachment, terminals: [toTerminal(await openPrompt(context, agent, signal))] };
     });
   } catch (cause) {
-    if (made.restoring !== null) await endedWithin(clock, RELEASE_TIMEOUT_MS, made.restoring);
+    if (made.starting !== null) await endedWithin(clock, RELEASE_TIMEOUT_MS, made.starting);
     if (wish.signal.aborted) made.machine?.release();
     else {
       await releaseMachine(context, driver, { id: machineId, held: made.machine })

@@ -8,7 +8,7 @@ import type { VmDriver } from "../ports/vm-driver.ts";
 import type { Templates } from "../templates/templates.ts";
 import { nap } from "../time/nap.ts";
 import { createWakeup } from "../time/wakeup.ts";
-import { makePooled, type PooledMachine } from "./make.ts";
+import { makePooled, type PooledMachine, type PoolMethod } from "./make.ts";
 
 export type PoolStatus = HostStatus["pool"];
 
@@ -27,8 +27,8 @@ export interface Pool {
   status(): PoolStatus;
   /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */
   begin(): void;
-  /** Disconnects from its machines and leaves them running. */
-  close(): void;
+  /** Disconnects from its machines and leaves them running; those that were booted ahead are removed, as nobody else would. Never rejects. */
+  close(): Promise<void>;
 }
 
 /** Before templates of other sizes. */
@@ -50,7 +50,8 @@ export interface PoolOptions {
 }
 
 export function createPool(context: MachineContext, { driver, templates, wanted }: PoolOptions): Pool {
-  const { snapshots } = driver;
+  const { snapshots, capabilities } = driver;
+  const isFilled = wanted > 0 && (snapshots !== null || capabilities.bootsAhead);
   const { clock, log, scheduler, closing, limits } = context;
   const { signal } = closing;
   const size = DEFAULT_SIZE;
@@ -61,6 +62,13 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
   let notBefore = 0;
   let watchedAt = 0;
   const wakeup = createWakeup();
+
+  /** How one is made now; null: its template is not there yet, or there is no pool. */
+  function methodNow(): PoolMethod | null {
+    if (snapshots === null) return isFilled ? { kind: "boot" } : null;
+    const template = templates.keyOf(size);
+    return template === null ? null : { kind: "restore", size, template, snapshots };
+  }
 
   function backOff(why: string, ms: number): void {
     reason = why;
@@ -98,13 +106,13 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
   }
 
   async function fillOne(): Promise<void> {
-    const template = templates.keyOf(size);
-    if (snapshots === null || template === null || ready.length >= wanted) return;
+    const method = methodNow();
+    if (method === null || ready.length >= wanted) return;
     const machineId = MachineId.parse(context.random.id(16));
     const name = randomName(context.random, 0);
     try {
       await context.admission.reserve(driver, machineId, SIZES[size]);
-      keep(await makePooled(context, { name, driver, snapshots, size, template, machineId, signal }));
+      keep(await makePooled(context, { name, driver, method, size, machineId, signal }));
       failures = 0;
       reason = null;
     } catch (error) {
@@ -112,7 +120,8 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
       const why = describeError(error);
       const code = error instanceof PlatformError ? error.code : null;
       if (shortageOf(error) !== null) backOff(why, SHORTAGE_MS);
-      else if (code === "SNAPSHOT_CORRUPT") await templates.broken(size, template, why);
+      else if (code === "SNAPSHOT_CORRUPT" && method.kind === "restore")
+        await templates.broken(size, method.template, why);
       else failed(why);
     } finally {
       context.admission.release(machineId);
@@ -143,7 +152,7 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     for (;;) {
       signal.throwIfAborted();
       const waitMs = notBefore - clock.now();
-      if (waitMs <= 0 && ready.length < wanted && templates.keyOf(size) !== null) {
+      if (waitMs <= 0 && ready.length < wanted && methodNow() !== null) {
         await scheduler.background(signal, RANK, fillOne);
         continue;
       }
@@ -176,12 +185,12 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     discard,
     evict,
     status: () => ({
-      wanted: snapshots === null ? 0 : wanted,
+      wanted: isFilled ? wanted : 0,
       ready: ready.length,
-      reason: ready.length >= wanted || snapshots === null ? null : (reason ?? why(templates, size)),
+      reason: ready.length >= wanted || !isFilled ? null : (reason ?? why(methodNow(), size)),
     }),
     begin() {
-      if (snapshots === null || wanted === 0) return;
+      if (!isFilled) return;
       templates.onReady(() => wakeup.wake());
       void (async () => {
         for (;;) {
@@ -194,12 +203,14 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
         }
       })();
     },
-    close() {
-      for (const { machine } of ready.splice(0)) machine.release();
+    async close() {
+      const left = ready.splice(0);
+      if (capabilities.bootsAhead) await Promise.all(left.map((pooled) => discard(pooled, "the server shuts down")));
+      else for (const { machine } of left) machine.release();
     },
   };
 }
 
-function why(templates: Templates, size: Size): string {
-  return templates.keyOf(size) === null ? `the template of size ${size} is not built yet` : "it is being filled";
+function why(method: PoolMethod | null, size: Size): string {
+  return method === null ? `the template of size ${size} is not built yet` : "it is being filled";
 }

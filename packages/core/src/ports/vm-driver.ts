@@ -173,6 +173,11 @@ export interface VmCapabilities {
   readonly supportsConsole: boolean;
   /** Machines are held to `MachineSpec.limits`, as far as their host can. When false, they take what they can get. */
   readonly supportsLimits: boolean;
+  /**
+   * A boot takes longer than a person waits, and there are no snapshots: the pool boots machines ahead. When false, it restores them, or
+   * there is none.
+   */
+  readonly bootsAhead: boolean;
   /** What it can plug a machine's network device into; core asks for no other. Empty: machines have none. */
   readonly networkLinks: readonly NetworkLink["kind"][];
   /** Memory a machine may need beyond its guest's, MiB: counted when the host's free memory is checked. */

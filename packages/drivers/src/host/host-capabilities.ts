@@ -19,6 +19,7 @@ export function hostCapabilities(options: HostCapabilitiesOptions): VmCapabiliti
     supportsPowerOff: true,
     supportsConsole: true,
     supportsLimits: true,
+    bootsAhead: false,
     networkLinks: ["slot"],
     overheadMib({ memoryMib, cpus }) {
       const overhead = options.overhead();

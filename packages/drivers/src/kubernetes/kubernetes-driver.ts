@@ -168,6 +168,7 @@ const CAPABILITIES: VmCapabilities = {
   supportsPowerOff: true,
   supportsConsole: true,
   supportsLimits: false,
+  bootsAhead: true,
   networkLinks: [],
   overheadMib: () => 0,
 };

@@ -25,6 +25,7 @@ const CAPABILITIES: VmCapabilities = {
   supportsPowerOff: false,
   supportsConsole: false,
   supportsLimits: false,
+  bootsAhead: false,
   networkLinks: [],
   overheadMib: () => 16,
 };

@@ -85,8 +85,7 @@ function createLifecycle(context: EnvironmentContext): Pick<EnvironmentService, 
       const { closing, live, pool, templates, operations, destroys, clock } = context;
       closing.abort(new Error("the server is shutting down"));
       for (const { machine } of live.values()) machine.release();
-      pool.close();
-      const underWay = Promise.all([operations.close(), templates.ended(), ...destroys.values()]);
+      const underWay = Promise.all([pool.close(), operations.close(), templates.ended(), ...destroys.values()]);
       await endedWithin(clock, CLOSE_TIMEOUT_MS, underWay);
       live.clear();
     },

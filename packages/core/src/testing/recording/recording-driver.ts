@@ -58,6 +58,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
     supportsPowerOff: false,
     supportsConsole: false,
     supportsLimits: options.supportsLimits ?? false,
+    bootsAhead: false,
     networkLinks: options.networkLinks ?? [],
     overheadMib: () => 0,
   };
