@@ -95,3 +95,11 @@ it("is a pod that the cluster's security standard 'baseline' lets in", async () 
   await other.stop();
   await kubectl("label", "namespace", "default", "pod-security.kubernetes.io/enforce-");
 });
+
+it("has a machine-id of its own once it is somebody's", async () => {
+  const agent = await machine.agent({ timeoutMs: 10_000 });
+  const id = "0123456789abcdef".repeat(2);
+  const identity = { hostname: "h", machineId: id, timeUnixMs: Date.now(), seed: randomBytes(64), environment: "e" };
+  await agent.identify({ ...identity, interface: null });
+  expect(await said("cat /etc/machine-id")).toBe(`${id}\n`);
+});

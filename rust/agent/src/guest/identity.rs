@@ -59,7 +59,7 @@ pub struct NetworkChange {
 }
 
 /// Takes an identity. A sealed guest serves from then on; after a failed step it never does.
-/// In process mode only the environment's name is taken: the machine is not the agent's to change.
+/// In process mode only the environment's name is taken: the machine is not the agent's to change. In a pod its machine-id as well.
 pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
     let seed = Seed::parse(&identity.seed)?;
     if !is_hostname(&identity.hostname) {
@@ -88,6 +88,11 @@ pub async fn set(agent: Rc<Agent>, identity: Identity) -> CallResult<Answer> {
         }
         result?;
     } else {
+        if agent.has_power {
+            // A pod's file is the image's, the same in all of them.
+            own_files::write(MACHINE_ID, &format!("{}\n", identity.machine_id))
+                .map_err(|error| CallError::io("machine-id", &error))?;
+        }
         agent.network.set(identity.network).await?;
     }
     agent.programs.environment_name.replace(identity.environment);
