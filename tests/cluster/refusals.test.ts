@@ -92,6 +92,10 @@ it("does not start without the right to make policies, and leaves nothing", asyn
     await apply({ ...JSON.parse(before), metadata: { name: "microterm-server" } });
   }
   expect(await kubectl("get", "pods", "--output", "name")).toBe("");
+  // Whether a policy is left could not be told without that right: it is known until somebody could look.
+  expect(await driver.list()).toMatchObject([{ machineId: wanted.machineId, alive: false }]);
+  await driver.remove(wanted.machineId);
+  expect(await driver.list()).toEqual([]);
 });
 
 it("says that credentials are not taken any more", async () => {
