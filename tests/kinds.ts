@@ -1,7 +1,9 @@
 /** What each kind of test runs. */
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { clusterAbsence, clusterCache } from "../support/cluster/binaries.ts";
 import type { Run } from "./command.ts";
+import type { ReportLine } from "./reporter.ts";
 import { rustTests } from "./rust-tests.ts";
 import { addTally, EMPTY_TALLY, type Tally, type Timing, vitestTally } from "./tally.ts";
 
@@ -89,17 +91,33 @@ function reported(report: string, code: number): Tally {
   return vitestTally(text, code);
 }
 
+function vitestCommand(report: string, projects: readonly string[]): readonly string[] {
+  const args = ["run", ...projects.flatMap((one) => ["--project", one]), "--reporter=default", "--reporter=json"];
+  args.push(`--outputFile.json=${report}`, `--reporter=${join(root, "tests/reporter.ts")}`);
+  return [node, bin("vitest/vitest.mjs"), ...args];
+}
+
 /** Of one project, or of several that are one kind. */
 const vitest =
   (project: string, ...more: readonly string[]): Kind =>
   async (run) => {
     const report = join(run.scratch, `${project}.json`);
-    const projects = [project, ...more].flatMap((one) => ["--project", one]);
-    const args = ["run", ...projects, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    args.push(`--reporter=${join(root, "tests/reporter.ts")}`);
-    const { code } = await run([node, bin("vitest/vitest.mjs"), ...args], root);
+    const { code } = await run(vitestCommand(report, [project, ...more]), root);
     return reported(report, code);
   };
+
+/** In the network of a cluster that is started for them, once its programs are built. */
+const cluster: Kind = async (run) => {
+  const report = join(run.scratch, "cluster.json");
+  const absence = await clusterAbsence(clusterCache());
+  if (absence !== null) {
+    const line: ReportLine = { kind: "skipped", name: "tests/cluster", note: absence };
+    appendFileSync(run.report, `${JSON.stringify(line)}\n`);
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  const { code } = await run([node, join(root, CLUSTER, "run.ts"), ...vitestCommand(report, ["cluster"])], root);
+  return reported(report, code);
+};
 
 /** Ends with us, and the machine with it: nothing else would end that. */
 const lab: Kind = async (run) => {
@@ -117,6 +135,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   vm: vitest("vm"),
   integration: vitest("integration", "integration-postgres"),
   e2e: vitest("e2e"),
+  cluster,
   rust: (run) => rustTests(run, rust),
   security: vitest("security"),
   contract: vitest("contract"),

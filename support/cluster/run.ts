@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { runCommand } from "@microterm/host";
 import { exportImage } from "@microterm/images";
 import { rustBinary } from "../rust-binaries.ts";
-import { testCache, testImage } from "../test-image.ts";
-import { obtainClusterBinaries } from "./binaries.ts";
+import { testImage } from "../test-image.ts";
+import { clusterCache, obtainClusterBinaries } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
 import type { InCluster } from "./in-cluster.ts";
 import { makeServerAccount } from "./server-account.ts";
@@ -22,7 +22,7 @@ const started = performance.now();
 const report = (line: string) =>
   process.stderr.write(`cluster: ${((performance.now() - started) / 1000).toFixed(1)} s: ${line}\n`);
 
-const cache = join(testCache(), "cluster");
+const cache = clusterCache();
 await mkdir(cache, { recursive: true });
 const binaries = await obtainClusterBinaries(cache, report);
 if ("absence" in binaries) {
