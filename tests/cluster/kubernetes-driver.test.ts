@@ -1,4 +1,4 @@
-import { vmDriverContract } from "@microterm/core/testing";
+import { holderContract, vmDriverContract } from "@microterm/core/testing";
 import { startKubernetesHarness } from "../../support/cluster/kubernetes-harness.ts";
 
 vmDriverContract("kubernetes", async () => startKubernetesHarness(), [
@@ -19,3 +19,5 @@ vmDriverContract("kubernetes", async () => startKubernetesHarness(), [
     reason: "supportsDisk is false",
   },
 ]);
+
+holderContract("kubernetes", async () => startKubernetesHarness());

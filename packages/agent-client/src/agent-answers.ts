@@ -12,10 +12,10 @@ const hello = { agent: z.string().max(64), bootId: z.string().max(64), uptimeMs:
 
 /** Of another version only the number is read, for the error. */
 export const Hello = z.union([
-  z.strictObject({ protocol: z.literal([2, 3, 4]), sealed: z.boolean(), ...hello }),
+  z.strictObject({ protocol: z.literal([2, 3, 4, 5]), sealed: z.boolean(), ...hello }),
   // An agent of version 1 cannot be sealed.
   z.strictObject({ protocol: z.literal(1), ...hello }).transform((old) => ({ ...old, sealed: false })),
-  z.looseObject({ protocol: z.number().int().min(5) }).transform(({ protocol }) => ({ protocol, sealed: null })),
+  z.looseObject({ protocol: z.number().int().min(6) }).transform(({ protocol }) => ({ protocol, sealed: null })),
 ]);
 
 /** A line of `GET /v1/ports`. */

@@ -43,9 +43,11 @@ import { createExecStream, createTerminalStream } from "./guest-streams.ts";
 import { serveNames } from "./name-stream.ts";
 
 /** The newest version of docs/reference/agent-protocol.md that is spoken here. */
-const PROTOCOL = 4;
+const PROTOCOL = 5;
 /** The first one with an interface and names. */
 const WITH_NETWORK = 4;
+/** The first one that knows which of several servers holds it. */
+const WITH_HOLDERS = 5;
 /** A guest under TCG on a loaded host answers within a second or two; a call that takes longer is lost. */
 const CALL_MS = 15_000;
 /** A seal waits up to 10 s for programs to end, and then for the disk. */
@@ -53,14 +55,23 @@ const SEAL_MS = 60_000;
 
 type Call = Omit<AgentCall, "timeoutMs">;
 
-/** Shakes hands with the agent behind a session. Rejects with `GUEST_PROTOCOL` when it speaks another version. */
+/**
+ * Shakes hands with the agent behind a session, as the holder of an epoch: sessions of lower ones end. An older agent, which does not know of holders,
+ * serves both. Rejects with `GUEST_PROTOCOL` when it speaks another version, with `GUEST_UNREACHABLE` where a later holder has the machine.
+ */
 export async function connectAgent(
   session: GuestSession,
-  limits: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  { epoch = 0, ...limits }: Limits & { readonly epoch?: number },
 ): Promise<GuestAgent> {
   const hello = await callJson(session, { method: "GET", path: "/v1/hello", ...limits }, Hello);
   if (hello.sealed === null) throw guestProtocol(`speaks protocol ${hello.protocol}, not ${PROTOCOL} or an older one`);
   const { protocol, agent, bootId, sealed } = hello;
+  if (epoch > 0 && protocol >= WITH_HOLDERS) {
+    const call = { method: "POST", path: "/v1/hold", json: { epoch }, ...limits } as const;
+    await callJson(session, call, Nothing).catch((error: unknown) => {
+      throw refusalOf(error, "guest");
+    });
+  }
   return createAgent(session, { protocol, agent, bootId, isSealed: sealed });
 }
 

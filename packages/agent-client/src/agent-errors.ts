@@ -15,6 +15,7 @@ const COMMON: Record<AgentErrorCode, ErrorCode> = {
   sealed: "ENVIRONMENT_STATE",
   unsupported: "UNSUPPORTED",
   refused: "PORT_REFUSED",
+  superseded: "GUEST_UNREACHABLE",
   internal: "GUEST_PROTOCOL",
 };
 

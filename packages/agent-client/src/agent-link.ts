@@ -20,6 +20,8 @@ export interface AgentLinkOptions {
   readonly retriesAtOnce?: number;
   /** How long one attempt may take to open the channel, ms; 30,000 by default. */
   readonly attemptMs?: number;
+  /** Of the holder's; that of a machine's first one, 0, by default. */
+  readonly epoch?: number;
   readonly onConnected?: () => void;
 }
 
@@ -117,7 +119,7 @@ export class AgentLink {
     const socket = await this.#options.open({ timeoutMs: this.#options.attemptMs ?? ATTEMPT_MS, signal });
     const session = new GuestSession(socket);
     try {
-      return await connectAgent(session, { timeoutMs: HELLO_MS, signal });
+      return await connectAgent(session, { timeoutMs: HELLO_MS, signal, epoch: this.#options.epoch ?? 0 });
     } catch (error) {
       session.destroy();
       throw error;

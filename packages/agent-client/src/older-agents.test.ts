@@ -38,7 +38,7 @@ async function readJson(stream: ServerHttp2Stream): Promise<Record<string, unkno
 }
 
 /** An agent as the fixture describes it: it knows no other call, and refuses keys that it does not know. */
-async function connectTo({ hello, keys }: Agent) {
+async function connectTo({ hello, keys }: Agent, epoch = 0) {
   const calls: { readonly call: string; readonly json: Record<string, unknown> }[] = [];
   const folder = await mkdtemp(join(tmpdir(), "mt-"));
   const server = createServer();
@@ -65,7 +65,7 @@ async function connectTo({ hello, keys }: Agent) {
     server.close();
     await rm(folder, { recursive: true });
   });
-  return { guest: await connectAgent(session, { timeoutMs: 30_000 }), calls };
+  return { guest: await connectAgent(session, { timeoutMs: 30_000, epoch }), calls };
 }
 
 const UNSUPPORTED = { code: "UNSUPPORTED" };
@@ -103,7 +103,13 @@ it.each(older)(
   },
 );
 
-it("of protocol 4 it is given the interface by each call that makes a guest somebody's, and by its own", async () => {
+it.each(agents)("of protocol $hello.protocol it hears of a later holder where it knows of holders", async (agent) => {
+  const { calls } = await connectTo(agent, 7);
+  const isTold = agent.keys.hold !== undefined;
+  expect(calls).toEqual(isTold ? [{ call: "hold", json: { epoch: 7 } }] : []);
+});
+
+it("since protocol 4 it is given the interface by each call that makes a guest somebody's, and by its own", async () => {
   const { guest, calls } = await connectTo(agents.at(-1) as Agent);
   await guest.identify({ ...IDENTITY, interface: ETH0 });
   await guest.claim({ environment: "otter", interface: ETH0 });

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::channel::epochs::Epochs;
 use crate::exec::execs::Execs;
 use crate::names::table::Names;
 use crate::network::current::Network;
@@ -42,6 +43,7 @@ pub struct Agent {
     pub names: Rc<Names>,
     pub connections: Rc<Places>,
     pub port_watches: Rc<Places>,
+    pub epochs: Epochs,
     /// PID 1 of a guest: may set the clock, the name.
     pub is_guest: bool,
     /// Its own end is the machine's.
@@ -70,6 +72,7 @@ impl Agent {
             names: Names::new(),
             connections: Places::of_connections(),
             port_watches: Places::of_watches(),
+            epochs: Epochs::new(),
             is_guest: place == Place::Guest,
             has_power: matches!(place, Place::Guest | Place::Pod),
             calls: Cell::new(0),

@@ -5,10 +5,12 @@ use std::rc::Rc;
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::agent::Agent;
 use crate::channel::answer::{self, Answer, read_json};
+use crate::channel::epochs::SessionEpoch;
 use crate::channel::query::Query;
 use crate::channel::request_body::RequestBody;
 use crate::channel::serve::Dispatch;
@@ -22,17 +24,27 @@ use crate::terminal::input_stream::InputStream;
 use crate::{exec, files};
 
 /// The version of the protocol spoken.
-const PROTOCOL: u32 = 4;
+const PROTOCOL: u32 = 5;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hold {
+    epoch: u64,
+}
 
 impl Dispatch for Rc<Agent> {
     /// An error becomes its JSON.
-    async fn dispatch(self, request: Request<Incoming>) -> Answer {
+    async fn dispatch(self, session: SessionEpoch, request: Request<Incoming>) -> Answer {
         let _counted = self.begin_call();
-        call(self.clone(), request).await.unwrap_or_else(|error| answer::error(&error))
+        call(self.clone(), &session, request).await.unwrap_or_else(|error| answer::error(&error))
+    }
+
+    async fn superseded(&self, session: &SessionEpoch) {
+        self.epochs.superseded(session).await;
     }
 }
 
-async fn call(agent: Rc<Agent>, request: Request<Incoming>) -> CallResult<Answer> {
+async fn call(agent: Rc<Agent>, session: &SessionEpoch, request: Request<Incoming>) -> CallResult<Answer> {
     let (head, body) = request.into_parts();
     let body = RequestBody::new(body);
     let query = head.uri.query();
@@ -43,12 +55,20 @@ async fn call(agent: Rc<Agent>, request: Request<Incoming>) -> CallResult<Answer
             plain()?;
             hello(&agent)
         }
+        (&Method::POST, ["v1", "hold"]) => {
+            plain()?;
+            let Hold { epoch } = read_json(body).await?;
+            agent.epochs.hold(session, epoch)?;
+            Ok(answer::empty(StatusCode::NO_CONTENT))
+        }
         (&Method::POST, ["v1", "identity"]) => {
             plain()?;
+            agent.epochs.check(session)?;
             let identity = read_json(body).await?;
             run_to_end(identity::set(agent.clone(), identity)).await
         }
         _ => {
+            agent.epochs.check(session)?;
             agent.seal().check_open()?;
             open_call(agent, &head, body).await
         }

@@ -19,6 +19,7 @@ pub enum Code {
     Sealed,
     Unsupported,
     Refused,
+    Superseded,
     Internal,
 }
 
@@ -37,6 +38,7 @@ impl Code {
             Code::Sealed => "sealed",
             Code::Unsupported => "unsupported",
             Code::Refused => "refused",
+            Code::Superseded => "superseded",
             Code::Internal => "internal",
         }
     }
@@ -45,7 +47,7 @@ impl Code {
         match self {
             Code::BadRequest => 400,
             Code::NotFound => 404,
-            Code::Exists | Code::NotAFile | Code::NotADirectory => 409,
+            Code::Exists | Code::NotAFile | Code::NotADirectory | Code::Superseded => 409,
             Code::TooMany => 429,
             Code::OffsetOutOfRange => 416,
             Code::Permission | Code::Sealed => 403,

@@ -20,6 +20,7 @@ const AgentError = z.strictObject({
     "sealed",
     "unsupported",
     "refused",
+    "superseded",
     "internal",
   ]),
   message: z.string(),

@@ -3,6 +3,14 @@ import type { Abortable } from "./abortable.ts";
 import type { GuestAgent } from "./guest-agent.ts";
 import type { NetworkLink } from "./network.ts";
 
+export interface AdoptOptions extends Abortable {
+  /**
+   * How many servers have held the machine before, 0 by default: its agent then serves those of lower epochs no more. Drivers whose machines one server alone
+   * reaches pay no heed to it.
+   */
+  readonly epoch?: number;
+}
+
 /**
  * Boots and controls machines with one VMM.
  *
@@ -46,7 +54,7 @@ export interface VmDriver {
    * Takes over a running machine found by `list`. Rejects with `MACHINE_BOOT_FAILED` when it is not alive, with
    * `GUEST_UNREACHABLE` when it is and its VMM does not answer: ask again.
    */
-  adopt(machineId: MachineId, options?: Abortable): Promise<Machine>;
+  adopt(machineId: MachineId, options?: AdoptOptions): Promise<Machine>;
 
   /** Removes whatever is left of a machine, alive or not. Safe to repeat; resolves when nothing of it is left. */
   remove(machineId: MachineId): Promise<Removed>;

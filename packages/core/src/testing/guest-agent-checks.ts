@@ -45,7 +45,7 @@ async function* once(text: string): AsyncGenerator<Uint8Array> {
 export function guestAgentChecks(check: Check, agent: () => Promise<GuestAgent>): void {
   check("the agent says who it is", async () => {
     const { hello } = await agent();
-    expect(hello).toMatchObject({ protocol: 4, isSealed: false });
+    expect(hello).toMatchObject({ protocol: 5, isSealed: false });
     expect(hello.bootId).toMatch(/^[0-9a-f-]{36}$/);
   });
 

@@ -4,6 +4,7 @@ export { auditRow } from "./audit/audit-row.ts";
 export { type ContractSkip, contractSuite } from "./contract-checks.ts";
 export { environmentRow } from "./environment-row.ts";
 export { attachTo, type OpenedTerminal, runInGuest } from "./guest-recorder.ts";
+export { holderContract } from "./holder-contract.ts";
 export { networkContract } from "./network-contract.ts";
 export {
   createRecordingDriver,

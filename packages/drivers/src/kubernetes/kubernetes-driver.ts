@@ -64,9 +64,9 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
     return REMOVED;
   };
 
-  const machineOf = (machineId: MachineId, pod: V1Pod, fingerprint: string): Machine =>
+  const machineOf = (machineId: MachineId, pod: V1Pod, fingerprint: string, epoch = 0): Machine =>
     new KubernetesMachine({
-      ...{ id: machineId, pod, fingerprint, identity, api },
+      ...{ id: machineId, pod, fingerprint, identity, epoch, api },
       onConnected: () => {
         api.deleteSecret(nameOf(machineId)).catch((error: unknown) => {
           // It goes with its pod at the latest, and brings nothing to who has no pod of ours.
@@ -122,13 +122,13 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
       return [...found, ...podless.map((machineId) => ({ ...NO_POD, machineId }))];
     },
 
-    async adopt(machineId, { signal } = {}) {
+    async adopt(machineId, { signal, epoch = 0 } = {}) {
       signal?.throwIfAborted();
       const [pod, fingerprint] = await Promise.all([api.getPod(nameOf(machineId)), pins.get(machineId)]);
       if (pod === null || fingerprint === null || !isAdoptable(pod)) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
-      return machineOf(machineId, pod, fingerprint);
+      return machineOf(machineId, pod, fingerprint, epoch);
     },
 
     remove,

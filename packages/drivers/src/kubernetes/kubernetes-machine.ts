@@ -17,6 +17,8 @@ export interface KubernetesMachineOptions {
   /** Of the agent's certificate. */
   readonly fingerprint: string;
   readonly identity: KeyPair;
+  /** Of the server that holds it. */
+  readonly epoch: number;
   readonly api: ClusterApi;
   /** The agent has its keys: the secret that brought them is of no use any more. */
   readonly onConnected: () => void;
@@ -44,6 +46,7 @@ export class KubernetesMachine implements Machine {
     this.#link = new AgentLink({
       open: (limits) => connectPinned({ address, port: AGENT_PORT, fingerprint }, identity, limits),
       attemptMs: ATTEMPT_MS,
+      epoch: options.epoch,
       onConnected: options.onConnected,
     });
     this.#unfollow = api.pods.follow(nameOf(id), (state) => this.#look(state));

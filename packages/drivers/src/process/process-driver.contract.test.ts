@@ -1,4 +1,4 @@
-import { vmDriverContract } from "@microterm/core/testing";
+import { holderContract, vmDriverContract } from "@microterm/core/testing";
 import { startProcessHarness } from "../../../../support/process-harness.ts";
 import { createProcessDriver } from "./process-driver.ts";
 
@@ -24,3 +24,5 @@ vmDriverContract("process", () => startProcessHarness(createProcessDriver), [
     reason: "supportsDisk is false",
   },
 ]);
+
+holderContract("process", () => startProcessHarness(createProcessDriver));

@@ -58,12 +58,17 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
     return { processes, cgroups: 0, uids: 0, ...(await folder.remove(machineId)) };
   };
 
-  const machineOf = (machineId: MachineId, entry: ProcessEntry, exited?: Promise<void>): Machine => {
+  const machineOf = (
+    machineId: MachineId,
+    entry: ProcessEntry,
+    { epoch = 0, exited }: { readonly epoch?: number; readonly exited?: Promise<void> },
+  ): Machine => {
     const { socket, log: logFile } = folder.paths(machineId);
     return new ProcessMachine({
       id: machineId,
       entry,
       socket,
+      epoch,
       ...(exited === undefined ? {} : { exited }),
       readLog: () => readFile(logFile).catch(() => Buffer.alloc(0)),
       remove: () => remove(machineId),
@@ -82,7 +87,7 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
         mark: markOf(machineId),
       });
       signal?.throwIfAborted();
-      return machineOf(machineId, entry, exited);
+      return machineOf(machineId, entry, { exited });
     } catch (error) {
       await remove(machineId);
       throw error;
@@ -128,11 +133,11 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
       return found;
     },
 
-    async adopt(machineId, { signal } = {}) {
+    async adopt(machineId, { signal, epoch = 0 } = {}) {
       signal?.throwIfAborted();
       const entry = await find(machineId);
       if (entry === null) throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
-      return machineOf(machineId, entry);
+      return machineOf(machineId, entry, { epoch });
     },
 
     remove,

@@ -10,6 +10,8 @@ export interface ProcessMachineOptions {
   readonly id: MachineId;
   readonly entry: ProcessEntry;
   readonly socket: string;
+  /** Of the server that holds it. */
+  readonly epoch: number;
   /** Known for our own child only. */
   readonly exited?: Promise<void>;
   readonly readLog: () => Promise<Uint8Array>;
@@ -32,7 +34,7 @@ export class ProcessMachine implements Machine {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    this.#link = new AgentLink({ open: (limits) => connectUnix(options.socket, limits) });
+    this.#link = new AgentLink({ open: (limits) => connectUnix(options.socket, limits), epoch: options.epoch });
     if (options.exited !== undefined) {
       void options.exited.then(() => this.#look());
       return;

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod answer_body;
 mod connection;
+pub mod epochs;
 pub mod frames;
 mod host_stream;
 pub mod listener;

@@ -20,6 +20,7 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
 use crate::channel::answer::Answer;
+use crate::channel::epochs::SessionEpoch;
 use crate::limits::{MAX_STREAMS, STREAM_WINDOW_BYTES};
 
 const HEADER_LIST_BYTES: u32 = 16 << 10;
@@ -39,14 +40,18 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for SessionTasks {
 
 /// What answers the requests of sessions. The channel knows no call.
 pub trait Dispatch: Clone + 'static {
-    fn dispatch(self, request: Request<Incoming>) -> impl Future<Output = Answer> + 'static;
+    fn dispatch(self, session: SessionEpoch, request: Request<Incoming>) -> impl Future<Output = Answer> + 'static;
+    /// Resolves when a session is to end, as another server's has taken its place.
+    fn superseded(&self, session: &SessionEpoch) -> impl Future<Output = ()>;
 }
 
 /// Serves one session until its stream ends or breaks. Everything that the session started for itself ends with it.
 pub async fn serve_session<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: S, dispatch: impl Dispatch) {
     let tasks = SessionTasks::default();
+    let session = SessionEpoch::default();
+    let (calls, epoch) = (dispatch.clone(), session.clone());
     let service = service_fn(move |request| {
-        let answer = dispatch.clone().dispatch(request);
+        let answer = calls.clone().dispatch(epoch.clone(), request);
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http2::Builder::new(tasks.clone())
@@ -60,7 +65,10 @@ pub async fn serve_session<S: AsyncRead + AsyncWrite + Unpin + 'static>(stream: 
         .auto_date_header(false)
         .serve_connection(HyperStream(stream), service);
     // However a session ended, the next one takes nothing over from it.
-    let _ = connection.await;
+    tokio::select! {
+        _ = connection => {}
+        () = dispatch.superseded(&session) => {}
+    }
     let left = tasks.0.take();
     drop(left);
 }
