@@ -23,7 +23,16 @@ export interface OciArchive {
   readonly name: string;
   /** The lowest first. */
   readonly layers: readonly Layer[];
-  readonly config: { readonly entrypoint: readonly string[]; readonly labels: Readonly<Record<string, string>> };
+  readonly config: ImageConfig;
+}
+
+export interface ImageConfig {
+  readonly entrypoint: readonly string[];
+  /** `UID:GID`; root by default. */
+  readonly user?: string;
+  /** Each `NAME=VALUE`. */
+  readonly env?: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 interface Blob {
@@ -44,7 +53,7 @@ export async function writeOciArchive({ path, name, layers, config }: OciArchive
   const configuration = jsonBlob({
     architecture: "amd64",
     os: "linux",
-    config: { Entrypoint: config.entrypoint, Labels: config.labels },
+    config: { Entrypoint: config.entrypoint, User: config.user, Env: config.env, Labels: config.labels },
     rootfs: { type: "layers", diff_ids: blobs.map(({ digest }) => digest) },
     history: blobs.map(() => ({ created: "1970-01-01T00:00:00Z" })),
   });

@@ -1,13 +1,14 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "@microterm/host";
-import { exportImage } from "@microterm/images";
-import { buildBinaries, ensureImage } from "../build/build.ts";
-import { cacheFolder } from "../data/paths.ts";
+import { exportImage, exportServerImage } from "@microterm/images";
+import { buildBinaries, buildPage, ensureImage } from "../build/build.ts";
+import { stageServer } from "../build/stage-server.ts";
+import { CHECKOUT, cacheFolder } from "../data/paths.ts";
 import { createProgress, type Progress, SetupError } from "../progress.ts";
 import type { ImageOptions } from "./options.ts";
 
-/** `microterm image export FILE`, `microterm image push NAME`: what a cluster's pods are made of. Returns the exit code. */
+/** `microterm image export FILE`, `microterm image push NAME`: what a cluster's pods are made of, environments or servers. Returns the exit code. */
 export async function image(options: ImageOptions): Promise<number> {
   if (process.getuid?.() !== 0) {
     throw new SetupError("the image's files have owners, which only root can give them", "run it as root");
@@ -19,10 +20,10 @@ export async function image(options: ImageOptions): Promise<number> {
     if (options.action === "export") {
       const { file, name } = options;
       if (existsSync(file)) throw new SetupError(`${file} is there already`, "remove it, or name another file");
-      await write({ path: file, name, cache, scratch, progress });
+      await write({ ...options, path: file, name, cache, scratch, progress });
     } else {
       const archive = join(scratch, "image.tar");
-      await write({ path: archive, name: options.name, cache, scratch, progress });
+      await write({ ...options, path: archive, cache, scratch, progress });
       await push(archive, options.name, progress);
     }
   } finally {
@@ -31,7 +32,7 @@ export async function image(options: ImageOptions): Promise<number> {
   return 0;
 }
 
-interface Archive {
+interface Archive extends Pick<ImageOptions, "of"> {
   readonly path: string;
   readonly name: string;
   readonly cache: string;
@@ -40,16 +41,23 @@ interface Archive {
 }
 
 /** Prints the digest by which registries know it. */
-async function write({ path, name, cache, scratch, progress }: Archive): Promise<void> {
+async function write({ of, path, name, cache, scratch, progress }: Archive): Promise<void> {
   const { agent } = await buildBinaries(cache, progress);
   const built = await ensureImage(cache, agent, progress);
+  if (of === "server") await buildPage(progress);
   const step = progress.step("Writing the image");
-  const digest = await exportImage({
-    ...{ image: built.path, agentBinary: agent, path, name, scratch },
-    runner: { run: runCommand },
-  });
+  const parts = { image: built.path, path, name, scratch, runner: { run: runCommand } };
+  const digest = await (of === "environments"
+    ? exportImage({ ...parts, agentBinary: agent })
+    : exportServerImage({ ...parts, server: stage(scratch) }));
   step.done();
   process.stdout.write(`${digest}\n`);
+}
+
+function stage(scratch: string): string {
+  const folder = join(scratch, "server");
+  stageServer(CHECKOUT, folder);
+  return folder;
 }
 
 /** With the credentials that skopeo finds for that registry (containers-auth.json(5)). */

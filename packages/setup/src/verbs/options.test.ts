@@ -130,10 +130,13 @@ it("setup is told what to set up", () => {
 describe("the options of image", () => {
   it("are what is done and its name", () => {
     expect(readImageOptions(["push", "r.example.org:5000/a/b:1"])).toEqual({
-      ...{ action: "push", name: "r.example.org:5000/a/b:1" },
+      ...{ action: "push", of: "environments", name: "r.example.org:5000/a/b:1" },
     });
     expect(readImageOptions(["export", "/tmp/x.tar"])).toEqual({
-      ...{ action: "export", name: "localhost/microterm:latest", file: "/tmp/x.tar" },
+      ...{ action: "export", of: "environments", name: "localhost/microterm:latest", file: "/tmp/x.tar" },
+    });
+    expect(readImageOptions(["export", "--server", "/tmp/x.tar"])).toEqual({
+      ...{ action: "export", of: "server", name: "localhost/microterm-server:latest", file: "/tmp/x.tar" },
     });
   });
 

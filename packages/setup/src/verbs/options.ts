@@ -85,10 +85,11 @@ export interface ArchiveOptions {
   readonly data: string;
 }
 
-/** What is to be done with the image of a cluster's pods, under which name. */
-export type ImageOptions =
-  | { readonly action: "push"; readonly name: string }
-  | { readonly action: "export"; readonly name: string; readonly file: string };
+/** What is to be done with which image of a cluster's pods, under which name. */
+export type ImageOptions = { readonly of: "environments" | "server"; readonly name: string } & (
+  | { readonly action: "push" }
+  | { readonly action: "export"; readonly file: string }
+);
 
 export interface DoctorOptions extends ReportOptions {
   /** Look for what is left on the host, and check nothing else. */
@@ -304,10 +305,11 @@ export function readSetupOptions(args: readonly string[]): "firecracker" {
 
 /** Of an image, as registries have it: `HOST/PATH:TAG`; a tag may be absent. */
 const IMAGE_NAME = /^[a-z0-9.-]+(:\d{1,5})?(\/[a-z0-9._-]+)+(:[\w.-]{1,128})?$/;
+const DEFAULT_NAMES = { environments: "localhost/microterm:latest", server: "localhost/microterm-server:latest" };
 const IMAGE_EXAMPLE = "registry.example.org/microterm:1";
 
 export function readImageOptions(args: readonly string[]): ImageOptions {
-  const { values, positionals } = parse(args, { name: { type: "string" } }, true);
+  const { values, positionals } = parse(args, { name: { type: "string" }, server: { type: "boolean" } }, true);
   const [action, target, ...more] = positionals;
   const isKnown = action === "export" || action === "push";
   if (!isKnown || target === undefined || more.length > 0 || (action === "push" && values.name !== undefined)) {
@@ -316,7 +318,8 @@ export function readImageOptions(args: readonly string[]): ImageOptions {
       `./microterm image push ${IMAGE_EXAMPLE}`,
     );
   }
-  const name = action === "push" ? target : (values.name ?? "localhost/microterm:latest");
+  const of = values.server === true ? "server" : "environments";
+  const name = action === "push" ? target : String(values.name ?? DEFAULT_NAMES[of]);
   if (!IMAGE_NAME.test(name)) {
     throw new SetupError(
       `${name} is no image's name with its registry`,
@@ -325,7 +328,7 @@ export function readImageOptions(args: readonly string[]): ImageOptions {
         : `./microterm image export FILE --name ${IMAGE_EXAMPLE}`,
     );
   }
-  return action === "push" ? { action, name } : { action, name, file: resolve(target) };
+  return action === "push" ? { action, of, name } : { action, of, name, file: resolve(target) };
 }
 
 export function readArchiveOptions(verb: "backup" | "restore", args: readonly string[]): ArchiveOptions {
