@@ -25,7 +25,7 @@ fn hello_tells_the_version_and_that_it_is_not_sealed() {
         let agent = Agent::start().await;
         let (status, hello) = agent.get("/v1/hello").await;
         assert_eq!(status, 200);
-        assert_eq!((&hello["protocol"], &hello["sealed"]), (&json!(4), &json!(false)));
+        assert_eq!((&hello["protocol"], &hello["sealed"]), (&json!(5), &json!(false)));
     });
 }
 
