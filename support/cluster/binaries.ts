@@ -7,6 +7,8 @@ import type { Absence } from "../firecracker-binaries.ts";
 /** Kubernetes is built from its Go modules: no package has an API server. Its staging modules have 0 in place of 1. */
 const KUBERNETES = "1.34.4";
 const ETCD = "3.6.16";
+/** Enforces network policies, by iptables and ipset, also between pods of one bridge. */
+const KUBE_ROUTER = "2.1.0";
 const KUBERNETES_PROGRAMS = [
   "kube-apiserver",
   "kube-controller-manager",
@@ -14,38 +16,67 @@ const KUBERNETES_PROGRAMS = [
   "kubelet",
   "kubectl",
 ] as const;
-/** Of Debian's containerd, runc and containernetworking-plugins. */
-const HOST_PROGRAMS = ["/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/lib/cni/bridge"] as const;
-/** 5 minutes on two quiet cores. */
+/** Of Debian, each with its package. */
+const HOST_PROGRAMS = {
+  "/usr/bin/containerd": "containerd",
+  "/usr/sbin/runc": "runc",
+  "/usr/lib/cni/bridge": "containernetworking-plugins",
+  "/usr/sbin/iptables": "iptables",
+  "/usr/sbin/ipset": "ipset",
+  "/usr/bin/openssl": "openssl",
+} as const;
+/** 9 minutes of all programs together on two quiet cores. */
 const BUILD_MS = 45 * 60_000;
 
-/** What the cluster's programs are, each by its name in one folder. */
 export interface ClusterBinaries {
+  /** Of Kubernetes and etcd, each by its name. */
   readonly folder: string;
+  readonly kubeRouter: string;
 }
 
 /**
- * The programs of a cluster, from the cache, where they are built when they are not there: some minutes, 4 GiB of modules and objects in
+ * The programs of a cluster, from the cache, where they are built when they are not there: some minutes, 5 GiB of modules and objects in
  * `cacheDir/go`, which may be removed at any time. Other runs may do the same at the same time. `report` gets a line for each step.
  */
 export async function obtainClusterBinaries(
   cacheDir: string,
   report: (line: string) => void = () => {},
 ): Promise<ClusterBinaries | Absence> {
-  const missing = HOST_PROGRAMS.find((program) => !existsSync(program));
-  if (missing !== undefined) {
-    return { absence: `there is no ${missing}: apt-get install containerd runc containernetworking-plugins` };
+  const missing = Object.entries(HOST_PROGRAMS).filter(([program]) => !existsSync(program));
+  if (missing.length > 0) {
+    const packages = missing.map(([, name]) => name).join(" ");
+    return { absence: `there is no ${missing[0]?.[0]}: apt-get install ${packages}` };
   }
-  const folder = join(cacheDir, `kubernetes-${KUBERNETES}-etcd-${ETCD}`);
-  if (existsSync(folder)) return { folder };
+  const cache = { cacheDir, report };
+  const kubernetes = await obtain(cache, `kubernetes-${KUBERNETES}-etcd-${ETCD}`, async (build) => {
+    await buildEtcd(build);
+    await buildKubernetes(build);
+  });
+  if (typeof kubernetes !== "string") return kubernetes;
+  const kubeRouter = await obtain(cache, `kube-router-${KUBE_ROUTER}`, buildKubeRouter);
+  if (typeof kubeRouter !== "string") return kubeRouter;
+  return { folder: kubernetes, kubeRouter: join(kubeRouter, "kube-router") };
+}
+
+interface Cache {
+  readonly cacheDir: string;
+  readonly report: (line: string) => void;
+}
+
+/** The folder of that name in the cache, with what `make` has built. */
+async function obtain(
+  { cacheDir, report }: Cache,
+  name: string,
+  make: (build: Build) => Promise<void>,
+): Promise<string | Absence> {
+  const folder = join(cacheDir, name);
+  if (existsSync(folder)) return folder;
   const go = await runCommand(["go", "version"]).catch(() => null);
   if (go?.code !== 0) return { absence: "Kubernetes is built from its Go modules, and there is no Go" };
   await mkdir(join(cacheDir, "go"), { recursive: true });
   const staged = await mkdtemp(join(cacheDir, "new-"));
   try {
-    const build = { env: buildEnvironment(cacheDir), staged, report };
-    await buildEtcd(build);
-    await buildKubernetes(build);
+    await make({ env: buildEnvironment(cacheDir), staged, report });
     await rename(join(staged, "bin"), folder).catch((error: unknown) => {
       // Another run was faster.
       if (!existsSync(folder)) throw error;
@@ -53,7 +84,7 @@ export async function obtainClusterBinaries(
   } finally {
     await rm(staged, { recursive: true, force: true });
   }
-  return { folder };
+  return folder;
 }
 
 interface Build {
@@ -77,21 +108,31 @@ function buildEnvironment(cacheDir: string): Readonly<Record<string, string>> {
 }
 
 async function buildEtcd(build: Build): Promise<void> {
-  const module = join(build.staged, "etcd");
-  await mkdir(module);
   // `go install` refuses its replace lines.
-  await writeModule(module, [`require go.etcd.io/etcd/server/v3 v${ETCD}`]);
-  build.report(`building etcd ${ETCD}`);
-  await run(build, module, [
-    "go",
-    "build",
-    "-trimpath",
-    "-ldflags",
-    "-s -w",
-    "-o",
-    "../bin/etcd",
-    "go.etcd.io/etcd/server/v3",
-  ]);
+  await buildModule(build, { module: "go.etcd.io/etcd/server/v3", version: ETCD, program: "etcd" });
+}
+
+async function buildKubeRouter(build: Build): Promise<void> {
+  const module = "github.com/cloudnativelabs/kube-router/v2";
+  await buildModule(build, { module, version: KUBE_ROUTER, program: "kube-router", at: "/cmd/kube-router" });
+}
+
+interface Module {
+  readonly module: string;
+  readonly version: string;
+  readonly program: string;
+  /** Where its program is in the module; its root otherwise. */
+  readonly at?: string;
+}
+
+/** One program of a module whose own replace lines need not be followed. */
+async function buildModule(build: Build, { module, version, program, at = "" }: Module): Promise<void> {
+  const folder = join(build.staged, program);
+  await mkdir(folder);
+  await writeModule(folder, [`require ${module} v${version}`]);
+  build.report(`building ${program} ${version}`);
+  const output = ["-o", `../bin/${program}`, `${module}${at}`];
+  await run(build, folder, ["go", "build", "-trimpath", "-ldflags", "-s -w", ...output]);
 }
 
 async function buildKubernetes(build: Build): Promise<void> {

@@ -9,7 +9,7 @@ const RULES = [
   { apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "patch", "delete"] },
   { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
   { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete"] },
-  { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "list", "delete"] },
+  { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "list", "patch", "delete"] },
 ];
 
 /** Makes an account with the rights of a server, in the namespace `default`. Resolves with the path of a kubeconfig of it. */

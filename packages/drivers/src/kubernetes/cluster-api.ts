@@ -1,4 +1,12 @@
-import type { CoreV1Api, KubeConfig, NetworkingV1Api, V1NetworkPolicy, V1Pod, V1Secret } from "@kubernetes/client-node";
+import type {
+  CoreV1Api,
+  KubeConfig,
+  NetworkingV1Api,
+  V1NetworkPolicy,
+  V1NetworkPolicySpec,
+  V1Pod,
+  V1Secret,
+} from "@kubernetes/client-node";
 import type { Log } from "@microterm/core";
 import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
@@ -93,6 +101,11 @@ export class ClusterApi {
 
   async createPolicy(body: V1NetworkPolicy): Promise<void> {
     await this.#call(this.#networking.createNamespacedNetworkPolicy({ ...this.#in, body }));
+  }
+
+  async changePolicy(name: string, spec: V1NetworkPolicySpec): Promise<void> {
+    const body = [{ op: "replace", path: "/spec", value: spec }];
+    await this.#call(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
   }
 
   async listPolicies(): Promise<readonly V1NetworkPolicy[]> {

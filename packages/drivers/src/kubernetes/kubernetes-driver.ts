@@ -14,9 +14,10 @@ import { MachineId, PlatformError } from "@microterm/protocol";
 import { ClusterApi } from "./cluster-api.ts";
 import { createKeyPair, fingerprintOf, type KeyPair } from "./key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
-import { LABELS, nameOf, type PodSettings, podOf, policyOf, secretOf } from "./pod-objects.ts";
+import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 import { endedByNode, endOf, isLeaving, isRunning } from "./pod-state.ts";
 import { untilGone, untilRunning } from "./pod-waits.ts";
+import { ServerAddresses } from "./server-addresses.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
 const REMOVE_GRACE_SECONDS = 1;
@@ -56,6 +57,10 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
   const selector = `${LABELS.installation}=${settings.installation},${LABELS.machine}`;
   const api = await ClusterApi.connect({ kubeConfigFile: options.kubeConfigFile, namespace, selector, log });
 
+  const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
+  /** Until more is allowed. */
+  const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
+
   const remove = async (machineId: MachineId): Promise<Removed> => {
     const name = nameOf(machineId);
     await Promise.all([api.deletePod(name, REMOVE_GRACE_SECONDS), api.deleteSecret(name), api.deletePolicy(name)]);
@@ -81,15 +86,20 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
     const keys = createKeyPair(machineId);
     const fingerprint = fingerprintOf(keys.certificate);
     await pins.set(machineId, fingerprint);
+    await addresses.refresh();
     const gated = await api.createPod(podOf(spec, settings));
     signal?.throwIfAborted();
     await Promise.all([
       api.createSecret(secretOf(gated, keys, identity.certificate)),
-      api.createPolicy(policyOf(gated, machineId)),
+      api.createPolicy(policyOf(gated, machineId, nothing())),
     ]);
     signal?.throwIfAborted();
-    await api.openGate(nameOf(machineId));
-    return machineOf(machineId, await untilRunning(api, nameOf(machineId), signal), fingerprint);
+    const name = nameOf(machineId);
+    await api.openGate(name);
+    const pod = await untilRunning(api, name, signal);
+    if (await addresses.learn(pod.status?.podIP ?? ""))
+      await api.changePolicy(name, policySpecOf(machineId, nothing()));
+    return machineOf(machineId, pod, fingerprint);
   };
 
   return {
