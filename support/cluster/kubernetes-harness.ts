@@ -34,6 +34,7 @@ export function startKubernetesHarness(): KubernetesHarness {
         ...{ kubeConfigFile: cluster.kubeConfigFile, image: cluster.image, identity, pins },
         namespace: "default",
         runtimeClass: "kata",
+        allowPrivate: [],
         log: createQuietLog(),
         ...over,
       });

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import type {
   CoreV1Api,
   KubeConfig,
@@ -117,6 +118,18 @@ export class ClusterApi {
     await this.#unlessGone(this.#networking.deleteNamespacedNetworkPolicy({ ...this.#in, name }));
   }
 
+  /** IPv4 addresses of all nodes; null without the right to list them. */
+  async nodeAddresses(): Promise<readonly string[] | null> {
+    try {
+      // As the API server has them in its memory.
+      const { items } = await this.#answered(this.#core.listNode({ resourceVersion: "0" }));
+      return items.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)).filter(isIPv4);
+    } catch (error) {
+      if (refusalOf(error)?.code === 403) return null;
+      throw apiFailure(error);
+    }
+  }
+
   close(): void {
     this.pods.close();
   }
@@ -127,7 +140,7 @@ export class ClusterApi {
 
   async #unlessGone<T>(answer: Promise<T>): Promise<T | null> {
     try {
-      return await withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
+      return await this.#answered(answer);
     } catch (error) {
       if (refusalOf(error)?.code === 404) return null;
       throw apiFailure(error);
@@ -136,10 +149,14 @@ export class ClusterApi {
 
   async #call<T>(answer: Promise<T>): Promise<T> {
     try {
-      return await withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
+      return await this.#answered(answer);
     } catch (error) {
       throw apiFailure(error);
     }
+  }
+
+  #answered<T>(answer: Promise<T>): Promise<T> {
+    return withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
   }
 }
 

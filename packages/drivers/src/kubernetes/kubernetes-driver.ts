@@ -6,6 +6,7 @@ import type {
   Machine,
   MachinePins,
   MachineSpec,
+  NetworkProvider,
   Removed,
   VmCapabilities,
   VmDriver,
@@ -14,6 +15,7 @@ import { MachineId, PlatformError } from "@microterm/protocol";
 import { ClusterApi } from "./cluster-api.ts";
 import { createKeyPair, fingerprintOf, type KeyPair } from "./key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
+import { createKubernetesNetwork } from "./kubernetes-network.ts";
 import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 import { endedByNode, endOf, isLeaving, isRunning } from "./pod-state.ts";
 import { untilGone, untilRunning } from "./pod-waits.ts";
@@ -31,6 +33,8 @@ export interface KubernetesDriverOptions {
   readonly namespace: string;
   readonly image: string;
   readonly runtimeClass: string | null;
+  /** Private ranges that guests may reach all the same, as their policies say. */
+  readonly allowPrivate: readonly string[];
   /** What every server of this installation shows to agents. */
   readonly identity: KeyPair;
   readonly pins: MachinePins;
@@ -38,6 +42,8 @@ export interface KubernetesDriverOptions {
 }
 
 export interface KubernetesDriver extends VmDriver {
+  /** Of its pods, which cannot be apart from them. */
+  readonly network: NetworkProvider;
   /** Stops following the cluster. Machines live on. */
   close(): void;
 }
@@ -104,6 +110,7 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
 
   return {
     name: "kubernetes",
+    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate }),
     host: `${api.server} ${namespace}`,
     capabilities: CAPABILITIES,
 
@@ -138,6 +145,8 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
       if (pod === null || fingerprint === null || !isAdoptable(pod)) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
+      // Its policy lets in the server that it had before.
+      await addresses.learn(pod.status?.podIP ?? "");
       return machineOf(machineId, pod, fingerprint);
     },
 
@@ -179,7 +188,7 @@ const CAPABILITIES: VmCapabilities = {
   supportsConsole: true,
   supportsLimits: false,
   bootsAhead: true,
-  networkLinks: [],
+  networkLinks: ["managed"],
   overheadMib: () => 0,
 };
 

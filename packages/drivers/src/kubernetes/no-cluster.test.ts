@@ -32,7 +32,14 @@ it("says that there is no cluster, and does not fail to be made: it may come bac
   );
   const pins = new Map<MachineId, string>();
   const driver = await createKubernetesDriver({
-    ...{ kubeConfigFile, namespace: "default", image: "i", runtimeClass: null, log: createQuietLog() },
+    ...{
+      kubeConfigFile,
+      namespace: "default",
+      image: "i",
+      runtimeClass: null,
+      allowPrivate: [],
+      log: createQuietLog(),
+    },
     identity: openIdentity(join(folder, "identity.json")),
     pins: {
       set: async (id, pin) => void pins.set(id, pin),

@@ -150,12 +150,14 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   }
   const allowPrivate = (values["allow-private"] ?? []).map((text) => privateNetworkOf(String(text)));
   const uplink = uplinkOf(values.uplink);
-  const isOfHost = driver !== "process" && driver !== "kubernetes";
-  if (!isOfHost && (uplink !== null || allowPrivate.length > 0)) {
+  if (driver === "process" && (uplink !== null || allowPrivate.length > 0)) {
     throw new SetupError(
-      `--uplink and --allow-private are for machines of this host: --driver ${driver} has no networks`,
+      "--uplink and --allow-private are for machines: --driver process has no networks",
       "./microterm up",
     );
+  }
+  if (driver === "kubernetes" && uplink !== null) {
+    throw new SetupError("--uplink is for machines of this host", "./microterm up --driver kubernetes --image NAME");
   }
   const pool = values.pool === undefined ? DEFAULT_POOL : /^\d{1,3}$/.test(values.pool) ? Number(values.pool) : -1;
   if (pool < 0 || pool > LARGEST_POOL) {

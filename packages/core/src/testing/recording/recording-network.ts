@@ -39,7 +39,12 @@ export function createRecordingNetwork({
     failure: null,
     lateFailure: null,
     name: "recording",
-    capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
+    capabilities: {
+      supportsOutbound: true,
+      policies: ["none", "open", "allowlist"],
+      supportsDomainPolicy: true,
+      supportsSharedNetworks: true,
+    },
     async attach(machineId) {
       attached.add(machineId);
       const known = given.get(machineId);
