@@ -13,7 +13,7 @@ const RULES = [
   { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "list", "patch", "delete"] },
 ];
 /** Nodes belong to no namespace. */
-const CLUSTER_RULES = [{ apiGroups: [""], resources: ["nodes"], verbs: ["list"] }];
+const CLUSTER_RULES = [{ apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] }];
 
 /** Makes an account with the rights of a server, in the namespace `default`. Resolves with the path of a kubeconfig of it. */
 export async function makeServerAccount({ folder, kubectl }: Cluster): Promise<string> {

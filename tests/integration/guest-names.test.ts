@@ -54,7 +54,7 @@ function networkWith(policy: NamePolicy | null): NetworkProvider {
     name: "a veth pair",
     capabilities: {
       ...{ supportsOutbound: true, policies: ["none", "open"] },
-      ...{ supportsDomainPolicy: true, supportsSharedNetworks: true },
+      ...{ supportsDomainPolicy: true, supportsSharedNetworks: true, isEnforced: true },
     },
     attach: async (machineId) => ({ machineId, reach: "outbound", link: null, interface: ETH0 }),
     detach: async () => ({ namespaces: null, links: null, flows: null }),

@@ -35,6 +35,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--namespace",
       "--runtime-class",
       "--image",
+      "--insecure-no-network-policy",
       "--pool",
       "--overcommit",
       "--scrollback",

@@ -1,5 +1,6 @@
 export { createFirecrackerDriver, type FirecrackerDriverOptions } from "./firecracker/firecracker-driver.ts";
 export type { HostDriverOptions } from "./host/host-driver.ts";
+export { proveCluster } from "./kubernetes/cluster-proof.ts";
 export { openIdentity } from "./kubernetes/identity.ts";
 export { createKeyPair, type KeyPair } from "./kubernetes/key-pair.ts";
 export {
@@ -7,6 +8,7 @@ export {
   type KubernetesDriver,
   type KubernetesDriverOptions,
 } from "./kubernetes/kubernetes-driver.ts";
+export { type ClusterProof, rememberedProof } from "./kubernetes/proof-file.ts";
 export { createProcessDriver, type ProcessDriverOptions } from "./process/process-driver.ts";
 export { type KvmProof, type KvmProofOptions, proveKvm } from "./qemu/kvm-proof.ts";
 export { createQemuDriver } from "./qemu/qemu-driver.ts";

@@ -15,6 +15,8 @@ import {
   createProcessDriver,
   createQemuDriver,
   openIdentity,
+  proveCluster,
+  rememberedProof,
 } from "@microterm/drivers";
 import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
@@ -147,10 +149,22 @@ async function createDrivers(
     if (name === config.driver) continue;
     const found = name === sibling?.driver ? sibling : known.find(name);
     if ("absence" in found) absent.set(name, found.absence);
-    else others.push((await createDriver(found, config.data, place)).driver);
+    else {
+      const { driver, absence } = await createDriver(found, config.data, place).then(present, notSupported);
+      if (driver === null) absent.set(name, absence);
+      else others.push(driver);
+    }
   }
   const { driver, network } = await createDriver(config, config.data, place);
   return { drivers: createDriverRegistry({ default: driver, others, absent }), network };
+}
+
+const present = ({ driver }: DriverParts) => ({ driver, absence: "" });
+
+/** What one cannot be had for any more; the server goes on with its own. */
+function notSupported(error: unknown): { readonly driver: null; readonly absence: string } {
+  if (!(error instanceof PlatformError) || error.code !== "UNSUPPORTED") throw error;
+  return { driver: null, absence: error.message };
 }
 
 /** The other driver of the same daemon; null of one that has no daemon. */
@@ -192,12 +206,16 @@ async function createDriver(
       return { driver: createProcessDriver({ agentBinary: config.agent, directory, log }), network: null };
     }
     case "kubernetes": {
+      const { namespace, image, insecureNoNetworkPolicy: allowsUnenforced } = config;
+      const runtimeClass = config.runtimeClass === "" ? null : config.runtimeClass;
+      const pods = { kubeConfigFile: config.kubeconfig ?? null, namespace, image, runtimeClass };
+      const path = join(folder, "cluster-proof.json");
+      const prove = () => proveCluster(pods, log);
       const driver = await createKubernetesDriver({
-        ...{ namespace: config.namespace, image: config.image, allowPrivate, log },
-        kubeConfigFile: config.kubeconfig ?? null,
-        runtimeClass: config.runtimeClass === "" ? null : config.runtimeClass,
+        ...{ ...pods, allowPrivate, allowsUnenforced, log },
         identity: openIdentity(join(folder, "agent-identity.json")),
         pins: storage.machinePins,
+        prove: (server) => rememberedProof({ path, server, pods, allowsUnenforced, log, prove }),
       });
       return { driver, network: driver.network };
     }

@@ -85,6 +85,8 @@ export interface NetworkCapabilities {
   readonly supportsDomainPolicy: boolean;
   /** When false, `share` rejects, and nobody makes such networks. */
   readonly supportsSharedNetworks: boolean;
+  /** Something holds machines to their policies. When false, which is an operator's decision, the page and the API say so. */
+  readonly isEnforced: boolean;
 }
 
 export interface NetworkAttachment {

@@ -73,8 +73,8 @@ export class ClusterApi {
     return this.#unlessGone(this.#core.readNamespacedPod({ ...this.#in, name }));
   }
 
-  async listPods(): Promise<readonly V1Pod[]> {
-    return (await this.#call(this.#core.listNamespacedPod({ ...this.#in, labelSelector: this.#place.selector }))).items;
+  listPods(): Promise<readonly V1Pod[]> {
+    return this.listPodsOf(this.#place.selector);
   }
 
   /** Lets the scheduler have a pod that waited at its gate. */
@@ -116,6 +116,21 @@ export class ClusterApi {
 
   async deletePolicy(name: string): Promise<void> {
     await this.#unlessGone(this.#networking.deleteNamespacedNetworkPolicy({ ...this.#in, name }));
+  }
+
+  /** Of whatever installation. */
+  async listPodsOf(selector: string): Promise<readonly V1Pod[]> {
+    return (await this.#call(this.#core.listNamespacedPod({ ...this.#in, labelSelector: selector }))).items;
+  }
+
+  /** Of the kernel that a node has booted; null without the right to look, or when there is no such node. */
+  async nodeBootId(name: string): Promise<string | null> {
+    try {
+      return (await this.#answered(this.#core.readNode({ name }))).status?.nodeInfo?.bootID ?? null;
+    } catch (error) {
+      if ([403, 404].includes(refusalOf(error)?.code ?? 0)) return null;
+      throw apiFailure(error);
+    }
   }
 
   /** IPv4 addresses of all nodes; null without the right to list them. */

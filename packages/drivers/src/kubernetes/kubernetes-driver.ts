@@ -17,8 +17,10 @@ import { createKeyPair, fingerprintOf, type KeyPair } from "./key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { createKubernetesNetwork } from "./kubernetes-network.ts";
 import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
+import type { PodPlace } from "./pod-place.ts";
 import { endedByNode, endOf, isLeaving, isRunning } from "./pod-state.ts";
-import { untilGone, untilRunning } from "./pod-waits.ts";
+import { RUNNING_MS, untilGone, untilRunning } from "./pod-waits.ts";
+import type { ClusterProof } from "./proof-file.ts";
 import { ServerAddresses } from "./server-addresses.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
@@ -27,18 +29,15 @@ const NO_POD: Omit<FoundMachine, "machineId"> = { alive: false, environmentId: n
 /** None of this is there to be counted. */
 const REMOVED: Removed = { processes: null, cgroups: null, sockets: null, files: null, uids: null };
 
-export interface KubernetesDriverOptions {
-  /** Null: the server is a pod itself. */
-  readonly kubeConfigFile: string | null;
-  readonly namespace: string;
-  readonly image: string;
-  readonly runtimeClass: string | null;
+export interface KubernetesDriverOptions extends PodPlace {
   /** Private ranges that guests may reach all the same, as their policies say. */
   readonly allowPrivate: readonly string[];
   /** What every server of this installation shows to agents. */
   readonly identity: KeyPair;
   readonly pins: MachinePins;
   readonly log: Log;
+  /** For a pod to run; {@link RUNNING_MS} when absent. */
+  readonly runningMs?: number;
 }
 
 export interface KubernetesDriver extends VmDriver {
@@ -52,17 +51,54 @@ export interface KubernetesDriver extends VmDriver {
  * Environments as pods of a cluster: it places, limits and heals them (docs/decisions/0045-pods-of-kubernetes.md). Memory is not
  * saved, so that they are stopped and never paused.
  */
-export async function createKubernetesDriver(options: KubernetesDriverOptions): Promise<KubernetesDriver> {
-  const { namespace, identity, pins, log } = options;
+export async function createKubernetesDriver(
+  options: KubernetesDriverOptions & {
+    /** What is known of pods in the cluster of this API server. */
+    prove(server: string): Promise<ClusterProof>;
+    /** Makes pods even where nothing holds them to their policies. */
+    readonly allowsUnenforced: boolean;
+  },
+): Promise<KubernetesDriver> {
+  const api = await connectTo(options);
+  try {
+    const proof = await options.prove(api.server);
+    if (proof.isEnforced || options.allowsUnenforced) return driveCluster(api, { ...options, proof });
+    throw new PlatformError(
+      "UNSUPPORTED",
+      `the cluster does not enforce network policies: ${proof.policyReason}. Install a network plugin that does, or, where environments may reach each other and all of the cluster: --insecure-no-network-policy`,
+    );
+  } catch (error) {
+    api.close();
+    throw error;
+  }
+}
+
+/** Follows the pods of who has this key. */
+export function connectTo(options: Pick<KubernetesDriverOptions, "kubeConfigFile" | "namespace" | "identity" | "log">) {
+  const { kubeConfigFile, namespace, identity, log } = options;
+  const selector = `${LABELS.installation}=${installationOf(identity)},${LABELS.machine}`;
+  return ClusterApi.connect({ kubeConfigFile, namespace, selector, log });
+}
+
+/** Of the objects of who has this key. */
+const installationOf = ({ certificate }: KeyPair): string => fingerprintOf(certificate).slice(0, 16);
+
+/** A driver of the pods that `api` follows. */
+export function driveCluster(
+  api: ClusterApi,
+  options: KubernetesDriverOptions & {
+    readonly proof: ClusterProof;
+    readonly component?: PodSettings["component"];
+  },
+): KubernetesDriver {
+  const { namespace, identity, pins, log, proof } = options;
   const settings: PodSettings = {
-    installation: fingerprintOf(identity.certificate).slice(0, 16),
+    component: options.component ?? "environment",
+    installation: installationOf(identity),
     image: options.image,
     runtimeClass: options.runtimeClass,
-    allowsPrivileges: false,
+    allowsPrivileges: proof.isVm,
   };
-  const selector = `${LABELS.installation}=${settings.installation},${LABELS.machine}`;
-  const api = await ClusterApi.connect({ kubeConfigFile: options.kubeConfigFile, namespace, selector, log });
-
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
   /** Until more is allowed. */
   const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
@@ -102,7 +138,7 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
     signal?.throwIfAborted();
     const name = nameOf(machineId);
     await api.openGate(name);
-    const pod = await untilRunning(api, name, signal);
+    const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal });
     if (await addresses.learn(pod.status?.podIP ?? ""))
       await api.changePolicy(name, policySpecOf(machineId, nothing()));
     return machineOf(machineId, pod, fingerprint);
@@ -110,9 +146,9 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
 
   return {
     name: "kubernetes",
-    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate }),
+    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof }),
     host: `${api.server} ${namespace}`,
-    capabilities: CAPABILITIES,
+    capabilities: capabilitiesOf(proof),
 
     async boot(spec, { signal }: Abortable = {}) {
       signal?.throwIfAborted();
@@ -179,10 +215,10 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
   };
 }
 
-const CAPABILITIES: VmCapabilities = {
+const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof): VmCapabilities => ({
   accelerator: null,
-  acceleratorReason: "the cluster decides what a pod's code runs on",
-  isolation: "container",
+  acceleratorReason: isolationReason,
+  isolation: isVm ? "vm" : "container",
   supportsDisk: false,
   supportsPowerOff: true,
   supportsConsole: true,
@@ -190,7 +226,7 @@ const CAPABILITIES: VmCapabilities = {
   bootsAhead: true,
   networkLinks: ["managed"],
   overheadMib: () => 0,
-};
+});
 
 /** One that powered itself off is as well, for who wants to know how it ended. */
 const isAdoptable = (pod: V1Pod): boolean => !isLeaving(pod) && (isRunning(pod) || endOf(pod)?.kind === "powered-off");

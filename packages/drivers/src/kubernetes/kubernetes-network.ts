@@ -4,12 +4,14 @@ import { ClusterAddresses } from "./cluster-addresses.ts";
 import type { ClusterApi } from "./cluster-api.ts";
 import { egressRulesOf } from "./egress-rules.ts";
 import { nameOf, policySpecOf } from "./pod-objects.ts";
+import type { ClusterProof } from "./proof-file.ts";
 import type { ServerAddresses } from "./server-addresses.ts";
 
 export interface KubernetesNetworkOptions {
   readonly api: ClusterApi;
   readonly addresses: ServerAddresses;
   readonly allowPrivate: readonly string[];
+  readonly proof: ClusterProof;
   readonly log: Log;
 }
 
@@ -18,7 +20,7 @@ export interface KubernetesNetworkOptions {
  * what it says is enforced by the cluster's network plugin, some moments after it was changed.
  */
 export function createKubernetesNetwork(options: KubernetesNetworkOptions): NetworkProvider {
-  const { api, addresses, allowPrivate, log } = options;
+  const { api, addresses, allowPrivate, log, proof } = options;
   const own = new ClusterAddresses(api, log);
   const policies = new Map<MachineId, NetworkPolicy>();
 
@@ -36,6 +38,7 @@ export function createKubernetesNetwork(options: KubernetesNetworkOptions): Netw
       policies: ["none", "open", "allowlist"],
       supportsDomainPolicy: false,
       supportsSharedNetworks: false,
+      isEnforced: proof.isEnforced,
     },
 
     attach: (machineId) =>

@@ -41,6 +41,8 @@ it("says that there is no cluster, and does not fail to be made: it may come bac
       log: createQuietLog(),
     },
     identity: openIdentity(join(folder, "identity.json")),
+    allowsUnenforced: false,
+    prove: async () => ({ isEnforced: true, policyReason: "said", isVm: false, isolationReason: "said" }),
     pins: {
       set: async (id, pin) => void pins.set(id, pin),
       get: async (id) => pins.get(id) ?? null,

@@ -5,7 +5,13 @@ import { createKeyPair, fingerprintOf } from "./key-pair.ts";
 import { GATE, LABELS, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 
 const machineId = MachineId.parse("abcdefghijklmnop");
-const SETTINGS = { installation: "i", image: "r/m:1", runtimeClass: "kata", allowsPrivileges: false };
+const SETTINGS = {
+  component: "environment",
+  installation: "i",
+  image: "r/m:1",
+  runtimeClass: "kata",
+  allowsPrivileges: false,
+} as const;
 const SPEC = { machineId, memoryMib: 512, cpus: 2, diskId: null, environmentId: "env", network: null, limits: null };
 const created = { ...podOf(SPEC, SETTINGS), metadata: { ...podOf(SPEC, SETTINGS).metadata, uid: "uid-1" } };
 

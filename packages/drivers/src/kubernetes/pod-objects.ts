@@ -31,6 +31,8 @@ const NAMES_ADDRESS = "127.0.0.53";
 const GRACE_SECONDS = 10;
 
 export interface PodSettings {
+  /** `probe`: of `cluster-proof.ts`, and nobody's environment. */
+  readonly component: "environment" | "probe";
   /** Tells this installation's pods from another's in the same namespace. */
   readonly installation: string;
   readonly image: string;
@@ -149,9 +151,13 @@ export function policySpecOf(machineId: MachineId, { serverAddresses, egress }: 
   };
 }
 
-const labelsOf = (machineId: MachineId, { installation }: PodSettings) => ({
+/** Pods of one component of any installation in the namespace. */
+export const selectorOf = (component: PodSettings["component"]): string =>
+  `app.kubernetes.io/name=microterm,app.kubernetes.io/component=${component}`;
+
+const labelsOf = (machineId: MachineId, { component, installation }: PodSettings) => ({
   "app.kubernetes.io/name": "microterm",
-  "app.kubernetes.io/component": "environment",
+  "app.kubernetes.io/component": component,
   [LABELS.installation]: installation,
   [LABELS.machine]: machineId,
 });

@@ -13,6 +13,7 @@ export function createLoopbackNetwork(): NetworkProvider {
       policies: [],
       supportsDomainPolicy: false,
       supportsSharedNetworks: false,
+      isEnforced: true,
     },
     attach: (machineId) => Promise.resolve({ machineId, reach: "loopback", link: null, interface: null }),
     detach: () => Promise.resolve({ namespaces: null, links: null, flows: null }),

@@ -80,6 +80,7 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
       policies: ["none", "open", "allowlist"],
       supportsDomainPolicy: true,
       supportsSharedNetworks: true,
+      isEnforced: true,
     },
 
     async attach(machineId) {

@@ -8,15 +8,16 @@ export const CLUSTER_OPTIONS = {
   namespace: { type: "string" },
   "runtime-class": { type: "string" },
   image: { type: "string" },
+  "insecure-no-network-policy": { type: "boolean" },
 } as const;
 
-type Values = { readonly [Name in keyof typeof CLUSTER_OPTIONS]?: string | undefined };
+type Values = { readonly [Name in keyof typeof CLUSTER_OPTIONS]?: string | boolean | undefined };
 
 /** What the server is told of its cluster. */
 export function readClusterOptions(values: Values, isCluster: boolean): readonly ServeOption[] {
   const given = Object.keys(CLUSTER_OPTIONS).flatMap((name): ServeOption[] => {
     const value = values[name as keyof Values];
-    return value === undefined ? [] : [[`--${name}`, name === "kubeconfig" ? resolve(value) : value]];
+    return value === undefined ? [] : [[`--${name}`, name === "kubeconfig" ? resolve(`${value}`) : `${value}`]];
   });
   const [first] = given;
   if (!isCluster && first !== undefined) {

@@ -44,6 +44,7 @@ export function createRecordingNetwork({
       policies: ["none", "open", "allowlist"],
       supportsDomainPolicy: true,
       supportsSharedNetworks: true,
+      isEnforced: true,
     },
     async attach(machineId) {
       attached.add(machineId);
