@@ -1,19 +1,18 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nameOfResource, RIGHTS } from "@microterm/drivers";
 import type { Cluster } from "./cluster.ts";
 import { kubeconfig } from "./files.ts";
 
 const NAME = "microterm-server";
 const GROUP = "rbac.authorization.k8s.io";
-/** All that the driver asks of a cluster (`cluster-api.ts`), verb by verb. */
-const RULES = [
-  { apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "patch", "delete"] },
-  { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
-  { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete"] },
-  { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "list", "patch", "delete"] },
-];
-/** Nodes belong to no namespace. */
-const CLUSTER_RULES = [{ apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] }];
+/** A server's, and no others. */
+const rulesOf = (scope: "namespace" | "cluster") =>
+  RIGHTS.filter((right) => right.scope === scope).map((right) => ({
+    apiGroups: [right.group],
+    resources: [nameOfResource(right)],
+    verbs: right.verbs,
+  }));
 
 /** Makes an account with the rights of a server, in the namespace `default`. Resolves with the path of a kubeconfig of it. */
 export async function makeServerAccount({ folder, kubectl }: Cluster): Promise<string> {
@@ -26,9 +25,9 @@ export async function makeServerAccount({ folder, kubectl }: Cluster): Promise<s
   const subjects = [{ kind: "ServiceAccount", name: NAME, namespace: "default" }];
   const objects = [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: NAME } },
-    own("Role", { rules: RULES }),
+    own("Role", { rules: rulesOf("namespace") }),
     own("RoleBinding", { roleRef: { apiGroup: GROUP, kind: "Role", name: NAME }, subjects }),
-    own("ClusterRole", { rules: CLUSTER_RULES }),
+    own("ClusterRole", { rules: rulesOf("cluster") }),
     own("ClusterRoleBinding", { roleRef: { apiGroup: GROUP, kind: "ClusterRole", name: NAME }, subjects }),
   ];
   const file = join(folder, "server-account.json");

@@ -12,6 +12,5 @@ export * from "./options/index.ts";
 export * from "./previews.ts";
 export * from "./problem.ts";
 export * from "./recording.ts";
-export * from "./special-ranges.ts";
 export * from "./text/index.ts";
 export * from "./usage.ts";

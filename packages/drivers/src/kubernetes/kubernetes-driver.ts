@@ -12,16 +12,16 @@ import type {
   VmDriver,
 } from "@microterm/core";
 import { MachineId, PlatformError } from "@microterm/protocol";
-import { ClusterApi } from "./cluster-api.ts";
-import { createKeyPair, fingerprintOf, type KeyPair } from "./key-pair.ts";
+import { ClusterApi } from "./cluster/cluster-api.ts";
+import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
+import { createKeyPair, fingerprintOf, type KeyPair } from "./keys/key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
-import { createKubernetesNetwork } from "./kubernetes-network.ts";
-import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
-import type { PodPlace } from "./pod-place.ts";
-import { endedByNode, endOf, isLeaving, isRunning } from "./pod-state.ts";
-import { RUNNING_MS, untilGone, untilRunning } from "./pod-waits.ts";
-import type { ClusterProof } from "./proof-file.ts";
-import { ServerAddresses } from "./server-addresses.ts";
+import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
+import { ServerAddresses } from "./network/server-addresses.ts";
+import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pods/pod-objects.ts";
+import type { PodPlace } from "./pods/pod-place.ts";
+import { endedByNode, endOf, isLeaving, isRunning } from "./pods/pod-state.ts";
+import type { ClusterProof } from "./proof/proof-file.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
 const REMOVE_GRACE_SECONDS = 1;

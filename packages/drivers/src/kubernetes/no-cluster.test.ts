@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MachineId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { createQuietLog } from "../../../../support/quiet-log.ts";
-import { openIdentity } from "./identity.ts";
+import { openIdentity } from "./keys/identity.ts";
 import { createKubernetesDriver } from "./kubernetes-driver.ts";
 
 /** A port that nobody listens at. */

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { PodPlace } from "@microterm/drivers";
 import { SetupError } from "../progress.ts";
 import type { ServeOption } from "./listen-options.ts";
 
@@ -12,6 +13,19 @@ export const CLUSTER_OPTIONS = {
 } as const;
 
 type Values = { readonly [Name in keyof typeof CLUSTER_OPTIONS]?: string | boolean | undefined };
+
+/** Where a server of these arguments makes its pods, as `serve` reads them; null of one with another driver. */
+export function podPlaceOf(args: readonly string[]): PodPlace | null {
+  const given = (option: string): string | undefined => args[args.indexOf(option) + 1 || args.length];
+  if (given("--driver") !== "kubernetes") return null;
+  const runtimeClass = given("--runtime-class") ?? "kata";
+  return {
+    kubeConfigFile: given("--kubeconfig") ?? null,
+    namespace: given("--namespace") ?? "default",
+    image: given("--image") ?? "",
+    runtimeClass: runtimeClass === "" ? null : runtimeClass,
+  };
+}
 
 /** What the server is told of its cluster. */
 export function readClusterOptions(values: Values, isCluster: boolean): readonly ServeOption[] {

@@ -93,6 +93,8 @@ export type ImageOptions =
 export interface DoctorOptions extends ReportOptions {
   /** Look for what is left on the host, and check nothing else. */
   readonly leftovers: boolean;
+  /** Arguments of a server whose cluster is to be looked at; empty: those of the last `up`. */
+  readonly cluster: readonly string[];
 }
 
 /** `process` gives no isolation at all, and `kubernetes` is not of this host: they are never chosen, only asked for. */
@@ -346,8 +348,24 @@ export function readReportOptions(args: readonly string[]): ReportOptions {
 }
 
 export function readDoctorOptions(args: readonly string[]): DoctorOptions {
-  const { values } = parse(args, { ...REPORT, leftovers: { type: "boolean" } });
-  return { ...reportOf(values), leftovers: values.leftovers === true };
+  const { "insecure-no-network-policy": _ofUp, ...cluster } = CLUSTER_OPTIONS;
+  const { values } = parse(args, {
+    ...{ ...REPORT, leftovers: { type: "boolean" }, driver: { type: "string" } },
+    ...cluster,
+  });
+  const { driver } = values;
+  if (driver !== undefined && driver !== "kubernetes") {
+    throw new SetupError(
+      `doctor has no --driver ${driver}: it looks at this host for all others`,
+      "./microterm doctor",
+    );
+  }
+  const given = readClusterOptions(values, driver !== undefined);
+  return {
+    ...reportOf(values),
+    leftovers: values.leftovers === true,
+    cluster: driver === undefined ? [] : ["--driver", driver, ...given.flat()],
+  };
 }
 
 function reportOf({ data, output = "text" }: { readonly data?: unknown; readonly output?: unknown }): ReportOptions {

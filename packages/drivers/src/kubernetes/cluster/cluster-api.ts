@@ -1,5 +1,6 @@
 import { isIPv4 } from "node:net";
 import type {
+  AuthorizationV1Api,
   CoreV1Api,
   KubeConfig,
   NetworkingV1Api,
@@ -7,12 +8,14 @@ import type {
   V1NetworkPolicySpec,
   V1Pod,
   V1Secret,
+  VersionApi,
 } from "@kubernetes/client-node";
 import type { Log } from "@microterm/core";
 import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { PodWatch } from "./pod-watch.ts";
+import type { Right } from "./rights.ts";
 
 /** As much of a console as is kept of any machine's. */
 const MAX_LOG_BYTES = 65_536;
@@ -39,12 +42,16 @@ export class ClusterApi {
   readonly pods: PodWatch;
   readonly #core: CoreV1Api;
   readonly #networking: NetworkingV1Api;
+  readonly #authorization: AuthorizationV1Api;
+  readonly #version: VersionApi;
   readonly #place: ClusterPlace;
 
   private constructor(kubeConfig: KubeConfig, place: ClusterPlace, library: Library) {
     this.server = kubeConfig.getCurrentCluster()?.server ?? "";
     this.#core = kubeConfig.makeApiClient(library.CoreV1Api);
     this.#networking = kubeConfig.makeApiClient(library.NetworkingV1Api);
+    this.#authorization = kubeConfig.makeApiClient(library.AuthorizationV1Api);
+    this.#version = kubeConfig.makeApiClient(library.VersionApi);
     this.#place = place;
     const { namespace, selector, log } = place;
     this.pods = new PodWatch({
@@ -67,6 +74,30 @@ export class ClusterApi {
 
   createPod(body: V1Pod): Promise<V1Pod> {
     return this.#call(this.#core.createNamespacedPod({ ...this.#in, body }));
+  }
+
+  /** Rejects like `createPod`, and makes none. */
+  async tryPod(body: V1Pod): Promise<void> {
+    await this.#call(this.#core.createNamespacedPod({ ...this.#in, body, dryRun: "All" }));
+  }
+
+  /** `v1.34.4`. */
+  async version(): Promise<string> {
+    return (await this.#call(this.#version.getCode())).gitVersion;
+  }
+
+  /** Everybody may ask that of themselves. */
+  async may({ group, resource, subresource, scope }: Right, verb: string): Promise<boolean> {
+    const place = scope === "namespace" ? this.#in : {};
+    const resourceAttributes = {
+      ...place,
+      group,
+      resource,
+      verb,
+      ...(subresource === undefined ? {} : { subresource }),
+    };
+    const body = { spec: { resourceAttributes } };
+    return (await this.#call(this.#authorization.createSelfSubjectAccessReview({ body }))).status?.allowed === true;
   }
 
   getPod(name: string): Promise<V1Pod | null> {

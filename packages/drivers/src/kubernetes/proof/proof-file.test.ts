@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { createQuietLog } from "../../../../support/quiet-log.ts";
-import { makeTempFolder } from "../../../../support/temp-folder.ts";
+import { createQuietLog } from "../../../../../support/quiet-log.ts";
+import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import { type ClusterProof, type ProofOptions, rememberedProof } from "./proof-file.ts";
 
 const PODS = { kubeConfigFile: null, namespace: "default", image: "r/m:1", runtimeClass: "kata" };

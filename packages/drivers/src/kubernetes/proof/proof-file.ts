@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Log } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import { z } from "zod";
-import type { PodPlace } from "./pod-place.ts";
+import type { PodPlace } from "../pods/pod-place.ts";
 
 /** What pods of one place were seen to be. */
 const ClusterProof = z.strictObject({

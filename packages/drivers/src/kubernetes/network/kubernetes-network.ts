@@ -1,10 +1,10 @@
 import type { Log, NamePolicy, NetworkProvider } from "@microterm/core";
 import { type MachineId, type NetworkPolicy, PlatformError } from "@microterm/protocol";
+import type { ClusterApi } from "../cluster/cluster-api.ts";
+import { nameOf, policySpecOf } from "../pods/pod-objects.ts";
+import type { ClusterProof } from "../proof/proof-file.ts";
 import { ClusterAddresses } from "./cluster-addresses.ts";
-import type { ClusterApi } from "./cluster-api.ts";
 import { egressRulesOf } from "./egress-rules.ts";
-import { nameOf, policySpecOf } from "./pod-objects.ts";
-import type { ClusterProof } from "./proof-file.ts";
 import type { ServerAddresses } from "./server-addresses.ts";
 
 export interface KubernetesNetworkOptions {

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import type { Log } from "@microterm/core";
-import type { ClusterApi } from "./cluster-api.ts";
+import type { ClusterApi } from "../cluster/cluster-api.ts";
 
 /** Nodes come and go in minutes. */
 const KNOWN_MS = 60_000;

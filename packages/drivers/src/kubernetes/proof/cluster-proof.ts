@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { GuestAgent, Log, Machine, MachinePins } from "@microterm/core";
 import { MachineId, PlatformError } from "@microterm/protocol";
-import type { ClusterApi } from "./cluster-api.ts";
-import { createKeyPair } from "./key-pair.ts";
-import { connectTo, driveCluster } from "./kubernetes-driver.ts";
-import { kernelOf } from "./pod-kernel.ts";
-import { nameOf, selectorOf } from "./pod-objects.ts";
-import type { PodPlace } from "./pod-place.ts";
+import type { ClusterApi } from "../cluster/cluster-api.ts";
+import { createKeyPair } from "../keys/key-pair.ts";
+import { connectTo, driveCluster } from "../kubernetes-driver.ts";
+import { kernelOf } from "../pods/pod-kernel.ts";
+import { nameOf, selectorOf } from "../pods/pod-objects.ts";
+import type { PodPlace } from "../pods/pod-place.ts";
 import { provePolicies } from "./policy-proof.ts";
 import type { ClusterProof } from "./proof-file.ts";
 

@@ -10,7 +10,7 @@ import type {
 } from "@kubernetes/client-node";
 import type { MachineSpec } from "@microterm/core";
 import type { MachineId } from "@microterm/protocol";
-import { fingerprintOf, type KeyPair } from "./key-pair.ts";
+import { fingerprintOf, type KeyPair } from "../keys/key-pair.ts";
 
 export const AGENT_PORT = 7070;
 export const GATE = "microterm.dev/keys";

@@ -1,8 +1,8 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { type Limits, withDeadline } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
+import { endOf, isRunning, whyNotRunning } from "../pods/pod-state.ts";
 import type { ClusterApi } from "./cluster-api.ts";
-import { endOf, isRunning, whyNotRunning } from "./pod-state.ts";
 
 /** Before a start's own deadline (`bootDeadlineMs` of core's), which knows less of what is missing. */
 export const RUNNING_MS = 50_000;
