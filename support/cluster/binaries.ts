@@ -8,6 +8,9 @@ import { testCache } from "../test-image.ts";
 /** Kubernetes is built from its Go modules: no package has an API server. Its staging modules have 0 in place of 1. */
 const KUBERNETES = "1.34.4";
 const ETCD = "3.6.16";
+/** Enforces network policies, by iptables and ipset, also between pods of one bridge. */
+const KUBE_ROUTER = "2.1.0";
+const HELM = "3.18.6";
 const KUBERNETES_PROGRAMS = [
   "kube-apiserver",
   "kube-controller-manager",
@@ -15,33 +18,54 @@ const KUBERNETES_PROGRAMS = [
   "kubelet",
   "kubectl",
 ] as const;
-/** Of Debian's containerd, runc and containernetworking-plugins. */
-const HOST_PROGRAMS = ["/usr/bin/containerd", "/usr/bin/ctr", "/usr/sbin/runc", "/usr/lib/cni/bridge"] as const;
-/** 5 minutes on two quiet cores; it leaves them to what runs beside it. */
+/** Of Debian, each with its package. */
+const HOST_PROGRAMS = {
+  "/usr/bin/containerd": "containerd",
+  "/usr/sbin/runc": "runc",
+  "/usr/lib/cni/bridge": "containernetworking-plugins",
+  "/usr/sbin/iptables": "iptables",
+  "/usr/sbin/ipset": "ipset",
+  "/usr/bin/openssl": "openssl",
+} as const;
+/** 11 minutes of all programs together on two quiet cores, which are left to what runs beside. */
 const BUILD_MS = 45 * 60_000;
 
-/** What the cluster's programs are, each by its name in one folder. */
 export interface ClusterBinaries {
+  /** Of Kubernetes and etcd, each by its name. */
   readonly folder: string;
+  readonly kubeRouter: string;
+  readonly helm: string;
 }
+
+/** What is built, each into a folder of its name and version in the cache. */
+const BUILT = {
+  kubernetes: {
+    folder: `kubernetes-${KUBERNETES}-etcd-${ETCD}`,
+    make: async (build: Build) => {
+      await buildEtcd(build);
+      await buildKubernetes(build);
+    },
+  },
+  kubeRouter: { folder: `kube-router-${KUBE_ROUTER}`, make: buildKubeRouter },
+  helm: { folder: `helm-${HELM}`, make: buildHelm },
+} as const;
 
 export const clusterCache = (): string => join(testCache(), "cluster");
 
-const folderOf = (cacheDir: string): string => join(cacheDir, `kubernetes-${KUBERNETES}-etcd-${ETCD}`);
-
 /** Why there can be no cluster on this host; null where there can. */
 export async function clusterAbsence(cacheDir: string): Promise<string | null> {
-  const missing = HOST_PROGRAMS.find((program) => !existsSync(program));
-  if (missing !== undefined) {
-    return `there is no ${missing}: apt-get install containerd runc containernetworking-plugins`;
+  const missing = Object.entries(HOST_PROGRAMS).filter(([program]) => !existsSync(program));
+  if (missing.length > 0) {
+    const packages = missing.map(([, name]) => name).join(" ");
+    return `there is no ${missing[0]?.[0]}: apt-get install ${packages}`;
   }
-  if (existsSync(folderOf(cacheDir))) return null;
+  if (Object.values(BUILT).every(({ folder }) => existsSync(join(cacheDir, folder)))) return null;
   const go = await runCommand(["go", "version"]).catch(() => null);
   return go?.code === 0 ? null : "Kubernetes is built from its Go modules, and there is no Go";
 }
 
 /**
- * The programs of a cluster, from the cache, where they are built when they are not there: some minutes, 4 GiB of modules and objects in
+ * The programs of a cluster, from the cache, where they are built when they are not there: some minutes, 5 GiB of modules and objects in
  * `cacheDir/go`, which may be removed at any time. Other runs may do the same at the same time. `report` gets a line for each step.
  */
 export async function obtainClusterBinaries(
@@ -50,22 +74,25 @@ export async function obtainClusterBinaries(
 ): Promise<ClusterBinaries | Absence> {
   const absence = await clusterAbsence(cacheDir);
   if (absence !== null) return { absence };
-  const folder = folderOf(cacheDir);
-  if (existsSync(folder)) return { folder };
   await mkdir(join(cacheDir, "go"), { recursive: true });
-  const staged = await mkdtemp(join(cacheDir, "new-"));
-  try {
-    const build = { env: buildEnvironment(cacheDir), staged, report };
-    await buildEtcd(build);
-    await buildKubernetes(build);
-    await rename(join(staged, "bin"), folder).catch((error: unknown) => {
-      // Another run was faster.
-      if (!existsSync(folder)) throw error;
-    });
-  } finally {
-    await rm(staged, { recursive: true, force: true });
-  }
-  return { folder };
+  const obtain = async ({ folder, make }: (typeof BUILT)[keyof typeof BUILT]): Promise<string> => {
+    const path = join(cacheDir, folder);
+    if (existsSync(path)) return path;
+    const staged = await mkdtemp(join(cacheDir, "new-"));
+    try {
+      await make({ env: buildEnvironment(cacheDir), staged, report });
+      await rename(join(staged, "bin"), path).catch((error: unknown) => {
+        // Another run was faster.
+        if (!existsSync(path)) throw error;
+      });
+    } finally {
+      await rm(staged, { recursive: true, force: true });
+    }
+    return path;
+  };
+  const folder = await obtain(BUILT.kubernetes);
+  const kubeRouter = join(await obtain(BUILT.kubeRouter), "kube-router");
+  return { folder, kubeRouter, helm: join(await obtain(BUILT.helm), "helm") };
 }
 
 interface Build {
@@ -89,21 +116,35 @@ function buildEnvironment(cacheDir: string): Readonly<Record<string, string>> {
 }
 
 async function buildEtcd(build: Build): Promise<void> {
-  const module = join(build.staged, "etcd");
-  await mkdir(module);
   // `go install` refuses its replace lines.
-  await writeModule(module, [`require go.etcd.io/etcd/server/v3 v${ETCD}`]);
-  build.report(`building etcd ${ETCD}`);
-  await run(build, module, [
-    "go",
-    "build",
-    "-trimpath",
-    "-ldflags",
-    "-s -w",
-    "-o",
-    "../bin/etcd",
-    "go.etcd.io/etcd/server/v3",
-  ]);
+  await buildModule(build, { module: "go.etcd.io/etcd/server/v3", version: ETCD, program: "etcd" });
+}
+
+async function buildKubeRouter(build: Build): Promise<void> {
+  const module = "github.com/cloudnativelabs/kube-router/v2";
+  await buildModule(build, { module, version: KUBE_ROUTER, program: "kube-router", at: "/cmd/kube-router" });
+}
+
+async function buildHelm(build: Build): Promise<void> {
+  await buildModule(build, { module: "helm.sh/helm/v3", version: HELM, program: "helm", at: "/cmd/helm" });
+}
+
+interface Module {
+  readonly module: string;
+  readonly version: string;
+  readonly program: string;
+  /** Where its program is in the module; its root otherwise. */
+  readonly at?: string;
+}
+
+/** One program of a module whose own replace lines need not be followed. */
+async function buildModule(build: Build, { module, version, program, at = "" }: Module): Promise<void> {
+  const folder = join(build.staged, program);
+  await mkdir(folder);
+  await writeModule(folder, [`require ${module} v${version}`]);
+  build.report(`building ${program} ${version}`);
+  const output = ["-o", `../bin/${program}`, `${module}${at}`];
+  await run(build, folder, ["go", "build", "-trimpath", "-ldflags", "-s -w", ...output]);
 }
 
 async function buildKubernetes(build: Build): Promise<void> {

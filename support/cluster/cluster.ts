@@ -14,9 +14,12 @@ const READY_MS = 180_000;
 /** A real cluster of one node, in namespaces of its own. Nothing that is sent there leaves them. */
 export interface Cluster {
   readonly folder: string;
-  /** Of an admin. Its server is reached in the cluster's network alone. */
+  /** Of an admin. Its server is reached in the cluster's networks alone. */
   readonly kubeconfig: string;
-  /** The command that runs another in the cluster's network, with the files and processes of ours. */
+  /**
+   * The command that runs another on a host outside of the cluster, from which pods are reached as policies let it in: those never stop
+   * their own node. It has our files and processes.
+   */
   inside(command: readonly string[]): readonly string[];
   kubectl(...args: readonly string[]): Promise<string>;
   /** `ctr` of its containerd. */
@@ -31,7 +34,8 @@ export async function startCluster(binaries: ClusterBinaries, report: (line: str
   const cgroup = `microterm-${basename(folder).slice("mt-".length)}`;
   await writeClusterFiles(folder, cgroup);
   // Of a session of its own: what ends a whole run by Ctrl-C leaves it to clean up.
-  const keeper = spawn("sh", [join(import.meta.dirname, "keep.sh"), folder, binaries.folder, cgroup], {
+  const program = join(import.meta.dirname, "keep.sh");
+  const keeper = spawn("sh", [program, folder, binaries.folder, binaries.kubeRouter, cgroup], {
     cwd: "/",
     stdio: ["pipe", "pipe", "inherit"],
     detached: true,
@@ -40,7 +44,10 @@ export async function startCluster(binaries: ClusterBinaries, report: (line: str
   const close = () => end(keeper);
   try {
     const init = await firstLine(keeper);
-    const inside = (command: readonly string[]) => ["nsenter", "--target", init, "--net", "--", ...command];
+    const inside = (command: readonly string[]) => [
+      ...["nsenter", `--net=/proc/${init}/root/run/netns/outside`, "--"],
+      ...command,
+    ];
     const kubeconfig = join(folder, "kubeconfig");
     const run = async (command: readonly string[]): Promise<string> => {
       const { code, stdout, stderr } = await runCommand(command);
@@ -53,6 +60,9 @@ export async function startCluster(binaries: ClusterBinaries, report: (line: str
       run(["ctr", "--address", join(folder, "containerd.sock"), "--namespace", "k8s.io", ...args]);
     const cluster = { folder, kubeconfig, inside, kubectl, ctr, close };
     await becomeReady(cluster, report);
+    const rules = ["nsenter", "--target", init, "--net", "--", "iptables", "--list-rules", "KUBE-ROUTER-FORWARD"];
+    await until(Date.now() + READY_MS, () => run(rules));
+    report("policies are enforced");
     return cluster;
   } catch (error) {
     const log = await readFile(join(folder, "init.log"), "utf8").catch(() => "");
@@ -64,16 +74,8 @@ export async function startCluster(binaries: ClusterBinaries, report: (line: str
 async function becomeReady({ kubectl, ctr, folder }: Cluster, report: (line: string) => void): Promise<void> {
   const deadline = Date.now() + READY_MS;
   const step = async (name: string, attempt: () => Promise<unknown>) => {
-    for (;;) {
-      try {
-        await attempt();
-        report(name);
-        return;
-      } catch (error) {
-        if (Date.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    }
+    await until(deadline, attempt);
+    report(name);
   };
   const pause = join(folder, "pause.tar");
   await writePauseImage(pause, PAUSE_IMAGE);
@@ -90,6 +92,18 @@ async function becomeReady({ kubectl, ctr, folder }: Cluster, report: (line: str
   const file = join(folder, "runtime-class.json");
   await writeFile(file, kata);
   await step("there is a RuntimeClass", () => kubectl("apply", "-f", file));
+}
+
+async function until(deadline: number, attempt: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
 }
 
 async function firstLine(keeper: ChildProcess): Promise<string> {

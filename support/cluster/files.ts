@@ -6,11 +6,19 @@ import { runCommand } from "@microterm/host";
 const NODE = "10.99.0.1";
 const PODS = "10.99.128.0/17";
 const SERVICES = "10.98.0.0/16";
-/** Of all who may do anything. The API server is reached in the cluster's namespace alone. */
+/** The node's end of the link to a host that is outside of the cluster, and the host's. */
+const GATEWAY = "10.97.0.1";
+const OUTSIDE = "10.97.0.2";
+/** Of all who may do anything. The API server is reached in the cluster's namespaces alone. */
 const TOKEN = "microterm-test-admin";
 
 /** For `init.sh`. */
-export const ADDRESSES = { CLUSTER_NODE: NODE, CLUSTER_SERVICES: SERVICES } as const;
+export const ADDRESSES = {
+  CLUSTER_NODE: NODE,
+  CLUSTER_SERVICES: SERVICES,
+  CLUSTER_GATEWAY: GATEWAY,
+  CLUSTER_OUTSIDE: OUTSIDE,
+} as const;
 const SERVER = `https://${NODE}:6443`;
 export const PAUSE_IMAGE = "microterm.test/pause:1";
 

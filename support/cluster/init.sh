@@ -1,8 +1,8 @@
 #!/bin/sh
-# init.sh FOLDER PROGRAMS: the init of the cluster's namespaces. Starts its programs, each with a log in FOLDER. CLUSTER_NODE is the node's
-# address, CLUSTER_SERVICES the network of the services' (files.ts).
+# init.sh FOLDER PROGRAMS KUBE_ROUTER: the init of the cluster's namespaces. Starts its programs, each with a log in FOLDER. CLUSTER_NODE is the
+# node's address, CLUSTER_SERVICES the network of the services', CLUSTER_OUTSIDE the address of a host beside the cluster (files.ts).
 set -e
-folder=$1 programs=$2
+folder=$1 programs=$2 kube_router=$3
 mount -t proc proc /proc
 # What all of them keep at fixed places.
 for place in /run /var/lib /var/log; do mount -t tmpfs tmpfs "$place"; done
@@ -45,6 +45,17 @@ ip link add node0 type veth peer name node1
 ip address add "$CLUSTER_NODE/24" dev node0
 ip link set node0 up
 ip link set node1 up
+# A host beside the cluster, with a route to its pods, in /run/netns/outside.
+ip netns add outside
+ip link add outside0 type veth peer name outside1 netns outside
+ip address add "$CLUSTER_GATEWAY/24" dev outside0
+ip link set outside0 up
+ip -netns outside link set lo up
+ip -netns outside address add "$CLUSTER_OUTSIDE/24" dev outside1
+ip -netns outside link set outside1 up
+ip -netns outside route add default via "$CLUSTER_GATEWAY"
+ip route add default via "$CLUSTER_OUTSIDE"
+echo 1 >/proc/sys/net/ipv4/ip_forward
 
 start() { # name, command
   name=$1
@@ -65,5 +76,9 @@ start kube-controller-manager "$programs/kube-controller-manager" --kubeconfig "
 start kube-scheduler "$programs/kube-scheduler" --kubeconfig "$folder/kubeconfig" --leader-elect=false --bind-address 127.0.0.1
 start kubelet "$programs/kubelet" --kubeconfig "$folder/kubeconfig" --config "$folder/kubelet.yaml" --hostname-override node \
   --node-ip "$CLUSTER_NODE" --root-dir /var/lib/kubelet
+# It ends where it finds no API server, or no node.
+until "$programs/kubectl" --kubeconfig "$folder/kubeconfig" get node node; do sleep 0.2; done
+NODE_NAME=node start kube-router "$kube_router" --kubeconfig "$folder/kubeconfig" --hostname-override node --run-firewall=true --run-router=false \
+  --run-service-proxy=false --run-loadbalancer=false --service-cluster-ip-range "$CLUSTER_SERVICES"
 # It collects what containers leave, until it is killed.
 while :; do wait || true; sleep 1; done

@@ -1,7 +1,7 @@
 #!/bin/sh
-# keep.sh FOLDER PROGRAMS CGROUP: runs a cluster in namespaces of its own until standard input ends, which it does with the
+# keep.sh FOLDER PROGRAMS KUBE_ROUTER CGROUP: runs a cluster in namespaces of its own until standard input ends, which it does with the
 # process that has started this, however that ends. Then nothing of the cluster is left. Prints the pid of the cluster's init.
-folder=$1 programs=$2 cgroup=$3
+folder=$1 programs=$2 kube_router=$3 cgroup=$4
 here=$(dirname "$0")
 exec 3<&0 </dev/null
 
@@ -15,7 +15,7 @@ for hierarchy in $(hierarchies); do
   done
 done
 
-unshare --fork --kill-child --pid --mount --net --ipc --propagation private -- sh "$here/init.sh" "$folder" "$programs" >>"$folder/init.log" 2>&1 3<&- &
+unshare --fork --kill-child --pid --mount --net --ipc --propagation private -- sh "$here/init.sh" "$folder" "$programs" "$kube_router" >>"$folder/init.log" 2>&1 3<&- &
 namespaces=$!
 while [ -z "$init" ] && kill -0 "$namespaces" 2>/dev/null; do init=$(cat "/proc/$namespaces/task/$namespaces/children"); done
 echo "${init% }"

@@ -1,23 +1,19 @@
 import { join } from "node:path";
 import type { MachinePins } from "@microterm/core";
 import type { VmDriverHarness } from "@microterm/core/testing";
-import {
-  createKeyPair,
-  createKubernetesDriver,
-  type KeyPair,
-  type KubernetesDriver,
-  type KubernetesDriverOptions,
-} from "@microterm/drivers";
+import { createKeyPair, createKubernetesDriver, type KeyPair, type KubernetesDriver } from "@microterm/drivers";
 import { runCommand } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
 import { createQuietLog } from "../quiet-log.ts";
 import { inCluster } from "./in-cluster.ts";
 
+type KubernetesOptions = Parameters<typeof createKubernetesDriver>[0];
+
 export interface KubernetesHarness extends VmDriverHarness {
   /** What its servers show to agents. */
   readonly identity: KeyPair;
   readonly pins: MachinePins;
-  makeDriver(over?: Partial<KubernetesDriverOptions>): Promise<KubernetesDriver>;
+  makeDriver(over?: Partial<KubernetesOptions>): Promise<KubernetesDriver>;
 }
 
 /** Drivers of one installation, in the cluster that this process was started in. */
@@ -29,11 +25,15 @@ export function startKubernetesHarness(): KubernetesHarness {
   const drivers: KubernetesDriver[] = [];
   return {
     ...{ identity, pins },
-    async makeDriver(over: Partial<KubernetesDriverOptions> = {}) {
+    async makeDriver(over: Partial<KubernetesOptions> = {}) {
       const driver = await createKubernetesDriver({
         ...{ kubeConfigFile: cluster.kubeConfigFile, image: cluster.image, identity, pins },
         namespace: "default",
         runtimeClass: "kata",
+        allowPrivate: [],
+        allowsUnenforced: false,
+        // Proven where a server is started.
+        prove: async () => ({ isEnforced: true, policyReason: "said", isVm: false, isolationReason: "said" }),
         log: createQuietLog(),
         ...over,
       });

@@ -1,27 +1,34 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { nameOfResource, RIGHTS } from "@microterm/drivers";
 import type { Cluster } from "./cluster.ts";
 import { kubeconfig } from "./files.ts";
 
 const NAME = "microterm-server";
-/** All that the driver asks of a cluster (`cluster-api.ts`), verb by verb. */
-const RULES = [
-  { apiGroups: [""], resources: ["pods"], verbs: ["create", "get", "list", "watch", "patch", "delete"] },
-  { apiGroups: [""], resources: ["pods/log"], verbs: ["get"] },
-  { apiGroups: [""], resources: ["secrets"], verbs: ["create", "delete"] },
-  { apiGroups: ["networking.k8s.io"], resources: ["networkpolicies"], verbs: ["create", "list", "delete"] },
-];
+const GROUP = "rbac.authorization.k8s.io";
+/** A server's, and no others. */
+const rulesOf = (scope: "namespace" | "cluster") =>
+  RIGHTS.filter((right) => right.scope === scope).map((right) => ({
+    apiGroups: [right.group],
+    resources: [nameOfResource(right)],
+    verbs: right.verbs,
+  }));
 
 /** Makes an account with the rights of a server, in the namespace `default`. Resolves with the path of a kubeconfig of it. */
 export async function makeServerAccount({ folder, kubectl }: Cluster): Promise<string> {
-  const role = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: NAME };
+  const own = (kind: string, parts: object) => ({
+    apiVersion: `${GROUP}/v1`,
+    kind,
+    metadata: { name: NAME },
+    ...parts,
+  });
+  const subjects = [{ kind: "ServiceAccount", name: NAME, namespace: "default" }];
   const objects = [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: NAME } },
-    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: { name: NAME }, rules: RULES },
-    {
-      ...{ apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", metadata: { name: NAME }, roleRef: role },
-      subjects: [{ kind: "ServiceAccount", name: NAME, namespace: "default" }],
-    },
+    own("Role", { rules: rulesOf("namespace") }),
+    own("RoleBinding", { roleRef: { apiGroup: GROUP, kind: "Role", name: NAME }, subjects }),
+    own("ClusterRole", { rules: rulesOf("cluster") }),
+    own("ClusterRoleBinding", { roleRef: { apiGroup: GROUP, kind: "ClusterRole", name: NAME }, subjects }),
   ];
   const file = join(folder, "server-account.json");
   await writeFile(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));

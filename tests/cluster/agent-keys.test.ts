@@ -6,7 +6,7 @@ import { runInGuest } from "@microterm/core/testing";
 import { createKeyPair, type KeyPair } from "@microterm/drivers";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
-import { connectPinned } from "../../packages/drivers/src/kubernetes/pinned-connection.ts";
+import { connectPinned } from "../../packages/drivers/src/kubernetes/keys/pinned-connection.ts";
 import { kubectl } from "../../support/cluster/in-cluster.ts";
 import { type KubernetesHarness, startKubernetesHarness } from "../../support/cluster/kubernetes-harness.ts";
 

@@ -76,7 +76,7 @@ it("says by which quota of the cluster's it is refused, in the cluster's words",
 });
 
 it("says that no node has room", async () => {
-  const error = await refusal({}, { cpus: 64 });
+  const error = await refusal({ runningMs: 3000 }, { cpus: 64 });
   expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringContaining("Insufficient cpu")]);
 });
 

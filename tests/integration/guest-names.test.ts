@@ -52,7 +52,10 @@ function createPolicy(): NamePolicy & { readonly admitted: string[] } {
 function networkWith(policy: NamePolicy | null): NetworkProvider {
   return {
     name: "a veth pair",
-    capabilities: { supportsOutbound: true, policies: ["none", "open"] },
+    capabilities: {
+      ...{ supportsOutbound: true, policies: ["none", "open"] },
+      ...{ supportsDomainPolicy: true, supportsSharedNetworks: true, isEnforced: true },
+    },
     attach: async (machineId) => ({ machineId, reach: "outbound", link: null, interface: ETH0 }),
     detach: async () => ({ namespaces: null, links: null, flows: null }),
     list: async () => [],

@@ -35,6 +35,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--namespace",
       "--runtime-class",
       "--image",
+      "--insecure-no-network-policy",
       "--pool",
       "--overcommit",
       "--scrollback",
@@ -56,7 +57,11 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
   ["status", "what runs", ["--output", "--data"]],
   ["backup", "all that the data folder holds, as one file", ["--data"]],
   ["restore", "a backup into an empty data folder", ["--data"]],
-  ["doctor", "check this host", ["--leftovers", "--output", "--data"]],
+  [
+    "doctor",
+    "check this host",
+    ["--leftovers", "--driver", "--kubeconfig", "--namespace", "--runtime-class", "--image", "--output", "--data"],
+  ],
   ["version", "of this checkout and of the server", ["--output", "--data"]],
   ["test", "run the tests", ["--soak"]],
 ];

@@ -1,12 +1,17 @@
 export { createFirecrackerDriver, type FirecrackerDriverOptions } from "./firecracker/firecracker-driver.ts";
 export type { HostDriverOptions } from "./host/host-driver.ts";
-export { openIdentity } from "./kubernetes/identity.ts";
-export { createKeyPair, type KeyPair } from "./kubernetes/key-pair.ts";
+export { nameOfResource, RIGHTS } from "./kubernetes/cluster/rights.ts";
+export { openIdentity } from "./kubernetes/keys/identity.ts";
+export { createKeyPair, type KeyPair } from "./kubernetes/keys/key-pair.ts";
 export {
   createKubernetesDriver,
   type KubernetesDriver,
   type KubernetesDriverOptions,
 } from "./kubernetes/kubernetes-driver.ts";
+export type { PodPlace } from "./kubernetes/pods/pod-place.ts";
+export { type ClusterInspection, inspectCluster } from "./kubernetes/proof/cluster-inspection.ts";
+export { proveCluster } from "./kubernetes/proof/cluster-proof.ts";
+export { type ClusterProof, rememberedProof } from "./kubernetes/proof/proof-file.ts";
 export { createProcessDriver, type ProcessDriverOptions } from "./process/process-driver.ts";
 export { type KvmProof, type KvmProofOptions, proveKvm } from "./qemu/kvm-proof.ts";
 export { createQemuDriver } from "./qemu/qemu-driver.ts";

@@ -22,6 +22,8 @@ export const HostStatus = z.strictObject({
   networkReason: z.string().nullable(),
   /** What environments may be given; empty: they reach nothing but themselves. */
   networkModes: z.array(NetworkMode),
+  /** Whether environments are held to their policies; not so with `--insecure-no-network-policy` where nothing does. */
+  isNetworkEnforced: z.boolean(),
   /** What one has that is created without a word about it; null where it has no network. */
   defaultNetwork: NetworkPolicy.nullable(),
   /** Where the server keeps its state. `place` is null of SQLite, which lies in the data folder. */

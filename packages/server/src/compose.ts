@@ -15,6 +15,8 @@ import {
   createProcessDriver,
   createQemuDriver,
   openIdentity,
+  proveCluster,
+  rememberedProof,
 } from "@microterm/drivers";
 import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
@@ -65,7 +67,11 @@ export function lockData(folder: string): ServerLock {
 export async function compose(config: Config, folder: string, composition: Composition): Promise<Adapters> {
   const { log, meters } = composition;
   const storage = await createDatabase(config, folder, composition);
-  const drivers = await createDrivers(config, { folder, log, meters, storage });
+  const { drivers, network } = await createDrivers(config, {
+    ...{ folder, log, meters, storage },
+    allowPrivate: config.allowPrivate,
+  });
+  if (network !== null) return { storage, drivers, network, networkReason: null };
   return { storage, drivers, ...(await createNetwork(config, { log, meters })) };
 }
 
@@ -119,6 +125,8 @@ const daemonOf = (data: string, { meters }: Reporting): HostDaemonClient =>
 interface Place extends Reporting {
   readonly folder: string;
   readonly storage: Storage;
+  /** Private ranges that guests may reach. */
+  readonly allowPrivate: readonly string[];
 }
 
 /**
@@ -126,7 +134,10 @@ interface Place extends Reporting {
  * as it was by the last server that was started with it. One of the same daemon is there as soon as a server with it has run, for what
  * that has left on the host, and is made with what this server was told of the daemon.
  */
-async function createDrivers(config: Config, place: Place): Promise<DriverRegistry> {
+async function createDrivers(
+  config: Config,
+  place: Place,
+): Promise<{ readonly drivers: DriverRegistry; readonly network: NetworkProvider | null }> {
   const known = openKnownDrivers(join(place.folder, "drivers.json"));
   known.remember(config);
   const others: VmDriver[] = [];
@@ -138,9 +149,22 @@ async function createDrivers(config: Config, place: Place): Promise<DriverRegist
     if (name === config.driver) continue;
     const found = name === sibling?.driver ? sibling : known.find(name);
     if ("absence" in found) absent.set(name, found.absence);
-    else others.push(await createDriver(found, config.data, place));
+    else {
+      const { driver, absence } = await createDriver(found, config.data, place).then(present, notSupported);
+      if (driver === null) absent.set(name, absence);
+      else others.push(driver);
+    }
   }
-  return createDriverRegistry({ default: await createDriver(config, config.data, place), others, absent });
+  const { driver, network } = await createDriver(config, config.data, place);
+  return { drivers: createDriverRegistry({ default: driver, others, absent }), network };
+}
+
+const present = ({ driver }: DriverParts) => ({ driver, absence: "" });
+
+/** What one cannot be had for any more; the server goes on with its own. */
+function notSupported(error: unknown): { readonly driver: null; readonly absence: string } {
+  if (!(error instanceof PlatformError) || error.code !== "UNSUPPORTED") throw error;
+  return { driver: null, absence: error.message };
 }
 
 /** The other driver of the same daemon; null of one that has no daemon. */
@@ -156,11 +180,17 @@ function siblingOf(config: DriverConfig): DriverConfig | null {
   }
 }
 
-function createDriver(
+interface DriverParts {
+  readonly driver: VmDriver;
+  /** Of its machines; null: it is what the host has for them. */
+  readonly network: NetworkProvider | null;
+}
+
+async function createDriver(
   config: DriverConfig,
   data: string,
-  { folder, log, meters, storage }: Place,
-): VmDriver | Promise<VmDriver> {
+  { folder, allowPrivate, log, meters, storage }: Place,
+): Promise<DriverParts> {
   const ofDaemon = ({
     image,
     acceleratorReason,
@@ -173,19 +203,25 @@ function createDriver(
     case "process": {
       const directory = join(folder, "process");
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      return createProcessDriver({ agentBinary: config.agent, directory, log });
+      return { driver: createProcessDriver({ agentBinary: config.agent, directory, log }), network: null };
     }
-    case "kubernetes":
-      return createKubernetesDriver({
-        ...{ namespace: config.namespace, image: config.image, log },
-        kubeConfigFile: config.kubeconfig ?? null,
-        runtimeClass: config.runtimeClass === "" ? null : config.runtimeClass,
+    case "kubernetes": {
+      const { namespace, image, insecureNoNetworkPolicy: allowsUnenforced } = config;
+      const runtimeClass = config.runtimeClass === "" ? null : config.runtimeClass;
+      const pods = { kubeConfigFile: config.kubeconfig ?? null, namespace, image, runtimeClass };
+      const path = join(folder, "cluster-proof.json");
+      const prove = () => proveCluster(pods, log);
+      const driver = await createKubernetesDriver({
+        ...{ ...pods, allowPrivate, allowsUnenforced, log },
         identity: openIdentity(join(folder, "agent-identity.json")),
         pins: storage.machinePins,
+        prove: (server) => rememberedProof({ path, server, pods, allowsUnenforced, log, prove }),
       });
+      return { driver, network: driver.network };
+    }
     case "qemu":
-      return createQemuDriver({ ...ofDaemon(config), accelerator: config.accelerator });
+      return { driver: createQemuDriver({ ...ofDaemon(config), accelerator: config.accelerator }), network: null };
     case "firecracker":
-      return createFirecrackerDriver(ofDaemon(config));
+      return { driver: createFirecrackerDriver(ofDaemon(config)), network: null };
   }
 }

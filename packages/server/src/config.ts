@@ -175,6 +175,8 @@ const kubernetesDriver = {
     .string()
     .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$/, "must be the name of a RuntimeClass")
     .default("kata"),
+  /** Has the server start where nothing holds pods to their network policies. Already read, in `drivers.json`. */
+  insecureNoNetworkPolicy: z.union([flag, z.boolean()]).default(false),
   /** What pods are made of, as the cluster's nodes pull it. */
   image: z.string().regex(/^[\w.:/@-]{1,255}$/, "must be an image's name, like registry.example.org/microterm:1"),
 } as const;

@@ -323,7 +323,7 @@ async function composeOrExplain(...args: Parameters<typeof compose>): ReturnType
   try {
     return await compose(...args);
   } catch (error) {
-    const codes: readonly unknown[] = ["DATABASE_UNAVAILABLE", "ENVIRONMENT_STATE"];
+    const codes: readonly unknown[] = ["DATABASE_UNAVAILABLE", "ENVIRONMENT_STATE", "UNSUPPORTED"];
     if (!(error instanceof PlatformError && codes.includes(error.code))) throw error;
     throw new StartError(error.message);
   }

@@ -30,7 +30,7 @@ export interface NetworkProvider {
   list(): Promise<readonly MachineId[]>;
   /**
    * What an attached machine may reach from now on; until it is said first, that is nothing. What both the policy of before and this
-   * one allow is not cut, what this one does not allow is. Rejects with `UNSUPPORTED` for a mode that `policies` lacks, and
+   * one allow is not cut, what this one does not allow is, unless others enforce it, who may leave open connections. Rejects with `UNSUPPORTED` for a mode that `policies` lacks, and
    * otherwise leaves the policy of before. Safe to repeat.
    */
   setPolicy(machineId: MachineId, policy: NetworkPolicy): Promise<void>;
@@ -81,6 +81,12 @@ export interface NetworkCapabilities {
   readonly supportsOutbound: boolean;
   /** Modes that `setPolicy` takes. Empty: machines have no interface. */
   readonly policies: readonly NetworkMode[];
+  /** Rules of an allowlist may be domains. When false, a policy with one is refused before it comes to `setPolicy`. */
+  readonly supportsDomainPolicy: boolean;
+  /** When false, `share` rejects, and nobody makes such networks. */
+  readonly supportsSharedNetworks: boolean;
+  /** Something holds machines to their policies. When false, which is an operator's decision, the page and the API say so. */
+  readonly isEnforced: boolean;
 }
 
 export interface NetworkAttachment {

@@ -6,17 +6,22 @@ import type {
   Machine,
   MachinePins,
   MachineSpec,
+  NetworkProvider,
   Removed,
   VmCapabilities,
   VmDriver,
 } from "@microterm/core";
 import { MachineId, PlatformError } from "@microterm/protocol";
-import { ClusterApi } from "./cluster-api.ts";
-import { createKeyPair, fingerprintOf, type KeyPair } from "./key-pair.ts";
+import { ClusterApi } from "./cluster/cluster-api.ts";
+import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
+import { createKeyPair, fingerprintOf, type KeyPair } from "./keys/key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
-import { LABELS, nameOf, type PodSettings, podOf, policyOf, secretOf } from "./pod-objects.ts";
-import { endedByNode, endOf, isLeaving, isRunning } from "./pod-state.ts";
-import { untilGone, untilRunning } from "./pod-waits.ts";
+import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
+import { ServerAddresses } from "./network/server-addresses.ts";
+import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pods/pod-objects.ts";
+import type { PodPlace } from "./pods/pod-place.ts";
+import { endedByNode, endOf, isLeaving, isRunning } from "./pods/pod-state.ts";
+import type { ClusterProof } from "./proof/proof-file.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
 const REMOVE_GRACE_SECONDS = 1;
@@ -24,19 +29,20 @@ const NO_POD: Omit<FoundMachine, "machineId"> = { alive: false, environmentId: n
 /** None of this is there to be counted. */
 const REMOVED: Removed = { processes: null, cgroups: null, sockets: null, files: null, uids: null };
 
-export interface KubernetesDriverOptions {
-  /** Null: the server is a pod itself. */
-  readonly kubeConfigFile: string | null;
-  readonly namespace: string;
-  readonly image: string;
-  readonly runtimeClass: string | null;
+export interface KubernetesDriverOptions extends PodPlace {
+  /** Private ranges that guests may reach all the same, as their policies say. */
+  readonly allowPrivate: readonly string[];
   /** What every server of this installation shows to agents. */
   readonly identity: KeyPair;
   readonly pins: MachinePins;
   readonly log: Log;
+  /** For a pod to run; {@link RUNNING_MS} when absent. */
+  readonly runningMs?: number;
 }
 
 export interface KubernetesDriver extends VmDriver {
+  /** Of its pods, which cannot be apart from them. */
+  readonly network: NetworkProvider;
   /** Stops following the cluster. Machines live on. */
   close(): void;
 }
@@ -45,16 +51,57 @@ export interface KubernetesDriver extends VmDriver {
  * Environments as pods of a cluster: it places, limits and heals them (docs/decisions/0045-pods-of-kubernetes.md). Memory is not
  * saved, so that they are stopped and never paused.
  */
-export async function createKubernetesDriver(options: KubernetesDriverOptions): Promise<KubernetesDriver> {
-  const { namespace, identity, pins, log } = options;
+export async function createKubernetesDriver(
+  options: KubernetesDriverOptions & {
+    /** What is known of pods in the cluster of this API server. */
+    prove(server: string): Promise<ClusterProof>;
+    /** Makes pods even where nothing holds them to their policies. */
+    readonly allowsUnenforced: boolean;
+  },
+): Promise<KubernetesDriver> {
+  const api = await connectTo(options);
+  try {
+    const proof = await options.prove(api.server);
+    if (proof.isEnforced || options.allowsUnenforced) return driveCluster(api, { ...options, proof });
+    throw new PlatformError(
+      "UNSUPPORTED",
+      `the cluster does not enforce network policies: ${proof.policyReason}. Install a network plugin that does, or, where environments may reach each other and all of the cluster: --insecure-no-network-policy`,
+    );
+  } catch (error) {
+    api.close();
+    throw error;
+  }
+}
+
+/** Follows the pods of who has this key. */
+export function connectTo(options: Pick<KubernetesDriverOptions, "kubeConfigFile" | "namespace" | "identity" | "log">) {
+  const { kubeConfigFile, namespace, identity, log } = options;
+  const selector = `${LABELS.installation}=${installationOf(identity)},${LABELS.machine}`;
+  return ClusterApi.connect({ kubeConfigFile, namespace, selector, log });
+}
+
+/** Of the objects of who has this key. */
+const installationOf = ({ certificate }: KeyPair): string => fingerprintOf(certificate).slice(0, 16);
+
+/** A driver of the pods that `api` follows. */
+export function driveCluster(
+  api: ClusterApi,
+  options: KubernetesDriverOptions & {
+    readonly proof: ClusterProof;
+    readonly component?: PodSettings["component"];
+  },
+): KubernetesDriver {
+  const { namespace, identity, pins, log, proof } = options;
   const settings: PodSettings = {
-    installation: fingerprintOf(identity.certificate).slice(0, 16),
+    component: options.component ?? "environment",
+    installation: installationOf(identity),
     image: options.image,
     runtimeClass: options.runtimeClass,
-    allowsPrivileges: false,
+    allowsPrivileges: proof.isVm,
   };
-  const selector = `${LABELS.installation}=${settings.installation},${LABELS.machine}`;
-  const api = await ClusterApi.connect({ kubeConfigFile: options.kubeConfigFile, namespace, selector, log });
+  const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
+  /** Until more is allowed. */
+  const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
 
   const remove = async (machineId: MachineId): Promise<Removed> => {
     const name = nameOf(machineId);
@@ -81,21 +128,27 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
     const keys = createKeyPair(machineId);
     const fingerprint = fingerprintOf(keys.certificate);
     await pins.set(machineId, fingerprint);
+    await addresses.refresh();
     const gated = await api.createPod(podOf(spec, settings));
     signal?.throwIfAborted();
     await Promise.all([
       api.createSecret(secretOf(gated, keys, identity.certificate)),
-      api.createPolicy(policyOf(gated, machineId)),
+      api.createPolicy(policyOf(gated, machineId, nothing())),
     ]);
     signal?.throwIfAborted();
-    await api.openGate(nameOf(machineId));
-    return machineOf(machineId, await untilRunning(api, nameOf(machineId), signal), fingerprint);
+    const name = nameOf(machineId);
+    await api.openGate(name);
+    const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal });
+    if (await addresses.learn(pod.status?.podIP ?? ""))
+      await api.changePolicy(name, policySpecOf(machineId, nothing()));
+    return machineOf(machineId, pod, fingerprint);
   };
 
   return {
     name: "kubernetes",
+    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof }),
     host: `${api.server} ${namespace}`,
-    capabilities: CAPABILITIES,
+    capabilities: capabilitiesOf(proof),
 
     async boot(spec, { signal }: Abortable = {}) {
       signal?.throwIfAborted();
@@ -128,6 +181,8 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
       if (pod === null || fingerprint === null || !isAdoptable(pod)) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
+      // Its policy lets in the server that it had before.
+      await addresses.learn(pod.status?.podIP ?? "");
       return machineOf(machineId, pod, fingerprint, epoch);
     },
 
@@ -160,18 +215,18 @@ export async function createKubernetesDriver(options: KubernetesDriverOptions): 
   };
 }
 
-const CAPABILITIES: VmCapabilities = {
+const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof): VmCapabilities => ({
   accelerator: null,
-  acceleratorReason: "the cluster decides what a pod's code runs on",
-  isolation: "container",
+  acceleratorReason: isolationReason,
+  isolation: isVm ? "vm" : "container",
   supportsDisk: false,
   supportsPowerOff: true,
   supportsConsole: true,
   supportsLimits: false,
   bootsAhead: true,
-  networkLinks: [],
+  networkLinks: ["managed"],
   overheadMib: () => 0,
-};
+});
 
 /** One that powered itself off is as well, for who wants to know how it ended. */
 const isAdoptable = (pod: V1Pod): boolean => !isLeaving(pod) && (isRunning(pod) || endOf(pod)?.kind === "powered-off");

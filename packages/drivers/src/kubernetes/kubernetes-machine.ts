@@ -2,11 +2,11 @@ import type { V1Pod } from "@kubernetes/client-node";
 import { AgentLink } from "@microterm/agent-client";
 import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
 import type { MachineId } from "@microterm/protocol";
-import type { ClusterApi } from "./cluster-api.ts";
-import type { KeyPair } from "./key-pair.ts";
-import { connectPinned } from "./pinned-connection.ts";
-import { AGENT_PORT, nameOf } from "./pod-objects.ts";
-import { endOf } from "./pod-state.ts";
+import type { ClusterApi } from "./cluster/cluster-api.ts";
+import type { KeyPair } from "./keys/key-pair.ts";
+import { connectPinned } from "./keys/pinned-connection.ts";
+import { AGENT_PORT, nameOf } from "./pods/pod-objects.ts";
+import { endOf } from "./pods/pod-state.ts";
 
 /** The agent listens before the pod counts as running. */
 const ATTEMPT_MS = 5000;

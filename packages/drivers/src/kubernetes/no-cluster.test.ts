@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { MachineId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { createQuietLog } from "../../../../support/quiet-log.ts";
-import { openIdentity } from "./identity.ts";
+import { openIdentity } from "./keys/identity.ts";
 import { createKubernetesDriver } from "./kubernetes-driver.ts";
 
 /** A port that nobody listens at. */
@@ -32,8 +32,17 @@ it("says that there is no cluster, and does not fail to be made: it may come bac
   );
   const pins = new Map<MachineId, string>();
   const driver = await createKubernetesDriver({
-    ...{ kubeConfigFile, namespace: "default", image: "i", runtimeClass: null, log: createQuietLog() },
+    ...{
+      kubeConfigFile,
+      namespace: "default",
+      image: "i",
+      runtimeClass: null,
+      allowPrivate: [],
+      log: createQuietLog(),
+    },
     identity: openIdentity(join(folder, "identity.json")),
+    allowsUnenforced: false,
+    prove: async () => ({ isEnforced: true, policyReason: "said", isVm: false, isolationReason: "said" }),
     pins: {
       set: async (id, pin) => void pins.set(id, pin),
       get: async (id) => pins.get(id) ?? null,

@@ -8,7 +8,13 @@ import { PlatformError } from "@microterm/protocol";
 export function createLoopbackNetwork(): NetworkProvider {
   return {
     name: "loopback",
-    capabilities: { supportsOutbound: false, policies: [] },
+    capabilities: {
+      supportsOutbound: false,
+      policies: [],
+      supportsDomainPolicy: false,
+      supportsSharedNetworks: false,
+      isEnforced: true,
+    },
     attach: (machineId) => Promise.resolve({ machineId, reach: "loopback", link: null, interface: null }),
     detach: () => Promise.resolve({ namespaces: null, links: null, flows: null }),
     list: () => Promise.resolve([]),

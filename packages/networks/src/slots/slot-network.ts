@@ -75,7 +75,13 @@ export function createSlotNetwork({ daemon }: { readonly daemon: HostDaemonClien
 
   return {
     name: "slots",
-    capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
+    capabilities: {
+      supportsOutbound: true,
+      policies: ["none", "open", "allowlist"],
+      supportsDomainPolicy: true,
+      supportsSharedNetworks: true,
+      isEnforced: true,
+    },
 
     async attach(machineId) {
       if (own === null) await learnRange();

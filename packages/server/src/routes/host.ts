@@ -16,7 +16,7 @@ export function hostRoutes(app: App, services: Services): void {
     async (request) => {
       // What a driver cannot tell is 0, and `none`.
       const driver = drivers.default;
-      const { policies } = network.capabilities;
+      const { policies, isEnforced } = network.capabilities;
       const { accelerator, acceleratorReason, isolation } = driver.capabilities;
       const [resources, own] = await Promise.all([driver.resources(), environments.count(request.identity.actor)]);
       return {
@@ -29,6 +29,7 @@ export function hostRoutes(app: App, services: Services): void {
         network: network.name,
         networkReason,
         networkModes: [...policies],
+        isNetworkEnforced: isEnforced,
         database,
         defaultNetwork: policies.includes(networkPolicy.mode) ? networkPolicy : null,
         memory: resources.memory ?? { totalMib: 0, availableMib: 0 },

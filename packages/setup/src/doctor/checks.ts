@@ -150,6 +150,9 @@ async function disk(paths: DataPaths): Promise<Check> {
     : warn("disk", text, "free some, or put the data elsewhere: ./microterm up --data DIR");
 }
 
+/** Of a host that has a server, and machines elsewhere. */
+export const SERVER_HOST_CHECKS: readonly CheckFunction[] = [system, disk];
+
 export const CHECKS: readonly CheckFunction[] = [
   system,
   accelerator,

@@ -1,16 +1,19 @@
+import type { PodPlace } from "@microterm/drivers";
 import type { HostDaemonClient } from "@microterm/host";
 import { plainText, printableJson } from "@microterm/protocol";
 import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
 import { type DataPaths, dataPaths } from "../data/paths.ts";
 import { oneLine, SetupError, SHOWN } from "../progress.ts";
-import { lastCertificate } from "../server/environments.ts";
+import { podPlaceOf } from "../server/cluster-options.ts";
+import { lastArguments, lastCertificate } from "../server/environments.ts";
 import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { DoctorOptions } from "../verbs/options.ts";
 import { certificateCheck } from "./certificate-check.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
-import { CHECKS } from "./checks.ts";
+import { CHECKS, SERVER_HOST_CHECKS } from "./checks.ts";
+import { clusterChecks } from "./cluster-checks.ts";
 import { databaseCheck } from "./database-check.ts";
 import { firecrackerCheck } from "./firecracker-check.ts";
 import { hostSettings } from "./host-settings.ts";
@@ -22,11 +25,13 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const paths = dataPaths(options.data);
   const owner = foreignOwner(paths.data);
   if (owner !== null) {
-    const flags = ["--output", options.output, ...(options.leftovers ? ["--leftovers"] : [])];
+    const flags = ["--output", options.output, ...(options.leftovers ? ["--leftovers"] : []), ...options.cluster];
     return runAsOwner(owner, "doctor", ["--data", paths.data, ...flags]);
   }
   if (options.leftovers) return doctorLeftovers(paths, options.output);
-  const checks = await examine(paths);
+  const args = options.cluster.length > 0 ? options.cluster : lastArguments(paths);
+  const place = podPlaceOf(args);
+  const checks = await (place === null ? examine(paths) : examineCluster(paths, place, args));
   if (options.output === "json") process.stdout.write(`${printableJson({ checks })}\n`);
   else process.stdout.write(checks.map(describe).join(""));
   return checks.some((one) => one.status === "fail") ? 1 : 0;
@@ -36,15 +41,22 @@ async function examine(paths: DataPaths): Promise<readonly Check[]> {
   const checks: Check[] = [];
   for (const check of CHECKS) checks.push(await check(paths));
   const daemon = await daemonChecks(paths).catch((error: unknown) => [notAllowed("daemon", error)]);
-  return [
-    ...checks,
-    ...hostSettings(),
-    ...daemon,
-    ...certificateCheck(lastCertificate(paths)),
-    await databaseCheck(paths).catch((error: unknown) => notAllowed("database", error)),
-    await serverCheck(paths).catch((error: unknown) => notAllowed("server", error)),
-  ];
+  return [...checks, ...hostSettings(), ...daemon, ...(await serverChecks(paths))];
 }
+
+/** Machines are not this host's, nor is what they need. */
+async function examineCluster(paths: DataPaths, place: PodPlace, args: readonly string[]): Promise<readonly Check[]> {
+  const checks: Check[] = [];
+  const allowsUnenforced = args.includes("--insecure-no-network-policy");
+  for (const check of SERVER_HOST_CHECKS) checks.push(await check(paths));
+  return [...checks, ...(await clusterChecks(place, { allowsUnenforced })), ...(await serverChecks(paths))];
+}
+
+const serverChecks = async (paths: DataPaths): Promise<readonly Check[]> => [
+  ...certificateCheck(lastCertificate(paths)),
+  await databaseCheck(paths).catch((error: unknown) => notAllowed("database", error)),
+  await serverCheck(paths).catch((error: unknown) => notAllowed("server", error)),
+];
 
 /** Another user's daemon or server refuses us: the checks of the host can be reported all the same. */
 const notAllowed = (name: string, error: unknown): Check => ({

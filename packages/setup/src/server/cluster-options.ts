@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { PodPlace } from "@microterm/drivers";
 import { SetupError } from "../progress.ts";
 import type { ServeOption } from "./listen-options.ts";
 
@@ -8,15 +9,29 @@ export const CLUSTER_OPTIONS = {
   namespace: { type: "string" },
   "runtime-class": { type: "string" },
   image: { type: "string" },
+  "insecure-no-network-policy": { type: "boolean" },
 } as const;
 
-type Values = { readonly [Name in keyof typeof CLUSTER_OPTIONS]?: string | undefined };
+type Values = { readonly [Name in keyof typeof CLUSTER_OPTIONS]?: string | boolean | undefined };
+
+/** Where a server of these arguments makes its pods, as `serve` reads them; null of one with another driver. */
+export function podPlaceOf(args: readonly string[]): PodPlace | null {
+  const given = (option: string): string | undefined => args[args.indexOf(option) + 1 || args.length];
+  if (given("--driver") !== "kubernetes") return null;
+  const runtimeClass = given("--runtime-class") ?? "kata";
+  return {
+    kubeConfigFile: given("--kubeconfig") ?? null,
+    namespace: given("--namespace") ?? "default",
+    image: given("--image") ?? "",
+    runtimeClass: runtimeClass === "" ? null : runtimeClass,
+  };
+}
 
 /** What the server is told of its cluster. */
 export function readClusterOptions(values: Values, isCluster: boolean): readonly ServeOption[] {
   const given = Object.keys(CLUSTER_OPTIONS).flatMap((name): ServeOption[] => {
     const value = values[name as keyof Values];
-    return value === undefined ? [] : [[`--${name}`, name === "kubeconfig" ? resolve(value) : value]];
+    return value === undefined ? [] : [[`--${name}`, name === "kubeconfig" ? resolve(`${value}`) : `${value}`]];
   });
   const [first] = given;
   if (!isCluster && first !== undefined) {

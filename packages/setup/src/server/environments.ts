@@ -134,9 +134,12 @@ async function withBuilds(last: LastUp, paths: DataPaths, progress: Progress): P
 /** What the last `up` asked for of networks; null: there was none. */
 export const lastNetwork = (paths: DataPaths): DaemonNetwork | null => readLastUp(paths)?.network ?? null;
 
+/** What the last `up` has started the server with; empty: there was none. */
+export const lastArguments = (paths: DataPaths): readonly string[] => readLastUp(paths)?.args ?? [];
+
 /** The certificate that the last `up` named; null: none. */
 export function lastCertificate(paths: DataPaths): string | null {
-  const { args = [] } = readLastUp(paths) ?? {};
+  const args = lastArguments(paths);
   return args[args.indexOf("--tls-cert") + 1 || args.length] ?? null;
 }
 

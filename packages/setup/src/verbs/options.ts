@@ -94,6 +94,8 @@ export type ImageOptions = { readonly of: "environments" | "server"; readonly na
 export interface DoctorOptions extends ReportOptions {
   /** Look for what is left on the host, and check nothing else. */
   readonly leftovers: boolean;
+  /** Arguments of a server whose cluster is to be looked at; empty: those of the last `up`. */
+  readonly cluster: readonly string[];
 }
 
 /** `process` gives no isolation at all, and `kubernetes` is not of this host: they are never chosen, only asked for. */
@@ -151,12 +153,14 @@ export function readUpOptions(args: readonly string[]): UpOptions {
   }
   const allowPrivate = (values["allow-private"] ?? []).map((text) => privateNetworkOf(String(text)));
   const uplink = uplinkOf(values.uplink);
-  const isOfHost = driver !== "process" && driver !== "kubernetes";
-  if (!isOfHost && (uplink !== null || allowPrivate.length > 0)) {
+  if (driver === "process" && (uplink !== null || allowPrivate.length > 0)) {
     throw new SetupError(
-      `--uplink and --allow-private are for machines of this host: --driver ${driver} has no networks`,
+      "--uplink and --allow-private are for machines: --driver process has no networks",
       "./microterm up",
     );
+  }
+  if (driver === "kubernetes" && uplink !== null) {
+    throw new SetupError("--uplink is for machines of this host", "./microterm up --driver kubernetes --image NAME");
   }
   const pool = values.pool === undefined ? DEFAULT_POOL : /^\d{1,3}$/.test(values.pool) ? Number(values.pool) : -1;
   if (pool < 0 || pool > LARGEST_POOL) {
@@ -347,8 +351,24 @@ export function readReportOptions(args: readonly string[]): ReportOptions {
 }
 
 export function readDoctorOptions(args: readonly string[]): DoctorOptions {
-  const { values } = parse(args, { ...REPORT, leftovers: { type: "boolean" } });
-  return { ...reportOf(values), leftovers: values.leftovers === true };
+  const { "insecure-no-network-policy": _ofUp, ...cluster } = CLUSTER_OPTIONS;
+  const { values } = parse(args, {
+    ...{ ...REPORT, leftovers: { type: "boolean" }, driver: { type: "string" } },
+    ...cluster,
+  });
+  const { driver } = values;
+  if (driver !== undefined && driver !== "kubernetes") {
+    throw new SetupError(
+      `doctor has no --driver ${driver}: it looks at this host for all others`,
+      "./microterm doctor",
+    );
+  }
+  const given = readClusterOptions(values, driver !== undefined);
+  return {
+    ...reportOf(values),
+    leftovers: values.leftovers === true,
+    cluster: driver === undefined ? [] : ["--driver", driver, ...given.flat()],
+  };
 }
 
 function reportOf({ data, output = "text" }: { readonly data?: unknown; readonly output?: unknown }): ReportOptions {

@@ -5,7 +5,7 @@ import { hostQuery } from "../api/queries.ts";
 import { useNow } from "../parts/use-now.ts";
 import { DenialList } from "./denial-list.tsx";
 import { PolicyForm } from "./policy-form.tsx";
-import { lackWords, reachWords } from "./policy-words.ts";
+import { lackWords, reachWords, unenforcedWords } from "./policy-words.ts";
 import { membershipOf } from "./shared/membership.ts";
 import { SharedNetworkPart } from "./shared/shared-network.tsx";
 import { useSharedNetworks } from "./shared/use-shared-networks.ts";
@@ -24,11 +24,16 @@ const WithNetwork = ({ environment }: { readonly environment: Networked }) => {
   const { id, network, state, name } = environment;
   const now = useNow(1000);
   const networks = useSharedNetworks();
+  const unenforced = unenforcedWords(useQuery(hostQuery).data);
   const { own } = membershipOf(id, networks.data ?? []);
   return (
     <>
       <p className="mt-1 break-words">{reachWords(network, own?.name ?? null, now)}</p>
-      <p className="mt-1 text-muted">{BOUNDS}</p>
+      {unenforced === null ? (
+        <p className="mt-1 text-muted">{BOUNDS}</p>
+      ) : (
+        <p className="mt-1 text-warn">{unenforced}</p>
+      )}
       <PolicyForm key={id} id={id} policy={network} now={now} />
       <SharedNetworkPart key={`shared ${id}`} environment={environment} networks={networks} />
       {state === "running" ? (

@@ -1,6 +1,15 @@
 import type { AllowRule, NetworkPolicy } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import { lackWords, leftWords, networkWords, portsWords, reachWords, rulesAt, targetOf } from "./policy-words.ts";
+import {
+  lackWords,
+  leftWords,
+  networkWords,
+  portsWords,
+  reachWords,
+  rulesAt,
+  targetOf,
+  unenforcedWords,
+} from "./policy-words.ts";
 
 const NOW = Date.parse("2026-11-29T10:00:00.000Z");
 const at = (seconds: number): string => new Date(NOW + seconds * 1000).toISOString();
@@ -15,6 +24,11 @@ it("counts only the rules whose time is not over", () => {
   expect(reachWords(list(over, soon), null, NOW)).toBe("It reaches what its allowlist names, and nothing else.");
   expect(reachWords(list(over), null, NOW)).toBe("It reaches nothing yet: its allowlist is empty.");
   expect(networkWords({ mode: "open" }, VM, NOW)).toBe("open");
+});
+
+it("says where nothing holds environments to a policy", () => {
+  expect([unenforcedWords(undefined), unenforcedWords({ isNetworkEnforced: true })]).toEqual([null, null]);
+  expect(unenforcedWords({ isNetworkEnforced: false })).toContain("not enforced here");
 });
 
 it("names the shared network beside what a policy lets it reach", () => {

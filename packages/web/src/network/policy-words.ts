@@ -7,6 +7,12 @@ export const rulesAt = (policy: NetworkPolicy, now: number): readonly AllowRule[
     ? policy.allow.filter(({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > now)
     : [];
 
+/** For where environments are held to no policy; null where they are. */
+export const unenforcedWords = (host: Pick<HostStatus, "isNetworkEnforced"> | undefined): string | null =>
+  host?.isNetworkEnforced === false
+    ? "Network policies are not enforced here: environments reach each other, the cluster and all that it reaches."
+    : null;
+
 type Kept = Pick<Environment, "isolation">;
 
 /** `open`, `allowlist (3)`, `loopback only`. A host's process has what the host has. */

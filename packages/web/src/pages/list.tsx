@@ -4,7 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { Bell, Pause, Play, Square, Trash2 } from "lucide-react";
 import { Suspense, useEffect } from "react";
 import { environmentsQuery, hostQuery } from "../api/queries.ts";
-import { networkWords } from "../network/policy-words.ts";
+import { networkWords, unenforcedWords } from "../network/policy-words.ts";
 import { useHasEnvironments } from "../parts/account/use-account.ts";
 import { Button } from "../parts/button.tsx";
 import { CreateButton } from "../parts/create-button.tsx";
@@ -202,6 +202,13 @@ const Readiness = ({ host }: { readonly host: HostStatus }) => {
   );
 };
 
+/** What a new environment reaches, or that nothing keeps it from anything. */
+const NetworkLabel = ({ host }: { readonly host: HostStatus }) => {
+  const unenforced = unenforcedWords(host);
+  if (unenforced !== null) return <span className="truncate text-warn">{unenforced}</span>;
+  return <span className="max-md:hidden">Network: {networkWords(host.defaultNetwork, host, 0)}</span>;
+};
+
 const HostBar = () => {
   const host = useQuery(hostQuery);
   return (
@@ -209,7 +216,7 @@ const HostBar = () => {
       {host.data && (
         <>
           <IsolationLabel isolation={host.data.isolation} />
-          <span className="max-md:hidden">Network: {networkWords(host.data.defaultNetwork, host.data, 0)}</span>
+          <NetworkLabel host={host.data} />
           <Readiness host={host.data} />
           <span className="ml-auto max-sm:hidden">microterm {host.data.version}</span>
         </>

@@ -38,7 +38,8 @@ export async function tellGuest(context: EnvironmentContext, row: Followed, mach
 
 /** After a change of its network that failed, or may have been cut off at any step. In the background, after what is under way. */
 export function reapplyMembership(context: EnvironmentContext, { id, network }: Followed, machineId: MachineId): void {
-  if (network !== null) void keepMember(context, id, machineId);
+  if (network === null || !context.network.capabilities.supportsSharedNetworks) return;
+  void keepMember(context, id, machineId);
 }
 
 function keepMember(context: EnvironmentContext, id: EnvironmentId, machineId: MachineId): Promise<void> {

@@ -1,6 +1,6 @@
 import { MAX_ALLOW_RULES, type NetworkPolicy } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import { assertMode, choosePolicy, effectiveAt, withoutRule, withRule } from "./policy-plan.ts";
+import { assertSupported, choosePolicy, effectiveAt, withoutRule, withRule } from "./policy-plan.ts";
 
 const NOW = Date.parse("2026-11-29T10:00:00.000Z");
 const at = (seconds: number): string => new Date(NOW + seconds * 1000).toISOString();
@@ -8,6 +8,7 @@ const list = (...allow: Extract<NetworkPolicy, { mode: "allowlist" }>["allow"]):
   mode: "allowlist",
   allow,
 });
+const having = (...policies: readonly NetworkPolicy["mode"][]) => ({ policies, supportsDomainPolicy: true });
 const code = (code: string) => expect.objectContaining({ code });
 
 describe("a policy at a time", () => {
@@ -43,16 +44,24 @@ describe("a policy at a time", () => {
 
 describe("a new environment's policy", () => {
   it("is the one asked for, or refused", () => {
-    expect(choosePolicy({ mode: "none" }, { mode: "open" }, ["none", "open"])).toEqual({ mode: "none" });
-    expect(() => choosePolicy({ mode: "open" }, { mode: "open" }, ["none"])).toThrow(code("UNSUPPORTED"));
-    expect(() => choosePolicy({ mode: "open" }, { mode: "open" }, [])).toThrow("loopback alone");
-    expect(() => assertMode(list(), ["none", "open"])).toThrow("environments have none or open");
+    expect(choosePolicy({ mode: "none" }, { mode: "open" }, having("none", "open"))).toEqual({ mode: "none" });
+    expect(() => choosePolicy({ mode: "open" }, { mode: "open" }, having("none"))).toThrow(code("UNSUPPORTED"));
+    expect(() => choosePolicy({ mode: "open" }, { mode: "open" }, having())).toThrow("loopback alone");
+    expect(() => assertSupported(list(), having("none", "open"))).toThrow("environments have none or open");
   });
 
   it("is the default where it is not said, and none at all without networks", () => {
-    expect(choosePolicy(undefined, { mode: "open" }, ["none", "open"])).toEqual({ mode: "open" });
-    expect(choosePolicy(undefined, { mode: "open" }, [])).toBeNull();
-    expect(choosePolicy({ mode: "none" }, { mode: "open" }, [])).toBeNull();
+    expect(choosePolicy(undefined, { mode: "open" }, having("none", "open"))).toEqual({ mode: "open" });
+    expect(choosePolicy(undefined, { mode: "open" }, having())).toBeNull();
+    expect(choosePolicy({ mode: "none" }, { mode: "open" }, having())).toBeNull();
+  });
+
+  it("has no domains where the network knows addresses alone", () => {
+    const addresses = { ...having("none", "allowlist"), supportsDomainPolicy: false };
+    const wanted = list({ cidr: "1.1.1.1/32" });
+    expect(choosePolicy(wanted, { mode: "none" }, addresses)).toEqual(wanted);
+    const named = list({ cidr: "1.1.1.1/32" }, { domain: "a.example" });
+    expect(() => choosePolicy(named, { mode: "none" }, addresses)).toThrow(code("UNSUPPORTED"));
   });
 });
 

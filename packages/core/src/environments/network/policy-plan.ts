@@ -1,10 +1,5 @@
-import {
-  type AllowRule,
-  MAX_ALLOW_RULES,
-  type NetworkMode,
-  type NetworkPolicy,
-  PlatformError,
-} from "@microterm/protocol";
+import { type AllowRule, MAX_ALLOW_RULES, type NetworkPolicy, PlatformError } from "@microterm/protocol";
+import type { NetworkCapabilities } from "../../ports/network.ts";
 
 export interface EffectivePolicy {
   /** Without the rules whose time is over. */
@@ -31,15 +26,25 @@ const endOf = ({ expiresAt }: AllowRule): number =>
 export function choosePolicy(
   asked: NetworkPolicy | undefined,
   fallback: NetworkPolicy,
-  modes: readonly NetworkMode[],
+  network: PolicyCapabilities,
 ): NetworkPolicy | null {
-  if (asked !== undefined && asked.mode !== "none") assertMode(asked, modes);
-  return modes.length === 0 ? null : (asked ?? fallback);
+  if (asked !== undefined && asked.mode !== "none") assertSupported(asked, network);
+  return network.policies.length === 0 ? null : (asked ?? fallback);
 }
 
+export type PolicyCapabilities = Pick<NetworkCapabilities, "policies" | "supportsDomainPolicy">;
+
 /** Throws `UNSUPPORTED` for a policy that the network does not have. */
-export function assertMode({ mode }: NetworkPolicy, modes: readonly NetworkMode[]): void {
-  if (modes.includes(mode)) return;
+export function assertSupported(policy: NetworkPolicy, { policies: modes, ...network }: PolicyCapabilities): void {
+  const { mode } = policy;
+  if (modes.includes(mode)) {
+    const named = mode === "allowlist" ? policy.allow.find((rule) => "domain" in rule) : undefined;
+    if (named === undefined || network.supportsDomainPolicy) return;
+    throw new PlatformError(
+      "UNSUPPORTED",
+      "a rule for a domain cannot be had here, where environments are held to addresses alone: allow an address or a range of them",
+    );
+  }
   throw new PlatformError(
     "UNSUPPORTED",
     modes.length === 0

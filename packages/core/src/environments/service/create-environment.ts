@@ -57,7 +57,7 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
   const shape = shapeOf(request);
   // Before room is made for what would be refused.
   await context.quotas.assertRoom(actor.owner, spendingOfCreate(shape), timestamp(context.clock));
-  const network = choosePolicy(request.network, creation.defaults.network, context.network.capabilities.policies);
+  const network = choosePolicy(request.network, creation.defaults.network, context.network.capabilities);
   // A machine of the pool has its room already.
   const isPooled = shape.size !== null && pool.has(shape.size);
   const diskMib = drivers.default.capabilities.supportsDisk ? shape.diskMib : 0;

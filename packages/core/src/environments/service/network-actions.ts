@@ -3,7 +3,7 @@ import { type Actor, SYSTEM } from "../../access/actor.ts";
 import type { Act } from "../../audit/audit-log.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { reapplyPolicy, setPolicy } from "../network/apply-policy.ts";
-import { assertMode, withoutRule, withRule } from "../network/policy-plan.ts";
+import { assertSupported, withoutRule, withRule } from "../network/policy-plan.ts";
 import { changed, type EnvironmentContext } from "../state/environment-context.ts";
 import { refusal } from "../state/refusal.ts";
 import type { EnvironmentService } from "./environment-service.ts";
@@ -58,7 +58,7 @@ const policyAct = (environment: EnvironmentId, { mode, ...policy }: NetworkPolic
 /** Throws `UNSUPPORTED` for a policy that an environment cannot have here. */
 export function assertPolicy({ network }: EnvironmentContext, row: EnvironmentRow, policy: NetworkPolicy): void {
   requirePolicy(row);
-  assertMode(policy, network.capabilities.policies);
+  assertSupported(policy, network.capabilities);
 }
 
 /** Throws `UNSUPPORTED` for an environment without an interface. */

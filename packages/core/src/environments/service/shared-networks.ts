@@ -32,14 +32,21 @@ export function createSharedNetworkActions(
     return found;
   }
 
+  /** Throws `UNSUPPORTED` where there are no such networks. */
+  function assertShared(): void {
+    const { supportsSharedNetworks, policies } = network.capabilities;
+    if (supportsSharedNetworks) return;
+    throw new PlatformError(
+      "UNSUPPORTED",
+      policies.length === 0
+        ? "environments have their loopback alone here, and share no networks (./microterm doctor says why)"
+        : `environments share no networks here: the network '${network.name}' has none`,
+    );
+  }
+
   async function create(actor: Actor, name: string): Promise<SharedNetwork> {
     assertAllowed(actor, "network.change", actor);
-    if (network.capabilities.policies.length === 0) {
-      throw new PlatformError(
-        "UNSUPPORTED",
-        "environments have their loopback alone here, and share no networks (./microterm doctor says why)",
-      );
-    }
+    assertShared();
     const id = NetworkId.parse(random.id(ID_LENGTH));
     const createdAt = new Date(clock.now()).toISOString();
     await audit.change(actor, { action: "network.created", target: id, detail: { name } }, (to) =>
@@ -81,8 +88,9 @@ export function createSharedNetworkActions(
 
     joinNetwork: (actor, reference, networkReference) =>
       audit.attempt(actor, { action: "network.joined", target: reference }, async () => {
-        const network = await requireNetwork(actor, "network.change", networkReference);
-        return changeMembership(context, actor, reference, network);
+        const joined = await requireNetwork(actor, "network.change", networkReference);
+        assertShared();
+        return changeMembership(context, actor, reference, joined);
       }),
 
     leaveNetwork: (actor, reference) =>

@@ -39,7 +39,13 @@ export function createRecordingNetwork({
     failure: null,
     lateFailure: null,
     name: "recording",
-    capabilities: { supportsOutbound: true, policies: ["none", "open", "allowlist"] },
+    capabilities: {
+      supportsOutbound: true,
+      policies: ["none", "open", "allowlist"],
+      supportsDomainPolicy: true,
+      supportsSharedNetworks: true,
+      isEnforced: true,
+    },
     async attach(machineId) {
       attached.add(machineId);
       const known = given.get(machineId);

@@ -1,9 +1,21 @@
-import type { CoreV1Api, KubeConfig, NetworkingV1Api, V1NetworkPolicy, V1Pod, V1Secret } from "@kubernetes/client-node";
+import { isIPv4 } from "node:net";
+import type {
+  AuthorizationV1Api,
+  CoreV1Api,
+  KubeConfig,
+  NetworkingV1Api,
+  V1NetworkPolicy,
+  V1NetworkPolicySpec,
+  V1Pod,
+  V1Secret,
+  VersionApi,
+} from "@kubernetes/client-node";
 import type { Log } from "@microterm/core";
 import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { PodWatch } from "./pod-watch.ts";
+import type { Right } from "./rights.ts";
 
 /** As much of a console as is kept of any machine's. */
 const MAX_LOG_BYTES = 65_536;
@@ -30,12 +42,16 @@ export class ClusterApi {
   readonly pods: PodWatch;
   readonly #core: CoreV1Api;
   readonly #networking: NetworkingV1Api;
+  readonly #authorization: AuthorizationV1Api;
+  readonly #version: VersionApi;
   readonly #place: ClusterPlace;
 
   private constructor(kubeConfig: KubeConfig, place: ClusterPlace, library: Library) {
     this.server = kubeConfig.getCurrentCluster()?.server ?? "";
     this.#core = kubeConfig.makeApiClient(library.CoreV1Api);
     this.#networking = kubeConfig.makeApiClient(library.NetworkingV1Api);
+    this.#authorization = kubeConfig.makeApiClient(library.AuthorizationV1Api);
+    this.#version = kubeConfig.makeApiClient(library.VersionApi);
     this.#place = place;
     const { namespace, selector, log } = place;
     this.pods = new PodWatch({
@@ -60,12 +76,36 @@ export class ClusterApi {
     return this.#call(this.#core.createNamespacedPod({ ...this.#in, body }));
   }
 
+  /** Rejects like `createPod`, and makes none. */
+  async tryPod(body: V1Pod): Promise<void> {
+    await this.#call(this.#core.createNamespacedPod({ ...this.#in, body, dryRun: "All" }));
+  }
+
+  /** `v1.34.4`. */
+  async version(): Promise<string> {
+    return (await this.#call(this.#version.getCode())).gitVersion;
+  }
+
+  /** Everybody may ask that of themselves. */
+  async may({ group, resource, subresource, scope }: Right, verb: string): Promise<boolean> {
+    const place = scope === "namespace" ? this.#in : {};
+    const resourceAttributes = {
+      ...place,
+      group,
+      resource,
+      verb,
+      ...(subresource === undefined ? {} : { subresource }),
+    };
+    const body = { spec: { resourceAttributes } };
+    return (await this.#call(this.#authorization.createSelfSubjectAccessReview({ body }))).status?.allowed === true;
+  }
+
   getPod(name: string): Promise<V1Pod | null> {
     return this.#unlessGone(this.#core.readNamespacedPod({ ...this.#in, name }));
   }
 
-  async listPods(): Promise<readonly V1Pod[]> {
-    return (await this.#call(this.#core.listNamespacedPod({ ...this.#in, labelSelector: this.#place.selector }))).items;
+  listPods(): Promise<readonly V1Pod[]> {
+    return this.listPodsOf(this.#place.selector);
   }
 
   /** Lets the scheduler have a pod that waited at its gate. */
@@ -95,6 +135,11 @@ export class ClusterApi {
     await this.#call(this.#networking.createNamespacedNetworkPolicy({ ...this.#in, body }));
   }
 
+  async changePolicy(name: string, spec: V1NetworkPolicySpec): Promise<void> {
+    const body = [{ op: "replace", path: "/spec", value: spec }];
+    await this.#call(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
+  }
+
   async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
     const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, labelSelector: this.#place.selector });
     return (await this.#call(asked)).items;
@@ -102,6 +147,33 @@ export class ClusterApi {
 
   async deletePolicy(name: string): Promise<void> {
     await this.#unlessGone(this.#networking.deleteNamespacedNetworkPolicy({ ...this.#in, name }));
+  }
+
+  /** Of whatever installation. */
+  async listPodsOf(selector: string): Promise<readonly V1Pod[]> {
+    return (await this.#call(this.#core.listNamespacedPod({ ...this.#in, labelSelector: selector }))).items;
+  }
+
+  /** Of the kernel that a node has booted; null without the right to look, or when there is no such node. */
+  async nodeBootId(name: string): Promise<string | null> {
+    try {
+      return (await this.#answered(this.#core.readNode({ name }))).status?.nodeInfo?.bootID ?? null;
+    } catch (error) {
+      if ([403, 404].includes(refusalOf(error)?.code ?? 0)) return null;
+      throw apiFailure(error);
+    }
+  }
+
+  /** IPv4 addresses of all nodes; null without the right to list them. */
+  async nodeAddresses(): Promise<readonly string[] | null> {
+    try {
+      // As the API server has them in its memory.
+      const { items } = await this.#answered(this.#core.listNode({ resourceVersion: "0" }));
+      return items.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)).filter(isIPv4);
+    } catch (error) {
+      if (refusalOf(error)?.code === 403) return null;
+      throw apiFailure(error);
+    }
   }
 
   close(): void {
@@ -114,7 +186,7 @@ export class ClusterApi {
 
   async #unlessGone<T>(answer: Promise<T>): Promise<T | null> {
     try {
-      return await withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
+      return await this.#answered(answer);
     } catch (error) {
       if (refusalOf(error)?.code === 404) return null;
       throw apiFailure(error);
@@ -123,10 +195,14 @@ export class ClusterApi {
 
   async #call<T>(answer: Promise<T>): Promise<T> {
     try {
-      return await withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
+      return await this.#answered(answer);
     } catch (error) {
       throw apiFailure(error);
     }
+  }
+
+  #answered<T>(answer: Promise<T>): Promise<T> {
+    return withDeadline(answer, { timeoutMs: CALL_MS }, unanswered);
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { V1Pod } from "@kubernetes/client-node";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { createQuietLog } from "../../../../support/quiet-log.ts";
+import { createQuietLog } from "../../../../../support/quiet-log.ts";
 import { ClusterApi } from "./cluster-api.ts";
 
 const NAME = "mt-aaaaaaaaaaaaaaaa";

@@ -1,5 +1,8 @@
+import { isIPv6 } from "node:net";
 import type {
   V1NetworkPolicy,
+  V1NetworkPolicyEgressRule,
+  V1NetworkPolicySpec,
   V1OwnerReference,
   V1Pod,
   V1ResourceRequirements,
@@ -7,7 +10,7 @@ import type {
 } from "@kubernetes/client-node";
 import type { MachineSpec } from "@microterm/core";
 import type { MachineId } from "@microterm/protocol";
-import { fingerprintOf, type KeyPair } from "./key-pair.ts";
+import { fingerprintOf, type KeyPair } from "../keys/key-pair.ts";
 
 export const AGENT_PORT = 7070;
 export const GATE = "microterm.dev/keys";
@@ -16,7 +19,7 @@ export const LABELS = {
   machine: "microterm.dev/machine",
   environment: "microterm.dev/environment",
 } as const;
-/** What a server's pods bear: they alone may come in. */
+/** What a server's pods bear: they may come in. */
 const SERVER_LABELS = { "app.kubernetes.io/name": "microterm", "app.kubernetes.io/component": "server" };
 
 const AGENT = "/run/microterm/agent";
@@ -28,6 +31,8 @@ const NAMES_ADDRESS = "127.0.0.53";
 const GRACE_SECONDS = 10;
 
 export interface PodSettings {
+  /** `probe`: of `cluster-proof.ts`, and nobody's environment. */
+  readonly component: "environment" | "probe";
   /** Tells this installation's pods from another's in the same namespace. */
   readonly installation: string;
   readonly image: string;
@@ -120,24 +125,39 @@ export function secretOf(pod: V1Pod, keys: KeyPair, client: Uint8Array): V1Secre
   };
 }
 
-/** Servers come in, and nothing goes out. Goes with its pod. */
-export function policyOf(pod: V1Pod, machineId: MachineId): V1NetworkPolicy {
+export interface Reach {
+  /** Of servers that are no pods of the cluster's. */
+  readonly serverAddresses: readonly string[];
+  readonly egress: readonly V1NetworkPolicyEgressRule[];
+}
+
+/** Servers come in to the agent, and what `egress` says goes out. Goes with its pod. */
+export function policyOf(pod: V1Pod, machineId: MachineId, reach: Reach): V1NetworkPolicy {
+  return { metadata: ownedBy(pod), spec: policySpecOf(machineId, reach) };
+}
+
+export function policySpecOf(machineId: MachineId, { serverAddresses, egress }: Reach): V1NetworkPolicySpec {
+  const servers = serverAddresses.map((address) => ({ ipBlock: { cidr: `${address}/${isIPv6(address) ? 128 : 32}` } }));
   return {
-    metadata: ownedBy(pod),
-    spec: {
-      podSelector: { matchLabels: { [LABELS.machine]: machineId } },
-      policyTypes: ["Ingress", "Egress"],
-      ingress: [
-        { _from: [{ podSelector: { matchLabels: SERVER_LABELS } }], ports: [{ protocol: "TCP", port: AGENT_PORT }] },
-      ],
-      egress: [],
-    },
+    podSelector: { matchLabels: { [LABELS.machine]: machineId } },
+    policyTypes: ["Ingress", "Egress"],
+    ingress: [
+      {
+        _from: [{ podSelector: { matchLabels: SERVER_LABELS } }, ...servers],
+        ports: [{ protocol: "TCP", port: AGENT_PORT }],
+      },
+    ],
+    egress: [...egress],
   };
 }
 
-const labelsOf = (machineId: MachineId, { installation }: PodSettings) => ({
+/** Pods of one component of any installation in the namespace. */
+export const selectorOf = (component: PodSettings["component"]): string =>
+  `app.kubernetes.io/name=microterm,app.kubernetes.io/component=${component}`;
+
+const labelsOf = (machineId: MachineId, { component, installation }: PodSettings) => ({
   "app.kubernetes.io/name": "microterm",
-  "app.kubernetes.io/component": "environment",
+  "app.kubernetes.io/component": component,
   [LABELS.installation]: installation,
   [LABELS.machine]: machineId,
 });

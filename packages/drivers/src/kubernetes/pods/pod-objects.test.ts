@@ -1,11 +1,17 @@
 import type { V1Container } from "@kubernetes/client-node";
 import { MachineId } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import { createKeyPair, fingerprintOf } from "./key-pair.ts";
-import { GATE, LABELS, nameOf, podOf, policyOf, secretOf } from "./pod-objects.ts";
+import { createKeyPair, fingerprintOf } from "../keys/key-pair.ts";
+import { GATE, LABELS, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 
 const machineId = MachineId.parse("abcdefghijklmnop");
-const SETTINGS = { installation: "i", image: "r/m:1", runtimeClass: "kata", allowsPrivileges: false };
+const SETTINGS = {
+  component: "environment",
+  installation: "i",
+  image: "r/m:1",
+  runtimeClass: "kata",
+  allowsPrivileges: false,
+} as const;
 const SPEC = { machineId, memoryMib: 512, cpus: 2, diskId: null, environmentId: "env", network: null, limits: null };
 const created = { ...podOf(SPEC, SETTINGS), metadata: { ...podOf(SPEC, SETTINGS).metadata, uid: "uid-1" } };
 
@@ -36,7 +42,7 @@ it("shows the secret to the container that takes the keys, and to no other", () 
 it("has its secret and its policy go with it", () => {
   const [keys, server] = [createKeyPair(machineId), createKeyPair("microterm")];
   const secret = secretOf(created, keys, server.certificate);
-  const policy = policyOf(created, machineId);
+  const policy = policyOf(created, machineId, { serverAddresses: [], egress: [] });
   for (const { metadata } of [secret, policy]) {
     expect(metadata?.name).toBe(nameOf(machineId));
     expect(metadata?.ownerReferences).toEqual([
@@ -47,4 +53,13 @@ it("has its secret and its policy go with it", () => {
   // Nothing leaves the pod, and servers alone come in.
   expect(policy.spec).toMatchObject({ policyTypes: ["Ingress", "Egress"], egress: [] });
   expect(policy.spec?.ingress).toHaveLength(1);
+});
+
+it("lets servers in that are no pods, by their addresses", () => {
+  const { ingress } = policySpecOf(machineId, { serverAddresses: ["192.0.2.7", "2001:db8::7"], egress: [] });
+  expect(ingress?.[0]?._from).toEqual([
+    { podSelector: { matchLabels: expect.objectContaining({ "app.kubernetes.io/component": "server" }) } },
+    { ipBlock: { cidr: "192.0.2.7/32" } },
+    { ipBlock: { cidr: "2001:db8::7/128" } },
+  ]);
 });

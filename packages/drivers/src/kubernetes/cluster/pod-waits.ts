@@ -1,15 +1,15 @@
 import type { V1Pod } from "@kubernetes/client-node";
-import { withDeadline } from "@microterm/host";
+import { type Limits, withDeadline } from "@microterm/host";
 import { PlatformError } from "@microterm/protocol";
+import { endOf, isRunning, whyNotRunning } from "../pods/pod-state.ts";
 import type { ClusterApi } from "./cluster-api.ts";
-import { endOf, isRunning, whyNotRunning } from "./pod-state.ts";
 
 /** Before a start's own deadline (`bootDeadlineMs` of core's), which knows less of what is missing. */
-const RUNNING_MS = 50_000;
+export const RUNNING_MS = 50_000;
 const GONE_MS = 60_000;
 
 /** Waits until a pod runs, as the cluster tells. Rejects with `MACHINE_BOOT_FAILED` once it cannot, or the signal's reason. */
-export function untilRunning(api: ClusterApi, name: string, signal: AbortSignal | undefined): Promise<V1Pod> {
+export function untilRunning(api: ClusterApi, name: string, limits: Limits): Promise<V1Pod> {
   let last = "the cluster has not told of it";
   return until(
     api,
@@ -24,7 +24,7 @@ export function untilRunning(api: ClusterApi, name: string, signal: AbortSignal 
       last = reason;
       return undefined;
     },
-    { timeoutMs: RUNNING_MS, signal },
+    limits,
     (ms) => new PlatformError("MACHINE_BOOT_FAILED", `its pod did not start within ${ms} ms: ${last}`),
   );
 }
@@ -46,7 +46,7 @@ function until<T>(
   api: ClusterApi,
   name: string,
   decide: (pod: V1Pod | null) => T | undefined,
-  limits: Parameters<typeof withDeadline>[1],
+  limits: Limits,
   onTimeout: (ms: number) => Error,
 ): Promise<T> {
   let unfollow = (): void => {};

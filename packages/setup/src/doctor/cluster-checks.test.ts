@@ -1,0 +1,36 @@
+import { PlatformError } from "@microterm/protocol";
+import { expect, it } from "vitest";
+import { admissionOf, rightsOf, versionOf } from "./cluster-checks.ts";
+
+it("takes no cluster whose pods cannot wait for their policies", () => {
+  const status = (version: string) => versionOf(version, "https://c").status;
+  expect(["v1.29.9", "v1.30.0", "v1.34.4-gke.1", "v2.0.0", "?"].map(status)).toEqual([
+    "fail",
+    "ok",
+    "ok",
+    "ok",
+    "fail",
+  ]);
+});
+
+it("works without rights to nodes, and not without others", () => {
+  expect([[], ["nodes get"], ["nodes list", "secrets create"]].map((missing) => rightsOf(missing).status)).toEqual([
+    "ok",
+    "warn",
+    "fail",
+  ]);
+});
+
+it("tells from a pod's refusal what is missing", () => {
+  const statuses = (refusal: unknown, runtimeClass: string | null = "kata") =>
+    admissionOf(refusal, runtimeClass).map(({ name, status }) => `${name} ${status}`);
+  expect(statuses(null)).toEqual(["runtime class ok", "quota ok"]);
+  expect(statuses(new PlatformError("MACHINE_BOOT_FAILED", 'RuntimeClass "kata" not found'))).toEqual([
+    "runtime class fail",
+  ]);
+  const quota = "the cluster's quota is exhausted: exceeded quota: small";
+  expect(statuses(new PlatformError("HOST_OUT_OF_MEMORY", quota))).toEqual(["runtime class ok", "quota fail"]);
+  expect(statuses(new PlatformError("MACHINE_BOOT_FAILED", 'violates PodSecurity "restricted:latest"'))).toEqual([
+    "pods fail",
+  ]);
+});
