@@ -1,7 +1,5 @@
 export { createFirecrackerDriver, type FirecrackerDriverOptions } from "./firecracker/firecracker-driver.ts";
 export type { HostDriverOptions } from "./host/host-driver.ts";
-export { openIdentity } from "./kubernetes/identity.ts";
-export { createKeyPair, type KeyPair } from "./kubernetes/key-pair.ts";
 export {
   createKubernetesDriver,
   type KubernetesDriver,

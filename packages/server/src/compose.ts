@@ -14,9 +14,8 @@ import {
   createKubernetesDriver,
   createProcessDriver,
   createQemuDriver,
-  openIdentity,
 } from "@microterm/drivers";
-import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
+import { createHostDaemonClient, type HostDaemonClient, hostCodeOf, openIdentity } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
 import { PlatformError } from "@microterm/protocol";
 import {

@@ -10,9 +10,9 @@ import type {
   VmCapabilities,
   VmDriver,
 } from "@microterm/core";
+import { createKeyPair, fingerprintOf, type KeyPair } from "@microterm/host";
 import { MachineId, PlatformError } from "@microterm/protocol";
 import { ClusterApi } from "./cluster-api.ts";
-import { createKeyPair, fingerprintOf, type KeyPair } from "./key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { LABELS, nameOf, type PodSettings, podOf, policyOf, secretOf } from "./pod-objects.ts";
 import { endedByNode, endOf, isLeaving, isRunning } from "./pod-state.ts";
