@@ -34,6 +34,8 @@ async function insertRow({ storage }: Adapters, letter: string, driver: string):
     ...{ image: null, network: null, sharedNetwork: null, snapshotId: null, idleTimeoutSeconds: null, expiresAt: null },
     runningSince: null,
     limits: { cpuQuotaPercent: null, cpuWeight: null, diskMibPerSecond: null, diskOperationsPerSecond: null },
+    server: null,
+    epoch: 0,
     createdAt: "2026-11-28T10:00:00.000Z",
   });
 }

@@ -1,4 +1,4 @@
-import type { Repositories, Storage } from "@microterm/core";
+import { NO_FLEET, type Repositories, type Storage } from "@microterm/core";
 import type { Kysely } from "kysely";
 import { createAccountRepository } from "./repositories/accounts.ts";
 import { createAdminActRepository } from "./repositories/admin-acts.ts";
@@ -20,6 +20,7 @@ import type { Schema } from "./schema.ts";
 export function createStorage(db: Kysely<Schema>): Storage {
   return {
     ...createRepositories(db),
+    fleet: NO_FLEET,
     transaction: (run) => db.transaction().execute((transaction) => run(createRepositories(transaction))),
     close: () => db.destroy(),
   };

@@ -19,6 +19,7 @@ import type { Actor, Reader, SYSTEM } from "../access/actor.ts";
 import type { Spending } from "../quotas/room.ts";
 import type { AccountRepository, CredentialRepository, InvitationRepository } from "./account-repository.ts";
 import type { AdminActRepository, AuditRepository } from "./audit-repository.ts";
+import type { Fleet } from "./fleet.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import type { ShareRepository } from "./share-repository.ts";
 
@@ -62,6 +63,10 @@ export interface EnvironmentRow {
   /** While it is `running`: since when its time has not been counted for its owner's day. Null where it is not known yet. */
   readonly runningSince: string | null;
   readonly createdAt: string;
+  /** The server of a fleet that holds it. Null: none does, as it is at rest or its holder is gone, or there is no fleet. */
+  readonly server: number | null;
+  /** Raised by each change of its holder. */
+  readonly epoch: number;
 }
 
 /** What its owner has chosen. Null: what goes with its size. */
@@ -330,6 +335,7 @@ export interface Repositories {
 }
 
 export interface Storage extends Repositories {
+  readonly fleet: Fleet;
   /**
    * Changes that are made together or, where `run` rejects, not at all. `run` awaits nothing but the repositories that it is given: others
    * wait for its end, the storage's own repositories among them.

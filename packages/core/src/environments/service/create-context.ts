@@ -47,6 +47,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
   const pool = createPool(machines, { driver: drivers.default, templates, wanted: options.pool ?? 0 });
   return {
     ...machines,
+    fleet: storage.fleet,
     rows,
     networks: storage.networks,
     audit: options.audit,

@@ -1,5 +1,5 @@
 import { DEFAULT_OVERCOMMIT, type Environment, type OwnerId } from "@microterm/protocol";
-import type { Actor } from "../../access/actor.ts";
+import { type Actor, SYSTEM } from "../../access/actor.ts";
 import { assertAllowed, terminalRoleOf } from "../../access/authorize.ts";
 import { countRunning } from "../../lifetime/count-running.ts";
 import { hoursEnds } from "../../lifetime/hours-ends.ts";
@@ -120,8 +120,8 @@ function beginBackground(context: EnvironmentContext): void {
 
 function createReads(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "list" | "get" | "locate" | "locateTerminal" | "wait" | "count"> {
-  const { rows } = context;
+): Pick<EnvironmentService, "list" | "get" | "locate" | "locateTerminal" | "holder" | "wait" | "count"> {
+  const { rows, fleet } = context;
   const view = (row: EnvironmentRow): Promise<Environment> => toEnvironment(context, row);
   const read = (actor: Actor, reference: string): Promise<EnvironmentRow> =>
     requireRow(context, { actor, action: "environment.read", reference });
@@ -135,6 +135,11 @@ function createReads(
     async locateTerminal(actor, reference, asked) {
       const row = await requireRow(context, { actor, action: "terminal.view", reference });
       return { id: row.id, role: terminalRoleOf(actor, row, asked) };
+    },
+    async holder(id) {
+      if (fleet.number === null) return null;
+      const server = (await rows.get(id, SYSTEM))?.server ?? null;
+      return fleet.peers().find(({ number }) => number === server) ?? null;
     },
     async count(actor) {
       assertAllowed(actor, "environment.read", actor);
