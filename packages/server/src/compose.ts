@@ -64,7 +64,7 @@ export function lockData(folder: string): ServerLock {
 export async function compose(config: Config, folder: string, composition: Composition): Promise<Adapters> {
   const { log, meters } = composition;
   const storage = await createDatabase(config, folder, composition);
-  const drivers = await createDrivers(config, { folder, log, meters, storage });
+  const drivers = await createDrivers(config, { folder, identity: identityFile(config, folder), log, meters, storage });
   return { storage, drivers, ...(await createNetwork(config, { log, meters })) };
 }
 
@@ -115,8 +115,14 @@ const daemonOf = (data: string, { meters }: Reporting): HostDaemonClient =>
     requestId: currentRequestId,
   });
 
+/** The file of the installation's key. */
+export const identityFile = ({ identity }: Pick<Config, "identity">, folder: string): string =>
+  identity ?? join(folder, "agent-identity.json");
+
 interface Place extends Reporting {
   readonly folder: string;
+  /** The file of the installation's key. */
+  readonly identity: string;
   readonly storage: Storage;
 }
 
@@ -158,7 +164,7 @@ function siblingOf(config: DriverConfig): DriverConfig | null {
 function createDriver(
   config: DriverConfig,
   data: string,
-  { folder, log, meters, storage }: Place,
+  { folder, identity, log, meters, storage }: Place,
 ): VmDriver | Promise<VmDriver> {
   const ofDaemon = ({
     image,
@@ -179,7 +185,7 @@ function createDriver(
         ...{ namespace: config.namespace, image: config.image, log },
         kubeConfigFile: config.kubeconfig ?? null,
         runtimeClass: config.runtimeClass === "" ? null : config.runtimeClass,
-        identity: openIdentity(join(folder, "agent-identity.json")),
+        identity: openIdentity(identity),
         pins: storage.machinePins,
       });
     case "qemu":

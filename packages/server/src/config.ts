@@ -36,6 +36,12 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65_535, "must be a number from 0 to 65535");
 
+const FleetAddress = ListenAddress.transform(({ address, port: at }, context) => {
+  if (at !== null && at > 0 && !["0.0.0.0", "::"].includes(address)) return { address, port: at };
+  context.addIssue("must be the address and port where the other servers reach this one, such as 192.0.2.7:7680");
+  return z.NEVER;
+});
+
 const number = (max: number) =>
   z
     .string()
@@ -89,6 +95,10 @@ const shared = {
   pool: number(100).default(0),
   /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */
   templates: flag.optional(),
+  /** Where the other servers of the same database reach this one; without it there are none. */
+  fleet: FleetAddress.optional(),
+  /** The key that the servers of a fleet know each other by, and that agents know them by; made where it is missing. */
+  identity: absolute.optional(),
   /** Rows of output that a terminal keeps above its screen, in the server's models and in every client. */
   scrollback: number(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
   /** Seconds, for environments that are created without a word about it; 0: never. */
@@ -211,11 +221,11 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (env.DATABASE_URL) raw.databaseUrl = env.DATABASE_URL;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
-  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig"])
+  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig", "identity"])
     if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
-  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data));
+  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data), ...fleetFaults(parsed.data));
   if (parsed.data?.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
   return Object.freeze(parsed.data);
@@ -224,6 +234,16 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
 function sitesInCommon({ previewDomain, allowHost }: Config): string[] {
   const shared = allowHost.filter((host) => previewDomain !== undefined && mayBeOneSite(previewDomain, host));
   return shared.map((host) => `--preview-domain ${previewDomain} and --allow-host ${host} may not be of one domain`);
+}
+
+function fleetFaults({ fleet, identity, databaseUrl }: Config): string[] {
+  if (fleet === undefined) return [];
+  const faults: string[] = [];
+  if (databaseUrl === undefined)
+    faults.push("--fleet needs DATABASE_URL: the servers of a fleet are those of one PostgreSQL");
+  if (identity === undefined)
+    faults.push("--fleet needs --identity FILE: the servers of a fleet know each other by one key");
+  return faults;
 }
 
 function* readOptions(args: readonly string[], faults: string[]): Generator<readonly [string, string]> {

@@ -12,7 +12,7 @@ import {
   createSharingService,
   SYSTEM,
 } from "@microterm/core";
-import { databasePlace, describePlace, VERSION } from "@microterm/host";
+import { databasePlace, describePlace, openIdentity, VERSION } from "@microterm/host";
 import { type HostStatus, type NetworkPolicy, OwnerId, PlatformError } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -23,8 +23,9 @@ import { openOidc } from "./auth/oidc/open-oidc.ts";
 import { createPasswords } from "./auth/passwords.ts";
 import { createPrincipals } from "./auth/principals.ts";
 import { createSessionCookies } from "./auth/session-cookies.ts";
-import { compose, lockData } from "./compose.ts";
+import { compose, identityFile, lockData } from "./compose.ts";
 import type { Config } from "./config.ts";
+import { openFleet } from "./fleet/open-fleet.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
@@ -147,9 +148,18 @@ export async function serve(config: Config): Promise<RunningServer> {
   const connectionLimit = createConnectionLimit({ clients });
   const readiness = createReadiness(storage, drivers.default);
   const openPreviews = createOpenPreviews(credentials, previews);
+  const connections = createLiveConnections(credentials);
+  const requests = createLiveRequests(credentials);
+  const fleet =
+    config.fleet === undefined
+      ? null
+      : openFleet({
+          ...{ at: config.fleet, identity: openIdentity(identityFile(config, folder)), storage, environments, log },
+          ...{ connections, addresses, clients, port: () => port },
+        });
   const previewServer = createPreviewServer({
     ...{ previews, environments, connectionLimit, readiness, log },
-    ...{ hosts: previewHosts, open: openPreviews, addresses },
+    ...{ hosts: previewHosts, open: openPreviews, addresses, forwarding: fleet?.forwarding ?? null },
   });
   const version = config.build === undefined ? VERSION : `${VERSION}+${config.build}`;
   const disabledAccounts = watchDisabledAccounts(storage.accounts, environments, log);
@@ -176,8 +186,6 @@ export async function serve(config: Config): Promise<RunningServer> {
     },
     titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
   });
-  const connections = createLiveConnections(credentials);
-  const requests = createLiveRequests(credentials);
   environments.subscribe(({ kind, id }) => {
     if (kind !== "transferred") return;
     connections.closeOf(id);
@@ -192,7 +200,8 @@ export async function serve(config: Config): Promise<RunningServer> {
     if (to === "disabled") await disabledAccounts.look();
   });
   const services = {
-    environments,
+    environments: fleet?.environments ?? environments,
+    forwarding: fleet?.forwarding ?? null,
     accounts,
     quotas,
     credentials,
@@ -237,6 +246,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   endIpv6 = await listenAtIpv6(app.server, port, services.connectionLimit.watch);
   if (endIpv6 === null) log.warn({ port }, "previews are off: the port at ::1 is not to be had");
   const beyond = await listenBeyond(config, { main: app.server, clients, connectionLimit, log });
+  await fleet?.listen(app.server);
   const url = `http://${LISTEN_ADDRESS}:${port}`;
   const whereabouts = join(folder, "server.json");
   writeFileAtomic(
@@ -291,6 +301,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       openPreviews.dispose();
       endIpv6?.();
       beyond?.close();
+      fleet?.close();
       await services.terminals.stop();
       await app.close();
       await environments.close();
