@@ -176,7 +176,7 @@ function createDriver(
   });
   switch (config.driver) {
     case "process": {
-      const directory = join(folder, "process");
+      const directory = config.processFolder ?? join(folder, "process");
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return createProcessDriver({ agentBinary: config.agent, directory, log });
     }

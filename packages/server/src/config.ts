@@ -10,6 +10,7 @@ import {
   Cidr,
   DEFAULT_AUDIT_DAYS,
   DEFAULT_OVERCOMMIT,
+  FleetAddress,
   ListenAddress,
   LOG_LEVELS,
   LONGEST_SECONDS,
@@ -35,12 +36,6 @@ const port = z
   .regex(/^\d{1,5}$/, "must be a number from 0 to 65535")
   .transform(Number)
   .refine((value) => value <= 65_535, "must be a number from 0 to 65535");
-
-const FleetAddress = ListenAddress.transform(({ address, port: at }, context) => {
-  if (at !== null && at > 0 && !["0.0.0.0", "::"].includes(address)) return { address, port: at };
-  context.addIssue("must be the address and port where the other servers reach this one, such as 192.0.2.7:7680");
-  return z.NEVER;
-});
 
 const number = (max: number) =>
   z
@@ -95,9 +90,7 @@ const shared = {
   pool: number(100).default(0),
   /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */
   templates: flag.optional(),
-  /** Where the other servers of the same database reach this one; without it there are none. */
-  fleet: FleetAddress.optional(),
-  /** The key that the servers of a fleet know each other by, and that agents know them by; made where it is missing. */
+  /** The key that agents know their servers by, and the servers of a fleet each other; made where it is missing. In the data folder by default. */
   identity: absolute.optional(),
   /** Rows of output that a terminal keeps above its screen, in the server's models and in every client. */
   scrollback: number(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
@@ -143,6 +136,8 @@ const shared = {
     .string()
     .refine((url) => databasePlace(url) !== null, "must be like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     .optional(),
+  /** Makes this one of several servers on the PostgreSQL, and says where the others reach it; there it listens for them. */
+  fleet: FleetAddress.optional(),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
   fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),
@@ -152,6 +147,8 @@ const processDriver = {
   driver: z.literal("process"),
   /** The agent's binary, run on the host as the server's own user. */
   agent: existing,
+  /** Where its machines are, in the place of one below the data folder: servers of a fleet share it. */
+  processFolder: absolute.optional(),
 } as const;
 
 /** What every driver of microterm-host has. */
@@ -221,7 +218,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (env.DATABASE_URL) raw.databaseUrl = env.DATABASE_URL;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
-  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig", "identity"])
+  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig", "processFolder", "identity"])
     if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
@@ -236,13 +233,18 @@ function sitesInCommon({ previewDomain, allowHost }: Config): string[] {
   return shared.map((host) => `--preview-domain ${previewDomain} and --allow-host ${host} may not be of one domain`);
 }
 
-function fleetFaults({ fleet, identity, databaseUrl }: Config): string[] {
+function fleetFaults({ fleet, databaseUrl, driver, identity }: Config): string[] {
   if (fleet === undefined) return [];
   const faults: string[] = [];
-  if (databaseUrl === undefined)
-    faults.push("--fleet needs DATABASE_URL: the servers of a fleet are those of one PostgreSQL");
-  if (identity === undefined)
-    faults.push("--fleet needs --identity FILE: the servers of a fleet know each other by one key");
+  if (databaseUrl === undefined) {
+    faults.push(
+      "--fleet needs a PostgreSQL that all servers share: set DATABASE_URL to postgresql://USER@HOST/DATABASE",
+    );
+  }
+  if (driver === "qemu" || driver === "firecracker") {
+    faults.push(`--fleet needs machines that every server reaches: those of --driver ${driver} are its host's alone`);
+  }
+  if (identity === undefined) faults.push("--fleet needs --identity FILE: a key that all servers of the fleet share");
   return faults;
 }
 
