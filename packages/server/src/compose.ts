@@ -51,6 +51,8 @@ export interface Reporting {
 export interface Composition extends Reporting {
   /** The database is back after it was away. */
   onDatabaseReturn(): void;
+  /** Other servers of the fleet have this one's place. */
+  onDeclaredDead(): void;
 }
 
 /** Makes this process the only server on a data folder, or throws ENVIRONMENT_STATE. */
@@ -74,14 +76,20 @@ export const locateDatabase = (url: string | undefined, folder: string): Databas
   url === undefined ? { kind: "sqlite", path: join(folder, "microterm.db") } : { kind: "postgresql", url };
 
 function createDatabase(
-  { databaseUrl }: Config,
+  { databaseUrl, fleet }: Config,
   folder: string,
-  { log, onDatabaseReturn }: Pick<Composition, "log" | "onDatabaseReturn">,
+  { log, onDatabaseReturn, onDeclaredDead }: Pick<Composition, "log" | "onDatabaseReturn" | "onDeclaredDead">,
 ): Promise<Storage> {
   const location = locateDatabase(databaseUrl, folder);
   if (location.kind === "sqlite") return createSqliteStorage(location);
-  return createPostgresStorage({ url: location.url, log, onReturn: onDatabaseReturn });
+  return createPostgresStorage({
+    ...{ url: location.url, log, onReturn: onDatabaseReturn },
+    ...(fleet === undefined ? {} : { fleet: { address: hostOf(fleet), onDeclaredDead } }),
+  });
 }
+
+const hostOf = ({ address, port }: NonNullable<Config["fleet"]>): string =>
+  `${address.includes(":") ? `[${address}]` : address}:${port}`;
 
 /** What the host's daemon has for machines. Machines of drivers without one have their loopback. */
 async function createNetwork(
@@ -171,7 +179,7 @@ function createDriver(
   });
   switch (config.driver) {
     case "process": {
-      const directory = join(folder, "process");
+      const directory = config.processFolder ?? join(folder, "process");
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return createProcessDriver({ agentBinary: config.agent, directory, log });
     }

@@ -10,6 +10,7 @@ import {
   Cidr,
   DEFAULT_AUDIT_DAYS,
   DEFAULT_OVERCOMMIT,
+  FleetAddress,
   ListenAddress,
   LOG_LEVELS,
   LONGEST_SECONDS,
@@ -133,6 +134,8 @@ const shared = {
     .string()
     .refine((url) => databasePlace(url) !== null, "must be like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     .optional(),
+  /** Makes this one of several servers on the PostgreSQL, and says where the others reach it; there it listens for them. */
+  fleet: FleetAddress.optional(),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
   fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),
@@ -142,6 +145,8 @@ const processDriver = {
   driver: z.literal("process"),
   /** The agent's binary, run on the host as the server's own user. */
   agent: existing,
+  /** Where its machines are, in the place of one below the data folder: servers of a fleet share it. */
+  processFolder: absolute.optional(),
 } as const;
 
 /** What every driver of microterm-host has. */
@@ -211,11 +216,11 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (env.DATABASE_URL) raw.databaseUrl = env.DATABASE_URL;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
-  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig"])
+  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig", "processFolder"])
     if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
-  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data));
+  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data), ...fleetFaults(parsed.data));
   if (parsed.data?.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
   return Object.freeze(parsed.data);
@@ -224,6 +229,20 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
 function sitesInCommon({ previewDomain, allowHost }: Config): string[] {
   const shared = allowHost.filter((host) => previewDomain !== undefined && mayBeOneSite(previewDomain, host));
   return shared.map((host) => `--preview-domain ${previewDomain} and --allow-host ${host} may not be of one domain`);
+}
+
+function fleetFaults({ fleet, databaseUrl, driver }: Config): string[] {
+  if (fleet === undefined) return [];
+  const faults: string[] = [];
+  if (databaseUrl === undefined) {
+    faults.push(
+      "--fleet needs a PostgreSQL that all servers share: set DATABASE_URL to postgresql://USER@HOST/DATABASE",
+    );
+  }
+  if (driver === "qemu" || driver === "firecracker") {
+    faults.push(`--fleet needs machines that every server reaches: those of --driver ${driver} are its host's alone`);
+  }
+  return faults;
 }
 
 function* readOptions(args: readonly string[], faults: string[]): Generator<readonly [string, string]> {

@@ -44,6 +44,7 @@ import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
 import { watchDisabledAccounts } from "./process/disabled-accounts.ts";
 import { createFaults } from "./process/faults.ts";
+import { followFleet } from "./process/follow-fleet.ts";
 import { createLogFile } from "./process/log-file.ts";
 import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
@@ -88,6 +89,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const adapters = await composeOrExplain(config, folder, {
     ...{ log: coreLog(log), meters },
     onDatabaseReturn: () => onDatabaseReturn(),
+    onDeclaredDead: () => exit(log, "other servers took this one for dead, and have its environments"),
   });
   const { storage, drivers, network, networkReason } = adapters;
   const networkPolicy: NetworkPolicy = { mode: config.network ?? "open" };
@@ -189,7 +191,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     await previews.closeAllOf(account);
     // What others share with a visitor goes on.
     await sharing.endOf(to === "disabled" ? { account } : { maker: account });
-    if (to === "disabled") await disabledAccounts.look();
+    if (to !== "disabled") return;
+    storage.fleet.notify({ kind: "disabled" });
+    await disabledAccounts.look();
   });
   const services = {
     environments,
@@ -263,10 +267,18 @@ export async function serve(config: Config): Promise<RunningServer> {
     await disabledAccounts.look();
   };
   let recovering = takeStock();
-  // What was begun before, and could not be written down, is finished as after a restart.
-  onDatabaseReturn = () => {
-    recovering = recovering.then(takeStock);
+  let isToRecover = false;
+  const takeStockAgain = () => {
+    if (isToRecover) return;
+    isToRecover = true;
+    recovering = recovering.then(() => {
+      isToRecover = false;
+      return takeStock();
+    });
   };
+  // What was begun before, and could not be written down, is finished as after a restart.
+  onDatabaseReturn = takeStockAgain;
+  followFleet({ ...services, fleet: storage.fleet, openPreviews, disabledAccounts, takeStock: takeStockAgain, log });
   const sweeper = setInterval(() => {
     Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep()]).catch((error: unknown) =>
       log.warn({ err: error }, "sweep failed"),
@@ -358,6 +370,13 @@ function createLogger(config: Config, folder: string): pino.Logger {
     return request === undefined ? {} : { request };
   };
   return pino({ base: null, level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, mixin }, destination);
+}
+
+/** What is under way here must not go on; the next start is a new server of the fleet. */
+function exit(log: pino.Logger, why: string): never {
+  log.fatal(why);
+  process.stderr.write(`microterm server: ${why}\n`);
+  process.exit(1);
 }
 
 /** Crash-only: a process in an unforeseen state is not to be trusted; the next start repairs what it left. */
