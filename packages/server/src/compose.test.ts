@@ -19,6 +19,7 @@ async function makeDataFolder() {
     const adapters = await compose(readConfig(["--data", path, "--driver", ...driver], {}), path, {
       ...{ log: silentLog, meters: NO_METERS },
       onDatabaseReturn: () => {},
+      onDeclaredDead: () => {},
     });
     onTestFinished(() => adapters.storage.close());
     return adapters;

@@ -26,6 +26,7 @@ import {
   type ServerLock,
 } from "@microterm/storage";
 import type { Config, DriverConfig } from "./config.ts";
+import { shownAddress } from "./listen/shown-address.ts";
 import { openKnownDrivers } from "./process/known-drivers.ts";
 import type { Meters } from "./telemetry/meters.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
@@ -50,6 +51,8 @@ export interface Reporting {
 export interface Composition extends Reporting {
   /** The database is back after it was away. */
   onDatabaseReturn(): void;
+  /** Other servers of the fleet have this one's place. */
+  onDeclaredDead(): void;
 }
 
 /** Makes this process the only server on a data folder, or throws ENVIRONMENT_STATE. */
@@ -73,13 +76,16 @@ export const locateDatabase = (url: string | undefined, folder: string): Databas
   url === undefined ? { kind: "sqlite", path: join(folder, "microterm.db") } : { kind: "postgresql", url };
 
 function createDatabase(
-  { databaseUrl }: Config,
+  { databaseUrl, fleet }: Config,
   folder: string,
-  { log, onDatabaseReturn }: Pick<Composition, "log" | "onDatabaseReturn">,
+  { log, onDatabaseReturn, onDeclaredDead }: Pick<Composition, "log" | "onDatabaseReturn" | "onDeclaredDead">,
 ): Promise<Storage> {
   const location = locateDatabase(databaseUrl, folder);
   if (location.kind === "sqlite") return createSqliteStorage(location);
-  return createPostgresStorage({ url: location.url, log, onReturn: onDatabaseReturn });
+  return createPostgresStorage({
+    ...{ url: location.url, log, onReturn: onDatabaseReturn },
+    ...(fleet === undefined ? {} : { fleet: { address: shownAddress(fleet), onDeclaredDead } }),
+  });
 }
 
 /** What the host's daemon has for machines. Machines of drivers without one have their loopback. */

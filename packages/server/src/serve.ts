@@ -44,7 +44,9 @@ import { createAccessToken } from "./process/access-token.ts";
 import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
 import { watchDisabledAccounts } from "./process/disabled-accounts.ts";
+import { exit, exitOnBugs } from "./process/fatal.ts";
 import { createFaults } from "./process/faults.ts";
+import { followFleet } from "./process/follow-fleet.ts";
 import { createLogFile } from "./process/log-file.ts";
 import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
@@ -89,6 +91,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const adapters = await composeOrExplain(config, folder, {
     ...{ log: coreLog(log), meters },
     onDatabaseReturn: () => onDatabaseReturn(),
+    onDeclaredDead: () => exit(log, "other servers took this one for dead, and have its environments"),
   });
   const { storage, drivers, network, networkReason } = adapters;
   const networkPolicy: NetworkPolicy = { mode: config.network ?? "open" };
@@ -197,7 +200,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     await previews.closeAllOf(account);
     // What others share with a visitor goes on.
     await sharing.endOf(to === "disabled" ? { account } : { maker: account });
-    if (to === "disabled") await disabledAccounts.look();
+    if (to !== "disabled") return;
+    storage.fleet.notify({ kind: "disabled" });
+    await disabledAccounts.look();
   });
   const services = {
     environments: fleet?.environments ?? environments,
@@ -273,10 +278,18 @@ export async function serve(config: Config): Promise<RunningServer> {
     await disabledAccounts.look();
   };
   let recovering = takeStock();
-  // What was begun before, and could not be written down, is finished as after a restart.
-  onDatabaseReturn = () => {
-    recovering = recovering.then(takeStock);
+  let isToRecover = false;
+  const takeStockAgain = () => {
+    if (isToRecover) return;
+    isToRecover = true;
+    recovering = recovering.then(() => {
+      isToRecover = false;
+      return takeStock();
+    });
   };
+  // What was begun before, and could not be written down, is finished as after a restart.
+  onDatabaseReturn = takeStockAgain;
+  followFleet({ ...services, fleet: storage.fleet, openPreviews, disabledAccounts, takeStock: takeStockAgain, log });
   const sweeper = setInterval(() => {
     Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep()]).catch((error: unknown) =>
       log.warn({ err: error }, "sweep failed"),
@@ -369,15 +382,4 @@ function createLogger(config: Config, folder: string): pino.Logger {
     return request === undefined ? {} : { request };
   };
   return pino({ base: null, level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, mixin }, destination);
-}
-
-/** Crash-only: a process in an unforeseen state is not to be trusted; the next start repairs what it left. */
-function exitOnBugs(log: pino.Logger): void {
-  const die = (kind: string) => (error: unknown) => {
-    log.fatal({ err: error }, kind);
-    process.stderr.write(`microterm server: ${kind}: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exit(1);
-  };
-  process.on("uncaughtException", die("uncaught exception"));
-  process.on("unhandledRejection", die("unhandled rejection"));
 }

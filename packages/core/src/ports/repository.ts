@@ -118,13 +118,16 @@ export interface EnvironmentRepository {
   count(by: Actor): Promise<number>;
   /** Those with an idle time-out or a time to live, of any owner, and those of `owners` that run. */
   listTimed(owners: readonly OwnerId[]): Promise<readonly EnvironmentRow[]>;
-  /** `only` names what else must be so now: what the state alone does not tell apart. */
+  /**
+   * `only` names what else must be so now: what the state alone does not tell apart. In a fleet it is this server's from then on, or nobody's where
+   * it is at rest, and null where a peer holds it; with `heldBy` it is that peer's and stays so: the row says what the peer shall do.
+   */
   transition(
     id: EnvironmentId,
     from: readonly EnvironmentState[],
     to: EnvironmentState,
     patch?: EnvironmentPatch,
-    only?: EnvironmentFacts,
+    only?: EnvironmentFacts & { readonly heldBy?: number },
   ): Promise<EnvironmentRow | null>;
   /** A transition to `creating`. Rejects with `QUOTA_EXCEEDED` where its owner's quota has no room for one more that runs, at the time `at`. */
   begin(

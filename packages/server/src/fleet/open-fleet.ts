@@ -1,22 +1,13 @@
 import type { Server } from "node:http";
-import { isIP } from "node:net";
 import type { EnvironmentService, Storage } from "@microterm/core";
 import type { KeyPair } from "@microterm/host";
+import type { Config } from "../config.ts";
+import { shownAddress } from "../listen/shown-address.ts";
 import { StartError } from "../process/start-error.ts";
 import { createForwarding, type Forwarding, type ForwardingOptions } from "./forwarding.ts";
 import { createPeerConnections } from "./peer-connections.ts";
 import { listenForPeers, type PeerListener } from "./peer-listener.ts";
 import { createPeerViews, withPeerViews } from "./peer-views.ts";
-
-/** A value of `--fleet`. */
-export interface FleetAddress {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** `host:port`, as peers are told it. */
-export const shownAddress = ({ address, port }: FleetAddress): string =>
-  isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 
 /** This server's part in a fleet. */
 export interface FleetServer {
@@ -29,7 +20,8 @@ export interface FleetServer {
 }
 
 export interface FleetServerOptions extends Omit<ForwardingOptions, "fleet" | "environments" | "peers"> {
-  readonly at: FleetAddress;
+  /** `--fleet`. */
+  readonly at: NonNullable<Config["fleet"]>;
   readonly identity: KeyPair;
   readonly storage: Storage;
   readonly environments: EnvironmentService;

@@ -3,7 +3,6 @@ import type { AuditLog } from "../../audit/audit-log.ts";
 import type { Lifetimes } from "../../lifetime/lifetimes.ts";
 import type { MachineContext } from "../../machines/machine-context.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { Fleet } from "../../ports/fleet.ts";
 import type { GuestNames, NameServer } from "../../ports/name-server.ts";
 import type { EnvironmentRepository, NetworkRepository, QuotaRepository } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
@@ -17,7 +16,6 @@ import type { OperationQueue } from "./operation-queue.ts";
 
 /** What the parts of the environment service share. Everything in memory can be lost: `recover` rebuilds it. */
 export interface EnvironmentContext extends MachineContext {
-  readonly fleet: Fleet;
   readonly rows: EnvironmentRepository;
   readonly networks: NetworkRepository;
   readonly audit: AuditLog;
