@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { MachinePins } from "@microterm/core";
 import type { VmDriverHarness } from "@microterm/core/testing";
-import { createKeyPair, createKubernetesDriver, type KeyPair, type KubernetesDriver } from "@microterm/drivers";
-import { runCommand } from "@microterm/host";
+import { createKubernetesDriver, type KubernetesDriver } from "@microterm/drivers";
+import { createKeyPair, type KeyPair, runCommand } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
 import { createQuietLog } from "../quiet-log.ts";
 import { inCluster } from "./in-cluster.ts";

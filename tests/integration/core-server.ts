@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly registry?: (own: VmDriver) => DriverRegistryOptions;
   /** Loopback alone when absent. */
   readonly network?: NetworkProvider;
+  /** That of the folder when absent. */
+  readonly storage?: Storage;
 }
 
 /** What one server process holds; several after each other stand for restarts. */
@@ -55,7 +57,7 @@ export const machinesOf = (folder: string) => join(folder, "machines");
 /** A service over a real database and the process driver, as it is when a server begins: not yet recovered. */
 export async function openServer({ folder, agentBinary }: Parts, options: ServerOptions = {}): Promise<Server> {
   const log = createQuietLog();
-  const storage = await openTestStorage(folder);
+  const storage = options.storage ?? (await openTestStorage(folder));
   for (const { owner } of [ANN, BOB]) {
     // A server of before on this folder may have made them.
     if ((await storage.accounts.get(owner)) === null) {

@@ -42,6 +42,7 @@ export type * from "./ports/abortable.ts";
 export type * from "./ports/account-repository.ts";
 export type * from "./ports/audit-repository.ts";
 export type * from "./ports/clock.ts";
+export * from "./ports/fleet.ts";
 export type * from "./ports/guest-agent.ts";
 export { GuestNeverRan } from "./ports/guest-never-ran.ts";
 export type * from "./ports/identity-repository.ts";

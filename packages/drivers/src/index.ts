@@ -1,8 +1,6 @@
 export { createFirecrackerDriver, type FirecrackerDriverOptions } from "./firecracker/firecracker-driver.ts";
 export type { HostDriverOptions } from "./host/host-driver.ts";
 export { nameOfResource, RIGHTS } from "./kubernetes/cluster/rights.ts";
-export { openIdentity } from "./kubernetes/keys/identity.ts";
-export { createKeyPair, type KeyPair } from "./kubernetes/keys/key-pair.ts";
 export {
   createKubernetesDriver,
   type KubernetesDriver,

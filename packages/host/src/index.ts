@@ -23,4 +23,7 @@ export { findHolders } from "./process/path-holders.ts";
 export { type ProcessEntry, readProcess } from "./process/proc-table.ts";
 export { defaultDataFolder, VERSION } from "./product.ts";
 export { connectQmp, type QmpClient, type QmpEvent } from "./qmp/qmp-client.ts";
+export { openIdentity } from "./tls/identity.ts";
+export { createKeyPair, fingerprintOf, type KeyPair, toPem } from "./tls/key-pair.ts";
+export { connectPinned } from "./tls/pinned-connection.ts";
 export { connectUnix, MAX_SOCKET_PATH, systemCode } from "./unix-socket.ts";

@@ -150,6 +150,16 @@ export const ERRORS = {
     retryable: true,
     hint: "Remove an environment, ask for a smaller disk, or free space on the host; './microterm doctor' shows where.",
   },
+  ENVIRONMENT_MOVED: {
+    status: 503,
+    retryable: true,
+    hint: "Try again in a moment: nothing of it was done yet.",
+  },
+  SERVER_LOST: {
+    status: 503,
+    retryable: true,
+    hint: "Look whether it was done, and try again in a moment: another server takes the environment over.",
+  },
   DATABASE_UNAVAILABLE: {
     status: 503,
     retryable: true,

@@ -19,6 +19,7 @@ async function makeDataFolder() {
     const adapters = await compose(readConfig(["--data", path, "--driver", ...driver], {}), path, {
       ...{ log: silentLog, meters: NO_METERS },
       onDatabaseReturn: () => {},
+      onDeclaredDead: () => {},
     });
     onTestFinished(() => adapters.storage.close());
     return adapters;
@@ -34,6 +35,8 @@ async function insertRow({ storage }: Adapters, letter: string, driver: string):
     ...{ image: null, network: null, sharedNetwork: null, snapshotId: null, idleTimeoutSeconds: null, expiresAt: null },
     runningSince: null,
     limits: { cpuQuotaPercent: null, cpuWeight: null, diskMibPerSecond: null, diskOperationsPerSecond: null },
+    server: null,
+    epoch: 0,
     createdAt: "2026-11-28T10:00:00.000Z",
   });
 }

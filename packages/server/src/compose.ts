@@ -14,11 +14,10 @@ import {
   createKubernetesDriver,
   createProcessDriver,
   createQemuDriver,
-  openIdentity,
   proveCluster,
   rememberedProof,
 } from "@microterm/drivers";
-import { createHostDaemonClient, type HostDaemonClient, hostCodeOf } from "@microterm/host";
+import { createHostDaemonClient, type HostDaemonClient, hostCodeOf, openIdentity } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
 import { PlatformError } from "@microterm/protocol";
 import {
@@ -29,6 +28,7 @@ import {
   type ServerLock,
 } from "@microterm/storage";
 import type { Config, DriverConfig } from "./config.ts";
+import { shownAddress } from "./listen/shown-address.ts";
 import { openKnownDrivers } from "./process/known-drivers.ts";
 import type { Meters } from "./telemetry/meters.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
@@ -53,6 +53,8 @@ export interface Reporting {
 export interface Composition extends Reporting {
   /** The database is back after it was away. */
   onDatabaseReturn(): void;
+  /** Other servers of the fleet have this one's place. */
+  onDeclaredDead(): void;
 }
 
 /** Makes this process the only server on a data folder, or throws ENVIRONMENT_STATE. */
@@ -68,7 +70,7 @@ export async function compose(config: Config, folder: string, composition: Compo
   const { log, meters } = composition;
   const storage = await createDatabase(config, folder, composition);
   const { drivers, network } = await createDrivers(config, {
-    ...{ folder, log, meters, storage },
+    ...{ folder, identity: identityFile(config, folder), log, meters, storage },
     allowPrivate: config.allowPrivate,
   });
   if (network !== null) return { storage, drivers, network, networkReason: null };
@@ -80,13 +82,16 @@ export const locateDatabase = (url: string | undefined, folder: string): Databas
   url === undefined ? { kind: "sqlite", path: join(folder, "microterm.db") } : { kind: "postgresql", url };
 
 function createDatabase(
-  { databaseUrl }: Config,
+  { databaseUrl, fleet }: Config,
   folder: string,
-  { log, onDatabaseReturn }: Pick<Composition, "log" | "onDatabaseReturn">,
+  { log, onDatabaseReturn, onDeclaredDead }: Pick<Composition, "log" | "onDatabaseReturn" | "onDeclaredDead">,
 ): Promise<Storage> {
   const location = locateDatabase(databaseUrl, folder);
   if (location.kind === "sqlite") return createSqliteStorage(location);
-  return createPostgresStorage({ url: location.url, log, onReturn: onDatabaseReturn });
+  return createPostgresStorage({
+    ...{ url: location.url, log, onReturn: onDatabaseReturn },
+    ...(fleet === undefined ? {} : { fleet: { address: shownAddress(fleet), onDeclaredDead } }),
+  });
 }
 
 /** What the host's daemon has for machines. Machines of drivers without one have their loopback. */
@@ -122,8 +127,14 @@ const daemonOf = (data: string, { meters }: Reporting): HostDaemonClient =>
     requestId: currentRequestId,
   });
 
+/** The file of the installation's key. */
+export const identityFile = ({ identity }: Pick<Config, "identity">, folder: string): string =>
+  identity ?? join(folder, "agent-identity.json");
+
 interface Place extends Reporting {
   readonly folder: string;
+  /** The file of the installation's key. */
+  readonly identity: string;
   readonly storage: Storage;
   /** Private ranges that guests may reach. */
   readonly allowPrivate: readonly string[];
@@ -189,7 +200,7 @@ interface DriverParts {
 async function createDriver(
   config: DriverConfig,
   data: string,
-  { folder, allowPrivate, log, meters, storage }: Place,
+  { folder, identity, allowPrivate, log, meters, storage }: Place,
 ): Promise<DriverParts> {
   const ofDaemon = ({
     image,
@@ -201,7 +212,7 @@ async function createDriver(
   });
   switch (config.driver) {
     case "process": {
-      const directory = join(folder, "process");
+      const directory = config.processFolder ?? join(folder, "process");
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return { driver: createProcessDriver({ agentBinary: config.agent, directory, log }), network: null };
     }
@@ -213,7 +224,7 @@ async function createDriver(
       const prove = () => proveCluster(pods, log);
       const driver = await createKubernetesDriver({
         ...{ ...pods, allowPrivate, allowsUnenforced, log },
-        identity: openIdentity(join(folder, "agent-identity.json")),
+        identity: openIdentity(identity),
         pins: storage.machinePins,
         prove: (server) => rememberedProof({ path, server, pods, allowsUnenforced, log, prove }),
       });

@@ -36,6 +36,20 @@ describe("the configuration", () => {
     expect(faults([...args, "--accelerator", "kvm"])).toBe("--accelerator does not belong to this driver");
   });
 
+  it("has a fleet where all servers share a database, a key and machines", () => {
+    const identity = ["--identity", `${DATA}/identity.json`];
+    const fleet = ["--fleet", "[2001:db8::7]:7690", ...identity];
+    const env = { DATABASE_URL: "postgresql://u@h/d" };
+    expect(readConfig([...KUBERNETES, ...fleet], env)).toMatchObject({ fleet: { address: "2001:db8::7", port: 7690 } });
+    expect(faults([...KUBERNETES, ...fleet.slice(0, 2)], env)).toContain("--fleet needs --identity FILE");
+    expect(faults([...QEMU, ...fleet])).toMatch(/DATABASE_URL[^\n]*\n.*--driver qemu/);
+    for (const address of ["0.0.0.0:7690", "192.0.2.7", "[::]:7690", "name:7690", "192.0.2.7:0"])
+      expect(faults([...KUBERNETES, "--fleet", address, ...identity], env)).toContain(
+        "--fleet: must be the IP address",
+      );
+    expect(readConfig([...KUBERNETES, ...identity], {}).identity).toBe(`${DATA}/identity.json`);
+  });
+
   it("takes the data folder from the environment when no option says", () => {
     expect(readConfig(QEMU.slice(2), { MICROTERM_DATA: "/srv/data" }).data).toBe("/srv/data");
   });

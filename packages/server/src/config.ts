@@ -10,6 +10,7 @@ import {
   Cidr,
   DEFAULT_AUDIT_DAYS,
   DEFAULT_OVERCOMMIT,
+  FleetAddress,
   ListenAddress,
   LOG_LEVELS,
   LONGEST_SECONDS,
@@ -89,6 +90,8 @@ const shared = {
   pool: number(100).default(0),
   /** Builds a template of each size in the background, where the driver has snapshots. With a pool by default. */
   templates: flag.optional(),
+  /** The key that agents know their servers by, and the servers of a fleet each other; made where it is missing. In the data folder by default. */
+  identity: absolute.optional(),
   /** Rows of output that a terminal keeps above its screen, in the server's models and in every client. */
   scrollback: number(MAX_SCROLLBACK).default(DEFAULT_SCROLLBACK),
   /** Seconds, for environments that are created without a word about it; 0: never. */
@@ -133,6 +136,8 @@ const shared = {
     .string()
     .refine((url) => databasePlace(url) !== null, "must be like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     .optional(),
+  /** Makes this one of several servers on the PostgreSQL, and says where the others reach it; there it listens for them. */
+  fleet: FleetAddress.optional(),
   /** Allows MICROTERM_FAULT, with which tests kill the server at a named point. */
   testFaults: flag.default(false),
   fault: z.enum(FAULT_POINTS, "is not the name of a fault point").optional(),
@@ -142,6 +147,8 @@ const processDriver = {
   driver: z.literal("process"),
   /** The agent's binary, run on the host as the server's own user. */
   agent: existing,
+  /** Where its machines are, in the place of one below the data folder: servers of a fleet share it. */
+  processFolder: absolute.optional(),
 } as const;
 
 /** What every driver of microterm-host has. */
@@ -213,11 +220,11 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
   if (env.DATABASE_URL) raw.databaseUrl = env.DATABASE_URL;
   const faults: string[] = [];
   for (const [option, value] of readOptions(args, faults)) raw[option] = value;
-  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig"])
+  for (const path of ["data", "web", "agent", "tlsCert", "tlsKey", "oidc", "kubeconfig", "processFolder", "identity"])
     if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
-  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data));
+  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data), ...fleetFaults(parsed.data));
   if (parsed.data?.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
   return Object.freeze(parsed.data);
@@ -226,6 +233,21 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
 function sitesInCommon({ previewDomain, allowHost }: Config): string[] {
   const shared = allowHost.filter((host) => previewDomain !== undefined && mayBeOneSite(previewDomain, host));
   return shared.map((host) => `--preview-domain ${previewDomain} and --allow-host ${host} may not be of one domain`);
+}
+
+function fleetFaults({ fleet, databaseUrl, driver, identity }: Config): string[] {
+  if (fleet === undefined) return [];
+  const faults: string[] = [];
+  if (databaseUrl === undefined) {
+    faults.push(
+      "--fleet needs a PostgreSQL that all servers share: set DATABASE_URL to postgresql://USER@HOST/DATABASE",
+    );
+  }
+  if (driver === "qemu" || driver === "firecracker") {
+    faults.push(`--fleet needs machines that every server reaches: those of --driver ${driver} are its host's alone`);
+  }
+  if (identity === undefined) faults.push("--fleet needs --identity FILE: a key that all servers of the fleet share");
+  return faults;
 }
 
 function* readOptions(args: readonly string[], faults: string[]): Generator<readonly [string, string]> {

@@ -12,7 +12,7 @@ import {
   createSharingService,
   SYSTEM,
 } from "@microterm/core";
-import { databasePlace, describePlace, VERSION } from "@microterm/host";
+import { databasePlace, describePlace, openIdentity, VERSION } from "@microterm/host";
 import { type HostStatus, type NetworkPolicy, OwnerId, PlatformError } from "@microterm/protocol";
 import { pino } from "pino";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -23,8 +23,9 @@ import { openOidc } from "./auth/oidc/open-oidc.ts";
 import { createPasswords } from "./auth/passwords.ts";
 import { createPrincipals } from "./auth/principals.ts";
 import { createSessionCookies } from "./auth/session-cookies.ts";
-import { compose, lockData } from "./compose.ts";
+import { compose, identityFile, lockData } from "./compose.ts";
 import type { Config } from "./config.ts";
+import { openFleet } from "./fleet/open-fleet.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
@@ -43,7 +44,9 @@ import { createAccessToken } from "./process/access-token.ts";
 import { writeFileAtomic } from "./process/atomic-file.ts";
 import { coreLog } from "./process/core-log.ts";
 import { watchDisabledAccounts } from "./process/disabled-accounts.ts";
+import { exit, exitOnBugs } from "./process/fatal.ts";
 import { createFaults } from "./process/faults.ts";
+import { followFleet } from "./process/follow-fleet.ts";
 import { createLogFile } from "./process/log-file.ts";
 import { explainPortInUse } from "./process/port-owner.ts";
 import { createReadiness } from "./process/readiness.ts";
@@ -88,6 +91,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const adapters = await composeOrExplain(config, folder, {
     ...{ log: coreLog(log), meters },
     onDatabaseReturn: () => onDatabaseReturn(),
+    onDeclaredDead: () => exit(log, "other servers took this one for dead, and have its environments"),
   });
   const { storage, drivers, network, networkReason } = adapters;
   const networkPolicy: NetworkPolicy = { mode: config.network ?? "open" };
@@ -147,9 +151,18 @@ export async function serve(config: Config): Promise<RunningServer> {
   const connectionLimit = createConnectionLimit({ clients });
   const readiness = createReadiness(storage, drivers.default);
   const openPreviews = createOpenPreviews(credentials, previews);
+  const connections = createLiveConnections(credentials);
+  const requests = createLiveRequests(credentials);
+  const fleet =
+    config.fleet === undefined
+      ? null
+      : openFleet({
+          ...{ at: config.fleet, identity: openIdentity(identityFile(config, folder)), storage, environments, log },
+          ...{ connections, addresses, clients, port: () => port },
+        });
   const previewServer = createPreviewServer({
     ...{ previews, environments, connectionLimit, readiness, log },
-    ...{ hosts: previewHosts, open: openPreviews, addresses },
+    ...{ hosts: previewHosts, open: openPreviews, addresses, forwarding: fleet?.forwarding ?? null },
   });
   const version = config.build === undefined ? VERSION : `${VERSION}+${config.build}`;
   const disabledAccounts = watchDisabledAccounts(storage.accounts, environments, log);
@@ -176,8 +189,6 @@ export async function serve(config: Config): Promise<RunningServer> {
     },
     titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
   });
-  const connections = createLiveConnections(credentials);
-  const requests = createLiveRequests(credentials);
   environments.subscribe(({ kind, id }) => {
     if (kind !== "transferred") return;
     connections.closeOf(id);
@@ -189,10 +200,13 @@ export async function serve(config: Config): Promise<RunningServer> {
     await previews.closeAllOf(account);
     // What others share with a visitor goes on.
     await sharing.endOf(to === "disabled" ? { account } : { maker: account });
-    if (to === "disabled") await disabledAccounts.look();
+    if (to !== "disabled") return;
+    storage.fleet.notify({ kind: "disabled" });
+    await disabledAccounts.look();
   });
   const services = {
-    environments,
+    environments: fleet?.environments ?? environments,
+    forwarding: fleet?.forwarding ?? null,
     accounts,
     quotas,
     credentials,
@@ -237,6 +251,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   endIpv6 = await listenAtIpv6(app.server, port, services.connectionLimit.watch);
   if (endIpv6 === null) log.warn({ port }, "previews are off: the port at ::1 is not to be had");
   const beyond = await listenBeyond(config, { main: app.server, clients, connectionLimit, log });
+  await fleet?.listen(app.server);
   const url = `http://${LISTEN_ADDRESS}:${port}`;
   const whereabouts = join(folder, "server.json");
   writeFileAtomic(
@@ -263,10 +278,18 @@ export async function serve(config: Config): Promise<RunningServer> {
     await disabledAccounts.look();
   };
   let recovering = takeStock();
-  // What was begun before, and could not be written down, is finished as after a restart.
-  onDatabaseReturn = () => {
-    recovering = recovering.then(takeStock);
+  let isToRecover = false;
+  const takeStockAgain = () => {
+    if (isToRecover) return;
+    isToRecover = true;
+    recovering = recovering.then(() => {
+      isToRecover = false;
+      return takeStock();
+    });
   };
+  // What was begun before, and could not be written down, is finished as after a restart.
+  onDatabaseReturn = takeStockAgain;
+  followFleet({ ...services, fleet: storage.fleet, openPreviews, disabledAccounts, takeStock: takeStockAgain, log });
   const sweeper = setInterval(() => {
     Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep()]).catch((error: unknown) =>
       log.warn({ err: error }, "sweep failed"),
@@ -291,6 +314,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       openPreviews.dispose();
       endIpv6?.();
       beyond?.close();
+      fleet?.close();
       await services.terminals.stop();
       await app.close();
       await environments.close();
@@ -358,15 +382,4 @@ function createLogger(config: Config, folder: string): pino.Logger {
     return request === undefined ? {} : { request };
   };
   return pino({ base: null, level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, mixin }, destination);
-}
-
-/** Crash-only: a process in an unforeseen state is not to be trusted; the next start repairs what it left. */
-function exitOnBugs(log: pino.Logger): void {
-  const die = (kind: string) => (error: unknown) => {
-    log.fatal({ err: error }, kind);
-    process.stderr.write(`microterm server: ${kind}: ${error instanceof Error ? error.stack : String(error)}\n`);
-    process.exit(1);
-  };
-  process.on("uncaughtException", die("uncaught exception"));
-  process.on("unhandledRejection", die("unhandled rejection"));
 }

@@ -27,6 +27,7 @@ import type { OidcProvider } from "./auth/oidc/provider.ts";
 import type { ProviderCookies } from "./auth/oidc/provider-cookies.ts";
 import type { Principals } from "./auth/principals.ts";
 import type { SessionCookies } from "./auth/session-cookies.ts";
+import type { Forwarding } from "./fleet/forwarding.ts";
 import type { Addresses } from "./http/addresses.ts";
 import type { ConnectionLimit } from "./http/connection-limit.ts";
 import type { ClientAddresses } from "./listen/client-address.ts";
@@ -70,6 +71,8 @@ export interface Services {
   readonly connections: LiveConnections;
   readonly requests: LiveRequests;
   readonly connectionLimit: ConnectionLimit;
+  /** Null: all environments are this server's. */
+  readonly forwarding: Forwarding | null;
   readonly readiness: Readiness;
   readonly terminals: TerminalHubs;
   readonly previews: PreviewService;

@@ -17,6 +17,7 @@ import { up as identities } from "./migrations/0014-identities.ts";
 import { up as dataFolderAccount } from "./migrations/0015-data-folder-account.ts";
 import { up as adminActs } from "./migrations/0016-admin-acts.ts";
 import { up as machinePins } from "./migrations/0017-machine-pins.ts";
+import { up as fleet } from "./migrations/0018-fleet.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -37,6 +38,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0015-data-folder-account": { up: dataFolderAccount },
   "0016-admin-acts": { up: adminActs },
   "0017-machine-pins": { up: machinePins },
+  "0018-fleet": { up: fleet },
 };
 
 /** Brings the database to the newest schema, or to that of one migration. Rejects when it was made by a newer version of microterm. */

@@ -28,6 +28,8 @@ export interface Schema {
   idempotency: IdempotencyTable;
   templates: TemplatesTable;
   machine_pins: MachinePinsTable;
+  servers: ServersTable;
+  pool_machines: PoolMachinesTable;
   preview_grants: PreviewGrantsTable;
   networks: NetworksTable;
   audit: AuditTable;
@@ -84,6 +86,10 @@ export interface EnvironmentsTable {
   /** While it is running: since when its time has not been added to its owner's day. */
   running_since: string | null;
   created_at: string;
+  /** The server that holds it; null: none does, or there is but one. */
+  server: number | null;
+  /** Raised by each change of its holder. */
+  epoch: number;
 }
 
 interface ReceiptsTable {
@@ -209,6 +215,18 @@ interface RunningDaysTable {
 interface MachinePinsTable {
   machine: string;
   fingerprint: string;
+}
+
+interface ServersTable {
+  number: number;
+  address: string;
+  /** By the database's clock, ms since the epoch. */
+  seen_at: number;
+}
+
+interface PoolMachinesTable {
+  machine: string;
+  server: number;
 }
 
 interface TemplatesTable {

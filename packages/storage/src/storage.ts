@@ -1,4 +1,4 @@
-import type { Repositories, Storage } from "@microterm/core";
+import { type Fleet, NO_FLEET, type Repositories, type Storage } from "@microterm/core";
 import type { Kysely } from "kysely";
 import { createAccountRepository } from "./repositories/accounts.ts";
 import { createAdminActRepository } from "./repositories/admin-acts.ts";
@@ -17,20 +17,21 @@ import { createShareRepository } from "./repositories/shares.ts";
 import type { Schema } from "./schema.ts";
 
 /** Core's storage over any database whose dialect Kysely has and which knows `returning` and `on conflict`. */
-export function createStorage(db: Kysely<Schema>): Storage {
+export function createStorage(db: Kysely<Schema>, fleet: Fleet = NO_FLEET): Storage {
   return {
-    ...createRepositories(db),
-    transaction: (run) => db.transaction().execute((transaction) => run(createRepositories(transaction))),
+    ...createRepositories(db, fleet.number),
+    fleet,
+    transaction: (run) => db.transaction().execute((transaction) => run(createRepositories(transaction, fleet.number))),
     close: () => db.destroy(),
   };
 }
 
-function createRepositories(db: Kysely<Schema>): Repositories {
+function createRepositories(db: Kysely<Schema>, server: number | null): Repositories {
   return {
     accounts: createAccountRepository(db),
     adminActs: createAdminActRepository(db),
     audit: createAuditRepository(db),
-    environments: createEnvironmentRepository(db),
+    environments: createEnvironmentRepository(db, server),
     credentials: createCredentialRepository(db),
     identities: createIdentityRepository(db),
     invitations: createInvitationRepository(db),

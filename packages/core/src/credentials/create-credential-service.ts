@@ -2,6 +2,7 @@ import { type CreateToken, type IssuedToken, type OwnerId, PlatformError, TOKEN_
 import { type Actor, actorOf } from "../access/actor.ts";
 import { assertAllowed } from "../access/authorize.ts";
 import type { Act } from "../audit/audit-log.ts";
+import { createAnnouncements } from "../fleet/announcements.ts";
 import { describeError } from "../messages/describe-error.ts";
 import type { AccountRow, Credential, CredentialKind } from "../ports/account-repository.ts";
 import type { Repositories } from "../ports/repository.ts";
@@ -34,7 +35,7 @@ const KNOWN_BROWSER_LIFETIME_MS = 365 * 24 * 3_600_000;
 export function createCredentialService(options: CredentialServiceOptions): CredentialService & CredentialKeeper {
   const { storage, audit, clock, random, sha256, log } = options;
   const { credentials } = storage;
-  const listeners = new Set<(hash: string) => void>();
+  const revocations = createAnnouncements(storage.fleet, "revoked");
   const now = () => new Date(clock.now()).toISOString();
 
   function prepare(kind: CredentialKind, owner: OwnerId, facts: IssueFacts): IssuedCredential {
@@ -101,7 +102,7 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
   };
 
   function close(hashes: readonly string[]): void {
-    for (const hash of hashes) for (const listener of [...listeners]) listener(hash);
+    for (const hash of hashes) revocations.announce(hash);
   }
 
   async function noteUse(credential: Credential, address: string | null): Promise<void> {
@@ -202,12 +203,13 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
       return removed;
     },
 
-    subscribe(listener) {
-      const own = (hash: string) => listener(hash);
-      listeners.add(own);
-      return () => {
-        listeners.delete(own);
-      };
+    subscribe: (listener) => revocations.subscribe(listener),
+
+    async recheck(hashes) {
+      for (const hash of hashes) {
+        const found = await credentials.findWithAccount(hash, now());
+        if (found === null || found.account.disabledAt !== null) close([hash]);
+      }
     },
 
     async sweep() {

@@ -1,4 +1,5 @@
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
+import type { Fleet } from "../ports/fleet.ts";
 import type { NetworkProvider } from "../ports/network.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { Admission } from "./admission/admission.ts";
@@ -10,6 +11,7 @@ import type { StartScheduler } from "./start-scheduler.ts";
 /** What environments, templates and the pool share: all that is needed to make a machine and to remove it. */
 export interface MachineContext {
   readonly drivers: DriverRegistry;
+  readonly fleet: Fleet;
   readonly network: NetworkProvider;
   readonly clock: Clock;
   readonly random: Randomness;

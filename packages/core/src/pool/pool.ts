@@ -18,6 +18,8 @@ export interface Pool {
   offerName(size: Size): string | null;
   /** The one of that name, else the oldest of that size, now the caller's; null when there is none. */
   take(size: Size, name: string): PooledMachine | null;
+  /** What was taken is an environment's, whose row says so. */
+  claimed(pooled: PooledMachine): void;
   /** Whether `take` would answer. */
   has(size: Size): boolean;
   /** Removes what was taken and is of no use. Never rejects. */
@@ -52,7 +54,7 @@ export interface PoolOptions {
 export function createPool(context: MachineContext, { driver, templates, wanted }: PoolOptions): Pool {
   const { snapshots, capabilities } = driver;
   const isFilled = wanted > 0 && (snapshots !== null || capabilities.bootsAhead);
-  const { clock, log, scheduler, closing, limits } = context;
+  const { clock, fleet, log, scheduler, closing, limits } = context;
   const { signal } = closing;
   const size = DEFAULT_SIZE;
   const ready: PooledMachine[] = [];
@@ -86,9 +88,17 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     try {
       await releaseMachine(context, driver, { id: machine.id, held: machine });
       await driver.removeDisk(diskId);
+      await forget(machine.id);
     } catch (error) {
       log.error("a machine of the pool is left behind", { machine: machine.id, error: describeError(error) });
     }
+  }
+
+  /** It waits here no longer. One that goes on being noted is spared by recoveries until this server ends. */
+  async function forget(machineId: MachineId): Promise<void> {
+    await fleet.pooled.remove(machineId).catch((error: unknown) => {
+      log.warn("a machine is still noted as one of the pool", { machine: machineId, error: describeError(error) });
+    });
   }
 
   function keep(pooled: PooledMachine): void {
@@ -112,11 +122,14 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     const name = randomName(context.random, 0);
     try {
       await context.admission.reserve(driver, machineId, SIZES[size]);
+      // Before it is made: no recovery of a peer takes it for unowned.
+      await fleet.pooled.add(machineId);
       keep(await makePooled(context, { name, driver, method, size, machineId, signal }));
       failures = 0;
       reason = null;
     } catch (error) {
       if (signal.aborted) throw error;
+      await forget(machineId);
       const why = describeError(error);
       const code = error instanceof PlatformError ? error.code : null;
       if (shortageOf(error) !== null) backOff(why, SHORTAGE_MS);
@@ -181,6 +194,7 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
       }
       return taken;
     },
+    claimed: ({ machine }) => void forget(machine.id),
     has: (asked) => asked === size && ready.length > 0,
     discard,
     evict,

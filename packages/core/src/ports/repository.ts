@@ -19,6 +19,7 @@ import type { Actor, Reader, SYSTEM } from "../access/actor.ts";
 import type { Spending } from "../quotas/room.ts";
 import type { AccountRepository, CredentialRepository, InvitationRepository } from "./account-repository.ts";
 import type { AdminActRepository, AuditRepository } from "./audit-repository.ts";
+import type { Fleet } from "./fleet.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
 import type { ShareRepository } from "./share-repository.ts";
 
@@ -62,6 +63,10 @@ export interface EnvironmentRow {
   /** While it is `running`: since when its time has not been counted for its owner's day. Null where it is not known yet. */
   readonly runningSince: string | null;
   readonly createdAt: string;
+  /** The server of a fleet that holds it. Null: none does, as it is at rest or its holder is gone, or there is no fleet. */
+  readonly server: number | null;
+  /** Raised by each change of its holder. */
+  readonly epoch: number;
 }
 
 /** What its owner has chosen. Null: what goes with its size. */
@@ -113,13 +118,16 @@ export interface EnvironmentRepository {
   count(by: Actor): Promise<number>;
   /** Those with an idle time-out or a time to live, of any owner, and those of `owners` that run. */
   listTimed(owners: readonly OwnerId[]): Promise<readonly EnvironmentRow[]>;
-  /** `only` names what else must be so now: what the state alone does not tell apart. */
+  /**
+   * `only` names what else must be so now: what the state alone does not tell apart. In a fleet it is this server's from then on, or nobody's where
+   * it is at rest, and null where a peer holds it; with `heldBy` it is that peer's and stays so: the row says what the peer shall do.
+   */
   transition(
     id: EnvironmentId,
     from: readonly EnvironmentState[],
     to: EnvironmentState,
     patch?: EnvironmentPatch,
-    only?: EnvironmentFacts,
+    only?: EnvironmentFacts & { readonly heldBy?: number },
   ): Promise<EnvironmentRow | null>;
   /** A transition to `creating`. Rejects with `QUOTA_EXCEEDED` where its owner's quota has no room for one more that runs, at the time `at`. */
   begin(
@@ -330,6 +338,7 @@ export interface Repositories {
 }
 
 export interface Storage extends Repositories {
+  readonly fleet: Fleet;
   /**
    * Changes that are made together or, where `run` rejects, not at all. `run` awaits nothing but the repositories that it is given: others
    * wait for its end, the storage's own repositories among them.

@@ -1,5 +1,6 @@
 import { PlatformError, type PreviewLink } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
+import { createAnnouncements } from "../fleet/announcements.ts";
 import type { PreviewGrant } from "../ports/repository.ts";
 import type { IssuedTicket, PreviewService, PreviewServiceOptions, PreviewTarget } from "./preview-service.ts";
 
@@ -24,7 +25,7 @@ const isOf = (found: PreviewTarget, target: PreviewTarget): boolean =>
 export function createPreviewService(options: PreviewServiceOptions): PreviewService {
   const { storage, audit, locate, clock, random, sha256 } = options;
   const tickets = new Map<string, Ticket>();
-  const listeners = new Set<(hash: string) => void>();
+  const ended = createAnnouncements(storage.fleet, "preview");
   const at = (ms: number): string => new Date(ms).toISOString();
   const now = (): string => at(clock.now());
   const earlier = (one: string, other: string | null): string => (other !== null && other < one ? other : one);
@@ -61,7 +62,7 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
     const act = { action: "preview-link.revoked", environment, target: link } as const;
     const hash = await audit.change(actor, act, ({ previews }) => previews.removeLink(environment, link));
     if (hash === null) throw new PlatformError("NOT_FOUND", `there is no shared link ${link}`);
-    for (const listener of [...listeners]) listener(hash);
+    ended.announce(hash);
   }
 
   return {
@@ -126,16 +127,10 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
       audit.attempt(actor, { action: "preview-link.revoked", target: link }, () => revoke(actor, reference, link)),
 
     async closeAllOf(owner) {
-      for (const hash of await storage.previews.hashesOf(owner)) for (const listener of [...listeners]) listener(hash);
+      for (const hash of await storage.previews.hashesOf(owner)) ended.announce(hash);
     },
 
-    subscribe(listener) {
-      const own = (hash: string) => listener(hash);
-      listeners.add(own);
-      return () => {
-        listeners.delete(own);
-      };
-    },
+    subscribe: (listener) => ended.subscribe(listener),
 
     dropTickets(environment) {
       for (const [hash, ticket] of tickets) if (ticket.environment === environment) tickets.delete(hash);

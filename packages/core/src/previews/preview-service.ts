@@ -63,7 +63,7 @@ export interface IssuedGrant {
 }
 
 export interface PreviewServiceOptions {
-  readonly storage: Pick<Storage, "previews" | "credentials">;
+  readonly storage: Pick<Storage, "previews" | "credentials" | "fleet">;
   /** Over the same storage. */
   readonly audit: AuditLog;
   /** As the environment service's. */

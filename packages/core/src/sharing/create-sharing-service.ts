@@ -10,6 +10,7 @@ import { assertAllowed } from "../access/authorize.ts";
 import { anonymousRoleOf, type Principal, sharedRoleOf } from "../access/principal.ts";
 import { type Act, byOf } from "../audit/audit-log.ts";
 import { SECRET_LENGTH } from "../credentials/credential-service.ts";
+import { createAnnouncements } from "../fleet/announcements.ts";
 import type { Grant, ShareRow } from "../ports/share-repository.ts";
 import { withAuditedRefusals } from "./audited-refusals.ts";
 import type { Admission, SharingService, SharingServiceOptions } from "./sharing-service.ts";
@@ -22,11 +23,11 @@ const LOOK_IN_LIFETIME_MS = 3_600_000;
 export function createSharingService(options: SharingServiceOptions): SharingService {
   const { audit, locate, requireTerminal, titleOf, anonymousLinks, clock, random, sha256 } = options;
   const { accounts, environments, shares } = options.storage;
-  const listeners = new Set<(grant: string) => void>();
+  const grantsChanged = createAnnouncements(options.storage.fleet, "grant");
   const at = (ms: number): string => new Date(ms).toISOString();
   const now = (): string => at(clock.now());
   const changed = (...grants: readonly string[]): void => {
-    for (const grant of grants) for (const listener of [...listeners]) listener(grant);
+    for (const grant of grants) grantsChanged.announce(grant);
   };
   const noGrant = (id: string): PlatformError => new PlatformError("NOT_FOUND", `there is no grant ${id}`);
   const ended = (): PlatformError =>
@@ -243,13 +244,7 @@ export function createSharingService(options: SharingServiceOptions): SharingSer
       changed(...(await shares.removeOf(whose, now())));
     },
 
-    subscribe(listener) {
-      const own = (grant: string) => listener(grant);
-      listeners.add(own);
-      return () => {
-        listeners.delete(own);
-      };
-    },
+    subscribe: (listener) => grantsChanged.subscribe(listener),
 
     sweep: () => shares.removeEnded(now()),
   };

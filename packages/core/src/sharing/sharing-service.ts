@@ -83,7 +83,7 @@ export interface Admission extends Grant {
 }
 
 export interface SharingServiceOptions {
-  readonly storage: Pick<Storage, "accounts" | "environments" | "shares">;
+  readonly storage: Pick<Storage, "accounts" | "environments" | "shares" | "fleet">;
   readonly audit: AuditLog;
   /** As the environment service's. */
   readonly locate: (actor: Actor, reference: string, action: "terminal.share") => Promise<EnvironmentId>;

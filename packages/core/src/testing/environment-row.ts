@@ -29,6 +29,8 @@ export function environmentRow(over: Partial<EnvironmentRow> = {}): EnvironmentR
     expiresAt: null,
     runningSince: null,
     createdAt: "2026-11-22T10:00:00.000Z",
+    server: null,
+    epoch: 0,
     ...over,
   };
 }

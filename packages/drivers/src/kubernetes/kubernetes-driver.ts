@@ -11,10 +11,10 @@ import type {
   VmCapabilities,
   VmDriver,
 } from "@microterm/core";
+import { createKeyPair, fingerprintOf, type KeyPair } from "@microterm/host";
 import { MachineId, PlatformError } from "@microterm/protocol";
 import { ClusterApi } from "./cluster/cluster-api.ts";
 import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
-import { createKeyPair, fingerprintOf, type KeyPair } from "./keys/key-pair.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
 import { ServerAddresses } from "./network/server-addresses.ts";

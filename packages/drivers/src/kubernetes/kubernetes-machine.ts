@@ -1,15 +1,16 @@
 import type { V1Pod } from "@kubernetes/client-node";
 import { AgentLink } from "@microterm/agent-client";
 import type { Abortable, GuestAgent, Machine, MachineEnd, Removed } from "@microterm/core";
-import type { MachineId } from "@microterm/protocol";
+import { connectPinned, type KeyPair } from "@microterm/host";
+import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "./cluster/cluster-api.ts";
-import type { KeyPair } from "./keys/key-pair.ts";
-import { connectPinned } from "./keys/pinned-connection.ts";
 import { AGENT_PORT, nameOf } from "./pods/pod-objects.ts";
 import { endOf } from "./pods/pod-state.ts";
 
 /** The agent listens before the pod counts as running. */
 const ATTEMPT_MS = 5000;
+const stranger = (place: string): Error =>
+  new PlatformError("GUEST_PROTOCOL", `who answers at ${place} is not the machine's agent`);
 
 export interface KubernetesMachineOptions {
   readonly id: MachineId;
@@ -44,7 +45,7 @@ export class KubernetesMachine implements Machine {
     });
     const address = pod.status?.podIP ?? "";
     this.#link = new AgentLink({
-      open: (limits) => connectPinned({ address, port: AGENT_PORT, fingerprint }, identity, limits),
+      open: (limits) => connectPinned({ address, port: AGENT_PORT, fingerprint, stranger }, identity, limits),
       attemptMs: ATTEMPT_MS,
       epoch: options.epoch,
       onConnected: options.onConnected,

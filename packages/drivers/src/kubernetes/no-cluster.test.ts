@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openIdentity } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { createQuietLog } from "../../../../support/quiet-log.ts";
-import { openIdentity } from "./keys/identity.ts";
 import { createKubernetesDriver } from "./kubernetes-driver.ts";
 
 /** A port that nobody listens at. */

@@ -19,6 +19,22 @@ export const ListenAddress = z.string().transform((text, context): ListenAddress
   return z.NEVER;
 });
 
+/** A value of `--fleet`: where other servers reach this one, as a `Host` has it. */
+export const FleetAddress = z
+  .string()
+  .transform((text, context): { readonly address: string; readonly port: number } => {
+    const parsed = ListenAddress.safeParse(text);
+    const { address = "", port = null } = parsed.data ?? {};
+    if (port !== null && port > 0 && !UNSPECIFIED.test(address)) return { address, port };
+    context.addIssue(
+      "must be the IP address and the port at which other servers reach this one, such as 192.0.2.7:7690",
+    );
+    return z.NEVER;
+  });
+
+/** 0.0.0.0, ::, and how else those are written. */
+const UNSPECIFIED = /^[0:.]*$/;
+
 /** Which nobody else reaches, and where previews are in plain HTTP. */
 const THIS_HOST = /^(?:(?:[^:]+\.)?localhost|127\.[0-9.]+|\[::1\])(?::|$)/;
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import cookies from "@fastify/cookie";
 import { type Actor, actorOf, type Credential, type CredentialService, type Storage } from "@microterm/core";
 import { type AccountSummary, PlatformError, Scope } from "@microterm/protocol";
+import { forwardedOf } from "../fleet/forwarded.ts";
 import type { Addresses } from "../http/addresses.ts";
 import type { ClientAddresses } from "../listen/client-address.ts";
 import type { AccessToken } from "../process/access-token.ts";
@@ -67,7 +68,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         required: cookie !== undefined && (upgrade || !SAFE_METHODS.has(request.method ?? "GET")),
       });
       const address = clients.clientAddressOf(request);
-      const own = bearer === undefined ? null : access.matches(bearer);
+      // A peer says so of its own.
+      const isOwn = forwardedOf(request)?.isDataFolder === true;
+      const own = isOwn ? access.credential : bearer === undefined ? null : access.matches(bearer);
       const secret = bearer ?? (cookie === undefined ? null : sessionSecretOf(cookie, request));
       const found =
         own !== null

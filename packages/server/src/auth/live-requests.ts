@@ -16,6 +16,8 @@ export interface LiveRequests {
   entered(environment: EnvironmentId, response: ServerResponse): void;
   /** Those that act in an environment, which its owner may not see any more. */
   closeOf(environment: EnvironmentId): void;
+  /** The hashes of the credentials that they came by. */
+  credentials(): readonly string[];
   dispose(): void;
 }
 
@@ -43,6 +45,7 @@ export function createLiveRequests(credentials: Pick<CredentialService, "subscri
     closeOf(environment) {
       for (const response of inside.of(environment)) response.destroy();
     },
+    credentials: () => live.keys(),
     dispose: unsubscribe,
   };
 }
@@ -51,6 +54,7 @@ interface Groups<K> {
   add(key: K, response: ServerResponse): void;
   of(key: K): readonly ServerResponse[];
   has(response: ServerResponse): boolean;
+  keys(): readonly K[];
 }
 
 /** Answers by what they end with, until they have been sent or broken off. */
@@ -67,6 +71,7 @@ function createGroups<K>(): Groups<K> {
       });
     },
     of: (key) => [...(groups.get(key) ?? [])],
+    keys: () => [...groups.keys()],
     has: (response) => [...groups.values()].some((same) => same.has(response)),
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { ALLOWED_HOST, hostOfUrl, PlatformError } from "@microterm/protocol";
+import { forwardedOf } from "../fleet/forwarded.ts";
 import type { ClientAddresses } from "../listen/client-address.ts";
 import type { PreviewHost } from "../previews/hosts.ts";
 
@@ -12,6 +13,7 @@ const LOOPBACK = new Set(["127.0.0.1", "::1"]);
 /** By any of which a request came through a proxy. */
 const FORWARDING = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "via"] as const;
 
+/** Of a request that a peer forwards, all is as that peer has found it; it has checked Host and Origin. */
 export interface Addresses {
   /** What browsers from elsewhere use, an origin; null: nobody is expected from there. */
   readonly publicUrl: string | null;
@@ -59,7 +61,9 @@ export function createAddresses({ port, allowed, publicUrl, clients }: Addresses
   const publicHost = publicUrl === null ? null : hostOfUrl(publicUrl);
   const publicPort = /:\d+$/.exec(publicHost ?? "")?.[0].replace(":", "_") ?? "";
   const hostOf = ({ headers }: IncomingMessage): string | undefined => headers.host?.toLowerCase().replace(/:443$/, "");
-  const isPublic = (request: IncomingMessage): boolean => publicHost !== null && hostOf(request) === publicHost;
+  const isPublic = (request: IncomingMessage): boolean =>
+    forwardedOf(request)?.isPublic ?? (publicHost !== null && hostOf(request) === publicHost);
+  const cookiePort = (request: IncomingMessage): number => forwardedOf(request)?.port ?? port();
   const isPage = ({ method, headers }: IncomingMessage): boolean =>
     (method === "GET" || method === "HEAD") && /\btext\/html\b/.test(headers.accept ?? "");
   const hasTls = (request: IncomingMessage): boolean =>
@@ -86,12 +90,12 @@ export function createAddresses({ port, allowed, publicUrl, clients }: Addresses
     publicUrl,
     isPublic,
     cookieName: (request) =>
-      isPublic(request) ? `__Host-microterm_session${publicPort}` : `microterm_session_${port()}`,
+      isPublic(request) ? `__Host-microterm_session${publicPort}` : `microterm_session_${cookiePort(request)}`,
     shareCookieName: (request) =>
-      isPublic(request) ? `__Host-microterm_share${publicPort}` : `microterm_share_${port()}`,
+      isPublic(request) ? `__Host-microterm_share${publicPort}` : `microterm_share_${cookiePort(request)}`,
     pageElsewhere(request) {
       const { url, headers } = request;
-      if (!isPage(request) || url?.startsWith("/") !== true) return null;
+      if (forwardedOf(request) !== null || !isPage(request) || url?.startsWith("/") !== true) return null;
       if (isPublic(request)) return hasTls(request) ? null : `${publicUrl}${url}`;
       const [isLocalhost, near = ""] = /^localhost(:\d+)?$/i.exec(headers.host ?? "") ?? [];
       return isLocalhost === undefined ? null : `http://127.0.0.1${near}${url}`;
@@ -108,6 +112,7 @@ export function createAddresses({ port, allowed, publicUrl, clients }: Addresses
       return proxied === undefined ? `http://127.0.0.1:${port()}` : `https://${proxied}`;
     },
     checkHost(request) {
+      if (forwardedOf(request) !== null) return;
       checkOneHost(request);
       if (isPublic(request)) return checkPublicHost(request);
       const host = request.headers.host?.toLowerCase();
@@ -135,11 +140,13 @@ export function createAddresses({ port, allowed, publicUrl, clients }: Addresses
       );
     },
     checkPreviewHost(request, { scheme }) {
+      if (forwardedOf(request) !== null) return;
       checkOneHost(request);
       if (publicUrl === null || (scheme === "https" ? hasTls(request) : isOnLoopback(request))) return;
       throw new PlatformError("FORBIDDEN_HOST", "A preview is not reached on this way.");
     },
     checkOrigin(request, { required }) {
+      if (forwardedOf(request) !== null) return;
       const origin = request.headers.origin;
       if (origin === undefined && !required) return;
       if (isPublic(request) ? origin === publicUrl : isOurOrigin(origin ?? "")) return;

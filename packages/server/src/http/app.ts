@@ -9,7 +9,7 @@ import { registerRoutes } from "../routes/index.ts";
 import type { App, Services } from "../services.ts";
 import { observeRequests } from "../telemetry/request-log.ts";
 import { createHttpServer } from "./http-server.ts";
-import { PROBLEM_TYPE, problemOf, toPlatformError } from "./problem.ts";
+import { PROBLEM_TYPE, problemOf, retryHeaders, toPlatformError } from "./problem.ts";
 import { problemPage, wantsPage } from "./problem-page.ts";
 import { HSTS_HEADERS, SECURITY_HEADERS } from "./security-headers.ts";
 
@@ -81,6 +81,8 @@ export async function createApp({ services, log, beforeRoutes }: AppOptions): Pr
     services.requests.add(request.identity, reply.raw);
     services.connectionLimit.trust(request.raw);
     services.readiness.assertRecovered();
+    // Whatever its route is: with its body, which nobody has read yet.
+    if (services.forwarding !== null && (await services.forwarding.route(request, reply.raw))) return reply.hijack();
   });
   await app.register(cookie);
   await beforeRoutes?.(app);
@@ -117,6 +119,6 @@ function sendProblem(
   const isPage = wantsPage(request.raw);
   reply.header("content-type", isPage ? "text/html; charset=utf-8" : PROBLEM_TYPE);
   reply.header("cache-control", "no-store");
-  if (error.code === "TOO_MANY") reply.header("retry-after", "10");
+  for (const [name, value] of Object.entries(retryHeaders(error))) reply.header(name, value);
   reply.send(isPage ? problemPage(problem) : JSON.stringify(problem));
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { clientNetworkOf } from "@microterm/core";
+import { forwardedOf } from "../fleet/forwarded.ts";
 import type { ClientAddresses } from "../listen/client-address.ts";
 
 /** More than a browser has without a credential, many times over. */
@@ -98,7 +99,8 @@ export function createConnectionLimit({
 
   const forwarded = (request: IncomingMessage, over: ServerResponse | Duplex): void => {
     const { socket } = request;
-    if (!clients.isProxy(socket)) return;
+    // Its peer counts it.
+    if (!clients.isProxy(socket) || forwardedOf(request) !== null) return;
     const key = keyOf(socket);
     remove(key);
     add(socket, clientNetworkOf(clients.clientAddressOf(request)));

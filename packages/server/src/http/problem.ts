@@ -25,6 +25,23 @@ export function toPlatformError(error: unknown): PlatformError {
   return new PlatformError("INTERNAL", "Something went wrong inside the server.", { cause: error });
 }
 
+/** A server says with it that another one has the environment: nothing of the request was done. Only peers read it. */
+export const MOVED_HEADER = "microterm-moved";
+
+/** What goes with the answer of an error that passes. */
+export function retryHeaders({ code }: PlatformError): Readonly<Record<string, string>> {
+  switch (code) {
+    case "TOO_MANY":
+      return { "retry-after": "10" };
+    case "SERVER_LOST":
+      return { "retry-after": "1" };
+    case "ENVIRONMENT_MOVED":
+      return { "retry-after": "1", [MOVED_HEADER]: "1" };
+    default:
+      return {};
+  }
+}
+
 export const nothingAt = ({ method, url }: { readonly method: string; readonly url: string }): PlatformError =>
   new PlatformError("NOT_FOUND", `There is nothing at ${method} ${url.slice(0, 200)}.`);
 

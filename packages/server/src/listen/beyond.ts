@@ -1,10 +1,10 @@
-import { isIP } from "node:net";
 import { hostOfUrl, publicAddressOf } from "@microterm/protocol";
 import type { Config } from "../config.ts";
 import { StartError } from "../process/start-error.ts";
 import { KeyPairError } from "./certificate.ts";
 import { exposureFault, type SignInMethods } from "./exposure.ts";
 import { listenPublicly, type PublicListenerOptions } from "./public-listener.ts";
+import { shownAddress } from "./shown-address.ts";
 
 /** How the server is reached from beyond this host, for `server.json`; null: it is not. */
 export function exposureOf(
@@ -27,8 +27,7 @@ export async function listenBeyond(
   const { tlsCert: cert, tlsKey: key, publicUrl = "", previewDomain } = config;
   const hosts = [hostOfUrl(publicUrl), ...(previewDomain === undefined ? [] : [`1-preview.${previewDomain}`])];
   const tls = cert === undefined || key === undefined ? null : { files: { cert, key }, hosts: hosts.map(withoutPort) };
-  const shown = (port: number): string =>
-    isIP(at.address) === 6 ? `[${at.address}]:${port}` : `${at.address}:${port}`;
+  const shown = (port: number): string => shownAddress({ ...at, port });
   try {
     const listener = await listenPublicly({ ...parts, ...at, tls });
     return { listen: shown(listener.port), close: listener.close };

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP, type Socket } from "node:net";
+import { forwardedOf } from "../fleet/forwarded.ts";
 
 /** More hops than any real path has: what a client has put in front of them is not read. */
 const MAX_HOPS = 32;
@@ -12,7 +13,8 @@ export interface ClientAddresses {
   isProxy(socket: Pick<Socket, "remoteAddress">): boolean;
   /**
    * The address of the client: the connection's peer, or, from a trusted proxy alone, the rightmost address of `X-Forwarded-For`, else
-   * of `Forwarded` (RFC 7239), that is no trusted proxy's. Without zone and port, and empty, as above.
+   * of `Forwarded` (RFC 7239), that is no trusted proxy's. Without zone and port, and empty, as above. Of a request that a peer forwards, what
+   * that has found.
    */
   clientAddressOf(request: IncomingMessage): string;
   /** Whether a trusted proxy says that it was asked without TLS (`X-Forwarded-Proto`, else `proto` of `Forwarded`). */
@@ -35,6 +37,8 @@ export function createClientAddresses(trusted: readonly string[]): ClientAddress
     peerOf,
     isProxy: (socket) => isTrusted(peerOf(socket)),
     clientAddressOf(request) {
+      const forwarded = forwardedOf(request);
+      if (forwarded !== null) return forwarded.address;
       let client = peerOf(request.socket);
       // Each hop has named the one before it: what no trusted one has said may be invented.
       for (const hop of hopsOf(request).reverse().slice(0, MAX_HOPS)) {

@@ -1,13 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { SESSION_KEY_HEADER, SHARE_KEY_HEADER } from "@microterm/protocol";
+import { HOP_BY_HOP, namedByConnection, pairsOf } from "../http/hop-by-hop.ts";
 import { cookieName, guestCookie, withoutOurs } from "./cookie.ts";
 import type { PreviewHost } from "./hosts.ts";
 
-/** Of one connection alone (RFC 9110, 7.6.1); each side has its own. */
-const HOP_BY_HOP = [
-  ...["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"],
-  ...["te", "trailer", "transfer-encoding", "upgrade"],
-];
 /** What a client could make a program believe of how it came. */
 const NOT_SENT = new Set([
   ...HOP_BY_HOP,
@@ -31,14 +27,6 @@ const NOT_RECEIVED = new Set([
 ]);
 
 type Pairs = readonly (readonly [string, string])[];
-
-function* pairsOf({ rawHeaders }: Pick<IncomingMessage, "rawHeaders">): Generator<readonly [string, string]> {
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) yield [rawHeaders[at] ?? "", rawHeaders[at + 1] ?? ""];
-}
-
-/** The headers that `Connection` names are of one connection alone, too. */
-const namedByConnection = (message: IncomingMessage): Set<string> =>
-  new Set((message.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()));
 
 /**
  * A request's headers for the program. How its body ends is stated again, so that the program reads exactly the body that was read

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from "node:http";
 import type { PreviewTarget } from "@microterm/core";
 import type { EnvironmentId, PreviewAddresses } from "@microterm/protocol";
 import { EnvironmentId as Id } from "@microterm/protocol";
+import { forwardedOf } from "../fleet/forwarded.ts";
 
 /** `{port}-{id}.` and what follows: a label of an origin of its own for each port of each environment. */
 const HOST = /^([1-9]\d{0,4})-([a-z0-9]{12})\.(.{1,200})$/;
@@ -15,8 +17,8 @@ export interface PreviewHost extends PreviewTarget {
 }
 
 export interface PreviewHosts {
-  /** Null: the host is not a preview's. */
-  parse(host: string | undefined): PreviewHost | null;
+  /** Null: a request's host is not a preview's. A peer that forwards it has found out. */
+  of(request: IncomingMessage): PreviewHost | null;
   /** What there is for who has reached the server as `host`. */
   addressesFor(host: string | undefined): PreviewAddresses;
   /** `http://3000-….localhost:7681`, for who has reached the server as `host`; null where there is none. */
@@ -43,11 +45,12 @@ export function createPreviewHosts({ port, isLoopbackOurs, allowed, domain }: Pr
     return suffix === `localhost:${port()}` || suffixes.has(suffix) ? "http" : null;
   };
   const hosts: PreviewHosts = {
-    parse(host) {
-      const authority = host?.toLowerCase();
+    of(request) {
+      const authority = request.headers.host?.toLowerCase();
       const [, number = "", id, suffix] = HOST.exec(authority ?? "") ?? [];
       if (authority === undefined || id === undefined || suffix === undefined || Number(number) > 65_535) return null;
-      const scheme = schemeOf(suffix);
+      const forwarded = forwardedOf(request);
+      const scheme = forwarded === null ? schemeOf(suffix) : forwarded.preview;
       return scheme === null ? null : { environment: Id.parse(id), port: Number(number), authority, scheme };
     },
 

@@ -1,12 +1,14 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import type { EnvironmentService, PreviewGrant, PreviewService } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { FastifyBaseLogger } from "fastify";
+import type { Upgrade } from "../fleet/forward-upgrade.ts";
+import type { Forwarding } from "../fleet/forwarding.ts";
 import type { Addresses } from "../http/addresses.ts";
 import type { ConnectionLimit } from "../http/connection-limit.ts";
-import { toPlatformError } from "../http/problem.ts";
+import { retryHeaders, toPlatformError } from "../http/problem.ts";
+import { responseOver } from "../http/response-over.ts";
 import type { Readiness } from "../process/readiness.ts";
 import { systemRandomness } from "../process/system-clock.ts";
 import { runInRequest } from "../telemetry/request-context.ts";
@@ -25,6 +27,7 @@ export interface PreviewServerOptions {
   readonly previews: PreviewService;
   readonly environments: Pick<EnvironmentService, "agentOf" | "noteActivity">;
   readonly open: OpenPreviews;
+  readonly forwarding: Pick<Forwarding, "preview"> | null;
   readonly connectionLimit: ConnectionLimit;
   readonly readiness: Pick<Readiness, "assertRecovered">;
   /** Has the page's own address too, for a link back. */
@@ -44,6 +47,8 @@ interface Exchange {
   /** Ends it, whatever it is. */
   readonly destroy: () => void;
   readonly forward: (guest: GuestSocket) => Promise<void>;
+  /** Null: it is an ordinary request. */
+  readonly upgrade: Upgrade | null;
 }
 
 export function createPreviewServer(options: PreviewServerOptions): PreviewServer {
@@ -55,21 +60,30 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
     return grant;
   }
 
+  /** False: its environment is this server's. */
+  const isPassedOn = async (exchange: Exchange): Promise<boolean> =>
+    options.forwarding !== null && (await options.forwarding.preview(exchange));
+
   async function answer(exchange: Exchange): Promise<void> {
     const { request, host } = exchange;
     options.addresses.checkPreviewHost(request, host);
     readiness.assertRecovered();
     if (!request.url?.startsWith("/")) throw new PlatformError("BAD_REQUEST", "the address is not a path");
-    if (isOwnPath(request.url)) return enter(request, exchange.response(), host, previews);
+    if (isOwnPath(request.url)) {
+      // Tickets are in the memory of who has the environment.
+      if (await isPassedOn(exchange)) return;
+      return enter(request, exchange.response(), host, previews);
+    }
     const grant = await admit(exchange);
     if (grant === null) return askToOpen(exchange);
     if (isFromElsewhere(request, host)) {
       throw new PlatformError("FORBIDDEN_ORIGIN", "another site's page may only link to a preview");
     }
     if (request.headers["service-worker"] === "script") return refuseWorker(exchange);
-    environments.noteActivity(host.environment);
     const forget = open.add(grant, exchange.destroy);
     try {
+      if (await isPassedOn(exchange)) return;
+      environments.noteActivity(host.environment);
       const agent = await environments.agentOf(host.environment);
       const guest = await GuestSocket.connect(agent, host.port, { signal: exchange.signal });
       try {
@@ -108,7 +122,8 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
       if (error.code === "INTERNAL" && !exchange.request.socket.destroyed)
         log.error({ err: error.cause ?? error }, "preview failed");
       try {
-        sendPage(exchange.response(), { ...page, isForPerson: wantsHtml(exchange.request) });
+        const headers = retryHeaders(error);
+        sendPage(exchange.response(), { ...page, headers, isForPerson: wantsHtml(exchange.request) });
       } catch {
         exchange.destroy();
       }
@@ -124,30 +139,27 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
   };
 
   return {
-    takes: (request) => hosts.parse(request.headers.host) !== null,
+    takes: (request) => hosts.of(request) !== null,
 
     serve(request, response) {
-      const host = hosts.parse(request.headers.host);
+      const host = hosts.of(request);
       if (host === null) return void response.destroy();
       start({
         ...{ request, host, response: () => response, status: () => response.statusCode },
         ...{ signal: goneSignal(response), destroy: () => void response.destroy() },
         forward: (guest) => forwardRequest(request, response, guest, host),
+        upgrade: null,
       });
     },
 
     upgrade(request, socket, head) {
-      const host = hosts.parse(request.headers.host);
+      const host = hosts.of(request);
       socket.on("error", () => socket.destroy());
       if (host === null) return void socket.destroy();
       let made: ServerResponse | null = null;
       // An answer that is no upgrade is an ordinary one, after which the connection ends.
       const response = (): ServerResponse => {
-        if (made !== null) return made;
-        made = new ServerResponse(request);
-        made.shouldKeepAlive = false;
-        made.assignSocket(socket as Socket);
-        made.once("finish", () => socket.end());
+        made ??= responseOver(request, socket);
         return made;
       };
       const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket" && request.method === "GET";
@@ -158,6 +170,7 @@ export function createPreviewServer(options: PreviewServerOptions): PreviewServe
           isWebSocket
             ? forwardUpgrade(request, { client: socket, head, response }, guest, host)
             : forwardRequest(request, response(), guest, host),
+        upgrade: isWebSocket ? { request, socket, head, response } : null,
       });
     },
   };

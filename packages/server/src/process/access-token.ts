@@ -11,8 +11,10 @@ const SECRET_LENGTH = 48;
  * no database, so that nothing in there, and no request, takes it out of use.
  */
 export interface AccessToken {
-  /** What the token stands for, or null when this is another secret. */
-  matches(secret: string): Pick<Credential, "hash" | "owner" | "expiresAt"> | null;
+  /** What the token stands for. */
+  readonly credential: Pick<Credential, "hash" | "owner" | "expiresAt">;
+  /** The same, or null when this is another secret. */
+  matches(secret: string): AccessToken["credential"] | null;
 }
 
 interface AccessTokenOptions {
@@ -32,7 +34,7 @@ export async function createAccessToken(options: AccessTokenOptions): Promise<Ac
   const digest = digestOf(secret);
   writeFileAtomic(path, `${secret}\n`);
   const credential = { hash: digest.toString("hex"), owner, expiresAt: null };
-  return { matches: (given) => (timingSafeEqual(digestOf(given), digest) ? credential : null) };
+  return { credential, matches: (given) => (timingSafeEqual(digestOf(given), digest) ? credential : null) };
 }
 
 const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest();

@@ -25,6 +25,8 @@ interface LiveGrant {
 export interface LiveGrants {
   /** Follows a connection, and asks at once what the grant is now. Returns what forgets it; null: it has too many connections. */
   add(connection: LiveGrant): (() => void) | null;
+  /** Asks what each grant is now. */
+  askAll(): void;
   dispose(): void;
 }
 
@@ -87,6 +89,9 @@ export function createLiveGrants({ sharing, environments, log }: LiveGrantsOptio
         owners.delete(ask);
         if (own.size === 0) connections.delete(id);
       };
+    },
+    askAll() {
+      for (const ask of [...owners.keys()]) ask();
     },
     dispose() {
       for (const end of unsubscribe) end();

@@ -30,8 +30,8 @@ async function dialectOf(location: DatabaseLocation) {
     return createSqliteDialect(location.path).dialect;
   }
   const { default: pg } = await import("pg");
-  const config = clientConfig(pg, location.url, { statementMs: STATEMENT_MS, answerMs: STATEMENT_MS });
+  const patience = { statementMs: STATEMENT_MS, answerMs: STATEMENT_MS };
   // A server that starts meanwhile ends connections of its own name.
-  const named = { ...config, application_name: "microterm-backup" };
-  return new PostgresDialect({ pool: createPool(pg, named, { assertAvailable() {}, returns: () => 0, lost() {} }) });
+  const config = clientConfig(pg, location.url, "microterm-backup", patience);
+  return new PostgresDialect({ pool: createPool(pg, config, { assertAvailable() {}, returns: () => 0, lost() {} }) });
 }

@@ -11,8 +11,6 @@ type Pg = typeof import("pg");
 const MOST_CONNECTIONS = 8;
 /** Until a connection is there, or one of the pool is free. */
 export const CONNECT_TIMEOUT_MS = 3_000;
-/** By which a server's connections are known in `pg_stat_activity`. */
-export const SERVER_NAME = "microterm";
 /** The server gives a statement up after this, and its connection goes on. */
 const STATEMENT_TIMEOUT_MS = 4_000;
 /** One that has said nothing until then is lost: the machine is gone, or its processes are stopped. */
@@ -35,11 +33,11 @@ export interface Timeouts {
 
 const TIMEOUTS: Timeouts = { statementMs: STATEMENT_TIMEOUT_MS, answerMs: ANSWER_TIMEOUT_MS };
 
-/** How each connection is made. Whatever the URL says of time-outs and of the name is overruled. */
-export function clientConfig(pg: Pg, url: string, { statementMs, answerMs } = TIMEOUTS): ClientConfig {
+/** How each connection is made, under the server's name. Whatever the URL says of time-outs and of the name is overruled. */
+export function clientConfig(pg: Pg, url: string, name: string, { statementMs, answerMs } = TIMEOUTS): ClientConfig {
   return {
     connectionString: url,
-    application_name: SERVER_NAME,
+    application_name: name,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: statementMs,
     query_timeout: answerMs,
@@ -61,10 +59,16 @@ export interface Availability {
   lost(error: Error): void;
 }
 
-/** pg's pool as Kysely wants it; what fails is explained in one place. */
-export function createPool(pg: Pg, config: ClientConfig, availability: Availability): PostgresPool {
+/** pg's pool as Kysely wants it; what fails is explained in one place. `made` rejects where a new connection must not be used. */
+export function createPool(
+  pg: Pg,
+  config: ClientConfig,
+  availability: Availability,
+  made: (client: PoolClient) => Promise<void> = async () => {},
+): PostgresPool {
   const pool = new pg.Pool({ ...config, max: MOST_CONNECTIONS, idleTimeoutMillis: UNUSED_MS });
   const madeAfter = new WeakMap<PoolClient, number>();
+  const isMade = new WeakSet<PoolClient>();
   const names = new Map<string, string>();
   /** A name by which the server knows the statement again; undefined: it is not kept. */
   const nameOf = (text: string): string | undefined => {
@@ -81,8 +85,19 @@ export function createPool(pg: Pg, config: ClientConfig, availability: Availabil
   const take = async (): Promise<PoolClient> => {
     for (;;) {
       const client = await pool.connect();
-      if (madeAfter.get(client) === availability.returns()) return client;
-      client.release(true);
+      if (madeAfter.get(client) !== availability.returns()) {
+        client.release(true);
+        continue;
+      }
+      if (isMade.has(client)) return client;
+      try {
+        await made(client);
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+      isMade.add(client);
+      return client;
     }
   };
   return {

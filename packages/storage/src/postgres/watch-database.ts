@@ -3,19 +3,13 @@ import type { Log } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Client, ClientConfig } from "pg";
 import { explain, unavailable } from "./postgres-errors.ts";
-import { type Availability, SERVER_NAME } from "./postgres-pool.ts";
+import type { Availability } from "./postgres-pool.ts";
 
 type Pg = typeof import("pg");
 
-/** "mt" and the number of what is locked: a pair of its own among all advisory locks of a database. */
-const SERVER_LOCK = [0x6d74, 1] as const;
 /** A connection of a server that was killed a moment ago is closed by then. */
 const PATIENCE_MS = 3_000;
 const AGAIN_MS = 500;
-
-/** A connection that is told to end has ended by then. */
-const END_MS = 3_000;
-const END_AGAIN_MS = 10;
 
 export interface DatabaseWatch extends Availability {
   close(): Promise<void>;
@@ -24,21 +18,21 @@ export interface DatabaseWatch extends Availability {
 export interface WatchOptions {
   readonly config: ClientConfig;
   readonly log: Log;
-  /** Takes the database for itself. False: others may use it beside this. */
-  readonly isExclusive: boolean;
+  /** Makes a new connection this server's place at the database: takes its locks. Rejects with `ENVIRONMENT_STATE` where another has them. */
+  enter(client: Client): Promise<void>;
   /** After it was away. */
   onReturn(): void;
 }
 
 /**
- * Holds a connection of its own for as long as the storage is open. It has the advisory lock that makes this the database's only server
- * (decision 0036), and it is by it that the database's return is found out: nothing is asked of the database before the lock is this
+ * Holds a connection of its own for as long as the storage is open. It has the advisory locks of this server
+ * (decisions 0036 and 0046), and it is by it that the database's return is found out: nothing is asked of the database before the locks are this
  * server's again, as another one may have begun to work on its rows meanwhile.
  *
- * Rejects with `ENVIRONMENT_STATE` where another server has the lock, and with `DATABASE_UNAVAILABLE`.
+ * Rejects with `ENVIRONMENT_STATE` where another server has them, and with `DATABASE_UNAVAILABLE`.
  */
 export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<DatabaseWatch> {
-  const { config, log, isExclusive, onReturn } = options;
+  const { config, log, enter, onReturn } = options;
   const closing = new AbortController();
   let socket: Socket | null = null;
   let away: PlatformError | null = null;
@@ -54,10 +48,7 @@ export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<Data
     });
     try {
       await client.connect();
-      if (isExclusive) {
-        await lock(client);
-        await endEarlier(client);
-      }
+      await enter(client);
       return made;
     } catch (error) {
       made.destroy();
@@ -107,30 +98,6 @@ export async function watchDatabase(pg: Pg, options: WatchOptions): Promise<Data
       socket?.destroy();
     },
   };
-}
-
-async function lock(client: Client): Promise<void> {
-  const { rows } = await client.query<{ isOurs: boolean }>('select pg_try_advisory_lock($1, $2) as "isOurs"', [
-    ...SERVER_LOCK,
-  ]);
-  if (rows[0]?.isOurs === true) return;
-  throw new PlatformError("ENVIRONMENT_STATE", "another microterm server is running on this database");
-}
-
-/**
- * Ends the earlier connections of this server, and of one that had the lock before. A database that was stopped still has statements in its
- * sockets, and would execute them when it continues, after the recovery has read the rows.
- */
-async function endEarlier(client: Client): Promise<void> {
-  for (const deadline = Date.now() + END_MS; ; await pause(END_AGAIN_MS)) {
-    const { rows } = await client.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user
-       and application_name = $1 and pid <> pg_backend_pid()`,
-      [SERVER_NAME],
-    );
-    if (rows.length === 0) return;
-    if (Date.now() > deadline) throw unavailable(new Error("earlier connections do not end"));
-  }
 }
 
 async function waitForLock(open: () => Promise<Socket>): Promise<Socket> {

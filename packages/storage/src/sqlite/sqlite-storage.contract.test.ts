@@ -16,6 +16,7 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  ["0018-fleet", ["server", "epoch"], "servers; drop table pool_machines"],
   ["0017-machine-pins", [], "machine_pins"],
   ["0016-admin-acts", [], "admin_acts"],
   ["0015-data-folder-account", [], null],

@@ -2,6 +2,7 @@ import type { EnvironmentState, MachineId } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
+import { isHeldHere } from "../../ports/fleet.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";
@@ -28,10 +29,28 @@ const UNRECOVERED = "a driver's machines cannot be looked after now";
 /**
  * Compares the rows with what exists on the hosts, driver by driver. What runs on a driver that this server does not have
  * stays as it is. Rejects when the default driver's host cannot be asked; another's is asked again in the background.
+ *
+ * Of a fleet's environments it takes those that this server holds; it claims what nobody holds, some at a time, so that its peers have their
+ * share.
  */
 export async function recover(context: EnvironmentContext): Promise<RecoveryReport> {
-  const { drivers, network, rows, log } = context;
   const report = emptyReport();
+  do {
+    await context.fleet.claim();
+    await recoverHeld(context, report);
+  } while (await isMoreUnheld(context));
+  context.log.info("recovered", { ...report });
+  return report;
+}
+
+/** Of what nobody holds, a peer may be claiming the rest. */
+async function isMoreUnheld({ fleet, rows }: EnvironmentContext): Promise<boolean> {
+  if (fleet.number === null) return false;
+  return (await rows.list(SYSTEM)).some(({ server, state }) => server === null && !RESTING.has(state));
+}
+
+async function recoverHeld(context: EnvironmentContext, report: Tally): Promise<void> {
+  const { drivers, network, rows, log } = context;
   // Before the rows: what is made meanwhile has its row already, and is not taken for unowned.
   const networks = await network.list();
   // Drivers may share a host, and the first one would remove images of which a row of the second does not tell yet.
@@ -58,8 +77,6 @@ export async function recover(context: EnvironmentContext): Promise<RecoveryRepo
     const absence = drivers.absenceOf(row);
     if (absence !== null) log.warn("an environment is left alone", { environment: row.id, reason: absence });
   }
-  log.info("recovered", { ...report });
-  return report;
 }
 
 /** Until it succeeds: a daemon may come up after the server. */
@@ -89,14 +106,17 @@ async function recoverLater(context: EnvironmentContext, driver: VmDriver, first
  * any point in here is repaired by the next recovery.
  */
 async function recoverDriver(context: EnvironmentContext, driver: VmDriver, report: Tally): Promise<void> {
-  const { rows, log } = context;
+  const { fleet, rows, log } = context;
   await adoptImages({ ...context, driver });
   // The host before the rows, as above. The machines before the snapshots: one that ended because it was paused has its
-  // snapshot.
+  // snapshot. The pools between the two: a machine is an environment's before it is no pool's any more.
   const machines = await driver.list();
   const [disks, snapshots] = await Promise.all([driver.listDisks(), listSnapshots(context, driver)]);
+  const pooled = await fleet.pooled.list();
   const all = await rows.list(SYSTEM);
-  const idle = all.filter((row) => row.driver === driver.name && !isHandled(context, row));
+  const isIdle = (row: EnvironmentRow) =>
+    row.driver === driver.name && isHeldHere(fleet, row) && !isHandled(context, row);
+  const idle = all.filter(isIdle);
   const plan = planRecovery({
     rows: idle,
     machines,
@@ -111,15 +131,25 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
   }
 
   // Rows that another driver or another request looks after keep what they name.
-  const others = all.filter((row) => row.driver !== driver.name || isHandled(context, row));
+  const others = all.filter((row) => !isIdle(row));
   const inUse = new Set<MachineId>([...context.live.values()].map((live) => live.machine.id));
-  for (const row of others) if (row.machineId !== null) inUse.add(row.machineId);
+  for (const row of others) {
+    // One that nobody holds, as it is at rest, still names its last machine.
+    const isNamed = isHeldHere(fleet, row) || !RESTING.has(row.state);
+    if (row.machineId !== null && isNamed) inUse.add(row.machineId);
+  }
+  // Their holders, and whoever claims them, know of what is left of earlier starts.
+  const ofPeers = new Set<string | null>(
+    all.filter((row) => !isHeldHere(fleet, row) && !RESTING.has(row.state)).map(({ id }) => id),
+  );
+  const spared = machines.filter(({ environmentId }) => ofPeers.has(environmentId)).map(({ machineId }) => machineId);
+  for (const id of [...pooled, ...spared]) inUse.add(id);
   for (const id of plan.removeMachines) {
     if (inUse.has(id)) continue;
     log.warn("an unowned machine is removed", { machine: id });
     if (await tried(context, () => releaseMachine(context, driver, { id }))) report.machinesRemoved++;
   }
-  const owned = new Set<string>(all.map((row) => row.diskId));
+  const owned = new Set<string>([...all.map((row) => row.diskId), ...pooled]);
   for (const disk of plan.removeDisks) {
     if (owned.has(disk)) continue;
     log.warn("a disk of no environment is removed", { disk });

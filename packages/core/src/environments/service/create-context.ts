@@ -25,6 +25,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
   const promised = () => promisedMachines({ rows, drivers, pool });
   const machines: MachineContext = {
     drivers,
+    fleet: storage.fleet,
     network,
     clock,
     random,
@@ -36,7 +37,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     scheduler: createStartScheduler(clock, limits.parallelRestores),
     closing: new AbortController(),
   };
-  const changes = createChanges(log);
+  const changes = createChanges(log, storage.fleet);
   const live: EnvironmentContext["live"] = new Map();
   const networkTurns = new NetworkTurns(clock);
   const templates = createTemplates(machines, {

@@ -1,14 +1,16 @@
 import { DEFAULT_OVERCOMMIT, type Environment, type OwnerId } from "@microterm/protocol";
-import type { Actor } from "../../access/actor.ts";
+import { type Actor, SYSTEM } from "../../access/actor.ts";
 import { assertAllowed, terminalRoleOf } from "../../access/authorize.ts";
 import { countRunning } from "../../lifetime/count-running.ts";
 import { hoursEnds } from "../../lifetime/hours-ends.ts";
 import { watchLifetimes } from "../../lifetime/watch-lifetimes.ts";
 import { resourceLimits } from "../../machines/machine-limits.ts";
+import { isHeldByPeer } from "../../ports/fleet.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import { endedWithin } from "../../time/deadline.ts";
 import { createAdminActions } from "../administration/admin-actions.ts";
+import { followPeers } from "../fleet/follow-peers.ts";
 import { recover } from "../recovery/recover.ts";
 import { agentOf } from "../running/guests.ts";
 import { cpuMsOf, totalUsage, usageOf } from "../running/usage.ts";
@@ -35,6 +37,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 
 export function createEnvironmentService(options: EnvironmentServiceOptions): EnvironmentService {
   const context = createContext(options);
+  followPeers(context);
   return {
     ...createLifecycle(context),
     ...createReads(context),
@@ -93,7 +96,7 @@ function createLifecycle(context: EnvironmentContext): Pick<EnvironmentService, 
 }
 
 function beginBackground(context: EnvironmentContext): void {
-  const { clock, log, lifetimes, rows, quotas, changes, templates, pool, closing, drivers } = context;
+  const { clock, log, lifetimes, rows, quotas, changes, templates, pool, closing, drivers, fleet } = context;
   templates.onRemoved(() => void pruneImages({ ...context, driver: drivers.default }));
   templates.begin();
   pool.begin();
@@ -102,13 +105,13 @@ function beginBackground(context: EnvironmentContext): void {
     log,
     lifetimes,
     canPause: (row: EnvironmentRow) => drivers.find(row.driver)?.snapshots != null,
-    // What runs on a driver that is not there cannot be ended, and waits for a server that has it.
     hoursEnds: async () => {
       const now = clock.now();
       return hoursEnds(await quotas.runningAccounts(new Date(now).toISOString()), now);
     },
+    // What runs on a driver that is not there cannot be ended, and waits for a server that has it; what a peer holds is the peer's to end.
     listTimed: async (owners: readonly OwnerId[]) =>
-      (await rows.listTimed(owners)).filter((row) => drivers.find(row.driver) !== null),
+      (await rows.listTimed(owners)).filter((row) => drivers.find(row.driver) !== null && !isHeldByPeer(fleet, row)),
     cpuMs: (row: EnvironmentRow) => cpuMsOf(context, row),
     end: (action: "pause" | "stop" | "destroy", row: EnvironmentRow, reason: string) =>
       endInTime(context, action, row, reason),
@@ -120,8 +123,8 @@ function beginBackground(context: EnvironmentContext): void {
 
 function createReads(
   context: EnvironmentContext,
-): Pick<EnvironmentService, "list" | "get" | "locate" | "locateTerminal" | "wait" | "count"> {
-  const { rows } = context;
+): Pick<EnvironmentService, "list" | "get" | "locate" | "locateTerminal" | "holder" | "wait" | "count"> {
+  const { rows, fleet } = context;
   const view = (row: EnvironmentRow): Promise<Environment> => toEnvironment(context, row);
   const read = (actor: Actor, reference: string): Promise<EnvironmentRow> =>
     requireRow(context, { actor, action: "environment.read", reference });
@@ -135,6 +138,11 @@ function createReads(
     async locateTerminal(actor, reference, asked) {
       const row = await requireRow(context, { actor, action: "terminal.view", reference });
       return { id: row.id, role: terminalRoleOf(actor, row, asked) };
+    },
+    async holder(id) {
+      if (fleet.number === null) return null;
+      const server = (await rows.get(id, SYSTEM))?.server ?? null;
+      return server === null ? null : fleet.peer(server);
     },
     async count(actor) {
       assertAllowed(actor, "environment.read", actor);

@@ -81,7 +81,7 @@ async function insertRow(
   { actor, request, defaults }: Creation,
   { id, shape, network }: { readonly id: EnvironmentId; readonly shape: Shape; readonly network: NetworkPolicy | null },
 ): Promise<EnvironmentRow> {
-  const { audit, clock, drivers, random } = context;
+  const { audit, clock, drivers, fleet, random } = context;
   const driver = drivers.default;
   const now = clock.now();
   const idleTimeoutSeconds = request.idleTimeoutSeconds ?? defaults.idleTimeoutSeconds;
@@ -108,6 +108,8 @@ async function insertRow(
       expiresAt: expiryAfter(now, request.ttlSeconds ?? defaults.ttlSeconds),
       runningSince: null,
       createdAt: new Date(now).toISOString(),
+      server: fleet.number,
+      epoch: 0,
     };
     try {
       await audit.change(actor, createdAct(row), ({ environments }) => environments.insert(row));

@@ -32,6 +32,7 @@ import type { Faults } from "../../machines/faults.ts";
 import type { EnvironmentLimits } from "../../machines/limits.ts";
 import type { Abortable } from "../../ports/abortable.ts";
 import type { Clock, Log, Randomness } from "../../ports/clock.ts";
+import type { PeerServer } from "../../ports/fleet.ts";
 import type { GuestAgent, GuestMetrics } from "../../ports/guest-agent.ts";
 import type { NameServer } from "../../ports/name-server.ts";
 import type { NetworkProvider } from "../../ports/network.ts";
@@ -118,6 +119,9 @@ export interface EnvironmentService {
   destroyAllOf(actor: Actor, owner: OwnerId): Promise<void>;
   /** Has what an account has and what runs be stopped: for the server itself, once an account is disabled. False: not all of it is stopped yet. Rejects where one of them cannot be stopped, once it has tried all. */
   stopAllOf(owner: OwnerId): Promise<boolean>;
+
+  /** The other server that holds an environment. Null: this one does, or none. */
+  holder(id: EnvironmentId): Promise<PeerServer | null>;
 
   /**
    * Resolves with the environment once its state is one of `states`, or with null once it is gone and `gone` is one of

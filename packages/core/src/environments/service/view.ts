@@ -32,7 +32,8 @@ export async function factsOf(
   const driver = context.drivers.find(row.driver);
   const { accelerator, isolation } = driver?.capabilities ?? UNKNOWN_DRIVER;
   const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, ...known } = row;
-  const { interruptions: _interruptions, runningSince: _since, sharedNetwork, ...shown } = known;
+  const { interruptions: _interruptions, runningSince: _since, server: _server, epoch: _epoch, ...rest } = known;
+  const { sharedNetwork, ...shown } = rest;
   const shared = sharedNetwork === null ? null : await context.networks.get(sharedNetwork, SYSTEM);
   const live = context.live.get(row.id);
   const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;

@@ -14,9 +14,15 @@ export async function waitFor(
   { states, timeoutMs, signal }: WaitOptions,
 ): Promise<EnvironmentRow | null> {
   const wakeup = createWakeup();
-  const unsubscribe = context.changes.subscribe((change) => {
-    if (change.id === id) wakeup.wake();
-  });
+  const unsubscribe = [
+    context.changes.subscribe((change) => {
+      if (change.id === id) wakeup.wake();
+    }),
+    // Its end may be among what was missed.
+    context.fleet.subscribe(({ kind }) => {
+      if (kind === "missed") wakeup.wake();
+    }),
+  ];
   const wanted = states.join(" or ");
   const error = () => new PlatformError("WAIT_TIMEOUT", `the environment was not ${wanted} within ${timeoutMs} ms`);
   const { clock } = context;
@@ -34,7 +40,7 @@ export async function waitFor(
       }
     });
   } finally {
-    unsubscribe();
+    for (const end of unsubscribe) end();
   }
 }
 

@@ -49,6 +49,7 @@ export async function claim(
     return true;
   }
   faults.hit("claim.row");
+  context.pool.claimed(pooled);
   const live = liveMachine(context.drivers.of(row), machine);
   live.terminals = pooled.terminals;
   context.live.set(row.id, live);

@@ -1,6 +1,7 @@
 import type { OwnerId } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
+import { isHeldByPeer } from "../../ports/fleet.ts";
 import type { EnvironmentService } from "../service/environment-service.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import { beginStop } from "./begin-stop.ts";
@@ -24,7 +25,8 @@ export function createAccountActions(
     async stopAllOf(owner) {
       const failures: unknown[] = [];
       for (const row of await allOf(owner)) {
-        if (row.state !== "running" || row.operation !== null) continue;
+        // Its holder does so: each server looks at the accounts that are disabled.
+        if (row.state !== "running" || row.operation !== null || isHeldByPeer(context.fleet, row)) continue;
         const stopping = beginStop(context, row, { by: "server", reason: "its account is disabled" });
         await stopping.catch((error: unknown) => failures.push(error));
       }

@@ -3,12 +3,15 @@ import { SYSTEM } from "../../access/actor.ts";
 import type { By } from "../../audit/audit-log.ts";
 import { removeMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
+import { isHeldByPeer, isHeldHere } from "../../ports/fleet.ts";
 import type { RemovedNetwork } from "../../ports/network.ts";
 import type { OperationReport } from "../../ports/observer.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { Removed, VmDriver } from "../../ports/vm-driver.ts";
+import { nap } from "../../time/nap.ts";
 import { Stopwatch } from "../../time/stopwatch.ts";
 import { timestamp } from "../../time/timestamp.ts";
+import { createWakeup } from "../../time/wakeup.ts";
 import { AT_REST } from "../state/at-rest.ts";
 import { changed, type EnvironmentContext, forgetMachine } from "../state/environment-context.ts";
 import { pruneImages } from "../state/images.ts";
@@ -20,6 +23,8 @@ const NETWORK_KINDS = ["namespaces", "links", "flows"] as const;
 /** The kernel takes a moment to reap what was killed; after this many looks whatever is there is really left. */
 const SCANS = 4;
 const SCAN_PAUSE_MS = 250;
+/** A peer that has to destroy what it holds is told again after this time. */
+const HOLDER_MS = 2_000;
 /** Who asks, and why where that is not asked for by itself. */
 export interface DestroyCause {
   readonly by: By;
@@ -88,15 +93,41 @@ async function run(context: EnvironmentContext, row: EnvironmentRow, { by, reaso
   const { rows, audit, faults } = context;
   const detail = reason === undefined ? {} : { reason };
   const act = { action: "environment.destroyed", environment: row.id, detail } as const;
+  const only = isHeldByPeer(context.fleet, row) && row.server !== null ? { heldBy: row.server } : {};
   const began = await audit.change(by, act, ({ environments }) =>
-    environments.transition(row.id, LIVING, "destroying", begun(context, "destroy")),
+    environments.transition(row.id, LIVING, "destroying", begun(context, "destroy"), only),
   );
   const claimed = began ?? (await rows.get(row.id, SYSTEM));
   if (claimed === null) return receiptOf(context, row);
+  // Its holder has changed since it was read.
+  if (claimed.state !== "destroying") return run(context, claimed, { by, ...(reason === undefined ? {} : { reason }) });
   faults.hit("destroy.row");
   changed(context, row);
+  if (isHeldByPeer(context.fleet, claimed)) return leaveToHolder(context, claimed);
   await context.operations.abort(row.id);
   return finish(context, claimed);
+}
+
+/** Has the peer that holds it destroy it, and waits for that; where the peer ends before, whoever has claimed it does so. */
+async function leaveToHolder(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {
+  const { changes, clock, closing, fleet, rows } = context;
+  const wakeup = createWakeup();
+  const unsubscribe = changes.subscribe(({ id }) => {
+    if (id === row.id) wakeup.wake();
+  });
+  try {
+    for (;;) {
+      closing.signal.throwIfAborted();
+      const woken = wakeup.next();
+      const now = await rows.get(row.id, SYSTEM);
+      if (now === null) return await receiptOf(context, row);
+      if (isHeldHere(fleet, now)) return await finish(context, now);
+      fleet.notify({ kind: "work", id: row.id });
+      await nap({ clock, ms: HOLDER_MS, woken, signal: closing.signal });
+    }
+  } finally {
+    unsubscribe();
+  }
 }
 
 async function receiptOf(context: EnvironmentContext, row: EnvironmentRow): Promise<Receipt> {

@@ -1,7 +1,7 @@
 import type { V1Container } from "@kubernetes/client-node";
+import { createKeyPair, fingerprintOf } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import { createKeyPair, fingerprintOf } from "../keys/key-pair.ts";
 import { GATE, LABELS, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 
 const machineId = MachineId.parse("abcdefghijklmnop");

@@ -9,8 +9,8 @@ import type {
   V1Secret,
 } from "@kubernetes/client-node";
 import type { MachineSpec } from "@microterm/core";
+import { fingerprintOf, type KeyPair } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
-import { fingerprintOf, type KeyPair } from "../keys/key-pair.ts";
 
 export const AGENT_PORT = 7070;
 export const GATE = "microterm.dev/keys";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Log, MachineSpec } from "@microterm/core";
+import { createKeyPair } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { nameOfResource, RIGHTS } from "../cluster/rights.ts";
-import { createKeyPair } from "../keys/key-pair.ts";
 import { connectTo } from "../kubernetes-driver.ts";
 import { podOf } from "../pods/pod-objects.ts";
 import type { PodPlace } from "../pods/pod-place.ts";

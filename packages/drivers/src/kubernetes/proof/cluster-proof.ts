@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { GuestAgent, Log, Machine, MachinePins } from "@microterm/core";
+import { createKeyPair } from "@microterm/host";
 import { MachineId, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "../cluster/cluster-api.ts";
-import { createKeyPair } from "../keys/key-pair.ts";
 import { connectTo, driveCluster } from "../kubernetes-driver.ts";
 import { kernelOf } from "../pods/pod-kernel.ts";
 import { nameOf, selectorOf } from "../pods/pod-objects.ts";

@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { BegunGuestAct } from "@microterm/core";
+import type { Actor, BegunGuestAct } from "@microterm/core";
 import {
   CONNECT_SUBPROTOCOL,
+  type EnvironmentId,
   ERRORS,
   EVENTS_SUBPROTOCOL,
   EXEC_SUBPROTOCOL,
@@ -15,12 +16,16 @@ import {
 import type { FastifyBaseLogger } from "fastify";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Identity } from "../../auth/authenticator.ts";
+import type { PrincipalIdentity } from "../../auth/principals.ts";
 import { serveEvents } from "../../events/event-socket.ts";
-import { PROBLEM_TYPE, parseOrBadRequest, problemOf, toPlatformError } from "../../http/problem.ts";
+import type { Upgrade } from "../../fleet/forward-upgrade.ts";
+import type { AskedWebSocket } from "../../fleet/forwarding.ts";
+import { PROBLEM_TYPE, parseOrBadRequest, problemOf, retryHeaders, toPlatformError } from "../../http/problem.ts";
+import { responseOver } from "../../http/response-over.ts";
 import { servePorts } from "../../previews/port-socket.ts";
 import { serveTunnel } from "../../previews/tunnel.ts";
 import { systemClock, systemRandomness } from "../../process/system-clock.ts";
-import { EnvironmentParams, PortParams } from "../../routes/schemas.ts";
+import { EnvironmentParams, GrantParams, PortParams } from "../../routes/schemas.ts";
 import type { Services } from "../../services.ts";
 import { type ExecOutcome, logExec } from "../../telemetry/exec-log.ts";
 import { currentRequestId, runInRequest } from "../../telemetry/request-context.ts";
@@ -56,6 +61,13 @@ interface Found {
   readonly protocol: string;
   readonly webSockets: WebSocketServer;
   readonly match: RegExpExecArray;
+}
+
+/** A peer has answered. */
+interface PassedOn {
+  readonly status: number;
+  readonly actor: string | null;
+  readonly route: string;
 }
 
 interface Opened {
@@ -96,11 +108,12 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     return null;
   }
 
-  async function open(request: IncomingMessage): Promise<Opened> {
+  async function open(upgrade: Upgrade): Promise<Opened | PassedOn> {
+    const { request } = upgrade;
     services.addresses.checkHost(request);
     const url = URL.parse(request.url ?? "/", "http://server");
     const found = find(url);
-    if (url !== null && found?.name === "shared") return openShared(request, url, found);
+    if (url !== null && found?.name === "shared") return openShared(upgrade, url, found);
     const identity = await services.authenticator.authenticate(request);
     services.connectionLimit.trust(request);
     services.readiness.assertRecovered();
@@ -109,22 +122,56 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
       throw new PlatformError("NOT_FOUND", "There is no WebSocket at this address.");
     }
     requireProtocol(request, found.protocol);
-    const session = await sessions[found.name]({ identity, request, url, params: paramsOf(found) });
     const { route, webSockets } = found;
-    return { credential: identity, actor: identity.actor.id, route, webSockets, session };
+    const { actor } = identity;
+    const params = paramsOf(found);
+    const environment = (await services.forwarding?.find(params.env, actor)) ?? null;
+    const status = await passOn(upgrade, environment, identity, actor.origin);
+    if (status !== null) return { status, actor: actor.id, route };
+    const session = await sessions[found.name]({ identity, request, url, params });
+    return { credential: identity, actor: actor.id, route, webSockets, session };
   }
 
   /** Of the principal that it was granted to: an account, or a browser without one. */
-  async function openShared(request: IncomingMessage, url: URL, found: Found): Promise<Opened> {
+  async function openShared(upgrade: Upgrade, url: URL, found: Found): Promise<Opened | PassedOn> {
+    const { request } = upgrade;
+    const { route, webSockets } = found;
     const identity = await services.principals.identify(request);
     const { principal } = identity;
     services.readiness.assertRecovered();
     requireProtocol(request, found.protocol);
+    const actor = principal.kind === "account" ? principal.actor.id : null;
+    const status = await passOnShared(upgrade, identity, paramsOf(found));
+    if (status !== null) return { status, actor, route };
     const session = await attachments.shared(identity, url, paramsOf(found));
     // A browser's secret alone says nothing: it is what was granted to it that makes it one to trust.
     services.connectionLimit.trust(request);
-    const actor = principal.kind === "account" ? principal.actor.id : null;
-    return { credential: identity, actor, route: found.route, webSockets: found.webSockets, session, isShared: true };
+    return { credential: identity, actor, route, webSockets, session, isShared: true };
+  }
+
+  async function passOnShared(
+    upgrade: Upgrade,
+    identity: PrincipalIdentity,
+    params: Readonly<Record<string, string>>,
+  ): Promise<number | null> {
+    if (services.forwarding === null) return null;
+    const { principal } = identity;
+    const { grant } = parseOrBadRequest(GrantParams, params);
+    const { environment } = await services.sharing.admit(principal, grant);
+    services.connectionLimit.trust(upgrade.request);
+    return passOn(upgrade, environment, identity, principal.kind === "account" ? principal.actor.origin : null);
+  }
+
+  /** To the peer that has the environment. Null: it is served here. */
+  async function passOn(
+    upgrade: Upgrade,
+    environment: EnvironmentId | null,
+    credential: AskedWebSocket["credential"],
+    origin: Actor["origin"] | null,
+  ): Promise<number | null> {
+    if (services.forwarding === null || environment === null) return null;
+    const isDataFolder = origin?.via === "data-folder";
+    return services.forwarding.webSocket(environment, { ...upgrade, credential, isDataFolder });
   }
 
   async function openExec({ identity: { actor }, params }: Asked): Promise<Session> {
@@ -201,8 +248,10 @@ export function serveWebSockets(server: Server, services: Services, log: Fastify
     const answered = (route: string | null, status: number, actor: string | null): void =>
       logRequest(log, { method: "GET", route, status, ms: performance.now() - began, actor });
     const upgrade = () =>
-      open(request).then(
-        ({ credential, actor, webSockets, route, session, isShared = false }) => {
+      open({ request, socket, head, response: () => responseOver(request, socket) }).then(
+        (opened) => {
+          if ("status" in opened) return answered(opened.route, opened.status, opened.actor);
+          const { credential, actor, webSockets, route, session, isShared = false } = opened;
           if (socket.destroyed) return;
           socket.off("error", onError);
           answered(route, 101, actor);
@@ -263,6 +312,7 @@ function refuse(socket: Duplex, error: PlatformError, id: string): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     "Cache-Control: no-store",
     "X-Content-Type-Options: nosniff",
+    ...Object.entries(retryHeaders(error)).map(([name, value]) => `${name}: ${value}`),
     ...(error.code === "UPGRADE_REQUIRED"
       ? ["Upgrade: websocket", "Connection: Upgrade, close"]
       : ["Connection: close"]),

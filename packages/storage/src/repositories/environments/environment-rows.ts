@@ -34,6 +34,8 @@ export function toRow(stored: Selectable<EnvironmentsTable>): EnvironmentRow {
     expiresAt: stored.expires_at,
     runningSince: stored.running_since,
     createdAt: stored.created_at,
+    server: stored.server,
+    epoch: stored.epoch,
   };
 }
 
@@ -66,6 +68,8 @@ export function fromRow(row: EnvironmentRow): EnvironmentsTable {
     expires_at: row.expiresAt,
     running_since: row.runningSince,
     created_at: row.createdAt,
+    server: row.server,
+    epoch: row.epoch,
   };
 }
 

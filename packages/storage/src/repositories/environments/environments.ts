@@ -47,21 +47,41 @@ interface StateChange {
   readonly from: readonly EnvironmentState[];
   readonly to: EnvironmentState;
   readonly patch: EnvironmentPatch;
-  readonly only: EnvironmentFacts;
+  readonly only: EnvironmentFacts & { readonly heldBy?: number };
   /** Whose it has to be. */
   readonly owner?: string;
+  /** Of a fleet: the server that makes it. */
+  readonly server: number | null;
 }
+
+/** What an environment is that nothing is done to, and that has no machine. */
+const RESTING: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 async function changeState(
   db: Kysely<Schema>,
   id: EnvironmentId,
-  { from, to, patch, only, owner }: StateChange,
+  { from, to, patch, only: { heldBy, ...only }, owner, server }: StateChange,
 ): Promise<EnvironmentRow | null> {
   let update = db
     .updateTable("environments")
     .set({ state: to, ...fromPatch(patch), ...(to === "running" ? {} : { running_since: null }) })
     .where("id", "=", id)
     .where("state", "in", [...from]);
+  if (heldBy !== undefined) update = update.where("server", "=", heldBy);
+  else if (server !== null) {
+    update = update
+      .where((where) => where.or([where("server", "is", null), where("server", "=", server)]))
+      .set({ server: RESTING.has(to) ? null : server })
+      // What is set is computed from the row as it was.
+      .set(({ eb, ref }) => ({
+        epoch: eb
+          .case()
+          .when("server", "is", null)
+          .then(eb("epoch", "+", 1))
+          .else(ref("epoch"))
+          .end(),
+      }));
+  }
   const known = Object.entries({ ...fromPatch(only), ...fromTimes(only) });
   for (const [column, value] of known as [keyof EnvironmentsTable, string | number | null][]) {
     update = value === null ? update.where(column, "is", null) : update.where(column, "=", value);
@@ -71,7 +91,8 @@ async function changeState(
   return changed === undefined ? null : toRow(changed);
 }
 
-export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepository {
+/** `server`: the number of the one whose repository it is; null: it is alone. */
+export function createEnvironmentRepository(db: Kysely<Schema>, server: number | null): EnvironmentRepository {
   return {
     insert: (row) =>
       spend(db, { account: row.owner, asked: spendingOfCreate(row), now: row.createdAt }, async (within) => {
@@ -136,7 +157,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
     async transition(id, from, to, patch = {}, only = {}) {
       // PostgreSQL has no empty list.
       if (from.length === 0) return null;
-      const change = { from, to, patch, only };
+      const change = { from, to, patch, only, server };
       if (to === "running" || !from.includes("running")) return changeState(db, id, change);
       // Its run ends with it, in one transaction.
       return inTransaction(db, async (transaction) => {
@@ -160,7 +181,7 @@ export function createEnvironmentRepository(db: Kysely<Schema>): EnvironmentRepo
       if (row === undefined) return null;
       const asked = spendingOfStart(toRow(row));
       // The room is its owner's, and no other's that it is given to meanwhile.
-      const change = { from, to: "creating", patch, only: {}, owner: row.owner } as const;
+      const change = { from, to: "creating", patch, only: {}, owner: row.owner, server } as const;
       return spend(db, { account: row.owner, asked, now: at }, (within) => changeState(within, id, change)).catch(
         async (error: unknown) => {
           const now = await db.selectFrom("environments").select("state").where("id", "=", id).executeTakeFirst();

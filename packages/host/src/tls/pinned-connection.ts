@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import { connect } from "node:tls";
-import { type Limits, withDeadline } from "@microterm/host";
-import { PlatformError } from "@microterm/protocol";
+import { type Limits, withDeadline } from "../deadline.ts";
 import { fingerprintOf, type KeyPair, toPem } from "./key-pair.ts";
 
 export interface PinnedPeer {
@@ -9,16 +8,18 @@ export interface PinnedPeer {
   readonly port: number;
   /** Its certificate's. No other is spoken to. */
   readonly fingerprint: string;
+  /** What to reject with when another answers at `place`. */
+  readonly stranger: (place: string) => Error;
 }
 
 const KEEP_ALIVE_MS = 10_000;
 
 /**
- * Connects by TLS 1.3 to who has the key of that certificate, and shows it ours. Rejects with the system's error, with `GUEST_PROTOCOL` when
+ * Connects by TLS 1.3 to who has the key of that certificate, and shows it ours. Rejects with the system's error, with `stranger` when
  * another answers, or the signal's reason. That the other side refuses us shows at the first byte that is read.
  */
 export async function connectPinned(
-  { address, port, fingerprint }: PinnedPeer,
+  { address, port, fingerprint, stranger }: PinnedPeer,
   { key, certificate }: KeyPair,
   limits: Limits,
 ): Promise<Socket> {
@@ -57,7 +58,7 @@ export async function connectPinned(
   const peer = socket.getPeerX509Certificate();
   if (peer === undefined || fingerprintOf(peer.raw) !== fingerprint) {
     abandon();
-    throw new PlatformError("GUEST_PROTOCOL", `who answers at ${address}:${port} is not the machine's agent`);
+    throw stranger(`${address}:${port}`);
   }
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);

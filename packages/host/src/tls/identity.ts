@@ -1,13 +1,13 @@
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { systemCode } from "@microterm/host";
 import { z } from "zod";
+import { systemCode } from "../unix-socket.ts";
 import { createKeyPair, type KeyPair } from "./key-pair.ts";
 
 const Base64 = z.base64().max(4096);
 const File = z.strictObject({ version: z.literal(1), key: Base64, certificate: Base64 });
 
 /**
- * What an installation's servers show to agents: read from its file, or made and kept there. Agents believe no other for as long as they live,
+ * What an installation's servers show to agents and to each other: read from its file, or made and kept there. Agents believe no other for as long as they live,
  * so that a file that cannot be read is for a person to repair.
  */
 export function openIdentity(path: string): KeyPair {

@@ -1,0 +1,55 @@
+import type { Server } from "node:http";
+import type { EnvironmentService, Storage } from "@microterm/core";
+import type { KeyPair } from "@microterm/host";
+import type { Config } from "../config.ts";
+import { shownAddress } from "../listen/shown-address.ts";
+import { StartError } from "../process/start-error.ts";
+import { createForwarding, type Forwarding, type ForwardingOptions } from "./forwarding.ts";
+import { createPeerConnections } from "./peer-connections.ts";
+import { listenForPeers, type PeerListener } from "./peer-listener.ts";
+import { createPeerViews, withPeerViews } from "./peer-views.ts";
+
+/** This server's part in a fleet. */
+export interface FleetServer {
+  readonly forwarding: Forwarding;
+  /** Those of all servers. */
+  readonly environments: EnvironmentService;
+  /** Lets peers in. Rejects with a {@link StartError} where the address is not to be had. */
+  listen(main: Server): Promise<void>;
+  close(): void;
+}
+
+export interface FleetServerOptions extends Omit<ForwardingOptions, "fleet" | "environments" | "peers"> {
+  /** `--fleet`. */
+  readonly at: NonNullable<Config["fleet"]>;
+  readonly identity: KeyPair;
+  readonly storage: Storage;
+  readonly environments: EnvironmentService;
+}
+
+export function openFleet({ at, identity, storage, environments, ...options }: FleetServerOptions): FleetServer {
+  const { fleet } = storage;
+  const peers = createPeerConnections({ fleet, identity });
+  const views = createPeerViews({ fleet, peers, storage, environments });
+  const forwarding = createForwarding({ ...options, fleet, environments: storage.environments, peers });
+  let listener: PeerListener | null = null;
+  return {
+    forwarding,
+    environments: withPeerViews(environments, views),
+    async listen(main) {
+      try {
+        listener = await listenForPeers({ ...at, identity, main, answer: views.answer });
+      } catch (error) {
+        const { code = "" } = error as NodeJS.ErrnoException;
+        if (!["EADDRINUSE", "EADDRNOTAVAIL", "EACCES"].includes(code)) throw error;
+        throw new StartError(
+          `--fleet ${shownAddress(at)} is not to be had here (${code}). Try another address or port`,
+        );
+      }
+    },
+    close() {
+      listener?.close();
+      peers.dispose();
+    },
+  };
+}

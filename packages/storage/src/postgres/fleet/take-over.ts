@@ -1,0 +1,49 @@
+import type { Client } from "pg";
+import { endConnections, memberName } from "../server-locks.ts";
+import type { DeadPeer } from "./liveness.ts";
+import { CHANNEL, encodeNotice } from "./notices.ts";
+
+type Queries = Pick<Client, "query">;
+
+/** Numbers of servers that are no more, and that something still names. */
+const GONE = `
+  select server as number from environments
+    where server is not null and not exists (select from servers where number = server)
+  union
+  select server from pool_machines where not exists (select from servers where number = server)`;
+
+/**
+ * Declares a peer dead, unless it was heard of since it was judged. From then on it can do nothing more: its connections are ended before what it
+ * held is free, and it opens none without its row. False: it lives, or another server was faster.
+ */
+export async function declareDead(client: Queries, { number, seenAt }: DeadPeer): Promise<boolean> {
+  const { rowCount } = await client.query("delete from servers where number = $1 and seen_at = $2", [number, seenAt]);
+  return rowCount === 1;
+}
+
+/**
+ * Frees what servers held that are no more. Safe to repeat, and by several at once: one that dies between the two steps of a takeover leaves the
+ * second to others.
+ */
+export async function freeOrphans(client: Queries): Promise<void> {
+  const { rows } = await client.query<{ number: number }>(GONE);
+  for (const { number } of rows) {
+    await endConnections(client, memberName(number));
+    await free(client, number, "");
+  }
+}
+
+/** Leaves all that a server holds to its peers. */
+export const leave = (client: Queries, number: number): Promise<void> =>
+  free(client, number, `delete from servers where number = ${number};`);
+
+/** In one transaction with what tells all that there is something to claim: none of it is forgotten, whoever dies when. */
+async function free(client: Queries, number: number, more: string): Promise<void> {
+  await client.query(`
+    begin;
+    update environments set server = null where server = ${number};
+    delete from pool_machines where server = ${number};
+    ${more}
+    select pg_notify('${CHANNEL}', '${encodeNotice(number, { kind: "orphans" })}');
+    commit`);
+}

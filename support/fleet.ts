@@ -1,0 +1,52 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { findHolders } from "@microterm/host";
+import { type PostgresCluster, startPostgres } from "./postgres-cluster.ts";
+import { startServer, type TestServer, type TestServerOptions } from "./server.ts";
+import { makeTempFolder } from "./temp-folder.ts";
+
+/** Servers on one PostgreSQL, whose machines are processes in one folder. */
+export interface TestFleet {
+  readonly cluster: PostgresCluster;
+  /** One more server; it has the key of the others. */
+  start(options?: TestServerOptions): Promise<TestServer>;
+  /** Ends all of it, servers that were killed and stopped among them. Resolves with processes that are left. */
+  dispose(): Promise<readonly string[]>;
+}
+
+export async function openFleet(): Promise<TestFleet> {
+  const cluster = await startPostgres();
+  const folder = await makeTempFolder();
+  const machines = join(folder.path, "machines");
+  const servers: TestServer[] = [];
+  return {
+    cluster,
+    async start({ args = [], ...options } = {}) {
+      const own = ["--fleet", `127.0.0.1:${await freePort()}`, "--identity", join(folder.path, "identity.json")];
+      const server = await startServer({
+        ...options,
+        env: { DATABASE_URL: cluster.url("postgres"), ...options.env },
+        args: [...own, "--process-folder", machines, ...args],
+      });
+      servers.push(server);
+      return server;
+    },
+    async dispose() {
+      const left: string[] = [];
+      // The first one that lives destroys what there is.
+      for (const server of servers) left.push(...(await server.dispose()));
+      left.push(...(await findHolders(folder.path, ["machines"])).map(({ pid }) => `process ${pid}`));
+      await folder.remove();
+      await cluster.remove();
+      return left;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

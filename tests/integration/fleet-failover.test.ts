@@ -1,0 +1,85 @@
+/** The server that holds an environment ends, in each way that there is: nothing of its terminals is lost. */
+import { expect, it, onTestFinished } from "vitest";
+import { openFleet, type TestFleet } from "../../support/fleet.ts";
+import { poll, type TestServer } from "../../support/server.ts";
+import { openTerminal } from "../../support/sharing.ts";
+import { TerminalClient } from "../../support/terminal-client.ts";
+
+/** Counts for as long as it lives, and says what is typed. */
+const COUNT =
+  "stty -onlcr -echo; (i=0; while :; do i=$((i + 1)); echo $i; sleep 0.005; done) & while read line; do echo got $line; done";
+
+async function open(): Promise<TestFleet> {
+  const fleet = await openFleet();
+  onTestFinished(async () => expect(await fleet.dispose()).toEqual([]));
+  return fleet;
+}
+
+/** What one person sees who comes back each time, at the byte where it ended. */
+class Follower {
+  text = "";
+  client: TerminalClient;
+  readonly #place: readonly [environment: string, terminal: string];
+
+  constructor(server: TestServer, ...place: readonly [string, string]) {
+    this.#place = place;
+    this.client = new TerminalClient(server, ...place);
+  }
+
+  /** As a client does whose connection has ended: again and again until it is let in. */
+  async moveTo(server: TestServer): Promise<void> {
+    await this.client.ended;
+    this.text += this.client.text;
+    const from = this.client.offset;
+    await poll("another connection", async () => {
+      this.client = new TerminalClient(server, ...this.#place, { from });
+      await Promise.race([this.client.opened(), this.client.ended]);
+      return this.client.ready !== null;
+    });
+    expect(this.client.ready?.from).toBe(`${from}`);
+  }
+
+  async until(expected: string): Promise<void> {
+    await this.client.until(expected);
+  }
+
+  /** All that came, in order. */
+  get counted(): readonly number[] {
+    expect(this.client.jumps).toEqual([]);
+    const lines = (this.text + this.client.text).split("\n").slice(0, -1);
+    return lines.filter((line) => !line.startsWith("got")).map(Number);
+  }
+}
+
+it.each(["SIGKILL", "SIGTERM", "SIGSTOP"] as const)(
+  "goes on at the exact byte at another server (%s)",
+  async (signal) => {
+    const fleet = await open();
+    const [a, b] = [await fleet.start(), await fleet.start()];
+    const { id } = await a.environment("held");
+    const terminal = await openTerminal(a, id, COUNT);
+    const [own, through] = [new Follower(a, id, terminal), new Follower(b, id, terminal)];
+    await Promise.all([own.until("\n200\n"), through.until("\n200\n")]);
+
+    const running = b.call("POST", `/v1/environments/${id}/exec`, { body: { command: ["sleep", "600"] } });
+    await poll("the program", async () => (await b.ok("GET", `/v1/environments/${id}/metrics`)).guest.processes > 0);
+    process.kill(a.pid, signal);
+    // Nobody is told that a frozen process has gone.
+    if (signal === "SIGSTOP") own.client.socket.terminate();
+    await Promise.all([own.moveTo(b), through.moveTo(b)]);
+    for (const [number, one] of [own, through].entries()) {
+      one.client.type(`line${number}\n`);
+      await one.until(`got line${number}`);
+    }
+    expect([503, 200]).toContain((await running).status);
+
+    const counted = through.counted;
+    expect(counted.length).toBeGreaterThan(200);
+    expect(counted).toEqual(counted.map((_, at) => at + 1));
+    expect(own.counted.slice(0, 200)).toEqual(counted.slice(0, 200));
+    expect(own.counted).toEqual(own.counted.map((_, at) => at + 1));
+    if (signal === "SIGSTOP") process.kill(a.pid, "SIGCONT");
+    expect(await a.ended).toBe(signal === "SIGKILL" ? null : signal === "SIGTERM" ? 0 : 1);
+    expect((await b.ok("GET", `/v1/environments/${id}`)).state).toBe("running");
+  },
+);
