@@ -32,6 +32,7 @@ export async function writeClusterFiles(folder: string, cgroup: string): Promise
     write("kubeconfig", await kubeconfig(folder, TOKEN)),
     write("kubelet.yaml", kubeletConfiguration(folder, cgroup)),
     write("containerd.toml", containerdConfiguration(folder)),
+    write("audit.yaml", AUDIT),
     write("cni/10-bridge.conflist", networkConfiguration()),
   ]);
 }
@@ -71,6 +72,16 @@ users: [{ name: user, user: { token: "${token}" } }]
 contexts: [{ name: test, context: { cluster: test, user: user } }]
 `;
 }
+
+/** What servers ask for, whose accounts are those of the namespace `default`. */
+const AUDIT = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ["system:serviceaccounts:default"]
+  - level: None
+`;
 
 /** Who reaches the kubelet is in the cluster's namespace, and may do all there anyway. */
 const kubeletConfiguration = (folder: string, cgroup: string) => `apiVersion: kubelet.config.k8s.io/v1beta1

@@ -10,6 +10,7 @@ export interface InCluster {
   readonly kubeConfigFile: string;
   readonly adminKubeConfigFile: string;
   readonly image: string;
+  readonly helm: string;
 }
 
 /** What kubectl prints, as an admin. Rejects with what it complains of. */

@@ -68,6 +68,7 @@ start etcd "$programs/etcd" --data-dir /run/etcd --unsafe-no-fsync --listen-clie
   --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
 start kube-apiserver "$programs/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --bind-address "$CLUSTER_NODE" --advertise-address "$CLUSTER_NODE" \
   --secure-port 6443 --kubelet-preferred-address-types InternalIP --tls-cert-file "$folder/api.crt" --tls-private-key-file "$folder/api.key" \
+  --audit-policy-file "$folder/audit.yaml" --audit-log-path "$folder/audit.log" \
   --token-auth-file "$folder/tokens.csv" --authorization-mode RBAC \
   --service-cluster-ip-range "$CLUSTER_SERVICES" --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$folder/accounts.key" --service-account-signing-key-file "$folder/accounts.key"

@@ -1,7 +1,9 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { runCommand } from "../command.ts";
 import { openIdentity } from "./identity.ts";
 
 function scratch(): string {
@@ -22,4 +24,16 @@ it("is never made anew over one that cannot be read: agents believe no other", (
   writeFileSync(path, "{");
   expect(() => openIdentity(path)).toThrow(`${path} cannot be read`);
   expect(readFileSync(path, "utf8")).toBe("{");
+});
+
+it.each(["prime256v1", "secp384r1"])("may be PEM that openssl has made, of P-256 alone: %s", async (curve) => {
+  const path = scratch();
+  const key = ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${curve}`, "-nodes", "-keyout", path];
+  const made = await runCommand(["openssl", "req", "-x509", ...key, "-subj", "/CN=microterm", "-days", "9"]);
+  expect([made.code, made.stderr.includes("error")]).toEqual([0, false]);
+  writeFileSync(path, readFileSync(path, "utf8") + made.stdout);
+  if (curve !== "prime256v1") return expect(() => openIdentity(path)).toThrow("not one of P-256");
+  const { key: read, certificate } = openIdentity(path);
+  expect(createPrivateKey({ key: read, format: "der", type: "pkcs8" }).asymmetricKeyType).toBe("ec");
+  expect(new X509Certificate(certificate).subject).toBe("CN=microterm");
 });

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { systemCode } from "../unix-socket.ts";
@@ -8,7 +9,7 @@ const File = z.strictObject({ version: z.literal(1), key: Base64, certificate: B
 
 /**
  * What an installation's servers show to agents and to each other: read from its file, or made and kept there. Agents believe no other for as long as they live,
- * so that a file that cannot be read is for a person to repair.
+ * so that a file that cannot be read is for a person to repair. One that others have made may be PEM, with a private key of P-256 and its certificate.
  */
 export function openIdentity(path: string): KeyPair {
   try {
@@ -32,6 +33,17 @@ export function openIdentity(path: string): KeyPair {
 }
 
 function read(path: string): KeyPair {
-  const { key, certificate } = File.parse(JSON.parse(readFileSync(path, "utf8")));
+  const text = readFileSync(path, "utf8");
+  if (text.includes("-----BEGIN ")) return fromPem(text);
+  const { key, certificate } = File.parse(JSON.parse(text));
   return { key: Buffer.from(key, "base64"), certificate: Buffer.from(certificate, "base64") };
+}
+
+function fromPem(text: string): KeyPair {
+  const key = createPrivateKey(text);
+  const certificate = new X509Certificate(text);
+  const { namedCurve } = key.asymmetricKeyDetails ?? {};
+  if (namedCurve !== "prime256v1") throw new Error("its key is not one of P-256");
+  if (!certificate.checkPrivateKey(key)) throw new Error("its key and its certificate do not belong together");
+  return { key: key.export({ type: "pkcs8", format: "der" }), certificate: certificate.raw };
 }

@@ -72,7 +72,7 @@ async function wakeUp(
   signal: AbortSignal,
 ): Promise<LiveMachine> {
   const driver = context.drivers.of(row);
-  const live = liveMachine(driver, await driver.adopt(machineId, { signal }));
+  const live = liveMachine(driver, await driver.adopt(machineId, { signal, epoch: row.epoch }));
   context.live.set(row.id, live);
   const died = rejectOnEnd(live.machine, "the machine ended");
   const timeoutMs = context.limits.bootDeadlineMs;

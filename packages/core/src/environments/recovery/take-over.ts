@@ -77,7 +77,7 @@ export async function takeOver(
 /** False when another request has begun to end it meanwhile: what it ends without this must not be held. */
 export async function take(context: EnvironmentContext, row: EnvironmentRow, machineId: MachineId): Promise<boolean> {
   const driver = context.drivers.of(row);
-  const machine = await driver.adopt(machineId);
+  const machine = await driver.adopt(machineId, { epoch: row.epoch });
   const now = await context.rows.get(row.id, SYSTEM);
   const isToStop = now?.operation === "stop" && row.operation === null;
   if (now?.state !== "running" || now.machineId !== machineId || isToStop || context.destroys.has(row.id)) {

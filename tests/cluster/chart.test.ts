@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { nameOfResource, RIGHTS } from "@microterm/drivers";
+import { runCommand } from "@microterm/host";
+import { afterAll, expect, it, onTestFinished } from "vitest";
+import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
+import { startServer } from "../../support/server.ts";
+import { makeTempFolder } from "../../support/temp-folder.ts";
+
+const CHART = join(import.meta.dirname, "../../deploy/kubernetes");
+const LEAST = { images: { server: "r/s:1", environments: "r/e:1" }, database: { secretName: "db" } };
+const ALL = {
+  ...LEAST,
+  images: { ...LEAST.images, pullSecrets: ["pull"] },
+  identity: { secretName: "identity" },
+  publicUrl: "https://term.example.org",
+  trustProxy: ["10.0.0.0/8", "192.0.2.7/32"],
+  previewDomain: "previews.example.net",
+  ingress: { className: "nginx", tlsSecretName: "tls", annotations: { "cert-manager.io/issuer": "letsencrypt" } },
+  oidc: { secretName: "oidc" },
+  localAccounts: false,
+  environments: { runtimeClass: "", pool: 0, idleTimeout: 1800, ttl: 86_400 },
+  extraArgs: ["--audit-days=30"],
+  extraEnv: [{ name: "A", value: "1" }],
+  nodeSelector: { "kubernetes.io/os": "linux" },
+  tolerations: [{ key: "kata", operator: "Exists" }],
+  podAnnotations: { a: "b" },
+};
+
+const folder = await makeTempFolder();
+afterAll(() => folder.remove());
+
+async function template(
+  values: object,
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  const file = join(folder.path, "values.json");
+  await writeFile(file, JSON.stringify(values));
+  const command = [inCluster()?.helm ?? "", "template", "mt", CHART, "--values", file, "--kube-version", "1.34.4"];
+  return runCommand(command, { env: { ...process.env, HOME: folder.path } as Record<string, string> });
+}
+
+it.each([
+  ["as little as can be said", LEAST],
+  ["all that can be said", ALL],
+])("the API server takes what the chart makes of %s", async (_, values) => {
+  const { code, stdout, stderr } = await template(values);
+  expect([code, stderr]).toEqual([0, ""]);
+  const file = join(folder.path, "objects.yaml");
+  await writeFile(file, stdout);
+  const taken = await kubectl("apply", "--dry-run=server", "--filename", file, "--output", "name");
+  expect(taken).toContain("deployment.apps/mt");
+  expect(taken.includes("ingress")).toBe(values === ALL);
+});
+
+it("says what is missing", async () => {
+  expect((await template({})).stderr).toContain("images.server: as `./microterm image push --server` has pushed it");
+  const { stderr } = await template({ ...LEAST, publicUrl: "https://term.example.org" });
+  expect(stderr).toContain("trustProxy: the CIDRs of the Ingress controller's pods");
+});
+
+it("gives servers the rights that the driver names, and no others", async () => {
+  const { stdout } = await template(LEAST);
+  const file = join(folder.path, "objects.yaml");
+  await writeFile(file, stdout);
+  const printed = await kubectl("create", "--dry-run=client", "--filename", file, "--output", "json");
+  // One object after another.
+  const objects = JSON.parse(`[${printed.replaceAll("}\n{", "},{")}]`);
+  const rulesOf = (kind: string) => objects.find((one: { kind: string }) => one.kind === kind).rules;
+  for (const [kind, scope] of [
+    ["Role", "namespace"],
+    ["ClusterRole", "cluster"],
+  ] as const) {
+    const named = RIGHTS.filter((right) => right.scope === scope).map((right) => ({
+      ...{ apiGroups: [right.group], resources: [nameOfResource(right)], verbs: right.verbs },
+    }));
+    expect(rulesOf(kind)).toEqual(named);
+  }
+});
+
+it("names every right that a server uses, and none that it does not", async () => {
+  const server = await startServer();
+  const { id } = await server.environment();
+  await server.ok("PATCH", `/v1/environments/${id}`, { network: { mode: "none" } });
+  await server.call("GET", `/v1/environments/${id}/logs`);
+  await server.kill("SIGKILL");
+  const next = await startServer({ data: server.data });
+  onTestFinished(async () => {
+    await next.dispose();
+  });
+  await next.ok("POST", `/v1/environments/${id}/exec`, { command: ["true"] });
+  await next.ok("DELETE", `/v1/environments/${id}`);
+  const used = new Set<string>();
+  for (const line of readFileSync(join(inCluster()?.folder ?? "", "audit.log"), "utf8")
+    .split("\n")
+    .filter(Boolean)) {
+    const { user, verb, objectRef } = JSON.parse(line);
+    if (user.username !== "system:serviceaccount:default:microterm-server" || objectRef === undefined) continue;
+    // Whoever asks for its own rights needs none for that.
+    if (objectRef.apiGroup === "authorization.k8s.io") continue;
+    const { apiGroup: group = "", resource, subresource } = objectRef;
+    used.add(`${verb} ${group} ${nameOfResource({ group, resource, subresource, verbs: [], scope: "cluster" })}`);
+  }
+  const named = RIGHTS.flatMap((right) => right.verbs.map((verb) => `${verb} ${right.group} ${nameOfResource(right)}`));
+  expect([...used].sort()).toEqual(named.sort());
+});
