@@ -11,6 +11,7 @@ const Lock = z.object({
     z.string(),
     z.object({
       link: z.boolean().optional(),
+      optional: z.boolean().optional(),
       resolved: z.string().optional(),
       dependencies: z.record(z.string(), z.string()).optional(),
       optionalDependencies: z.record(z.string(), z.string()).optional(),
@@ -32,8 +33,8 @@ export function stageServer(checkout: string, target: string): void {
   for (const path of ["package.json", "microterm", NODE, "packages/web/dist"]) copy(path);
   for (const path of reachable(packages)) {
     const link = packages[path];
-    // Of an optional one for another platform the lock file alone tells.
-    if (!existsSync(join(checkout, path))) continue;
+    // For another platform: the lock file alone tells of it.
+    if (packages[path]?.optional === true && !existsSync(join(checkout, path))) continue;
     if (link?.link === true) {
       mkdirSync(dirname(join(target, path)), { recursive: true });
       symlinkSync(relative(dirname(path), link.resolved ?? ""), join(target, path));
