@@ -13,6 +13,8 @@ export interface KubernetesHarness extends VmDriverHarness {
   /** What its servers show to agents. */
   readonly identity: KeyPair;
   readonly pins: MachinePins;
+  /** To the agent, which is its container's init. */
+  signal(machineId: MachineId, name: "SIGSTOP" | "SIGCONT"): Promise<void>;
   makeDriver(over?: Partial<KubernetesOptions>): Promise<KubernetesDriver>;
 }
 
@@ -23,6 +25,14 @@ export function startKubernetesHarness(): KubernetesHarness {
   const identity = createKeyPair("microterm");
   const pins = pinsInMemory();
   const drivers: KubernetesDriver[] = [];
+  const signal = async (machineId: MachineId, name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): Promise<void> => {
+    const ctr = (...args: readonly string[]) =>
+      runCommand(["ctr", "--address", join(cluster.folder, "containerd.sock"), "--namespace", "k8s.io", ...args]);
+    const filter = `labels."io.kubernetes.pod.name"==mt-${machineId},labels."io.kubernetes.container.name"==environment`;
+    const id = (await ctr("containers", "ls", "--quiet", filter)).stdout.trim();
+    const { code, stderr } = await ctr("tasks", "kill", "--signal", name, id);
+    if (code !== 0) throw new Error(`the container of ${machineId} could not be sent ${name}: ${stderr}`);
+  };
   return {
     ...{ identity, pins },
     async makeDriver(over: Partial<KubernetesOptions> = {}) {
@@ -40,14 +50,8 @@ export function startKubernetesHarness(): KubernetesHarness {
       drivers.push(driver);
       return driver;
     },
-    killVmm: async (machineId) => {
-      const ctr = (...args: readonly string[]) =>
-        runCommand(["ctr", "--address", join(cluster.folder, "containerd.sock"), "--namespace", "k8s.io", ...args]);
-      const filter = `labels."io.kubernetes.pod.name"==mt-${machineId},labels."io.kubernetes.container.name"==environment`;
-      const id = (await ctr("containers", "ls", "--quiet", filter)).stdout.trim();
-      const { code, stderr } = await ctr("tasks", "kill", "--signal", "SIGKILL", id);
-      if (code !== 0) throw new Error(`the container of ${machineId} could not be killed: ${stderr}`);
-    },
+    killVmm: (machineId) => signal(machineId, "SIGKILL"),
+    signal,
     bootMs: 60_000,
     memoryMib: 256,
     damageTemplate: () => Promise.reject(new Error("pods have no templates")),

@@ -4,7 +4,6 @@ import { runCommand } from "@microterm/host";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Check } from "../../packages/setup/src/doctor/check.ts";
 import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
-import { withoutEnforcement } from "../../support/cluster/without-enforcement.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
 
 const MAIN = join(import.meta.dirname, "../../packages/setup/src/main.ts");
@@ -90,10 +89,4 @@ it("names a cluster that is not there, credentials that it does not take, and a 
   expect(await withText(text.replace(/:6443/, ":6444"))).toContain("does not answer");
   expect(await withText(text.replace(/token: .*/, "token: expired"))).toContain("401");
   expect(await withText("{")).toContain("kubeconfig cannot be used");
-});
-
-it("says that policies are not enforced", async () => {
-  await withoutEnforcement(async () => {
-    expect((await doctor()).get("policies fail")).toContain("a pod sent what its NetworkPolicy does not let out");
-  });
 });

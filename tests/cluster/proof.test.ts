@@ -1,12 +1,10 @@
-import { proveCluster } from "@microterm/drivers";
 import { HostStatus } from "@microterm/protocol";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { builtPage } from "../../support/built-page.ts";
-import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
-import { withoutEnforcement } from "../../support/cluster/without-enforcement.ts";
+import { kubectl } from "../../support/cluster/in-cluster.ts";
+import { whilePaused } from "../../support/cluster/paused-program.ts";
 import { launchBrowser, signIn } from "../../support/page.ts";
-import { createQuietLog } from "../../support/quiet-log.ts";
 import { ServerDidNotStart, startServer } from "../../support/server.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
 
@@ -28,21 +26,9 @@ afterAll(async () => {
 
 const left = () => kubectl("get", "pods,secrets,networkpolicies", "--output", "name");
 
-it("sees that policies are enforced here and that pods of the class 'kata' are containers, and leaves nothing", async () => {
-  const { kubeConfigFile = "", image = "" } = inCluster() ?? {};
-  const pods = { kubeConfigFile, image, namespace: "default", runtimeClass: "kata" };
-  expect(await proveCluster(pods, createQuietLog())).toEqual({
-    isEnforced: true,
-    policyReason: "what the NetworkPolicies of two pods refuse was refused, both ways",
-    isVm: false,
-    isolationReason: "pods of the RuntimeClass 'kata' are containers: they run on their node's kernel",
-  });
-  await expect.poll(left).toBe("");
-});
-
 it("a server does not start where policies are not enforced, unless it is told to, and then says so", async () => {
   const data = folder.path;
-  await withoutEnforcement(async () => {
+  await whilePaused("kube-router", async () => {
     const refused = await startServer({ data }).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(ServerDidNotStart);
     const { exitCode, stderr } = refused as ServerDidNotStart;
@@ -62,7 +48,11 @@ it("a server does not start where policies are not enforced, unless it is told t
   });
   // What was refused may have been repaired meanwhile.
   const server = await startServer({ data });
-  expect((await server.ok("GET", "/v1/host")).isNetworkEnforced).toBe(true);
+  expect(await server.ok("GET", "/v1/host")).toMatchObject({
+    isNetworkEnforced: true,
+    isolation: "container",
+    acceleratorReason: "pods of the RuntimeClass 'kata' are containers: they run on their node's kernel",
+  });
   expect(await server.dispose()).toEqual([]);
   await expect.poll(left).toBe("");
 });

@@ -5,12 +5,14 @@ import { connectPinned, type KeyPair } from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "./cluster/cluster-api.ts";
 import { AGENT_PORT, nameOf } from "./pods/pod-objects.ts";
-import { endOf } from "./pods/pod-state.ts";
+import { endOf, isLeaving, whyStuck } from "./pods/pod-state.ts";
 
 /** The agent listens before the pod counts as running. */
 const ATTEMPT_MS = 5000;
 const stranger = (place: string): Error =>
   new PlatformError("GUEST_PROTOCOL", `who answers at ${place} is not the machine's agent`);
+/** After its grace period, for a node that kills and cleans up. */
+const STUCK_MS = 15_000;
 
 export interface KubernetesMachineOptions {
   readonly id: MachineId;
@@ -34,6 +36,8 @@ export class KubernetesMachine implements Machine {
   readonly #link: AgentLink;
   readonly #unfollow: () => void;
   #isReleased = false;
+  /** When the pod was first seen to be deleted; by this process's clock, as the cluster's may be another. */
+  #leavingSince: number | null = null;
   #resolveEnded: (end: MachineEnd) => void = () => {};
 
   constructor(options: KubernetesMachineOptions) {
@@ -58,8 +62,14 @@ export class KubernetesMachine implements Machine {
     return this.#link.agent(options);
   }
 
+  /** Of a guest that answers nothing: a pod that was deleted and does not go is on a node that is lost, and may run there still. */
   async examine(): Promise<void> {
-    this.#look(await this.#options.api.getPod(nameOf(this.id)));
+    const pod = await this.#options.api.getPod(nameOf(this.id));
+    this.#look(pod);
+    if (pod === null || this.#leavingSince === null) return;
+    const graceMs = (pod.metadata?.deletionGracePeriodSeconds ?? 0) * 1000;
+    if (performance.now() - this.#leavingSince < graceMs + STUCK_MS) return;
+    this.#end({ kind: "died", reason: whyStuck(pod) });
   }
 
   async console(): Promise<Uint8Array> {
@@ -87,7 +97,12 @@ export class KubernetesMachine implements Machine {
     const isOther = pod !== null && pod.metadata?.uid !== this.#options.pod.metadata?.uid;
     const end: MachineEnd | null =
       pod === null || isOther ? { kind: "died", reason: "its pod was deleted" } : endOf(pod);
-    if (end === null) return;
+    if (end !== null) this.#end(end);
+    else if (pod !== null && isLeaving(pod)) this.#leavingSince ??= performance.now();
+  }
+
+  #end(end: MachineEnd): void {
+    if (this.#isReleased) return;
     this.#leave(end.reason);
     this.#resolveEnded(end);
   }

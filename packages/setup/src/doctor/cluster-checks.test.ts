@@ -1,6 +1,6 @@
 import { PlatformError } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import { admissionOf, rightsOf, versionOf } from "./cluster-checks.ts";
+import { admissionOf, proofOf, rightsOf, versionOf } from "./cluster-checks.ts";
 
 it("takes no cluster whose pods cannot wait for their policies", () => {
   const status = (version: string) => versionOf(version, "https://c").status;
@@ -33,4 +33,14 @@ it("tells from a pod's refusal what is missing", () => {
   expect(statuses(new PlatformError("MACHINE_BOOT_FAILED", 'violates PodSecurity "restricted:latest"'))).toEqual([
     "pods fail",
   ]);
+});
+
+it("fails where policies are not enforced, unless up was told so, and warns of containers", () => {
+  const proof = { isEnforced: true, policyReason: "refused", isVm: true, isolationReason: "own kernel" };
+  const open = { isEnforced: false, policyReason: "sent", isVm: false, isolationReason: "shared kernel" };
+  const statuses = (...args: Parameters<typeof proofOf>) => proofOf(...args).map(({ status }) => status);
+  expect(statuses(proof, false)).toEqual(["ok", "ok", "ok"]);
+  expect(statuses(open, false)).toEqual(["ok", "fail", "warn"]);
+  expect(statuses(open, true)).toEqual(["ok", "warn", "warn"]);
+  expect(proofOf(open, true)[1]?.text).toContain("--insecure-no-network-policy");
 });

@@ -1,4 +1,4 @@
-import { type ClusterInspection, inspectCluster, type PodPlace } from "@microterm/drivers";
+import { type ClusterInspection, type ClusterProof, inspectCluster, type PodPlace } from "@microterm/drivers";
 import { DEFAULT_SIZE, PlatformError, plainText, SIZES } from "@microterm/protocol";
 import { SHOWN } from "../progress.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
@@ -105,14 +105,7 @@ export function admissionOf(refusal: unknown, runtimeClass: string | null): read
 
 async function proofChecks(cluster: ClusterInspection, allowsUnenforced: boolean): Promise<readonly Check[]> {
   try {
-    const { isEnforced, policyReason, isVm, isolationReason } = await cluster.prove();
-    return [
-      ok("pods", "two were started, and reached at their addresses"),
-      isEnforced ? ok("policies", policyReason) : unenforced(policyReason, allowsUnenforced),
-      isVm
-        ? ok("isolation", isolationReason)
-        : warn("isolation", isolationReason, "a RuntimeClass of Kata Containers; until then, no untrusted code"),
-    ];
+    return proofOf(await cluster.prove(), allowsUnenforced);
   } catch (error) {
     const isUnreached = error instanceof PlatformError && error.code === "GUEST_UNREACHABLE";
     const fix = isUnreached
@@ -120,6 +113,19 @@ async function proofChecks(cluster: ClusterInspection, allowsUnenforced: boolean
       : "kubectl get events, and what it says there";
     return [fail("pods", wordsOf(error), fix)];
   }
+}
+
+export function proofOf(
+  { isEnforced, policyReason, isVm, isolationReason }: ClusterProof,
+  allowsUnenforced: boolean,
+): readonly Check[] {
+  return [
+    ok("pods", "two were started, and reached at their addresses"),
+    isEnforced ? ok("policies", policyReason) : unenforced(policyReason, allowsUnenforced),
+    isVm
+      ? ok("isolation", isolationReason)
+      : warn("isolation", isolationReason, "a RuntimeClass of Kata Containers; until then, no untrusted code"),
+  ];
 }
 
 function unenforced(policyReason: string, isAllowed: boolean): Check {

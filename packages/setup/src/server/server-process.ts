@@ -7,6 +7,7 @@ import type { DataPaths } from "../data/paths.ts";
 import { openLog } from "../data/plain-files.ts";
 import { SetupError } from "../progress.ts";
 import { asServer, type ServerAccount, serverEnvironment } from "./account.ts";
+import { podPlaceOf } from "./cluster-options.ts";
 import { Exposure } from "./exposure.ts";
 import { endKeepers, kept } from "./keeper.ts";
 import { readServerFiles } from "./server-files.ts";
@@ -90,6 +91,10 @@ export async function stopServer(paths: DataPaths): Promise<void> {
 /** Throws where there is no such process. */
 export const argumentsOf = (pid: number): readonly string[] => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
 
+const READY_MS = 60_000;
+/** One that proves its cluster first, whose nodes may have to pull the image. */
+const CLUSTER_READY_MS = 300_000;
+
 interface ServerStart {
   readonly paths: DataPaths;
   readonly account: ServerAccount;
@@ -116,7 +121,8 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
   void child.ended.then((code) => {
     exit = code;
   });
-  const deadline = Date.now() + 60_000;
+  const mostMs = podPlaceOf(start.args) === null ? READY_MS : CLUSTER_READY_MS;
+  const deadline = Date.now() + mostMs;
   for (;;) {
     const server = await runningServer(start.paths);
     if (server !== null && (await isReady(server.url)))
@@ -126,7 +132,7 @@ export async function startServer(start: ServerStart): Promise<StartedServer> {
       if (exit === null) child.kill("SIGKILL");
       throw new SetupError(
         exit === null
-          ? `the server is not ready after 60 s:\n${said}`
+          ? `the server is not ready after ${mostMs / 1000} s:\n${said}`
           : said.trim() || `the server ended with code ${exit}`,
         "./microterm doctor",
       );

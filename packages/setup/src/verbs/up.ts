@@ -104,6 +104,10 @@ export async function up(options: UpOptions): Promise<number> {
   ];
   rememberUp(paths, { daemon: binaries.daemon, image: machines?.image ?? null, args, network });
 
+  if (options.driver === "kubernetes")
+    progress.note(
+      "The server proves what the cluster's pods are kept from, where that is not known: minutes where nodes pull the image first.",
+    );
   const forgetDatabase = rememberDatabase(paths, databaseUrl);
   const server = await startServer({
     paths,

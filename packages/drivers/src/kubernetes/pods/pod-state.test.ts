@@ -1,6 +1,6 @@
 import type { V1Pod, V1PodStatus } from "@kubernetes/client-node";
 import { expect, it } from "vitest";
-import { endedByNode, endOf, isRunning, whyNotRunning } from "./pod-state.ts";
+import { endedByNode, endOf, isRunning, whyNotRunning, whyStuck } from "./pod-state.ts";
 
 const pod = (status: V1PodStatus, deletionTimestamp?: Date): V1Pod => ({
   metadata: { name: "mt-a", ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) },
@@ -68,4 +68,14 @@ it("gives up on an image that cannot be pulled, and waits for a node", () => {
   const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message: "Insufficient cpu" };
   const unplaced = pod({ phase: "Pending", conditions: [condition] });
   expect(whyNotRunning(unplaced)).toEqual({ reason: "Unschedulable: Insufficient cpu", isHopeless: false });
+});
+
+it("names the node that does not end a pod which was deleted, and why it was", () => {
+  const message = "Taint manager: deleting due to NoExecute taint";
+  const conditions = [{ type: "DisruptionTarget", status: "True", reason: "DeletionByTaintManager", message }];
+  const stuck = { ...pod({ phase: "Running", conditions }, NOW), spec: { containers: [], nodeName: "node-7" } };
+  expect(endOf(stuck)).toBeNull();
+  expect(whyStuck(stuck)).toMatch(
+    /^its pod was deleted: DeletionByTaintManager: .*, and its node 'node-7' does not end it/,
+  );
 });

@@ -61,6 +61,14 @@ function whyDeleted({ status }: V1Pod): string {
   return words(`its pod was deleted: ${disruption.reason ?? ""}: ${disruption.message ?? ""}`);
 }
 
+/** Of one that was deleted, and is there still when it should have gone. */
+export function whyStuck(pod: V1Pod): string {
+  const node = pod.spec?.nodeName ?? "";
+  return words(
+    `${whyDeleted(pod)}, and its node '${node}' does not end it: it is lost or hangs (kubectl describe node ${node})`,
+  );
+}
+
 function whyFailed(pod: V1Pod): string {
   const { reason, message } = pod.status ?? {};
   if (reason !== undefined) return words(message === undefined ? reason : `${reason}: ${message}`);

@@ -13,6 +13,8 @@ import type { ClusterProof } from "./proof-file.ts";
 /** As little as the agent and a shell need; fractions of a CPU are fine for both. */
 const SIZE = { memoryMib: 256, cpus: 0.25 } as const;
 const AGENT_MS = 20_000;
+/** A node may have to pull the image first. */
+const RUNNING_MS = 180_000;
 /** A probe that was killed leaves its pods; none takes so long. */
 const STALE_MS = 10 * 60_000;
 
@@ -32,7 +34,7 @@ export async function proveCluster(place: PodPlace, log: Log): Promise<ClusterPr
   const api = await connectTo({ ...place, identity, log });
   const driver = driveCluster(api, {
     ...{ ...place, identity, log, pins: pinsInMemory(), allowPrivate: [] },
-    ...{ proof: UNPROVEN, component: "probe" },
+    ...{ proof: UNPROVEN, component: "probe", runningMs: RUNNING_MS },
   });
   const boot = (): Promise<Machine> => {
     const machineId = MachineId.parse(randomBytes(8).toString("hex"));
