@@ -1,7 +1,6 @@
 import { createCredentialService, SYSTEM, type VmDriver } from "@microterm/core";
 import { auditLogOf, runInGuest, systemClock, systemRandom } from "@microterm/core/testing";
 import { expect, it } from "vitest";
-import { createQuietLog } from "../../support/quiet-log.ts";
 import { ANN, type Server, sha256 } from "./core-server.ts";
 import { type FleetWorld, makeFleet } from "./fleet-world.ts";
 
@@ -131,6 +130,13 @@ it("what is at rest has no holder, and is then held by the server that starts it
   await expect.poll(() => one.service.holder(id)).toMatchObject({ number: other.storage.fleet.number });
 });
 
+it("one that a peer holds is stopped by none but the peer", async () => {
+  const [one, other] = await two(await makeFleet());
+  const id = await running(one, "theirs");
+  await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+  expect(await rowOf(other, "theirs")).toMatchObject({ state: "running", operation: null });
+});
+
 it("an account's environments are destroyed and stopped wherever they are held", async () => {
   const [one, other] = await two(await makeFleet());
   await running(one, "stopped");
@@ -149,6 +155,18 @@ it("an account's environments are destroyed and stopped wherever they are held",
   expect((await other.driver.list()).map((found) => found.machineId)).not.toContain(machineId);
 });
 
+it("an account gets what its quota has room for, by however many servers it asks", async () => {
+  const servers = await two(await makeFleet());
+  const [{ storage }] = servers;
+  await storage.quotas.setAccount(ANN.owner, { ...(await storage.quotas.roles()).admin, environments: 3 });
+  const asked = servers.flatMap(({ service }, at) =>
+    [0, 1, 2].map((n) => service.create(ANN, { name: `q${at}-${n}` }).catch((error: { code: string }) => error.code)),
+  );
+  const given = await Promise.all(asked);
+  expect(given.filter((answer) => answer === "QUOTA_EXCEEDED")).toHaveLength(3);
+  expect(await servers[1].service.list(ANN)).toHaveLength(3);
+});
+
 it("one whose time to live is over is destroyed once, whoever held it", async () => {
   const [one, other] = await two(await makeFleet());
   const { id } = await one.service.create(ANN, { name: "brief", ttlSeconds: 60 });
@@ -160,16 +178,17 @@ it("one whose time to live is over is destroyed once, whoever held it", async ()
 
 it("a credential that is revoked by one server has ended at all", async () => {
   const [one, other] = await two(await makeFleet());
-  const [there, here] = [one, other].map(({ storage }) => {
-    const log = createQuietLog();
-    const core = { storage, clock: systemClock, random: systemRandom, sha256, log };
-    return createCredentialService({ ...core, audit: auditLogOf(storage, { log }) });
-  });
+  const credentialsOf = ({ storage, log }: Server) =>
+    createCredentialService({
+      ...{ storage, clock: systemClock, random: systemRandom, sha256, log },
+      audit: auditLogOf(storage, { log }),
+    });
+  const [there, here] = [credentialsOf(one), credentialsOf(other)];
   const ended: string[] = [];
-  here?.subscribe((hash) => ended.push(hash));
-  const { secret, credential } = await (there ?? expect.fail()).issue("session", ANN.owner, { lifetimeMs: 60_000 });
-  expect(await here?.authenticate(secret, null)).not.toBeNull();
-  expect(await there?.revoke({ secret })).toBe(true);
+  here.subscribe((hash) => ended.push(hash));
+  const { secret, credential } = await there.issue("session", ANN.owner, { lifetimeMs: 60_000 });
+  expect(await here.authenticate(secret, null)).not.toBeNull();
+  expect(await there.revoke({ secret })).toBe(true);
   await expect.poll(() => ended).toEqual([credential.hash]);
-  expect(await here?.authenticate(secret, null)).toBeNull();
+  expect(await here.authenticate(secret, null)).toBeNull();
 });
