@@ -1,10 +1,19 @@
 import { createCredentialService, SYSTEM, type VmDriver } from "@microterm/core";
 import { auditLogOf, runInGuest, systemClock, systemRandom } from "@microterm/core/testing";
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type PostgresCluster, startPostgres } from "../../support/postgres-cluster.ts";
 import { ANN, type Server, sha256 } from "./core-server.ts";
 import { type FleetWorld, makeFleet } from "./fleet-world.ts";
 
 const PATIENT = { timeoutMs: 90_000 } as const;
+
+let cluster: PostgresCluster;
+
+beforeAll(async () => {
+  cluster = await startPostgres();
+});
+
+afterAll(() => cluster.remove());
 
 const running = async ({ service }: Server, name: string) => {
   const { id } = await service.create(ANN, { name });
@@ -33,7 +42,7 @@ const answers = ({ service }: Server, name: string) =>
 const two = async (world: FleetWorld) => [await world.start(), await world.start()] as const;
 
 it("a server that is killed has its environments taken over, with their machines", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const survivor = await world.start();
   const { child, number } = await world.spawn("orphan");
   const before = await rowOf(survivor, "orphan");
@@ -49,7 +58,7 @@ it("a server that is killed has its environments taken over, with their machines
 });
 
 it("a server that stands still has its environments taken over, and ends when it goes on", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const survivor = await world.start();
   const { child, ended } = await world.spawn("frozen");
   const before = await rowOf(survivor, "frozen");
@@ -64,7 +73,7 @@ it("a server that stands still has its environments taken over, and ends when it
 });
 
 it("a server that is told to end hands its environments over", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const [leaving, staying] = await two(world);
   await running(leaving, "handed");
   const before = await rowOf(staying, "handed");
@@ -76,7 +85,7 @@ it("a server that is told to end hands its environments over", async () => {
 });
 
 it("servers that start and recover at once leave each other's machines alone, and give none out twice", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const slow = (own: VmDriver): VmDriver => ({ ...own, capabilities: { ...own.capabilities, bootsAhead: true } });
   const options = { pool: 2, registry: (own: VmDriver) => ({ default: slow(own) }) };
   const servers = [await world.start(options), await world.start(options)] as const;
@@ -105,7 +114,7 @@ it("servers that start and recover at once leave each other's machines alone, an
 });
 
 it("what one server does the others hear of, and who waits there", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const heard: string[] = [];
   other.service.subscribe(({ kind, id }) => heard.push(`${kind} ${id}`));
   const { id } = await one.service.create(ANN, { name: "heard" });
@@ -119,7 +128,7 @@ it("what one server does the others hear of, and who waits there", async () => {
 });
 
 it("what is at rest has no holder, and is then held by the server that starts it", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const id = await running(one, "moving");
   await one.service.stop(ANN, id);
   await one.service.wait(ANN, id, { states: ["stopped"], ...PATIENT });
@@ -131,14 +140,14 @@ it("what is at rest has no holder, and is then held by the server that starts it
 });
 
 it("one that a peer holds is stopped by none but the peer", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const id = await running(one, "theirs");
   await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
   expect(await rowOf(other, "theirs")).toMatchObject({ state: "running", operation: null });
 });
 
 it("an account's environments are destroyed and stopped wherever they are held", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   await running(one, "stopped");
   await other.service.stopAllOf(ANN.owner);
   expect(await rowOf(one, "stopped")).toMatchObject({ state: "running", operation: null });
@@ -156,7 +165,7 @@ it("an account's environments are destroyed and stopped wherever they are held",
 });
 
 it("an account gets what its quota has room for, by however many servers it asks", async () => {
-  const servers = await two(await makeFleet());
+  const servers = await two(await makeFleet(cluster));
   const [{ storage }] = servers;
   await storage.quotas.setAccount(ANN.owner, { ...(await storage.quotas.roles()).admin, environments: 3 });
   const asked = servers.flatMap(({ service }, at) =>
@@ -168,7 +177,7 @@ it("an account gets what its quota has room for, by however many servers it asks
 });
 
 it("one whose time to live is over is destroyed once, whoever held it", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const { id } = await one.service.create(ANN, { name: "brief", ttlSeconds: 60 });
   await one.service.wait(ANN, id, { states: ["running"], ...PATIENT });
   await one.service.update(ANN, id, { ttlSeconds: 1 });
@@ -177,7 +186,7 @@ it("one whose time to live is over is destroyed once, whoever held it", async ()
 });
 
 it("a credential that is revoked by one server has ended at all", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const credentialsOf = ({ storage, log }: Server) =>
     createCredentialService({
       ...{ storage, clock: systemClock, random: systemRandom, sha256, log },
