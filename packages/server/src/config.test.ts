@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, DriverConfig, readConfig } from "./config.ts";
 
 const DATA = tmpdir();
 const QEMU = ["--data", DATA, "--driver", "qemu", "--image", "0123456789abcdef", "--accelerator", "tcg"];
@@ -27,6 +27,12 @@ describe("the configuration", () => {
     const allowPrivate = ["--allow-private", "192.168.7.0/24,10.9.9.9"];
     expect(readConfig([...QEMU, ...allowPrivate], {}).allowPrivate).toEqual(["192.168.7.0/24", "10.9.9.9/32"]);
     expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it("is told to make pods that nothing holds to their policies, and is remembered so", () => {
+    const config = readConfig([...KUBERNETES, "--insecure-no-network-policy", "true"], {});
+    expect(DriverConfig.parse(DriverConfig.parse(config))).toMatchObject({ insecureNoNetworkPolicy: true });
+    expect(DriverConfig.parse(readConfig(KUBERNETES, {}))).toMatchObject({ insecureNoNetworkPolicy: false });
   });
 
   it("has no accelerator to choose where there is KVM alone", () => {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { readDownOptions, readImageOptions, readReportOptions, readSetupOptions, readUpOptions } from "./options.ts";
+import { podPlaceOf } from "../server/cluster-options.ts";
+import {
+  readDoctorOptions,
+  readDownOptions,
+  readImageOptions,
+  readReportOptions,
+  readSetupOptions,
+  readUpOptions,
+} from "./options.ts";
 
 describe("the options of up", () => {
   it("have a port, a driver that isolates, and the foreground by default", () => {
@@ -10,6 +18,11 @@ describe("the options of up", () => {
   it("name a cluster, and what its pods are made of", () => {
     const cluster = ["--kubeconfig", "/k", "--namespace", "n", "--image", "r.example.org/m:1"];
     expect(readUpOptions(["--driver", "kubernetes", ...cluster]).cluster.flat()).toEqual(cluster);
+    const insecure = ["--driver", "kubernetes", ...cluster, "--insecure-no-network-policy"];
+    expect(readUpOptions(insecure).cluster.flat()).toEqual([...cluster, "--insecure-no-network-policy", "true"]);
+    expect(readUpOptions(["--driver", "kubernetes", ...cluster, "--allow-private", "10.0.0.0/8"])).toMatchObject({
+      allowPrivate: ["10.0.0.0/8"],
+    });
     expect(() => readUpOptions(["--driver", "kubernetes"])).toThrow("needs --image");
     expect(() => readUpOptions(cluster)).toThrow("--kubeconfig is for --driver kubernetes");
   });
@@ -146,4 +159,22 @@ describe("the options of image", () => {
       expect(() => readImageOptions(args)).toThrow(/image/);
     },
   );
+});
+
+describe("the options of doctor", () => {
+  it("name a cluster, or leave it to those of the last up", () => {
+    const cluster = ["--driver", "kubernetes", "--kubeconfig", "/k", "--image", "r.example.org/m:1"];
+    expect(readDoctorOptions(cluster).cluster).toEqual(cluster);
+    expect(readDoctorOptions([]).cluster).toEqual([]);
+    expect(podPlaceOf(cluster)).toEqual({
+      ...{ kubeConfigFile: "/k", namespace: "default", image: "r.example.org/m:1", runtimeClass: "kata" },
+    });
+    expect(podPlaceOf([...cluster, "--runtime-class", ""])).toMatchObject({ runtimeClass: null });
+    expect(podPlaceOf(["--driver", "qemu", "--image", "key"])).toBeNull();
+  });
+
+  it("know no other driver", () => {
+    expect(() => readDoctorOptions(["--driver", "qemu"])).toThrow("--driver qemu");
+    expect(() => readDoctorOptions(["--image", "r.example.org/m:1"])).toThrow("--image is for --driver kubernetes");
+  });
 });
