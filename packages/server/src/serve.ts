@@ -221,7 +221,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     addresses,
     clients,
     sessionCookies: createSessionCookies({ addresses, clients, version }),
-    oidc: oidc === null ? null : await openOidc(oidc, addresses, log),
+    oidc: oidc === null ? null : await openOidc(oidc, { addresses, log, flowKey: fleet?.flowKey }),
     authenticator,
     connections,
     requests,

@@ -33,6 +33,7 @@ export async function forwardRequest(
   forwarded: Forwarded,
   toPeer: ToPeer,
 ): Promise<Attempt> {
+  if (response.destroyed) return "answered";
   const { method, url: path } = request;
   const outgoing = toPeer({ method, path, headers: requestHeaders(request, forwarded, false) });
   const gone = (): void => void outgoing.destroy();
@@ -73,7 +74,8 @@ export function again(error: unknown, { method = "GET" }: Pick<IncomingMessage, 
 }
 
 /** The peer has found that another one has the environment now. */
-export const isMoved = ({ headers }: IncomingMessage): boolean => headers[MOVED_HEADER] !== undefined;
+export const isMoved = ({ statusCode, headers }: IncomingMessage): boolean =>
+  statusCode === 503 && headers[MOVED_HEADER] !== undefined;
 
 export function discard(answer: IncomingMessage): "again" {
   answer.resume();

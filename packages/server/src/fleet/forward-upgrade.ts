@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, finished } from "node:stream";
 import { again, answerOf, discard, isMoved, sendAnswer, type ToPeer } from "./forward-request.ts";
 import type { Forwarded } from "./forwarded.ts";
 import { requestHeaders, responseHeaders } from "./forwarded-headers.ts";
@@ -35,6 +35,7 @@ export async function forwardUpgrade(
   forwarded: Forwarded,
   toPeer: ToPeer,
 ): Promise<Relay | "again" | null> {
+  if (socket.destroyed) return null;
   const outgoing = toPeer({ method: "GET", path: request.url, headers: requestHeaders(request, forwarded, true) });
   const gone = (): void => void outgoing.destroy();
   socket.once("close", gone);
@@ -43,7 +44,11 @@ export async function forwardUpgrade(
     const answered = answerOf(outgoing);
     outgoing.end();
     const first = await Promise.race([upgraded, answered]);
-    if ("peer" in first) return relay({ socket, head }, first);
+    if ("peer" in first) {
+      if (!socket.destroyed) return relay({ socket, head }, first);
+      first.peer.destroy();
+      return null;
+    }
     if (isMoved(first)) return discard(first);
     await sendAnswer(first, response());
     return null;
@@ -86,14 +91,15 @@ function relay({ socket, head }: Pick<Upgrade, "socket" | "head">, { answer, pee
   };
 }
 
-/** Once `one` is closed the other one ends as well, after what had come by then. */
+/** Once `one` is over, also where it is already, the other one ends as well, after what had come by then. */
 function endOf(one: Duplex, other: Duplex): Promise<void> {
   one.on("error", () => one.destroy());
   return new Promise((resolve) => {
-    one.once("close", () => {
+    finished(one, () => {
+      one.destroy();
       other.end();
       const timer = setTimeout(() => other.destroy(), LAST_BYTES_MS);
-      other.once("close", () => clearTimeout(timer));
+      finished(other, () => clearTimeout(timer));
       resolve();
     });
   });

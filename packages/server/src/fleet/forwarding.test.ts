@@ -253,6 +253,54 @@ describe("a WebSocket that is forwarded", () => {
   });
 });
 
+describe("a client that is gone by then", () => {
+  it("is forwarded nothing, neither a request nor a WebSocket", async () => {
+    const handler = vi.fn<Handler>((_request, response) => void response.end());
+    const upgraded = vi.fn((_request: IncomingMessage, socket: Socket) => void socket.destroy());
+    const { peer } = await start(handler, upgraded);
+    const own = connections as PeerConnections;
+    const toPeer = (options: object) => own.request({ number: 1, address: `127.0.0.1:${peer}` }, options);
+    const late = Promise.withResolvers<readonly [IncomingMessage, ServerResponse]>();
+    const entry = createServer((request, response) => {
+      response.once("close", () => late.resolve([request, response]));
+    });
+    const client = connect(await listening(entry), "127.0.0.1");
+    onTestFinished(() => void entry.close());
+    client.write("POST / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await once(entry, "request");
+    client.destroy();
+    const [request, response] = await late.promise;
+    expect(await forwardRequest(request, response, FORWARDED, toPeer)).toBe("answered");
+    const socket = request.socket;
+    const upgrade = { request, socket, head: Buffer.alloc(0), response: () => response };
+    expect(await forwardUpgrade(upgrade, FORWARDED, toPeer)).toBeNull();
+    expect([handler.mock.calls.length, upgraded.mock.calls.length]).toEqual([0, 0]);
+  });
+
+  it("ends the peer's side, where that agrees to a WebSocket only then", async () => {
+    const agree = Promise.withResolvers<void>();
+    const closed = vi.fn();
+    const asked = Promise.withResolvers<void>();
+    const { port } = await start(
+      () => undefined,
+      (_request, socket) => {
+        socket.once("close", closed);
+        socket.on("error", () => undefined);
+        asked.resolve();
+        void agree.promise.then(() =>
+          socket.write("HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"),
+        );
+      },
+    );
+    const client = connect(port, "127.0.0.1");
+    client.write("GET /x HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\r\n");
+    await asked.promise;
+    client.destroy();
+    agree.resolve();
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled());
+  });
+});
+
 describe("the listener for peers", () => {
   const knock = (port: number, keys: KeyPair | null) =>
     new Promise<string>((resolve) => {

@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import type { Server } from "node:http";
 import type { EnvironmentService, Storage } from "@microterm/core";
 import type { KeyPair } from "@microterm/host";
@@ -14,6 +15,8 @@ export interface FleetServer {
   readonly forwarding: Forwarding;
   /** Those of all servers. */
   readonly environments: EnvironmentService;
+  /** With which sign-ins at a provider are sealed: who begins at one server may come back to another. */
+  readonly flowKey: Uint8Array;
   /** Lets peers in. Rejects with a {@link StartError} where the address is not to be had. */
   listen(main: Server): Promise<void>;
   close(): void;
@@ -36,6 +39,7 @@ export function openFleet({ at, identity, storage, environments, ...options }: F
   return {
     forwarding,
     environments: withPeerViews(environments, views),
+    flowKey: new Uint8Array(hkdfSync("sha256", identity.key, "", "microterm sign-in at a provider", 32)),
     async listen(main) {
       try {
         listener = await listenForPeers({ ...at, identity, main, answer: views.answer });

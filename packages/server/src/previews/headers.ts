@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { SESSION_KEY_HEADER, SHARE_KEY_HEADER } from "@microterm/protocol";
 import { HOP_BY_HOP, namedByConnection, pairsOf } from "../http/hop-by-hop.ts";
+import { MOVED_HEADER } from "../http/problem.ts";
 import { cookieName, guestCookie, withoutOurs } from "./cookie.ts";
 import type { PreviewHost } from "./hosts.ts";
 
@@ -24,6 +25,8 @@ const NOT_SENT = new Set([
 const NOT_RECEIVED = new Set([
   ...HOP_BY_HOP,
   ...["alt-svc", "clear-site-data", "nel", "report-to", "set-cookie2", "strict-transport-security"],
+  // A peer that forwards would send the request again.
+  MOVED_HEADER,
 ]);
 
 type Pairs = readonly (readonly [string, string])[];

@@ -25,6 +25,9 @@ describe("a sign-in that is under way", () => {
       expect(flows.take(text, stateOf(begun))).toBeNull();
     }
     expect(createFlows(() => 1000).take(sealed, stateOf(begun))).toBeNull();
+    const key = new Uint8Array(32);
+    const shared = createFlows(() => 1000, key).begin(wish);
+    expect(createFlows(() => 1000, key).take(shared.sealed, stateOf(shared))).toEqual(shared.flow);
     for (const state of [null, "", stateOf(flows.begin(wish))]) expect(flows.take(sealed, state)).toBeNull();
     expect(flows.take(sealed, stateOf(begun))).toEqual(flow);
   });

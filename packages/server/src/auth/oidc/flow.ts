@@ -22,7 +22,7 @@ export type Flow = Readonly<z.infer<typeof Flow>>;
 
 /**
  * Sign-ins that are under way at the provider. The server keeps none of them, as anybody may begin as many as they like: the browser does,
- * in a cookie that this process has sealed. After a restart people begin again.
+ * in a cookie that is sealed with `key`: of this process, so that people begin again after a restart, or of all servers of a fleet.
  */
 export interface Flows {
   begin(wish: Pick<Flow, "to" | "link">): { readonly flow: Flow; readonly sealed: string };
@@ -30,9 +30,8 @@ export interface Flows {
   take(sealed: string, state: string | null): Flow | null;
 }
 
-/** `now` is in milliseconds since the epoch. */
-export function createFlows(now: () => number): Flows {
-  const key = randomBytes(32);
+/** `now` is in milliseconds since the epoch, `key` 32 bytes. */
+export function createFlows(now: () => number, key: Uint8Array = randomBytes(32)): Flows {
   const seal = (body: string): string => createHmac("sha256", key).update(body).digest("base64url");
   const used = new Set<string>();
 
