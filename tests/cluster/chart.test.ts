@@ -17,7 +17,10 @@ const ALL = {
   publicUrl: "https://term.example.org",
   trustProxy: ["10.0.0.0/8", "192.0.2.7/32"],
   previewDomain: "previews.example.net",
-  ingress: { className: "nginx", tlsSecretName: "tls", annotations: { "cert-manager.io/issuer": "letsencrypt" } },
+  ingress: {
+    ...{ className: "nginx", tlsSecretName: "tls", annotations: { "cert-manager.io/issuer": "letsencrypt" } },
+    from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "ingress-nginx" } } }],
+  },
   oidc: { secretName: "oidc" },
   localAccounts: false,
   environments: { runtimeClass: "", pool: 0, idleTimeout: 1800, ttl: 86_400 },

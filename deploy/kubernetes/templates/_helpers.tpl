@@ -2,7 +2,7 @@
 {{ .Release.Name | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The labels by which environments' network policies let servers in (packages/drivers/src/kubernetes/pod-objects.ts). */}}
+{{/* The labels by which environments' network policies let servers in (packages/drivers/src/kubernetes/pods/pod-objects.ts). */}}
 {{- define "microterm.serverLabels" -}}
 app.kubernetes.io/name: microterm
 app.kubernetes.io/component: server

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  FleetAddress,
   ListenAddress,
   type ListenOptions,
   listenFaults,
@@ -20,6 +21,20 @@ describe("an address to listen at", () => {
   it.each(["", "eth0", "term.example.org", "256.0.0.1", "0.0.0.0:99999", "[::", "1.2.3.4:", "fe80::1%eth0", "*"])(
     "is not %j",
     (text) => expect(ListenAddress.safeParse(text).success).toBe(false),
+  );
+});
+
+describe("where peers reach a server", () => {
+  it.each([
+    ["192.0.2.7:7690", { address: "192.0.2.7", port: 7690 }],
+    ["[2001:db8::7]:7690", { address: "2001:db8::7", port: 7690 }],
+    // As who does not know the family writes it.
+    ["[192.0.2.7]:7690", { address: "192.0.2.7", port: 7690 }],
+  ])("is read from %s", (text, expected) => expect(FleetAddress.parse(text)).toEqual(expected));
+
+  it.each(["192.0.2.7", "0.0.0.0:7690", "[::]:7690", "term.example.org:7690", "192.0.2.7:0", "2001:db8::7"])(
+    "is not %j",
+    (text) => expect(FleetAddress.safeParse(text).success).toBe(false),
   );
 });
 
