@@ -5,8 +5,8 @@ import { z } from "zod";
 /** What a peer says with each request that it forwards. Of anybody else it is not read. */
 export const FORWARDED_HEADER = "microterm-forwarded";
 
-/** How a client came to the server that forwards its request, and that has checked Host and Origin. */
-const Forwarded = z.strictObject({
+/** How a client came to the server that forwards its request, and that has checked Host and Origin. A newer server may say more than is read here. */
+const Forwarded = z.object({
   /** The client's; empty where its connection had ended. */
   address: z.union([z.ipv4(), z.ipv6(), z.literal("")]),
   /** Of that server's loopback addresses: cookies are called after it. */

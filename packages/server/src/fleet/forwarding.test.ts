@@ -324,16 +324,20 @@ describe("the listener for peers", () => {
     expect(await knock(peer, null)).toBe("");
   });
 
+  it("takes what a newer peer says more", async () => {
+    const { peer } = await start((request, response) => void response.end(JSON.stringify(forwardedOf(request))));
+    const header = JSON.stringify({ ...FORWARDED, more: 1 });
+    const place = { number: 1, address: `127.0.0.1:${peer}` };
+    const request = connections?.request(place, { headers: ["host", "a", "microterm-forwarded", header] });
+    const [answer] = (await once(request?.end() as NonNullable<typeof request>, "response")) as [IncomingMessage];
+    expect(JSON.parse(String(Buffer.concat(await answer.toArray())))).toEqual(FORWARDED);
+  });
+
   it("does not take what says something else of itself than a peer does", async () => {
     const handler = vi.fn<Handler>((_request, response) => void response.end("in"));
     const { peer } = await start(handler);
     const [own] = [connections];
-    for (const header of [
-      "{",
-      "{}",
-      JSON.stringify({ ...FORWARDED, more: 1 }),
-      JSON.stringify({ ...FORWARDED, address: "x" }),
-    ]) {
+    for (const header of ["{", "{}", JSON.stringify({ ...FORWARDED, address: "x" })]) {
       const request = own?.request(
         { number: 1, address: `127.0.0.1:${peer}` },
         { headers: ["host", "a", "microterm-forwarded", header] },

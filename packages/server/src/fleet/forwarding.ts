@@ -22,7 +22,7 @@ const LOOK_AGAIN_MS = [100, 900, 2_000] as const;
 const HOLDER_CLOSES_MS = 2_000;
 
 /** In which an environment has no holder: whoever is asked acts. */
-const AT_REST: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
+const UNHELD_STATES: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 /** `/v1/admin` has full ids. */
 const ENVIRONMENT_PARAM = /\/environments\/:(env|id)(?:\/|$)/;
@@ -77,8 +77,8 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   async function holderOf(environment: EnvironmentId): Promise<PeerServer | "unknown" | null> {
     const row = await environments.get(environment, SYSTEM);
     if (row === null || row.server === fleet.number) return null;
-    if (row.server === null) return AT_REST.has(row.state) ? null : "unknown";
-    return fleet.peers().find(({ number }) => number === row.server) ?? "unknown";
+    if (row.server === null) return UNHELD_STATES.has(row.state) ? null : "unknown";
+    return (await fleet.peer(row.server)) ?? "unknown";
   }
 
   /** Looks for the holder, a few times, until an attempt has been answered. False: it is this server. */

@@ -11,11 +11,12 @@ const MAX_ASKED_BYTES = 64 * 1024;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const PATH = "/peers/views";
 
-const Asked = z.strictObject({ owner: OwnerId, environments: z.array(EnvironmentId).max(MOST_ENVIRONMENTS) });
+/** A newer peer may say more. */
+const Asked = z.object({ owner: OwnerId, environments: z.array(EnvironmentId).max(MOST_ENVIRONMENTS) });
 /** What only the holder of an environment knows of it. */
-const View = Environment.pick({ id: true, terminals: true, notice: true, unresponsiveSince: true }).strict();
+const View = Environment.pick({ id: true, terminals: true, notice: true, unresponsiveSince: true }).strip();
 type View = z.infer<typeof View>;
-const Answered = z.strictObject({ environments: z.array(View).max(MOST_ENVIRONMENTS) });
+const Answered = z.object({ environments: z.array(View).max(MOST_ENVIRONMENTS) });
 
 export interface PeerViewsOptions {
   readonly fleet: Fleet;
