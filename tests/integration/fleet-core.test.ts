@@ -113,6 +113,22 @@ it("servers that start and recover at once leave each other's machines alone, an
   for (const [at, server] of servers.entries()) for (const n of [0, 1, 2]) await answers(server, `s${at}-${n}`);
 });
 
+it("a server that ends leaves its pool to its peers, who remove it, and the last one removes its own", async () => {
+  const world = await makeFleet(cluster);
+  const ahead = (own: VmDriver): VmDriver => ({ ...own, capabilities: { ...own.capabilities, bootsAhead: true } });
+  const options = { pool: 2, registry: (own: VmDriver) => ({ default: ahead(own) }) };
+  const servers = [await world.start(options), await world.start(options)] as const;
+  for (const { service } of servers) await expect.poll(() => service.pool().ready).toBe(2);
+  await expect.poll(() => servers[1].storage.fleet.peers().length).toBe(1);
+  const { driver } = servers[0];
+  await servers[1].close();
+  await expect.poll(async () => (await driver.list()).length).toBe(2);
+  expect(servers[0].service.pool().ready).toBe(2);
+  await expect.poll(() => servers[0].storage.fleet.peers().length).toBe(0);
+  await servers[0].service.close();
+  expect(await driver.list()).toEqual([]);
+});
+
 it("what one server does the others hear of, and who waits there", async () => {
   const [one, other] = await two(await makeFleet(cluster));
   const heard: string[] = [];

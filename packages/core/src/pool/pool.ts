@@ -29,7 +29,7 @@ export interface Pool {
   status(): PoolStatus;
   /** Fills it in the background until `closing`, and refills it. Once, after the recovery. */
   begin(): void;
-  /** Disconnects from its machines and leaves them running; those that were booted ahead are removed, as nobody else would. Never rejects. */
+  /** Disconnects from its machines and leaves them running; those that were booted ahead are removed, where no peer does. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -219,7 +219,9 @@ export function createPool(context: MachineContext, { driver, templates, wanted 
     },
     async close() {
       const left = ready.splice(0);
-      if (capabilities.bootsAhead) await Promise.all(left.map((pooled) => discard(pooled, "the server shuts down")));
+      // Peers remove what waits in nobody's pool: those that wait for this server's environments need not wait for its pool.
+      const isRemovedHere = capabilities.bootsAhead && fleet.peers().length === 0;
+      if (isRemovedHere) await Promise.all(left.map((pooled) => discard(pooled, "the server shuts down")));
       else for (const { machine } of left) machine.release();
     },
   };
