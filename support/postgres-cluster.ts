@@ -14,6 +14,8 @@ const NOBODY = 65_534;
 export interface PostgresCluster {
   /** Of a database there. */
   url(database: string): string;
+  /** The socket that it listens at. */
+  readonly socket: string;
   /** Stops it as a crash would. */
   crash(): Promise<void>;
   /** After a crash. */
@@ -86,6 +88,7 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
   };
   const cluster: PostgresCluster = {
     url: (database) => `postgresql://microterm@/${database}?host=${encodeURIComponent(folder)}`,
+    socket: join(folder, ".s.PGSQL.5432"),
     async crash() {
       const crashed = new Promise((resolve) => keeper.stdout.once("data", resolve));
       process.kill(pid, "SIGHUP");

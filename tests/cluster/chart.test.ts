@@ -2,13 +2,12 @@ import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { nameOfResource, RIGHTS } from "@microterm/drivers";
-import { runCommand } from "@microterm/host";
 import { afterAll, expect, it, onTestFinished } from "vitest";
+import { templateChart } from "../../support/cluster/chart.ts";
 import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
 import { startServer } from "../../support/server.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 
-const CHART = join(import.meta.dirname, "../../deploy/kubernetes");
 const LEAST = { images: { server: "r/s:1", environments: "r/e:1" }, database: { secretName: "db" } };
 const ALL = {
   ...LEAST,
@@ -34,14 +33,7 @@ const ALL = {
 const folder = await makeTempFolder();
 afterAll(() => folder.remove());
 
-async function template(
-  values: object,
-): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
-  const file = join(folder.path, "values.json");
-  await writeFile(file, JSON.stringify(values));
-  const command = [inCluster()?.helm ?? "", "template", "mt", CHART, "--values", file, "--kube-version", "1.34.4"];
-  return runCommand(command, { env: { ...process.env, HOME: folder.path } as Record<string, string> });
-}
+const template = (values: object) => templateChart(folder.path, values);
 
 it.each([
   ["as little as can be said", LEAST],
