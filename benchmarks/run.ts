@@ -12,6 +12,7 @@ import { AUDIT } from "./audit.ts";
 import { DATABASE } from "./database.ts";
 import { type MeasuredDriver, measuredDriver, NO_DRIVER } from "./driver.ts";
 import { hostLoad, tableHead, tableRow } from "./figures.ts";
+import { FLEET } from "./fleet.ts";
 import type { Group, Report, Settings } from "./group.ts";
 import { GUESTS } from "./guests.ts";
 import { HUB } from "./hub.ts";
@@ -43,6 +44,7 @@ const GROUPS: readonly Group[] = [
   AUDIT,
   VIEWERS,
   QUOTAS,
+  FLEET,
   TTYD,
 ];
 const NAMES = GROUPS.flatMap(({ names }) => names);

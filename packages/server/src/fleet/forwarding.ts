@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Actor, type Fleet, type PeerServer, type Storage, SYSTEM } from "@microterm/core";
-import { EnvironmentId, PlatformError } from "@microterm/protocol";
+import { EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import type { FastifyBaseLogger, FastifyRequest } from "fastify";
 import type { Identity } from "../auth/authenticator.ts";
 import { CLOSE, type LiveConnections } from "../auth/live-connections.ts";
@@ -20,6 +20,9 @@ import type { PeerConnections } from "./peer-connections.ts";
 const LOOK_AGAIN_MS = [100, 500, 1_500] as const;
 /** The holder ends a connection and says why: it hears of what is revoked as this server does. */
 const HOLDER_CLOSES_MS = 2_000;
+
+/** In which an environment has no holder: whoever is asked acts. */
+const AT_REST: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 /** `/v1/admin` has full ids. */
 const ENVIRONMENT_PARAM = /\/environments\/:(env|id)(?:\/|$)/;
@@ -70,11 +73,12 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   const { fleet, environments, peers, connections } = options;
   const isFirstOfMinute = createOnceAMinute(systemClock);
 
-  /** Null: this server has it, or nobody. `unknown`: who had it is gone, or is not known here yet. */
+  /** Null: this server has it, or it is at rest. `unknown`: it is about to be claimed, or who has it is not known here yet. */
   async function holderOf(environment: EnvironmentId): Promise<PeerServer | "unknown" | null> {
-    const server = (await environments.get(environment, SYSTEM))?.server ?? null;
-    if (server === null || server === fleet.number) return null;
-    return fleet.peers().find(({ number }) => number === server) ?? "unknown";
+    const row = await environments.get(environment, SYSTEM);
+    if (row === null || row.server === fleet.number) return null;
+    if (row.server === null) return AT_REST.has(row.state) ? null : "unknown";
+    return fleet.peers().find(({ number }) => number === row.server) ?? "unknown";
   }
 
   /** Looks for the holder, a few times, until an attempt has been answered. False: it is this server. */
