@@ -1,6 +1,8 @@
 /** What it costs to come to another server than the one that holds the environment, and how soon terminals are back when that one dies. */
+import { setTimeout as delay } from "node:timers/promises";
+import { backoffMs } from "../packages/sdk/src/backoff.ts";
 import { openFleet, type TestFleet } from "../support/fleet.ts";
-import { poll, type TestServer } from "../support/server.ts";
+import type { TestServer } from "../support/server.ts";
 import { openTerminal } from "../support/sharing.ts";
 import { TerminalClient } from "../support/terminal-client.ts";
 import { median, signed, spread } from "./figures.ts";
@@ -33,16 +35,16 @@ async function follow(server: TestServer, environment: string): Promise<Followed
   return { environment, terminal, client };
 }
 
-/** As clients do: again, until it is let in. A key tells that it is there. */
+/** As the SDK does: again, until it is let in. A key tells that it is there. */
 async function comeBack(server: TestServer, one: Followed): Promise<void> {
   const { environment, terminal } = one;
   await one.client.ended;
   const from = one.client.offset;
-  await poll("another connection", async () => {
+  for (let attempt = 0; attempt === 0 || one.client.ready === null; attempt++) {
+    await delay(backoffMs(attempt, Math.random));
     one.client = new TerminalClient(server, environment, terminal, { from });
     await Promise.race([one.client.opened(), one.client.ended]);
-    return one.client.ready !== null;
-  });
+  }
   one.client.type("x");
   await one.client.until("x");
 }

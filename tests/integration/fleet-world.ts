@@ -95,7 +95,7 @@ export async function makeFleet(): Promise<FleetWorld> {
       return server;
     },
     async spawn(name) {
-      const script = join(import.meta.dirname, "fleet-member.ts");
+      const script = join(import.meta.dirname, "fleet-victim.ts");
       const child = spawn(process.execPath, [script, folder, agentBinary, parts.url, name], {
         stdio: ["ignore", "pipe", "inherit"],
       });

@@ -1,4 +1,4 @@
-import type { Accelerator, Isolation, MachineId } from "@microterm/protocol";
+import { type Accelerator, type Isolation, type MachineId, PlatformError } from "@microterm/protocol";
 import type { Abortable } from "./abortable.ts";
 import type { GuestAgent } from "./guest-agent.ts";
 import type { NetworkLink } from "./network.ts";
@@ -305,4 +305,11 @@ export interface MachineEnd {
   readonly kind: "powered-off" | "panicked" | "died";
   /** For a person: its last output, without control characters. */
   readonly reason: string;
+}
+
+/** Of `VmSnapshots.resume`: the guest has certainly not gone on, and its snapshot is as good as before. */
+export class GuestNeverRan extends PlatformError {
+  constructor(failure: PlatformError) {
+    super(failure.code, failure.message, { cause: failure, details: failure.details });
+  }
 }

@@ -1,7 +1,13 @@
 import { afterAll, expect, onTestFinished, vi } from "vitest";
 import type { GuestAgent, GuestIdentity } from "../ports/guest-agent.ts";
-import { GuestNeverRan } from "../ports/guest-never-ran.ts";
-import type { Machine, MachineSpec, TemplateShape, VmDriver, VmSnapshots } from "../ports/vm-driver.ts";
+import {
+  GuestNeverRan,
+  type Machine,
+  type MachineSpec,
+  type TemplateShape,
+  type VmDriver,
+  type VmSnapshots,
+} from "../ports/vm-driver.ts";
 import type { Check } from "./contract-checks.ts";
 import { attachTo, runInGuest } from "./guest-recorder.ts";
 

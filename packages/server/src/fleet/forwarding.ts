@@ -16,8 +16,8 @@ import { type Forwarded, forwardedOf } from "./forwarded.ts";
 import { hasBody } from "./forwarded-headers.ts";
 import type { PeerConnections } from "./peer-connections.ts";
 
-/** Before each new look at who has an environment: while it goes from one server to another nobody has. */
-const LOOK_AGAIN_MS = [100, 500, 1_500] as const;
+/** Before each new look at who has an environment. Together as long as peers take to take over what a server had that was killed. */
+const LOOK_AGAIN_MS = [100, 900, 2_000] as const;
 /** The holder ends a connection and says why: it hears of what is revoked as this server does. */
 const HOLDER_CLOSES_MS = 2_000;
 

@@ -131,6 +131,7 @@ export class Membership {
     const { rowCount } = await client.query(`update servers set seen_at = ${NOW} where number = $1`, [number]);
     if (rowCount !== 1) throw this.#declaredDead();
     this.#liveness = new PeerLiveness(false);
+    this.#sweepIn = SWEEP_BEATS;
     await this.#listen(client, number);
   }
 
@@ -183,8 +184,13 @@ export class Membership {
       this.#options.log.warn("a peer is dead, and its environments are taken over", {
         ...{ server: first.number, address: first.address, reason: first.why },
       });
-      await freeOrphans(client);
-    } else if (this.#sweepIn > 0 && --this.#sweepIn === 0) await freeOrphans(client);
+      this.#sweepIn = 1;
+    }
+    if (this.#sweepIn === 0 || --this.#sweepIn > 0) return;
+    // Once more later, where it is cut off.
+    this.#sweepIn = SWEEP_BEATS;
+    await freeOrphans(client);
+    this.#sweepIn = 0;
   }
 
   #declaredDead(): PlatformError {

@@ -1,5 +1,5 @@
 /**
- * A server of a fleet, for tests that stop or kill one: `fleet-member.ts FOLDER AGENT URL NAME`. Makes a running environment, says its number, and
+ * A server of a fleet, for tests that stop or kill one: `fleet-victim.ts FOLDER AGENT URL NAME`. Makes a running environment, says its number, and
  * goes on. Exits with 1 when others took it for dead.
  */
 import { ANN } from "./core-server.ts";

@@ -3,8 +3,8 @@ import type { FastifyBaseLogger } from "fastify";
 import { CLOSE, type LiveConnections } from "../auth/live-connections.ts";
 import type { LiveRequests } from "../auth/live-requests.ts";
 import type { OpenPreviews } from "../previews/open-previews.ts";
+import type { DisabledAccounts } from "../process/disabled-accounts.ts";
 import type { LiveGrants } from "../sharing/live-grants.ts";
-import type { DisabledAccounts } from "./disabled-accounts.ts";
 
 export interface FleetParts {
   readonly fleet: Fleet;
