@@ -1,5 +1,6 @@
 /** What it costs to come to another server than the one that holds the environment, and how soon terminals are back when that one dies. */
 import { setTimeout as delay } from "node:timers/promises";
+import { FRAME } from "@microterm/protocol";
 import { backoffMs } from "../packages/sdk/src/backoff.ts";
 import { openFleet, type TestFleet } from "../support/fleet.ts";
 import type { TestServer } from "../support/server.ts";
@@ -11,8 +12,8 @@ import { openServed } from "./terminal-end.ts";
 import { typeKeys } from "./terminals.ts";
 
 const KEYS_A_ROUND = 200;
-const ENVIRONMENTS = 20;
-const TERMINALS_EACH = 25;
+const ENVIRONMENTS = 10;
+const TERMINALS_EACH = 50;
 const CAT = "stty raw -echo; printf ready; exec cat";
 
 interface World {
@@ -43,11 +44,15 @@ async function comeBack(server: TestServer, one: Followed): Promise<void> {
   for (let attempt = 0; attempt === 0 || one.client.ready === null; attempt++) {
     await delay(backoffMs(attempt, Math.random));
     one.client = new TerminalClient(server, environment, terminal, { from });
-    await Promise.race([one.client.opened(), one.client.ended]);
+    await Promise.race([frame(one.client, FRAME.ready), one.client.ended]);
   }
+  const echo = frame(one.client, FRAME.output);
   one.client.type("x");
-  await one.client.until("x");
+  await echo;
 }
+
+const frame = ({ socket }: TerminalClient, type: number): Promise<void> =>
+  new Promise((resolve) => socket.on("message", (message: Buffer) => message[0] === type && resolve()));
 
 export const FLEET = createGroup<World>({
   async open() {

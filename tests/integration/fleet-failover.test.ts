@@ -33,7 +33,8 @@ class Follower {
     const from = this.client.offset;
     await poll("another connection", async () => {
       this.client = new TerminalClient(server, ...this.#place, { from });
-      await Promise.race([this.client.opened(), this.client.ended]);
+      const isThere = new Promise((resolve) => this.client.socket.once("message", resolve));
+      await Promise.race([isThere, this.client.ended]);
       return this.client.ready !== null;
     });
     expect(this.client.ready?.from).toBe(`${from}`);
