@@ -1,11 +1,19 @@
 import { createCredentialService, SYSTEM, type VmDriver } from "@microterm/core";
 import { auditLogOf, runInGuest, systemClock, systemRandom } from "@microterm/core/testing";
-import { expect, it } from "vitest";
-import { createQuietLog } from "../../support/quiet-log.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type PostgresCluster, startPostgres } from "../../support/postgres-cluster.ts";
 import { ANN, type Server, sha256 } from "./core-server.ts";
 import { type FleetWorld, makeFleet } from "./fleet-world.ts";
 
 const PATIENT = { timeoutMs: 90_000 } as const;
+
+let cluster: PostgresCluster;
+
+beforeAll(async () => {
+  cluster = await startPostgres();
+});
+
+afterAll(() => cluster.remove());
 
 const running = async ({ service }: Server, name: string) => {
   const { id } = await service.create(ANN, { name });
@@ -34,7 +42,7 @@ const answers = ({ service }: Server, name: string) =>
 const two = async (world: FleetWorld) => [await world.start(), await world.start()] as const;
 
 it("a server that is killed has its environments taken over, with their machines", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const survivor = await world.start();
   const { child, number } = await world.spawn("orphan");
   const before = await rowOf(survivor, "orphan");
@@ -50,7 +58,7 @@ it("a server that is killed has its environments taken over, with their machines
 });
 
 it("a server that stands still has its environments taken over, and ends when it goes on", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const survivor = await world.start();
   const { child, ended } = await world.spawn("frozen");
   const before = await rowOf(survivor, "frozen");
@@ -65,7 +73,7 @@ it("a server that stands still has its environments taken over, and ends when it
 });
 
 it("a server that is told to end hands its environments over", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const [leaving, staying] = await two(world);
   await running(leaving, "handed");
   const before = await rowOf(staying, "handed");
@@ -77,7 +85,7 @@ it("a server that is told to end hands its environments over", async () => {
 });
 
 it("servers that start and recover at once leave each other's machines alone, and give none out twice", async () => {
-  const world = await makeFleet();
+  const world = await makeFleet(cluster);
   const slow = (own: VmDriver): VmDriver => ({ ...own, capabilities: { ...own.capabilities, bootsAhead: true } });
   const options = { pool: 2, registry: (own: VmDriver) => ({ default: slow(own) }) };
   const servers = [await world.start(options), await world.start(options)] as const;
@@ -106,7 +114,7 @@ it("servers that start and recover at once leave each other's machines alone, an
 });
 
 it("what one server does the others hear of, and who waits there", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const heard: string[] = [];
   other.service.subscribe(({ kind, id }) => heard.push(`${kind} ${id}`));
   const { id } = await one.service.create(ANN, { name: "heard" });
@@ -120,7 +128,7 @@ it("what one server does the others hear of, and who waits there", async () => {
 });
 
 it("what is at rest has no holder, and is then held by the server that starts it", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const id = await running(one, "moving");
   await one.service.stop(ANN, id);
   await one.service.wait(ANN, id, { states: ["stopped"], ...PATIENT });
@@ -131,8 +139,15 @@ it("what is at rest has no holder, and is then held by the server that starts it
   await expect.poll(() => one.service.holder(id)).toMatchObject({ number: other.storage.fleet.number });
 });
 
+it("one that a peer holds is stopped by none but the peer", async () => {
+  const [one, other] = await two(await makeFleet(cluster));
+  const id = await running(one, "theirs");
+  await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+  expect(await rowOf(other, "theirs")).toMatchObject({ state: "running", operation: null });
+});
+
 it("an account's environments are destroyed and stopped wherever they are held", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   await running(one, "stopped");
   await other.service.stopAllOf(ANN.owner);
   expect(await rowOf(one, "stopped")).toMatchObject({ state: "running", operation: null });
@@ -149,8 +164,20 @@ it("an account's environments are destroyed and stopped wherever they are held",
   expect((await other.driver.list()).map((found) => found.machineId)).not.toContain(machineId);
 });
 
+it("an account gets what its quota has room for, by however many servers it asks", async () => {
+  const servers = await two(await makeFleet(cluster));
+  const [{ storage }] = servers;
+  await storage.quotas.setAccount(ANN.owner, { ...(await storage.quotas.roles()).admin, environments: 3 });
+  const asked = servers.flatMap(({ service }, at) =>
+    [0, 1, 2].map((n) => service.create(ANN, { name: `q${at}-${n}` }).catch((error: { code: string }) => error.code)),
+  );
+  const given = await Promise.all(asked);
+  expect(given.filter((answer) => answer === "QUOTA_EXCEEDED")).toHaveLength(3);
+  expect(await servers[1].service.list(ANN)).toHaveLength(3);
+});
+
 it("one whose time to live is over is destroyed once, whoever held it", async () => {
-  const [one, other] = await two(await makeFleet());
+  const [one, other] = await two(await makeFleet(cluster));
   const { id } = await one.service.create(ANN, { name: "brief", ttlSeconds: 60 });
   await one.service.wait(ANN, id, { states: ["running"], ...PATIENT });
   await one.service.update(ANN, id, { ttlSeconds: 1 });
@@ -159,17 +186,18 @@ it("one whose time to live is over is destroyed once, whoever held it", async ()
 });
 
 it("a credential that is revoked by one server has ended at all", async () => {
-  const [one, other] = await two(await makeFleet());
-  const [there, here] = [one, other].map(({ storage }) => {
-    const log = createQuietLog();
-    const core = { storage, clock: systemClock, random: systemRandom, sha256, log };
-    return createCredentialService({ ...core, audit: auditLogOf(storage, { log }) });
-  });
+  const [one, other] = await two(await makeFleet(cluster));
+  const credentialsOf = ({ storage, log }: Server) =>
+    createCredentialService({
+      ...{ storage, clock: systemClock, random: systemRandom, sha256, log },
+      audit: auditLogOf(storage, { log }),
+    });
+  const [there, here] = [credentialsOf(one), credentialsOf(other)];
   const ended: string[] = [];
-  here?.subscribe((hash) => ended.push(hash));
-  const { secret, credential } = await (there ?? expect.fail()).issue("session", ANN.owner, { lifetimeMs: 60_000 });
-  expect(await here?.authenticate(secret, null)).not.toBeNull();
-  expect(await there?.revoke({ secret })).toBe(true);
+  here.subscribe((hash) => ended.push(hash));
+  const { secret, credential } = await there.issue("session", ANN.owner, { lifetimeMs: 60_000 });
+  expect(await here.authenticate(secret, null)).not.toBeNull();
+  expect(await there.revoke({ secret })).toBe(true);
   await expect.poll(() => ended).toEqual([credential.hash]);
-  expect(await here?.authenticate(secret, null)).toBeNull();
+  expect(await here.authenticate(secret, null)).toBeNull();
 });

@@ -4,12 +4,15 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { findHolders } from "@microterm/host";
 import { createPostgresStorage } from "@microterm/storage";
+import pg from "pg";
 import { expect, onTestFinished } from "vitest";
-import { type PostgresCluster, startPostgres } from "../../support/postgres-cluster.ts";
+import type { PostgresCluster } from "../../support/postgres-cluster.ts";
 import { createQuietLog } from "../../support/quiet-log.ts";
 import { rustBinary } from "../../support/rust-binaries.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 import { ANN, machinesOf, openServer, type Parts, type Server, type ServerOptions } from "./core-server.ts";
+
+let databases = 0;
 
 export interface FleetParts extends Parts {
   readonly url: string;
@@ -56,7 +59,6 @@ export interface MemberProcess {
 }
 
 export interface FleetWorld {
-  readonly cluster: PostgresCluster;
   /** A member that has recovered; closed when the test ends. */
   start(options?: MemberOptions): Promise<Server>;
   /** With an environment of ANN's of that name. */
@@ -64,12 +66,11 @@ export interface FleetWorld {
 }
 
 /** A database and a folder of machines of a test's own. When the test ends, everything is destroyed, and nothing may be left on the host. */
-export async function makeFleet(): Promise<FleetWorld> {
+export async function makeFleet(cluster: PostgresCluster): Promise<FleetWorld> {
   const agentBinary = await rustBinary("microterm-agent");
   const { path: folder, remove } = await makeTempFolder();
   await mkdir(machinesOf(folder), { mode: 0o700 });
-  const cluster = await startPostgres();
-  const parts = { folder, agentBinary, url: cluster.url("postgres") };
+  const parts = { folder, agentBinary, url: await makeDatabase(cluster) };
   const open: Server[] = [];
   const children: ChildProcess[] = [];
   onTestFinished(async () => {
@@ -82,12 +83,10 @@ export async function makeFleet(): Promise<FleetWorld> {
     await last.service.destroyAllOf({ ...ANN, role: "admin" }, ANN.owner);
     expect(await last.driver.list()).toEqual([]);
     await last.close();
-    await cluster.remove();
     expect(await findHolders(folder, ["machines"])).toEqual([]);
     await remove();
   });
   return {
-    cluster,
     async start(options) {
       const server = await openMember(parts, options);
       open.push(server);
@@ -105,4 +104,13 @@ export async function makeFleet(): Promise<FleetWorld> {
       return { child, number: Number(String(line)), ended };
     },
   };
+}
+
+async function makeDatabase(cluster: PostgresCluster): Promise<string> {
+  const name = `fleet_${databases++}`;
+  const client = new pg.Client(cluster.url("postgres"));
+  await client.connect();
+  await client.query(`create database ${name}`);
+  await client.end();
+  return cluster.url(name);
 }

@@ -1,7 +1,8 @@
-import type { Environment } from "@microterm/protocol";
+import { type Environment, PlatformError } from "@microterm/protocol";
 import type { Actor } from "../../access/actor.ts";
 import type { Action } from "../../access/authorize.ts";
 import type { Act } from "../../audit/audit-log.ts";
+import { isHeldByPeer } from "../../ports/fleet.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { beginStart } from "../start/begin-start.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
@@ -40,6 +41,9 @@ export function createPowerActions(
       return answer(actor, row, null);
     }
     if (row.state !== "running") throw refusal(row, "it cannot be stopped");
+    if (isHeldByPeer(context.fleet, row)) {
+      throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is another server's by now: try again in a moment`);
+    }
     if (row.operation === "pause") {
       const stopping = await stopAfterPause(context, row, actor);
       return stopping === null ? stop(actor, row.id) : answer(actor, row, stopping);
