@@ -18,7 +18,7 @@ export { DEADLINE_FACTOR, type Limits, pause, withDeadline } from "./deadline.ts
 export { lastWords } from "./last-words.ts";
 export { type Launched, runInteractive, spawnDetached, spawnForeground } from "./launch.ts";
 export { readHostSpace } from "./process/host-memory.ts";
-export { findMarked, findTree, isRunning, killTree, startMarked } from "./process/marked-process.ts";
+export { findAllMarked, findMarked, findTree, isRunning, killTree, startMarked } from "./process/marked-process.ts";
 export { findHolders } from "./process/path-holders.ts";
 export { type ProcessEntry, readProcess } from "./process/proc-table.ts";
 export { defaultDataFolder, VERSION } from "./product.ts";

@@ -11,7 +11,16 @@ import {
   type VmCapabilities,
   type VmDriver,
 } from "@microterm/core";
-import { findMarked, killTree, type ProcessEntry, readHostSpace, startMarked, systemCode } from "@microterm/host";
+import {
+  findAllMarked,
+  findMarked,
+  isRunning,
+  killTree,
+  type ProcessEntry,
+  readHostSpace,
+  startMarked,
+  systemCode,
+} from "@microterm/host";
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import { hostBootId, ProcessFolder } from "./process-folder.ts";
 import { searchLeftovers } from "./process-leftovers.ts";
@@ -49,8 +58,15 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
   const { agentBinary, directory, log } = options;
   const folder = new ProcessFolder(directory);
 
-  const find = (machineId: MachineId): Promise<ProcessEntry | null> =>
-    findMarked(markOf(machineId), `unix:${folder.paths(machineId).socket}`);
+  const argumentOf = (machineId: MachineId): string => `unix:${folder.paths(machineId).socket}`;
+  /** As the last list had them: a server that takes many machines over does not look through all processes for each. */
+  let listed: ReadonlyMap<string, ProcessEntry> = new Map();
+
+  const find = async (machineId: MachineId): Promise<ProcessEntry | null> => {
+    const known = listed.get(argumentOf(machineId));
+    if (known !== undefined && (await isRunning(known))) return known;
+    return findMarked(markOf(machineId), argumentOf(machineId));
+  };
 
   const remove = async (machineId: MachineId): Promise<Removed> => {
     // The agent bears the mark; its programs, which outlive it when it is killed, are at home in the machine's folder.
@@ -116,11 +132,13 @@ export function createProcessDriver(options: ProcessDriverOptions): VmDriver {
     async list() {
       const bootId = await hostBootId();
       const found: FoundMachine[] = [];
-      for (const machineId of await folder.list()) {
+      const machineIds = await folder.list();
+      listed = await findAllMarked(new Map(machineIds.map((id) => [argumentOf(id), markOf(id)])));
+      for (const machineId of machineIds) {
         const record = await folder.read(machineId);
         found.push({
           machineId,
-          alive: (await find(machineId)) !== null,
+          alive: listed.has(argumentOf(machineId)),
           environmentId: record?.environmentId ?? null,
           hostRebooted: record !== null && record.hostBootId !== bootId,
         });

@@ -58,11 +58,22 @@ export async function startMarked(options: MarkedProcessOptions): Promise<Marked
 
 /** The process with this mark whose arguments hold `argument`: the tree's root. Null when it does not run. */
 export async function findMarked(mark: string, argument: string): Promise<ProcessEntry | null> {
+  return (await findAllMarked(new Map([[argument, mark]]))).get(argument) ?? null;
+}
+
+/** The same for many at once, by argument, in one look at all processes. What does not run is not there. */
+export async function findAllMarked(marks: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, ProcessEntry>> {
+  const found = new Map<string, ProcessEntry>();
+  if (marks.size === 0) return found;
   for (const entry of await readProcesses()) {
-    if (entry.pid === process.pid || !(await readArguments(entry.pid)).includes(argument)) continue;
-    if (await hasInEnvironment(entry.pid, mark)) return entry;
+    if (entry.pid === process.pid) continue;
+    const argument = (await readArguments(entry.pid)).find((one) => marks.has(one) && !found.has(one));
+    const mark = argument === undefined ? undefined : marks.get(argument);
+    if (argument === undefined || mark === undefined || !(await hasInEnvironment(entry.pid, mark))) continue;
+    found.set(argument, entry);
+    if (found.size === marks.size) break;
   }
-  return null;
+  return found;
 }
 
 /** True while that very process (not a later one with its pid) runs. */
