@@ -115,7 +115,12 @@ async function ready(folder: string, keeper: ChildProcess): Promise<void> {
   const file = join(folder, "data/postmaster.pid");
   await poll("PostgreSQL to be ready", () => {
     if (keeper.exitCode !== null) throw new Error(`PostgreSQL did not start; ${folder}/log says why`);
-    return existsSync(file) && readFileSync(file, "utf8").split("\n")[7]?.trim() === "ready";
+    try {
+      return readFileSync(file, "utf8").split("\n")[7]?.trim() === "ready";
+    } catch {
+      // Not there yet; initdb's own comes and goes before.
+      return false;
+    }
   });
 }
 

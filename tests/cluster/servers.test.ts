@@ -101,6 +101,6 @@ it("the chart's servers serve each other's environments, and go on with those of
   const third = (await serverPods()).find((pod) => pod !== one && pod !== other) ?? "";
   expect(await microterm(third, "exec", "first", "--", "cat", "file")).toBe("kept\n");
   expect(await microterm(third, "open")).toContain("http://127.0.0.1:7681/sign-in#token=");
-  await microterm(third, "rm", "first", "--yes");
+  await microterm(third, "rm", "first");
   expect(await serverPods()).toEqual((await own("get", "pods", "--output", "name")).trim().split("\n").sort());
 });

@@ -84,3 +84,28 @@ it.each(["SIGKILL", "SIGTERM", "SIGSTOP"] as const)(
     expect((await b.ok("GET", `/v1/environments/${id}`)).state).toBe("running");
   },
 );
+
+it("loses no byte in a rolling update", async () => {
+  const fleet = await open();
+  let servers = [await fleet.start(), await fleet.start(), await fleet.start()];
+  const { id } = await (servers[0] as TestServer).environment("held");
+  const terminal = await openTerminal(servers[0] as TestServer, id, COUNT);
+  const follower = new Follower(servers[0] as TestServer, id, terminal);
+  await follower.until("\n100\n");
+  for (let round = 0; round < 3; round++) {
+    const [old, ...others] = servers as [TestServer, TestServer, TestServer];
+    // Whoever has it now, the client comes to the server that is replaced.
+    if (round > 0) {
+      follower.client.socket.terminate();
+      await follower.moveTo(old);
+    }
+    const ended = old.kill("SIGTERM");
+    await follower.moveTo(others[0]);
+    expect(await ended).toBe(0);
+    servers = [...others, await fleet.start()];
+  }
+  const last = (follower.counted.at(-1) ?? 0) + 100;
+  await follower.until(`\n${last}\n`);
+  const { counted } = follower;
+  expect(counted).toEqual(counted.map((_, at) => at + 1));
+});

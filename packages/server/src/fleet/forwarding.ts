@@ -90,6 +90,8 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
     for (let looks = 0; ; looks++) {
       const peer = await holderOf(environment);
       if (peer === null) return false;
+      // Nobody waits for it any more.
+      if (request.socket.destroyed) return true;
       const mayForward = forwardedOf(request) === null;
       if (mayForward && peer !== "unknown") {
         if ((await attempt(peer)) === "answered") return true;
