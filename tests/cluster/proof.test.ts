@@ -42,7 +42,7 @@ it("a server does not start where policies are not enforced, unless it is told t
     const page = await signIn(browser, server);
     const said =
       "Network policies are not enforced here: environments reach each other, the cluster and all that it reaches.";
-    expect(await page.page.getByRole("contentinfo").textContent()).toContain(said);
+    await expect.poll(() => page.page.getByRole("contentinfo").textContent()).toContain(said);
     await page.close();
     await server.kill("SIGTERM");
   });
