@@ -93,6 +93,7 @@ export default defineConfig({
       }),
       // In the network of a real cluster alone: by support/cluster/run.ts.
       project("cluster", ["tests/cluster/**/*.test.ts"], {
+        ...twice,
         testTimeout: 300_000,
         hookTimeout: 300_000,
         fileParallelism: false,
