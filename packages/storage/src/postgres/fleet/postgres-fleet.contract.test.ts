@@ -108,6 +108,28 @@ describe("a fleet on postgresql", () => {
     await join(url);
   });
 
+  it("leaves nothing of itself to a server that has the database for itself after it", async () => {
+    const url = await makeDatabase();
+    const first = await join(url);
+    await makeAccount(first);
+    await makeEnvironment(first, "killed", "creating");
+    await makeEnvironment(first, "resting", "stopped");
+    await query(url, "update environments set server = null");
+    await first.close();
+    const { child, number } = await startMember(url, "killed");
+    await query(url, `insert into pool_machines (machine, server) values ('${"m".repeat(16)}', ${number})`);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const single = await createPostgresStorage({ url, log: createQuietLog() });
+    const rows = await single.environments.list(SYSTEM);
+    const held = new Map(rows.map(({ name, server, epoch }) => [name, { server, epoch }]));
+    expect(held.get("killed")).toEqual({ server: null, epoch: 2 });
+    expect(held.get("resting")).toEqual({ server: null, epoch: 0 });
+    expect(await query(url, "select number from servers")).toEqual([]);
+    expect(await query(url, "select machine from pool_machines")).toEqual([]);
+    await single.close();
+  });
+
   it("tells what happens to the others, and to nobody else", async () => {
     const url = await makeDatabase();
     const [one, other] = [await join(url), await join(url)];

@@ -47,3 +47,22 @@ async function free(client: Queries, number: number, more: string): Promise<void
     select pg_notify('${CHANNEL}', '${encodeNotice(number, { kind: "orphans" })}');
     commit`);
 }
+
+/**
+ * Ends what is left of a fleet, for a server that has the database for itself from now on: as a takeover of all of them. `epoch` is raised for
+ * guests that one of them still has a connection to. There may be no tables yet: the database is migrated after this.
+ */
+export async function endFleet(client: Queries, connections: string): Promise<void> {
+  const { rows } = await client.query<{ isMigrated: boolean }>(
+    `select to_regclass('servers') is not null as "isMigrated"`,
+  );
+  const isMigrated = rows[0]?.isMigrated === true;
+  if (isMigrated) await client.query("delete from servers");
+  await endConnections(client, connections);
+  if (!isMigrated) return;
+  await client.query(`
+    begin;
+    update environments set server = null, epoch = epoch + 1 where server is not null;
+    delete from pool_machines;
+    commit`);
+}
