@@ -30,6 +30,7 @@ export function followPeers(context: EnvironmentContext): void {
       case "work":
         inBackground(work(context, notice.id));
         return;
+      case "died":
       case "missed":
         inBackground(hearAll(context));
         return;

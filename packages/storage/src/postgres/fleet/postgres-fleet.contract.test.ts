@@ -218,7 +218,7 @@ describe("a fleet on postgresql", () => {
     await expect.poll(() => one.fleet.peers()).toEqual([{ number, address: "127.0.0.1:7699" }]);
     expect((await holders(one)).get("killed")).toBe(number);
     child.kill("SIGKILL");
-    await expect.poll(() => one.told).toContainEqual({ kind: "orphans" });
+    await expect.poll(() => one.told).toEqual(["died", "died", "orphans"].map((kind) => ({ kind })));
     expect((await holders(one)).get("killed")).toBeNull();
     expect(one.fleet.peers()).toEqual([]);
     expect(one.deaths).toEqual([]);
