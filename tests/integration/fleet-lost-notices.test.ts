@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from "node:http";
 import pg from "pg";
 import { expect, it, onTestFinished } from "vitest";
 import { openFleet } from "../../support/fleet.ts";
+import { invite } from "../../support/people.ts";
 import { signInSession } from "../../support/preview-client.ts";
 import { poll, type TestServer } from "../../support/server.ts";
 
@@ -36,4 +37,28 @@ it("a session that was ended by a server that was killed has ended, and no other
   const heard = others.map((stream) => once(stream, "data"));
   await b.environment("later");
   await Promise.all(heard);
+});
+
+it("one that was given away, and one that was removed, by a server that was killed is its owner's no more", async () => {
+  const fleet = await openFleet();
+  onTestFinished(async () => expect(await fleet.dispose()).toEqual([]));
+  const [a, b] = [await fleet.start(), await fleet.start()];
+  const [given, removed] = [await b.environment("given"), await b.environment("removed")];
+  for (const { id } of [given, removed]) await b.ok("POST", `/v1/environments/${id}/stop`);
+  for (const { id } of [given, removed]) await b.ok("GET", `/v1/environments/${id}/wait?state=stopped`);
+  const other = await invite(b, "other");
+  const stream = await openEvents(b, { authorization: `Bearer ${b.token}` });
+  let text = "";
+  stream.on("data", (chunk: Buffer) => (text += chunk));
+  await poll("both", () => [given, removed].every(({ id }) => text.includes(id)));
+  text = "";
+  const database = new pg.Client(fleet.cluster.url("postgres"));
+  await database.connect();
+  await database.query("update environments set owner = $1 where id = $2", [other.id, given.id]);
+  await database.query("delete from environments where id = $1", [removed.id]);
+  await database.end();
+  process.kill(a.pid, "SIGKILL");
+  for (const { id } of [given, removed]) {
+    await poll("its end", () => text.includes(`event: removed\ndata: ${JSON.stringify({ id })}`));
+  }
 });
