@@ -161,7 +161,7 @@ it("what is at rest has no holder, and is then held by the server that starts it
 it("one that a peer holds is stopped by none but the peer", async () => {
   const [one, other] = await two(await makeFleet(cluster));
   const id = await running(one, "theirs");
-  await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+  await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "ENVIRONMENT_MOVED" });
   expect(await rowOf(other, "theirs")).toMatchObject({ state: "running", operation: null });
 });
 
