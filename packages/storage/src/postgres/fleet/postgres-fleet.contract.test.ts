@@ -168,8 +168,12 @@ describe("a fleet on postgresql", () => {
     expect((await holders(one)).get("mine")).toBe(one.fleet.number);
     expect(await other.environments.transition(id, ["running"], "stopped")).toBeNull();
     expect(await one.environments.transition(id, ["running"], "stopped")).toMatchObject({ server: null, epoch: 0 });
+    await query(url, `update environments set network = '{"mode":"none"}'`);
+    expect(await one.environments.setNetwork(id, { mode: "open" })).not.toBeNull();
     const started = await other.environments.begin(id, ["stopped"], {}, NOW);
     expect(started).toMatchObject({ server: other.fleet.number, epoch: 1 });
+    expect(await one.environments.setNetwork(id, { mode: "none" })).toBeNull();
+    expect(await other.environments.setNetwork(id, { mode: "none" })).not.toBeNull();
     expect(await one.environments.transition(id, ["creating"], "running")).toBeNull();
     const heldBy = other.fleet.number ?? 0;
     const destroying = await one.environments.transition(id, ["creating"], "destroying", {}, { heldBy });
