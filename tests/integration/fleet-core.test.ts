@@ -84,6 +84,25 @@ it("a server that is told to end hands its environments over", async () => {
   });
 });
 
+it("a server takes over many machines at once", async () => {
+  const world = await makeFleet(cluster);
+  const leaving = await world.start();
+  const { promise: all, resolve: allAreAsked } = Promise.withResolvers<void>();
+  let asked = 0;
+  const waiting = (own: VmDriver): VmDriver => ({
+    ...own,
+    async adopt(...args) {
+      if (++asked === 3) allAreAsked();
+      await all;
+      return own.adopt(...args);
+    },
+  });
+  const staying = await world.start({ registry: (own) => ({ default: waiting(own) }) });
+  for (const name of ["one", "two", "three"]) await running(leaving, name);
+  await leaving.close();
+  for (const name of ["one", "two", "three"]) await answers(staying, name);
+});
+
 it("servers that start and recover at once leave each other's machines alone, and give none out twice", async () => {
   const world = await makeFleet(cluster);
   const slow = (own: VmDriver): VmDriver => ({ ...own, capabilities: { ...own.capabilities, bootsAhead: true } });
@@ -158,7 +177,7 @@ it("what is at rest has no holder, and is then held by the server that starts it
 it("one that a peer holds is stopped by none but the peer", async () => {
   const [one, other] = await two(await makeFleet(cluster));
   const id = await running(one, "theirs");
-  await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "GUEST_UNREACHABLE" });
+  await expect(other.service.stop(ANN, id)).rejects.toMatchObject({ code: "ENVIRONMENT_MOVED" });
   expect(await rowOf(other, "theirs")).toMatchObject({ state: "running", operation: null });
 });
 

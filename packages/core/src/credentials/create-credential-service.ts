@@ -32,10 +32,15 @@ const MAX_SESSIONS = 100;
 const MAX_KNOWN_BROWSERS = 20;
 const KNOWN_BROWSER_LIFETIME_MS = 365 * 24 * 3_600_000;
 
+type Admitted = Pick<Credential, "expiresAt"> & Pick<AccountRow, "role">;
+
 export function createCredentialService(options: CredentialServiceOptions): CredentialService & CredentialKeeper {
   const { storage, audit, clock, random, sha256, log } = options;
   const { credentials } = storage;
   const revocations = createAnnouncements(storage.fleet, "revoked");
+  /** By their hashes, what was let in here: what is open rests on them. What opens a server by itself is of no row, and is not among them. */
+  const admitted = new Map<string, Admitted>();
+  revocations.subscribe((hash) => admitted.delete(hash));
   const now = () => new Date(clock.now()).toISOString();
 
   function prepare(kind: CredentialKind, owner: OwnerId, facts: IssueFacts): IssuedCredential {
@@ -174,6 +179,9 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
       const found = await credentials.findWithAccount(sha256(secret), now());
       if (found === null || found.account.disabledAt !== null) return null;
       if (found.credential.kind !== "session" && found.credential.kind !== "token") return null;
+      const { hash, expiresAt } = found.credential;
+      // As what was opened first knows it.
+      if (!admitted.has(hash)) admitted.set(hash, { expiresAt, role: found.account.role });
       await noteUse(found.credential, address);
       return found;
     },
@@ -205,14 +213,17 @@ export function createCredentialService(options: CredentialServiceOptions): Cred
 
     subscribe: (listener) => revocations.subscribe(listener),
 
-    async recheck(hashes) {
-      for (const hash of hashes) {
-        const found = await credentials.findWithAccount(hash, now());
-        if (found === null || found.account.disabledAt !== null) close([hash]);
+    async recheck() {
+      for (const [hash, { role }] of [...admitted]) {
+        const account = (await credentials.findWithAccount(hash, now()))?.account;
+        if (account === undefined || account.disabledAt !== null || account.role !== role) close([hash]);
       }
     },
 
     async sweep() {
+      for (const [hash, { expiresAt }] of admitted) {
+        if (expiresAt !== null && expiresAt <= now()) admitted.delete(hash);
+      }
       const expired = (await credentials.removeExpired(now())) + (await storage.invitations.removeExpired(now()));
       const before = new Date(clock.now() - IDEMPOTENCY_LIFETIME_MS).toISOString();
       return expired + (await storage.idempotency.removeBefore(before));

@@ -41,8 +41,8 @@ export interface CredentialService {
   revoke(credential: { readonly secret: string } | { readonly hash: string }): Promise<boolean>;
   /** Called with the hash of every credential that is revoked, or whose account is no longer what it was. Returns what ends it. */
   subscribe(listener: (hash: string) => void): () => void;
-  /** Has told of those that are no more, by their hashes: after notices of a fleet were lost. */
-  recheck(hashes: readonly string[]): Promise<void>;
+  /** Has told of those that were let in here and have ended, or whose account is no longer what it was: after notices of a fleet were lost. */
+  recheck(): Promise<void>;
   /** Deletes what has expired: credentials, invitations, and answers kept for an Idempotency-Key. */
   sweep(): Promise<number>;
 }

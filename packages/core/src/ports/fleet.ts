@@ -23,6 +23,8 @@ export type FleetNotice =
   | { readonly kind: "revoked" | "preview" | "grant"; readonly key: string }
   /** An account was disabled. */
   | { readonly kind: "disabled" }
+  /** A peer has died: what it had done last it may have told nobody. */
+  | { readonly kind: "died" }
   /** Notices were lost, as the database was away: anything may have changed. */
   | { readonly kind: "missed" };
 

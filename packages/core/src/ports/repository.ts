@@ -148,7 +148,10 @@ export interface EnvironmentRepository {
    * change that failed, it is done in whatever state it is; null when it is gone.
    */
   setLimits(id: EnvironmentId, limits: Partial<LimitChoices>, only?: KnownState): Promise<EnvironmentRow | null>;
-  /** Changes its policy, in whatever state it is, and nothing else. Null when it is being destroyed, gone, or has no interface. */
+  /**
+   * Changes its policy, in whatever state it is, and nothing else. Null when it is being destroyed, gone, or has no interface, and when a peer
+   * holds it, whose machine would not follow.
+   */
   setNetwork(id: EnvironmentId, network: NetworkPolicy): Promise<EnvironmentRow | null>;
   /**
    * Has it be in a shared network, or in none. Null when it is not as `only` says, when it has no interface, or there is no such network.

@@ -132,6 +132,10 @@ export function createPreviewService(options: PreviewServiceOptions): PreviewSer
 
     subscribe: (listener) => ended.subscribe(listener),
 
+    async recheck(hashes) {
+      for (const hash of hashes) if ((await storage.previews.find(hash, now())) === null) ended.announce(hash);
+    },
+
     dropTickets(environment) {
       for (const [hash, ticket] of tickets) if (ticket.environment === environment) tickets.delete(hash);
     },

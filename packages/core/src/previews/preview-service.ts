@@ -48,6 +48,8 @@ export interface PreviewService {
 
   /** Called with the hash of every grant that is revoked, or whose owner is. Returns what ends it. */
   subscribe(listener: (hash: string) => void): () => void;
+  /** Has told of those that are no more, by their hashes: after notices of a fleet were lost. */
+  recheck(hashes: readonly string[]): Promise<void>;
   /** Deletes what has expired. */
   sweep(): Promise<number>;
 }

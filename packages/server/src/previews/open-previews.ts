@@ -15,6 +15,8 @@ export interface OpenPreviews {
   /** Those of an environment, which its owner may not see any more. */
   closeOf(environment: EnvironmentId): void;
   closeAll(): void;
+  /** The hashes of the grants that let them in. */
+  grants(): readonly string[];
   dispose(): void;
 }
 
@@ -45,6 +47,7 @@ export function createOpenPreviews(
     },
     closeOf: (environment) => closeWhere(({ grant }) => grant.environment === environment),
     closeAll: () => closeWhere(() => true),
+    grants: () => [...new Set([...all].map(({ grant }) => grant.hash))],
     dispose() {
       clearInterval(timer);
       for (const end of unsubscribe) end();

@@ -8,7 +8,7 @@ export interface Readiness {
   /** Asks the database and the host; rejects with what is away. */
   check(): Promise<void>;
   recovered(): void;
-  /** Why recovery has not finished yet. */
+  /** Why recovery has not finished yet. One that fails later concerns only what it was for: all else is served. */
   failed(error: unknown): void;
 }
 
@@ -16,7 +16,10 @@ export interface Readiness {
 const CHECK_EVERY_MS = 1000;
 const NOBODY = "000000000000" as EnvironmentId;
 
-export function createReadiness(storage: Storage, driver: VmDriver): Readiness {
+export function createReadiness(
+  storage: { readonly environments: Pick<Storage["environments"], "get"> },
+  driver: Pick<VmDriver, "resources">,
+): Readiness {
   let pending: string | null = "The server is still taking stock of the environments.";
   let last: { readonly at: number; readonly result: Promise<void> } | null = null;
   const assertRecovered = () => {
@@ -37,6 +40,7 @@ export function createReadiness(storage: Storage, driver: VmDriver): Readiness {
       pending = null;
     },
     failed(error) {
+      if (pending === null) return;
       pending = `The host cannot be asked about its machines: ${error instanceof Error ? error.message : String(error)}`;
     },
   };

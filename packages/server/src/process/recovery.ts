@@ -7,9 +7,9 @@ const RETRY_MS = 500;
 
 /** Takes stock until it succeeds: the daemon may come up after the server. */
 export async function recover(
-  environments: EnvironmentService,
+  environments: Pick<EnvironmentService, "recover">,
   readiness: Readiness,
-  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+  { log, signal }: { readonly log: Pick<Logger, "warn">; readonly signal: AbortSignal },
 ): Promise<void> {
   let lastWords = "";
   while (!signal.aborted) {

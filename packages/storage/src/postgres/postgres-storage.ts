@@ -7,8 +7,9 @@ import { createStorage } from "../storage.ts";
 import { Membership, type MembershipOptions } from "./fleet/membership.ts";
 import { Outbox } from "./fleet/outbox.ts";
 import { createPostgresFleet } from "./fleet/postgres-fleet.ts";
+import { endFleet } from "./fleet/take-over.ts";
 import { clientConfig, createPool } from "./postgres-pool.ts";
-import { endConnections, JOINING_NAME, lockAlone, memberName, SERVER_NAME } from "./server-locks.ts";
+import { JOINING_NAME, lockAlone, memberName, SERVER_NAME } from "./server-locks.ts";
 import { type DatabaseWatch, watchDatabase } from "./watch-database.ts";
 
 type Pg = typeof import("pg");
@@ -88,7 +89,7 @@ export async function createPostgresStorage(options: PostgresStorageOptions): Pr
 /** Nothing of another server, or of a fleet, is under way any more. */
 async function enterAlone(client: Client): Promise<void> {
   await lockAlone(client);
-  await endConnections(client, `${SERVER_NAME}(-(joining|\\d+))?`);
+  await endFleet(client, `${SERVER_NAME}(-(joining|\\d+))?`);
 }
 
 async function migrateDatabase(pg: Pg, url: string, watch: DatabaseWatch): Promise<void> {

@@ -1,7 +1,7 @@
 import type { EnvironmentId } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { describeError } from "../../messages/describe-error.ts";
-import { isHeldHere } from "../../ports/fleet.ts";
+import { type FleetListener, isHeldHere } from "../../ports/fleet.ts";
 import { reapplyMembership } from "../network/membership.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import { destroy } from "../stop/destroy.ts";
@@ -12,7 +12,7 @@ export function followPeers(context: EnvironmentContext): void {
   const inBackground = (run: Promise<void>): void => {
     run.catch((error: unknown) => log.warn("a peer's notice came to nothing", { error: describeError(error) }));
   };
-  fleet.subscribe((notice) => {
+  const listen: FleetListener = (notice) => {
     switch (notice.kind) {
       case "changed":
         changes.hear(notice);
@@ -30,12 +30,16 @@ export function followPeers(context: EnvironmentContext): void {
       case "work":
         inBackground(work(context, notice.id));
         return;
+      case "died":
       case "missed":
-        inBackground(hearAll(context));
+        inBackground(hearAll(context, listen));
         return;
       default:
     }
-  });
+  };
+  fleet.subscribe(listen);
+  // So that it is known here later whose each was.
+  if (fleet.number !== null) inBackground(hearAll(context, listen));
 }
 
 /** The machine of one that was given away is in no shared network any more. */
@@ -51,7 +55,17 @@ async function work(context: EnvironmentContext, id: EnvironmentId): Promise<voi
   if (row?.state === "destroying" && isHeldHere(context.fleet, row)) await destroy(context, row, { by: "server" });
 }
 
-/** Anything may have changed. */
-async function hearAll({ rows, changes }: EnvironmentContext): Promise<void> {
-  for (const { id, owner } of await rows.list(SYSTEM)) changes.hear({ kind: "changed", id, owner });
+/** Anything may have changed: what was known otherwise has moved or gone. What was heard while the rows were read is newer than they are. */
+async function hearAll({ rows, changes }: EnvironmentContext, listen: FleetListener): Promise<void> {
+  const before = changes.owners();
+  const found = new Map((await rows.list(SYSTEM)).map(({ id, owner }) => [id, owner]));
+  const now = changes.owners();
+  for (const [id, owner] of before) {
+    if (now.get(id) !== owner) continue;
+    const to = found.get(id);
+    if (to === undefined) listen({ kind: "removed", id, owner });
+    else if (to !== owner) listen({ kind: "transferred", id, owner, to });
+  }
+  const owners = changes.owners();
+  for (const [id, owner] of found) listen({ kind: "changed", id, owner: owners.get(id) ?? owner });
 }

@@ -13,6 +13,7 @@ import { retryUntilDone } from "../state/retry.ts";
 import { destroy } from "../stop/destroy.ts";
 import { sendTime } from "../stop/pause.ts";
 import { stop } from "../stop/stop.ts";
+import { atOnce } from "./at-once.ts";
 import { finishPause } from "./finish-pause.ts";
 import { finishResume } from "./finish-resume.ts";
 import { planRecovery, type RowAction } from "./recovery-plan.ts";
@@ -20,6 +21,8 @@ import { adopt, reconcile, type Tally, take, takeOver, tried } from "./take-over
 
 /** A driver whose host cannot be asked while others can is asked again so often. */
 const AGAIN_MS = 10_000;
+/** At once: a guest far away is waited for beside others, and a host has its connections for all. */
+const MOST_ADOPTIONS = 16;
 
 /** States in which an environment has no machine, and no network. */
 const RESTING: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
@@ -162,11 +165,14 @@ async function recoverDriver(context: EnvironmentContext, driver: VmDriver, repo
     if (await tried(context, async () => driver.snapshots?.removeSnapshot(snapshot))) report.snapshotsRemoved++;
   }
 
-  for (const row of idle) {
+  const carryOutPlanned = async (row: EnvironmentRow): Promise<void> => {
     const action = plan.rows.get(row.id);
-    if (action === undefined || action.kind === "reconcile") continue;
+    if (action === undefined || action.kind === "reconcile") return;
     if (await isAsPlanned(context, row)) await carryOut(context, row, action, report);
-  }
+  };
+  const isToAdopt = ({ id }: EnvironmentRow) => plan.rows.get(id)?.kind === "adopt";
+  await atOnce(idle.filter(isToAdopt), MOST_ADOPTIONS, carryOutPlanned);
+  for (const row of idle) if (!isToAdopt(row)) await carryOutPlanned(row);
   await pruneImages({ ...context, driver });
 }
 

@@ -33,7 +33,7 @@ export function changePolicy(
     const row = await audit.change(actor, policyAct(asked.id, policy), ({ environments }) =>
       environments.setNetwork(asked.id, policy),
     );
-    if (row === null) throw refusal({ ...before, state: "destroying" }, "its network cannot be changed");
+    if (row === null) throw await refusalOf(context, before);
     // A start sets it when it has come so far, from the row.
     const held = live.get(row.id);
     if (held?.isReady === true) {
@@ -47,6 +47,12 @@ export function changePolicy(
     changed(context, row);
     return row;
   });
+}
+
+async function refusalOf({ rows }: EnvironmentContext, before: EnvironmentRow): Promise<PlatformError> {
+  const now = await rows.get(before.id, SYSTEM);
+  if (now !== null && now.state !== "destroying") return refusal(now, "it was started at the same time");
+  return refusal({ ...before, state: "destroying" }, "its network cannot be changed");
 }
 
 const policyAct = (environment: EnvironmentId, { mode, ...policy }: NetworkPolicy): Act => ({

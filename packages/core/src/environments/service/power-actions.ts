@@ -42,7 +42,7 @@ export function createPowerActions(
     }
     if (row.state !== "running") throw refusal(row, "it cannot be stopped");
     if (isHeldByPeer(context.fleet, row)) {
-      throw new PlatformError("GUEST_UNREACHABLE", `'${row.name}' is another server's by now: try again in a moment`);
+      throw new PlatformError("ENVIRONMENT_MOVED", `'${row.name}' is another server's by now: try again in a moment`);
     }
     if (row.operation === "pause") {
       const stopping = await stopAfterPause(context, row, actor);

@@ -20,7 +20,7 @@ export async function waitFor(
     }),
     // Its end may be among what was missed.
     context.fleet.subscribe(({ kind }) => {
-      if (kind === "missed") wakeup.wake();
+      if (kind === "missed" || kind === "died") wakeup.wake();
     }),
   ];
   const wanted = states.join(" or ");

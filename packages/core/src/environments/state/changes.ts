@@ -20,6 +20,8 @@ export interface Changes {
   hear(change: Change): void;
   /** Changes of it are its new owner's from now on, also those that are reported by who knew it before. */
   moved(id: EnvironmentId, owner: OwnerId): void;
+  /** Of what was told of so far, and is there still as far as is known here. A copy. */
+  owners(): ReadonlyMap<EnvironmentId, OwnerId>;
 }
 
 export function createChanges(log: Log, fleet: Pick<Fleet, "notify">): Changes {
@@ -27,6 +29,7 @@ export function createChanges(log: Log, fleet: Pick<Fleet, "notify">): Changes {
   const owners = new Map<EnvironmentId, OwnerId>();
   function tell(change: Change): void {
     if (change.kind === "removed") owners.delete(change.id);
+    else if (change.kind === "changed" && !owners.has(change.id)) owners.set(change.id, change.owner);
     for (const listener of [...listeners]) {
       try {
         listener(change);
@@ -46,6 +49,7 @@ export function createChanges(log: Log, fleet: Pick<Fleet, "notify">): Changes {
       };
     },
     moved: (id, owner) => void owners.set(id, owner),
+    owners: () => new Map(owners),
     hear: tell,
     emit({ kind, id, owner }) {
       const now = owners.get(id) ?? owner;

@@ -14,7 +14,7 @@ const Notice = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("transferred"), ...ofEnvironment, to: OwnerId }),
   z.strictObject({ kind: z.literal("work"), id: EnvironmentId }),
   z.strictObject({ kind: z.enum(["revoked", "preview", "grant"]), key: z.string().regex(/^[0-9a-z]{1,64}$/) }),
-  z.strictObject({ kind: z.enum(["orphans", "disabled", "missed"]) }),
+  z.strictObject({ kind: z.enum(["orphans", "disabled", "died", "missed"]) }),
 ]);
 
 /** What is sent: a notice, and by whom, as a sender hears itself. */

@@ -108,6 +108,28 @@ describe("a fleet on postgresql", () => {
     await join(url);
   });
 
+  it("leaves nothing of itself to a server that has the database for itself after it", async () => {
+    const url = await makeDatabase();
+    const first = await join(url);
+    await makeAccount(first);
+    await makeEnvironment(first, "killed", "creating");
+    await makeEnvironment(first, "resting", "stopped");
+    await query(url, "update environments set server = null");
+    await first.close();
+    const { child, number } = await startMember(url, "killed");
+    await query(url, `insert into pool_machines (machine, server) values ('${"m".repeat(16)}', ${number})`);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const single = await createPostgresStorage({ url, log: createQuietLog() });
+    const rows = await single.environments.list(SYSTEM);
+    const held = new Map(rows.map(({ name, server, epoch }) => [name, { server, epoch }]));
+    expect(held.get("killed")).toEqual({ server: null, epoch: 2 });
+    expect(held.get("resting")).toEqual({ server: null, epoch: 0 });
+    expect(await query(url, "select number from servers")).toEqual([]);
+    expect(await query(url, "select machine from pool_machines")).toEqual([]);
+    await single.close();
+  });
+
   it("tells what happens to the others, and to nobody else", async () => {
     const url = await makeDatabase();
     const [one, other] = [await join(url), await join(url)];
@@ -146,8 +168,12 @@ describe("a fleet on postgresql", () => {
     expect((await holders(one)).get("mine")).toBe(one.fleet.number);
     expect(await other.environments.transition(id, ["running"], "stopped")).toBeNull();
     expect(await one.environments.transition(id, ["running"], "stopped")).toMatchObject({ server: null, epoch: 0 });
+    await query(url, `update environments set network = '{"mode":"none"}'`);
+    expect(await one.environments.setNetwork(id, { mode: "open" })).not.toBeNull();
     const started = await other.environments.begin(id, ["stopped"], {}, NOW);
     expect(started).toMatchObject({ server: other.fleet.number, epoch: 1 });
+    expect(await one.environments.setNetwork(id, { mode: "none" })).toBeNull();
+    expect(await other.environments.setNetwork(id, { mode: "none" })).not.toBeNull();
     expect(await one.environments.transition(id, ["creating"], "running")).toBeNull();
     const heldBy = other.fleet.number ?? 0;
     const destroying = await one.environments.transition(id, ["creating"], "destroying", {}, { heldBy });
@@ -196,7 +222,7 @@ describe("a fleet on postgresql", () => {
     await expect.poll(() => one.fleet.peers()).toEqual([{ number, address: "127.0.0.1:7699" }]);
     expect((await holders(one)).get("killed")).toBe(number);
     child.kill("SIGKILL");
-    await expect.poll(() => one.told).toContainEqual({ kind: "orphans" });
+    await expect.poll(() => one.told).toEqual(["died", "died", "orphans"].map((kind) => ({ kind })));
     expect((await holders(one)).get("killed")).toBeNull();
     expect(one.fleet.peers()).toEqual([]);
     expect(one.deaths).toEqual([]);

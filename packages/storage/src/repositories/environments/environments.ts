@@ -43,6 +43,12 @@ const isUnchanged =
       where("machine_id", machineId === null ? "is" : "=", machineId),
     ]);
 
+/** No peer of a server holds it. */
+const isFreeFor =
+  (server: number) =>
+  (where: ExpressionBuilder<Schema, "environments">): Expression<SqlBool> =>
+    where.or([where("server", "is", null), where("server", "=", server)]);
+
 interface StateChange {
   readonly from: readonly EnvironmentState[];
   readonly to: EnvironmentState;
@@ -70,7 +76,7 @@ async function changeState(
   if (heldBy !== undefined) update = update.where("server", "=", heldBy);
   else if (server !== null) {
     update = update
-      .where((where) => where.or([where("server", "is", null), where("server", "=", server)]))
+      .where(isFreeFor(server))
       .set({ server: RESTING.has(to) ? null : server })
       // What is set is computed from the row as it was.
       .set(({ eb, ref }) => ({
@@ -220,14 +226,14 @@ export function createEnvironmentRepository(db: Kysely<Schema>, server: number |
     },
 
     async setNetwork(id, network) {
-      const changed = await db
+      let update = db
         .updateTable("environments")
         .set({ network: JSON.stringify(network) })
         .where("id", "=", id)
         .where("network", "is not", null)
-        .where("state", "!=", "destroying")
-        .returningAll()
-        .executeTakeFirst();
+        .where("state", "!=", "destroying");
+      if (server !== null) update = update.where(isFreeFor(server));
+      const changed = await update.returningAll().executeTakeFirst();
       return changed === undefined ? null : toRow(changed);
     },
 
