@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 function processes(): string[] {
   return readdirSync("/proc")
@@ -24,13 +24,22 @@ function processes(): string[] {
     });
 }
 
+/** None of a folder that has just gone. */
+function foldersIn(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch {
+    return [];
+  }
+}
+
 function cgroups(): string[] {
   const found: string[] = [];
   const walk = (folder: string, depth: number): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
-      const path = join(folder, entry.name);
-      if (entry.name.startsWith("microterm-")) found.push(`cgroup ${path}`);
+    for (const name of foldersIn(folder)) {
+      const path = join(folder, name);
+      // A cluster's containers are below `k8s.io`.
+      if (name.startsWith("microterm-") || basename(folder) === "k8s.io") found.push(`cgroup ${path}`);
       else if (depth < 4) walk(path, depth + 1);
     }
   };

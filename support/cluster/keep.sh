@@ -25,11 +25,17 @@ cat <&3 >/dev/null
 kill -KILL "$namespaces" 2>/dev/null
 wait "$namespaces" 2>/dev/null
 tries=0
-for hierarchy in $(hierarchies); do
-  while [ -e "$hierarchy/$cgroup" ] && [ "$tries" -lt 600 ]; do
-    find "$hierarchy/$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
-    [ ! -e "$hierarchy/$cgroup" ] || sleep 0.05
+remove_group() { # path, of one whose processes have been killed
+  while [ -e "$1" ] && [ "$tries" -lt 600 ]; do
+    find "$1" -depth -type d -exec rmdir {} + 2>/dev/null
+    [ ! -e "$1" ] || sleep 0.05
     tries=$((tries + 1))
   done
+}
+for hierarchy in $(hierarchies); do
+  # Containers that ran to the end: containerd has their groups below one of its own, where others' may be.
+  for container in "$folder"/containerd/io.containerd.grpc.v1.cri/*/*; do remove_group "$hierarchy/k8s.io/${container##*/}"; done
+  rmdir "$hierarchy/k8s.io" 2>/dev/null
+  remove_group "$hierarchy/$cgroup"
 done
 rm -rf "$folder"
