@@ -1,6 +1,6 @@
 import { HostStatus } from "@microterm/protocol";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { builtPage } from "../../support/built-page.ts";
 import { kubectl } from "../../support/cluster/in-cluster.ts";
 import { whilePaused } from "../../support/cluster/paused-program.ts";
@@ -37,6 +37,9 @@ it("a server does not start where policies are not enforced, unless it is told t
 
     const args = ["--insecure-no-network-policy", "true", "--web", web.path];
     const server = await startServer({ data, args });
+    onTestFinished(async () => {
+      await server.kill("SIGKILL");
+    });
     const host = HostStatus.parse(await server.ok("GET", "/v1/host"));
     expect(host).toMatchObject({ network: "kubernetes", isNetworkEnforced: false, isolation: "container" });
     const page = await signIn(browser, server);
