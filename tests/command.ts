@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { delimiter, dirname } from "node:path";
+import type { ReportLine } from "./reporter.ts";
 
 export interface Ran {
   readonly code: number;
@@ -15,12 +16,13 @@ export interface Run {
   (command: readonly string[], cwd: string): Promise<Ran>;
   /** A folder for this run's files. */
   readonly scratch: string;
-  /** A line of JSON for each test (reporter.ts). */
-  readonly report: string;
+  /** Says more of a test than its count: for the closing lines. */
+  readonly report: (line: ReportLine) => void;
 }
 
 export interface RunOptions {
   readonly scratch: string;
+  /** The file of lines of JSON that reporter.ts writes to as well. */
   readonly report: string;
   /** Where output goes as it comes: a file, or the terminal when null. */
   readonly log: string | null;
@@ -54,5 +56,6 @@ export function createRun({ scratch, report, log, env }: RunOptions): Run {
       // Not `close`: a process that a test left behind may hold the pipe, and is found by the search for leftovers.
       child.on("exit", (code) => setImmediate(() => end(code ?? 1)));
     });
-  return Object.assign(run, { scratch, report });
+  const append = (line: ReportLine): void => appendFileSync(report, `${JSON.stringify(line)}\n`);
+  return Object.assign(run, { scratch, report: append });
 }

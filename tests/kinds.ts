@@ -1,11 +1,11 @@
 /** What each kind of test runs. */
-import { appendFileSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { clusterAbsence, clusterCache } from "../support/cluster/binaries.ts";
-import type { Run } from "./command.ts";
-import type { ReportLine } from "./reporter.ts";
+import { type Check, check } from "./check.ts";
+import type { Ran, Run } from "./command.ts";
 import { rustTests } from "./rust-tests.ts";
-import { addTally, EMPTY_TALLY, type Tally, type Timing, vitestTally } from "./tally.ts";
+import { addTally, EMPTY_TALLY, lastLines, type Tally, type Timing, vitestTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const rust = join(root, "rust");
@@ -20,12 +20,6 @@ export interface KindResult extends Tally {
 }
 
 export type Kind = (run: Run) => Promise<KindResult>;
-
-interface Check {
-  readonly name: string;
-  readonly command: readonly string[];
-  readonly cwd: string;
-}
 
 const BUILD: readonly Check[] = [
   {
@@ -68,12 +62,6 @@ const STATIC: readonly Check[] = [
   { name: "shellcheck", command: ["shellcheck", ...SCRIPTS], cwd: root },
 ];
 
-async function check(run: Run, { name, command, cwd }: Check): Promise<Tally> {
-  const { code, print } = await run(command, cwd);
-  print(`${code === 0 ? "✓" : "✗"} ${name}\n`);
-  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
-}
-
 async function checks(run: Run, all: readonly Check[]): Promise<Tally> {
   let tally = EMPTY_TALLY;
   for (const one of all) tally = addTally(tally, await check(run, one));
@@ -81,12 +69,13 @@ async function checks(run: Run, all: readonly Check[]): Promise<Tally> {
 }
 
 /** What vitest has reported to that file, if it came that far. */
-function reported(report: string, code: number): Tally {
+function reported(run: Run, report: string, { code, output }: Ran): Tally {
   let text = "";
   try {
     text = readFileSync(report, "utf8");
   } catch {
-    // No report: vitest itself has failed, which vitestTally counts.
+    // vitest itself has failed, or what should have started it.
+    run.report({ kind: "failed", name: basename(report, ".json"), note: lastLines(output) });
   }
   return vitestTally(text, code);
 }
@@ -102,8 +91,7 @@ const vitest =
   (project: string, ...more: readonly string[]): Kind =>
   async (run) => {
     const report = join(run.scratch, `${project}.json`);
-    const { code } = await run(vitestCommand(report, [project, ...more]), root);
-    return reported(report, code);
+    return reported(run, report, await run(vitestCommand(report, [project, ...more]), root));
   };
 
 /** In the network of a cluster that is started for them, once its programs are built. */
@@ -111,20 +99,18 @@ const cluster: Kind = async (run) => {
   const report = join(run.scratch, "cluster.json");
   const absence = await clusterAbsence(clusterCache());
   if (absence !== null) {
-    const line: ReportLine = { kind: "skipped", name: "tests/cluster", note: absence };
-    appendFileSync(run.report, `${JSON.stringify(line)}\n`);
+    run.report({ kind: "skipped", name: "tests/cluster", note: absence });
     return { passed: 0, failed: 0, skipped: 1 };
   }
-  const { code } = await run([node, join(root, CLUSTER, "run.ts"), ...vitestCommand(report, ["cluster"])], root);
-  return reported(report, code);
+  const command = [node, join(root, CLUSTER, "run.ts"), ...vitestCommand(report, ["cluster"])];
+  return reported(run, report, await run(command, root));
 };
 
 /** Ends with us, and the machine with it: nothing else would end that. */
 const lab: Kind = async (run) => {
   const report = join(run.scratch, "lab.json");
   const command = [node, join(root, LAB, "main.ts"), "--report", report];
-  const { code } = await run(["setpriv", "--pdeathsig", "TERM", "--", ...command], root);
-  return reported(report, code);
+  return reported(run, report, await run(["setpriv", "--pdeathsig", "TERM", "--", ...command], root));
 };
 
 /** Alone and first: everything else rests on it, and a compiler takes every core there is. */

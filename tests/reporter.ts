@@ -4,7 +4,8 @@
  * with what the first try said.
  */
 import { appendFileSync } from "node:fs";
-import type { Reporter, TestCase, TestModule } from "vitest/node";
+import { relative } from "node:path";
+import type { Reporter, SerializedError, TestCase, TestModule } from "vitest/node";
 import type { Timing } from "./tally.ts";
 
 export type ReportLine =
@@ -41,6 +42,15 @@ export default class Report implements Reporter {
     const tests = [...module.children.allTests()].reduce((sum, test) => sum + (test.diagnostic()?.duration ?? 0), 0);
     const ms = collectDuration + setupDuration + Math.max(0, duration - tests);
     write({ kind: "time", name: `${module.relativeModuleId} (set-up and end)`, ms });
+  }
+
+  /** A promise that nothing awaited, or an exception outside of every test, fails the run though every test has passed. */
+  onTestRunEnd(_: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    for (const error of unhandled) {
+      const where = error.VITEST_TEST_PATH;
+      const file = typeof where === "string" ? relative(process.cwd(), where) : "no file";
+      write({ kind: "failed", name: `${file} (outside of its tests)`, note: messages([error]) });
+    }
   }
 }
 

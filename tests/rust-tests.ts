@@ -1,10 +1,9 @@
 /** Rust's formatter, linter and tests. */
-import { appendFileSync } from "node:fs";
 import { obtainFirecracker } from "../support/firecracker-binaries.ts";
 import { testCache } from "../support/test-image.ts";
+import { check } from "./check.ts";
 import type { Run } from "./command.ts";
-import type { ReportLine } from "./reporter.ts";
-import { addTally, cargoFailures, cargoTally, cargoTimings, type Tally, type Timing } from "./tally.ts";
+import { addTally, cargoFailures, cargoTally, cargoTimings, lastLines, type Tally, type Timing } from "./tally.ts";
 
 const TEST = ["cargo", "test", "--profile", "quick", "--locked", "--no-fail-fast"];
 
@@ -16,9 +15,7 @@ async function lint(run: Run, rust: string, name: string, command: readonly stri
     version.print(`- ${name} skipped: this machine's cargo has no ${subcommand}\n`);
     return { passed: 0, failed: 0, skipped: 1 };
   }
-  const { code, print } = await run(command, rust);
-  print(`${code === 0 ? "✓" : "✗"} ${name}\n`);
-  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+  return check(run, { name, command, cwd: rust });
 }
 
 /** All tests; those that fail get one more try, as vitest's do, alone. */
@@ -49,9 +46,10 @@ export async function rustTests(run: Run, rust: string): Promise<Tally & { reado
       failed = again;
     }
   }
+  // Nothing was compiled, or a binary has crashed.
+  if (failures.size < tally.failed) run.report({ kind: "failed", name: "cargo test", note: lastLines(first.output) });
   for (const [name, note] of failures) {
-    const line: ReportLine = { kind: failed.has(name) ? "failed" : "retried", name: `cargo test: ${name}`, note };
-    appendFileSync(run.report, `${JSON.stringify(line)}\n`);
+    run.report({ kind: failed.has(name) ? "failed" : "retried", name: `cargo test: ${name}`, note });
   }
   return { ...addTally(linted, tally), timings };
 }

@@ -8,6 +8,8 @@ export interface Tally {
 /** Of a failure. */
 const NOTED_LINES = 20;
 
+export const lastLines = (output: string): string => output.trim().split("\n").slice(-NOTED_LINES).join("\n");
+
 export const EMPTY_TALLY: Tally = { passed: 0, failed: 0, skipped: 0 };
 
 export const addTally = (a: Tally, b: Tally): Tally => ({
@@ -53,7 +55,7 @@ export function cargoFailures(output: string): ReadonlyMap<string, string> {
   for (const [, name = "", text = ""] of output.matchAll(
     /^---- (\S+) stdout ----\n([\s\S]*?)(?=^---- |^failures:)/gm,
   )) {
-    if (found.has(name)) found.set(name, text.trim().split("\n").slice(-NOTED_LINES).join("\n"));
+    if (found.has(name)) found.set(name, lastLines(text));
   }
   return found;
 }

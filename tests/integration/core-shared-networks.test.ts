@@ -256,11 +256,11 @@ it("networks are their owner's, and who may look on changes none", async () => {
   const viewer: Actor = { ...ANN, scopes: new Set(["environments:read"]) };
   expect(await service.listNetworks(viewer)).toHaveLength(1);
   for (const attempt of [
-    service.createNetwork(viewer, { name: "more" }),
-    service.removeNetwork(viewer, "team"),
-    service.joinNetwork(viewer, "db", "team"),
-    service.leaveNetwork(viewer, "db"),
+    () => service.createNetwork(viewer, { name: "more" }),
+    () => service.removeNetwork(viewer, "team"),
+    () => service.joinNetwork(viewer, "db", "team"),
+    () => service.leaveNetwork(viewer, "db"),
   ]) {
-    await expect(attempt).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(attempt()).rejects.toMatchObject({ code: "FORBIDDEN" });
   }
 });

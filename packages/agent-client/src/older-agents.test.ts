@@ -90,14 +90,14 @@ it.each(older)(
   async (agent) => {
     const { guest, calls } = await connectTo(agent);
     for (const refused of [
-      guest.identify({ ...IDENTITY, interface: ETH0 }),
-      guest.claim({ environment: "otter", interface: ETH0 }),
-      guest.wake({ timeUnixMs: 1, seed: SEED, interface: ETH0 }),
-      guest.setNetwork({ interface: ETH0 }),
-      guest.setNetwork({ interface: null }),
-      guest.names(async ({ message }) => message),
+      () => guest.identify({ ...IDENTITY, interface: ETH0 }),
+      () => guest.claim({ environment: "otter", interface: ETH0 }),
+      () => guest.wake({ timeUnixMs: 1, seed: SEED, interface: ETH0 }),
+      () => guest.setNetwork({ interface: ETH0 }),
+      () => guest.setNetwork({ interface: null }),
+      () => guest.names(async ({ message }) => message),
     ]) {
-      await expect(refused).rejects.toMatchObject(UNSUPPORTED);
+      await expect(refused()).rejects.toMatchObject(UNSUPPORTED);
     }
     expect(calls).toEqual([]);
   },
