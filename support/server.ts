@@ -111,7 +111,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const address = await whereabouts(data, child, ended).catch(async (error: unknown) => {
     // One that has not ended by itself has not come up in time.
     child.kill("SIGKILL");
-    throw new ServerDidNotStart(await ended, stderr.trim(), error);
+    const code = await ended;
+    if (options.data === undefined) await rm(data, { recursive: true, force: true });
+    throw new ServerDidNotStart(code, stderr.trim(), error);
   });
   const server = createHandle({ url: address, data, child, ended });
   await poll("the server to be ready", async () => (await server.call("GET", "/readyz")).status === 200);

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { extractTar } from "../../packages/cli/src/copy/extract.ts";
@@ -20,6 +21,7 @@ beforeAll(async () => {
   execFileSync("sh", ["-ec", TREE], { cwd: box });
 });
 afterAll(async () => {
+  await rm(box, { recursive: true, force: true });
   expect(await server.dispose()).toEqual([]);
 });
 
