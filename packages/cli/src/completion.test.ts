@@ -86,7 +86,7 @@ describe.each([
     expect(plain("join", "team", "demo", "o")).toEqual(["other"]);
     expect(plain("leave", "d")).toEqual(["demo"]);
     expect([plain("create", ""), plain("ls", "")]).toEqual([[], []]);
-    expect([...plain("ls", "-o", "")].sort()).toEqual(["json", "name"]);
+    expect([...plain("ls", "-o", "")].sort()).toEqual(["json", "name", "yaml"]);
     expect(offered("network", "create", "--")).not.toContain("--size");
   });
 });

@@ -17,7 +17,7 @@ interface Verb {
 type Named = "names" | "networks";
 
 /** The verbs of the entry script and of set-up, which the CLI's program does not have. */
-const SET_UP: readonly (readonly [name: string, summary: string, options: readonly string[]])[] = [
+export const SCRIPT_VERBS: readonly (readonly [name: string, summary: string, options: readonly string[]])[] = [
   [
     "up",
     "set up what is missing and start the server",
@@ -67,7 +67,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
 ];
 
 /** Of the program or of one of its verbs. */
-const WITHOUT_NAMES = new Set(["create", "ls", "open", "audit", "completion"]);
+const WITHOUT_NAMES = new Set(["create", "run", "ls", "audit", "completion"]);
 
 /** Arguments that are looked up nowhere while somebody types. */
 const WITHOUT_NAMES_TO_ASK = new Set(["account", "label", "role", "token", "session", "invitation"]);
@@ -131,13 +131,13 @@ function wordsOfVerbs(verb: Verb): string {
 }
 
 function forBash(verbs: readonly Verb[]): string {
-  const names = [...SET_UP.map(([name]) => name), ...verbs.map(({ name }) => name), "help"].join(" ");
+  const names = [...SCRIPT_VERBS.map(([name]) => name), ...verbs.map(({ name }) => name), "help"].join(" ");
   const cases = verbs.map((verb) => {
     const files = verb.takesFiles ? "      compopt -o default 2>/dev/null\n" : "";
     const body = verb.verbs.length === 0 ? wordsOf(verb, 2) : wordsOfVerbs(verb);
     return `    ${verb.name})\n${files}      ${body} ;;\n`;
   });
-  const setUp = SET_UP.map(
+  const setUp = SCRIPT_VERBS.map(
     ([name, , options]) => `    ${name}) words=${quoted([...options, "--help"].join(" "))} ;;\n`,
   );
   return `_microterm_names() { "\${COMP_WORDS[0]}" ls -o name 2>/dev/null; }
@@ -201,7 +201,7 @@ function fishVerb(verb: Verb, path: readonly string[]): readonly string[] {
 
 function forFish(verbs: readonly Verb[]): string {
   const all = [
-    ...SET_UP.map(([name, summary]) => [name, summary] as const),
+    ...SCRIPT_VERBS.map(([name, summary]) => [name, summary] as const),
     ...verbs.map((one) => [one.name, one.summary] as const),
   ];
   const lines = [
@@ -211,7 +211,7 @@ function forFish(verbs: readonly Verb[]): string {
     "function __microterm_networks; set -l words (commandline -opc); $words[1] network ls -o name 2>/dev/null; end",
     "complete -c microterm -f",
     ...all.map(([name, summary]) => `complete -c microterm -n ${quoted(follows(1))} -a ${name} -d ${quoted(summary)}`),
-    ...SET_UP.flatMap(([name, , options]) =>
+    ...SCRIPT_VERBS.flatMap(([name, , options]) =>
       options.map((option) => `complete -c microterm -n ${begins([name])} -l ${option.slice(2)}`),
     ),
     ...verbs.flatMap((verb) => fishVerb(verb, [verb.name])),

@@ -2,12 +2,40 @@ import { AuditOutcome, Role, ShareRole, Size } from "@microterm/protocol";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { addAccountVerbs } from "./accounts/account-verbs.ts";
 import { EXIT, fail } from "./failure.ts";
-import { output, verb } from "./verb.ts";
+import { dataOutput, output } from "./output.ts";
+import { verb } from "./verb.ts";
 
 const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
 const networkMode = () =>
   new Option("--network <mode>", "what it may reach: nothing, or the internet").choices(["none", "open"]);
+
+/** What an environment is to be like. */
+const withWish = (command: Command): Command =>
+  command
+    .option("--name <name>", "1 to 32 lower-case letters, digits and hyphens; one is made up otherwise")
+    .addOption(
+      new Option("--size <size>", "memory and CPUs that start at once; medium otherwise").choices(Size.options),
+    )
+    .option("--memory <size>", "like 512m or 2g; numbers of your own boot, which takes longer")
+    .option("--cpus <count>", "how many CPUs")
+    .option("--disk <size>", "like 4g")
+    .option("--idle-timeout <time>", "pause it after 30m or 8h without use; 0 for never")
+    .option("--ttl <time>", "remove it after that time; 0 for never")
+    .addOption(networkMode())
+    .option("--allow <rule>", "reach this alone, such as github.com:443; may be repeated", collect);
+
+/** How a command runs in it. */
+const withStreams = (command: Command): Command =>
+  command
+    .option("-i, --interactive", "pass on standard input")
+    .option("-t, --tty", "give the command a terminal")
+    .option("-e, --env <K=V>", "set a variable; K alone takes it from here", collect)
+    .option("-w, --workdir <dir>", "where to run it")
+    .addHelpText(
+      "after",
+      "\nExit codes: the command's own; 128 + n after signal n; 127 not found, 126 not executable, 125 ours.",
+    );
 
 const COMPLETION_HELP = `print what makes a shell complete these verbs
 
@@ -22,16 +50,16 @@ under any policy, by NAME and NAME.NETWORK.internal.`;
 function addNetworkVerbs(program: Command): void {
   const network = verb(program, "network", "show what an environment may reach, or share networks between environments")
     .argument("<name>", "an environment")
-    .addOption(output("json"))
+    .addOption(dataOutput())
     .addHelpText("after", NETWORK_HELP)
     .action(async (name, options) => (await import("./verbs/network.ts")).network(name, options));
   const shared = () => import("./networks/shared-networks.ts");
   verb(network, "create", "make a network that environments can share")
     .argument("<network>", "1 to 32 lower-case letters, digits and hyphens")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (name, options) => (await shared()).create(name, options));
   verb(network, "ls", "list shared networks, their members and addresses")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (options) => (await shared()).list(options));
   verb(network, "rm", "remove shared networks that have no members")
     .argument("<network...>")
@@ -60,17 +88,56 @@ function addShareVerbs(program: Command): void {
     .option("--uses <count>", "how many people the link lets in; 10 otherwise")
     .option("--without-account", "let in people who have no account here, too")
     .option("--scrollback", "show the rows above the screen that are there already, too")
-    .addOption(output("json"))
+    .addOption(output())
     .addHelpText("after", SHARE_HELP)
     .action(async (name, terminal, options) => (await sharing()).share(name, terminal, options));
   verb(share, "ls", "list what is shared of an environment, and who was let in, or what others share with you")
     .argument("[name]", "an environment; what is shared with you otherwise, for attach")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (name, options) => (await sharing()).list(name, options));
   verb(share, "rm", "end shares, and close the connections of all whom they let in")
     .argument("<name>", "an environment")
     .argument("<share...>")
     .action(async (name, shares, options) => (await sharing()).remove(name, shares, options));
+}
+
+const RECORD_HELP = `
+Without a terminal it is the only one of which that can be asked. An environment that is called like one of these
+commands is named by its id. Files are asciicast v3.`;
+
+function addRecordVerbs(program: Command): void {
+  const recording = () => import("./recordings/recordings.ts");
+  const record = verb(program, "record", "record a terminal, also while nobody is at it")
+    .argument("<name>", "an environment")
+    .argument("[terminal]", "which one, where it has several")
+    .addOption(output())
+    .addHelpText("after", RECORD_HELP)
+    .action(async (name, terminal, options) => (await recording()).start(name, terminal, options));
+  verb(record, "stop", "record a terminal no more; what there is is kept")
+    .argument("<name>", "an environment")
+    .argument("[terminal]")
+    .addOption(output())
+    .action(async (name, terminal, options) => (await recording()).stop(name, terminal, options));
+  verb(record, "ls", "list the recordings of an environment's terminals")
+    .argument("<name>", "an environment")
+    .addOption(output())
+    .action(async (name, options) => (await recording()).list(name, options));
+  verb(record, "save", "write a recording to a file, or to standard output")
+    .usage("[options] NAME [[TERMINAL] FILE]")
+    .argument("<name>", "an environment")
+    .argument("[terminal]")
+    .argument("[file]")
+    .action(async (name, terminal, file, options) =>
+      (await recording()).save(
+        name,
+        [terminal, file].filter((word) => word !== undefined),
+        options,
+      ),
+    );
+  verb(record, "rm", "remove a recording")
+    .argument("<name>", "an environment")
+    .argument("[terminal]")
+    .action(async (name, terminal, options) => (await recording()).remove(name, terminal, options));
 }
 
 const QUOTA_HELP = `
@@ -81,10 +148,10 @@ not named stays.`;
 /** What accounts may have, and what an admin sees of all. */
 function addQuotaVerbs(program: Command): void {
   const quota = verb(program, "quota", "show what you may have of the host, and what is left")
-    .addOption(output("json"))
+    .addOption(dataOutput())
     .action(async (options) => (await import("./accounts/quota.ts")).quota(options));
   verb(quota, "ls", "list what each role may have, and what each account may have and has")
-    .addOption(output("json"))
+    .addOption(dataOutput())
     .action(async (options) => (await import("./accounts/quota.ts")).list(options));
   verb(quota, "set", "set what a role or an account may have")
     .usage("[options] LIMITS...")
@@ -100,10 +167,10 @@ function addQuotaVerbs(program: Command): void {
     "see and hand over all owners' environments, and see the host's load",
   ).addHelpText("after", "\n'stop' and 'rm' take another owner's environment by its whole id.");
   verb(admin, "ls", "list all owners' environments, and what they use")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (options) => (await import("./accounts/admin.ts")).list(options));
   verb(admin, "host", "show the host's load, and what of it is promised to environments")
-    .addOption(output("json"))
+    .addOption(dataOutput())
     .action(async (options) => (await import("./accounts/admin.ts")).host(options));
   verb(admin, "transfer", "give an environment to another account")
     .argument("<id>")
@@ -118,46 +185,35 @@ export function createProgram(): Command {
   const program = new Command("microterm").enablePositionalOptions().helpCommand(false);
   program.description("Linux terminals in your browser, each in its own microVM.");
 
-  verb(program, "create", "make an environment and wait until it runs")
-    .option("--name <name>", "1 to 32 lower-case letters, digits and hyphens; one is made up otherwise")
-    .addOption(
-      new Option("--size <size>", "memory and CPUs that start at once; medium otherwise").choices(Size.options),
-    )
-    .option("--memory <size>", "like 512m or 2g; numbers of your own boot, which takes longer")
-    .option("--cpus <count>", "how many CPUs")
-    .option("--disk <size>", "like 4g")
-    .option("--idle-timeout <time>", "pause it after 30m or 8h without use; 0 for never")
-    .option("--ttl <time>", "remove it after that time; 0 for never")
-    .addOption(networkMode())
-    .option("--allow <rule>", "reach this alone, such as github.com:443; may be repeated", collect)
-    .addOption(output("json", "name"))
+  withWish(verb(program, "create", "make an environment and wait until it runs"))
+    .addOption(output())
     .action(async (options) => (await import("./verbs/create.ts")).create(options));
   verb(program, "ls", "list environments")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (options) => (await import("./verbs/ls.ts")).ls(options));
-  verb(program, "inspect", "print all about environments, as a JSON array")
+  verb(program, "inspect", "print all about environments, as a JSON array or as YAML")
     .argument("<name...>")
+    .addOption(dataOutput())
     .action(async (names, options) => (await import("./verbs/inspect.ts")).inspect(names, options));
   verb(program, "top", "show what running environments use, until Ctrl-C")
     .argument("[name...]")
     .option("--once", "print it once, as where the output is no terminal")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (names, options) => (await import("./verbs/top.ts")).top(names, options));
   addNetworkVerbs(program);
-  verb(program, "exec", "run a command, with its streams and its exit code")
+  const run = verb(program, "run", "make an environment and run a command in it, or a shell")
+    .usage("[options] [--] [COMMAND [ARGUMENT...]]")
+    .argument("[command...]")
+    .option("--rm", "remove the environment once the command has ended");
+  withWish(withStreams(run))
+    .passThroughOptions()
+    .action(async (command, options) => (await import("./exec/run.ts")).run(command, options));
+  withStreams(verb(program, "exec", "run a command, with its streams and its exit code"))
     .usage("[options] NAME [--] COMMAND [ARGUMENT...]")
     .argument("<name>")
     .argument("<command...>")
-    .option("-i, --interactive", "pass on standard input")
-    .option("-t, --tty", "give the command a terminal")
-    .option("-e, --env <K=V>", "set a variable; K alone takes it from here", collect)
-    .option("-w, --workdir <dir>", "where to run it")
-    .addHelpText(
-      "after",
-      "\nExit codes: the command's own; 128 + n after signal n; 127 not found, 126 not executable, 125 ours.",
-    )
     .passThroughOptions()
-    .action(async (name, command, options) => (await import("./verbs/exec.ts")).exec(name, command, options));
+    .action(async (name, command, options) => (await import("./exec/exec.ts")).exec(name, command, options));
   verb(program, "attach", "type into an environment's terminal, or see one that is shared with you")
     .argument("<name>", "an environment, or the id of what is shared with you: share ls")
     .option("--terminal <id>", "which one; the oldest that runs otherwise, or a new one")
@@ -165,9 +221,10 @@ export function createProgram(): Command {
     .action(async (name, options) => (await import("./verbs/attach.ts")).attach(name, options));
   verb(program, "terminals", "list an environment's terminals, and who is at them")
     .argument("<name>")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (name, options) => (await import("./sharing/share.ts")).terminals(name, options));
   addShareVerbs(program);
+  addRecordVerbs(program);
   verb(program, "cp", "copy files and folders between here and an environment")
     .usage("[options] SOURCE DESTINATION")
     .argument("<source>", "PATH or NAME:PATH; a folder that ends in /. stands for what is in it")
@@ -179,7 +236,7 @@ export function createProgram(): Command {
     .action(async (name, options) => (await import("./verbs/logs.ts")).logs(name, options));
   verb(program, "ports", "list the TCP ports that programs in an environment listen on")
     .argument("<name>")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (name, options) => (await import("./ports/ports.ts")).ports(name, options));
   verb(program, "port-forward", "bring ports of an environment to this machine, until Ctrl-C")
     .usage("[options] NAME [LOCAL:]REMOTE...")
@@ -202,7 +259,7 @@ export function createProgram(): Command {
     .option("--cpu-weight <weight>", "its part of a busy host beside others; 100 for each CPU otherwise")
     .option("--disk-rate <size>", "what it reads and writes in a second, like 64m")
     .option("--disk-operations <count>", "how often it reads and writes in a second")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (names, options) => (await import("./verbs/update.ts")).update(names, options));
   // Tried by who has just made one with them, and told why not.
   for (const fixed of ["--size", "--memory", "--cpus", "--disk"])
@@ -214,19 +271,19 @@ export function createProgram(): Command {
   ] as const) {
     verb(program, action, summary)
       .argument("<name...>")
-      .addOption(output("json", "name"))
+      .addOption(output())
       .action(async (names, options) => (await import("./verbs/power.ts")).power(action, names, options));
   }
   verb(program, "stop", "power off; the disk is kept")
     .argument("<name...>")
     .option("-f, --force", "ask nothing, even where programs run")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (names, options) => (await import("./verbs/power.ts")).stop(names, options));
   verb(program, "rm", "destroy environments with all they hold, and print the receipts")
     .argument("[name...]")
     .option("-f, --force", "ask nothing, and pass over what is not there")
     .option("--all", "every environment there is")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (names, options) => (await import("./verbs/rm.ts")).rm(names, options));
   verb(program, "audit", "show who did what, the newest entries last; for admins")
     .option("--account <account>", "by it or to it: its name, or its id")
@@ -237,12 +294,13 @@ export function createProgram(): Command {
     .option("--from <time>", "24h ago as 24h, or a time (UTC) like 2026-11-29 or 2026-11-29T10:00:00Z")
     .option("--to <time>", "before that time")
     .option("-n, --lines <count>", "how many entries at most", "50")
-    .addOption(output("json", "jsonl"))
+    .addOption(dataOutput("jsonl"))
     .addHelpText("after", "\n-o jsonl prints all entries that fit, the newest first, as a line of JSON each.")
     .action(async (options) => (await import("./accounts/audit.ts")).audit(options));
-  verb(program, "open", "print another sign-in link for the browser")
-    .addOption(output("json"))
-    .action(async (options) => (await import("./verbs/open.ts")).open(options));
+  verb(program, "open", "print another sign-in link for the browser, which leads to an environment where one is named")
+    .argument("[name]")
+    .addOption(dataOutput())
+    .action(async (name, options) => (await import("./verbs/open.ts")).open(name, options));
   addAccountVerbs(program);
   addQuotaVerbs(program);
 
@@ -260,8 +318,8 @@ export function createProgram(): Command {
 
 /** Runs one verb; everything that goes wrong becomes a message on stderr and an exit code. */
 export async function run(args: readonly string[]): Promise<void> {
-  // As in Docker, `exec` keeps 1 to 124 for the command itself.
-  const isExec = args[0] === "exec";
+  // As in Docker, `exec` and `run` keep 1 to 124 for the command itself.
+  const isExec = args[0] === "exec" || args[0] === "run";
   if (!isExec) {
     // The reader has closed its end, as `head` does; 13 is SIGPIPE.
     process.stdout.on("error", () => process.exit(EXIT.signalled + 13));

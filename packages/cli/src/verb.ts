@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 
 /** A verb; its module is loaded when it is called, so that `ls` does not pay for `cp`. */
 export function verb(program: Command, usage: string, summary: string): Command {
@@ -8,6 +8,3 @@ export function verb(program: Command, usage: string, summary: string): Command 
     .description(summary)
     .option("--data <dir>", "data folder of the server (also MICROTERM_DATA)");
 }
-
-export const output = (...choices: string[]): Option =>
-  new Option("-o, --output <format>", "how to print").choices(choices);

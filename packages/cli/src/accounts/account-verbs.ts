@@ -1,6 +1,7 @@
 import { Role, Scope } from "@microterm/protocol";
 import { type Command, Option } from "commander";
-import { output, verb } from "../verb.ts";
+import { dataOutput, output } from "../output.ts";
+import { verb } from "../verb.ts";
 
 const role = () => new Option("--role <role>", "what the account may do; member otherwise").choices(Role.options);
 
@@ -10,7 +11,7 @@ Give it to programs as MICROTERM_TOKEN, with MICROTERM_URL. It never manages acc
 /** Verbs for people: accounts, invitations, tokens, sessions. */
 export function addAccountVerbs(program: Command): void {
   verb(program, "whoami", "show whose credential these commands use, and what it may do")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (options) => (await import("./whoami.ts")).whoami(options));
   addUserVerbs(program);
   addInvitationVerbs(program);
@@ -20,18 +21,18 @@ export function addAccountVerbs(program: Command): void {
     .argument("<label>", "what it is for, in a few words")
     .requiredOption("--scope <scope...>", `what it may do: ${Scope.options.join(", ")}`)
     .option("--expires <time>", "after that time, like 30d; 0 for never; 90d otherwise")
-    .addOption(output("json", "name"))
+    .addOption(dataOutput())
     .addHelpText("after", TOKEN_HELP)
     .action(async (name, options) => (await credentials()).createToken(name, options));
   verb(token, "ls", "list tokens")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (options) => (await credentials()).listTokens(options));
   verb(token, "rm", "take tokens out of use, and close what they have opened")
     .argument("<token...>", "their ids")
     .action(async (ids, options) => (await credentials()).removeTokens(ids, options));
   const session = program.command("session").summary("list and end sessions of browsers").description("Sessions");
   verb(session, "ls", "list sessions")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (options) => (await credentials()).listSessions(options));
   verb(session, "rm", "end sessions, and close what they have opened")
     .argument("[session...]", "their ids")
@@ -45,10 +46,10 @@ function addUserVerbs(program: Command): void {
   verb(user, "add", "make an account, and print the link by which its password is set")
     .argument("<account>", "1 to 32 lower-case letters, digits, dots, hyphens and underscores")
     .addOption(role())
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (name, options) => (await users()).add(name, options));
   verb(user, "ls", "list accounts")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (options) => (await users()).list(options));
   verb(user, "disable", "let accounts sign in no more; what they run is stopped after a while")
     .argument("<account...>")
@@ -70,12 +71,12 @@ function addUserVerbs(program: Command): void {
     .action(async (name, to, options) => (await users()).setRole(name, to, options));
   verb(user, "reset", "print a link that sets a new password once, and ends all sessions then")
     .argument("<account>")
-    .addOption(output("json"))
+    .addOption(output())
     .action(async (name, options) => (await users()).reset(name, options));
   verb(user, "link", "print a sign-in link for an account")
     .argument("<account>")
-    .addOption(output("json"))
-    .action(async (name, options) => (await import("../verbs/open.ts")).open({ ...options, account: name }));
+    .addOption(dataOutput())
+    .action(async (name, options) => (await import("../verbs/open.ts")).open(undefined, { ...options, account: name }));
 }
 
 function addInvitationVerbs(program: Command): void {
@@ -84,10 +85,10 @@ function addInvitationVerbs(program: Command): void {
     .addOption(role())
     .option("--uses <count>", "how many accounts can be made by it; 1 otherwise")
     .option("--expires <time>", "after that time, like 2d; 7d otherwise")
-    .addOption(output("json"))
+    .addOption(dataOutput())
     .action(async (options) => (await invitations()).invite(options));
   verb(invite, "ls", "list invitations that are open")
-    .addOption(output("json", "name"))
+    .addOption(output())
     .action(async (options) => (await invitations()).list(options));
   verb(invite, "rm", "withdraw invitations")
     .argument("<invitation...>", "their ids")

@@ -1,17 +1,17 @@
-import { type AdminEnvironment, type AdminHost, printableJson } from "@microterm/protocol";
+import type { AdminEnvironment, AdminHost } from "@microterm/protocol";
 import { say } from "../failure.ts";
+import { type OutputOptions, print } from "../output.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { formatBytes, formatMib } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { stateWords } from "../words.ts";
 
-type OutputOptions = ServerOptions & { readonly output?: "json" };
-
 export async function list(options: OutputOptions): Promise<void> {
   const environments = await connect(options).admin.environments();
-  if (options.output === "json") return console.log(printableJson(environments));
-  if (environments.length === 0) return say("There are no environments.");
-  console.log(tableOf(environments));
+  await print(environments, options, {
+    names: environments.map(({ id }) => id),
+    text: () => (environments.length === 0 ? say("There are no environments.") : console.log(tableOf(environments))),
+  });
 }
 
 export function tableOf(environments: readonly AdminEnvironment[]): string {
@@ -34,7 +34,7 @@ export function tableOf(environments: readonly AdminEnvironment[]): string {
 
 export async function host(options: OutputOptions): Promise<void> {
   const found = await connect(options).admin.host();
-  console.log(options.output === "json" ? printableJson(found) : linesOf(found));
+  await print(found, options, { text: () => console.log(linesOf(found)) });
 }
 
 export function linesOf({ load, cpus, memory, disk, machines, environments, pool }: AdminHost): string {

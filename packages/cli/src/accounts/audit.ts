@@ -6,9 +6,9 @@ import {
   MAX_AUDIT_PAGE,
   parseDuration,
   plainText,
-  printableJson,
 } from "@microterm/protocol";
 import { CliError, say } from "../failure.ts";
+import { type Format, print } from "../output.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { parseCount, withinLimits } from "../sizes.ts";
 import { writeFully } from "../streams.ts";
@@ -23,7 +23,7 @@ interface AuditOptions extends ServerOptions {
   readonly from?: string;
   readonly to?: string;
   readonly lines: string;
-  readonly output?: "json" | "jsonl";
+  readonly output?: Exclude<Format, "name"> | "jsonl";
 }
 
 /** Prints the newest entries of the audit log, the oldest of them first; `jsonl` has all, the newest first. */
@@ -47,10 +47,13 @@ export async function audit({ output, lines, ...options }: AuditOptions): Promis
     cursor = page.cursor;
   }
   entries.reverse();
-  if (output === "json") return console.log(printableJson(entries));
-  if (entries.length === 0) return say("No entries.");
-  console.log(
-    table([["TIME", "ACTION", "OUTCOME", "ACCOUNT", "FROM", "ENVIRONMENT", "DETAILS"], ...entries.map(rowOf)]),
+  const heading = ["TIME", "ACTION", "OUTCOME", "ACCOUNT", "FROM", "ENVIRONMENT", "DETAILS"];
+  await print(
+    entries,
+    { output },
+    {
+      text: () => (entries.length === 0 ? say("No entries.") : console.log(table([heading, ...entries.map(rowOf)]))),
+    },
   );
 }
 

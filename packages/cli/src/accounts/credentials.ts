@@ -1,11 +1,10 @@
-import { plainText, printableJson, Scope } from "@microterm/protocol";
+import { plainText, Scope } from "@microterm/protocol";
 import { CliError, EXIT, say } from "../failure.ts";
+import { type OutputOptions, print } from "../output.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { timeText } from "./times.ts";
-
-type OutputOptions = ServerOptions & { readonly output?: "json" | "name" };
 
 export interface TokenOptions extends OutputOptions {
   readonly scope: readonly string[];
@@ -18,9 +17,11 @@ export async function createToken(name: string, { scope, expires, ...options }: 
     ...{ name, scopes: scope.flatMap((text) => text.split(",")).map(parseScope) },
     ...(seconds === undefined ? {} : { expiresInSeconds: seconds === 0 ? null : seconds }),
   });
-  if (options.output === "json") return console.log(printableJson(issued));
-  console.log(issued.token);
-  say(`It is shown this once. Its id is ${issued.id}, and it expires: ${timeText(issued.expiresAt)}.`);
+  const text = (): void => {
+    console.log(issued.token);
+    say(`It is shown this once. Its id is ${issued.id}, and it expires: ${timeText(issued.expiresAt)}.`);
+  };
+  await print(issued, options, { text });
 }
 
 function parseScope(text: string): Scope {
@@ -34,12 +35,11 @@ function parseScope(text: string): Scope {
 
 export async function listTokens(options: OutputOptions): Promise<void> {
   const tokens = await connect(options).account.tokens();
-  if (options.output === "json") return console.log(printableJson(tokens));
-  if (options.output === "name") return printIds(tokens);
   const rows = tokens.map(({ id, name, scopes, lastUsedAt, expiresAt }) => [
     ...[id, plainText(name), scopes?.join(",") ?? "all", timeText(lastUsedAt), timeText(expiresAt)],
   ]);
-  console.log(table([["ID", "NAME", "SCOPES", "LAST USED", "EXPIRES"], ...rows]));
+  const text = (): void => console.log(table([["ID", "NAME", "SCOPES", "LAST USED", "EXPIRES"], ...rows]));
+  await print(tokens, options, { names: tokens.map(({ id }) => id), text });
 }
 
 export async function removeTokens(ids: readonly string[], options: ServerOptions): Promise<void> {
@@ -52,12 +52,11 @@ export async function removeTokens(ids: readonly string[], options: ServerOption
 
 export async function listSessions(options: OutputOptions): Promise<void> {
   const sessions = await connect(options).account.sessions();
-  if (options.output === "json") return console.log(printableJson(sessions));
-  if (options.output === "name") return printIds(sessions);
   const rows = sessions.map(({ id, device, address, lastUsedAt, expiresAt }) => [
     ...[id, device ?? "-", address ?? "-", timeText(lastUsedAt), timeText(expiresAt)],
   ]);
-  console.log(table([["ID", "DEVICE", "ADDRESS", "LAST USED", "EXPIRES"], ...rows]));
+  const text = (): void => console.log(table([["ID", "DEVICE", "ADDRESS", "LAST USED", "EXPIRES"], ...rows]));
+  await print(sessions, options, { names: sessions.map(({ id }) => id), text });
 }
 
 export async function endSessions(
@@ -76,8 +75,4 @@ export async function endSessions(
     await account.endSession(id);
     console.log(id);
   }
-}
-
-function printIds(all: readonly { readonly id: string }[]): void {
-  for (const { id } of all) console.log(id);
 }

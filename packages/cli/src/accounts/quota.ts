@@ -1,14 +1,13 @@
-import { printableJson, type Quota, type QuotaLimits, type Quotas, type Role } from "@microterm/protocol";
+import type { Quota, QuotaLimits, Quotas, Role } from "@microterm/protocol";
 import { CliError, EXIT } from "../failure.ts";
+import { type OutputOptions, print } from "../output.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { table } from "../verbs/ls.ts";
 import { amountWords, LIMITS, parseLimits, type Wish } from "./limits.ts";
 
-type OutputOptions = ServerOptions & { readonly output?: "json" };
-
 export async function quota(options: OutputOptions): Promise<void> {
   const own = await connect(options).quotas.own();
-  console.log(options.output === "json" ? printableJson(own) : linesOf(own));
+  await print(own, options, { text: () => console.log(linesOf(own)) });
 }
 
 export function linesOf({ limits, used, left, dayEndsAt }: Quota): string {
@@ -24,7 +23,7 @@ export function linesOf({ limits, used, left, dayEndsAt }: Quota): string {
 
 export async function list(options: OutputOptions): Promise<void> {
   const quotas = await connect(options).quotas.all();
-  console.log(options.output === "json" ? printableJson(quotas) : tableOf(quotas));
+  await print(quotas, options, { text: () => console.log(tableOf(quotas)) });
 }
 
 /** A line for each role, then one for each account, with what it has of each limit. */

@@ -1,41 +1,36 @@
-import { type Account, printableJson, type ResetLink, type Role } from "@microterm/protocol";
+import type { Account, ResetLink, Role } from "@microterm/protocol";
 import { say } from "../failure.ts";
+import { type OutputOptions, print } from "../output.ts";
 import { connect, linkOrigin, type ServerOptions } from "../server-address.ts";
 import { parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { timeText } from "./times.ts";
 
-type OutputOptions = ServerOptions & { readonly output?: "json" | "name" };
-
 export async function add(name: string, options: OutputOptions & { readonly role?: Role }): Promise<void> {
   const wish = options.role === undefined ? { name } : { name, role: options.role };
-  printReset(await connect(options).accounts.create(wish), options);
+  await printReset(await connect(options).accounts.create(wish), options);
 }
 
 export async function reset(account: string, options: OutputOptions): Promise<void> {
-  printReset(await connect(options).accounts.createReset(account), options);
+  await printReset(await connect(options).accounts.createReset(account), options);
 }
 
-function printReset({ account, code, expiresAt }: ResetLink, { output, ...options }: OutputOptions): void {
+function printReset({ account, code, expiresAt }: ResetLink, options: OutputOptions): Promise<void> {
   const url = `${linkOrigin(options)}/reset#${code}`;
-  if (output === "json") console.log(printableJson({ account, url, expiresAt }));
-  else if (output === "name") console.log(account.name);
-  else {
+  const text = (): void => {
     console.log(url);
     say(`It sets a new password for ${account.name} (${account.role}) once, within 24 hours.`);
-  }
+  };
+  return print({ account, url, expiresAt }, options, { names: [account.name], text });
 }
 
 export async function list(options: OutputOptions): Promise<void> {
   const accounts = await connect(options).accounts.list();
-  if (options.output === "json") return console.log(printableJson(accounts));
-  if (options.output === "name") {
-    for (const { name } of accounts) console.log(name);
-    return;
-  }
-  console.log(
-    table([["NAME", "ID", "ROLE", "STATE", "PASSWORD", "PROVIDER", "ENVIRONMENTS", "LAST SEEN"], ...accounts.map(row)]),
-  );
+  const heading = ["NAME", "ID", "ROLE", "STATE", "PASSWORD", "PROVIDER", "ENVIRONMENTS", "LAST SEEN"];
+  await print(accounts, options, {
+    names: accounts.map(({ name }) => name),
+    text: () => console.log(table([heading, ...accounts.map(row)])),
+  });
 }
 
 function row({ name, id, role, disabledAt, hasPassword, hasIdentity, environments, lastSeenAt }: Account): string[] {

@@ -1,5 +1,6 @@
-import { plainText, printableJson } from "@microterm/protocol";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { plainText } from "@microterm/protocol";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 
 const VIA = {
   session: "a session",
@@ -7,11 +8,13 @@ const VIA = {
   "data-folder": "the server's data folder",
 } as const;
 
-export async function whoami(options: ServerOptions & { readonly output?: "json" }): Promise<void> {
+export async function whoami(options: OutputOptions): Promise<void> {
   const client = connect(options);
   const session = await client.session.current();
-  if (options.output === "json") return console.log(printableJson(session));
   const { account, via, scopes } = session;
-  console.log(`${plainText(account.name)} (${account.role}), by ${VIA[via]}, at ${client.url}`);
-  if (scopes !== null) console.log(`Scopes: ${scopes.join(", ")}`);
+  const text = (): void => {
+    console.log(`${plainText(account.name)} (${account.role}), by ${VIA[via]}, at ${client.url}`);
+    if (scopes !== null) console.log(`Scopes: ${scopes.join(", ")}`);
+  };
+  await print(session, options, { names: [account.name], text });
 }

@@ -1,20 +1,17 @@
-import { printableJson, type SharedNetwork } from "@microterm/protocol";
+import type { SharedNetwork } from "@microterm/protocol";
+import { type OutputOptions, print } from "../output.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { table } from "../verbs/ls.ts";
 
-type OutputOptions = ServerOptions & { readonly output?: "json" | "name" };
-
 export async function create(name: string, options: OutputOptions): Promise<void> {
   const network = await connect(options).networks.create(name);
-  console.log(options.output === "json" ? printableJson(network) : network.name);
+  await print(network, options, { names: [network.name], text: () => console.log(network.name) });
 }
 
 export async function list(options: OutputOptions): Promise<void> {
   const networks = await connect(options).networks.list();
-  if (options.output === "json") return console.log(printableJson(networks));
-  const names = networks.map(({ name }) => `${name}\n`).join("");
-  if (options.output === "name") process.stdout.write(names);
-  else console.log(linesOf(networks));
+  const names = networks.map(({ name }) => name);
+  await print(networks, options, { names, text: () => console.log(linesOf(networks)) });
 }
 
 /** A line for each member, and one for a network without. */

@@ -1,28 +1,19 @@
-import {
-  type AttendedTerminal,
-  type Person,
-  plainText,
-  printableJson,
-  type Share,
-  type ShareRole,
-} from "@microterm/protocol";
+import { type AttendedTerminal, type Person, plainText, type Share, type ShareRole } from "@microterm/protocol";
 import { CliError, say } from "../failure.ts";
+import { type OutputOptions, print } from "../output.ts";
 import { connect, linkOrigin, type ServerOptions } from "../server-address.ts";
 import { parseCount, parseSeconds } from "../sizes.ts";
 import { table } from "../verbs/ls.ts";
 import { durationWords } from "../words.ts";
 
-export interface ShareOptions extends ServerOptions {
+export interface ShareOptions extends OutputOptions {
   readonly with?: string;
   readonly role?: ShareRole;
   readonly expires?: string;
   readonly uses?: string;
   readonly withoutAccount?: boolean;
   readonly scrollback?: boolean;
-  readonly output?: "json";
 }
-
-type OutputOptions = ServerOptions & { readonly output?: "json" };
 
 /** Shares the terminal that is named, or the only one. */
 export async function share(name: string, terminal: string | undefined, options: ShareOptions): Promise<void> {
@@ -37,13 +28,14 @@ export async function share(name: string, terminal: string | undefined, options:
     ...(scrollback === true ? { scrollback } : {}),
   });
   const url = made.path === null ? null : linkOrigin(options) + made.path;
-  if (options.output === "json") return console.log(printableJson({ ...made, url }));
-  if (url !== null) console.log(url);
-  if (made.role === "editor")
-    say("Who is let in may type, and so do all that you may in this environment, as root too.");
-  say(
-    `It ends in ${durationWords(Date.parse(made.expiresAt) - Date.now())}, or with: ./microterm share rm ${name} ${made.id}`,
-  );
+  const text = (): void => {
+    if (url !== null) console.log(url);
+    if (made.role === "editor")
+      say("Who is let in may type, and so do all that you may in this environment, as root too.");
+    const left = durationWords(Date.parse(made.expiresAt) - Date.now());
+    say(`It ends in ${left}, or with: ./microterm share rm ${name} ${made.id}`);
+  };
+  await print({ ...made, url }, options, { names: [made.id], text });
 }
 
 async function onlyTerminal(name: string, options: ServerOptions): Promise<string> {
@@ -59,9 +51,11 @@ async function onlyTerminal(name: string, options: ServerOptions): Promise<strin
 export async function list(name: string | undefined, options: OutputOptions): Promise<void> {
   if (name === undefined) return listShared(options);
   const shares = await connect(options).sharing.list(name);
-  if (options.output === "json") return console.log(printableJson(shares));
-  if (shares.length === 0) return say(`Nothing of ${name} is shared.`);
-  console.log(sharesOf(shares, Date.now()));
+  await print(shares, options, {
+    names: shares.map(({ id }) => id),
+    text: () =>
+      shares.length === 0 ? say(`Nothing of ${name} is shared.`) : console.log(sharesOf(shares, Date.now())),
+  });
 }
 
 export function sharesOf(shares: readonly Share[], now: number): string {
@@ -74,13 +68,15 @@ export function sharesOf(shares: readonly Share[], now: number): string {
 
 async function listShared(options: OutputOptions): Promise<void> {
   const shared = await connect(options).sharing.shared();
-  if (options.output === "json") return console.log(printableJson(shared));
-  if (shared.length === 0) return say("Nothing is shared with you. A link is opened in a browser.");
   const now = Date.now();
   const rows = shared.map(({ id, owner, role, expiresAt }) => [
     ...[id, plainText(owner, { layout: "joined", max: 64 }), role, `in ${durationWords(Date.parse(expiresAt) - now)}`],
   ]);
-  console.log(table([["ID", "OWNER", "ROLE", "ENDS"], ...rows]));
+  const text = (): void => {
+    if (shared.length === 0) say("Nothing is shared with you. A link is opened in a browser.");
+    else console.log(table([["ID", "OWNER", "ROLE", "ENDS"], ...rows]));
+  };
+  await print(shared, options, { names: shared.map(({ id }) => id), text });
 }
 
 export async function remove(name: string, shares: readonly string[], options: ServerOptions): Promise<void> {
@@ -93,8 +89,7 @@ export async function remove(name: string, shares: readonly string[], options: S
 
 export async function terminals(name: string, options: OutputOptions): Promise<void> {
   const there = await connect(options).terminals.list(name);
-  if (options.output === "json") return console.log(printableJson(there));
-  console.log(terminalsOf(there));
+  await print(there, options, { names: there.map(({ id }) => id), text: () => console.log(terminalsOf(there)) });
 }
 
 /** A line for each person at a terminal, and one for a terminal that nobody is at. */

@@ -1,14 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { type Environment, LIMITS, printableJson, type Size } from "@microterm/protocol";
+import { type Environment, LIMITS, type Size } from "@microterm/protocol";
 import { type Client, ConnectionError, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { onStderr } from "../colors.ts";
 import { CliError, EXIT, say } from "../failure.ts";
 import { type NetworkOptions, policyOf } from "../network-policy.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { parseCount, parseMib, parseSeconds, within } from "../sizes.ts";
 
-export interface CreateOptions extends ServerOptions, NetworkOptions {
+/** What an environment is to be like. */
+export interface Wish extends NetworkOptions {
   readonly name?: string;
   readonly size?: Size;
   readonly memory?: string;
@@ -16,15 +18,42 @@ export interface CreateOptions extends ServerOptions, NetworkOptions {
   readonly disk?: string;
   readonly idleTimeout?: string;
   readonly ttl?: string;
-  readonly output?: "json" | "name";
 }
+
+export type CreateOptions = OutputOptions & Wish;
 
 /** A boot that hangs is given up by the server much earlier and tried once more; this is for a server that hangs. */
 export const BOOT_TIMEOUT_MS = 300_000;
 
 export async function create(options: CreateOptions): Promise<void> {
+  const client = connect(options);
+  const environment = await waitUntilRunning(client, await make(client, options));
+  const { name } = environment;
+  await print(environment, options, {
+    names: [name],
+    text: () => {
+      console.log(name);
+      if (process.stderr.isTTY) say(onStderr.dim(`Next: ./microterm attach ${name}`));
+    },
+  });
+}
+
+/** One that starts. Says where nothing would isolate it. */
+export async function make(client: Client, options: Wish): Promise<Environment> {
+  const made = await createOnce(client, wishOf(options));
+  if (made.isolation === "emulated") {
+    say(
+      onStderr.yellow(
+        "Emulated: there is no KVM here, so it is slow, and no security boundary: don't run untrusted code.",
+      ),
+    );
+  }
+  return made;
+}
+
+function wishOf(options: Wish): Parameters<Client["environments"]["create"]>[0] {
   const network = policyOf(options);
-  const wish = {
+  return {
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.size === undefined ? {} : { size: options.size }),
     ...(options.memory === undefined ? {} : { memoryMib: mib(options.memory, "--memory", LIMITS.memoryMib) }),
@@ -40,20 +69,6 @@ export async function create(options: CreateOptions): Promise<void> {
     ...(options.ttl === undefined ? {} : { ttlSeconds: parseSeconds(options.ttl, "--ttl") }),
     ...(network === undefined ? {} : { network }),
   };
-  const client = connect(options);
-  const made = await createOnce(client, wish);
-  if (made.isolation === "emulated") {
-    say(
-      onStderr.yellow(
-        "Emulated: there is no KVM here, so it is slow, and no security boundary: don't run untrusted code.",
-      ),
-    );
-  }
-  const environment = await waitUntilRunning(client, made);
-  if (options.output === "json") return console.log(printableJson(environment));
-  console.log(environment.name);
-  if (options.output !== "name" && process.stderr.isTTY)
-    say(onStderr.dim(`Next: ./microterm attach ${environment.name}`));
 }
 
 const mib = (text: string, option: string, range: { readonly min: number; readonly max: number }): number =>
@@ -73,12 +88,20 @@ async function createOnce(client: Client, wish: Parameters<Client["environments"
   }
 }
 
-/** Waits for a boot, with its steps shown on a terminal. @throws CliError with the reason when it fails. */
-export async function waitUntilRunning(client: Client, environment: Environment): Promise<Environment> {
+/**
+ * Waits for a boot, with its steps shown on a terminal. Ctrl-C ends this process after `interrupted`, which says by default that the
+ * environment goes on. @throws CliError with the reason when it fails.
+ */
+export async function waitUntilRunning(
+  client: Client,
+  environment: Environment,
+  interrupted: () => void | Promise<void> = () =>
+    say(`${environment.name} goes on starting. Remove it with: ./microterm rm ${environment.name}`),
+): Promise<Environment> {
   const progress = new BootProgress(client, environment);
-  const interrupt = () => {
+  const interrupt = async () => {
     progress.end();
-    say(`${environment.name} goes on starting. Remove it with: ./microterm rm ${environment.name}`);
+    await interrupted();
     process.exit(EXIT.signalled + 2);
   };
   process.once("SIGINT", interrupt);

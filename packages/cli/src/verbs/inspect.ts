@@ -1,8 +1,8 @@
-import { printableJson } from "@microterm/protocol";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 
-export async function inspect(names: readonly string[], options: ServerOptions): Promise<void> {
+export async function inspect(names: readonly string[], { output = "json", ...options }: OutputOptions): Promise<void> {
   const client = connect(options);
   const found = await Promise.all(names.map((name) => client.environments.get(name)));
-  console.log(printableJson(found));
+  await print(found, { output }, { text: () => undefined });
 }

@@ -1,19 +1,20 @@
-import { type Environment, printableJson } from "@microterm/protocol";
+import type { Environment } from "@microterm/protocol";
 import { quotaWords } from "../accounts/limits.ts";
 import { onStdout } from "../colors.ts";
 import { say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { formatMib } from "../sizes.ts";
 import { durationWords, noticeWords, stateWords } from "../words.ts";
 
-export async function ls(options: ServerOptions & { readonly output?: "json" | "name" }): Promise<void> {
+export async function ls(options: OutputOptions): Promise<void> {
   const client = connect(options);
   const environments = await client.environments.list();
-  if (options.output === "json") return console.log(printableJson(environments));
-  if (options.output === "name") {
-    for (const { name } of environments) console.log(name);
-    return;
-  }
+  const names = environments.map(({ name }) => name);
+  await print(environments, options, { names, text: () => show(client, environments) });
+}
+
+async function show(client: ReturnType<typeof connect>, environments: readonly Environment[]): Promise<void> {
   if (environments.length === 0) return say("No environments yet. Try: ./microterm create");
   const now = Date.now();
   console.log(

@@ -1,21 +1,16 @@
-import {
-  type NetworkDenial,
-  type NetworkPolicy,
-  type NetworkStatus,
-  plainText,
-  printableJson,
-} from "@microterm/protocol";
+import { type NetworkDenial, type NetworkPolicy, type NetworkStatus, plainText } from "@microterm/protocol";
 import { ruleText } from "../network-policy.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { formatBytes } from "../sizes.ts";
 import { table } from "./ls.ts";
 
 /** Prints what an environment may reach, what it has sent and received, and what it was refused. */
-export async function network(name: string, options: ServerOptions & { readonly output?: "json" }): Promise<void> {
+export async function network(name: string, options: OutputOptions): Promise<void> {
   const { environments } = connect(options);
   const [status, denials] = await Promise.all([environments.network(name), environments.denials(name)]);
-  if (options.output === "json") return console.log(printableJson({ ...status, denials }));
-  console.log(linesOf(status, denials).join("\n"));
+  const text = (): void => console.log(linesOf(status, denials).join("\n"));
+  await print({ ...status, denials }, options, { text });
 }
 
 export function linesOf(

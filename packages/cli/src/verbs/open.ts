@@ -1,24 +1,33 @@
 import { userInfo } from "node:os";
-import { plainText, printableJson } from "@microterm/protocol";
+import { plainText } from "@microterm/protocol";
 import { say } from "../failure.ts";
-import { connect, findServer, linkOrigin, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect, findServer, linkOrigin } from "../server-address.ts";
 
-export interface OpenOptions extends ServerOptions {
-  readonly output?: "json";
+export interface OpenOptions extends OutputOptions {
   /** The data folder's own when absent. */
   readonly account?: string;
 }
 
-export async function open(options: OpenOptions): Promise<void> {
+/** Prints a link that signs in, and leads to an environment where one is named. */
+export async function open(name: string | undefined, options: OpenOptions): Promise<void> {
   const client = connect(options);
+  const page = name === undefined ? null : `/e/${(await client.environments.get(name)).id}`;
+  if (page !== null && process.env.MICROTERM_URL) {
+    // A link that signs in is the data folder's alone to make.
+    const url = linkOrigin(options) + page;
+    return print({ url }, options, { text: () => console.log(url) });
+  }
   const { account, token, expiresAt } = await client.createLink(options.account);
   const { publicUrl } = findServer(options);
-  const url = `${linkOrigin(options)}/sign-in#token=${token}`;
-  if (options.output === "json") return console.log(printableJson({ account, url, expiresAt }));
-  console.log(url);
-  say(`It signs in as ${plainText(account.name)} (${account.role}), once, within 10 minutes.`);
-  const line = publicUrl === null ? sshLine(client.url, process.env) : null;
-  if (line !== null) say(`From your own machine, first: ${line}`);
+  const url = `${linkOrigin(options)}/sign-in${page === null ? "" : `?to=${page}`}#token=${token}`;
+  const text = (): void => {
+    console.log(url);
+    say(`It signs in as ${plainText(account.name)} (${account.role}), once, within 10 minutes.`);
+    const line = publicUrl === null ? sshLine(client.url, process.env) : null;
+    if (line !== null) say(`From your own machine, first: ${line}`);
+  };
+  await print({ account, url, expiresAt }, options, { text });
 }
 
 /** The tunnel that brings a loopback address to the far end of an SSH session; null outside of one. */

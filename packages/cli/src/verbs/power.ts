@@ -1,8 +1,9 @@
-import { type Environment, printableJson } from "@microterm/protocol";
+import type { Environment } from "@microterm/protocol";
 import { type Client, RequestError } from "@microterm/sdk";
 import { BootProgress } from "../boot-progress.ts";
 import { CliError } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { noticeWords } from "../words.ts";
 import { ask, canAsk, running } from "./confirm.ts";
 import { BOOT_TIMEOUT_MS, waitUntilRunning } from "./create.ts";
@@ -12,14 +13,10 @@ const PAUSE_LOOK_MS = 1_000;
 
 type Action = "stop" | "start" | "pause" | "resume";
 
-export interface PowerOptions extends ServerOptions {
-  readonly output?: "json" | "name";
-}
-
 /** `stop`, after a question on a terminal: a user who only wants to go on later wants `pause`. */
 export async function stop(
   names: readonly string[],
-  options: PowerOptions & { readonly force?: boolean },
+  options: OutputOptions & { readonly force?: boolean },
 ): Promise<void> {
   const busy = options.force === true || !canAsk() ? [] : await running(connect(options), names);
   const question = `Programs run in ${busy.join(", ")}, and end with it; the disk is kept. Stop?`;
@@ -29,13 +26,13 @@ export async function stop(
 }
 
 /** Asks for all, then waits for each. */
-export async function power(action: Action, names: readonly string[], options: PowerOptions): Promise<void> {
+export async function power(action: Action, names: readonly string[], options: OutputOptions): Promise<void> {
   const client = connect(options);
   const asked = await Promise.all(names.map((name) => client.environments[action](name)));
   const reached: Environment[] = [];
   for (const environment of asked) reached.push(await waitForIts(action, client, environment));
-  if (options.output === "json") console.log(printableJson(reached));
-  else for (const { name } of reached) console.log(name);
+  const all = reached.map(({ name }) => name);
+  await print(reached, options, { names: all, text: () => console.log(all.join("\n")) });
 }
 
 async function waitForIts(action: Action, client: Client, environment: Environment): Promise<Environment> {

@@ -1,15 +1,15 @@
-import { plainText, printableJson, type Receipt } from "@microterm/protocol";
+import { plainText, type Receipt } from "@microterm/protocol";
 import { type Client, RequestError } from "@microterm/sdk";
 import { CliError, EXIT, explain, say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { formatBytes } from "../sizes.ts";
 import { ask, canAsk, type Decision, running } from "./confirm.ts";
 import { power } from "./power.ts";
 
-export interface RmOptions extends ServerOptions {
+export interface RmOptions extends OutputOptions {
   readonly force?: boolean;
   readonly all?: boolean;
-  readonly output?: "json";
 }
 
 export async function rm(names: readonly string[], options: RmOptions): Promise<void> {
@@ -28,14 +28,14 @@ export async function rm(names: readonly string[], options: RmOptions): Promise<
   for (const outcome of outcomes) {
     if (outcome.status === "fulfilled") {
       receipts.push(outcome.value);
-      if (options.output !== "json") console.log(describe(outcome.value));
+      if (options.output === undefined) console.log(describe(outcome.value));
       if (outcome.value.left.length > 0) process.exitCode = EXIT.failure;
     } else if (!(options.force === true && isMissing(outcome.reason))) {
       say(explain(outcome.reason));
       process.exitCode = EXIT.failure;
     }
   }
-  if (options.output === "json") console.log(printableJson(receipts));
+  await print(receipts, options, { names: receipts.map(({ name }) => name), text: () => undefined });
 }
 
 interface Doomed {

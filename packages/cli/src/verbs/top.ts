@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Environment, printableJson, type Usage } from "@microterm/protocol";
+import type { Environment, Usage } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
 import { CliError, say } from "../failure.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { formatMib } from "../sizes.ts";
 import { table } from "./ls.ts";
 
@@ -40,17 +41,18 @@ export interface Use {
 /** Follows what running environments use until it is interrupted; once, where standard output is no terminal. */
 export async function top(
   names: readonly string[],
-  options: ServerOptions & { readonly output?: "json"; readonly once?: boolean },
+  options: OutputOptions & { readonly once?: boolean },
 ): Promise<void> {
   const client = connect(options);
   let before = await look(client, names);
   await delay(BETWEEN_LOOKS_MS);
   let now = await look(client, names);
-  if (options.output === "json") return console.log(printableJson(usesOf(before, now)));
-  if (options.once === true || !process.stdout.isTTY) {
-    if (now.length === 0) say("Nothing runs. Try: ./microterm create");
-    else console.log(tableOf(usesOf(before, now)));
-    return;
+  if (options.output !== undefined || options.once === true || !process.stdout.isTTY) {
+    const uses = usesOf(before, now);
+    return print(uses, options, {
+      names: uses.map(({ name }) => name),
+      text: () => (uses.length === 0 ? say("Nothing runs. Try: ./microterm create") : console.log(tableOf(uses))),
+    });
   }
   process.stdout.write(ENTER);
   let hasLeft = false;

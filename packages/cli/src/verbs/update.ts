@@ -1,10 +1,11 @@
-import { FIXED_SIZE, LIVE_LIMITS, printableJson, type UpdateEnvironment } from "@microterm/protocol";
+import { FIXED_SIZE, LIVE_LIMITS, type UpdateEnvironment } from "@microterm/protocol";
 import { CliError, EXIT } from "../failure.ts";
 import { type NetworkOptions, policyOf } from "../network-policy.ts";
-import { connect, type ServerOptions } from "../server-address.ts";
+import { type OutputOptions, print } from "../output.ts";
+import { connect } from "../server-address.ts";
 import { parseCount, parseMib, parsePercent, parseSeconds, withinLimits } from "../sizes.ts";
 
-export interface UpdateOptions extends ServerOptions, NetworkOptions {
+export interface UpdateOptions extends OutputOptions, NetworkOptions {
   readonly idleTimeout?: string;
   readonly ttl?: string;
   readonly cpuQuota?: string;
@@ -15,7 +16,6 @@ export interface UpdateOptions extends ServerOptions, NetworkOptions {
   readonly memory?: string;
   readonly cpus?: string;
   readonly disk?: string;
-  readonly output?: "json" | "name";
 }
 
 /** Changes when environments end by themselves, what they may use and what they may reach. */
@@ -36,8 +36,8 @@ export async function update(names: readonly string[], options: UpdateOptions): 
   }
   const client = connect(options);
   const updated = await Promise.all(names.map((name) => client.environments.update(name, wish)));
-  if (options.output === "json") console.log(printableJson(updated));
-  else for (const { name } of updated) console.log(name);
+  const all = updated.map(({ name }) => name);
+  await print(updated, options, { names: all, text: () => console.log(all.join("\n")) });
 }
 
 function wishOf(options: UpdateOptions): UpdateEnvironment {

@@ -2,6 +2,9 @@
 const SEQUENCE = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b(?:[ -/]+[0-~]|[0-OQ-WYZ\\`-~])/g;
 /** What else a terminal or a page acts upon: C0, DEL, C1, and the marks that end a line, turn text around or hide it (UAX 9). */
 export const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** As JSON and YAML write it between quotation marks. */
+export const escapeControl = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 const BREAKS = /[\t\n]+/g;
 const CONTROLS_AND_BREAKS = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g;
 

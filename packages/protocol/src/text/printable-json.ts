@@ -1,4 +1,4 @@
-import { CONTROL } from "./plain-text.ts";
+import { CONTROL, escapeControl } from "./plain-text.ts";
 
 /** Indented JSON that may be printed on a terminal whatever strings are in it; the same value when it is read again. */
 export const printableJson = (value: unknown): string => printable(JSON.stringify(value, null, 2));
@@ -6,5 +6,4 @@ export const printableJson = (value: unknown): string => printable(JSON.stringif
 /** The same on one line. */
 export const printableJsonLine = (value: unknown): string => printable(JSON.stringify(value));
 
-const printable = (json: string): string =>
-  json.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const printable = (json: string): string => json.replace(CONTROL, escapeControl);

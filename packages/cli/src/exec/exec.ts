@@ -1,17 +1,20 @@
 import { type ExecRequest, plainText } from "@microterm/protocol";
-import type { ExecResult, ExecSession } from "@microterm/sdk";
-import { forwardSignals, UnansweredInterrupts } from "../exec-signals.ts";
+import type { Client, ExecResult, ExecSession } from "@microterm/sdk";
 import { CliError, EXIT, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { flushed, writeFully } from "../streams.ts";
 import { OwnTty } from "../terminal/own-tty.ts";
+import { forwardSignals, UnansweredInterrupts } from "./exec-signals.ts";
 
-export interface ExecOptions extends ServerOptions {
+/** Of a command's streams and surroundings. */
+export interface CommandOptions {
   readonly interactive?: boolean;
   readonly tty?: boolean;
   readonly env?: readonly string[];
   readonly workdir?: string;
 }
+
+export type ExecOptions = ServerOptions & CommandOptions;
 
 const SIGINT = 2;
 const SIGPIPE = 13;
@@ -19,11 +22,31 @@ const SIGPIPE = 13;
 export async function exec(name: string, words: readonly string[], options: ExecOptions): Promise<void> {
   const command = words[0] === "--" ? words.slice(1) : [...words];
   if (command.length === 0) throw new CliError("exec needs a command.", { hint: `./microterm exec ${name} -- ls` });
+  const code = await execute(connect(options), name, { command, options: checked(options) });
+  // Standard input may still be open, which would keep the process waiting for it.
+  process.exit(code);
+}
+
+/** @throws CliError for options that do not go together */
+export function checked<T extends CommandOptions>(options: T): T {
   if (options.tty === true && options.interactive === true && !process.stdin.isTTY) {
     throw new CliError("Standard input is no terminal, which -it needs.", { hint: "Use -i without -t." });
   }
+  return options;
+}
+
+interface Execution {
+  readonly command: readonly string[];
+  readonly options: CommandOptions;
+}
+
+/**
+ * Runs a command with the streams of this process. Resolves with its exit code, or with that of a signal by which this process
+ * was to end and the command did not; then the caller has to end it.
+ */
+export async function execute(client: Client, name: string, { command, options }: Execution): Promise<number> {
   const request: ExecRequest = {
-    command,
+    command: [...command],
     ...(options.env === undefined ? {} : { env: parseEnv(options.env, process.env) }),
     ...(options.workdir === undefined ? {} : { cwd: options.workdir }),
     tty: options.tty === true ? { cols: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 } : null,
@@ -33,15 +56,16 @@ export async function exec(name: string, words: readonly string[], options: Exec
     interrupts.answered();
     return writeFully(stream, bytes);
   };
-  const session = connect(options).exec(name, {
+  const session = client.exec(name, {
     request,
     onStdout: print(process.stdout),
     onStderr: print(process.stderr),
     onStarted: () => interrupts.answered(),
   });
+  const left = Promise.withResolvers<number>();
   const leave = (signal: number) => {
     session.close();
-    process.exit(EXIT.signalled + signal);
+    left.resolve(EXIT.signalled + signal);
   };
   // A reader that has gone, as in `exec … | head`, ends the command as a pipe would.
   process.stdout.on("error", () => leave(SIGPIPE));
@@ -52,14 +76,16 @@ export async function exec(name: string, words: readonly string[], options: Exec
     if (tty !== null) forwardKeys(session, interrupts, () => leave(SIGINT));
     else if (options.interactive === true) forwardInput(session);
     else session.end();
-    process.exitCode = exitCodeOf(await session.result);
-    await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+    const ended = async (): Promise<number> => {
+      const code = exitCodeOf(await session.result);
+      await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+      return code;
+    };
+    return await Promise.race([ended(), left.promise]);
   } finally {
     forget();
     tty?.restore();
   }
-  // Standard input may still be open, which would keep the process waiting for it.
-  process.exit();
 }
 
 /** `K=V`, or `K` for the value it has here. @throws CliError */
