@@ -1,6 +1,6 @@
 import type { PodPlace } from "@microterm/drivers";
 import type { HostDaemonClient } from "@microterm/host";
-import { plainText, printableJson } from "@microterm/protocol";
+import { plainText } from "@microterm/protocol";
 import { connect } from "../daemon/daemon.ts";
 import { foreignOwner, runAsOwner } from "../data/data-owner.ts";
 import { type DataPaths, dataPaths } from "../data/paths.ts";
@@ -10,6 +10,7 @@ import { lastArguments, lastCertificate } from "../server/environments.ts";
 import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { DoctorOptions } from "../verbs/options.ts";
+import { printReport } from "../verbs/report.ts";
 import { certificateCheck } from "./certificate-check.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import { CHECKS, SERVER_HOST_CHECKS } from "./checks.ts";
@@ -32,8 +33,7 @@ export async function doctor(options: DoctorOptions): Promise<number> {
   const args = options.cluster.length > 0 ? options.cluster : lastArguments(paths);
   const place = podPlaceOf(args);
   const checks = await (place === null ? examine(paths) : examineCluster(paths, place, args));
-  if (options.output === "json") process.stdout.write(`${printableJson({ checks })}\n`);
-  else process.stdout.write(checks.map(describe).join(""));
+  await printReport({ checks }, options.output, () => checks.map(describe).join(""));
   return checks.some((one) => one.status === "fail") ? 1 : 0;
 }
 

@@ -1,9 +1,10 @@
 import { type HostDaemonClient, pause } from "@microterm/host";
-import { plainText, printableJson } from "@microterm/protocol";
+import { plainText } from "@microterm/protocol";
 import { connect } from "../daemon/daemon.ts";
 import { type DataPaths, instanceName } from "../data/paths.ts";
 import { SHOWN } from "../progress.ts";
 import { serverProcess } from "../server/server-process.ts";
+import { printReport, type ReportFormat } from "../verbs/report.ts";
 import { findTraces, type HostTraces, type Trace, type TraceOwner, type TraceScope } from "./host-traces.ts";
 
 /** What is being made or removed is so for a moment: what is seen at each look is left. */
@@ -13,7 +14,7 @@ const LOOK_PAUSE_MS = 1000;
 const MOST_SHOWN = 100;
 
 /** `microterm doctor --leftovers`: what of this data folder is on the host and in no use. Exit code 0 for nothing, 1 otherwise. */
-export async function doctorLeftovers(paths: DataPaths, output: "text" | "json"): Promise<number> {
+export async function doctorLeftovers(paths: DataPaths, output: ReportFormat): Promise<number> {
   const daemon = await connect(paths);
   try {
     const scope = { data: paths.data, instance: instanceName(paths.data) };
@@ -21,8 +22,7 @@ export async function doctorLeftovers(paths: DataPaths, output: "text" | "json")
     const { found: left, unseen } = await findLeftovers(scope, { daemon, server });
     const items = left.map(({ kind, name, of }) => ({ kind, name, of }));
     const fix = left.length === 0 ? null : whatToDo(daemon !== null);
-    if (output === "json") process.stdout.write(`${printableJson({ leftovers: items, unseen, fix })}\n`);
-    else process.stdout.write(describe(left, unseen, fix));
+    await printReport({ leftovers: items, unseen, fix }, output, () => describe(left, unseen, fix));
     return left.length === 0 ? 0 : 1;
   } finally {
     daemon?.close();

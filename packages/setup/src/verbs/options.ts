@@ -21,6 +21,7 @@ import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { SetupError } from "../progress.ts";
 import { CLUSTER_OPTIONS, readClusterOptions } from "../server/cluster-options.ts";
 import { LISTEN_OPTIONS, readListenOptions, type ServeOption } from "../server/listen-options.ts";
+import { REPORT_FORMATS, type ReportFormat } from "./report.ts";
 
 export interface UpOptions {
   readonly detach: boolean;
@@ -76,7 +77,7 @@ export interface DownOptions {
 
 export interface ReportOptions {
   readonly data: string;
-  readonly output: "text" | "json";
+  readonly output: ReportFormat;
 }
 
 /** Of `backup` and `restore`. */
@@ -372,8 +373,9 @@ export function readDoctorOptions(args: readonly string[]): DoctorOptions {
 }
 
 function reportOf({ data, output = "text" }: { readonly data?: unknown; readonly output?: unknown }): ReportOptions {
-  if (output !== "text" && output !== "json") throw new SetupError(`-o ${output} is not text or json`, "-o json");
-  return { data: String(data ?? defaultDataFolder()), output };
+  const format = REPORT_FORMATS.find((one) => one === output);
+  if (format === undefined) throw new SetupError(`-o ${output} is none of ${REPORT_FORMATS.join(", ")}`, "-o json");
+  return { data: String(data ?? defaultDataFolder()), output: format };
 }
 
 function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(

@@ -1,4 +1,4 @@
-import { type HostStatus, plainText, printableJson } from "@microterm/protocol";
+import { type HostStatus, plainText } from "@microterm/protocol";
 import { buildOf, versionOf } from "../build/build-name.ts";
 import { lastAccelerator } from "../daemon/accelerator.ts";
 import { connect } from "../daemon/daemon.ts";
@@ -10,6 +10,7 @@ import { describeExposure, type Exposure } from "../server/exposure.ts";
 import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
 import type { ReportOptions } from "./options.ts";
+import { printReport } from "./report.ts";
 
 /** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
 export async function status(options: ReportOptions): Promise<number> {
@@ -41,8 +42,7 @@ export async function status(options: ReportOptions): Promise<number> {
     images: host?.images ?? null,
     pool: host?.pool ?? null,
   };
-  if (options.output === "json") process.stdout.write(`${printableJson(report)}\n`);
-  else process.stdout.write(describe(report));
+  await printReport(report, options.output, () => describe(report));
   return server === null ? 3 : 0;
 }
 
