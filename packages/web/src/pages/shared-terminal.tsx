@@ -2,7 +2,7 @@ import type { SharedTerminal } from "@microterm/protocol";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { Keyboard, LogOut } from "lucide-react";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { client } from "../api/queries.ts";
 import { Frame } from "../entry/frame.tsx";
 import { momentWords } from "../parts/account/people-words.ts";
@@ -21,6 +21,7 @@ import { PastePreview } from "../terminal/pane/covers.tsx";
 import { Screen } from "../terminal/pane/screen.tsx";
 import { StatusItems } from "../terminal/pane/status-items.tsx";
 import { useSessionState } from "../terminal/pane/tab-bar.tsx";
+import { useSearch } from "../terminal/search/use-search.ts";
 import type { Session } from "../terminal/session/session.ts";
 import type { SessionState } from "../terminal/session/session-state.ts";
 import { documentTitle } from "../terminal/session/title.ts";
@@ -108,7 +109,10 @@ const End = ({ title, children }: EndProps) => (
 
 const Pane = ({ shared, isSignedIn }: { readonly shared: SharedTerminal; readonly isSignedIn: boolean }) => {
   const { id, owner, kind, expiresAt } = shared;
-  const session = useSharedSession(id, owner);
+  const find = useRef(() => {});
+  const session = useSharedSession(id, owner, find);
+  const search = useSearch(session);
+  find.current = search.open;
   const state = useSessionState(session);
   const isOver = state.phase === "exited" || state.phase === "ended" || state.phase === "signed-out";
   useEffect(() => {
@@ -136,7 +140,9 @@ const Pane = ({ shared, isSignedIn }: { readonly shared: SharedTerminal; readonl
         </div>
       </header>
       <main className="relative min-h-0 flex-1 bg-terminal">
-        {session && <Screen session={session} state={state} isCovered={isOver} takesFocus={() => true} />}
+        {session && (
+          <Screen session={session} state={state} isCovered={isOver} takesFocus={() => true} search={search} />
+        )}
         {state.phase === "exited" && (
           <End title="Its program has ended">
             <Ways isSignedIn={isSignedIn} />

@@ -11,13 +11,14 @@ export interface KeySettings {
   readonly isMac: boolean;
 }
 
-export type PageKey = "toggle-tab" | "new-terminal" | "next-terminal" | "previous-terminal";
+export type PageKey = "toggle-tab" | "find" | "new-terminal" | "next-terminal" | "previous-terminal";
 type OwnKey = PageKey | "send-ctrl-v" | "copy" | "next-prompt" | "previous-prompt";
 
 /** What is shown beside the actions that they do. */
 export const KEY_NAMES = {
   "toggle-tab": "Ctrl+Shift+F6",
   "new-terminal": "Ctrl+Shift+Enter",
+  find: "Ctrl+Shift+F",
 } as const;
 
 /** Quotes the next key in shells and editors, and begins vim's blocks. */
@@ -36,6 +37,7 @@ type Chord = Pick<KeyboardEvent, "key" | "ctrlKey" | "shiftKey" | "altKey" | "me
 const WITH_CONTROL_SHIFT: Readonly<Record<string, OwnKey>> = {
   c: "copy",
   enter: "new-terminal",
+  f: "find",
   f6: "toggle-tab",
   arrowup: "previous-prompt",
   arrowdown: "next-prompt",

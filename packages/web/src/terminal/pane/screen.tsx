@@ -1,9 +1,13 @@
-import { useEffect, useLayoutEffect, useRef } from "react";
+import { Suspense, useEffect, useLayoutEffect, useRef } from "react";
+import { lazyPart } from "../../parts/lazy-part.ts";
+import type { SearchState } from "../search/use-search.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionState } from "../session/session-state.ts";
 import { useTerminalSettings } from "../settings.ts";
 import { CopyConsent } from "./copy-consent.tsx";
 import { LinkTarget, NoticeBar, ReconnectCover } from "./covers.tsx";
+
+const SearchBar = lazyPart(async () => (await import("../search/search-bar.tsx")).SearchBar);
 
 export interface ScreenProps {
   readonly session: Session;
@@ -11,10 +15,11 @@ export interface ScreenProps {
   readonly isCovered: boolean;
   /** False while arrow keys walk through the tabs. */
   readonly takesFocus: () => boolean;
+  readonly search: SearchState;
 }
 
 /** The terminal that is looked at, with what lies over it. */
-export const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) => {
+export const Screen = ({ session, state, isCovered, takesFocus, search }: ScreenProps) => {
   const place = useRef<HTMLDivElement>(null);
   const { isScreenReader, isOptionMeta } = useTerminalSettings();
   const isFirst = useRef(true);
@@ -48,6 +53,11 @@ export const Screen = ({ session, state, isCovered, takesFocus }: ScreenProps) =
         </p>
       )}
       {hoveredLink !== null && <LinkTarget target={hoveredLink} />}
+      {search.asked > 0 && !isCovered && (
+        <Suspense>
+          <SearchBar session={session} asked={search.asked} onClose={search.close} />
+        </Suspense>
+      )}
       {state.pendingCopy !== null && <CopyConsent text={state.pendingCopy} onDecide={session.decideCopy} />}
       {notice !== null && <NoticeBar notice={notice} onDismiss={session.dismissNotice} />}
       {phase === "reconnecting" && !isCovered && (

@@ -13,6 +13,7 @@ import { RENDERER } from "../../renderer.ts";
 import { ShareButton } from "../../sharing/owner/share-button.tsx";
 import { UploadPanel } from "../../upload/upload-panel.tsx";
 import type { PageKey } from "../keys.ts";
+import { useSearch } from "../search/use-search.ts";
 import { createSessions, type Sessions } from "../session/sessions.ts";
 import { documentTitle } from "../session/title.ts";
 import { changeTerminalSettings, IS_MAC, terminalSettings } from "../settings.ts";
@@ -99,6 +100,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   const sessions = useSessions(environment, terminals, (key) => {
     if (key === "toggle-tab") changeTerminalSettings({ isTabFree: !terminalSettings().isTabFree });
     else if (key === "new-terminal") add.mutate();
+    else if (key === "find") search.open();
     else step(key === "next-terminal" ? 1 : -1);
   });
   /** The tab that arrow keys have come to: the focus stays on it. */
@@ -110,6 +112,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   };
   const session = currentId === null ? null : (sessions?.of(currentId) ?? null);
   const state = useSessionState(session);
+  const search = useSearch(session);
   const closing = useClosing(remove.mutate, sessions);
   const isOver = state.phase === "exited" || state.phase === "ended";
   const isThere = isAttachable(environment);
@@ -186,6 +189,7 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
                 state={state}
                 isCovered={cover !== null}
                 takesFocus={takesFocus}
+                search={search}
               />
             )}
           </div>

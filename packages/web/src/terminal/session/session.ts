@@ -1,5 +1,6 @@
 /** One terminal on the page: an emulator, an attachment to the server, and the screen kept between them. */
 import type { Attachment, AttachRequest } from "@microterm/sdk";
+import type { Terminal } from "@xterm/xterm";
 import { createStore, type Store } from "../../store.ts";
 import { isDark } from "../../theme.ts";
 import { appearanceOf, loadFonts } from "../emulator/appearance.ts";
@@ -32,6 +33,8 @@ export interface SessionOptions {
 }
 
 export interface Session extends Pick<Store<SessionState>, "get" | "subscribe"> {
+  /** The emulator: what is loaded later, as the search is, works on it. */
+  readonly terminal: Terminal;
   /** Draws it in `place`, and takes the focus if it may. */
   show(place: HTMLElement, takesFocus: boolean): void;
   /** It follows on unseen: its title, its bell, its end. */
@@ -193,6 +196,7 @@ export const openSession = (options: SessionOptions): Session => {
   return {
     get: store.get,
     subscribe: store.subscribe,
+    terminal,
     show(place, takesFocus) {
       place.append(host);
       isShown = true;
