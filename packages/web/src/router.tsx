@@ -5,6 +5,7 @@ import { lazy, Suspense, useEffect, useRef } from "react";
 import { useIsConnected, useLiveEvents } from "./api/live-events.ts";
 import { sessionQuery } from "./api/queries.ts";
 import { useIsSignedOut } from "./api/signed-out.ts";
+import { Overlays } from "./commands/overlays.tsx";
 import { EnvironmentPage } from "./pages/environment.tsx";
 import { ListPage } from "./pages/list.tsx";
 import { BrokenPage, NotFoundPage } from "./pages/not-found.tsx";
@@ -50,6 +51,7 @@ const SignedIn = () => {
         </Suspense>
       )}
       <DropHint />
+      <Overlays />
     </DestroyDialog>
   );
 };

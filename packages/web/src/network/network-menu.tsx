@@ -18,6 +18,7 @@ export const NetworkMenu = ({ environment }: { readonly environment: Environment
     <Popover.Root>
       <Popover.Trigger
         title={words}
+        data-command="environment.network"
         className="inline-flex min-w-0 items-center gap-1 rounded-md px-1 hover:text-text max-md:shrink-0"
       >
         <Globe aria-hidden className="size-3.5 shrink-0" />

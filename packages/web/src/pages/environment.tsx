@@ -29,6 +29,7 @@ const HeaderActions = ({ environment }: { readonly environment: Environment }) =
       {environment.state === "running" && <RunningActions environment={environment} />}
       <Button
         look="quiet"
+        command="environment.remove"
         needsServer
         disabled={environment.state === "destroying"}
         onClick={() => destroy(environment, () => void navigate({ to: "/" }))}

@@ -1,5 +1,6 @@
 import type { ButtonHTMLAttributes, Ref } from "react";
 import { useIsConnected } from "../api/live-events.ts";
+import type { CommandId } from "../commands/table.ts";
 
 const LOOKS = {
   primary: "bg-accent text-on-accent hover:brightness-110 font-medium border border-transparent",
@@ -21,6 +22,8 @@ export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   readonly isSquare?: boolean;
   /** It acts on the server: not while that does not answer. */
   readonly needsServer?: boolean;
+  /** What it does, by which the palette presses it. */
+  readonly command?: CommandId;
   readonly ref?: Ref<HTMLButtonElement>;
 }
 
@@ -32,6 +35,7 @@ export const Button = ({
   busy,
   isSquare,
   needsServer = false,
+  command,
   className = "",
   children,
   ...rest
@@ -41,6 +45,7 @@ export const Button = ({
   return (
     <button
       type="button"
+      data-command={command}
       {...rest}
       {...(isOffline && { title: OFFLINE })}
       // Not `disabled`, which would drop the focus.

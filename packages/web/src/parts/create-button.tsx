@@ -39,6 +39,7 @@ export const CreateButton = () => {
     <div className="relative flex items-center">
       <Button
         look="primary"
+        command="environment.create"
         needsServer
         busy={busy}
         onClick={() => make({}, false)}
@@ -51,6 +52,7 @@ export const CreateButton = () => {
       <Popover.Root>
         <Popover.Trigger
           disabled={!isConnected}
+          data-command="environment.create-options"
           className={`${buttonClass("primary", true)} w-7 rounded-l-none border-l-on-accent/35`}
           aria-label="Options for a new environment"
           title="Size, name, time-outs and network"

@@ -1,6 +1,8 @@
 import { Link } from "@tanstack/react-router";
-import { Monitor, Moon, Sun } from "lucide-react";
+import { Monitor, Moon, Search, Sun } from "lucide-react";
 import type { ReactNode } from "react";
+import { showOverlay } from "../commands/commands.ts";
+import { COMMANDS } from "../commands/table.ts";
 // In the script: as a file it would be asked for once more beside the tab's icon.
 import icon from "../icon.svg?inline";
 import { setTheme, type Theme, useTheme } from "../theme.ts";
@@ -16,11 +18,30 @@ export const ThemeButton = () => {
   const Icon = ICON[theme];
   const label = `Theme: ${NAME[theme]}. Switch to ${NAME[NEXT[theme]]}`;
   return (
-    <Button look="quiet" isSquare aria-label={label} title={label} onClick={() => setTheme(NEXT[theme])}>
+    <Button
+      look="quiet"
+      isSquare
+      command="page.theme"
+      aria-label={label}
+      title={label}
+      onClick={() => setTheme(NEXT[theme])}
+    >
       <Icon aria-hidden className="size-4" />
     </Button>
   );
 };
+
+const PaletteButton = () => (
+  <Button
+    look="quiet"
+    isSquare
+    aria-label="Command palette"
+    title={`Command palette (${COMMANDS["page.palette"].keys})`}
+    onClick={() => showOverlay("palette")}
+  >
+    <Search aria-hidden className="size-4" />
+  </Button>
+);
 
 export const Logo = ({ isShort = false }: { readonly isShort?: boolean }) => (
   <span className="inline-flex items-center gap-2 font-semibold">
@@ -48,6 +69,7 @@ export const Header = ({ children, actions, notice }: HeaderProps) => (
     <div className="flex min-w-0 justify-center max-lg:order-last max-lg:col-span-3">{notice}</div>
     <div data-no-stray-click className="flex items-center gap-1.5 max-lg:col-start-3 max-lg:row-start-1 max-sm:gap-0">
       {actions}
+      <PaletteButton />
       <ThemeButton />
       <AccountMenu />
     </div>

@@ -3,6 +3,7 @@ import type { Environment, PreviewAddresses } from "@microterm/protocol";
 import { useMutation } from "@tanstack/react-query";
 import { Monitor } from "lucide-react";
 import { Suspense, useState } from "react";
+import { usePlaces } from "../commands/commands.ts";
 import { Button, buttonClass } from "../parts/button.tsx";
 import { FailureNote } from "../parts/failure.tsx";
 import { focusAfterClose } from "../parts/focus.ts";
@@ -126,13 +127,22 @@ export const PortsMenu = ({ environment }: { readonly environment: Environment }
   const [wasShared, setWasShared] = useState(false);
   const count = known.list?.ports.length ?? 0;
   const [latest] = known.appeared;
+  const { list } = known;
+  usePlaces(() =>
+    list === null || !canOpen(list.previews)
+      ? []
+      : list.ports.map((port) => ({
+          ...{ id: `port:${port}`, name: `Open port ${port} in a new tab`, group: "Ports" },
+          run: () => void openPreview(environment.id, port).catch(() => setOpen(true)),
+        })),
+  );
   return (
     <>
       <span role="status" className="sr-only">
         {latest !== undefined && `Port ${latest} is listening`}
       </span>
       <Popover.Root open={isOpen} onOpenChange={setOpen}>
-        <Popover.Trigger className={buttonClass("quiet")}>
+        <Popover.Trigger data-command="environment.ports" className={buttonClass("quiet")}>
           <Monitor aria-hidden className={`size-4 ${latest === undefined ? "" : "text-accent"}`} />
           <span className="max-sm:sr-only">Ports</span>
           {count > 0 && <span className="tabular-nums">{count}</span>}

@@ -27,7 +27,12 @@ export const RecordedMenu = ({ recording, name, load, onDownload, onDelete }: Re
   return (
     <>
       <Menu.Root>
-        <Menu.Trigger aria-label="What was recorded" title="What was recorded" className={buttonClass("quiet", true)}>
+        <Menu.Trigger
+          data-command="terminal.recorded"
+          aria-label="What was recorded"
+          title="What was recorded"
+          className={buttonClass("quiet", true)}
+        >
           <Film aria-hidden className="size-4" />
         </Menu.Trigger>
         {/* It is drawn beside the page's landmarks, and has to be in one for those who walk through them. */}

@@ -78,6 +78,7 @@ export const RecordingTools = (props: RecordingToolsProps) => {
       {/* Red while it is on, so that no secret is typed into a recording unknowingly. */}
       <button
         type="button"
+        data-command="terminal.record"
         aria-pressed={isOn}
         disabled={!isConnected}
         // A name has to have what is seen in it.

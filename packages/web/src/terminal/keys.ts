@@ -11,15 +11,8 @@ export interface KeySettings {
   readonly isMac: boolean;
 }
 
-export type PageKey = "toggle-tab" | "find" | "new-terminal" | "next-terminal" | "previous-terminal";
+export type PageKey = "toggle-tab" | "find" | "palette" | "new-terminal" | "next-terminal" | "previous-terminal";
 type OwnKey = PageKey | "send-ctrl-v" | "copy" | "next-prompt" | "previous-prompt";
-
-/** What is shown beside the actions that they do. */
-export const KEY_NAMES = {
-  "toggle-tab": "Ctrl+Shift+F6",
-  "new-terminal": "Ctrl+Shift+Enter",
-  find: "Ctrl+Shift+F",
-} as const;
 
 /** Quotes the next key in shells and editors, and begins vim's blocks. */
 const CTRL_V = "\x16";
@@ -38,6 +31,7 @@ const WITH_CONTROL_SHIFT: Readonly<Record<string, OwnKey>> = {
   c: "copy",
   enter: "new-terminal",
   f: "find",
+  p: "palette",
   f6: "toggle-tab",
   arrowup: "previous-prompt",
   arrowdown: "next-prompt",

@@ -11,7 +11,10 @@ const UsagePanel = lazyPart(async () => (await import("./usage-panel.tsx")).Usag
 /** In the status bar: what a running environment uses beside what it may, followed for as long as it is open. */
 export const UsageMenu = ({ id }: Pick<Environment, "id">) => (
   <Popover.Root>
-    <Popover.Trigger className="inline-flex shrink-0 items-center gap-1 rounded-md px-1 hover:text-text">
+    <Popover.Trigger
+      data-command="environment.usage"
+      className="inline-flex shrink-0 items-center gap-1 rounded-md px-1 hover:text-text"
+    >
       <Info aria-hidden className="size-3.5" />
       <span className="max-lg:sr-only">Usage</span>
     </Popover.Trigger>

@@ -43,13 +43,20 @@ export const RunningActions = ({ environment }: { readonly environment: Environm
   return (
     <div ref={anchor} className="flex items-center gap-1.5 max-sm:gap-0">
       {canPause === true && (
-        <Button look="quiet" needsServer busy={isPausing ? "Pausing…" : null} onClick={() => pause.mutate()}>
+        <Button
+          look="quiet"
+          command="environment.pause"
+          needsServer
+          busy={isPausing ? "Pausing…" : null}
+          onClick={() => pause.mutate()}
+        >
           <Pause aria-hidden className="size-4" />
           <Label>Pause</Label>
         </Button>
       )}
       <Button
         look="quiet"
+        command="environment.stop"
         needsServer
         busy={isStopping ? "Stopping…" : null}
         onClick={() => ask({ environment, stop: () => stop.mutate(), pause: () => pause.mutate() })}

@@ -26,6 +26,7 @@ export const Resting = ({ environment }: { readonly environment: Environment }) 
       <div className="mt-4">
         <Button
           look="primary"
+          command="environment.start"
           needsServer
           busy={start.isPending ? "Starting…" : null}
           onClick={() => start.mutate()}
@@ -65,6 +66,7 @@ export const PausedCard = ({ environment }: { readonly environment: Environment 
         <Button
           ref={button}
           look="primary"
+          command="environment.resume"
           needsServer
           busy={isResuming ? "Resuming…" : null}
           onClick={() => resume.mutate()}

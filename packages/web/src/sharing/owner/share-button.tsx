@@ -21,6 +21,7 @@ export const ShareButton = (props: ShareButtonProps) => {
       <Button
         ref={button}
         look="quiet"
+        command="terminal.share"
         aria-haspopup="dialog"
         onClick={() => {
           setOpened(true);

@@ -1,7 +1,7 @@
 import { Popover } from "@base-ui/react/popover";
 import { Keyboard } from "lucide-react";
+import { COMMANDS } from "../../commands/table.ts";
 import { focusAfterClose } from "../../parts/focus.ts";
-import { KEY_NAMES } from "../keys.ts";
 import { isForeign, type SessionState } from "../session/session-state.ts";
 import { changeTerminalSettings, IS_MAC, type TerminalSettings, useTerminalSettings } from "../settings.ts";
 
@@ -12,7 +12,7 @@ interface Choice {
 }
 
 const CHOICES: readonly Choice[] = [
-  { key: "isTabFree", label: "Tab leaves the terminal", hint: KEY_NAMES["toggle-tab"] },
+  { key: "isTabFree", label: "Tab leaves the terminal", hint: COMMANDS["terminal.toggle-tab"].keys },
   { key: "isScreenReader", label: "Announce output to screen readers", hint: "" },
   ...(IS_MAC ? [{ key: "isOptionMeta", label: "Option is Meta", hint: "" } as const] : []),
   { key: "mayCopy", label: "Programs may copy to the clipboard", hint: "" },

@@ -1,10 +1,10 @@
 import type { Terminal } from "@microterm/protocol";
 import { Bell, Plus, X } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
+import { COMMANDS } from "../../commands/table.ts";
 import { Button } from "../../parts/button.tsx";
 import { exitWords } from "../../parts/words.ts";
 import { TabPeople } from "../../sharing/tab-people.tsx";
-import { KEY_NAMES } from "../keys.ts";
 import type { Session } from "../session/session.ts";
 import { INITIAL_STATE, type SessionState } from "../session/session-state.ts";
 
@@ -149,7 +149,7 @@ export const TabBar = (props: TabBarProps) => {
         className="mb-0.5 shrink-0"
         aria-label="Open another tab"
         aria-disabled={props.isAdding || undefined}
-        title={`New terminal (${KEY_NAMES["new-terminal"]})`}
+        title={`New terminal (${COMMANDS["terminal.new"].keys})`}
         onClick={props.isAdding ? undefined : props.onNew}
       >
         <Plus aria-hidden className="size-4" />

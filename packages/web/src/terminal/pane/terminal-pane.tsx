@@ -5,6 +5,7 @@ import { actsQuery } from "../../admin-acts/acts-query.ts";
 import { retryLiveEvents } from "../../api/live-events.ts";
 import { client } from "../../api/queries.ts";
 import { checkSession, useIsSignedOut } from "../../api/signed-out.ts";
+import { showOverlay, useCommand, usePlaces } from "../../commands/commands.ts";
 import { lazyPart } from "../../parts/lazy-part.ts";
 import { StatusBar } from "../../parts/state/status-bar.tsx";
 import { PortsMenu } from "../../ports/ports-menu.tsx";
@@ -14,6 +15,7 @@ import { ShareButton } from "../../sharing/owner/share-button.tsx";
 import { UploadPanel } from "../../upload/upload-panel.tsx";
 import type { PageKey } from "../keys.ts";
 import { useSearch } from "../search/use-search.ts";
+import { INITIAL_STATE } from "../session/session-state.ts";
 import { createSessions, type Sessions } from "../session/sessions.ts";
 import { documentTitle } from "../session/title.ts";
 import { changeTerminalSettings, IS_MAC, terminalSettings } from "../settings.ts";
@@ -81,6 +83,8 @@ const useClosing = (close: (terminal: string) => void, sessions: Sessions | null
   return { asked, request, decide };
 };
 
+const toggleTab = (): void => changeTerminalSettings({ isTabFree: !terminalSettings().isTabFree });
+
 export interface TerminalPaneProps {
   readonly environment: Environment;
   /** What hides the terminals while the environment rests or wakes up. */
@@ -98,7 +102,8 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
     if (next) choose(next.id);
   };
   const sessions = useSessions(environment, terminals, (key) => {
-    if (key === "toggle-tab") changeTerminalSettings({ isTabFree: !terminalSettings().isTabFree });
+    if (key === "toggle-tab") toggleTab();
+    else if (key === "palette") showOverlay("palette");
     else if (key === "new-terminal") add.mutate();
     else if (key === "find") search.open();
     else step(key === "next-terminal" ? 1 : -1);
@@ -114,6 +119,21 @@ export const TerminalPane = ({ environment, cover = null }: TerminalPaneProps) =
   const state = useSessionState(session);
   const search = useSearch(session);
   const closing = useClosing(remove.mutate, sessions);
+  const hasSession = session !== null;
+  useCommand("terminal.new", add.isPending || !isAttachable(environment) ? null : () => add.mutate());
+  useCommand("terminal.close", currentId === null ? null : () => closing.request(currentId));
+  useCommand("terminal.next", terminals.length < 2 ? null : () => step(1));
+  useCommand("terminal.previous", terminals.length < 2 ? null : () => step(-1));
+  useCommand("terminal.find", hasSession ? search.open : null);
+  useCommand("terminal.previous-prompt", hasSession ? () => session.jump(-1) : null);
+  useCommand("terminal.next-prompt", hasSession ? () => session.jump(1) : null);
+  useCommand("terminal.toggle-tab", toggleTab);
+  usePlaces(() =>
+    terminals.map(({ id }, i) => ({
+      ...{ id: `terminal:${id}`, name: tabName(sessions?.of(id)?.get() ?? INITIAL_STATE, i + 1), group: "Terminals" },
+      run: () => (id === currentId ? session?.focus() : choose(id)),
+    })),
+  );
   const isOver = state.phase === "exited" || state.phase === "ended";
   const isThere = isAttachable(environment);
   const acts = useQuery(actsQuery);

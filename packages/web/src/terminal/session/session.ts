@@ -42,6 +42,8 @@ export interface Session extends Pick<Store<SessionState>, "get" | "subscribe"> 
   /** Attaches where that has not happened yet, or where the environment had ended it, at the next byte. */
   attach(): void;
   focus(): void;
+  /** Scrolls to the prompt before (-1) or after (1) the top of what is seen. */
+  jump(direction: -1 | 1): void;
   reconnectNow(): void;
   /** Of a shared terminal: asks to type, or does not want to any more. */
   askKeyboard(isWanted: boolean): void;
@@ -217,6 +219,7 @@ export const openSession = (options: SessionOptions): Session => {
     },
     attach: () => void attach(),
     focus: () => terminal.focus(),
+    jump: shell.jump,
     reconnectNow: () => attachment?.reconnectNow(),
     askKeyboard: (isWanted) => attachment?.askKeyboard(isWanted),
     dismissNotice: () => store.set({ notice: null }),
