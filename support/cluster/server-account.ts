@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { nameOfResource, RIGHTS } from "@microterm/drivers";
+import { nameOfResource, rightsOf } from "@microterm/drivers";
 import type { Cluster } from "./cluster.ts";
 import { kubeconfig } from "./files.ts";
 
@@ -8,11 +8,13 @@ const NAME = "microterm-server";
 const GROUP = "rbac.authorization.k8s.io";
 /** A server's, and no others. */
 const rulesOf = (scope: "namespace" | "cluster") =>
-  RIGHTS.filter((right) => right.scope === scope).map((right) => ({
-    apiGroups: [right.group],
-    resources: [nameOfResource(right)],
-    verbs: right.verbs,
-  }));
+  rightsOf({ hasVolumes: true })
+    .filter((right) => right.scope === scope)
+    .map((right) => ({
+      apiGroups: [right.group],
+      resources: [nameOfResource(right)],
+      verbs: right.verbs,
+    }));
 
 /** Makes an account with the rights of a server, in the namespace `default`. Resolves with the path of a kubeconfig of it. */
 export async function makeServerAccount({ folder, kubectl }: Cluster): Promise<string> {

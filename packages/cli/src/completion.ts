@@ -34,6 +34,7 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--kubeconfig",
       "--namespace",
       "--runtime-class",
+      "--storage-class",
       "--image",
       "--insecure-no-network-policy",
       "--pool",
@@ -60,7 +61,10 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
   [
     "doctor",
     "check this host",
-    ["--leftovers", "--driver", "--kubeconfig", "--namespace", "--runtime-class", "--image", "--output", "--data"],
+    [
+      ...["--leftovers", "--driver", "--kubeconfig", "--namespace", "--runtime-class", "--storage-class", "--image"],
+      ...["--output", "--data"],
+    ],
   ],
   ["version", "of this checkout and of the server", ["--output", "--data"]],
   ["test", "run the tests", ["--soak"]],

@@ -182,6 +182,11 @@ const kubernetesDriver = {
     .string()
     .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$/, "must be the name of a RuntimeClass")
     .default("kata"),
+  /** What homes are kept on, over a stop: RFC 1123, a subdomain; `cluster-default`: the cluster's own. Empty: they end with their pods. */
+  storageClass: z
+    .string()
+    .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$/, "must be the name of a StorageClass, or cluster-default")
+    .default(""),
   /** Has the server start where nothing holds pods to their network policies. Already read, in `drivers.json`. */
   insecureNoNetworkPolicy: z.union([flag, z.boolean()]).default(false),
   /** What pods are made of, as the cluster's nodes pull it. */

@@ -18,10 +18,12 @@ import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
 import { ServerAddresses } from "./network/server-addresses.ts";
-import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pods/pod-objects.ts";
+import { LABELS } from "./pods/labels.ts";
+import { nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pods/pod-objects.ts";
 import type { PodPlace } from "./pods/pod-place.ts";
 import { endedByNode, endOf, isLeaving, isRunning } from "./pods/pod-state.ts";
 import type { ClusterProof } from "./proof/proof-file.ts";
+import { createClusterDisks, NO_DISKS } from "./volumes/cluster-disks.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
 const REMOVE_GRACE_SECONDS = 1;
@@ -92,14 +94,16 @@ export function driveCluster(
   },
 ): KubernetesDriver {
   const { namespace, identity, pins, log, proof } = options;
+  const installation = installationOf(identity);
   const settings: PodSettings = {
-    component: options.component ?? "environment",
-    installation: installationOf(identity),
+    ...{ component: options.component ?? "environment", installation },
     image: options.image,
     runtimeClass: options.runtimeClass,
     allowsPrivileges: proof.isVm,
   };
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
+  const { volumes } = options;
+  const disks = volumes === null ? NO_DISKS : createClusterDisks(api, { installation, ...volumes });
   /** Until more is allowed. */
   const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
 
@@ -138,7 +142,9 @@ export function driveCluster(
     signal?.throwIfAborted();
     const name = nameOf(machineId);
     await api.openGate(name);
-    const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal });
+    const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal }).catch(
+      async (failure: unknown) => Promise.reject(await disks.explain(spec.diskId, failure)),
+    );
     if (await addresses.learn(pod.status?.podIP ?? ""))
       await api.changePolicy(name, policySpecOf(machineId, nothing()));
     return machineOf(machineId, pod, fingerprint);
@@ -148,7 +154,7 @@ export function driveCluster(
     name: "kubernetes",
     network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof }),
     host: `${api.server} ${namespace}`,
-    capabilities: capabilitiesOf(proof),
+    capabilities: capabilitiesOf(proof, volumes !== null),
 
     async boot(spec, { signal }: Abortable = {}) {
       signal?.throwIfAborted();
@@ -187,18 +193,19 @@ export function driveCluster(
     },
 
     remove,
-    createDisk: () => Promise.resolve(),
-    removeDisk: () => Promise.resolve({ files: 0, bytes: 0 }),
-    listDisks: () => Promise.resolve([]),
+    createDisk: disks.createDisk,
+    removeDisk: disks.removeDisk,
+    listDisks: disks.listDisks,
 
     // Secrets may be created and deleted, and not listed: they go with their pods.
     async leftovers(ids) {
-      const [pods, policies] = await Promise.all([api.listPods(), api.listPolicies()]);
+      const [pods, policies, claims] = await Promise.all([api.listPods(), api.listPolicies(), disks.leftovers(ids)]);
       const bears = ({ metadata }: Pick<V1Pod, "metadata">): boolean =>
         ids.some((id) => metadata?.name?.includes(id) === true);
       return [
         ...pods.filter(bears).map(({ metadata }) => `pod ${metadata?.name}`),
         ...policies.filter(bears).map(({ metadata }) => `networkpolicy ${metadata?.name}`),
+        ...claims,
       ];
     },
 
@@ -215,11 +222,11 @@ export function driveCluster(
   };
 }
 
-const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof): VmCapabilities => ({
+const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof, supportsDisk: boolean): VmCapabilities => ({
   accelerator: null,
   acceleratorReason: isolationReason,
   isolation: isVm ? "vm" : "container",
-  supportsDisk: false,
+  supportsDisk,
   supportsPowerOff: true,
   supportsConsole: true,
   supportsLimits: false,

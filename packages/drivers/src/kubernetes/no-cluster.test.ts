@@ -37,6 +37,7 @@ it("says that there is no cluster, and does not fail to be made: it may come bac
       namespace: "default",
       image: "i",
       runtimeClass: null,
+      volumes: null,
       allowPrivate: [],
       log: createQuietLog(),
     },

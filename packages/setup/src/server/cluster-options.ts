@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { PodPlace } from "@microterm/drivers";
+import { type PodPlace, volumesOf } from "@microterm/drivers";
 import { SetupError } from "../progress.ts";
 import type { ServeOption } from "./listen-options.ts";
 
@@ -8,6 +8,7 @@ export const CLUSTER_OPTIONS = {
   kubeconfig: { type: "string" },
   namespace: { type: "string" },
   "runtime-class": { type: "string" },
+  "storage-class": { type: "string" },
   image: { type: "string" },
   "insecure-no-network-policy": { type: "boolean" },
 } as const;
@@ -24,6 +25,7 @@ export function podPlaceOf(args: readonly string[]): PodPlace | null {
     namespace: given("--namespace") ?? "default",
     image: given("--image") ?? "",
     runtimeClass: runtimeClass === "" ? null : runtimeClass,
+    volumes: volumesOf(given("--storage-class") ?? ""),
   };
 }
 

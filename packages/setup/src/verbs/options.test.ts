@@ -168,8 +168,15 @@ describe("the options of doctor", () => {
     expect(readDoctorOptions([]).cluster).toEqual([]);
     expect(podPlaceOf(cluster)).toEqual({
       ...{ kubeConfigFile: "/k", namespace: "default", image: "r.example.org/m:1", runtimeClass: "kata" },
+      volumes: null,
     });
     expect(podPlaceOf([...cluster, "--runtime-class", ""])).toMatchObject({ runtimeClass: null });
+    const volumesOf = (name: string) => podPlaceOf([...cluster, "--storage-class", name])?.volumes;
+    expect(["", "fast", "cluster-default"].map(volumesOf)).toEqual([
+      null,
+      { storageClass: "fast" },
+      { storageClass: null },
+    ]);
     expect(podPlaceOf(["--driver", "qemu", "--image", "key"])).toBeNull();
   });
 

@@ -4,8 +4,10 @@ import type {
   CoreV1Api,
   KubeConfig,
   NetworkingV1Api,
+  StorageV1Api,
   V1NetworkPolicy,
   V1NetworkPolicySpec,
+  V1PersistentVolumeClaim,
   V1Pod,
   V1Secret,
   VersionApi,
@@ -42,6 +44,7 @@ export class ClusterApi {
   readonly pods: PodWatch;
   readonly #core: CoreV1Api;
   readonly #networking: NetworkingV1Api;
+  readonly #storage: StorageV1Api;
   readonly #authorization: AuthorizationV1Api;
   readonly #version: VersionApi;
   readonly #place: ClusterPlace;
@@ -50,6 +53,7 @@ export class ClusterApi {
     this.server = kubeConfig.getCurrentCluster()?.server ?? "";
     this.#core = kubeConfig.makeApiClient(library.CoreV1Api);
     this.#networking = kubeConfig.makeApiClient(library.NetworkingV1Api);
+    this.#storage = kubeConfig.makeApiClient(library.StorageV1Api);
     this.#authorization = kubeConfig.makeApiClient(library.AuthorizationV1Api);
     this.#version = kubeConfig.makeApiClient(library.VersionApi);
     this.#place = place;
@@ -152,6 +156,52 @@ export class ClusterApi {
     await this.#unlessGone(this.#networking.deleteNamespacedNetworkPolicy({ ...this.#in, name }));
   }
 
+  /** Null: there is one of that name. */
+  async createClaim(body: V1PersistentVolumeClaim): Promise<V1PersistentVolumeClaim | null> {
+    try {
+      return await this.#answered(this.#core.createNamespacedPersistentVolumeClaim({ ...this.#in, body }));
+    } catch (error) {
+      if (refusalOf(error)?.code === 409) return null;
+      throw apiFailure(error, "HOST_OUT_OF_DISK");
+    }
+  }
+
+  /** What the cluster would make of it. Rejects like `createClaim`, and makes none. */
+  tryClaim(body: V1PersistentVolumeClaim): Promise<V1PersistentVolumeClaim> {
+    const asked = this.#core.createNamespacedPersistentVolumeClaim({ ...this.#in, body, dryRun: "All" });
+    return this.#call(asked, "HOST_OUT_OF_DISK");
+  }
+
+  getClaim(name: string): Promise<V1PersistentVolumeClaim | null> {
+    return this.#unlessGone(this.#core.readNamespacedPersistentVolumeClaim({ ...this.#in, name }));
+  }
+
+  async listClaims(labelSelector: string): Promise<readonly V1PersistentVolumeClaim[]> {
+    return (await this.#call(this.#core.listNamespacedPersistentVolumeClaim({ ...this.#in, labelSelector }))).items;
+  }
+
+  async deleteClaim(name: string): Promise<void> {
+    await this.#unlessGone(this.#core.deleteNamespacedPersistentVolumeClaim({ ...this.#in, name }));
+  }
+
+  /** Rejects where there is none of that name. Without the right to look it may be there. */
+  async assertStorageClass(name: string): Promise<void> {
+    try {
+      await this.#answered(this.#storage.readStorageClass({ name }));
+    } catch (error) {
+      if (refusalOf(error)?.code !== 403) throw apiFailure(error);
+    }
+  }
+
+  /** What the cluster has last complained of about a claim; null: nothing. */
+  async lastWarningOf(claim: string): Promise<string | null> {
+    const fieldSelector = `involvedObject.kind=PersistentVolumeClaim,involvedObject.name=${claim},type=Warning`;
+    const { items } = await this.#call(this.#core.listNamespacedEvent({ ...this.#in, fieldSelector }));
+    const at = ({ lastTimestamp, eventTime }: (typeof items)[number]) => (lastTimestamp ?? eventTime)?.getTime() ?? 0;
+    const [last] = items.sort((one, other) => at(other) - at(one));
+    return last === undefined ? null : `${last.reason ?? ""}: ${last.message ?? ""}`;
+  }
+
   /** Of whatever installation. */
   async listPodsOf(selector: string): Promise<readonly V1Pod[]> {
     return (await this.#call(this.#core.listNamespacedPod({ ...this.#in, labelSelector: selector }))).items;
@@ -196,11 +246,11 @@ export class ClusterApi {
     }
   }
 
-  async #call<T>(answer: Promise<T>): Promise<T> {
+  async #call<T>(answer: Promise<T>, ofQuota?: Shortage): Promise<T> {
     try {
       return await this.#answered(answer);
     } catch (error) {
-      throw apiFailure(error);
+      throw apiFailure(error, ofQuota);
     }
   }
 
@@ -237,15 +287,18 @@ function inJson({ ingress, ...spec }: V1NetworkPolicySpec): object {
   return { ...spec, ingress: ingress?.map(({ _from, ...rule }) => ({ ...rule, from: _from })) };
 }
 
+/** What a quota that is exhausted means to who has asked. */
+type Shortage = "HOST_OUT_OF_MEMORY" | "HOST_OUT_OF_DISK";
+
 /** What callers see of a cluster that refuses, or does not answer. */
-function apiFailure(error: unknown): PlatformError {
+function apiFailure(error: unknown, ofQuota: Shortage = "HOST_OUT_OF_MEMORY"): PlatformError {
   const refusal = refusalOf(error);
   if (refusal === null) {
     return new PlatformError("HOST_DAEMON_UNAVAILABLE", "the cluster's API server does not answer", { cause: error });
   }
   const { code, message } = refusal;
   if (code === 403 && message.includes("exceeded quota")) {
-    return new PlatformError("HOST_OUT_OF_MEMORY", `the cluster's quota is exhausted: ${message}`, { cause: error });
+    return new PlatformError(ofQuota, `the cluster's quota is exhausted: ${message}`, { cause: error });
   }
   if (code >= 500 || code === 429 || code === 401) {
     return new PlatformError("HOST_DAEMON_UNAVAILABLE", `the cluster's API server answers ${code}: ${message}`, {

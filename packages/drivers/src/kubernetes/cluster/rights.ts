@@ -9,8 +9,8 @@ export interface Right {
 
 const NETWORKING = "networking.k8s.io";
 
-/** All that is asked of a cluster (`cluster-api.ts`), verb by verb. */
-export const RIGHTS: readonly Right[] = [
+/** All that is asked of a cluster (`cluster-api.ts`) where homes end with their pods, verb by verb. */
+const POD_RIGHTS: readonly Right[] = [
   {
     ...{ group: "", resource: "pods", scope: "namespace" },
     verbs: ["create", "get", "list", "watch", "patch", "delete"],
@@ -23,6 +23,20 @@ export const RIGHTS: readonly Right[] = [
   },
   { group: "", resource: "nodes", scope: "cluster", verbs: ["get", "list"] },
 ];
+
+/** What is asked of it besides where homes are kept. */
+const VOLUME_RIGHTS: readonly Right[] = [
+  {
+    ...{ group: "", resource: "persistentvolumeclaims", scope: "namespace" },
+    verbs: ["create", "get", "list", "delete"],
+  },
+  // Why a claim has no volume.
+  { group: "", resource: "events", scope: "namespace", verbs: ["list"] },
+  { group: "storage.k8s.io", resource: "storageclasses", scope: "cluster", verbs: ["get"] },
+];
+
+export const rightsOf = ({ hasVolumes }: { readonly hasVolumes: boolean }): readonly Right[] =>
+  hasVolumes ? [...POD_RIGHTS, ...VOLUME_RIGHTS] : POD_RIGHTS;
 
 /** `pods/log`, as rules of roles have it. */
 export const nameOfResource = ({ resource, subresource }: Right): string =>

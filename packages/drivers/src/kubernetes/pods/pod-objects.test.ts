@@ -2,7 +2,8 @@ import type { V1Container } from "@kubernetes/client-node";
 import { createKeyPair, fingerprintOf } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import { GATE, LABELS, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
+import { LABELS } from "./labels.ts";
+import { GATE, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 
 const machineId = MachineId.parse("abcdefghijklmnop");
 const SETTINGS = {
@@ -37,6 +38,14 @@ it("shows the secret to the container that takes the keys, and to no other", () 
     containers?.flatMap(({ volumeMounts }) => (volumeMounts ?? []).map(({ name }) => name));
   expect(mounts(created.spec?.initContainers)).toEqual(["secret", "keys"]);
   expect(mounts(created.spec?.containers)).toEqual(["keys"]);
+});
+
+it("has the home on its disk's claim, and on none without a disk", () => {
+  const { spec } = podOf({ ...SPEC, diskId: "d" }, SETTINGS);
+  expect(spec?.volumes).toContainEqual({ name: "homes", persistentVolumeClaim: { claimName: "mt-disk-i-d" } });
+  for (const { volumeMounts } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])])
+    expect(volumeMounts).toContainEqual({ name: "homes", mountPath: "/home" });
+  expect(JSON.stringify(podOf(SPEC, SETTINGS))).not.toContain("homes");
 });
 
 it("has its secret and its policy go with it", () => {

@@ -2,7 +2,8 @@ import type { V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { GuestAgent } from "@microterm/core";
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "../cluster/cluster-api.ts";
-import { AGENT_PORT, LABELS, nameOf } from "../pods/pod-objects.ts";
+import { LABELS } from "../pods/labels.ts";
+import { AGENT_PORT, nameOf } from "../pods/pod-objects.ts";
 
 /** A network plugin has a changed policy within a second; a busy one takes longer. */
 const ENFORCED_MS = 15_000;
