@@ -40,6 +40,7 @@ export function startKubernetesHarness(): KubernetesHarness {
         ...{ kubeConfigFile: cluster.kubeConfigFile, image: cluster.image, identity, pins },
         namespace: "default",
         runtimeClass: "kata",
+        cpuOvercommit: 1,
         volumes: { storageClass: null },
         allowPrivate: [],
         allowsUnenforced: false,

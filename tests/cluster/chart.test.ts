@@ -24,7 +24,7 @@ const ALL = {
   },
   oidc: { secretName: "oidc" },
   localAccounts: false,
-  environments: { runtimeClass: "", storageClass: "fast", pool: 0, idleTimeout: 1800, ttl: 86_400 },
+  environments: { runtimeClass: "", storageClass: "fast", cpuOvercommit: 4, pool: 0, idleTimeout: 1800, ttl: 86_400 },
   extraArgs: ["--audit-days=30"],
   extraEnv: [{ name: "A", value: "1" }],
   nodeSelector: { "kubernetes.io/os": "linux" },

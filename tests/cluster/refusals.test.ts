@@ -80,6 +80,19 @@ it("says that no node has room", async () => {
   expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringContaining("Insufficient cpu")]);
 });
 
+it("has room for more where CPUs are promised several times, and the same memory for each", async () => {
+  const driver = await harness.makeDriver({ cpuOvercommit: 8 });
+  const wanted = spec({ cpus: 64 });
+  const machine = await driver.boot(wanted);
+  const said = await kubectl("get", "pod", `mt-${wanted.machineId}`, "--output", "json");
+  const { status, spec: made } = JSON.parse(said);
+  expect([status.qosClass, made.containers[0].resources]).toEqual([
+    "Burstable",
+    { requests: { cpu: "8", memory: "256Mi" }, limits: { cpu: "64", memory: "256Mi" } },
+  ]);
+  await machine.stop();
+});
+
 it("does not start without the right to make policies, and leaves nothing", async () => {
   const rule = `[{"op":"remove","path":"/rules/3"}]`;
   const before = await kubectl("get", "role", "microterm-server", "--output", "json");

@@ -221,7 +221,7 @@ async function createDriver(
       const { namespace, image, insecureNoNetworkPolicy: allowsUnenforced } = config;
       const runtimeClass = config.runtimeClass === "" ? null : config.runtimeClass;
       const place = { kubeConfigFile: config.kubeconfig ?? null, namespace, image, runtimeClass };
-      const pods = { ...place, volumes: volumesOf(config.storageClass) };
+      const pods = { ...place, cpuOvercommit: config.overcommit.cpu, volumes: volumesOf(config.storageClass) };
       const path = join(folder, "cluster-proof.json");
       const prove = () => proveCluster(pods, log);
       const driver = await createKubernetesDriver({

@@ -99,6 +99,7 @@ export function driveCluster(
     ...{ component: options.component ?? "environment", installation },
     image: options.image,
     runtimeClass: options.runtimeClass,
+    cpuOvercommit: options.cpuOvercommit,
     allowsPrivileges: proof.isVm,
   };
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);

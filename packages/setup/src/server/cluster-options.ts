@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type PodPlace, volumesOf } from "@microterm/drivers";
+import { CLUSTER_OVERCOMMIT, parseOvercommit } from "@microterm/protocol";
 import { SetupError } from "../progress.ts";
 import type { ServeOption } from "./listen-options.ts";
 
@@ -25,6 +26,7 @@ export function podPlaceOf(args: readonly string[]): PodPlace | null {
     namespace: given("--namespace") ?? "default",
     image: given("--image") ?? "",
     runtimeClass: runtimeClass === "" ? null : runtimeClass,
+    cpuOvercommit: (parseOvercommit(given("--overcommit") ?? "", CLUSTER_OVERCOMMIT) ?? CLUSTER_OVERCOMMIT).cpu,
     volumes: volumesOf(given("--storage-class") ?? ""),
   };
 }

@@ -11,6 +11,7 @@ const SETTINGS = {
   installation: "i",
   image: "r/m:1",
   runtimeClass: "kata",
+  cpuOvercommit: 1,
   allowsPrivileges: false,
 } as const;
 const SPEC = { machineId, memoryMib: 512, cpus: 2, diskId: null, environmentId: "env", network: null, limits: null };
@@ -31,6 +32,16 @@ it("asks for all that it may use, and for no rights in the cluster", () => {
   expect(podOf({ ...SPEC, environmentId: null }, { ...SETTINGS, runtimeClass: null })).not.toMatchObject({
     spec: { runtimeClassName: expect.anything() },
   });
+});
+
+it("asks for a part of its CPUs where they are promised several times, and for all of its memory", () => {
+  const { spec } = podOf(SPEC, { ...SETTINGS, cpuOvercommit: 3 });
+  for (const container of [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]) {
+    expect(container.resources).toEqual({
+      requests: { memory: "512Mi", cpu: "667m" },
+      limits: { memory: "512Mi", cpu: "2" },
+    });
+  }
 });
 
 it("shows the secret to the container that takes the keys, and to no other", () => {

@@ -35,6 +35,8 @@ export interface PodSettings {
   readonly image: string;
   /** Null: the cluster's own runtime. */
   readonly runtimeClass: string | null;
+  /** How much more CPU time a pod may use than it asks for. */
+  readonly cpuOvercommit: number;
   /** Programs may become root: only where a pod is a machine of its own. */
   readonly allowsPrivileges: boolean;
 }
@@ -45,7 +47,7 @@ export const nameOf = (machineId: MachineId): string => `mt-${machineId}`;
 /** Waits at its gate until its secret and its policy are there, so that it never runs without either. */
 export function podOf(spec: MachineSpec, settings: PodSettings): V1Pod {
   const name = nameOf(spec.machineId);
-  const resources = resourcesOf(spec);
+  const resources = resourcesOf(spec, settings);
   const security = { allowPrivilegeEscalation: settings.allowsPrivileges };
   const keys = { name: "keys", mountPath: KEYS };
   const claim = spec.diskId === null ? null : claimNameOf(settings.installation, spec.diskId);
@@ -171,8 +173,15 @@ function ownedBy({ metadata }: V1Pod): NonNullable<V1Secret["metadata"]> {
   return { name, labels, ownerReferences: [owner] };
 }
 
-/** Requests that are the limits: what it was promised is there, and it is the last to be evicted. */
-function resourcesOf({ memoryMib, cpus }: MachineSpec): V1ResourceRequirements {
-  const amounts = { memory: `${memoryMib}Mi`, cpu: String(cpus) };
-  return { requests: amounts, limits: amounts };
+/**
+ * Requests that are the limits: what it was promised is there, and it is the last to be evicted. Where CPUs are promised several times, it asks for a
+ * part of them; its memory stays its own.
+ */
+function resourcesOf(
+  { memoryMib, cpus }: MachineSpec,
+  { cpuOvercommit }: Pick<PodSettings, "cpuOvercommit">,
+): V1ResourceRequirements {
+  const limits = { memory: `${memoryMib}Mi`, cpu: String(cpus) };
+  const cpu = cpuOvercommit === 1 ? limits.cpu : `${Math.ceil((cpus * 1000) / cpuOvercommit)}m`;
+  return { requests: { ...limits, cpu }, limits };
 }

@@ -8,6 +8,8 @@ export interface PodPlace {
   readonly image: string;
   /** Null: the cluster's own runtime. */
   readonly runtimeClass: string | null;
+  /** How many times CPUs are promised: a pod asks for so much less than it may use. 1: for all of it. */
+  readonly cpuOvercommit: number;
   /** What homes are kept on while there is no pod; null: they end with it. */
   readonly volumes: VolumeSettings | null;
 }
