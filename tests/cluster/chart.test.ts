@@ -7,6 +7,7 @@ import { afterAll, expect, it, onTestFinished } from "vitest";
 import { templateChart } from "../../support/cluster/chart.ts";
 import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
 import { startKubernetesHarness } from "../../support/cluster/kubernetes-harness.ts";
+import { rulesOfScope } from "../../support/cluster/server-account.ts";
 import { startServer } from "../../support/server.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 
@@ -66,30 +67,33 @@ it.each([
   const printed = await kubectl("create", "--dry-run=client", "--filename", file, "--output", "json");
   // One object after another.
   const objects = JSON.parse(`[${printed.replaceAll("}\n{", "},{")}]`);
-  const rulesOf = (kind: string) => objects.find((one: { kind: string }) => one.kind === kind).rules;
-  for (const [kind, scope] of [
-    ["Role", "namespace"],
-    ["ClusterRole", "cluster"],
-  ] as const) {
-    const named = rightsOf({ hasVolumes })
-      .filter((right) => right.scope === scope)
-      .map((right) => ({
-        ...{ apiGroups: [right.group], resources: [nameOfResource(right)], verbs: right.verbs },
-      }));
-    expect(rulesOf(kind)).toEqual(named);
-  }
+  const rulesOf = (kind: string, name: string) =>
+    objects.find((one: { kind: string; metadata: { name: string } }) => one.kind === kind && one.metadata.name === name)
+      .rules;
+  for (const [kind, name, scope] of [
+    ["Role", "mt", "namespace"],
+    ["Role", "default-mt", "default"],
+    ["ClusterRole", "default-mt", "cluster"],
+  ] as const)
+    expect(rulesOf(kind, name)).toEqual(rulesOfScope(scope, { hasVolumes }));
 });
 
 /** It asks why. */
 async function startWithoutVolume(): Promise<void> {
   const harness = startKubernetesHarness();
-  const driver = await harness.makeDriver({ runningMs: 100 });
+  const name = "nothing";
+  const file = join(folder.path, "class.json");
+  const kind = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass", provisioner: "kubernetes.io/no-provisioner" };
+  await writeFile(file, JSON.stringify({ ...kind, metadata: { name } }));
+  await kubectl("apply", "--filename", file);
+  const driver = await harness.makeDriver({ volumes: { storageClass: name }, runningMs: 1000 });
   const diskId = "unbound";
   await driver.createDisk(diskId, { sizeMib: 16 });
   const machineId = MachineId.parse("unbound000000000");
   const size = { memoryMib: 256, cpus: 1, diskId, environmentId: "e", network: null, limits: null };
   await expect(driver.boot({ machineId, ...size })).rejects.toThrow("did not start");
   await driver.removeDisk(diskId);
+  await kubectl("delete", "storageclass", name);
   await harness.close();
 }
 

@@ -19,6 +19,8 @@ const HOST = "10.97.0.2";
 const STRANGER = "10.97.0.3";
 /** Of the internet, which is this host. */
 const PUBLIC = "9.9.9.9";
+/** Public as well, of the API server. */
+const API_SERVER = "9.9.9.8";
 
 let folder: TempFolder;
 let harness: KubernetesHarness;
@@ -118,6 +120,9 @@ it("is reached by nobody else once its policy was changed", async () => {
   expect(await neighbourConnects(address, AGENT_PORT)).toBe("no");
   expect(await connects(address, AGENT_PORT, STRANGER)).toBe(false);
   expect(await connects(address, AGENT_PORT)).toBe(true);
+  // Of the internet, and yet the cluster's.
+  expect(await neighbourConnects(API_SERVER, 6443)).toBe("yes");
+  expect(await guestConnects(API_SERVER, 6443)).toBe("no");
   await driver.network.setPolicy(machine.id, { mode: "none" });
   await expect.poll(() => guestConnects(PUBLIC, OPEN_PORT)).toBe("no");
 });

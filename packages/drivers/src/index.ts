@@ -1,6 +1,6 @@
 export { createFirecrackerDriver, type FirecrackerDriverOptions } from "./firecracker/firecracker-driver.ts";
 export type { HostDriverOptions } from "./host/host-driver.ts";
-export { nameOfResource, rightsOf } from "./kubernetes/cluster/rights.ts";
+export { nameOfResource, type Right, rightsOf } from "./kubernetes/cluster/rights.ts";
 export {
   createKubernetesDriver,
   type KubernetesDriver,

@@ -105,6 +105,7 @@ export function driveCluster(
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
   const { volumes } = options;
   const disks = volumes === null ? NO_DISKS : createClusterDisks(api, { installation, ...volumes });
+  const network = createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof });
   /** Until more is allowed. */
   const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
 
@@ -153,7 +154,7 @@ export function driveCluster(
 
   return {
     name: "kubernetes",
-    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof }),
+    network,
     host: `${api.server} ${namespace}`,
     capabilities: capabilitiesOf(proof, volumes !== null),
 
@@ -219,7 +220,10 @@ export function driveCluster(
     limit: () => Promise.reject(new PlatformError("UNSUPPORTED", "what a pod may use is fixed when it is made")),
     images: null,
     snapshots: null,
-    close: () => api.close(),
+    close() {
+      network.close();
+      api.close();
+    },
   };
 }
 

@@ -76,6 +76,7 @@ async function rightsCheck(cluster: ClusterInspection): Promise<Check> {
 /** Resources without whose rights it works, and what is lost then. */
 const LOSSES: Readonly<Record<string, string>> = {
   nodes: "pods count as containers, and nodes' public addresses are open to them",
+  endpointslices: "a public address of the API server's own is open to them",
   events: "why a volume cannot be had is not said",
   storageclasses: "a StorageClass that is not there is not noticed",
 };

@@ -2,6 +2,7 @@ import { isIPv4 } from "node:net";
 import type {
   AuthorizationV1Api,
   CoreV1Api,
+  DiscoveryV1Api,
   KubeConfig,
   NetworkingV1Api,
   StorageV1Api,
@@ -17,7 +18,7 @@ import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { PodWatch } from "./pod-watch.ts";
-import type { Right } from "./rights.ts";
+import { API_SERVER, type Right } from "./rights.ts";
 
 /** As much of a console as is kept of any machine's. */
 const MAX_LOG_BYTES = 65_536;
@@ -45,6 +46,7 @@ export class ClusterApi {
   readonly #core: CoreV1Api;
   readonly #networking: NetworkingV1Api;
   readonly #storage: StorageV1Api;
+  readonly #discovery: DiscoveryV1Api;
   readonly #authorization: AuthorizationV1Api;
   readonly #version: VersionApi;
   readonly #place: ClusterPlace;
@@ -54,6 +56,7 @@ export class ClusterApi {
     this.#core = kubeConfig.makeApiClient(library.CoreV1Api);
     this.#networking = kubeConfig.makeApiClient(library.NetworkingV1Api);
     this.#storage = kubeConfig.makeApiClient(library.StorageV1Api);
+    this.#discovery = kubeConfig.makeApiClient(library.DiscoveryV1Api);
     this.#authorization = kubeConfig.makeApiClient(library.AuthorizationV1Api);
     this.#version = kubeConfig.makeApiClient(library.VersionApi);
     this.#place = place;
@@ -91,14 +94,15 @@ export class ClusterApi {
   }
 
   /** Everybody may ask that of themselves. */
-  async may({ group, resource, subresource, scope }: Right, verb: string): Promise<boolean> {
-    const place = scope === "namespace" ? this.#in : {};
+  async may({ group, resource, subresource, scope, name }: Right, verb: string): Promise<boolean> {
+    const place = { namespace: this.#in, default: { namespace: "default" }, cluster: {} }[scope];
     const resourceAttributes = {
       ...place,
       group,
       resource,
       verb,
       ...(subresource === undefined ? {} : { subresource }),
+      ...(name === undefined ? {} : { name }),
     };
     const body = { spec: { resourceAttributes } };
     return (await this.#call(this.#authorization.createSelfSubjectAccessReview({ body }))).status?.allowed === true;
@@ -139,12 +143,22 @@ export class ClusterApi {
     await this.#call(this.#networking.createNamespacedNetworkPolicy({ ...this.#in, body }));
   }
 
-  /** A field that the cluster does not know is refused: one that it dropped could open the pod. */
-  async changePolicy(name: string, spec: V1NetworkPolicySpec): Promise<void> {
-    const body = [{ op: "replace", path: "/spec", value: inJson(spec) }];
-    await this.#call(
-      this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body, fieldValidation: "Strict" }),
-    );
+  /**
+   * Resolves with its version, or with null where it is not of `ifVersion` any more. A field that the cluster does not know is refused: one that it
+   * dropped could open the pod.
+   */
+  async changePolicy(name: string, spec: V1NetworkPolicySpec, ifVersion?: string): Promise<string | null> {
+    const body: object[] = [{ op: "replace", path: "/spec", value: inJson(spec) }];
+    if (ifVersion !== undefined) body.push({ op: "replace", path: "/metadata/resourceVersion", value: ifVersion });
+    try {
+      const asked = this.#networking.patchNamespacedNetworkPolicy({
+        ...{ ...this.#in, name, body, fieldValidation: "Strict" },
+      });
+      return (await this.#answered(asked)).metadata?.resourceVersion ?? "";
+    } catch (error) {
+      if (ifVersion !== undefined && refusalOf(error)?.code === 409) return null;
+      throw apiFailure(error);
+    }
   }
 
   async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
@@ -225,6 +239,19 @@ export class ClusterApi {
       return items.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)).filter(isIPv4);
     } catch (error) {
       if (refusalOf(error)?.code === 403) return null;
+      throw apiFailure(error);
+    }
+  }
+
+  /** IPv4 addresses at which the API server itself listens, whatever is in front of it; null without the right to look. */
+  async serverAddresses(): Promise<readonly string[] | null> {
+    try {
+      const asked = this.#discovery.readNamespacedEndpointSlice({ namespace: "default", name: API_SERVER });
+      return ((await this.#answered(asked)).endpoints ?? []).flatMap(({ addresses }) => addresses).filter(isIPv4);
+    } catch (error) {
+      if (refusalOf(error)?.code === 403) return null;
+      // A cluster that publishes none has no more to say.
+      if (refusalOf(error)?.code === 404) return [];
       throw apiFailure(error);
     }
   }

@@ -3,10 +3,14 @@ export interface Right {
   readonly resource: string;
   readonly subresource?: string;
   readonly verbs: readonly string[];
-  /** Of the namespace of the pods, or of the whole cluster. */
-  readonly scope: "namespace" | "cluster";
+  /** Of the namespace of the pods, of the one that the API server's own Service is in, or of the whole cluster. */
+  readonly scope: "namespace" | "default" | "cluster";
+  /** Of one object alone. */
+  readonly name?: string;
 }
 
+/** Its Service, and the EndpointSlice of that, in every cluster. */
+export const API_SERVER = "kubernetes";
 const NETWORKING = "networking.k8s.io";
 
 /** All that is asked of a cluster (`cluster-api.ts`) where homes end with their pods, verb by verb. */
@@ -22,6 +26,7 @@ const POD_RIGHTS: readonly Right[] = [
     verbs: ["create", "list", "patch", "delete"],
   },
   { group: "", resource: "nodes", scope: "cluster", verbs: ["get", "list"] },
+  { group: "discovery.k8s.io", resource: "endpointslices", scope: "default", name: API_SERVER, verbs: ["get"] },
 ];
 
 /** What is asked of it besides where homes are kept. */
