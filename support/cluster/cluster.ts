@@ -71,6 +71,16 @@ export async function startCluster(binaries: ClusterBinaries, report: (line: str
   }
 }
 
+/** Volumes are folders of the node, which the controller manager makes and removes: with one node that is all of a provisioner. */
+const CLASSES = [
+  { apiVersion: "node.k8s.io/v1", kind: "RuntimeClass", metadata: { name: "kata" }, handler: "kata" },
+  {
+    ...{ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", provisioner: "kubernetes.io/host-path" },
+    metadata: { name: "folders", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+    volumeBindingMode: "WaitForFirstConsumer",
+  },
+];
+
 async function becomeReady({ kubectl, ctr, folder }: Cluster, report: (line: string) => void): Promise<void> {
   const deadline = Date.now() + READY_MS;
   const step = async (name: string, attempt: () => Promise<unknown>) => {
@@ -83,15 +93,9 @@ async function becomeReady({ kubectl, ctr, folder }: Cluster, report: (line: str
   await step("the API server is ready", () => kubectl("get", "--raw", "/readyz"));
   await step("the node is ready", () => kubectl("wait", "--for=condition=Ready", "node/node", "--timeout=5s"));
   await step("accounts are there", () => kubectl("get", "serviceaccount", "default"));
-  const kata = JSON.stringify({
-    apiVersion: "node.k8s.io/v1",
-    kind: "RuntimeClass",
-    metadata: { name: "kata" },
-    handler: "kata",
-  });
-  const file = join(folder, "runtime-class.json");
-  await writeFile(file, kata);
-  await step("there is a RuntimeClass", () => kubectl("apply", "-f", file));
+  const file = join(folder, "classes.json");
+  await writeFile(file, JSON.stringify({ apiVersion: "v1", kind: "List", items: CLASSES }));
+  await step("there are a RuntimeClass and a StorageClass", () => kubectl("apply", "-f", file));
 }
 
 async function until(deadline: number, attempt: () => Promise<unknown>): Promise<void> {

@@ -4,6 +4,8 @@ import { runCommand } from "@microterm/host";
 
 /** Addresses of a cluster's own network namespace, which nothing leaves. */
 const NODE = "10.99.0.1";
+/** Public, as in clouds. */
+const API = "9.9.9.8";
 const PODS = "10.99.128.0/17";
 const SERVICES = "10.98.0.0/16";
 /** The node's end of the link to a host that is outside of the cluster, and the host's. */
@@ -15,6 +17,7 @@ const TOKEN = "microterm-test-admin";
 /** For `init.sh`. */
 export const ADDRESSES = {
   CLUSTER_NODE: NODE,
+  CLUSTER_API: API,
   CLUSTER_SERVICES: SERVICES,
   CLUSTER_GATEWAY: GATEWAY,
   CLUSTER_OUTSIDE: OUTSIDE,

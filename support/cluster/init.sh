@@ -1,12 +1,18 @@
 #!/bin/sh
 # init.sh FOLDER PROGRAMS KUBE_ROUTER: the init of the cluster's namespaces. Starts its programs, each with a log in FOLDER. CLUSTER_NODE is the
-# node's address, CLUSTER_SERVICES the network of the services', CLUSTER_OUTSIDE the address of a host beside the cluster (files.ts).
+# node's address, CLUSTER_API the one under which the API server is known, CLUSTER_SERVICES the network of the services', CLUSTER_OUTSIDE the address of a host beside the cluster (files.ts).
 set -e
 folder=$1 programs=$2 kube_router=$3
 mount -t proc proc /proc
 # What all of them keep at fixed places.
 for place in /run /var/lib /var/log; do mount -t tmpfs tmpfs "$place"; done
 mkdir -p /var/lib/kubelet /var/lib/containerd /run/lock
+# A /tmp of its own, with the folder in it: the controller manager makes volumes there.
+mkdir /run/folder
+mount --bind "$folder" /run/folder
+mount -t tmpfs tmpfs /tmp
+mkdir -p "$folder"
+mount --bind /run/folder "$folder"
 # Images are large, and overlays want another file system below them.
 mkdir -p "$folder/containerd"
 mount --bind "$folder/containerd" /var/lib/containerd
@@ -45,6 +51,8 @@ ip link add node0 type veth peer name node1
 ip address add "$CLUSTER_NODE/24" dev node0
 ip link set node0 up
 ip link set node1 up
+# Clouds give the API server a public address.
+ip address add "$CLUSTER_API/32" dev lo
 # A host beside the cluster, with a route to its pods, in /run/netns/outside.
 ip netns add outside
 ip link add outside0 type veth peer name outside1 netns outside
@@ -66,14 +74,15 @@ start() { # name, command
 start containerd containerd --config "$folder/containerd.toml"
 start etcd "$programs/etcd" --data-dir /run/etcd --unsafe-no-fsync --listen-client-urls http://127.0.0.1:2379 \
   --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
-start kube-apiserver "$programs/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --bind-address "$CLUSTER_NODE" --advertise-address "$CLUSTER_NODE" \
+start kube-apiserver "$programs/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --bind-address 0.0.0.0 --advertise-address "$CLUSTER_API" \
   --secure-port 6443 --kubelet-preferred-address-types InternalIP --tls-cert-file "$folder/api.crt" --tls-private-key-file "$folder/api.key" \
   --audit-policy-file "$folder/audit.yaml" --audit-log-path "$folder/audit.log" \
   --token-auth-file "$folder/tokens.csv" --authorization-mode RBAC \
   --service-cluster-ip-range "$CLUSTER_SERVICES" --service-account-issuer https://kubernetes.default.svc \
   --service-account-key-file "$folder/accounts.key" --service-account-signing-key-file "$folder/accounts.key"
 start kube-controller-manager "$programs/kube-controller-manager" --kubeconfig "$folder/kubeconfig" --leader-elect=false \
-  --service-account-private-key-file "$folder/accounts.key" --root-ca-file "$folder/api.crt" --bind-address 127.0.0.1
+  --service-account-private-key-file "$folder/accounts.key" --root-ca-file "$folder/api.crt" --bind-address 127.0.0.1 \
+  --enable-hostpath-provisioner
 start kube-scheduler "$programs/kube-scheduler" --kubeconfig "$folder/kubeconfig" --leader-elect=false --bind-address 127.0.0.1
 start kubelet "$programs/kubelet" --kubeconfig "$folder/kubeconfig" --config "$folder/kubelet.yaml" --hostname-override node \
   --node-ip "$CLUSTER_NODE" --root-dir /var/lib/kubelet

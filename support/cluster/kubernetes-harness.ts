@@ -40,6 +40,8 @@ export function startKubernetesHarness(): KubernetesHarness {
         ...{ kubeConfigFile: cluster.kubeConfigFile, image: cluster.image, identity, pins },
         namespace: "default",
         runtimeClass: "kata",
+        cpuOvercommit: 1,
+        volumes: { storageClass: null },
         allowPrivate: [],
         allowsUnenforced: false,
         // Proven where a server is started.

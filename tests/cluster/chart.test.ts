@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { nameOfResource, RIGHTS } from "@microterm/drivers";
+import { nameOfResource, rightsOf } from "@microterm/drivers";
+import { MachineId } from "@microterm/protocol";
 import { afterAll, expect, it, onTestFinished } from "vitest";
 import { templateChart } from "../../support/cluster/chart.ts";
 import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
+import { startKubernetesHarness } from "../../support/cluster/kubernetes-harness.ts";
+import { rulesOfScope } from "../../support/cluster/server-account.ts";
 import { startServer } from "../../support/server.ts";
 import { makeTempFolder } from "../../support/temp-folder.ts";
 
@@ -22,7 +25,7 @@ const ALL = {
   },
   oidc: { secretName: "oidc" },
   localAccounts: false,
-  environments: { runtimeClass: "", pool: 0, idleTimeout: 1800, ttl: 86_400 },
+  environments: { runtimeClass: "", storageClass: "fast", cpuOvercommit: 4, pool: 0, idleTimeout: 1800, ttl: 86_400 },
   extraArgs: ["--audit-days=30"],
   extraEnv: [{ name: "A", value: "1" }],
   nodeSelector: { "kubernetes.io/os": "linux" },
@@ -54,37 +57,60 @@ it("says what is missing", async () => {
   expect(stderr).toContain("trustProxy: the CIDRs of the Ingress controller's pods");
 });
 
-it("gives servers the rights that the driver names, and no others", async () => {
-  const { stdout } = await template(LEAST);
+it.each([
+  ["without volumes", "", false],
+  ["with volumes", "cluster-default", true],
+])("gives servers the rights that the driver names, and no others: %s", async (_, storageClass, hasVolumes) => {
+  const { stdout } = await template({ ...LEAST, environments: { storageClass } });
   const file = join(folder.path, "objects.yaml");
   await writeFile(file, stdout);
   const printed = await kubectl("create", "--dry-run=client", "--filename", file, "--output", "json");
   // One object after another.
   const objects = JSON.parse(`[${printed.replaceAll("}\n{", "},{")}]`);
-  const rulesOf = (kind: string) => objects.find((one: { kind: string }) => one.kind === kind).rules;
-  for (const [kind, scope] of [
-    ["Role", "namespace"],
-    ["ClusterRole", "cluster"],
-  ] as const) {
-    const named = RIGHTS.filter((right) => right.scope === scope).map((right) => ({
-      ...{ apiGroups: [right.group], resources: [nameOfResource(right)], verbs: right.verbs },
-    }));
-    expect(rulesOf(kind)).toEqual(named);
-  }
+  const rulesOf = (kind: string, name: string) =>
+    objects.find((one: { kind: string; metadata: { name: string } }) => one.kind === kind && one.metadata.name === name)
+      .rules;
+  for (const [kind, name, scope] of [
+    ["Role", "mt", "namespace"],
+    ["Role", "default-mt", "default"],
+    ["ClusterRole", "default-mt", "cluster"],
+  ] as const)
+    expect(rulesOf(kind, name)).toEqual(rulesOfScope(scope, { hasVolumes }));
 });
 
+/** It asks why. */
+async function startWithoutVolume(): Promise<void> {
+  const harness = startKubernetesHarness();
+  const name = "nothing";
+  const file = join(folder.path, "class.json");
+  const kind = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass", provisioner: "kubernetes.io/no-provisioner" };
+  await writeFile(file, JSON.stringify({ ...kind, metadata: { name } }));
+  await kubectl("apply", "--filename", file);
+  const driver = await harness.makeDriver({ volumes: { storageClass: name }, runningMs: 1000 });
+  const diskId = "unbound";
+  await driver.createDisk(diskId, { sizeMib: 16 });
+  const machineId = MachineId.parse("unbound000000000");
+  const size = { memoryMib: 256, cpus: 1, diskId, environmentId: "e", network: null, limits: null };
+  await expect(driver.boot({ machineId, ...size })).rejects.toThrow("did not start");
+  await driver.removeDisk(diskId);
+  await kubectl("delete", "storageclass", name);
+  await harness.close();
+}
+
 it("names every right that a server uses, and none that it does not", async () => {
-  const server = await startServer();
+  const volumes = ["--storage-class", "folders"];
+  const server = await startServer({ args: volumes });
   const { id } = await server.environment();
   await server.ok("PATCH", `/v1/environments/${id}`, { network: { mode: "none" } });
   await server.call("GET", `/v1/environments/${id}/logs`);
   await server.kill("SIGKILL");
-  const next = await startServer({ data: server.data });
+  const next = await startServer({ data: server.data, args: volumes });
   onTestFinished(async () => {
     await next.dispose();
   });
   await next.ok("POST", `/v1/environments/${id}/exec`, { command: ["true"] });
   await next.ok("DELETE", `/v1/environments/${id}`);
+  await startWithoutVolume();
   const used = new Set<string>();
   for (const line of readFileSync(join(inCluster()?.folder ?? "", "audit.log"), "utf8")
     .split("\n")
@@ -96,6 +122,8 @@ it("names every right that a server uses, and none that it does not", async () =
     const { apiGroup: group = "", resource, subresource } = objectRef;
     used.add(`${verb} ${group} ${nameOfResource({ group, resource, subresource, verbs: [], scope: "cluster" })}`);
   }
-  const named = RIGHTS.flatMap((right) => right.verbs.map((verb) => `${verb} ${right.group} ${nameOfResource(right)}`));
+  const named = rightsOf({ hasVolumes: true }).flatMap((right) =>
+    right.verbs.map((verb) => `${verb} ${right.group} ${nameOfResource(right)}`),
+  );
   expect([...used].sort()).toEqual(named.sort());
 });

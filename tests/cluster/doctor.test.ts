@@ -79,6 +79,11 @@ it("names a RuntimeClass that is missing, and a quota without room", async () =>
   }
 });
 
+it("looks whether homes can be kept, where they shall be", async () => {
+  expect((await doctor({ "storage-class": "cluster-default" })).get("volumes ok")).toContain("'folders'");
+  expect((await doctor({ "storage-class": "no-such" })).get("volumes fail")).toContain('"no-such" not found');
+});
+
 it("names a cluster that is not there, credentials that it does not take, and a kubeconfig that is none", async () => {
   const text = await kubectl("config", "view", "--raw", "--kubeconfig", cluster?.kubeConfigFile ?? "");
   const kubeconfig = join(folder.path, "kubeconfig");

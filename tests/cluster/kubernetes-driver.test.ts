@@ -15,10 +15,6 @@ vmDriverContract("kubernetes", async () => startKubernetesHarness(), [
     test: "what a running machine may use is changed while it works",
     reason: "what a pod may use is fixed: supportsLimits is false",
   },
-  {
-    test: "a disk keeps its files over machines, and is removed only when unused",
-    reason: "supportsDisk is false",
-  },
 ]);
 
 holderContract("kubernetes", async () => startKubernetesHarness());

@@ -1,11 +1,12 @@
 import { createSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { runCommand } from "@microterm/host";
 import { decode } from "dns-packet";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { kubectl } from "../../support/cluster/in-cluster.ts";
+import { inCluster, kubectl } from "../../support/cluster/in-cluster.ts";
 import { addressOf, reply } from "../../support/name-upstream.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";
@@ -18,6 +19,8 @@ const OPENED = "10.97.0.2";
 const PRIVATE = "10.97.0.3";
 /** The node's, with the API server. */
 const NODE = "10.99.0.1";
+/** The one under which the API server is known, as the cloud's. */
+const API_SERVER = "9.9.9.8";
 const PORT = 8000;
 
 const MAIN = join(import.meta.dirname, "../../packages/server/src/main.ts");
@@ -63,6 +66,12 @@ afterAll(async () => {
   await folder.remove();
 });
 
+async function file(object: unknown): Promise<string> {
+  const path = join(folder.path, "object.json");
+  await writeFile(path, JSON.stringify(object));
+  return path;
+}
+
 async function run(...command: readonly string[]): Promise<void> {
   const { code, stderr } = await runCommand(command);
   if (code !== 0) throw new Error(stderr);
@@ -75,6 +84,12 @@ async function reaches(host: string, port = PORT): Promise<boolean> {
   return said.trim() === "yes";
 }
 
+/** How many changes of the pod's policy the API server has refused, as it was another's by then. */
+const refusals = (): number =>
+  readFileSync(join(inCluster()?.folder ?? "", "audit.log"), "utf8")
+    .split("\n")
+    .filter((line) => line.includes(`/networkpolicies/${pod}`) && line.includes('"code":409')).length;
+
 const change = (network: unknown) => server.call("PATCH", `/v1/environments/${id}`, { body: { network } });
 
 it("open is the internet and what the operator has opened, and nothing of the cluster's", async () => {
@@ -82,7 +97,7 @@ it("open is the internet and what the operator has opened, and nothing of the cl
   await expect.poll(() => reaches(PUBLIC)).toBe(true);
   expect(await reaches(OPENED)).toBe(true);
   for (const address of [PRIVATE, "169.254.169.254"]) expect(await reaches(address)).toBe(false);
-  expect(await reaches(NODE, 6443)).toBe(false);
+  for (const address of [NODE, API_SERVER]) expect(await reaches(address, 6443)).toBe(false);
 });
 
 it("knows names, of which none leads into the cluster", async () => {
@@ -101,6 +116,26 @@ it("a policy is changed while it runs: an allowlist has what it names, and none 
   await expect.poll(() => reaches(PUBLIC)).toBe(false);
   // The server still comes in.
   expect((await server.ok("GET", `/v1/environments/${id}`)).state).toBe("running");
+});
+
+it("a node that joins is excepted from what was open before, and from nothing that was set by others meanwhile", async () => {
+  expect((await change({ mode: "allowlist", allow: [{ cidr: "9.9.9.0/24" }] })).status).toBe(200);
+  await expect.poll(() => reaches(OTHER)).toBe(true);
+  await kubectl("create", "--filename", await file({ apiVersion: "v1", kind: "Node", metadata: { name: "joined" } }));
+  try {
+    const status = JSON.stringify({ status: { addresses: [{ type: "ExternalIP", address: OTHER }] } });
+    await kubectl("patch", "node", "joined", "--subresource=status", "--type=merge", "--patch", status);
+    await expect.poll(() => reaches(OTHER), { timeout: 60_000 }).toBe(false);
+    expect(await reaches(PUBLIC)).toBe(true);
+    expect(await reaches(API_SERVER, 6443)).toBe(false);
+    // Whoever has it now, such as another server of a fleet.
+    await kubectl("patch", "networkpolicy", pod, "--type=merge", "--patch", JSON.stringify({ spec: { egress: [] } }));
+  } finally {
+    await kubectl("delete", "node", "joined");
+  }
+  await expect.poll(refusals, { timeout: 60_000 }).toBe(1);
+  expect(await reaches(PUBLIC)).toBe(false);
+  expect((await change({ mode: "none" })).status).toBe(200);
 });
 
 it("has neither domains nor shared networks, and says so", async () => {

@@ -80,6 +80,19 @@ it("says that no node has room", async () => {
   expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringContaining("Insufficient cpu")]);
 });
 
+it("has room for more where CPUs are promised several times, and the same memory for each", async () => {
+  const driver = await harness.makeDriver({ cpuOvercommit: 8 });
+  const wanted = spec({ cpus: 64 });
+  const machine = await driver.boot(wanted);
+  const said = await kubectl("get", "pod", `mt-${wanted.machineId}`, "--output", "json");
+  const { status, spec: made } = JSON.parse(said);
+  expect([status.qosClass, made.containers[0].resources]).toEqual([
+    "Burstable",
+    { requests: { cpu: "8", memory: "256Mi" }, limits: { cpu: "64", memory: "256Mi" } },
+  ]);
+  await machine.stop();
+});
+
 it("does not start without the right to make policies, and leaves nothing", async () => {
   const rule = `[{"op":"remove","path":"/rules/3"}]`;
   const before = await kubectl("get", "role", "microterm-server", "--output", "json");
@@ -96,6 +109,66 @@ it("does not start without the right to make policies, and leaves nothing", asyn
   expect(await driver.list()).toMatchObject([{ machineId: wanted.machineId, alive: false }]);
   await driver.remove(wanted.machineId);
   expect(await driver.list()).toEqual([]);
+});
+
+/** What making a disk, or a machine with one, is refused with; nothing of it is left then. */
+async function refusalOfDisk(storageClass: string | null, quota?: object): Promise<PlatformError> {
+  const driver = await harness.makeDriver({ volumes: { storageClass }, runningMs: 3000 });
+  const wanted = spec({ diskId: "refused" });
+  if (quota !== undefined) {
+    const small = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "small" } };
+    await apply({ ...small, spec: { hard: quota } });
+    await expect
+      .poll(() => kubectl("get", "resourcequota", "small", "--output", "jsonpath={.status.hard}"))
+      .not.toBe("");
+  }
+  const started = driver.createDisk("refused", { sizeMib: 64 }).then(() => driver.boot(wanted));
+  const error = await started.then(
+    () => expect.fail("it started"),
+    (refused: PlatformError) => refused,
+  );
+  await driver.removeDisk("refused");
+  expect(await driver.leftovers([wanted.machineId, "refused"])).toEqual([]);
+  if (quota !== undefined) await kubectl("delete", "resourcequota", "small");
+  return error;
+}
+
+it("says that there is no such StorageClass, and no default one", async () => {
+  const error = await refusalOfDisk("no-such");
+  expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringContaining('"no-such" not found')]);
+  const isDefault = (value: string) =>
+    kubectl(
+      "annotate",
+      "--overwrite",
+      "storageclass",
+      "folders",
+      `storageclass.kubernetes.io/is-default-class=${value}`,
+    );
+  await isDefault("false");
+  try {
+    await expect.poll(async () => (await refusalOfDisk(null)).message).toContain("no default StorageClass");
+  } finally {
+    await isDefault("true");
+  }
+});
+
+it("says by which quota a volume is refused, in the cluster's words", async () => {
+  const error = await refusalOfDisk("folders", { "requests.storage": "32Mi" });
+  expect([error.code, error.message]).toEqual(["HOST_OUT_OF_DISK", expect.stringMatching(/quota.*small.*32Mi/)]);
+});
+
+it.each([
+  ["at once", "Immediate", "microterm.test/none", /unbound immediate PersistentVolumeClaims.*is Pending/],
+  ["for its first pod", "WaitForFirstConsumer", "kubernetes.io/no-provisioner", /available persistent volumes to bind/],
+])("says that a volume is not there, of a class that makes them %s", async (_, mode, provisioner, words) => {
+  const parts = { provisioner, volumeBindingMode: mode, metadata: { name: "empty" } };
+  await apply({ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", ...parts });
+  try {
+    const error = await refusalOfDisk("empty");
+    expect([error.code, error.message]).toEqual(["MACHINE_BOOT_FAILED", expect.stringMatching(words)]);
+  } finally {
+    await kubectl("delete", "storageclass", "empty");
+  }
 });
 
 it("says that credentials are not taken any more", async () => {

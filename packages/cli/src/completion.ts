@@ -34,6 +34,7 @@ export const SCRIPT_VERBS: readonly (readonly [name: string, summary: string, op
       "--kubeconfig",
       "--namespace",
       "--runtime-class",
+      "--storage-class",
       "--image",
       "--insecure-no-network-policy",
       "--pool",
@@ -60,7 +61,10 @@ export const SCRIPT_VERBS: readonly (readonly [name: string, summary: string, op
   [
     "doctor",
     "check this host",
-    ["--leftovers", "--driver", "--kubeconfig", "--namespace", "--runtime-class", "--image", "--output", "--data"],
+    [
+      ...["--leftovers", "--driver", "--kubeconfig", "--namespace", "--runtime-class", "--storage-class", "--image"],
+      ...["--output", "--data"],
+    ],
   ],
   ["version", "of this checkout and of the server", ["--output", "--data"]],
   ["test", "run the tests", ["--soak"]],

@@ -16,6 +16,7 @@ import {
   createQemuDriver,
   proveCluster,
   rememberedProof,
+  volumesOf,
 } from "@microterm/drivers";
 import { createHostDaemonClient, type HostDaemonClient, hostCodeOf, openIdentity } from "@microterm/host";
 import { createLoopbackNetwork, createSlotNetwork } from "@microterm/networks";
@@ -219,7 +220,8 @@ async function createDriver(
     case "kubernetes": {
       const { namespace, image, insecureNoNetworkPolicy: allowsUnenforced } = config;
       const runtimeClass = config.runtimeClass === "" ? null : config.runtimeClass;
-      const pods = { kubeConfigFile: config.kubeconfig ?? null, namespace, image, runtimeClass };
+      const place = { kubeConfigFile: config.kubeconfig ?? null, namespace, image, runtimeClass };
+      const pods = { ...place, cpuOvercommit: config.overcommit.cpu, volumes: volumesOf(config.storageClass) };
       const path = join(folder, "cluster-proof.json");
       const prove = () => proveCluster(pods, log);
       const driver = await createKubernetesDriver({

@@ -23,6 +23,10 @@ describe("the configuration", () => {
     expect(readConfig([...QEMU, "--templates", "--pool", "2", "--templates=false"], {}).templates).toBe(false);
     expect(config).toMatchObject({ pool: 0, idleTimeout: 0, ttl: 0, overcommit: { cpu: 16, memory: 2, disk: 1 } });
     expect(readConfig([...QEMU, "--overcommit", "disk=1.5"], {}).overcommit.disk).toBe(1.5);
+    const cluster = ["--driver", "kubernetes", "--image", "r/m:1"];
+    expect(readConfig(cluster, {}).overcommit).toEqual({ cpu: 1, memory: 1, disk: 1 });
+    expect(readConfig([...cluster, "--overcommit", "cpu=4"], {}).overcommit.cpu).toBe(4);
+    expect(() => readConfig([...cluster, "--overcommit", "memory=2"], {})).toThrow("CPUs alone");
     expect(config.allowPrivate).toEqual([]);
     const allowPrivate = ["--allow-private", "192.168.7.0/24,10.9.9.9"];
     expect(readConfig([...QEMU, ...allowPrivate], {}).allowPrivate).toEqual(["192.168.7.0/24", "10.9.9.9/32"]);

@@ -8,9 +8,12 @@ import {
   ALLOWED_HOST,
   AnonymousLinks,
   Cidr,
+  CLUSTER_OVERCOMMIT,
+  CPUS_ALONE,
   DEFAULT_AUDIT_DAYS,
   DEFAULT_OVERCOMMIT,
   FleetAddress,
+  isOfCluster,
   ListenAddress,
   LOG_LEVELS,
   LONGEST_SECONDS,
@@ -18,6 +21,7 @@ import {
   MAX_AUDIT_DAYS,
   mayBeOneSite,
   NetworkMode,
+  type Overcommit,
   PREVIEW_DOMAIN,
   ProxyNetworks,
   PublicUrl,
@@ -43,6 +47,18 @@ const number = (max: number) =>
     .regex(/^\d{1,9}$/, `must be a number from 0 to ${max}`)
     .transform(Number)
     .refine((value) => value <= max, `must be a number from 0 to ${max}`);
+
+/** How many times what the host has may be promised. */
+const overcommit = (base: Overcommit) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const parsed = parseOvercommit(text, base);
+      if (parsed !== null) return parsed;
+      context.addIssue("must be like cpu=16,memory=2,disk=1, each from 1 to 100");
+      return z.NEVER;
+    })
+    .default(base);
 
 /** What every driver's configuration has. */
 const shared = {
@@ -101,16 +117,7 @@ const shared = {
   auditDays: number(MAX_AUDIT_DAYS).default(DEFAULT_AUDIT_DAYS),
   /** Has entries of the audit log keep the arguments of programs, which may be secrets. */
   auditArguments: flag.default(false),
-  /** How many times what the host has may be promised. */
-  overcommit: z
-    .string()
-    .transform((text, context) => {
-      const parsed = parseOvercommit(text);
-      if (parsed !== null) return parsed;
-      context.addIssue("must be like cpu=16,memory=2,disk=1, each from 1 to 100");
-      return z.NEVER;
-    })
-    .default(DEFAULT_OVERCOMMIT),
+  overcommit: overcommit(DEFAULT_OVERCOMMIT),
   /**
    * What environments may reach that are created without a word about it. By default the internet, where the host has networks; one
    * that is asked for and cannot be had keeps the server from starting.
@@ -182,16 +189,24 @@ const kubernetesDriver = {
     .string()
     .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$/, "must be the name of a RuntimeClass")
     .default("kata"),
+  /** What homes are kept on, over a stop: RFC 1123, a subdomain; `cluster-default`: the cluster's own. Empty: they end with their pods. */
+  storageClass: z
+    .string()
+    .regex(/^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$/, "must be the name of a StorageClass, or cluster-default")
+    .default(""),
   /** Has the server start where nothing holds pods to their network policies. Already read, in `drivers.json`. */
   insecureNoNetworkPolicy: z.union([flag, z.boolean()]).default(false),
   /** What pods are made of, as the cluster's nodes pull it. */
   image: z.string().regex(/^[\w.:/@-]{1,255}$/, "must be an image's name, like registry.example.org/microterm:1"),
 } as const;
 
+/** As read already, in `drivers.json`. */
+const promises = z.object({ cpu: z.number(), memory: z.number(), disk: z.number() });
+
 /** What a driver is made with. */
 export const DriverConfig = z.discriminatedUnion("driver", [
   z.object(processDriver),
-  z.object(kubernetesDriver),
+  z.object({ ...kubernetesDriver, overcommit: promises.default(CLUSTER_OVERCOMMIT) }),
   z.object(qemuDriver),
   z.object(firecrackerDriver),
 ]);
@@ -199,7 +214,7 @@ export type DriverConfig = Readonly<z.infer<typeof DriverConfig>>;
 
 const Config = z.discriminatedUnion("driver", [
   z.strictObject({ ...shared, ...processDriver }),
-  z.strictObject({ ...shared, ...kubernetesDriver }),
+  z.strictObject({ ...shared, ...kubernetesDriver, overcommit: overcommit(CLUSTER_OVERCOMMIT) }),
   z.strictObject({ ...shared, ...qemuDriver }),
   z.strictObject({ ...shared, ...firecrackerDriver }),
 ]);
@@ -224,7 +239,10 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv): Con
     if (raw[path]) raw[path] = resolve(raw[path]);
   const parsed = Config.safeParse(raw);
   if (!parsed.success) faults.push(...parsed.error.issues.map(describe));
-  else faults.push(...sitesInCommon(parsed.data), ...listenFaults(parsed.data), ...fleetFaults(parsed.data));
+  else {
+    const { data } = parsed;
+    faults.push(...sitesInCommon(data), ...listenFaults(data), ...fleetFaults(data), ...promiseFaults(data));
+  }
   if (parsed.data?.fault && !parsed.data.testFaults) faults.push("MICROTERM_FAULT needs --test-faults");
   if (faults.length > 0 || !parsed.success) throw new ConfigError(faults.join("\n"));
   return Object.freeze(parsed.data);
@@ -234,6 +252,9 @@ function sitesInCommon({ previewDomain, allowHost }: Config): string[] {
   const shared = allowHost.filter((host) => previewDomain !== undefined && mayBeOneSite(previewDomain, host));
   return shared.map((host) => `--preview-domain ${previewDomain} and --allow-host ${host} may not be of one domain`);
 }
+
+const promiseFaults = ({ driver, overcommit }: Config): string[] =>
+  driver === "kubernetes" && !isOfCluster(overcommit) ? [`--overcommit: ${CPUS_ALONE}`] : [];
 
 function fleetFaults({ fleet, databaseUrl, driver, identity }: Config): string[] {
   if (fleet === undefined) return [];

@@ -212,8 +212,9 @@ export interface MachineSpec {
 
 export interface FoundDisk {
   readonly diskId: string;
-  /** What it may yet take of the host's disk, which has only what was written. */
+  /** What it may yet take of the host's disk, which has only what was written: all of it where that is not measured. */
   readonly unwrittenMib: number;
+  readonly isMeasured: boolean;
 }
 
 /** What a machine may use of its host, as far as that can be changed while it runs. Its memory and its CPUs cannot. */

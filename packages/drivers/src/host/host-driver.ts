@@ -165,6 +165,7 @@ export function createHostDriver(vmm: Vmm, options: HostDriverOptions): VmDriver
     listDisks: async () =>
       (await daemon.list()).disks.map(({ diskId, sizeMib, allocatedBytes }) => ({
         diskId,
+        isMeasured: true,
         unwrittenMib: Math.max(0, sizeMib - Math.floor(allocatedBytes / MIB)),
       })),
     leftovers: async (ids) => (await daemon.scan(ids)).map(({ kind, name }) => `${kind} ${name}`),

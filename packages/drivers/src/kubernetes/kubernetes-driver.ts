@@ -18,10 +18,12 @@ import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
 import { ServerAddresses } from "./network/server-addresses.ts";
-import { LABELS, nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pods/pod-objects.ts";
+import { LABELS } from "./pods/labels.ts";
+import { nameOf, type PodSettings, podOf, policyOf, policySpecOf, secretOf } from "./pods/pod-objects.ts";
 import type { PodPlace } from "./pods/pod-place.ts";
 import { endedByNode, endOf, isLeaving, isRunning } from "./pods/pod-state.ts";
 import type { ClusterProof } from "./proof/proof-file.ts";
+import { createClusterDisks, NO_DISKS } from "./volumes/cluster-disks.ts";
 
 /** A removal kills: what should end in order was powered off before. With 0 the object would go before the containers have. */
 const REMOVE_GRACE_SECONDS = 1;
@@ -92,14 +94,18 @@ export function driveCluster(
   },
 ): KubernetesDriver {
   const { namespace, identity, pins, log, proof } = options;
+  const installation = installationOf(identity);
   const settings: PodSettings = {
-    component: options.component ?? "environment",
-    installation: installationOf(identity),
+    ...{ component: options.component ?? "environment", installation },
     image: options.image,
     runtimeClass: options.runtimeClass,
+    cpuOvercommit: options.cpuOvercommit,
     allowsPrivileges: proof.isVm,
   };
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
+  const { volumes } = options;
+  const disks = volumes === null ? NO_DISKS : createClusterDisks(api, { installation, ...volumes });
+  const network = createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof });
   /** Until more is allowed. */
   const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
 
@@ -138,7 +144,9 @@ export function driveCluster(
     signal?.throwIfAborted();
     const name = nameOf(machineId);
     await api.openGate(name);
-    const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal });
+    const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal }).catch(
+      async (failure: unknown) => Promise.reject(await disks.explain(spec.diskId, failure)),
+    );
     if (await addresses.learn(pod.status?.podIP ?? ""))
       await api.changePolicy(name, policySpecOf(machineId, nothing()));
     return machineOf(machineId, pod, fingerprint);
@@ -146,9 +154,9 @@ export function driveCluster(
 
   return {
     name: "kubernetes",
-    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof }),
+    network,
     host: `${api.server} ${namespace}`,
-    capabilities: capabilitiesOf(proof),
+    capabilities: capabilitiesOf(proof, volumes !== null),
 
     async boot(spec, { signal }: Abortable = {}) {
       signal?.throwIfAborted();
@@ -187,18 +195,19 @@ export function driveCluster(
     },
 
     remove,
-    createDisk: () => Promise.resolve(),
-    removeDisk: () => Promise.resolve({ files: 0, bytes: 0 }),
-    listDisks: () => Promise.resolve([]),
+    createDisk: disks.createDisk,
+    removeDisk: disks.removeDisk,
+    listDisks: disks.listDisks,
 
     // Secrets may be created and deleted, and not listed: they go with their pods.
     async leftovers(ids) {
-      const [pods, policies] = await Promise.all([api.listPods(), api.listPolicies()]);
+      const [pods, policies, claims] = await Promise.all([api.listPods(), api.listPolicies(), disks.leftovers(ids)]);
       const bears = ({ metadata }: Pick<V1Pod, "metadata">): boolean =>
         ids.some((id) => metadata?.name?.includes(id) === true);
       return [
         ...pods.filter(bears).map(({ metadata }) => `pod ${metadata?.name}`),
         ...policies.filter(bears).map(({ metadata }) => `networkpolicy ${metadata?.name}`),
+        ...claims,
       ];
     },
 
@@ -211,15 +220,18 @@ export function driveCluster(
     limit: () => Promise.reject(new PlatformError("UNSUPPORTED", "what a pod may use is fixed when it is made")),
     images: null,
     snapshots: null,
-    close: () => api.close(),
+    close() {
+      network.close();
+      api.close();
+    },
   };
 }
 
-const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof): VmCapabilities => ({
+const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof, supportsDisk: boolean): VmCapabilities => ({
   accelerator: null,
   acceleratorReason: isolationReason,
   isolation: isVm ? "vm" : "container",
-  supportsDisk: false,
+  supportsDisk,
   supportsPowerOff: true,
   supportsConsole: true,
   supportsLimits: false,

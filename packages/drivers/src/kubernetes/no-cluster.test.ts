@@ -37,6 +37,8 @@ it("says that there is no cluster, and does not fail to be made: it may come bac
       namespace: "default",
       image: "i",
       runtimeClass: null,
+      cpuOvercommit: 1,
+      volumes: null,
       allowPrivate: [],
       log: createQuietLog(),
     },

@@ -28,10 +28,14 @@ export async function clusterChecks(
   try {
     const reached = await versionCheck(cluster);
     if (reached.status === "fail") return [reached];
-    const [rights, admission] = await Promise.all([rightsCheck(cluster), admissionChecks(cluster, place)]);
-    const isReady = [rights, ...admission].every(({ status }) => status !== "fail");
+    const [rights, admission, volumes] = await Promise.all([
+      rightsCheck(cluster),
+      admissionChecks(cluster, place),
+      volumeChecks(cluster),
+    ]);
+    const isReady = [rights, ...admission, ...volumes].every(({ status }) => status !== "fail");
     const proof = isReady ? await proofChecks(cluster, allowsUnenforced) : [];
-    return [reached, rights, ...admission, ...proof];
+    return [reached, rights, ...admission, ...volumes, ...proof];
   } finally {
     cluster.close();
   }
@@ -69,13 +73,22 @@ async function rightsCheck(cluster: ClusterInspection): Promise<Check> {
   }
 }
 
-/** Without rights to nodes it works, with losses. */
+/** Resources without whose rights it works, and what is lost then. */
+const LOSSES: Readonly<Record<string, string>> = {
+  nodes: "pods count as containers, and nodes' public addresses are open to them",
+  endpointslices: "a public address of the API server's own is open to them",
+  events: "why a volume cannot be had is not said",
+  storageclasses: "a StorageClass that is not there is not noticed",
+};
+const resourceOf = (right: string): string => right.split(" ")[0] ?? "";
+
 export function rightsOf(missing: readonly string[]): Check {
   if (missing.length === 0) return ok("rights", "all that a server needs");
   const text = `missing: ${missing.join(", ")}`;
   const fix = "a Role, and a ClusterRole for nodes, as in docs/operations.md (On a Kubernetes cluster)";
-  if (missing.some((right) => !right.startsWith("nodes "))) return fail("rights", text, fix);
-  return warn("rights", `${text}: pods count as containers, and nodes' public addresses are open to them`, fix);
+  const losses = [...new Set(missing.map((right) => LOSSES[resourceOf(right)]))];
+  if (losses.includes(undefined)) return fail("rights", text, fix);
+  return warn("rights", `${text}: ${losses.join("; ")}`, fix);
 }
 
 async function admissionChecks(cluster: ClusterInspection, { runtimeClass }: PodPlace): Promise<readonly Check[]> {
@@ -101,6 +114,19 @@ export function admissionOf(refusal: unknown, runtimeClass: string | null): read
     return [ok("runtime class", found), fail("quota", words, `a ResourceQuota that has room for ${size}`)];
   }
   return [fail("pods", `the cluster takes none: ${words}`, "have it admit pods of the security standard 'baseline'")];
+}
+
+async function volumeChecks(cluster: ClusterInspection): Promise<readonly Check[]> {
+  const { diskMib } = SIZES[DEFAULT_SIZE];
+  try {
+    const found = await cluster.tryClaim(diskMib);
+    return found === null
+      ? []
+      : [ok("volumes", `of the StorageClass '${plainText(found, SHOWN)}', ${diskMib} MiB each`)];
+  } catch (error) {
+    const fix = `a StorageClass with a provisioner (--storage-class NAME), and a ResourceQuota that has room for claims of ${diskMib} MiB`;
+    return [fail("volumes", wordsOf(error), fix)];
+  }
 }
 
 async function proofChecks(cluster: ClusterInspection, allowsUnenforced: boolean): Promise<readonly Check[]> {

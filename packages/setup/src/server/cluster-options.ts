@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import type { PodPlace } from "@microterm/drivers";
+import { type PodPlace, volumesOf } from "@microterm/drivers";
+import { CLUSTER_OVERCOMMIT, parseOvercommit } from "@microterm/protocol";
 import { SetupError } from "../progress.ts";
 import type { ServeOption } from "./listen-options.ts";
 
@@ -8,6 +9,7 @@ export const CLUSTER_OPTIONS = {
   kubeconfig: { type: "string" },
   namespace: { type: "string" },
   "runtime-class": { type: "string" },
+  "storage-class": { type: "string" },
   image: { type: "string" },
   "insecure-no-network-policy": { type: "boolean" },
 } as const;
@@ -24,6 +26,8 @@ export function podPlaceOf(args: readonly string[]): PodPlace | null {
     namespace: given("--namespace") ?? "default",
     image: given("--image") ?? "",
     runtimeClass: runtimeClass === "" ? null : runtimeClass,
+    cpuOvercommit: (parseOvercommit(given("--overcommit") ?? "", CLUSTER_OVERCOMMIT) ?? CLUSTER_OVERCOMMIT).cpu,
+    volumes: volumesOf(given("--storage-class") ?? ""),
   };
 }
 

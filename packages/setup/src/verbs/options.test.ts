@@ -58,6 +58,9 @@ describe("the options of up", () => {
     expect(readUpOptions([]).overcommit).toBeNull();
     expect(readUpOptions(["--overcommit", "disk=2"]).overcommit).toEqual({ cpu: 16, memory: 2, disk: 2 });
     expect(() => readUpOptions(["--overcommit", "disk=0"])).toThrow("--overcommit disk=0");
+    const cluster = ["--driver", "kubernetes", "--image", "r.example.org/m:1", "--overcommit"];
+    expect(readUpOptions([...cluster, "cpu=4"]).overcommit).toEqual({ cpu: 4, memory: 1, disk: 1 });
+    expect(() => readUpOptions([...cluster, "memory=2"])).toThrow("CPUs alone");
     expect(() => readUpOptions(["--pool", "many"])).toThrow("--pool many");
     expect(readUpOptions(["--anonymous-links", "editor"]).anonymousLinks).toBe("editor");
     expect(() => readUpOptions(["--anonymous-links", "all"])).toThrow("is none of off, viewer, editor");
@@ -168,8 +171,16 @@ describe("the options of doctor", () => {
     expect(readDoctorOptions([]).cluster).toEqual([]);
     expect(podPlaceOf(cluster)).toEqual({
       ...{ kubeConfigFile: "/k", namespace: "default", image: "r.example.org/m:1", runtimeClass: "kata" },
+      cpuOvercommit: 1,
+      volumes: null,
     });
     expect(podPlaceOf([...cluster, "--runtime-class", ""])).toMatchObject({ runtimeClass: null });
+    const volumesOf = (name: string) => podPlaceOf([...cluster, "--storage-class", name])?.volumes;
+    expect(["", "fast", "cluster-default"].map(volumesOf)).toEqual([
+      null,
+      { storageClass: "fast" },
+      { storageClass: null },
+    ]);
     expect(podPlaceOf(["--driver", "qemu", "--image", "key"])).toBeNull();
   });
 

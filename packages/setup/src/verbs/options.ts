@@ -5,9 +5,11 @@ import {
   ALLOWED_HOST,
   AnonymousLinks,
   Cidr,
+  CPUS_ALONE,
   DEFAULT_AUDIT_DAYS,
-  DEFAULT_OVERCOMMIT,
+  defaultOvercommit,
   formatOvercommit,
+  isOfCluster,
   LOG_LEVELS,
   LONGEST_SECONDS,
   MAX_AUDIT_DAYS,
@@ -191,7 +193,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     previewDomain,
     anonymousLinks: anonymousLinksOf(values["anonymous-links"]),
     pool,
-    overcommit: overcommitOf(values.overcommit),
+    overcommit: overcommitOf(values.overcommit, driver),
     scrollback: Number(scrollback),
     oidc: values.oidc === undefined ? null : resolve(values.oidc),
     localAccounts: localAccountsOf(values["local-accounts"]),
@@ -258,13 +260,20 @@ function portOf(option: string, text: string | undefined, example: number): numb
   throw new SetupError(`${option} ${text} is not a number from 0 to 65535`, `./microterm up ${option} ${example}`);
 }
 
-function overcommitOf(text: string | undefined): Overcommit | null {
+function overcommitOf(text: string | undefined, driver: UpOptions["driver"]): Overcommit | null {
   if (text === undefined) return null;
-  const parsed = parseOvercommit(text);
+  const base = defaultOvercommit(driver);
+  const parsed = parseOvercommit(text, base);
+  if (parsed !== null && driver === "kubernetes" && !isOfCluster(parsed)) {
+    throw new SetupError(
+      `--overcommit ${text}: ${CPUS_ALONE}`,
+      "./microterm up --driver kubernetes --overcommit cpu=4",
+    );
+  }
   if (parsed !== null) return parsed;
   throw new SetupError(
     `--overcommit ${text} names nothing of cpu, memory and disk from 1 to 100 times`,
-    `./microterm up --overcommit ${formatOvercommit(DEFAULT_OVERCOMMIT)}`,
+    `./microterm up --overcommit ${formatOvercommit(base)}`,
   );
 }
 

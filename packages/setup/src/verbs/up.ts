@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { DEFAULT_OVERCOMMIT, formatOvercommit, plainText } from "@microterm/protocol";
+import { defaultOvercommit, formatOvercommit, plainText } from "@microterm/protocol";
 import { resumeLeft } from "../backup/paused.ts";
 import { type Binaries, buildBinaries, buildPage, ensureImage } from "../build/build.ts";
 import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
@@ -93,7 +93,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...(options.previewDomain === null ? [] : ["--preview-domain", options.previewDomain]),
     ...(options.anonymousLinks === null ? [] : ["--anonymous-links", options.anonymousLinks]),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],
-    ...["--overcommit", formatOvercommit(options.overcommit ?? DEFAULT_OVERCOMMIT)],
+    ...["--overcommit", formatOvercommit(options.overcommit ?? defaultOvercommit(options.driver))],
     ...(options.oidc === null ? [] : ["--oidc", options.oidc]),
     ...(options.localAccounts === null ? [] : ["--local-accounts", options.localAccounts]),
     ...(options.auditDays === null ? [] : ["--audit-days", String(options.auditDays)]),

@@ -104,11 +104,11 @@ export function createAdminActions(
   };
 }
 
-/** What each disk has been written, MiB; of drivers that can be asked now. */
+/** What each disk has been written, MiB, where that is measured; of drivers that can be asked now. */
 async function writtenDisks({ drivers, rows }: EnvironmentContext): Promise<ReadonlyMap<string, number>> {
   const sizes = new Map((await rows.list(SYSTEM)).map(({ diskId, diskMib }) => [diskId, diskMib]));
   const ask = (driver: VmDriver) => driver.listDisks().catch(() => []);
-  const disks = (await Promise.all(drivers.all.map(ask))).flat();
+  const disks = (await Promise.all(drivers.all.map(ask))).flat().filter(({ isMeasured }) => isMeasured);
   return new Map(
     disks.map(({ diskId, unwrittenMib }) => [diskId, Math.max(0, Math.round((sizes.get(diskId) ?? 0) - unwrittenMib))]),
   );

@@ -13,9 +13,12 @@ export async function beginPause(
   const driver = context.drivers.of(row);
   const { snapshots } = driver;
   if (snapshots === null) {
+    const advice = driver.capabilities.supportsDisk
+      ? "stop it, which keeps its disk, and start it again"
+      : "stop it instead";
     throw new PlatformError(
       "UNSUPPORTED",
-      `'${row.name}' cannot be paused, because the driver '${driver.name}' keeps no memory: stop it instead`,
+      `'${row.name}' cannot be paused, because the driver '${driver.name}' keeps no memory: ${advice}`,
     );
   }
   const { machineId } = row;

@@ -122,7 +122,7 @@ export function createRecordingDriver(options: RecordingDriverOptions = {}): Rec
       disks.delete(diskId);
       return nothing;
     },
-    listDisks: async () => [...disks].map((diskId) => ({ diskId, unwrittenMib: 0 })),
+    listDisks: async () => [...disks].map((diskId) => ({ diskId, unwrittenMib: 0, isMeasured: true })),
     leftovers: async () => [],
     resources: async () => ({
       memory: { totalMib: 65_536, availableMib: 65_536 },

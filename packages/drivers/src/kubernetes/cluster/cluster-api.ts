@@ -2,10 +2,13 @@ import { isIPv4 } from "node:net";
 import type {
   AuthorizationV1Api,
   CoreV1Api,
+  DiscoveryV1Api,
   KubeConfig,
   NetworkingV1Api,
+  StorageV1Api,
   V1NetworkPolicy,
   V1NetworkPolicySpec,
+  V1PersistentVolumeClaim,
   V1Pod,
   V1Secret,
   VersionApi,
@@ -15,7 +18,7 @@ import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
 import { PodWatch } from "./pod-watch.ts";
-import type { Right } from "./rights.ts";
+import { API_SERVER, type Right } from "./rights.ts";
 
 /** As much of a console as is kept of any machine's. */
 const MAX_LOG_BYTES = 65_536;
@@ -42,6 +45,8 @@ export class ClusterApi {
   readonly pods: PodWatch;
   readonly #core: CoreV1Api;
   readonly #networking: NetworkingV1Api;
+  readonly #storage: StorageV1Api;
+  readonly #discovery: DiscoveryV1Api;
   readonly #authorization: AuthorizationV1Api;
   readonly #version: VersionApi;
   readonly #place: ClusterPlace;
@@ -50,6 +55,8 @@ export class ClusterApi {
     this.server = kubeConfig.getCurrentCluster()?.server ?? "";
     this.#core = kubeConfig.makeApiClient(library.CoreV1Api);
     this.#networking = kubeConfig.makeApiClient(library.NetworkingV1Api);
+    this.#storage = kubeConfig.makeApiClient(library.StorageV1Api);
+    this.#discovery = kubeConfig.makeApiClient(library.DiscoveryV1Api);
     this.#authorization = kubeConfig.makeApiClient(library.AuthorizationV1Api);
     this.#version = kubeConfig.makeApiClient(library.VersionApi);
     this.#place = place;
@@ -87,14 +94,15 @@ export class ClusterApi {
   }
 
   /** Everybody may ask that of themselves. */
-  async may({ group, resource, subresource, scope }: Right, verb: string): Promise<boolean> {
-    const place = scope === "namespace" ? this.#in : {};
+  async may({ group, resource, subresource, scope, name }: Right, verb: string): Promise<boolean> {
+    const place = { namespace: this.#in, default: { namespace: "default" }, cluster: {} }[scope];
     const resourceAttributes = {
       ...place,
       group,
       resource,
       verb,
       ...(subresource === undefined ? {} : { subresource }),
+      ...(name === undefined ? {} : { name }),
     };
     const body = { spec: { resourceAttributes } };
     return (await this.#call(this.#authorization.createSelfSubjectAccessReview({ body }))).status?.allowed === true;
@@ -135,9 +143,22 @@ export class ClusterApi {
     await this.#call(this.#networking.createNamespacedNetworkPolicy({ ...this.#in, body }));
   }
 
-  async changePolicy(name: string, spec: V1NetworkPolicySpec): Promise<void> {
-    const body = [{ op: "replace", path: "/spec", value: spec }];
-    await this.#call(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
+  /**
+   * Resolves with its version, or with null where it is not of `ifVersion` any more. A field that the cluster does not know is refused: one that it
+   * dropped could open the pod.
+   */
+  async changePolicy(name: string, spec: V1NetworkPolicySpec, ifVersion?: string): Promise<string | null> {
+    const body: object[] = [{ op: "replace", path: "/spec", value: inJson(spec) }];
+    if (ifVersion !== undefined) body.push({ op: "replace", path: "/metadata/resourceVersion", value: ifVersion });
+    try {
+      const asked = this.#networking.patchNamespacedNetworkPolicy({
+        ...{ ...this.#in, name, body, fieldValidation: "Strict" },
+      });
+      return (await this.#answered(asked)).metadata?.resourceVersion ?? "";
+    } catch (error) {
+      if (ifVersion !== undefined && refusalOf(error)?.code === 409) return null;
+      throw apiFailure(error);
+    }
   }
 
   async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
@@ -147,6 +168,52 @@ export class ClusterApi {
 
   async deletePolicy(name: string): Promise<void> {
     await this.#unlessGone(this.#networking.deleteNamespacedNetworkPolicy({ ...this.#in, name }));
+  }
+
+  /** Null: there is one of that name. */
+  async createClaim(body: V1PersistentVolumeClaim): Promise<V1PersistentVolumeClaim | null> {
+    try {
+      return await this.#answered(this.#core.createNamespacedPersistentVolumeClaim({ ...this.#in, body }));
+    } catch (error) {
+      if (refusalOf(error)?.code === 409) return null;
+      throw apiFailure(error, "HOST_OUT_OF_DISK");
+    }
+  }
+
+  /** What the cluster would make of it. Rejects like `createClaim`, and makes none. */
+  tryClaim(body: V1PersistentVolumeClaim): Promise<V1PersistentVolumeClaim> {
+    const asked = this.#core.createNamespacedPersistentVolumeClaim({ ...this.#in, body, dryRun: "All" });
+    return this.#call(asked, "HOST_OUT_OF_DISK");
+  }
+
+  getClaim(name: string): Promise<V1PersistentVolumeClaim | null> {
+    return this.#unlessGone(this.#core.readNamespacedPersistentVolumeClaim({ ...this.#in, name }));
+  }
+
+  async listClaims(labelSelector: string): Promise<readonly V1PersistentVolumeClaim[]> {
+    return (await this.#call(this.#core.listNamespacedPersistentVolumeClaim({ ...this.#in, labelSelector }))).items;
+  }
+
+  async deleteClaim(name: string): Promise<void> {
+    await this.#unlessGone(this.#core.deleteNamespacedPersistentVolumeClaim({ ...this.#in, name }));
+  }
+
+  /** Rejects where there is none of that name. Without the right to look it may be there. */
+  async assertStorageClass(name: string): Promise<void> {
+    try {
+      await this.#answered(this.#storage.readStorageClass({ name }));
+    } catch (error) {
+      if (refusalOf(error)?.code !== 403) throw apiFailure(error);
+    }
+  }
+
+  /** What the cluster has last complained of about a claim; null: nothing. */
+  async lastWarningOf(claim: string): Promise<string | null> {
+    const fieldSelector = `involvedObject.kind=PersistentVolumeClaim,involvedObject.name=${claim},type=Warning`;
+    const { items } = await this.#call(this.#core.listNamespacedEvent({ ...this.#in, fieldSelector }));
+    const at = ({ lastTimestamp, eventTime }: (typeof items)[number]) => (lastTimestamp ?? eventTime)?.getTime() ?? 0;
+    const [last] = items.sort((one, other) => at(other) - at(one));
+    return last === undefined ? null : `${last.reason ?? ""}: ${last.message ?? ""}`;
   }
 
   /** Of whatever installation. */
@@ -176,6 +243,19 @@ export class ClusterApi {
     }
   }
 
+  /** IPv4 addresses at which the API server itself listens, whatever is in front of it; null without the right to look. */
+  async serverAddresses(): Promise<readonly string[] | null> {
+    try {
+      const asked = this.#discovery.readNamespacedEndpointSlice({ namespace: "default", name: API_SERVER });
+      return ((await this.#answered(asked)).endpoints ?? []).flatMap(({ addresses }) => addresses).filter(isIPv4);
+    } catch (error) {
+      if (refusalOf(error)?.code === 403) return null;
+      // A cluster that publishes none has no more to say.
+      if (refusalOf(error)?.code === 404) return [];
+      throw apiFailure(error);
+    }
+  }
+
   close(): void {
     this.pods.close();
   }
@@ -193,11 +273,11 @@ export class ClusterApi {
     }
   }
 
-  async #call<T>(answer: Promise<T>): Promise<T> {
+  async #call<T>(answer: Promise<T>, ofQuota?: Shortage): Promise<T> {
     try {
       return await this.#answered(answer);
     } catch (error) {
-      throw apiFailure(error);
+      throw apiFailure(error, ofQuota);
     }
   }
 
@@ -229,15 +309,23 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** As the API has it: patches are sent as they are, without the library's own names for words of the language. */
+function inJson({ ingress, ...spec }: V1NetworkPolicySpec): object {
+  return { ...spec, ingress: ingress?.map(({ _from, ...rule }) => ({ ...rule, from: _from })) };
+}
+
+/** What a quota that is exhausted means to who has asked. */
+type Shortage = "HOST_OUT_OF_MEMORY" | "HOST_OUT_OF_DISK";
+
 /** What callers see of a cluster that refuses, or does not answer. */
-function apiFailure(error: unknown): PlatformError {
+function apiFailure(error: unknown, ofQuota: Shortage = "HOST_OUT_OF_MEMORY"): PlatformError {
   const refusal = refusalOf(error);
   if (refusal === null) {
     return new PlatformError("HOST_DAEMON_UNAVAILABLE", "the cluster's API server does not answer", { cause: error });
   }
   const { code, message } = refusal;
   if (code === 403 && message.includes("exceeded quota")) {
-    return new PlatformError("HOST_OUT_OF_MEMORY", `the cluster's quota is exhausted: ${message}`, { cause: error });
+    return new PlatformError(ofQuota, `the cluster's quota is exhausted: ${message}`, { cause: error });
   }
   if (code >= 500 || code === 429 || code === 401) {
     return new PlatformError("HOST_DAEMON_UNAVAILABLE", `the cluster's API server answers ${code}: ${message}`, {

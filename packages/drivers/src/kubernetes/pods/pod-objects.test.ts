@@ -2,7 +2,8 @@ import type { V1Container } from "@kubernetes/client-node";
 import { createKeyPair, fingerprintOf } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { expect, it } from "vitest";
-import { GATE, LABELS, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
+import { LABELS } from "./labels.ts";
+import { GATE, nameOf, podOf, policyOf, policySpecOf, secretOf } from "./pod-objects.ts";
 
 const machineId = MachineId.parse("abcdefghijklmnop");
 const SETTINGS = {
@@ -10,6 +11,7 @@ const SETTINGS = {
   installation: "i",
   image: "r/m:1",
   runtimeClass: "kata",
+  cpuOvercommit: 1,
   allowsPrivileges: false,
 } as const;
 const SPEC = { machineId, memoryMib: 512, cpus: 2, diskId: null, environmentId: "env", network: null, limits: null };
@@ -32,11 +34,29 @@ it("asks for all that it may use, and for no rights in the cluster", () => {
   });
 });
 
+it("asks for a part of its CPUs where they are promised several times, and for all of its memory", () => {
+  const { spec } = podOf(SPEC, { ...SETTINGS, cpuOvercommit: 3 });
+  for (const container of [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]) {
+    expect(container.resources).toEqual({
+      requests: { memory: "512Mi", cpu: "667m" },
+      limits: { memory: "512Mi", cpu: "2" },
+    });
+  }
+});
+
 it("shows the secret to the container that takes the keys, and to no other", () => {
   const mounts = (containers: readonly V1Container[] | undefined) =>
     containers?.flatMap(({ volumeMounts }) => (volumeMounts ?? []).map(({ name }) => name));
   expect(mounts(created.spec?.initContainers)).toEqual(["secret", "keys"]);
   expect(mounts(created.spec?.containers)).toEqual(["keys"]);
+});
+
+it("has the home on its disk's claim, and on none without a disk", () => {
+  const { spec } = podOf({ ...SPEC, diskId: "d" }, SETTINGS);
+  expect(spec?.volumes).toContainEqual({ name: "homes", persistentVolumeClaim: { claimName: "mt-disk-i-d" } });
+  for (const { volumeMounts } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])])
+    expect(volumeMounts).toContainEqual({ name: "homes", mountPath: "/home" });
+  expect(JSON.stringify(podOf(SPEC, SETTINGS))).not.toContain("homes");
 });
 
 it("has its secret and its policy go with it", () => {

@@ -11,14 +11,11 @@ import type {
 import type { MachineSpec } from "@microterm/core";
 import { fingerprintOf, type KeyPair } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
+import { claimNameOf, HOMES } from "../volumes/claim-objects.ts";
+import { LABELS } from "./labels.ts";
 
 export const AGENT_PORT = 7070;
 export const GATE = "microterm.dev/keys";
-export const LABELS = {
-  installation: "microterm.dev/installation",
-  machine: "microterm.dev/machine",
-  environment: "microterm.dev/environment",
-} as const;
 /** What a server's pods bear: they may come in. */
 const SERVER_LABELS = { "app.kubernetes.io/name": "microterm", "app.kubernetes.io/component": "server" };
 
@@ -38,6 +35,8 @@ export interface PodSettings {
   readonly image: string;
   /** Null: the cluster's own runtime. */
   readonly runtimeClass: string | null;
+  /** How much more CPU time a pod may use than it asks for. */
+  readonly cpuOvercommit: number;
   /** Programs may become root: only where a pod is a machine of its own. */
   readonly allowsPrivileges: boolean;
 }
@@ -48,9 +47,11 @@ export const nameOf = (machineId: MachineId): string => `mt-${machineId}`;
 /** Waits at its gate until its secret and its policy are there, so that it never runs without either. */
 export function podOf(spec: MachineSpec, settings: PodSettings): V1Pod {
   const name = nameOf(spec.machineId);
-  const resources = resourcesOf(spec);
+  const resources = resourcesOf(spec, settings);
   const security = { allowPrivilegeEscalation: settings.allowsPrivileges };
   const keys = { name: "keys", mountPath: KEYS };
+  const claim = spec.diskId === null ? null : claimNameOf(settings.installation, spec.diskId);
+  const homes = claim === null ? [] : [{ name: "homes", mountPath: HOMES }];
   return {
     metadata: {
       name,
@@ -82,10 +83,10 @@ export function podOf(spec: MachineSpec, settings: PodSettings): V1Pod {
         {
           name: "keys",
           image: settings.image,
-          command: ["sh", "-c", takeKeys],
+          command: ["sh", "-c", claim === null ? takeKeys : `${openHomes} && ${takeKeys}`],
           securityContext: { allowPrivilegeEscalation: false },
           resources,
-          volumeMounts: [{ name: "secret", mountPath: SECRET, readOnly: true }, keys],
+          volumeMounts: [{ name: "secret", mountPath: SECRET, readOnly: true }, keys, ...homes],
         },
       ],
       containers: [
@@ -96,13 +97,14 @@ export function podOf(spec: MachineSpec, settings: PodSettings): V1Pod {
           ports: [{ name: "agent", containerPort: AGENT_PORT, protocol: "TCP" }],
           securityContext: security,
           resources,
-          volumeMounts: [keys],
+          volumeMounts: [keys, ...homes],
         },
       ],
       volumes: [
         { name: "keys", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
         // Optional: without it, a node would complain for ever of a secret that was deleted as it should be, and keep its copy.
         { name: "secret", secret: { secretName: name, optional: true, defaultMode: 0o400 } },
+        ...(claim === null ? [] : [{ name: "homes", persistentVolumeClaim: { claimName: claim } }]),
       ],
     },
   };
@@ -110,6 +112,9 @@ export function podOf(spec: MachineSpec, settings: PodSettings): V1Pod {
 
 /** A node's copy of a secret may be a moment behind its pod. */
 const takeKeys = `until [ -e ${SECRET}/client ]; do sleep 0.1; done; cp ${SECRET}/key ${SECRET}/certificate ${SECRET}/client ${KEYS}/`;
+
+/** A new volume may be closed to all but root. The agent makes the home in it. */
+const openHomes = `chmod 0755 ${HOMES}`;
 
 /** What the agent proves itself with, and the fingerprint of whom it believes. Goes with its pod. */
 export function secretOf(pod: V1Pod, keys: KeyPair, client: Uint8Array): V1Secret {
@@ -168,8 +173,15 @@ function ownedBy({ metadata }: V1Pod): NonNullable<V1Secret["metadata"]> {
   return { name, labels, ownerReferences: [owner] };
 }
 
-/** Requests that are the limits: what it was promised is there, and it is the last to be evicted. */
-function resourcesOf({ memoryMib, cpus }: MachineSpec): V1ResourceRequirements {
-  const amounts = { memory: `${memoryMib}Mi`, cpu: String(cpus) };
-  return { requests: amounts, limits: amounts };
+/**
+ * Requests that are the limits: what it was promised is there, and it is the last to be evicted. Where CPUs are promised several times, it asks for a
+ * part of them; its memory stays its own.
+ */
+function resourcesOf(
+  { memoryMib, cpus }: MachineSpec,
+  { cpuOvercommit }: Pick<PodSettings, "cpuOvercommit">,
+): V1ResourceRequirements {
+  const limits = { memory: `${memoryMib}Mi`, cpu: String(cpus) };
+  const cpu = cpuOvercommit === 1 ? limits.cpu : `${Math.ceil((cpus * 1000) / cpuOvercommit)}m`;
+  return { requests: { ...limits, cpu }, limits };
 }

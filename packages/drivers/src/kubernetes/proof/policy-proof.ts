@@ -2,7 +2,8 @@ import type { V1NetworkPolicySpec } from "@kubernetes/client-node";
 import type { GuestAgent } from "@microterm/core";
 import { type MachineId, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "../cluster/cluster-api.ts";
-import { AGENT_PORT, LABELS, nameOf } from "../pods/pod-objects.ts";
+import { LABELS } from "../pods/labels.ts";
+import { AGENT_PORT, nameOf } from "../pods/pod-objects.ts";
 
 /** A network plugin has a changed policy within a second; a busy one takes longer. */
 const ENFORCED_MS = 15_000;
@@ -25,7 +26,7 @@ export async function provePolicies(
   { from, to }: { readonly from: MachineId; readonly to: MachineId },
 ): Promise<PolicyProof> {
   const address = (await api.getPod(nameOf(to)))?.status?.podIP ?? "";
-  const set = (id: MachineId, part: Partial<V1NetworkPolicySpec>): Promise<void> =>
+  const set = (id: MachineId, part: Partial<V1NetworkPolicySpec>): Promise<unknown> =>
     api.changePolicy(nameOf(id), { ...openTo(id), ...part });
   const becomes = (wanted: boolean): Promise<boolean> => untilConnects(agent, address, wanted);
   const failed = (policyReason: string): PolicyProof => ({ isEnforced: false, policyReason });

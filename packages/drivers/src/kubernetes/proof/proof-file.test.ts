@@ -5,7 +5,14 @@ import { createQuietLog } from "../../../../../support/quiet-log.ts";
 import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import { type ClusterProof, type ProofOptions, rememberedProof } from "./proof-file.ts";
 
-const PODS = { kubeConfigFile: null, namespace: "default", image: "r/m:1", runtimeClass: "kata" };
+const PODS = {
+  kubeConfigFile: null,
+  namespace: "default",
+  image: "r/m:1",
+  cpuOvercommit: 1,
+  volumes: null,
+  runtimeClass: "kata",
+};
 const proofOf = (isEnforced: boolean, policyReason: string): ClusterProof => ({
   ...{ isEnforced, policyReason, isVm: false, isolationReason: "containers" },
 });
