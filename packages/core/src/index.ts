@@ -45,6 +45,7 @@ export type * from "./ports/clock.ts";
 export * from "./ports/fleet.ts";
 export type * from "./ports/guest-agent.ts";
 export type * from "./ports/identity-repository.ts";
+export type * from "./ports/kept-repository.ts";
 export type * from "./ports/name-server.ts";
 export type * from "./ports/network.ts";
 export type { Observer, OperationReport } from "./ports/observer.ts";

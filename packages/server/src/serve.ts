@@ -61,6 +61,8 @@ import type { Prometheus } from "./telemetry/prometheus.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs, type TerminalHubs } from "./terminal/hub/hubs.ts";
+import { createRecordingFiles } from "./terminal/recording/recording-files.ts";
+import { createRecordingRows } from "./terminal/recording/recording-rows.ts";
 
 /** For this host's own users, and from others through `ssh -L`; `--listen` has an address beside it. */
 const LISTEN_ADDRESS = "127.0.0.1";
@@ -171,12 +173,15 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...{ ...core, audit },
     recordingsMib: (ids) => terminals.recordings.totalMib(ids),
   });
+  const recordings =
+    storage.fleet.number === null ? createRecordingFiles(folder) : createRecordingRows(storage.recordings);
   const terminals: TerminalHubs = createTerminalHubs({
     environments,
     folder,
     log,
     scrollback: config.scrollback,
     stateOf: async (id) => (await storage.environments.get(id, SYSTEM))?.state ?? null,
+    recordings,
     recordingRoom: quotas.recordingRoom,
     onInput: (id) => environments.noteActivity(id),
   });
@@ -276,6 +281,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const takeStock = async () => {
     await recover(environments, services.readiness, { log, signal: stopping.signal });
     await disabledAccounts.look();
+    if (!stopping.signal.aborted) await terminals.resumeRecordings();
   };
   let recovering = takeStock();
   let isToRecover = false;
@@ -291,8 +297,8 @@ export async function serve(config: Config): Promise<RunningServer> {
   onDatabaseReturn = takeStockAgain;
   followFleet({ ...services, fleet: storage.fleet, openPreviews, disabledAccounts, takeStock: takeStockAgain, log });
   const sweeper = setInterval(() => {
-    Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep()]).catch((error: unknown) =>
-      log.warn({ err: error }, "sweep failed"),
+    Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep(), recordings.sweep()]).catch(
+      (error: unknown) => log.warn({ err: error }, "sweep failed"),
     );
   }, SWEEP_MS);
 

@@ -21,6 +21,12 @@ import type { AccountRepository, CredentialRepository, InvitationRepository } fr
 import type { AdminActRepository, AuditRepository } from "./audit-repository.ts";
 import type { Fleet } from "./fleet.ts";
 import type { IdentityRepository } from "./identity-repository.ts";
+import type {
+  AttemptRepository,
+  ConsoleRepository,
+  KeptScreenRepository,
+  RecordingRepository,
+} from "./kept-repository.ts";
 import type { ShareRepository } from "./share-repository.ts";
 
 /** One environment as stored. */
@@ -190,7 +196,7 @@ export interface AccountQuotaRow {
   readonly isOwn: boolean;
 }
 
-/** What storage knows of an account's use: recordings are files. */
+/** What storage knows of an account's use: recordings may be files. */
 export type StoredUse = Omit<QuotaUse, "recordingsMib">;
 
 /** An account with environments that run, for those who end them. */
@@ -338,6 +344,11 @@ export interface Repositories {
   readonly networks: NetworkRepository;
   readonly shares: ShareRepository;
   readonly quotas: QuotaRepository;
+  /** Of a fleet, as the three below; a server without one keeps these things itself. */
+  readonly recordings: RecordingRepository;
+  readonly keptScreens: KeptScreenRepository;
+  readonly consoles: ConsoleRepository;
+  readonly attempts: AttemptRepository;
 }
 
 export interface Storage extends Repositories {
