@@ -11,7 +11,8 @@ export { ACTIONS, type Action, authorize, can, type TerminalRole } from "./acces
 export { clientNetworkOf } from "./access/client-network.ts";
 export { type Principal, sharedRoleOf } from "./access/principal.ts";
 export type * from "./accounts/account-service.ts";
-export { createCodeLimit } from "./accounts/code-limit.ts";
+export { type OpenAttempts, openAttempts, sweepAttempts } from "./accounts/attempts.ts";
+export { type CodeLimit, createCodeLimit } from "./accounts/code-limit.ts";
 export { createAccountService } from "./accounts/create-account-service.ts";
 export type { ProvenIdentity, ProviderRules } from "./accounts/provider-rules.ts";
 export { firstIdOf } from "./audit/audit-ids.ts";

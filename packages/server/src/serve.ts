@@ -5,12 +5,15 @@ import { join } from "node:path";
 import {
   createAccountService,
   createAuditLog,
+  createCodeLimit,
   createCredentialService,
   createEnvironmentService,
   createPreviewService,
   createQuotaService,
   createSharingService,
+  openAttempts,
   SYSTEM,
+  sweepAttempts,
 } from "@microterm/core";
 import { databasePlace, describePlace, openIdentity, VERSION } from "@microterm/host";
 import { type HostStatus, type NetworkPolicy, OwnerId, PlatformError } from "@microterm/protocol";
@@ -105,8 +108,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...{ log: coreLog(log), days: config.auditDays, keepsArguments: config.auditArguments, faults },
   });
   const credentials = createCredentialService({ ...core, audit, sha256, log: coreLog(log) });
+  const attempts = openAttempts({ ...core, sha256 });
   const accounts = createAccountService({
-    provider: oidc,
+    ...{ provider: oidc, attempts },
     ...{ ...core, audit, sha256, credentials, passwords: createPasswords() },
     hasLocalAccounts: config.localAccounts === "on",
   });
@@ -239,6 +243,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     sharing,
     sha256,
     principals: createPrincipals({ authenticator, addresses, clients, sha256 }),
+    wrongShareCode: createCodeLimit(attempts, "share"),
     liveGrants: createLiveGrants({ sharing, environments, log }),
     terminals,
     version,
@@ -297,9 +302,14 @@ export async function serve(config: Config): Promise<RunningServer> {
   onDatabaseReturn = takeStockAgain;
   followFleet({ ...services, fleet: storage.fleet, openPreviews, disabledAccounts, takeStock: takeStockAgain, log });
   const sweeper = setInterval(() => {
-    Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep(), recordings.sweep()]).catch(
-      (error: unknown) => log.warn({ err: error }, "sweep failed"),
-    );
+    Promise.all([
+      credentials.sweep(),
+      previews.sweep(),
+      sharing.sweep(),
+      audit.sweep(),
+      recordings.sweep(),
+      sweepAttempts(core),
+    ]).catch((error: unknown) => log.warn({ err: error }, "sweep failed"));
   }, SWEEP_MS);
 
   return {

@@ -29,7 +29,7 @@ export interface AccountContext extends AccountServiceOptions {
 
 export function createAccountContext(options: AccountServiceOptions): AccountContext {
   const { storage, audit, credentials, clock, sha256 } = options;
-  const limits = createSignInLimits(clock);
+  const limits = createSignInLimits(clock, options.attempts);
   const at = (ms: number) => new Date(ms).toISOString();
   const now = () => at(clock.now());
   const limitedListeners: AccountContext["limitedListeners"] = new Set();
