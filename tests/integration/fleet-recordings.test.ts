@@ -1,5 +1,6 @@
 /** What one server of a fleet records is the others' as well, however it ends. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { openFleet, type TestFleet } from "../../support/fleet.ts";
 import { poll, type TestServer } from "../../support/server.ts";
 import { openTerminal } from "../../support/sharing.ts";
@@ -70,4 +71,71 @@ it("goes on at the next server at the exact byte, after a kill and after an end 
   await c.ok("DELETE", base(id, terminal));
   expect((await d.call("GET", `${base(id, terminal)}/content`)).status).toBe(404);
   expect((await d.ok("GET", "/v1/quota")).used.recordingsMib).toBe(0);
+});
+
+it("waits for a database that is away, and says what is missing where there was too much to wait with", async () => {
+  const own = await openFleet();
+  onTestFinished(async () => expect(await own.dispose()).toEqual([]));
+  const server = await own.start();
+  const { id } = await server.environment("outage");
+  const terminal = await openTerminal(
+    server,
+    id,
+    "stty -onlcr -echo; printf ready; while read n; do seq $n; echo so $n; done",
+  );
+  await server.ok("PUT", base(id, terminal), { enabled: true });
+  const print = async (lines: number) => {
+    const client = new TerminalClient(server, id, terminal, { from: null });
+    await client.opened();
+    client.type(`${lines}\n`);
+    return client;
+  };
+  const back = () => poll("the database", async () => (await server.call("GET", "/readyz")).status === 200);
+  const recorded = async (text: string) => {
+    await poll(text, async () => (await cast(server, id, terminal)).output.includes(`\n${text}\n`));
+    return cast(server, id, terminal);
+  };
+
+  const short = await print(5);
+  await short.until("so 5");
+  await own.cluster.crash();
+  short.type("6\n");
+  await short.until("so 6");
+  await own.cluster.start();
+  await back();
+  const whole = await recorded("so 6");
+  expect(whole.marked).toEqual([]);
+  expect(whole.output).toContain("so 5\n1\n2\n3\n4\n5\n6\nso 6\n");
+
+  const long = await print(7);
+  await long.until("so 7");
+  await own.cluster.crash();
+  for (const lines of [400_000, 400_001]) {
+    long.type(`${lines}\n`);
+    await long.until(`so ${lines}`);
+  }
+  await own.cluster.start();
+  await back();
+  await (await print(8)).until("so 8");
+  const cut = await recorded("so 8");
+  expect(cut.marked).toEqual(["output is missing here"]);
+  expect(await server.ok("GET", base(id, terminal))).toMatchObject({ enabled: true, isFull: false });
+});
+
+it("goes with its environment, with all its bytes", async () => {
+  const own = await openFleet();
+  onTestFinished(async () => expect(await own.dispose()).toEqual([]));
+  const [a, b] = [await own.start(), await own.start()];
+  const { id, terminals } = await a.environment("short");
+  await a.ok("PUT", base(id, terminals[0].id), { enabled: true });
+  const count = async (table: string) => {
+    const client = new pg.Client(own.cluster.url("postgres"));
+    await client.connect();
+    const { rows } = await client.query(`select count(*)::int as count from ${table}`);
+    await client.end();
+    return rows[0].count;
+  };
+  await poll("its chunks", async () => (await count("recording_chunks")) > 0);
+  await b.ok("DELETE", `/v1/environments/${id}`);
+  await poll("all to be gone", async () => (await count("recording_chunks")) + (await count("recordings")) === 0);
 });

@@ -121,7 +121,11 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       });
     // Once nothing is written any more.
     Promise.allSettled(closing)
-      .then(() => removeAllOf(id))
+      .then(async () => {
+        removeAllOf(id);
+        // Of all servers of a fleet, the one that had it.
+        if (closing.length > 0) await options.recordings.sweep();
+      })
       .catch(failed);
   });
 

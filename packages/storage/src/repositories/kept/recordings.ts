@@ -35,7 +35,7 @@ export function createRecordingRepository(db: Kysely<Schema>, server: number | n
         .where("recording", "=", recording)
         .where("position", "in", some)
         .executeTakeFirst();
-      if (numDeletedRows < CHUNKS_AT_ONCE) return;
+      if (numDeletedRows === 0n) return;
     }
   }
 
@@ -146,7 +146,13 @@ export function createRecordingRepository(db: Kysely<Schema>, server: number | n
       const gone = await db.selectFrom("recordings").select("id").where("environment", "is", null).execute();
       for (const { id } of gone) {
         await removeChunks(id);
-        await db.deleteFrom("recordings").where("id", "=", id).execute();
+        // Another server may be at it.
+        const chunks = db.selectFrom("recording_chunks").select("position").where("recording", "=", id);
+        await db
+          .deleteFrom("recordings")
+          .where("id", "=", id)
+          .where(({ exists, not }) => not(exists(chunks)))
+          .execute();
       }
     },
   };
