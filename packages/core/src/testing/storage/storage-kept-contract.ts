@@ -106,8 +106,7 @@ export function keptContract(name: string, open: () => Promise<Storage>): void {
       await finish(storage);
       expect([await recordings.get(main), await recordings.get(second)]).toEqual([null, null]);
       expect(await recordings.append(main, 2_000_000, bytesOf("y"), mark(2n))).toBe(false);
-      await recordings.sweep();
-      await recordings.sweep();
+      await Promise.all([1, 2, 3].map(() => recordings.sweep()));
       expect(await recordings.enabledHere()).toEqual([{ environment: OTHER, terminal: "stays" }]);
       expect((await all(storage, { ...second, terminal: "stays" })).length).toBe(2_000_000);
       // Its id is free again, so that no chunk of it is left.

@@ -121,11 +121,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       });
     // Once nothing is written any more.
     Promise.allSettled(closing)
-      .then(async () => {
-        removeAllOf(id);
-        // Of all servers of a fleet, the one that had it.
-        if (closing.length > 0) await options.recordings.sweep();
-      })
+      .then(() => removeAllOf(id))
       .catch(failed);
   });
 

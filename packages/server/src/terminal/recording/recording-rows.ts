@@ -32,7 +32,7 @@ export function createRecordingRows(rows: RecordingRepository): RecordingStore {
     uses: (environments) => rows.uses(environments),
     enabledHere: () => rows.enabledHere(),
     environments: () => [],
-    removeEnvironment: async () => {},
+    removeEnvironment: () => rows.sweep(),
     sweep: () => rows.sweep(),
   };
 }

@@ -50,7 +50,7 @@ export interface RecordingStore {
   enabledHere(): Promise<readonly TerminalPlace[]>;
   /** Environments that have any, where they do not go by themselves with what they are of. */
   environments(): readonly string[];
-  /** The environment is gone; what does not go with it by itself is removed. */
+  /** The environment is gone. */
   removeEnvironment(environment: string): Promise<void>;
   /** Removes what nobody can find any more. */
   sweep(): Promise<void>;

@@ -7,8 +7,9 @@ import { lockRow } from "../lock-row.ts";
 
 /** Also what a line of a backup has room for. */
 const CHUNK_BYTES = 64 * 1024;
-/** Read, or removed, by one statement. */
-const CHUNKS_AT_ONCE = 16;
+/** By one statement. */
+const READ_AT_ONCE = 16;
+const REMOVED_AT_ONCE = 128;
 /** PostgreSQL has room for 65,535 parameters, and SQLite for half of that. */
 const IDS_AT_ONCE = 1000;
 
@@ -22,22 +23,27 @@ export function createRecordingRepository(db: Kysely<Schema>, server: number | n
       .where("terminal", "=", terminal)
       .executeTakeFirst();
 
-  async function removeChunks(recording: string): Promise<void> {
-    for (;;) {
-      const some = db
+  /** Of one that is gone. Servers that are at the same one take turns. False: there may be more. */
+  const removePart = (id: string): Promise<boolean> =>
+    inTransaction(db, async (transaction) => {
+      const gone = transaction.updateTable("recordings").set({ is_enabled: 0 }).where("id", "=", id);
+      const { numUpdatedRows } = await gone.where("environment", "is", null).executeTakeFirst();
+      if (numUpdatedRows === 0n) return true;
+      const some = transaction
         .selectFrom("recording_chunks")
         .select("position")
-        .where("recording", "=", recording)
+        .where("recording", "=", id)
         .orderBy("position")
-        .limit(CHUNKS_AT_ONCE);
-      const { numDeletedRows } = await db
+        .limit(REMOVED_AT_ONCE);
+      const { numDeletedRows } = await transaction
         .deleteFrom("recording_chunks")
-        .where("recording", "=", recording)
+        .where("recording", "=", id)
         .where("position", "in", some)
         .executeTakeFirst();
-      if (numDeletedRows === 0n) return;
-    }
-  }
+      if (numDeletedRows > 0n) return false;
+      await transaction.deleteFrom("recordings").where("id", "=", id).execute();
+      return true;
+    });
 
   const remove = async ({ environment, terminal }: TerminalPlace, from: Kysely<Schema> = db): Promise<void> => {
     await from
@@ -123,7 +129,7 @@ export function createRecordingRepository(db: Kysely<Schema>, server: number | n
         .where("recording", "=", recording)
         .where("position", ">=", from)
         .orderBy("position")
-        .limit(CHUNKS_AT_ONCE)
+        .limit(READ_AT_ONCE)
         .execute();
       return Buffer.concat(chunks.map(({ bytes }) => bytes));
     },
@@ -145,14 +151,8 @@ export function createRecordingRepository(db: Kysely<Schema>, server: number | n
     async sweep() {
       const gone = await db.selectFrom("recordings").select("id").where("environment", "is", null).execute();
       for (const { id } of gone) {
-        await removeChunks(id);
-        // Another server may be at it.
-        const chunks = db.selectFrom("recording_chunks").select("position").where("recording", "=", id);
-        await db
-          .deleteFrom("recordings")
-          .where("id", "=", id)
-          .where(({ exists, not }) => not(exists(chunks)))
-          .execute();
+        let isGone = false;
+        while (!isGone) isGone = await removePart(id);
       }
     },
   };
