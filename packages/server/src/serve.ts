@@ -30,6 +30,7 @@ import { compose, identityFile, lockData } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { followFleet } from "./fleet/follow-fleet.ts";
 import { openFleet } from "./fleet/open-fleet.ts";
+import type { FindTitle } from "./fleet/peer-titles.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
@@ -64,8 +65,7 @@ import type { Prometheus } from "./telemetry/prometheus.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs, type TerminalHubs } from "./terminal/hub/hubs.ts";
-import { createRecordingFiles } from "./terminal/recording/recording-files.ts";
-import { createRecordingRows } from "./terminal/recording/recording-rows.ts";
+import { findKeptPlaces } from "./terminal/kept-places.ts";
 
 /** For this host's own users, and from others through `ssh -L`; `--listen` has an address beside it. */
 const LISTEN_ADDRESS = "127.0.0.1";
@@ -159,12 +159,13 @@ export async function serve(config: Config): Promise<RunningServer> {
   const openPreviews = createOpenPreviews(credentials, previews);
   const connections = createLiveConnections(credentials);
   const requests = createLiveRequests(credentials);
+  const titleHere: FindTitle = async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "";
   const fleet =
     config.fleet === undefined
       ? null
       : openFleet({
           ...{ at: config.fleet, identity: openIdentity(identityFile(config, folder)), storage, environments, log },
-          ...{ connections, addresses, clients, port: () => port },
+          ...{ connections, addresses, clients, titleHere, port: () => port },
         });
   const previewServer = createPreviewServer({
     ...{ previews, environments, connectionLimit, readiness, log },
@@ -177,15 +178,14 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...{ ...core, audit },
     recordingsMib: (ids) => terminals.recordings.totalMib(ids),
   });
-  const recordings =
-    storage.fleet.number === null ? createRecordingFiles(folder) : createRecordingRows(storage.recordings);
+  const kept = findKeptPlaces(storage, folder);
   const terminals: TerminalHubs = createTerminalHubs({
     environments,
     folder,
     log,
     scrollback: config.scrollback,
     stateOf: async (id) => (await storage.environments.get(id, SYSTEM))?.state ?? null,
-    recordings,
+    ...kept,
     recordingRoom: quotas.recordingRoom,
     onInput: (id) => environments.noteActivity(id),
   });
@@ -196,7 +196,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       if (there.some((one) => one.id === terminal)) return;
       throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${terminal}'.`);
     },
-    titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
+    titleOf: fleet?.titleOf ?? titleHere,
   });
   environments.subscribe(({ kind, id }) => {
     if (kind !== "transferred") return;
@@ -216,10 +216,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const services = {
     environments: fleet?.environments ?? environments,
     forwarding: fleet?.forwarding ?? null,
-    accounts,
-    quotas,
-    credentials,
-    audit,
+    ...{ accounts, quotas, credentials, audit },
     storage,
     drivers,
     driverReason: config.driverReason ?? null,
@@ -307,7 +304,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       previews.sweep(),
       sharing.sweep(),
       audit.sweep(),
-      recordings.sweep(),
+      kept.recordings.sweep(),
       sweepAttempts(core),
     ]).catch((error: unknown) => log.warn({ err: error }, "sweep failed"));
   }, SWEEP_MS);

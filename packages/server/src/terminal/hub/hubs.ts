@@ -4,10 +4,11 @@ import type { EnvironmentService, GuestTerminal } from "@microterm/core";
 import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
 import { runOutsideRequest } from "../../telemetry/request-context.ts";
-import type { RecordingStore } from "../recording/recording-store.ts";
+import type { KeptPlaces } from "../kept-places.ts";
 import { createRecordings, type FindRoom, type Recordings } from "../recording/recordings.ts";
 import { createKeptScreens } from "../screen/kept-screens.ts";
 import { createModelHost } from "../screen/model-host.ts";
+import { createSharedScreens, OWN_SCREENS } from "../screen/shared-screens.ts";
 import { TerminalHub } from "./hub.ts";
 import type { TerminalTotals } from "./hub-options.ts";
 
@@ -40,7 +41,7 @@ export interface TerminalHubs {
   stop(): Promise<void>;
 }
 
-export interface TerminalHubsOptions {
+export interface TerminalHubsOptions extends KeptPlaces {
   readonly environments: EnvironmentService;
   /** The server's own folder. */
   readonly folder: string;
@@ -49,7 +50,6 @@ export interface TerminalHubsOptions {
   readonly scrollback: number;
   /** null when there is no such environment. */
   readonly stateOf: (id: EnvironmentId) => Promise<EnvironmentState | null>;
-  readonly recordings: RecordingStore;
   readonly recordingRoom: FindRoom;
   /** A client typed into a terminal of it. */
   readonly onInput: (id: EnvironmentId) => void;
@@ -61,7 +61,13 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const failed = (error: unknown): void =>
     log.error({ err: error }, "what was kept of a terminal could not be removed");
   const screens = createKeptScreens(join(options.folder, "screens"), failed);
-  const models = createModelHost(log);
+  const shared =
+    options.keptScreens === null
+      ? OWN_SCREENS
+      : createSharedScreens(options.keptScreens, screens, (error) =>
+          log.error({ err: error }, "a terminal's screen was not kept for other servers"),
+        );
+  const models = createModelHost(log, { kept: shared.kept });
   const recordings = createRecordings(options.recordings, options.recordingRoom);
   const hubs = new Map<string, Promise<TerminalHub>>();
   const totals: TerminalTotals = { clients: 0, outputBytes: 0, inputBytes: 0 };
@@ -69,6 +75,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
 
   const removeAllOf = (id: string): void => {
     screens.removeAll(id);
+    shared.forget(id as EnvironmentId);
     options.recordings.removeEnvironment(id).catch(failed);
   };
 
@@ -126,6 +133,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   });
 
   async function open(id: EnvironmentId, terminal: GuestTerminal, key: string): Promise<TerminalHub> {
+    await shared.fetch({ environment: id, terminal: terminal.id }, terminal.createdUnixMs);
     const hub = await TerminalHub.open({
       terminal,
       models,
@@ -175,8 +183,13 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const find = async (id: EnvironmentId, terminal: string): Promise<TerminalHub | null> =>
     (await hubs.get(`${id}/${terminal}`)?.catch(() => null)) ?? null;
 
-  const listed = (id: EnvironmentId, there: readonly GuestTerminal[]): void =>
+  const listed = (id: EnvironmentId, there: readonly GuestTerminal[]): void => {
     screens.prune(id, there, (terminal) => hubs.has(`${id}/${terminal}`));
+    shared.prune(
+      id,
+      there.map((terminal) => terminal.id),
+    );
+  };
 
   return {
     recordings,
@@ -199,6 +212,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       const opening = hubs.get(`${id}/${terminal}`);
       opening?.then((hub) => hub.close(GONE, false)).catch(() => undefined);
       screens.remove(id, terminal);
+      shared.remove({ environment: id, terminal });
     },
     async stop() {
       isStopping = true;
@@ -211,6 +225,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
         await hub?.ended;
       }
       await models.stop();
+      await shared.flush();
     },
   };
 }
