@@ -1,7 +1,7 @@
 import { PlatformError } from "@microterm/protocol";
 import type { FailedSignIn, SignInWay } from "../audit/audit-log.ts";
 import type { PreparedSession, SignedIn } from "../credentials/credential-service.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { AccountLimited, AccountServiceOptions, Arrival } from "./account-service.ts";
 import { createSignInLimits, type SignInLimits } from "./sign-in-limits.ts";
 

@@ -2,7 +2,7 @@ import { type ChangePassword, PlatformError } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
 import { assertAllowed } from "../access/authorize.ts";
 import { assertSignedIn } from "../credentials/credential-rules.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
 import { assertUncommon } from "./password-rules.ts";

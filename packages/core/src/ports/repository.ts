@@ -17,17 +17,21 @@ import type {
 } from "@microterm/protocol";
 import type { Actor, Reader, SYSTEM } from "../access/actor.ts";
 import type { Spending } from "../quotas/room.ts";
-import type { AccountRepository, CredentialRepository, InvitationRepository } from "./account-repository.ts";
-import type { AdminActRepository, AuditRepository } from "./audit-repository.ts";
 import type { Fleet } from "./fleet.ts";
-import type { IdentityRepository } from "./identity-repository.ts";
+import type {
+  AccountRepository,
+  CredentialRepository,
+  InvitationRepository,
+} from "./repositories/account-repository.ts";
+import type { AdminActRepository, AuditRepository } from "./repositories/audit-repository.ts";
+import type { IdentityRepository } from "./repositories/identity-repository.ts";
 import type {
   AttemptRepository,
   ConsoleRepository,
   KeptScreenRepository,
   RecordingRepository,
-} from "./kept-repository.ts";
-import type { ShareRepository } from "./share-repository.ts";
+} from "./repositories/kept-repository.ts";
+import type { ShareRepository } from "./repositories/share-repository.ts";
 
 /** One environment as stored. */
 export interface EnvironmentRow {

@@ -1,7 +1,7 @@
 import { EnvironmentId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { SYSTEM } from "../../access/actor.ts";
-import type { RecordingUse } from "../../ports/kept-repository.ts";
+import type { RecordingUse } from "../../ports/repositories/kept-repository.ts";
 import type { Storage } from "../../ports/repository.ts";
 import { environmentRow } from "../environment-row.ts";
 import { ANN, BOB, LATER, NOW } from "./storage-rest-contract.ts";
