@@ -1,8 +1,10 @@
 /** What one server of a fleet records is the others' as well, however it ends. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { openFleet, type TestFleet } from "../../support/fleet.ts";
-import { poll, type TestServer } from "../../support/server.ts";
+import { poll, startServer, type TestServer } from "../../support/server.ts";
 import { openTerminal } from "../../support/sharing.ts";
 import { TerminalClient } from "../../support/terminal-client.ts";
 
@@ -138,4 +140,26 @@ it("goes with its environment, with all its bytes", async () => {
   await poll("its chunks", async () => (await count("recording_chunks")) > 0);
   await b.ok("DELETE", `/v1/environments/${id}`);
   await poll("all to be gone", async () => (await count("recording_chunks")) + (await count("recordings")) === 0);
+});
+
+it("is in the files of a server that is alone with what a fleet has left", async () => {
+  const own = await openFleet();
+  onTestFinished(async () => expect(await own.dispose()).toEqual([]));
+  const member = await own.start();
+  const { id, terminals } = await member.environment("left");
+  const [{ id: terminal }] = terminals;
+  await member.ok("PUT", base(id, terminal), { enabled: true });
+  const client = new TerminalClient(member, id, terminal);
+  await client.opened();
+  client.type("echo be''fore\n");
+  await poll("it", async () => (await cast(member, id, terminal)).output.includes("before"));
+  await client.close();
+  await member.ok("POST", `/v1/environments/${id}/stop`);
+  await poll("its end", async () => (await member.ok("GET", `/v1/environments/${id}`)).state === "stopped");
+  const before = await cast(member, id, terminal);
+  await member.kill("SIGTERM");
+  const alone = await startServer({ data: member.data, env: { DATABASE_URL: own.cluster.url("postgres") } });
+  expect(await cast(alone, id, terminal)).toEqual(before);
+  expect(existsSync(join(alone.data, `server/recordings/${id}/${terminal}.cast`))).toBe(true);
+  expect(await alone.dispose()).toEqual([]);
 });

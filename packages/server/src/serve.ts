@@ -65,7 +65,7 @@ import type { Prometheus } from "./telemetry/prometheus.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs, type TerminalHubs } from "./terminal/hub/hubs.ts";
-import { findKeptPlaces } from "./terminal/kept-places.ts";
+import { openKeptPlaces } from "./terminal/kept-places.ts";
 
 /** For this host's own users, and from others through `ssh -L`; `--listen` has an address beside it. */
 const LISTEN_ADDRESS = "127.0.0.1";
@@ -178,7 +178,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...{ ...core, audit },
     recordingsMib: (ids) => terminals.recordings.totalMib(ids),
   });
-  const kept = findKeptPlaces(storage, folder);
+  const kept = await openKeptPlaces(storage, folder);
   const terminals: TerminalHubs = createTerminalHubs({
     environments,
     folder,
