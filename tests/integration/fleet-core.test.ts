@@ -236,3 +236,22 @@ it("a credential that is revoked by one server has ended at all", async () => {
   await expect.poll(() => ended).toEqual([credential.hash]);
   expect(await here.authenticate(secret, null)).toBeNull();
 });
+
+it("what is on the console of a machine that has ended is every server's, until there is a newer machine", async () => {
+  const world = await makeFleet(cluster);
+  const registry = (own: VmDriver) => ({
+    default: { ...own, capabilities: { ...own.capabilities, supportsConsole: true } },
+  });
+  const [one, other] = [await world.start({ registry }), await world.start({ registry })];
+  const id = await running(one, "stopped");
+  await one.service.stop(ANN, id);
+  await one.service.wait(ANN, id, { states: ["stopped"], ...PATIENT });
+  const consoleAt = async ({ service }: Server) => String(Buffer.from(await service.console(ANN, id)));
+  const text = await consoleAt(other);
+  expect(text).toContain("console");
+  await one.close();
+  expect(await consoleAt(other)).toBe(text);
+  await other.service.start(ANN, id);
+  await other.service.wait(ANN, id, { states: ["running"], ...PATIENT });
+  await expect.poll(() => other.storage.consoles.get(id)).toBeNull();
+});

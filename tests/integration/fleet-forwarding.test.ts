@@ -160,6 +160,13 @@ describe("the other server", () => {
   it("opens what is shared of it, for who has no account", async () => {
     const shared = await openTerminal(a, id, CAT);
     const made = await share(b, id, shared, { withoutAccount: true });
+    const titled = await new TerminalClient(a, id, shared).opened();
+    titled.type("\x1b]0;the title\x07");
+    await poll("its title", async () => {
+      const { title } = (await b.call("POST", "/v1/shares/look", { token: null, body: { code: codeOf(made) } })).json;
+      return title === "the title";
+    });
+    await titled.close();
     const guest = look(b, await accept(b, codeOf(made), { name: "guest" }));
     await guest.opened();
     const owner = await new TerminalClient(a, id, shared).opened();

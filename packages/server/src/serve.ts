@@ -5,12 +5,15 @@ import { join } from "node:path";
 import {
   createAccountService,
   createAuditLog,
+  createCodeLimit,
   createCredentialService,
   createEnvironmentService,
   createPreviewService,
   createQuotaService,
   createSharingService,
+  openAttempts,
   SYSTEM,
+  sweepAttempts,
 } from "@microterm/core";
 import { databasePlace, describePlace, openIdentity, VERSION } from "@microterm/host";
 import { type HostStatus, type NetworkPolicy, OwnerId, PlatformError } from "@microterm/protocol";
@@ -27,6 +30,7 @@ import { compose, identityFile, lockData } from "./compose.ts";
 import type { Config } from "./config.ts";
 import { followFleet } from "./fleet/follow-fleet.ts";
 import { openFleet } from "./fleet/open-fleet.ts";
+import type { FindTitle } from "./fleet/peer-titles.ts";
 import { createAddresses } from "./http/addresses.ts";
 import { createApp } from "./http/app.ts";
 import { createConnectionLimit } from "./http/connection-limit.ts";
@@ -61,6 +65,7 @@ import type { Prometheus } from "./telemetry/prometheus.ts";
 import { currentRequestId } from "./telemetry/request-context.ts";
 import { serveWebSockets } from "./terminal/clients/upgrade.ts";
 import { createTerminalHubs, type TerminalHubs } from "./terminal/hub/hubs.ts";
+import { openKeptPlaces } from "./terminal/kept-places.ts";
 
 /** For this host's own users, and from others through `ssh -L`; `--listen` has an address beside it. */
 const LISTEN_ADDRESS = "127.0.0.1";
@@ -103,8 +108,9 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...{ log: coreLog(log), days: config.auditDays, keepsArguments: config.auditArguments, faults },
   });
   const credentials = createCredentialService({ ...core, audit, sha256, log: coreLog(log) });
+  const attempts = openAttempts({ ...core, sha256 });
   const accounts = createAccountService({
-    provider: oidc,
+    ...{ provider: oidc, attempts },
     ...{ ...core, audit, sha256, credentials, passwords: createPasswords() },
     hasLocalAccounts: config.localAccounts === "on",
   });
@@ -153,12 +159,13 @@ export async function serve(config: Config): Promise<RunningServer> {
   const openPreviews = createOpenPreviews(credentials, previews);
   const connections = createLiveConnections(credentials);
   const requests = createLiveRequests(credentials);
+  const titleHere: FindTitle = async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "";
   const fleet =
     config.fleet === undefined
       ? null
       : openFleet({
           ...{ at: config.fleet, identity: openIdentity(identityFile(config, folder)), storage, environments, log },
-          ...{ connections, addresses, clients, port: () => port },
+          ...{ connections, addresses, clients, titleHere, port: () => port },
         });
   const previewServer = createPreviewServer({
     ...{ previews, environments, connectionLimit, readiness, log },
@@ -171,12 +178,14 @@ export async function serve(config: Config): Promise<RunningServer> {
     ...{ ...core, audit },
     recordingsMib: (ids) => terminals.recordings.totalMib(ids),
   });
+  const kept = await openKeptPlaces(storage, folder);
   const terminals: TerminalHubs = createTerminalHubs({
     environments,
     folder,
     log,
     scrollback: config.scrollback,
     stateOf: async (id) => (await storage.environments.get(id, SYSTEM))?.state ?? null,
+    ...kept,
     recordingRoom: quotas.recordingRoom,
     onInput: (id) => environments.noteActivity(id),
   });
@@ -187,7 +196,7 @@ export async function serve(config: Config): Promise<RunningServer> {
       if (there.some((one) => one.id === terminal)) return;
       throw new PlatformError("TERMINAL_NOT_FOUND", `The environment has no terminal '${terminal}'.`);
     },
-    titleOf: async (id, terminal) => (await terminals.find(id, terminal))?.title ?? "",
+    titleOf: fleet?.titleOf ?? titleHere,
   });
   environments.subscribe(({ kind, id }) => {
     if (kind !== "transferred") return;
@@ -207,10 +216,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const services = {
     environments: fleet?.environments ?? environments,
     forwarding: fleet?.forwarding ?? null,
-    accounts,
-    quotas,
-    credentials,
-    audit,
+    ...{ accounts, quotas, credentials, audit },
     storage,
     drivers,
     driverReason: config.driverReason ?? null,
@@ -234,6 +240,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     sharing,
     sha256,
     principals: createPrincipals({ authenticator, addresses, clients, sha256 }),
+    wrongShareCode: createCodeLimit(attempts, "share"),
     liveGrants: createLiveGrants({ sharing, environments, log }),
     terminals,
     version,
@@ -276,6 +283,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const takeStock = async () => {
     await recover(environments, services.readiness, { log, signal: stopping.signal });
     await disabledAccounts.look();
+    if (!stopping.signal.aborted) await terminals.resumeRecordings();
   };
   let recovering = takeStock();
   let isToRecover = false;
@@ -291,9 +299,14 @@ export async function serve(config: Config): Promise<RunningServer> {
   onDatabaseReturn = takeStockAgain;
   followFleet({ ...services, fleet: storage.fleet, openPreviews, disabledAccounts, takeStock: takeStockAgain, log });
   const sweeper = setInterval(() => {
-    Promise.all([credentials.sweep(), previews.sweep(), sharing.sweep(), audit.sweep()]).catch((error: unknown) =>
-      log.warn({ err: error }, "sweep failed"),
-    );
+    Promise.all([
+      credentials.sweep(),
+      previews.sweep(),
+      sharing.sweep(),
+      audit.sweep(),
+      kept.recordings.sweep(),
+      sweepAttempts(core),
+    ]).catch((error: unknown) => log.warn({ err: error }, "sweep failed"));
   }, SWEEP_MS);
 
   return {

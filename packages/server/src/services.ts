@@ -1,6 +1,7 @@
 import type {
   AccountService,
   AuditLog,
+  CodeLimit,
   CredentialService,
   DriverRegistry,
   EnvironmentService,
@@ -80,6 +81,8 @@ export interface Services {
   readonly previewServer: PreviewServer;
   readonly portWatches: PortWatches;
   readonly sharing: SharingService;
+  /** Of codes of shared links. */
+  readonly wrongShareCode: CodeLimit;
   readonly principals: Principals;
   readonly liveGrants: LiveGrants;
   /** SHA-256 of the UTF-8 of `text`, in lower-case hexadecimal. */

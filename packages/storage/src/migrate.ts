@@ -18,6 +18,7 @@ import { up as dataFolderAccount } from "./migrations/0015-data-folder-account.t
 import { up as adminActs } from "./migrations/0016-admin-acts.ts";
 import { up as machinePins } from "./migrations/0017-machine-pins.ts";
 import { up as fleet } from "./migrations/0018-fleet.ts";
+import { up as kept } from "./migrations/0019-kept.ts";
 
 /** In order of their numbers. One that has been released is never edited; a change is a new one. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -39,6 +40,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0016-admin-acts": { up: adminActs },
   "0017-machine-pins": { up: machinePins },
   "0018-fleet": { up: fleet },
+  "0019-kept": { up: kept },
 };
 
 /** Brings the database to the newest schema, or to that of one migration. Rejects when it was made by a newer version of microterm. */

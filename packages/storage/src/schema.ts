@@ -40,6 +40,11 @@ export interface Schema {
   role_quotas: RoleQuotasTable;
   account_quotas: AccountQuotasTable;
   running_days: RunningDaysTable;
+  recordings: RecordingsTable;
+  recording_chunks: RecordingChunksTable;
+  kept_screens: KeptScreensTable;
+  consoles: ConsolesTable;
+  attempts: AttemptsTable;
 }
 
 export interface AccountsTable {
@@ -227,6 +232,50 @@ interface ServersTable {
 interface PoolMachinesTable {
   machine: string;
   server: number;
+}
+
+export interface RecordingsTable {
+  id: string;
+  /** Null: it is gone, and its chunks are to be removed. */
+  environment: string | null;
+  terminal: string;
+  /** 0 or 1, as `is_full`. */
+  is_enabled: number;
+  started_at: string;
+  created_unix_ms: number;
+  bytes: number;
+  /** How far it has come; null: nothing is written yet. */
+  output_offset: string | null;
+  elapsed_ms: number;
+  is_full: number;
+}
+
+interface RecordingChunksTable {
+  recording: string;
+  /** Of its first byte. */
+  position: number;
+  bytes: Uint8Array;
+}
+
+interface KeptScreensTable {
+  environment: string;
+  terminal: string;
+  created_unix_ms: number;
+  output_offset: string;
+  bytes: Uint8Array;
+}
+
+interface ConsolesTable {
+  environment: string;
+  bytes: Uint8Array;
+}
+
+interface AttemptsTable {
+  /** A hash. */
+  key: string;
+  count: number;
+  /** Ms since the epoch. */
+  ends_at: number;
 }
 
 interface TemplatesTable {

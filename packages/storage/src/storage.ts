@@ -8,6 +8,10 @@ import { createEnvironmentRepository } from "./repositories/environments/environ
 import { createIdempotencyRepository } from "./repositories/idempotency.ts";
 import { createIdentityRepository } from "./repositories/identities.ts";
 import { createInvitationRepository } from "./repositories/invitations.ts";
+import { createAttemptRepository } from "./repositories/kept/attempts.ts";
+import { createConsoleRepository } from "./repositories/kept/consoles.ts";
+import { createKeptScreenRepository } from "./repositories/kept/kept-screens.ts";
+import { createRecordingRepository } from "./repositories/kept/recordings.ts";
 import { createMachinePins } from "./repositories/machines/machine-pins.ts";
 import { createTemplateRepository } from "./repositories/machines/templates.ts";
 import { createNetworkRepository } from "./repositories/networks.ts";
@@ -42,5 +46,9 @@ function createRepositories(db: Kysely<Schema>, server: number | null): Reposito
     quotas: createQuotaRepository(db),
     previews: createPreviewGrantRepository(db),
     shares: createShareRepository(db),
+    recordings: createRecordingRepository(db, server),
+    keptScreens: createKeptScreenRepository(db),
+    consoles: createConsoleRepository(db),
+    attempts: createAttemptRepository(db),
   };
 }

@@ -1,7 +1,7 @@
 import { PlatformError } from "@microterm/protocol";
 import type { FailedSignIn, SignInWay } from "../audit/audit-log.ts";
 import type { PreparedSession, SignedIn } from "../credentials/credential-service.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { AccountLimited, AccountServiceOptions, Arrival } from "./account-service.ts";
 import { createSignInLimits, type SignInLimits } from "./sign-in-limits.ts";
 
@@ -29,7 +29,7 @@ export interface AccountContext extends AccountServiceOptions {
 
 export function createAccountContext(options: AccountServiceOptions): AccountContext {
   const { storage, audit, credentials, clock, sha256 } = options;
-  const limits = createSignInLimits(clock);
+  const limits = createSignInLimits(clock, options.attempts);
   const at = (ms: number) => new Date(ms).toISOString();
   const now = () => at(clock.now());
   const limitedListeners: AccountContext["limitedListeners"] = new Set();

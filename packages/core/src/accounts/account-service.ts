@@ -17,10 +17,11 @@ import type { Actor } from "../access/actor.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { CredentialKeeper, IssuedCredential, Place, SignedIn } from "../credentials/credential-service.ts";
 import type { TransferOfAll } from "../environments/administration/transfer-all.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { Passwords } from "../ports/passwords.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { Storage } from "../ports/repository.ts";
+import type { OpenAttempts } from "./attempts.ts";
 import type { ProvenIdentity, ProviderRules } from "./provider-rules.ts";
 
 /** Where somebody signs in from. */
@@ -116,6 +117,7 @@ export interface AccountServiceOptions {
   readonly clock: Clock;
   readonly random: Randomness;
   readonly sha256: (text: string) => string;
+  readonly attempts: OpenAttempts;
   /** Whether people may have passwords here. */
   readonly hasLocalAccounts: boolean;
   /** Whom the provider's people are here; null: there is none. */

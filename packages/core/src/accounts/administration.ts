@@ -2,7 +2,7 @@ import { type Account, AccountId, type CreateAccount, PlatformError, type Update
 import type { Actor } from "../access/actor.ts";
 import { assertAllowed } from "../access/authorize.ts";
 import type { Act } from "../audit/audit-log.ts";
-import type { AccountEntry, AccountRow } from "../ports/account-repository.ts";
+import type { AccountEntry, AccountRow } from "../ports/repositories/account-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
 import { assertUncommon } from "./password-rules.ts";

@@ -1,6 +1,6 @@
 import { type AccountId, PlatformError, type Role } from "@microterm/protocol";
 import type { Act } from "../audit/audit-log.ts";
-import type { IdentityRow } from "../ports/identity-repository.ts";
+import type { IdentityRow } from "../ports/repositories/identity-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import { mapsGroups, type ProvenIdentity, type ProviderRules, roleOfGroups } from "./provider-rules.ts";
 

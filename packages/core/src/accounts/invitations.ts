@@ -8,7 +8,7 @@ import {
 import type { Actor } from "../access/actor.ts";
 import { assertAllowed } from "../access/authorize.ts";
 import { SECRET_LENGTH } from "../credentials/credential-service.ts";
-import type { InvitationRow } from "../ports/account-repository.ts";
+import type { InvitationRow } from "../ports/repositories/account-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
 import { assertUncommon } from "./password-rules.ts";

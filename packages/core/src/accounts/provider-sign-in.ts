@@ -1,5 +1,5 @@
 import { AccountId, PlatformError, type Role } from "@microterm/protocol";
-import type { AccountRow } from "../ports/account-repository.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
 import { linked, newIdentity, providerOf, refused, roleAt } from "./identity.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../testing/system.ts";
+import { createAttempts } from "./attempts.ts";
 import { createSignInLimits } from "./sign-in-limits.ts";
 
 /** At a time of the test's choosing; sleeps are noted. */
@@ -12,7 +13,7 @@ function open() {
       state.slept += ms;
     },
   };
-  return { limits: createSignInLimits(clock), state };
+  return { limits: createSignInLimits(clock, (_name, limits) => createAttempts(limits, clock.now)), state };
 }
 
 const TOO_MANY = { code: "TOO_MANY" };
@@ -41,7 +42,7 @@ describe("somebody who guesses", () => {
   it("does not keep the owner out, elsewhere or in a browser that is known", async () => {
     const { limits } = open();
     await until(limits, attacker);
-    (await limits.begin(owner))();
+    await (await limits.begin(owner))();
     await expect(limits.begin({ ...owner, address: attacker.address })).rejects.toMatchObject(TOO_MANY);
     await limits.begin({ ...owner, address: attacker.address, knownBrowser: "known" });
   });
@@ -55,7 +56,7 @@ describe("somebody who guesses", () => {
   it("has no more attempts by sign-ins of an account of their own in a browser that is known", async () => {
     const { limits } = open();
     for (let at = 0; at < 60; at++) await limits.begin({ ...attacker, name: `name${at}` });
-    for (let at = 0; at < 60; at++) (await limits.begin({ ...attacker, name: "own", knownBrowser: "known" }))();
+    for (let at = 0; at < 60; at++) await (await limits.begin({ ...attacker, name: "own", knownBrowser: "known" }))();
     await expect(limits.begin(attacker)).rejects.toMatchObject(TOO_MANY);
   });
 
@@ -74,16 +75,16 @@ describe("somebody who guesses", () => {
 it("counts no sign-in that succeeds", async () => {
   const { limits, state } = open();
   for (let at = 0; at < 500; at++) {
-    (await limits.begin(owner))();
+    await (await limits.begin(owner))();
   }
   expect(state.slept).toBe(0);
 });
 
-it("answers wrong codes with what is wrong, and with the limit once there are many", () => {
+it("answers wrong codes with what is wrong, and with the limit once there are many", async () => {
   const { limits } = open();
   const error = new Error("wrong");
-  const answers = Array.from({ length: 21 }, () => limits.wrongCode("192.0.2.1", error));
+  const answers = await Promise.all(Array.from({ length: 21 }, () => limits.wrongCode("192.0.2.1", error)));
   expect(answers.slice(0, 20)).toEqual(Array(20).fill(error));
   expect(answers.at(-1)).toMatchObject(TOO_MANY);
-  expect(limits.wrongCode("192.0.2.2", error)).toBe(error);
+  expect(await limits.wrongCode("192.0.2.2", error)).toBe(error);
 });

@@ -1,18 +1,16 @@
 import { PlatformError } from "@microterm/protocol";
 import { clientNetworkOf } from "../access/client-network.ts";
 import type { Clock } from "../ports/clock.ts";
-import { createAttempts } from "./attempts.ts";
+import type { OpenAttempts } from "./attempts.ts";
 import { type CodeLimit, createCodeLimit } from "./code-limit.ts";
 
 const MINUTE_MS = 60_000;
-/** Of each limit. A key is an account's name and an address at most: 10,000 of them take some megabytes. */
-const KEYS = 10_000;
 /** Of one account from one address, and of one account in a browser that is known. */
-const PAIR = { limit: 10, windowMs: 15 * MINUTE_MS, keys: KEYS };
+const PAIR = { limit: 10, windowMs: 15 * MINUTE_MS };
 /** Of all accounts from one address: passwords that are tried with many names. */
-const ADDRESS = { limit: 60, windowMs: 15 * MINUTE_MS, keys: KEYS };
+const ADDRESS = { limit: 60, windowMs: 15 * MINUTE_MS };
 /** Of one account from all addresses together: then each attempt takes longer. */
-const ACCOUNT = { limit: 100, windowMs: 60 * MINUTE_MS, keys: KEYS };
+const ACCOUNT = { limit: 100, windowMs: 60 * MINUTE_MS };
 const SLOW_MS = 2000;
 
 export interface Attempt {
@@ -31,38 +29,35 @@ export interface SignInLimits {
    * Resolves, maybe later, when the password may be looked at, with what an attempt that succeeds calls: it counts no more. Rejects with
    * `TOO_MANY`.
    */
-  begin(attempt: Attempt): Promise<() => void>;
+  begin(attempt: Attempt): Promise<() => Promise<void>>;
   readonly wrongCode: CodeLimit;
 }
 
 const TOO_MANY = "too many attempts to sign in have failed: wait a quarter of an hour";
 
-export function createSignInLimits(clock: Clock): SignInLimits {
-  const now = () => clock.now();
+export function createSignInLimits(clock: Pick<Clock, "sleep">, openAttempts: OpenAttempts): SignInLimits {
   const [pairs, browsers, addresses] = [
-    createAttempts(PAIR, now),
-    createAttempts(PAIR, now),
-    createAttempts(ADDRESS, now),
+    openAttempts("pair", PAIR),
+    openAttempts("browser", PAIR),
+    openAttempts("address", ADDRESS),
   ];
-  const accounts = createAttempts(ACCOUNT, now);
+  const accounts = openAttempts("account", ACCOUNT);
   const pairOf = ({ name, address }: Attempt): string => `${clientNetworkOf(address)} ${name}`;
 
   return {
     async begin(attempt) {
       const { knownBrowser, name, address } = attempt;
-      if (knownBrowser !== null && browsers.begin(knownBrowser)) return () => browsers.succeeded(knownBrowser);
+      if (knownBrowser !== null && (await browsers.begin(knownBrowser))) return () => browsers.succeeded(knownBrowser);
       const [pair, network] = [pairOf(attempt), clientNetworkOf(address)];
       // Both are counted, whatever either says.
-      const isPairFree = pairs.begin(pair);
-      if (!(addresses.begin(network) && isPairFree)) throw new PlatformError("TOO_MANY", TOO_MANY);
-      if (!accounts.begin(name)) await clock.sleep(SLOW_MS);
-      return () => {
-        if (knownBrowser !== null) browsers.succeeded(knownBrowser);
-        pairs.succeeded(pair);
-        addresses.succeeded(network);
-        accounts.succeeded(name);
+      const areFree = await Promise.all([pairs.begin(pair), addresses.begin(network)]);
+      if (areFree.includes(false)) throw new PlatformError("TOO_MANY", TOO_MANY);
+      if (!(await accounts.begin(name))) await clock.sleep(SLOW_MS);
+      return async () => {
+        if (knownBrowser !== null) await browsers.succeeded(knownBrowser);
+        await Promise.all([pairs.succeeded(pair), addresses.succeeded(network), accounts.succeeded(name)]);
       };
     },
-    wrongCode: createCodeLimit(clock),
+    wrongCode: createCodeLimit(openAttempts, "code"),
   };
 }

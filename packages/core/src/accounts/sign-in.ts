@@ -2,7 +2,7 @@ import { type ChangePassword, PlatformError } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
 import { assertAllowed } from "../access/authorize.ts";
 import { assertSignedIn } from "../credentials/credential-rules.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { AccountContext } from "./account-context.ts";
 import type { AccountService } from "./account-service.ts";
 import { assertUncommon } from "./password-rules.ts";
@@ -57,7 +57,7 @@ export function createSignIn(
       const attempt = { name: account.name, address: actor.origin.address, knownBrowser: null };
       const succeeded = await limits.begin(attempt);
       account = await assertPassword(account, current ?? "", true);
-      succeeded();
+      await succeeded();
     }
     assertUncommon(password, account.name);
     const { id, passwordHash } = account;
@@ -89,7 +89,7 @@ export function createSignIn(
       });
       const prepared = credentials.prepareSession(found, arrival);
       const entered = await context.enter(prepared, found, { way: "password", arrival });
-      succeeded();
+      await succeeded();
       return entered;
     },
 

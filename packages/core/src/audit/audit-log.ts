@@ -11,8 +11,8 @@ import type {
 import type { Actor } from "../access/actor.ts";
 import type { Principal } from "../access/principal.ts";
 import type { Faults } from "../machines/faults.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { Repositories, Storage } from "../ports/repository.ts";
 
 /** Who does it: somebody, the server by itself, or a client that nobody has signed in from. */

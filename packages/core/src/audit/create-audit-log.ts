@@ -11,7 +11,7 @@ import {
 import { assertAllowed } from "../access/authorize.ts";
 import { NO_FAULTS } from "../machines/faults.ts";
 import { describeError } from "../messages/describe-error.ts";
-import type { AuditRow } from "../ports/audit-repository.ts";
+import type { AuditRow } from "../ports/repositories/audit-repository.ts";
 import { createAuditIds } from "./audit-ids.ts";
 import { type Act, type AuditLog, type AuditLogOptions, type By, type FailedSignIn, nobodyAt } from "./audit-log.ts";
 import { cutTexts, programOf } from "./audit-texts.ts";

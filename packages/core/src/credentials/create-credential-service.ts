@@ -4,7 +4,7 @@ import { assertAllowed } from "../access/authorize.ts";
 import type { Act } from "../audit/audit-log.ts";
 import { createAnnouncements } from "../fleet/announcements.ts";
 import { describeError } from "../messages/describe-error.ts";
-import type { AccountRow, Credential, CredentialKind } from "../ports/account-repository.ts";
+import type { AccountRow, Credential, CredentialKind } from "../ports/repositories/account-repository.ts";
 import type { Repositories } from "../ports/repository.ts";
 import { assertSignedIn, makeRoom } from "./credential-rules.ts";
 import {

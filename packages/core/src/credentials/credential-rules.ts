@@ -1,6 +1,6 @@
 import { type OwnerId, PlatformError } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
-import type { CredentialKind, CredentialRepository } from "../ports/account-repository.ts";
+import type { CredentialKind, CredentialRepository } from "../ports/repositories/account-repository.ts";
 
 /** Throws `UNAUTHENTICATED` where the session that asks has ended since it was let in. Asked in the transaction of what it asks for. */
 export async function assertSignedIn(

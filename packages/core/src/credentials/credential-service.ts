@@ -1,8 +1,8 @@
 import type { AccountId, AccountSession, AccountToken, CreateToken, IssuedToken } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
 import type { AuditLog, SignInWay } from "../audit/audit-log.ts";
-import type { AccountRow, Credential, CredentialKind } from "../ports/account-repository.ts";
 import type { Clock, Log, Randomness } from "../ports/clock.ts";
+import type { AccountRow, Credential, CredentialKind } from "../ports/repositories/account-repository.ts";
 import type { Repositories, Storage } from "../ports/repository.ts";
 
 /** Characters of a secret, of a-z0-9: 248 bits. */

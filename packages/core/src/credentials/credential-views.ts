@@ -1,5 +1,5 @@
 import type { AccountSession, AccountToken } from "@microterm/protocol";
-import type { Credential } from "../ports/account-repository.ts";
+import type { Credential } from "../ports/repositories/account-repository.ts";
 
 export function toSession(credential: Credential, current: string): AccountSession {
   const { id, device, address, createdAt, lastUsedAt, hash } = credential;

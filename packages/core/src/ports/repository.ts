@@ -17,11 +17,21 @@ import type {
 } from "@microterm/protocol";
 import type { Actor, Reader, SYSTEM } from "../access/actor.ts";
 import type { Spending } from "../quotas/room.ts";
-import type { AccountRepository, CredentialRepository, InvitationRepository } from "./account-repository.ts";
-import type { AdminActRepository, AuditRepository } from "./audit-repository.ts";
 import type { Fleet } from "./fleet.ts";
-import type { IdentityRepository } from "./identity-repository.ts";
-import type { ShareRepository } from "./share-repository.ts";
+import type {
+  AccountRepository,
+  CredentialRepository,
+  InvitationRepository,
+} from "./repositories/account-repository.ts";
+import type { AdminActRepository, AuditRepository } from "./repositories/audit-repository.ts";
+import type { IdentityRepository } from "./repositories/identity-repository.ts";
+import type {
+  AttemptRepository,
+  ConsoleRepository,
+  KeptScreenRepository,
+  RecordingRepository,
+} from "./repositories/kept-repository.ts";
+import type { ShareRepository } from "./repositories/share-repository.ts";
 
 /** One environment as stored. */
 export interface EnvironmentRow {
@@ -190,7 +200,7 @@ export interface AccountQuotaRow {
   readonly isOwn: boolean;
 }
 
-/** What storage knows of an account's use: recordings are files. */
+/** What storage knows of an account's use: recordings may be files. */
 export type StoredUse = Omit<QuotaUse, "recordingsMib">;
 
 /** An account with environments that run, for those who end them. */
@@ -338,6 +348,11 @@ export interface Repositories {
   readonly networks: NetworkRepository;
   readonly shares: ShareRepository;
   readonly quotas: QuotaRepository;
+  /** Of a fleet, as the three below; a server without one keeps these things itself. */
+  readonly recordings: RecordingRepository;
+  readonly keptScreens: KeptScreenRepository;
+  readonly consoles: ConsoleRepository;
+  readonly attempts: AttemptRepository;
 }
 
 export interface Storage extends Repositories {

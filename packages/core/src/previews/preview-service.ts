@@ -1,8 +1,8 @@
 import type { EnvironmentId, OwnerId, PreviewLink } from "@microterm/protocol";
 import type { Actor } from "../access/actor.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
-import type { Credential } from "../ports/account-repository.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
+import type { Credential } from "../ports/repositories/account-repository.ts";
 import type { PreviewGrant, Storage } from "../ports/repository.ts";
 
 /** What a grant opens: one port of one environment. */

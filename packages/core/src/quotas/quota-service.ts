@@ -12,8 +12,8 @@ import {
 import { type Actor, SYSTEM } from "../access/actor.ts";
 import { assertAllowed } from "../access/authorize.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
-import type { AccountRow } from "../ports/account-repository.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 import type { EnvironmentRow, Storage } from "../ports/repository.ts";
 import { timestamp } from "../time/timestamp.ts";
 import { leftOf } from "./room.ts";

@@ -11,7 +11,7 @@ import { anonymousRoleOf, type Principal, sharedRoleOf } from "../access/princip
 import { type Act, byOf } from "../audit/audit-log.ts";
 import { SECRET_LENGTH } from "../credentials/credential-service.ts";
 import { createAnnouncements } from "../fleet/announcements.ts";
-import type { Grant, ShareRow } from "../ports/share-repository.ts";
+import type { Grant, ShareRow } from "../ports/repositories/share-repository.ts";
 import { withAuditedRefusals } from "./audited-refusals.ts";
 import type { Admission, SharingService, SharingServiceOptions } from "./sharing-service.ts";
 import { toGrant, toShare, toSharedTerminal } from "./view.ts";

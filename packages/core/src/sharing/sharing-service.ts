@@ -14,8 +14,8 @@ import type { Actor } from "../access/actor.ts";
 import type { Principal } from "../access/principal.ts";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
+import type { Grant, WhoseShares } from "../ports/repositories/share-repository.ts";
 import type { Storage } from "../ports/repository.ts";
-import type { Grant, WhoseShares } from "../ports/share-repository.ts";
 
 /**
  * Terminals that are shared with people: who may see them, and who may type.

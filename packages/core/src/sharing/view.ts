@@ -1,5 +1,5 @@
 import type { Share, SharedTerminal, ShareGrant } from "@microterm/protocol";
-import type { Grant, ShareRow } from "../ports/share-repository.ts";
+import type { Grant, ShareRow } from "../ports/repositories/share-repository.ts";
 import type { Admission } from "./sharing-service.ts";
 
 /** They ask to type, and may not. */

@@ -1,5 +1,5 @@
 import { OwnerId, type Role } from "@microterm/protocol";
-import type { AccountRow } from "../ports/account-repository.ts";
+import type { AccountRow } from "../ports/repositories/account-repository.ts";
 
 /** An account as tests need one. */
 export function accountRow(id: string, createdAt: string, role: Role = "member"): AccountRow {

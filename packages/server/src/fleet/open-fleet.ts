@@ -8,6 +8,8 @@ import { StartError } from "../process/start-error.ts";
 import { createForwarding, type Forwarding, type ForwardingOptions } from "./forwarding.ts";
 import { createPeerConnections } from "./peer-connections.ts";
 import { listenForPeers, type PeerListener } from "./peer-listener.ts";
+import { answerPeers } from "./peer-questions.ts";
+import { createPeerTitles, type FindTitle } from "./peer-titles.ts";
 import { createPeerViews, withPeerViews } from "./peer-views.ts";
 
 /** This server's part in a fleet. */
@@ -15,6 +17,8 @@ export interface FleetServer {
   readonly forwarding: Forwarding;
   /** Those of all servers. */
   readonly environments: EnvironmentService;
+  /** Of a terminal of any server. */
+  readonly titleOf: FindTitle;
   /** With which sign-ins at a provider are sealed: who begins at one server may come back to another. */
   readonly flowKey: Uint8Array;
   /** Lets peers in. Rejects with a {@link StartError} where the address is not to be had. */
@@ -28,21 +32,32 @@ export interface FleetServerOptions extends Omit<ForwardingOptions, "fleet" | "e
   readonly identity: KeyPair;
   readonly storage: Storage;
   readonly environments: EnvironmentService;
+  readonly titleHere: FindTitle;
 }
 
-export function openFleet({ at, identity, storage, environments, ...options }: FleetServerOptions): FleetServer {
+export function openFleet({
+  at,
+  identity,
+  storage,
+  environments,
+  titleHere,
+  ...options
+}: FleetServerOptions): FleetServer {
   const { fleet } = storage;
   const peers = createPeerConnections({ fleet, identity });
   const views = createPeerViews({ fleet, peers, storage, environments });
+  const titles = createPeerTitles({ fleet, peers, environments: storage.environments, titleHere });
   const forwarding = createForwarding({ ...options, fleet, environments: storage.environments, peers });
+  const answer = answerPeers({ ...views.answers, ...titles.answers });
   let listener: PeerListener | null = null;
   return {
     forwarding,
     environments: withPeerViews(environments, views),
+    titleOf: titles.titleOf,
     flowKey: new Uint8Array(hkdfSync("sha256", identity.key, "", "microterm sign-in at a provider", 32)),
     async listen(main) {
       try {
-        listener = await listenForPeers({ ...at, identity, main, answer: views.answer });
+        listener = await listenForPeers({ ...at, identity, main, answer });
       } catch (error) {
         const { code = "" } = error as NodeJS.ErrnoException;
         if (!["EADDRINUSE", "EADDRNOTAVAIL", "EACCES"].includes(code)) throw error;

@@ -1,14 +1,10 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { actorOf, type EnvironmentService, type Fleet, type PeerServer, type Storage, SYSTEM } from "@microterm/core";
 import { Environment, EnvironmentId, OwnerId } from "@microterm/protocol";
 import { z } from "zod";
 import type { PeerConnections } from "./peer-connections.ts";
+import { askPeer, type PeerAnswers } from "./peer-questions.ts";
 
-/** A guest is waited for for a second. */
-const DEADLINE_MS = 1_500;
 const MOST_ENVIRONMENTS = 1_000;
-const MAX_ASKED_BYTES = 64 * 1024;
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 const PATH = "/peers/views";
 
 /** A newer peer may say more. */
@@ -30,8 +26,8 @@ export interface PeerViewsOptions {
 export interface PeerViews {
   /** Those of one owner. What a holder does not say in time is left as it is. */
   complete(owner: OwnerId, environments: readonly Environment[]): Promise<readonly Environment[]>;
-  /** Answers a peer that asks for the same. */
-  answer(request: IncomingMessage, response: ServerResponse): void;
+  /** To peers that ask for the same. */
+  readonly answers: PeerAnswers;
 }
 
 export function createPeerViews({ fleet, peers, storage, environments }: PeerViewsOptions): PeerViews {
@@ -58,11 +54,8 @@ export function createPeerViews({ fleet, peers, storage, environments }: PeerVie
       .map(({ id, terminals, notice, unresponsiveSince }) => ({ id, terminals, notice, unresponsiveSince }));
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.method !== "POST" || request.url !== PATH) return void response.writeHead(404).end();
-    const asked = Asked.parse(JSON.parse(await textOf(request, MAX_ASKED_BYTES)));
-    const body = JSON.stringify({ environments: await held(asked) });
-    response.writeHead(200, { "content-type": "application/json" }).end(body);
+  async function viewsOf(peer: PeerServer, asked: z.infer<typeof Asked>): Promise<readonly View[]> {
+    return Answered.parse(await askPeer(peers, peer, { path: PATH, asked })).environments;
   }
 
   return {
@@ -72,45 +65,14 @@ export function createPeerViews({ fleet, peers, storage, environments }: PeerVie
       if (ids.length === 0 || fleet.peers().length === 0) return list;
       const asked = [...(await holders(owner, new Set(ids)))];
       const answers = await Promise.all(
-        asked.map(([peer, held]) => askPeer(peers, peer, { owner, environments: held }).catch(() => [])),
+        asked.map(([peer, held]) => viewsOf(peer, { owner, environments: held }).catch(() => [])),
       );
       const views = new Map(answers.flat().map((view) => [view.id, view]));
       return list.map((one) => ({ ...one, ...views.get(one.id) }));
     },
 
-    answer(request, response) {
-      answer(request, response).catch(() => response.destroy());
-    },
+    answers: { [PATH]: async (asked) => ({ environments: await held(Asked.parse(asked)) }) },
   };
-}
-
-/** Rejects where it is not answered in time. */
-async function askPeer(
-  peers: PeerConnections,
-  peer: PeerServer,
-  asked: z.infer<typeof Asked>,
-): Promise<readonly View[]> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
-  const body = JSON.stringify(asked);
-  const headers = { host: peer.address, "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-  const outgoing = peers.request(peer, { method: "POST", path: PATH, headers, signal });
-  const answered = await new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once("response", resolve);
-    outgoing.on("error", reject);
-    outgoing.end(body);
-  });
-  return Answered.parse(JSON.parse(await textOf(answered, MAX_ANSWER_BYTES))).environments;
-}
-
-async function textOf(message: IncomingMessage, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new Error("a peer says too much");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** The environments of all servers, as one server has its own. */

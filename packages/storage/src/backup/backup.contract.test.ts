@@ -109,6 +109,13 @@ async function fill(storage: Storage): Promise<void> {
   await storage.audit.append(auditRow(0));
   await storage.templates.made("key", "recipe");
   await storage.machinePins.set(machineId, "f".repeat(64));
+  const terminal = { environment: EnvironmentId.parse("rests0000000"), terminal: "main" };
+  await storage.recordings.begin({ ...terminal, id: "recording000", startedAt: NOW, createdUnixMs: 1 }, [], () => {});
+  const mark = { offset: 2n ** 63n, elapsedMs: 1, isFull: false };
+  await storage.recordings.append(terminal, 0, new Uint8Array(3_000_000).fill(200), mark);
+  await storage.keptScreens.put({ ...terminal, createdUnixMs: 1, offset: 1n, bytes: new Uint8Array([0, 255, 10, 34]) });
+  await storage.consoles.put(terminal.environment, new Uint8Array());
+  await storage.attempts.count("a".repeat(64), 1, 1);
   await storage.idempotency.claim(ANN, "key", "fingerprint", NOW);
   for (let index = 0; index < 1500; index++) await storage.templates.made(`key${index}`, "recipe");
 }

@@ -4,7 +4,8 @@ import { type DatabaseLocation, withDatabase } from "./database-location.ts";
 import { layoutAfter, type TableLayout } from "./layout.ts";
 import { FORMAT, formatRow } from "./lines.ts";
 
-const ROWS_AT_ONCE = 1000;
+/** Some have chunks of 64 KiB. */
+const ROWS_AT_ONCE = 250;
 
 /**
  * Writes all rows of all tables as they are at one moment, a line each, for {@link importDatabase} of any database. A server may work on

@@ -11,8 +11,19 @@ export const Head = z.strictObject({
   format: z.literal(FORMAT),
   migration: z.string().regex(/^\d{4}-[a-z0-9-]{1,60}$/),
 });
-/** What every database has and gives back as it was: text, numbers, null. */
-const Value = z.union([z.string(), z.number(), z.null()]);
+/** What every database has and gives back as it was: text, numbers, null; and bytes, which are written as base64. */
+const Value = z.union([
+  z.string(),
+  z.number(),
+  z.null(),
+  z.strictObject({ bytes: z.base64() }).transform(({ bytes }) => new Uint8Array(Buffer.from(bytes, "base64"))),
+]);
+const Written = z.union([
+  z.string(),
+  z.number(),
+  z.null(),
+  z.instanceof(Uint8Array).transform((bytes) => ({ bytes: Buffer.from(bytes).toString("base64") })),
+]);
 /** A row, behind the rows that it refers to. */
 const Row = z.strictObject({ table: z.string(), row: z.record(z.string(), Value) });
 /** The last line, without which the rest is a part. */
@@ -32,5 +43,5 @@ export function parseLine<T>(schema: z.ZodType<T>, line: string): T {
 
 /** Throws for what no line can have: a migration that adds such a column has to say here how it is written. */
 export function formatRow(table: string, row: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify({ table, row: z.record(z.string(), Value).parse(row) });
+  return JSON.stringify({ table, row: z.record(z.string(), Written).parse(row) });
 }

@@ -16,6 +16,11 @@ function scratch(): string {
 
 /** What each migration has added, newest first, for {@link rewind}. */
 const ADDED = [
+  [
+    "0019-kept",
+    [],
+    "recording_chunks; drop table recordings; drop table kept_screens; drop table consoles; drop table attempts",
+  ],
   ["0018-fleet", ["server", "epoch"], "servers; drop table pool_machines"],
   ["0017-machine-pins", [], "machine_pins"],
   ["0016-admin-acts", [], "admin_acts"],

@@ -1,8 +1,8 @@
 import type { AdminEnvironment, Overcommit } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
-import type { AccountRepository } from "../../ports/account-repository.ts";
-import type { AdminActRepository } from "../../ports/audit-repository.ts";
+import type { AccountRepository } from "../../ports/repositories/account-repository.ts";
+import type { AdminActRepository } from "../../ports/repositories/audit-repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import { readyMachine } from "../running/guests.ts";
 import { totalUsage, usageOf } from "../running/usage.ts";

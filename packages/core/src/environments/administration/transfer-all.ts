@@ -2,7 +2,7 @@ import { PlatformError } from "@microterm/protocol";
 import { type Actor, SYSTEM } from "../../access/actor.ts";
 import { assertAllowed } from "../../access/authorize.ts";
 import type { Act } from "../../audit/audit-log.ts";
-import type { AccountRepository } from "../../ports/account-repository.ts";
+import type { AccountRepository } from "../../ports/repositories/account-repository.ts";
 import type { EnvironmentRow, Repositories } from "../../ports/repository.ts";
 import { type Spending, spendingOfTransfer } from "../../quotas/room.ts";
 import { timestamp } from "../../time/timestamp.ts";

@@ -1,6 +1,6 @@
 import { type Environment, PlatformError, type TransferEnvironment } from "@microterm/protocol";
 import { type Actor, SYSTEM } from "../../access/actor.ts";
-import type { AccountRepository, AccountRow } from "../../ports/account-repository.ts";
+import type { AccountRepository, AccountRow } from "../../ports/repositories/account-repository.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { timestamp } from "../../time/timestamp.ts";
 import { reapplyMembership } from "../network/membership.ts";

@@ -8,7 +8,7 @@ import { destroy } from "../stop/destroy.ts";
 
 /** Hears what peers tell of environments: what they have changed, and what this server shall do with those that it holds. */
 export function followPeers(context: EnvironmentContext): void {
-  const { fleet, changes, lifetimes, consoles, log } = context;
+  const { fleet, changes, lifetimes, log } = context;
   const inBackground = (run: Promise<void>): void => {
     run.catch((error: unknown) => log.warn("a peer's notice came to nothing", { error: describeError(error) }));
   };
@@ -18,7 +18,6 @@ export function followPeers(context: EnvironmentContext): void {
         changes.hear(notice);
         return;
       case "removed":
-        consoles.delete(notice.id);
         lifetimes.forget(notice.id);
         changes.hear(notice);
         return;

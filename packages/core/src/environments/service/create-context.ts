@@ -9,6 +9,7 @@ import { createPool } from "../../pool/pool.ts";
 import { NO_OBSERVER } from "../../ports/observer.ts";
 import { createTemplates } from "../../templates/templates.ts";
 import { createChanges } from "../state/changes.ts";
+import { createConsoles } from "../state/consoles.ts";
 import { changed, type EnvironmentContext, leaveToRecovery } from "../state/environment-context.ts";
 import { createOperationQueue } from "../state/operation-queue.ts";
 import { promisedMachines } from "../state/promised-machines.ts";
@@ -69,6 +70,6 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     limiting: new Turns(),
     destroys: new Map(),
     recoveringLater: new Set(),
-    consoles: new Map(),
+    consoles: createConsoles(storage, log),
   };
 }

@@ -66,7 +66,7 @@ export function createTerminalActions(
     async console(actor, reference) {
       const { id } = await requireRow(context, { actor, action: "environment.inspect", reference });
       const live = context.live.get(id);
-      if (live === undefined) return context.consoles.get(id) ?? new Uint8Array();
+      if (live === undefined) return (await context.consoles.find(id)) ?? new Uint8Array();
       const error = () => new PlatformError("GUEST_UNREACHABLE", "the console could not be read in time");
       return withDeadline({ clock, timeoutMs: CONSOLE_TIMEOUT_MS, error }, () => live.machine.console());
     },

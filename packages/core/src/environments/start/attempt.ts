@@ -100,7 +100,7 @@ export async function attempt(
     });
     throw error instanceof PlatformError ? new PlatformError(error.code, said, { cause: error }) : new Error(said);
   }
-  if (driver.capabilities.supportsConsole) context.consoles.delete(row.id);
+  if (driver.capabilities.supportsConsole) await context.consoles.drop(row.id);
 }
 
 async function bring(context: EnvironmentContext, one: Attempt, machineId: MachineId): Promise<void> {

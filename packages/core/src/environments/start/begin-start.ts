@@ -1,7 +1,7 @@
 import { SYSTEM } from "../../access/actor.ts";
 import type { By } from "../../audit/audit-log.ts";
 import { reserveEvictingPool } from "../../machines/admission/admission.ts";
-import type { AccountRow } from "../../ports/account-repository.ts";
+import type { AccountRow } from "../../ports/repositories/account-repository.ts";
 import type { EnvironmentRow } from "../../ports/repository.ts";
 import { spendingOfStart } from "../../quotas/room.ts";
 import { timestamp } from "../../time/timestamp.ts";

@@ -11,6 +11,7 @@ import type { NetworkTurns } from "../turns/network-turns.ts";
 import type { Tellings } from "../turns/tellings.ts";
 import type { Turns } from "../turns/turns.ts";
 import type { Changes } from "./changes.ts";
+import type { Consoles } from "./consoles.ts";
 import type { LiveMachine } from "./live-machine.ts";
 import type { OperationQueue } from "./operation-queue.ts";
 
@@ -38,8 +39,7 @@ export interface EnvironmentContext extends MachineContext {
   readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
   /** Drivers whose host could not be asked yet. */
   readonly recoveringLater: Set<VmDriver>;
-  /** Consoles of machines that are gone, newest last. */
-  readonly consoles: Map<EnvironmentId, Uint8Array>;
+  readonly consoles: Consoles;
 }
 
 export function changed(

@@ -224,7 +224,7 @@ async function removeAll(
   });
   faults.hit("destroy.receipt");
   void pruneImages({ ...context, driver });
-  context.consoles.delete(row.id);
+  context.consoles.forget(row.id);
   context.lifetimes.forget(row.id);
   context.changes.emit({ kind: "removed", id: row.id, owner: row.owner });
   return left;

@@ -1,5 +1,5 @@
 import { createAuditIds } from "../../audit/audit-ids.ts";
-import type { AuditRow } from "../../ports/audit-repository.ts";
+import type { AuditRow } from "../../ports/repositories/audit-repository.ts";
 import { systemClock, systemRandom } from "../system.ts";
 
 /** An entry of that time, ms since the epoch, by nobody. */

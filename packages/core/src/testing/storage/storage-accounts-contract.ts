@@ -1,6 +1,6 @@
 import { AccountId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
-import type { AccountRow, Credential, InvitationRow } from "../../ports/account-repository.ts";
+import type { AccountRow, Credential, InvitationRow } from "../../ports/repositories/account-repository.ts";
 import type { NetworkRow, Storage } from "../../ports/repository.ts";
 import { accountRow } from "../account-row.ts";
 import { environmentRow } from "../environment-row.ts";

@@ -1,7 +1,7 @@
 import { type AuditFilter, EnvironmentId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { SYSTEM } from "../../access/actor.ts";
-import type { AuditRow } from "../../ports/audit-repository.ts";
+import type { AuditRow } from "../../ports/repositories/audit-repository.ts";
 import type { Storage } from "../../ports/repository.ts";
 import { auditRow } from "../audit/audit-row.ts";
 import { environmentRow } from "../environment-row.ts";

@@ -8,6 +8,7 @@ import { accountsContract } from "./storage-accounts-contract.ts";
 import { adminActContract } from "./storage-admin-act-contract.ts";
 import { auditContract } from "./storage-audit-contract.ts";
 import { identitiesContract } from "./storage-identities-contract.ts";
+import { keptContract } from "./storage-kept-contract.ts";
 import { quotaContract } from "./storage-quota-contract.ts";
 import { ANN, BOB, byAnn, byBob, LATER, NOW, restContract } from "./storage-rest-contract.ts";
 import { shareContract } from "./storage-share-contract.ts";
@@ -361,5 +362,6 @@ export function storageContract(name: string, makeStorage: () => Promise<Storage
   accountsContract(name, open);
   identitiesContract(name, open);
   shareContract(name, open);
+  keptContract(name, open);
   quotaContract(name, open);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { IdentityRow } from "../../ports/identity-repository.ts";
+import type { IdentityRow } from "../../ports/repositories/identity-repository.ts";
 import type { Storage } from "../../ports/repository.ts";
 import { ANN, BOB, LATER, NOW } from "./storage-rest-contract.ts";
 

@@ -1,7 +1,7 @@
 import { EnvironmentId, MachineId, NetworkId, OwnerId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
 import { actorOf, SYSTEM } from "../../access/actor.ts";
-import type { Credential } from "../../ports/account-repository.ts";
+import type { Credential } from "../../ports/repositories/account-repository.ts";
 import type { EnvironmentRow, NetworkRow, PreviewGrant, Storage } from "../../ports/repository.ts";
 import { environmentRow } from "../environment-row.ts";
 

@@ -1,7 +1,7 @@
 import { EnvironmentId, OwnerId, TerminalId } from "@microterm/protocol";
 import { describe, expect, it } from "vitest";
+import type { GrantRow, ShareRow } from "../../ports/repositories/share-repository.ts";
 import type { Storage } from "../../ports/repository.ts";
-import type { GrantRow, ShareRow } from "../../ports/share-repository.ts";
 import { accountRow } from "../account-row.ts";
 import { environmentRow } from "../environment-row.ts";
 import { ANN, BOB, LATER, NOW } from "./storage-rest-contract.ts";

@@ -1,5 +1,3 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { Recording, SetRecording } from "@microterm/protocol";
 import type { App, Services } from "../../services.ts";
 import { GET_ONLY, NoContent, problems, streamOf, TerminalParams } from "../schemas.ts";
@@ -57,17 +55,15 @@ export function recordingRoutes(app: App, { environments, terminals, requests }:
       const { env, terminal } = request.params;
       const act = { action: "recording.download", detail: { terminal } } as const;
       const { actor } = request.identity;
-      const { id, path, size } = await environments.runAct(actor, env, act, async (id) => {
+      const { id, size, stream } = await environments.runAct(actor, env, act, async (id) => {
         requests.entered(id, reply.raw);
         await environments.locate(actor, id, "terminal.view");
-        const path = await terminals.recordings.content(id, terminal);
-        // What is written in the meantime is left out, so that the length is true.
-        return { id, path, size: (await stat(path)).size };
+        return { id, ...(await terminals.recordings.content(id, terminal)) };
       });
       reply.header("content-type", "application/x-asciicast");
       reply.header("content-disposition", `attachment; filename="${id}-${terminal}.cast"`);
       reply.header("content-length", size);
-      return reply.send(createReadStream(path, { end: size - 1 }));
+      return reply.send(stream());
     },
   );
 

@@ -1,4 +1,4 @@
-import { createCodeLimit, SECRET_LENGTH } from "@microterm/core";
+import { SECRET_LENGTH } from "@microterm/core";
 import {
   AcceptedShare,
   AcceptShare,
@@ -11,7 +11,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { cookieAndKey } from "../../auth/session-secret.ts";
 import type { Addresses } from "../../http/addresses.ts";
-import { systemClock, systemRandomness } from "../../process/system-clock.ts";
+import { systemRandomness } from "../../process/system-clock.ts";
 import type { App, Services } from "../../services.ts";
 import { GrantParams, NoContent, problems } from "../schemas.ts";
 
@@ -22,8 +22,7 @@ const SharedTerminals = z.strictObject({ terminals: z.array(SharedTerminal) });
 
 /** What is shared with the one who asks: an account, or a browser without one. */
 export function sharedRoutes(app: App, services: Services): void {
-  const { sharing, principals, addresses, clients, sha256 } = services;
-  const wrongCode = createCodeLimit(systemClock);
+  const { sharing, principals, addresses, clients, sha256, wrongShareCode } = services;
   const tags = ["sharing"];
 
   /** `act` is with a code that may be a guess. */
@@ -33,7 +32,7 @@ export function sharedRoutes(app: App, services: Services): void {
       return await act();
     } catch (error) {
       if (!(error instanceof PlatformError && error.code === "SHARE_ENDED")) throw error;
-      throw wrongCode(clients.clientAddressOf(request.raw), error);
+      throw await wrongShareCode(clients.clientAddressOf(request.raw), error);
     }
   }
 

@@ -8,7 +8,7 @@ import { createTerminalSizes, type SeatOptions, type SizeSeat, type TerminalSize
 import type { InputDone } from "../guest/guest-input.ts";
 import { GuestReader } from "../guest/guest-reader.ts";
 import { Recorder } from "../recording/recorder.ts";
-import type { RecordingFile } from "../recording/recording-file.ts";
+import type { StoredRecording } from "../recording/recording-store.ts";
 import { type Keyframe, Keyframes } from "../screen/keyframes.ts";
 import { ModelFeed } from "../screen/model-feed.ts";
 import type { ModelRequest } from "../screen/model-host.ts";
@@ -252,15 +252,15 @@ export class TerminalHub {
     return this.#recorder;
   }
 
-  /** Records from now on, or goes on where the file ends. */
-  async record(file: RecordingFile, startedAt: Date, isContinuing: boolean): Promise<void> {
+  /** Records from now on, or goes on where the recording ends. */
+  async record(stored: StoredRecording, startedAt: Date, isContinuing: boolean): Promise<void> {
     if (this.#recorder !== null) return;
     const { terminal, agent } = this.#options;
     const recorder = new Recorder({
       log: this.#log,
       terminal: terminal.id,
       agent,
-      file,
+      stored,
       startedAt,
       keyframe: async () => {
         const { frame, offset, cols, rows } = await this.keyframe(terminal.endOffset);

@@ -4,9 +4,11 @@ import type { EnvironmentService, GuestTerminal } from "@microterm/core";
 import { type EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
 import { CLOSE } from "../../auth/live-connections.ts";
 import { runOutsideRequest } from "../../telemetry/request-context.ts";
+import type { KeptPlaces } from "../kept-places.ts";
 import { createRecordings, type FindRoom, type Recordings } from "../recording/recordings.ts";
 import { createKeptScreens } from "../screen/kept-screens.ts";
 import { createModelHost } from "../screen/model-host.ts";
+import { createSharedScreens, OWN_SCREENS } from "../screen/shared-screens.ts";
 import { TerminalHub } from "./hub.ts";
 import type { TerminalTotals } from "./hub-options.ts";
 
@@ -21,6 +23,8 @@ export interface TerminalHubs {
   /** A client is about to come: what the first one takes longer for is done now. */
   warm(): void;
   readonly recordings: Recordings;
+  /** Goes on with those of environments that have come to this server. Never rejects. */
+  resumeRecordings(): Promise<void>;
   /** The hub of a terminal that has one. */
   find(environment: EnvironmentId, terminal: string): Promise<TerminalHub | null>;
   /** The hub of a terminal, asked of the guest. Rejects as `agentOf`, and with `TERMINAL_NOT_FOUND`. */
@@ -37,7 +41,7 @@ export interface TerminalHubs {
   stop(): Promise<void>;
 }
 
-export interface TerminalHubsOptions {
+export interface TerminalHubsOptions extends KeptPlaces {
   readonly environments: EnvironmentService;
   /** The server's own folder. */
   readonly folder: string;
@@ -57,40 +61,54 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const failed = (error: unknown): void =>
     log.error({ err: error }, "what was kept of a terminal could not be removed");
   const screens = createKeptScreens(join(options.folder, "screens"), failed);
-  const models = createModelHost(log);
-  const recordings = createRecordings(options.folder, options.recordingRoom);
+  const shared =
+    options.keptScreens === null
+      ? OWN_SCREENS
+      : createSharedScreens(options.keptScreens, screens, (error) =>
+          log.error({ err: error }, "a terminal's screen was not kept for other servers"),
+        );
+  const models = createModelHost(log, { kept: shared.kept });
+  const recordings = createRecordings(options.recordings, options.recordingRoom);
   const hubs = new Map<string, Promise<TerminalHub>>();
   const totals: TerminalTotals = { clients: 0, outputBytes: 0, inputBytes: 0 };
   let isStopping = false;
 
-  const removeEnvironmentFiles = (id: string): void => {
+  const removeAllOf = (id: string): void => {
     screens.removeAll(id);
-    try {
-      recordings.removeEnvironmentFiles(id);
-    } catch (error) {
-      failed(error);
-    }
+    shared.forget(id as EnvironmentId);
+    options.recordings.removeEnvironment(id).catch(failed);
   };
 
   const failedToResume = (error: unknown): void =>
     log.error({ err: error }, "what is kept of terminals could not be looked through");
   const lookThrough = async (): Promise<void> => {
-    for (const id of new Set([...screens.environments(), ...recordings.environments()])) {
+    for (const id of new Set([...screens.environments(), ...options.recordings.environments()])) {
       // It went while no server was there to see it.
-      if ((await stateOf(id as EnvironmentId)) === null) removeEnvironmentFiles(id);
-      else resumeRecordings(id as EnvironmentId).catch(failedToResume);
+      if ((await stateOf(id as EnvironmentId)) === null) removeAllOf(id);
     }
   };
   lookThrough().catch(failedToResume);
 
-  async function resumeRecordings(id: EnvironmentId): Promise<void> {
+  const resuming = new Set<EnvironmentId>();
+  async function resumeRecordings(): Promise<void> {
+    const places = Map.groupBy(await options.recordings.enabledHere(), ({ environment }) => environment);
+    for (const [id, all] of places) {
+      if (resuming.has(id)) continue;
+      resuming.add(id);
+      const names = all.map(({ terminal }) => terminal);
+      resumeAll(id, names)
+        .catch(failedToResume)
+        .finally(() => resuming.delete(id));
+    }
+  }
+
+  async function resumeAll(id: EnvironmentId, names: readonly string[]): Promise<void> {
     for (let tries = 0; tries < RESUME_TRIES && !isStopping; tries++) {
-      if (recordings.enabled(id).length === 0) return;
       try {
         const there = await (await environments.agentOf(id)).terminals();
-        for (const name of recordings.enabled(id)) {
-          const terminal = there.find((one) => one.id === name);
-          if (terminal !== undefined) await of(id, terminal);
+        for (const terminal of there) {
+          // One whose hub there was already may not have gone on, while the database was away.
+          if (names.includes(terminal.id)) await recordings.resume(id, terminal.id, await of(id, terminal));
         }
         return;
       } catch {
@@ -110,11 +128,12 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       });
     // Once nothing is written any more.
     Promise.allSettled(closing)
-      .then(() => removeEnvironmentFiles(id))
+      .then(() => removeAllOf(id))
       .catch(failed);
   });
 
   async function open(id: EnvironmentId, terminal: GuestTerminal, key: string): Promise<TerminalHub> {
+    await shared.fetch({ environment: id, terminal: terminal.id }, terminal.createdUnixMs);
     const hub = await TerminalHub.open({
       terminal,
       models,
@@ -164,11 +183,17 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
   const find = async (id: EnvironmentId, terminal: string): Promise<TerminalHub | null> =>
     (await hubs.get(`${id}/${terminal}`)?.catch(() => null)) ?? null;
 
-  const listed = (id: EnvironmentId, there: readonly GuestTerminal[]): void =>
+  const listed = (id: EnvironmentId, there: readonly GuestTerminal[]): void => {
     screens.prune(id, there, (terminal) => hubs.has(`${id}/${terminal}`));
+    shared.prune(
+      id,
+      there.map((terminal) => terminal.id),
+    );
+  };
 
   return {
     recordings,
+    resumeRecordings: () => resumeRecordings().catch(failedToResume),
     listed,
     totals: () => ({ ...totals, terminals: hubs.size }),
     warm: () => models.begin(),
@@ -187,6 +212,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
       const opening = hubs.get(`${id}/${terminal}`);
       opening?.then((hub) => hub.close(GONE, false)).catch(() => undefined);
       screens.remove(id, terminal);
+      shared.remove({ environment: id, terminal });
     },
     async stop() {
       isStopping = true;
@@ -199,6 +225,7 @@ export function createTerminalHubs(options: TerminalHubsOptions): TerminalHubs {
         await hub?.ended;
       }
       await models.stop();
+      await shared.flush();
     },
   };
 }

@@ -1,19 +1,24 @@
-import { exitStatusOf, outputOf } from "@microterm/protocol";
+import { setTimeout as delay } from "node:timers/promises";
+import type { RecordingMark } from "@microterm/core";
+import { exitStatusOf, outputOf, PlatformError } from "@microterm/protocol";
 import { createUtf8Aligner } from "@microterm/screen";
 import { contained } from "../hub/contained.ts";
 import { MAX_UNWRITTEN_BYTES } from "../hub/flow-limits.ts";
 import { LogConsumer, type Source } from "../hub/log-consumer.ts";
 import type { LogItem } from "../hub/output-log.ts";
-import { markLine, type RecordingFile } from "./recording-file.ts";
+import { markLine } from "./recording-file.ts";
+import type { StoredRecording } from "./recording-store.ts";
 
 /** Then it says so and ends. */
 export const MAX_RECORDING_BYTES = 64 * 1024 * 1024;
 /** Output that is gathered before it is written. */
 const FLUSH_BYTES = 64 * 1024;
 const FLUSH_MS = 500;
+/** Between two attempts to write while the database is away. */
+const RETRY_MS = 500;
 
 export interface RecorderOptions extends Source {
-  readonly file: RecordingFile;
+  readonly stored: StoredRecording;
   readonly startedAt: Date;
   /** The screen as it is, to begin with. */
   readonly keyframe: () => Promise<{
@@ -26,7 +31,7 @@ export interface RecorderOptions extends Source {
   progressed(): void;
 }
 
-/** Writes a terminal's output to disk as asciicast v3 (docs.asciinema.org/manual/asciicast/v3). */
+/** Records a terminal's output as asciicast v3 (docs.asciinema.org/manual/asciicast/v3). */
 export class Recorder extends LogConsumer {
   readonly #options: RecorderOptions;
   readonly #decoder = new TextDecoder();
@@ -39,6 +44,10 @@ export class Recorder extends LogConsumer {
   #timer: NodeJS.Timeout | undefined;
   #isFull = false;
   #isStopped = false;
+  /** What was written last has to be tried again. */
+  #isAway = false;
+  /** Output is not waited for with, as what waits to be written has no room for it. */
+  #isSkipping = false;
 
   constructor(options: RecorderOptions) {
     super(options);
@@ -58,9 +67,9 @@ export class Recorder extends LogConsumer {
    * server's end, but not after it was off, when nothing was to be recorded.
    */
   async begin(isContinuing: boolean): Promise<void> {
-    const { file, startedAt } = this.#options;
-    const mark = await file.cutToMark();
-    this.#bytes = await file.size();
+    const { stored, startedAt } = this.#options;
+    const { mark, bytes } = await stored.cutToMark();
+    this.#bytes = bytes;
     if (this.#isStopped) return;
     this.#elapsedMs = mark?.elapsedMs ?? 0;
     if (mark?.isFull === true) {
@@ -74,23 +83,22 @@ export class Recorder extends LogConsumer {
     const { offset, cols, rows, content } = await this.#options.keyframe();
     if (this.#isStopped) return;
     if (mark === null) {
-      this.#bytes = 0;
       const timestamp = Math.floor(startedAt.getTime() / 1000);
-      this.#write(`${JSON.stringify({ version: 3, term: { cols, rows, type: "xterm-256color" }, timestamp })}\n`);
+      this.#lines = `${JSON.stringify({ version: 3, term: { cols, rows, type: "xterm-256color" }, timestamp })}\n`;
     }
     this.#keyframe(cols, rows, content);
     this.startAt(offset, { cols, rows });
     this.#flush();
   }
 
-  /** Resolves when all is on disk. */
+  /** Resolves when all is written that can be. */
   async end(): Promise<void> {
     this.#isStopped = true;
     this.#flush();
     this.stop();
     clearTimeout(this.#timer);
     await this.#writing;
-    await this.#options.file.close();
+    await this.#options.stored.close();
   }
 
   protected override get isBlocked(): boolean {
@@ -160,27 +168,61 @@ export class Recorder extends LogConsumer {
     this.#timer = undefined;
     if (this.#lines === "") return;
     const offset = this.position - BigInt(this.#aligner.held.length);
-    const text = this.#lines + markLine({ offset, elapsedMs: this.#elapsedMs, isFull: this.#isFull });
+    const mark = { offset, elapsedMs: this.#elapsedMs, isFull: this.#isFull };
+    const text = this.#lines + markLine(mark);
     this.#lines = "";
-    this.#write(text);
+    this.#write(text, mark);
   }
 
-  #write(text: string): void {
+  #write(text: string, mark: RecordingMark): void {
     const bytes = Buffer.byteLength(text);
     this.#bytes += bytes;
     this.#waitingBytes += bytes;
+    this.#skipIfAway();
     this.#writing = this.#writing
-      .then(() => this.#options.file.append(text))
+      .then(() => this.#append(text, mark))
       .catch(() => {
-        // The disk is full: it ends here, as at its limit.
+        // The disk is full, or the recording was taken away: it ends here, as at its limit.
         this.#isFull = true;
         this.stop();
       })
       .finally(() => {
         this.#waitingBytes -= bytes;
+        this.#stopSkipping();
         this.pump();
         this.#options.progressed();
       })
       .catch(this.source.broke);
+  }
+
+  /** While the database is away it is tried again; what has to end now is not waited for with. */
+  async #append(text: string, mark: RecordingMark): Promise<void> {
+    for (;;) {
+      try {
+        await this.#options.stored.append(text, mark);
+        this.#isAway = false;
+        return;
+      } catch (error) {
+        const mayCome = error instanceof PlatformError && error.code === "DATABASE_UNAVAILABLE";
+        if (!mayCome || this.#isStopped) throw error;
+        this.#isAway = true;
+        this.#skipIfAway();
+        await delay(RETRY_MS, undefined, { ref: false });
+      }
+    }
+  }
+
+  /** The terminal goes on without it: what is printed from now on is missing. */
+  #skipIfAway(): void {
+    if (!this.#isAway || !this.isBlocked || this.#isSkipping) return;
+    this.#isSkipping = true;
+    this.stop();
+    this.#options.progressed();
+  }
+
+  #stopSkipping(): void {
+    if (!this.#isSkipping || this.#waitingBytes > 0) return;
+    this.#isSkipping = false;
+    if (!this.#isFull) this.lost();
   }
 }

@@ -19,16 +19,16 @@ it("goes on behind its last mark, however much was written after it without one"
   const whole = `${HEADER}[0,"o","# 9 9"]\n${markLine(MARK)}`;
   for (const rest of ["", '[0,"o","cut o', `[0,"o","${"x".repeat(5_000_000)}"]\n[0,`]) {
     const file = await make(whole + rest);
-    expect(await file.cutToMark()).toMatchObject(MARK);
+    expect(await file.cutToMark()).toMatchObject({ mark: MARK, bytes: whole.length });
     expect(readFileSync(file.cast, "utf8")).toBe(whole);
   }
 });
 
 it("starts over where there is no mark", async () => {
   const file = await make(`${HEADER}[0,"o","${"x".repeat(300_000)}"]\n`);
-  expect(await file.cutToMark()).toBeNull();
+  expect(await file.cutToMark()).toEqual({ mark: null, bytes: 0 });
   expect(await file.size()).toBe(0);
-  expect(await new RecordingFile(`${file.cast}.none`).cutToMark()).toBeNull();
+  expect(await new RecordingFile(`${file.cast}.none`).cutToMark()).toEqual({ mark: null, bytes: 0 });
 });
 
 it("knows that it is full from its last line, without reading the others", async () => {

@@ -1,25 +1,19 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { RecordingMark } from "@microterm/core";
 import { z } from "zod";
 import { writeFileAtomic } from "../../process/atomic-file.ts";
+import type { StoredRecording } from "./recording-store.ts";
 
 /** Beside each recording: whose terminal it is of, and whether it is to go on. */
-export const RecordingNote = z.strictObject({
+const RecordingNote = z.strictObject({
   version: z.literal(1),
   enabled: z.boolean(),
   startedAt: z.iso.datetime(),
   createdUnixMs: z.number(),
 });
-export type RecordingNote = z.infer<typeof RecordingNote>;
-
-/** A comment line in the recording: all before it is whole, up to this byte of the terminal's output. */
-export interface Mark {
-  readonly offset: bigint;
-  /** Since the recording began. */
-  readonly elapsedMs: number;
-  readonly isFull: boolean;
-}
+type RecordingNote = z.infer<typeof RecordingNote>;
 
 /** Marks stand closer than this: a keyframe lies between two of them at most. */
 const TAIL_BYTES = 16 * 1024 * 1024;
@@ -30,7 +24,8 @@ const MARK = /^# (\d{1,20}) (\d{1,15})( full)?$/;
 /** Bytes of a mark's line, and the end of the line before it. */
 const LONGEST_MARK = 64;
 
-export const markLine = ({ offset, elapsedMs, isFull }: Mark): string =>
+/** A comment line in the recording. */
+export const markLine = ({ offset, elapsedMs, isFull }: RecordingMark): string =>
   `# ${offset} ${elapsedMs}${isFull ? " full" : ""}\n`;
 
 /** The last whole mark in a file's last `length` bytes, and where it ends; null when none is there. */
@@ -38,7 +33,7 @@ async function lastMarkOf(
   file: FileHandle,
   size: number,
   length: number,
-): Promise<(Mark & { readonly end: number }) | null> {
+): Promise<(RecordingMark & { readonly end: number }) | null> {
   const from = Math.max(0, size - length);
   const bytes = Buffer.alloc(size - from);
   const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
@@ -55,7 +50,7 @@ async function lastMarkOf(
 }
 
 /** The two files of a terminal's recording. */
-export class RecordingFile {
+export class RecordingFile implements StoredRecording {
   readonly cast: string;
   readonly #note: string;
   #handle: FileHandle | null = null;
@@ -95,16 +90,16 @@ export class RecordingFile {
     );
   }
 
-  /** The last mark. What was written behind it and not finished is cut off; all, where there is none: it starts over. */
-  async cutToMark(): Promise<Mark | null> {
-    return this.#reading("r+", async (file, size) => {
+  async cutToMark(): Promise<{ readonly mark: RecordingMark | null; readonly bytes: number }> {
+    const found = await this.#reading("r+", async (file, size) => {
       for (let length = FIRST_LOOK_BYTES; ; length *= 4) {
-        const found = await lastMarkOf(file, size, Math.min(length, TAIL_BYTES));
-        if (found === null && length < Math.min(size, TAIL_BYTES)) continue;
-        await file.truncate(found?.end ?? 0);
-        return found;
+        const last = await lastMarkOf(file, size, Math.min(length, TAIL_BYTES));
+        if (last === null && length < Math.min(size, TAIL_BYTES)) continue;
+        await file.truncate(last?.end ?? 0);
+        return last;
       }
     });
+    return { mark: found, bytes: found?.end ?? 0 };
   }
 
   /** Null where there is no recording. */

@@ -5,12 +5,16 @@ import { expect, it, onTestFinished } from "vitest";
 import { makeTempFolder } from "../../../../../support/temp-folder.ts";
 import type { TerminalHub } from "../hub/hub.ts";
 import { MAX_RECORDING_BYTES } from "./recorder.ts";
+import { createRecordingFiles } from "./recording-files.ts";
 import { createRecordings } from "./recordings.ts";
 
 it("turns no more recordings on than their environment has room for, and says so", async () => {
   const folder = await makeTempFolder();
   onTestFinished(() => folder.remove());
-  const recordings = createRecordings(folder.path, async () => ({ limitMib: null, environments: [] }));
+  const recordings = createRecordings(createRecordingFiles(folder.path), async () => ({
+    limitMib: null,
+    environments: [],
+  }));
   const [one, other] = ["one00000", "other000"] as EnvironmentId[] as [EnvironmentId, EnvironmentId];
   const root = join(folder.path, "recordings", one);
   mkdirSync(root, { recursive: true });
@@ -39,7 +43,7 @@ it("turns as many on at once as their owner's quota has room for", async () => {
   const folder = await makeTempFolder();
   onTestFinished(() => folder.remove());
   const environments = ["one00000", "other000", "third000"] as EnvironmentId[];
-  const recordings = createRecordings(folder.path, async () => ({ limitMib: 150, environments }));
+  const recordings = createRecordings(createRecordingFiles(folder.path), async () => ({ limitMib: 150, environments }));
   const hub = { createdUnixMs: 1, recorder: null, record: async () => {} } as unknown as TerminalHub;
   const begun = await Promise.allSettled(environments.map((id) => recordings.enable(id, "main", hub)));
   expect(begun.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);

@@ -27,9 +27,24 @@ export function keepScreen(path: string, { createdUnixMs, offset, screen }: Kept
     offset: `${offset}`,
     screen: stringifyScreen(screen),
   };
+  writeKeptScreen(path, JSON.stringify(stored));
+}
+
+/** As it was written at another server of a fleet: it is looked at when it is read. */
+export function writeKeptScreen(path: string, content: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.tmp`, JSON.stringify(stored), { mode: 0o600 });
+  writeFileSync(`${path}.tmp`, content, { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
+}
+
+/** Up to where the output is drawn in the screen that is kept of this terminal; null: there is none. */
+export function keptOffset(path: string, createdUnixMs: number): bigint | null {
+  try {
+    const kept = Stored.parse(JSON.parse(readFileSync(path, "utf8")));
+    return kept.createdUnixMs === createdUnixMs ? BigInt(kept.offset) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** null when there is none, or none of use. */

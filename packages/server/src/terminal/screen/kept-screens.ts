@@ -1,12 +1,15 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import type { GuestTerminal } from "@microterm/core";
+import { basename, dirname, join } from "node:path";
+import type { GuestTerminal, TerminalPlace } from "@microterm/core";
+import type { EnvironmentId } from "@microterm/protocol";
 
 const ENDING = ".json";
 
 /** The folder with the screens of all terminals, one folder an environment. */
 export interface KeptScreens {
   pathOf(environment: string, terminal: string): string;
+  /** Of which terminal a path is. */
+  placeOf(path: string): TerminalPlace;
   /** Environments that have any. */
   environments(): readonly string[];
   /** Removes the screens of terminals that the guest does not list any more, but for those in use: a guest may name new ones without end. */
@@ -28,6 +31,10 @@ export function createKeptScreens(root: string, failed: (error: unknown) => void
   };
   return {
     pathOf,
+    placeOf: (path) => ({
+      environment: basename(dirname(path)) as EnvironmentId,
+      terminal: basename(path, ENDING),
+    }),
     environments: () => readdirSync(root),
     prune(environment, listed, isUsed) {
       const there = new Set<string>(listed.map(({ id }) => id));

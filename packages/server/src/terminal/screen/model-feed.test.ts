@@ -73,7 +73,7 @@ it(
           });
         },
       },
-      SMALL,
+      { limits: SMALL },
     );
     onTestFinished(() => host.stop());
     const good = await terminal(host, join(path, "good.json"));

@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TerminalEvent } from "@microterm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { createModelHost, type Model, type ModelHost, type ModelRequest, type ModelStart } from "./model-host.ts";
+import {
+  createModelHost,
+  type Model,
+  type ModelHost,
+  type ModelHostOptions,
+  type ModelRequest,
+  type ModelStart,
+} from "./model-host.ts";
 
 const TIME = { timeout: 120_000 };
 
@@ -13,8 +20,8 @@ function folder(): string {
   return path;
 }
 
-function hostOf(limits?: Parameters<typeof createModelHost>[1]): ModelHost {
-  const host = createModelHost({ error: () => undefined }, limits);
+function hostOf(options?: ModelHostOptions): ModelHost {
+  const host = createModelHost({ error: () => undefined }, options);
   onTestFinished(() => host.stop());
   return host;
 }
@@ -122,7 +129,7 @@ it("writes nothing of a terminal once it has said that it is closed", TIME, asyn
 
 it("tells of a worker that died, and serves on with the next", TIME, async () => {
   const path = folder();
-  const host = hostOf({ maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 });
+  const host = hostOf({ limits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 2 } });
   const small = open(host, join(path, "a.json"));
   const large = open(host, join(path, "b.json"), { cols: 1000, rows: 1000, scrollback: 20_000 });
   let end = 0n;
@@ -166,7 +173,7 @@ it("loses one write or one screen of one terminal to what an emulator throws, an
 it("stays small under marks, links and titles without end", TIME, async () => {
   // Before the host, which keeps its screens when it is stopped: what was made last goes first.
   const path = join(folder(), "t.json");
-  const host = hostOf({ maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 });
+  const host = hostOf({ limits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 } });
   const one = open(host, path);
   let end = 0n;
   let died = false;

@@ -30,6 +30,9 @@ export interface Captured {
 /** What a model is opened with: model-messages.ts. */
 export type ModelRequest = Omit<Extract<ToWorker, { kind: "open" }>, "kind" | "key" | "isBlank">;
 
+/** Of which terminal, and with all output up to where. */
+export type WrittenScreen = Omit<Extract<FromWorker, { kind: "kept" }>, "kind">;
+
 /** Where a model begins, and what is known of its screen. */
 export type ModelStart = Omit<Extract<FromWorker, { kind: "opened" }>, "kind" | "key">;
 
@@ -91,8 +94,14 @@ interface HostLog {
   error(fields: object, message: string): void;
 }
 
+export interface ModelHostOptions {
+  readonly limits?: ResourceLimits;
+  /** A screen was written to its path. */
+  readonly kept?: (screen: WrittenScreen) => void;
+}
+
 /** One worker thread for all models, from the first on: it takes 25 MB. One that crashes or hangs is replaced, and the owners of its models are told. */
-export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): ModelHost {
+export function createModelHost(log: HostLog, { limits = LIMITS, kept = () => {} }: ModelHostOptions = {}): ModelHost {
   let entries = new Map<number, Entry>();
   /** Models that the worker is still to be done with. */
   const closing = new Map<number, () => void>();
@@ -184,6 +193,10 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
       stopped?.();
       return;
     }
+    if (message.kind === "kept") {
+      kept(message);
+      return;
+    }
     if (message.kind === "closed") {
       closing.get(message.key)?.();
       closing.delete(message.key);
@@ -198,7 +211,7 @@ export function createModelHost(log: HostLog, limits: ResourceLimits = LIMITS): 
     if (entry !== undefined) deal(entry, message);
   }
 
-  function deal(entry: Entry, message: Exclude<FromWorker, { kind: "fault" | "closed" | "stopped" }>): void {
+  function deal(entry: Entry, message: Exclude<FromWorker, { kind: "fault" | "closed" | "stopped" | "kept" }>): void {
     switch (message.kind) {
       case "opened":
         entry.isOpen = true;

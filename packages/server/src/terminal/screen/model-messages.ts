@@ -71,6 +71,8 @@ export type FromWorker =
       readonly offset: bigint;
       readonly screen: Screen;
     }
+  /** A screen with all output up to `offset` was written to its path. */
+  | { readonly kind: "kept"; readonly path: string; readonly createdUnixMs: number; readonly offset: bigint }
   /** Something was thrown over this terminal's output (0: it is unknown whose) and cost what `lost` says. */
   | { readonly kind: "fault"; readonly key: number; readonly lost: "write" | "screen"; readonly text: string }
   /** It writes nothing any more. */

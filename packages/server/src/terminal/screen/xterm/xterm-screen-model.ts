@@ -295,6 +295,7 @@ export class XtermScreenModel implements ScreenModel {
       keepScreen(path, { createdUnixMs, ...this.capture("whole") });
       this.#keptOffset = this.#offset;
       this.#isKept = true;
+      this.#send({ kind: "kept", path, createdUnixMs, offset: this.#offset });
     } catch {
       // The disk may be full: what is kept is older then, and the next time tries again.
     }

@@ -1,5 +1,5 @@
 import type { AccountId, EnvironmentId, OwnerId, ShareKind, ShareRole, TerminalId } from "@microterm/protocol";
-import type { GrantFacts } from "../access/principal.ts";
+import type { GrantFacts } from "../../access/principal.ts";
 
 /** A terminal that is shared, as stored. It goes with its environment, and with the account that made it. */
 export interface ShareRow {
