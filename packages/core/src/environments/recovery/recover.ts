@@ -22,6 +22,8 @@ import { adopt, reconcile, type Tally, take, takeOver, tried } from "./take-over
 
 /** A driver whose host cannot be asked while others can is asked again so often. */
 const AGAIN_MS = 10_000;
+/** While peers are claiming the rest. */
+const UNHELD_MS = 200;
 /** At once: a guest far away is waited for beside others, and a host has its connections for all. */
 const MOST_ADOPTIONS = 16;
 
@@ -36,10 +38,12 @@ const UNRECOVERED = "a driver's machines cannot be looked after now";
  */
 export async function recover(context: EnvironmentContext): Promise<RecoveryReport> {
   const report = emptyReport();
-  do {
-    await context.fleet.claim();
+  while (true) {
+    const claimed = await context.fleet.claim();
     await recoverHeld(context, report);
-  } while (await isMoreUnheld(context));
+    if (!(await isMoreUnheld(context))) break;
+    if (claimed === 0) await context.clock.sleep(UNHELD_MS, context.closing.signal);
+  }
   context.log.info("recovered", { ...report });
   return report;
 }
