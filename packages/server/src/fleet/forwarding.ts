@@ -165,8 +165,8 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
       const forget = connections.add({
         identity: credential,
         environment,
-        close(code) {
-          if (code === CLOSE.serverShutdown) relay.destroy();
+        close(code, reason) {
+          if (code === CLOSE.serverShutdown) relay.close(code, reason);
           else setTimeout(relay.destroy, HOLDER_CLOSES_MS).unref();
         },
         keepAlive: () => undefined,
