@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import type { Machine, VmDriver } from "@microterm/core";
+import type { Machine } from "@microterm/core";
 import { runInGuest } from "@microterm/core/testing";
+import type { KubernetesDriver } from "@microterm/drivers";
 import { runCommand } from "@microterm/host";
 import { MachineId } from "@microterm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -16,10 +17,12 @@ const OPEN_PORT = 8000;
 const HOST = "10.97.0.2";
 /** Another host outside of the cluster, beside the server's. */
 const STRANGER = "10.97.0.3";
+/** Of the internet, which is this host. */
+const PUBLIC = "9.9.9.9";
 
 let folder: TempFolder;
 let harness: KubernetesHarness;
-let driver: VmDriver;
+let driver: KubernetesDriver;
 let machine: Machine;
 let address: string;
 const listener = createServer((socket) => socket.destroy());
@@ -29,7 +32,7 @@ beforeAll(async () => {
   harness = startKubernetesHarness();
   driver = await harness.makeDriver();
   const machineId = MachineId.parse("networks00000000");
-  await onThisHost("address", "add", `${STRANGER}/32`);
+  for (const own of [STRANGER, PUBLIC]) await onThisHost("address", "add", `${own}/32`);
   listener.listen(OPEN_PORT, "0.0.0.0");
   [machine] = await Promise.all([
     driver.boot({
@@ -46,7 +49,7 @@ afterAll(async () => {
     kubectl("delete", "pod", "neighbour", "--grace-period=0", "--force", "--ignore-not-found"),
   ]);
   listener.close();
-  await onThisHost("address", "delete", `${STRANGER}/32`);
+  for (const own of [STRANGER, PUBLIC]) await onThisHost("address", "delete", `${own}/32`);
   await harness.close();
   await folder.remove();
 });
@@ -106,6 +109,17 @@ it("is reached by its server, and by no pod and no other host", async () => {
   // The way is there: what is refused is refused by the policy.
   const neighbour = await addressOf("neighbour");
   expect(await connects(neighbour, OPEN_PORT, STRANGER)).toBe(true);
+});
+
+it("is reached by nobody else once its policy was changed", async () => {
+  await driver.network.setPolicy(machine.id, { mode: "open" });
+  // The plugin has the change when a public address is let out.
+  await expect.poll(() => guestConnects(PUBLIC, OPEN_PORT)).toBe("yes");
+  expect(await neighbourConnects(address, AGENT_PORT)).toBe("no");
+  expect(await connects(address, AGENT_PORT, STRANGER)).toBe(false);
+  expect(await connects(address, AGENT_PORT)).toBe(true);
+  await driver.network.setPolicy(machine.id, { mode: "none" });
+  await expect.poll(() => guestConnects(PUBLIC, OPEN_PORT)).toBe("no");
 });
 
 it("reaches no pod, and no other host, without a policy that says so", async () => {

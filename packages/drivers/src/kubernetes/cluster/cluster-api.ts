@@ -135,9 +135,12 @@ export class ClusterApi {
     await this.#call(this.#networking.createNamespacedNetworkPolicy({ ...this.#in, body }));
   }
 
+  /** A field that the cluster does not know is refused: one that it dropped could open the pod. */
   async changePolicy(name: string, spec: V1NetworkPolicySpec): Promise<void> {
-    const body = [{ op: "replace", path: "/spec", value: spec }];
-    await this.#call(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
+    const body = [{ op: "replace", path: "/spec", value: inJson(spec) }];
+    await this.#call(
+      this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body, fieldValidation: "Strict" }),
+    );
   }
 
   async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
@@ -227,6 +230,11 @@ function parseJson(text: string): unknown {
   } catch {
     return null;
   }
+}
+
+/** As the API has it: patches are sent as they are, without the library's own names for words of the language. */
+function inJson({ ingress, ...spec }: V1NetworkPolicySpec): object {
+  return { ...spec, ingress: ingress?.map(({ _from, ...rule }) => ({ ...rule, from: _from })) };
 }
 
 /** What callers see of a cluster that refuses, or does not answer. */
