@@ -14,6 +14,7 @@ import type {
 import { createKeyPair, fingerprintOf, type KeyPair } from "@microterm/host";
 import { MachineId, PlatformError } from "@microterm/protocol";
 import { ClusterApi } from "./cluster/cluster-api.ts";
+import { Fence } from "./cluster/fence.ts";
 import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
@@ -100,13 +101,17 @@ export function driveCluster(
     allowsPrivileges: proof.isVm,
   };
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
+  const fence = new Fence(api, identity.key);
   /** Until more is allowed. */
   const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
 
   const remove = async (machineId: MachineId): Promise<Removed> => {
     const name = nameOf(machineId);
-    await Promise.all([api.deletePod(name, REMOVE_GRACE_SECONDS), api.deleteSecret(name), api.deletePolicy(name)]);
+    await fence.deletePod(machineId, REMOVE_GRACE_SECONDS);
+    await api.deleteSecret(name);
     await untilGone(api, name);
+    // A pod without one reaches everything.
+    await api.deletePolicy(name);
     await pins.remove(machineId);
     return REMOVED;
   };
@@ -129,7 +134,7 @@ export function driveCluster(
     const fingerprint = fingerprintOf(keys.certificate);
     await pins.set(machineId, fingerprint);
     await addresses.refresh();
-    const gated = await api.createPod(podOf(spec, settings));
+    const gated = await api.createPod(fence.begin(machineId, podOf(spec, settings)));
     signal?.throwIfAborted();
     await Promise.all([
       api.createSecret(secretOf(gated, keys, identity.certificate)),
@@ -137,16 +142,20 @@ export function driveCluster(
     ]);
     signal?.throwIfAborted();
     const name = nameOf(machineId);
+    // Whoever took this server over while it stood still has removed what there was of its machine.
+    if ((await pins.get(machineId)) === null) {
+      throw new PlatformError("ENVIRONMENT_MOVED", "the machine was removed while it was made");
+    }
     await api.openGate(name);
     const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal });
     if (await addresses.learn(pod.status?.podIP ?? ""))
-      await api.changePolicy(name, policySpecOf(machineId, nothing()));
+      await fence.changePolicy(machineId, policySpecOf(machineId, nothing()));
     return machineOf(machineId, pod, fingerprint);
   };
 
   return {
     name: "kubernetes",
-    network: createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof }),
+    network: createKubernetesNetwork({ api, fence, addresses, log, allowPrivate: options.allowPrivate, proof }),
     host: `${api.server} ${namespace}`,
     capabilities: capabilitiesOf(proof),
 
@@ -181,6 +190,7 @@ export function driveCluster(
       if (pod === null || fingerprint === null || !isAdoptable(pod)) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
+      await fence.take(machineId, epoch);
       // Its policy lets in the server that it had before.
       await addresses.learn(pod.status?.podIP ?? "");
       return machineOf(machineId, pod, fingerprint, epoch);

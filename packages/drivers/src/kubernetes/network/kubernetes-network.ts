@@ -1,6 +1,7 @@
 import type { Log, NamePolicy, NetworkProvider } from "@microterm/core";
 import { type MachineId, type NetworkPolicy, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "../cluster/cluster-api.ts";
+import type { Fence } from "../cluster/fence.ts";
 import { nameOf, policySpecOf } from "../pods/pod-objects.ts";
 import type { ClusterProof } from "../proof/proof-file.ts";
 import { ClusterAddresses } from "./cluster-addresses.ts";
@@ -9,6 +10,7 @@ import type { ServerAddresses } from "./server-addresses.ts";
 
 export interface KubernetesNetworkOptions {
   readonly api: ClusterApi;
+  readonly fence: Fence;
   readonly addresses: ServerAddresses;
   readonly allowPrivate: readonly string[];
   readonly proof: ClusterProof;
@@ -20,7 +22,7 @@ export interface KubernetesNetworkOptions {
  * what it says is enforced by the cluster's network plugin, some moments after it was changed.
  */
 export function createKubernetesNetwork(options: KubernetesNetworkOptions): NetworkProvider {
-  const { api, addresses, allowPrivate, log, proof } = options;
+  const { api, fence, addresses, allowPrivate, log, proof } = options;
   const own = new ClusterAddresses(api, log);
   const policies = new Map<MachineId, NetworkPolicy>();
 
@@ -59,7 +61,7 @@ export function createKubernetesNetwork(options: KubernetesNetworkOptions): Netw
       const egress = egressRulesOf(policy, { allowPrivate, own: await own.current() });
       await addresses.refresh();
       const reach = { serverAddresses: addresses.known, egress };
-      await api.changePolicy(nameOf(machineId), policySpecOf(machineId, reach));
+      await fence.changePolicy(machineId, policySpecOf(machineId, reach));
       policies.set(machineId, policy);
     },
 

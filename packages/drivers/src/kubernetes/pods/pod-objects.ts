@@ -19,6 +19,8 @@ export const LABELS = {
   machine: "microterm.dev/machine",
   environment: "microterm.dev/environment",
 } as const;
+/** An annotation of a pod and of its policy: the epoch of the server that holds the machine (`fence.ts`). */
+export const EPOCH = "microterm.dev/epoch";
 /** What a server's pods bear: they may come in. */
 const SERVER_LABELS = { "app.kubernetes.io/name": "microterm", "app.kubernetes.io/component": "server" };
 
@@ -133,7 +135,9 @@ export interface Reach {
 
 /** Servers come in to the agent, and what `egress` says goes out. Goes with its pod. */
 export function policyOf(pod: V1Pod, machineId: MachineId, reach: Reach): V1NetworkPolicy {
-  return { metadata: ownedBy(pod), spec: policySpecOf(machineId, reach) };
+  const epoch = pod.metadata?.annotations?.[EPOCH];
+  const metadata = { ...ownedBy(pod), annotations: epoch === undefined ? {} : { [EPOCH]: epoch } };
+  return { metadata, spec: policySpecOf(machineId, reach) };
 }
 
 export function policySpecOf(machineId: MachineId, { serverAddresses, egress }: Reach): V1NetworkPolicySpec {

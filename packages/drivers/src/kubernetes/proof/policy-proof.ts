@@ -26,7 +26,7 @@ export async function provePolicies(
 ): Promise<PolicyProof> {
   const address = (await api.getPod(nameOf(to)))?.status?.podIP ?? "";
   const set = (id: MachineId, part: Partial<V1NetworkPolicySpec>): Promise<void> =>
-    api.changePolicy(nameOf(id), { ...openTo(id), ...part });
+    api.changePolicy(nameOf(id), { ...openTo(id), ...part }, {});
   const becomes = (wanted: boolean): Promise<boolean> => untilConnects(agent, address, wanted);
   const failed = (policyReason: string): PolicyProof => ({ isEnforced: false, policyReason });
 
