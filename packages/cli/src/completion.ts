@@ -36,6 +36,8 @@ const SET_UP: readonly (readonly [name: string, summary: string, options: readon
       "--runtime-class",
       "--image",
       "--insecure-no-network-policy",
+      "--fleet",
+      "--identity",
       "--pool",
       "--overcommit",
       "--scrollback",
