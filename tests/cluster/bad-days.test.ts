@@ -82,33 +82,41 @@ it("an environment whose pod is deleted by hand while it is made is made once mo
   await remove(id);
 });
 
-it("one whose pod was deleted by hand while no server ran has failed, and starts", async () => {
-  const { id } = await server.environment("meanwhile");
+it("finds as it starts what people have done to pods meanwhile: one deleted, one made for another's environment, one labelled as it", async () => {
+  const [gone, claimed, labelled] = [
+    await server.environment("gone"),
+    await server.environment("claimed"),
+    await server.environment("labelled"),
+  ];
+  const [goneIn, own, other] = [await podOf(gone.id), await podOf(claimed.id), await podOf(labelled.id)];
   await server.kill("SIGKILL");
-  await kubectl("delete", await podOf(id));
+  await kubectl("delete", goneIn);
+  await kubectl("create", "--filename", await secondPod(own));
+  await kubectl("label", other, `microterm.dev/environment=${claimed.id}`, "--overwrite");
   server = await startServer({ data: server.data });
-  expect(await settled(id)).toBe("failed");
-  await restarted(id);
-  await remove(id);
+  expect(await settled(gone.id)).toBe("failed");
+  await restarted(gone.id);
+  for (const { id } of [claimed, labelled]) expect((await look(id)).state).toBe("running");
+  expect([...(await podsOf(claimed.id))].sort()).toEqual([own, other].sort());
+  await remove(claimed.id);
+  expect((await look(labelled.id)).state).toBe("running");
+  expect(await pods()).toEqual(expect.arrayContaining([other]));
+  for (const { id } of [gone, labelled]) await remove(id);
 });
 
-it("of two pods for one environment the one that its row does not name is removed", async () => {
-  const { id } = await server.environment("claimed");
-  const own = await podOf(id);
-  const text = await kubectl("get", own, "--output", "json");
-  const name = own.replace("pod/mt-", "");
-  const { metadata, spec } = JSON.parse(text.replaceAll(name, "second0000000000"));
-  const { labels } = metadata;
+/** The file of a pod like that one, of another machine. */
+async function secondPod(pod: string): Promise<string> {
+  const text = (await kubectl("get", pod, "--output", "json")).replaceAll(
+    pod.replace("pod/mt-", ""),
+    "second0000000000",
+  );
+  const { metadata, spec } = JSON.parse(text);
+  const { name, labels, annotations } = metadata;
   const second = {
-    ...{ apiVersion: "v1", kind: "Pod", metadata: { name: metadata.name, labels } },
+    ...{ apiVersion: "v1", kind: "Pod", metadata: { name, labels, annotations } },
     spec: { ...spec, nodeName: undefined },
   };
   const file = join(folder.path, "second.json");
   await writeFile(file, JSON.stringify(second));
-  await kubectl("create", "--filename", file);
-  await server.kill("SIGKILL");
-  server = await startServer({ data: server.data });
-  await expect.poll(() => podsOf(id)).toEqual([own]);
-  expect((await look(id)).state).toBe("running");
-  await remove(id);
-});
+  return file;
+}

@@ -134,7 +134,7 @@ export function driveCluster(
     const fingerprint = fingerprintOf(keys.certificate);
     await pins.set(machineId, fingerprint);
     await addresses.refresh();
-    const gated = await api.createPod(fence.begin(machineId, podOf(spec, settings)));
+    const gated = await api.createPod(fence.begin(spec, podOf(spec, settings)));
     signal?.throwIfAborted();
     await Promise.all([
       api.createSecret(secretOf(gated, keys, identity.certificate)),
@@ -178,7 +178,7 @@ export function driveCluster(
     // One of which only the pin was written is not alive, and is there to be removed. Pins are asked for first: none is then of a pod that was made meanwhile.
     async list() {
       const pinned = await pins.list();
-      const found = (await api.listPods()).flatMap(foundMachine);
+      const found = (await api.listPods()).flatMap((pod) => foundMachine(pod, fence));
       const withPod = new Set(found.map(({ machineId }) => machineId));
       const podless = pinned.filter((machineId) => !withPod.has(machineId));
       return [...found, ...podless.map((machineId) => ({ ...NO_POD, machineId }))];
@@ -242,11 +242,11 @@ const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof): VmCapabilities
 const isAdoptable = (pod: V1Pod): boolean => !isLeaving(pod) && (isRunning(pod) || endOf(pod)?.kind === "powered-off");
 
 /** Nothing for a pod that bears our labels and no machine's id: it is not ours. */
-function foundMachine(pod: V1Pod): FoundMachine[] {
+function foundMachine(pod: V1Pod, fence: Fence): FoundMachine[] {
   const labels = pod.metadata?.labels ?? {};
   const machineId = MachineId.safeParse(labels[LABELS.machine]);
   if (!machineId.success || pod.metadata?.name !== nameOf(machineId.data)) return [];
-  const environmentId = labels[LABELS.environment] ?? null;
+  const environmentId = fence.environmentOf(machineId.data, pod);
   return [
     {
       machineId: machineId.data,

@@ -1,7 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { V1NetworkPolicySpec, V1Pod } from "@kubernetes/client-node";
+import type { MachineSpec } from "@microterm/core";
 import { type MachineId, PlatformError } from "@microterm/protocol";
-import { EPOCH, nameOf } from "../pods/pod-objects.ts";
+import { EPOCH, LABELS, nameOf } from "../pods/pod-objects.ts";
 import type { ClusterApi, Revision } from "./cluster-api.ts";
 
 /** An object may be changed between it is read and written: by its node, which tells how a pod is. */
@@ -9,8 +10,8 @@ const MAX_TRIES = 10;
 
 /**
  * Keeps a server that was taken over while it stood still from changing what is another's. A pod and its policy bear the epoch of
- * who holds the machine; the API server compares it, or the revision at which it was read, with what there is when it writes. The epoch is
- * sealed with the key of the installation: what others write there is taken for none.
+ * who holds the machine; the API server compares it, or the revision at which it was read, with what there is when it writes. The epoch, and
+ * the environment's id, are sealed with the key of the installation: what others write there is taken for none.
  */
 export class Fence {
   readonly #api: ClusterApi;
@@ -23,9 +24,20 @@ export class Fence {
   }
 
   /** The pod of a machine that is made here, at the first epoch. */
-  begin(machineId: MachineId, pod: V1Pod): V1Pod {
+  begin({ machineId, environmentId }: Pick<MachineSpec, "machineId" | "environmentId">, pod: V1Pod): V1Pod {
     this.#epochs.set(machineId, 0);
-    return { ...pod, metadata: { ...pod.metadata, annotations: { [EPOCH]: this.#sealed(machineId, 0) } } };
+    const annotations = {
+      [EPOCH]: this.#sealed(machineId, 0),
+      ...(environmentId === null ? {} : { [LABELS.environment]: this.#seal(machineId, environmentId) }),
+    };
+    return { ...pod, metadata: { ...pod.metadata, annotations } };
+  }
+
+  /** Of whose start the pod is; null for one that waits in a pool, or whose label others have written. */
+  environmentOf(machineId: MachineId, { metadata }: Revision): string | null {
+    const environmentId = metadata?.labels?.[LABELS.environment];
+    if (environmentId === undefined) return null;
+    return metadata?.annotations?.[LABELS.environment] === this.#seal(machineId, environmentId) ? environmentId : null;
   }
 
   /** Rejects with `ENVIRONMENT_MOVED` where a server of a later epoch has the machine. */
@@ -87,7 +99,12 @@ export class Fence {
   }
 
   #sealed(machineId: MachineId, epoch: number): string {
-    return `${epoch}.${createHmac("sha256", this.#key).update(`${machineId} ${epoch}`).digest("base64url")}`;
+    return `${epoch}.${this.#seal(machineId, String(epoch))}`;
+  }
+
+  /** `text` is an epoch, or the id of an environment, which is longer. */
+  #seal(machineId: MachineId, text: string): string {
+    return createHmac("sha256", this.#key).update(`${machineId} ${text}`).digest("base64url");
   }
 
   #epochOf(machineId: MachineId, { metadata }: Revision): number {
