@@ -1,11 +1,12 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { findHolders } from "@microterm/host";
+import { inCluster } from "./cluster/in-cluster.ts";
 import { type PostgresCluster, startPostgres } from "./postgres-cluster.ts";
 import { startServer, type TestServer, type TestServerOptions } from "./server.ts";
 import { makeTempFolder } from "./temp-folder.ts";
 
-/** Servers on one PostgreSQL, whose machines are processes in one folder. */
+/** Servers on one PostgreSQL, whose machines are processes in one folder, or pods where the test runs in a cluster. */
 export interface TestFleet {
   readonly cluster: PostgresCluster;
   /** One more server; it has the key of the others. */
@@ -26,7 +27,7 @@ export async function openFleet(): Promise<TestFleet> {
       const server = await startServer({
         ...options,
         env: { DATABASE_URL: cluster.url("postgres"), ...options.env },
-        args: [...own, "--process-folder", machines, ...args],
+        args: [...own, ...(inCluster() === null ? ["--process-folder", machines] : []), ...args],
       });
       servers.push(server);
       return server;

@@ -65,10 +65,14 @@ ip -netns outside route add default via "$CLUSTER_GATEWAY"
 ip route add default via "$CLUSTER_OUTSIDE"
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
+# A program that ends is started again, as by a service manager.
 start() { # name, command
   name=$1
   shift
-  "$@" >"$folder/$name.log" 2>&1 &
+  while :; do
+    "$@" || true
+    sleep 0.2
+  done >>"$folder/$name.log" 2>&1 &
 }
 
 start containerd containerd --config "$folder/containerd.toml"

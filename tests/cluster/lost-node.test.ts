@@ -3,7 +3,7 @@ import { MachineId } from "@microterm/protocol";
 import { expect, it } from "vitest";
 import { kubectl } from "../../support/cluster/in-cluster.ts";
 import { startKubernetesHarness } from "../../support/cluster/kubernetes-harness.ts";
-import { whilePaused } from "../../support/cluster/paused-program.ts";
+import { whilePaused } from "../../support/cluster/programs.ts";
 
 const machineId = MachineId.parse("lost000000000000");
 const pod = `mt-${machineId}`;

@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { builtPage } from "../../support/built-page.ts";
 import { kubectl } from "../../support/cluster/in-cluster.ts";
-import { whilePaused } from "../../support/cluster/paused-program.ts";
+import { whilePaused } from "../../support/cluster/programs.ts";
 import { launchBrowser, signIn } from "../../support/page.ts";
 import { ServerDidNotStart, startServer } from "../../support/server.ts";
 import { makeTempFolder, type TempFolder } from "../../support/temp-folder.ts";

@@ -85,6 +85,18 @@ it.each(["SIGKILL", "SIGTERM", "SIGSTOP"] as const)(
   },
 );
 
+it("a server that ends tells why to those whose terminals others hold, between two of their frames", async () => {
+  const fleet = await open();
+  const [a, b] = [await fleet.start(), await fleet.start()];
+  const { id } = await a.environment("held");
+  const terminal = await openTerminal(a, id, "stty -echo; seq 1000000000");
+  const through = new TerminalClient(b, id, terminal);
+  await through.until("100");
+  const ended = b.kill("SIGTERM");
+  expect(await through.ended).toMatchObject({ code: 1012, reason: "the server is shutting down" });
+  expect(await ended).toBe(0);
+});
+
 it("loses no byte in a rolling update", async () => {
   const fleet = await open();
   let servers = [await fleet.start(), await fleet.start(), await fleet.start()];

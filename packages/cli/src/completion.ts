@@ -37,6 +37,8 @@ export const SCRIPT_VERBS: readonly (readonly [name: string, summary: string, op
       "--storage-class",
       "--image",
       "--insecure-no-network-policy",
+      "--fleet",
+      "--identity",
       "--pool",
       "--overcommit",
       "--scrollback",

@@ -24,7 +24,9 @@ export * from "./credentials/credential-service.ts";
 export { createEnvironmentService } from "./environments/service/create-environment-service.ts";
 export * from "./environments/service/environment-service.ts";
 export type { BegunGuestAct, GuestAct } from "./environments/service/guest-acts.ts";
+export { RESTING } from "./environments/state/at-rest.ts";
 export type { Change, ChangeListener } from "./environments/state/changes.ts";
+export { Turns } from "./environments/turns/turns.ts";
 export {
   environmentIdOfKey,
   type IdempotencyOptions,

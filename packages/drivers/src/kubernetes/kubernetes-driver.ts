@@ -14,6 +14,7 @@ import type {
 import { createKeyPair, fingerprintOf, type KeyPair } from "@microterm/host";
 import { MachineId, PlatformError } from "@microterm/protocol";
 import { ClusterApi } from "./cluster/cluster-api.ts";
+import { Fence } from "./cluster/fence.ts";
 import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
 import { KubernetesMachine } from "./kubernetes-machine.ts";
 import { createKubernetesNetwork } from "./network/kubernetes-network.ts";
@@ -103,16 +104,20 @@ export function driveCluster(
     allowsPrivileges: proof.isVm,
   };
   const addresses = new ServerAddresses(options.kubeConfigFile === null ? null : api.server);
+  const fence = new Fence(api, identity.key);
   const { volumes } = options;
   const disks = volumes === null ? NO_DISKS : createClusterDisks(api, { installation, ...volumes });
-  const network = createKubernetesNetwork({ api, addresses, log, allowPrivate: options.allowPrivate, proof });
+  const network = createKubernetesNetwork({ api, fence, addresses, log, allowPrivate: options.allowPrivate, proof });
   /** Until more is allowed. */
   const nothing = () => ({ serverAddresses: addresses.known, egress: [] });
 
   const remove = async (machineId: MachineId): Promise<Removed> => {
     const name = nameOf(machineId);
-    await Promise.all([api.deletePod(name, REMOVE_GRACE_SECONDS), api.deleteSecret(name), api.deletePolicy(name)]);
+    await fence.deletePod(machineId, REMOVE_GRACE_SECONDS);
+    await api.deleteSecret(name);
     await untilGone(api, name);
+    // A pod without one reaches everything.
+    await api.deletePolicy(name);
     await pins.remove(machineId);
     return REMOVED;
   };
@@ -135,7 +140,7 @@ export function driveCluster(
     const fingerprint = fingerprintOf(keys.certificate);
     await pins.set(machineId, fingerprint);
     await addresses.refresh();
-    const gated = await api.createPod(podOf(spec, settings));
+    const gated = await api.createPod(fence.begin(spec, podOf(spec, settings)));
     signal?.throwIfAborted();
     await Promise.all([
       api.createSecret(secretOf(gated, keys, identity.certificate)),
@@ -143,12 +148,16 @@ export function driveCluster(
     ]);
     signal?.throwIfAborted();
     const name = nameOf(machineId);
+    // Whoever took this server over while it stood still has removed what there was of its machine.
+    if ((await pins.get(machineId)) === null) {
+      throw new PlatformError("ENVIRONMENT_MOVED", "the machine was removed while it was made");
+    }
     await api.openGate(name);
     const pod = await untilRunning(api, name, { timeoutMs: options.runningMs ?? RUNNING_MS, signal }).catch(
       async (failure: unknown) => Promise.reject(await disks.explain(spec.diskId, failure)),
     );
     if (await addresses.learn(pod.status?.podIP ?? ""))
-      await api.changePolicy(name, policySpecOf(machineId, nothing()));
+      await fence.changePolicy(machineId, policySpecOf(machineId, nothing()));
     return machineOf(machineId, pod, fingerprint);
   };
 
@@ -177,7 +186,7 @@ export function driveCluster(
     // One of which only the pin was written is not alive, and is there to be removed. Pins are asked for first: none is then of a pod that was made meanwhile.
     async list() {
       const pinned = await pins.list();
-      const found = (await api.listPods()).flatMap(foundMachine);
+      const found = (await api.listPods()).flatMap((pod) => foundMachine(pod, fence));
       const withPod = new Set(found.map(({ machineId }) => machineId));
       const podless = pinned.filter((machineId) => !withPod.has(machineId));
       return [...found, ...podless.map((machineId) => ({ ...NO_POD, machineId }))];
@@ -189,6 +198,7 @@ export function driveCluster(
       if (pod === null || fingerprint === null || !isAdoptable(pod)) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
+      await fence.take(machineId, epoch);
       // Its policy lets in the server that it had before.
       await addresses.learn(pod.status?.podIP ?? "");
       return machineOf(machineId, pod, fingerprint, epoch);
@@ -244,11 +254,11 @@ const capabilitiesOf = ({ isVm, isolationReason }: ClusterProof, supportsDisk: b
 const isAdoptable = (pod: V1Pod): boolean => !isLeaving(pod) && (isRunning(pod) || endOf(pod)?.kind === "powered-off");
 
 /** Nothing for a pod that bears our labels and no machine's id: it is not ours. */
-function foundMachine(pod: V1Pod): FoundMachine[] {
+function foundMachine(pod: V1Pod, fence: Fence): FoundMachine[] {
   const labels = pod.metadata?.labels ?? {};
   const machineId = MachineId.safeParse(labels[LABELS.machine]);
   if (!machineId.success || pod.metadata?.name !== nameOf(machineId.data)) return [];
-  const environmentId = labels[LABELS.environment] ?? null;
+  const environmentId = fence.environmentOf(machineId.data, pod);
   return [
     {
       machineId: machineId.data,

@@ -4,6 +4,7 @@ import { type Duplex, finished } from "node:stream";
 import { again, answerOf, discard, isMoved, sendAnswer, type ToPeer } from "./forward-request.ts";
 import type { Forwarded } from "./forwarded.ts";
 import { requestHeaders, responseHeaders } from "./forwarded-headers.ts";
+import { closeFrame, FrameEnds } from "./frame-ends.ts";
 
 /** What one side has sent before its end gets to the other within this time. */
 const LAST_BYTES_MS = 2_000;
@@ -22,6 +23,8 @@ export interface Upgrade {
 export interface Relay {
   /** Ends both sides at once. */
   destroy(): void;
+  /** Tells the client why, behind what it has got by then, and ends both sides. */
+  close(code: number, reason: string): void;
   /** Once both have ended. */
   readonly over: Promise<void>;
 }
@@ -76,10 +79,14 @@ function relay({ socket, head }: Pick<Upgrade, "socket" | "head">, { answer, pee
   // A key is a packet: it does not wait for the next one.
   (socket as Socket).setNoDelay(true);
   peer.setNoDelay(true);
+  const ends = new FrameEnds();
+  ends.pass(rest);
   socket.write(Buffer.concat([Buffer.from(headOf(answer), "latin1"), rest]));
   if (head.length > 0) peer.write(head);
   peer.setTimeout(0);
   socket.pipe(peer);
+  const follow = (chunk: Buffer): void => void ends.pass(chunk);
+  peer.on("data", follow);
   peer.pipe(socket);
   const over = Promise.all([endOf(socket, peer), endOf(peer, socket)]).then(() => undefined);
   return {
@@ -87,6 +94,20 @@ function relay({ socket, head }: Pick<Upgrade, "socket" | "head">, { answer, pee
     destroy() {
       socket.destroy();
       peer.destroy();
+    },
+    close(code, reason) {
+      peer.off("data", follow).unpipe(socket);
+      const finish = (): void => {
+        socket.end(closeFrame(code, reason));
+        peer.destroy();
+      };
+      if (ends.isAtEnd) return finish();
+      peer.on("data", (chunk: Buffer) => {
+        socket.write(chunk.subarray(0, ends.pass(chunk, true)));
+        if (ends.isAtEnd) finish();
+      });
+      // The rest of a frame comes at once, or its sender has gone.
+      setTimeout(() => peer.destroy(), LAST_BYTES_MS).unref();
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Actor, type Fleet, type PeerServer, type Storage, SYSTEM } from "@microterm/core";
-import { EnvironmentId, type EnvironmentState, PlatformError } from "@microterm/protocol";
+import { type Actor, type Fleet, type PeerServer, RESTING, type Storage, SYSTEM } from "@microterm/core";
+import { EnvironmentId, PlatformError } from "@microterm/protocol";
 import type { FastifyBaseLogger, FastifyRequest } from "fastify";
 import type { Identity } from "../auth/authenticator.ts";
 import { CLOSE, type LiveConnections } from "../auth/live-connections.ts";
@@ -20,9 +20,6 @@ import type { PeerConnections } from "./peer-connections.ts";
 const LOOK_AGAIN_MS = [100, 900, 2_000] as const;
 /** The holder ends a connection and says why: it hears of what is revoked as this server does. */
 const HOLDER_CLOSES_MS = 2_000;
-
-/** In which an environment has no holder: whoever is asked acts. */
-const UNHELD_STATES: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 /** `/v1/admin` has full ids. */
 const ENVIRONMENT_PARAM = /\/environments\/:(env|id)(?:\/|$)/;
@@ -77,7 +74,7 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
   async function holderOf(environment: EnvironmentId): Promise<PeerServer | "unknown" | null> {
     const row = await environments.get(environment, SYSTEM);
     if (row === null || row.server === fleet.number) return null;
-    if (row.server === null) return UNHELD_STATES.has(row.state) ? null : "unknown";
+    if (row.server === null) return RESTING.has(row.state) ? null : "unknown";
     return (await fleet.peer(row.server)) ?? "unknown";
   }
 
@@ -168,8 +165,8 @@ export function createForwarding(options: ForwardingOptions): Forwarding {
       const forget = connections.add({
         identity: credential,
         environment,
-        close(code) {
-          if (code === CLOSE.serverShutdown) relay.destroy();
+        close(code, reason) {
+          if (code === CLOSE.serverShutdown) relay.close(code, reason);
           else setTimeout(relay.destroy, HOLDER_CLOSES_MS).unref();
         },
         keepAlive: () => undefined,

@@ -11,15 +11,20 @@ import { createProgress, oneLine, type Progress, SetupError } from "../progress.
 import { serverAccount } from "../server/account.ts";
 import {
   hadMachines,
+  lastArguments,
   removeEnvironments,
   ServerUnusable,
   stopEnvironments,
   withServer,
 } from "../server/environments.ts";
+import { isOfFleet } from "../server/fleet-options.ts";
 import { stopServer } from "../server/server-process.ts";
 import type { DownOptions } from "./options.ts";
 
-/** `microterm down`: stops server, machines and daemon and keeps the disks; with `--destroy` removes all of it. */
+/**
+ * `microterm down`: stops server, machines and daemon and keeps the disks; with `--destroy` removes all of it. A fleet's server leaves
+ * its environments to the others.
+ */
 export async function down(options: DownOptions): Promise<number> {
   const progress = createProgress();
   const paths = dataPaths(options.data);
@@ -50,6 +55,10 @@ export async function down(options: DownOptions): Promise<number> {
  * daemon then ends the machines.
  */
 async function endEnvironments(paths: DataPaths, options: DownOptions, progress: Progress): Promise<boolean> {
+  if (isOfFleet(lastArguments(paths))) {
+    progress.note("Environments live on, with the fleet's other servers.");
+    return true;
+  }
   const step = progress.step(options.destroy ? "Removing all environments" : "Stopping all environments");
   try {
     const action = options.destroy ? removeEnvironments : stopEnvironments;
@@ -98,14 +107,17 @@ async function isForRoot(paths: DataPaths, options: DownOptions): Promise<boolea
 }
 
 async function confirmed(paths: DataPaths): Promise<boolean> {
+  const all = isOfFleet(lastArguments(paths))
+    ? "this server's log, recordings and screens"
+    : "every environment and disk";
   if (!process.stdin.isTTY) {
     throw new SetupError(
-      `down --destroy removes every environment and disk in ${paths.data}, and there is no TTY to ask on`,
+      `down --destroy removes ${all} in ${paths.data}, and there is no TTY to ask on`,
       "./microterm down --destroy --yes",
     );
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`Remove every environment and disk in ${paths.data}? Type 'yes': `);
+  const answer = await prompt.question(`Remove ${all} in ${paths.data}? Type 'yes': `);
   prompt.close();
   if (answer.trim() === "yes") return true;
   process.stderr.write("Nothing was removed.\n");

@@ -11,6 +11,7 @@ export function lacks(
   {
     driver,
     cluster,
+    fleet,
     allowHost,
     listen,
     previewDomain,
@@ -31,7 +32,9 @@ export function lacks(
   return [
     ...(driver === "auto" || given("--driver") === driver ? [] : [`--driver ${driver}`]),
     ...allowHost.filter((host) => !known.includes(host)),
-    ...[...cluster, ...listen].filter(([option, value]) => given(option) !== value).map((one) => one.join(" ")),
+    ...[...cluster, ...fleet, ...listen]
+      .filter(([option, value]) => given(option) !== value)
+      .map((one) => one.join(" ")),
     ...(promises === undefined || given("--overcommit") === promises ? [] : [`--overcommit ${promises}`]),
     ...(previewDomain === null || given("--preview-domain") === previewDomain
       ? []

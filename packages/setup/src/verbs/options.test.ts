@@ -27,6 +27,17 @@ describe("the options of up", () => {
     expect(() => readUpOptions(cluster)).toThrow("--kubeconfig is for --driver kubernetes");
   });
 
+  it("name a fleet, whose machines every server reaches", () => {
+    const cluster = ["--driver", "kubernetes", "--image", "r.example.org/m:1"];
+    const fleet = ["--fleet", "192.0.2.7:7690", "--identity", "/k"];
+    expect(readUpOptions([...cluster, ...fleet]).fleet.flat()).toEqual(fleet);
+    expect(readUpOptions(cluster).fleet).toEqual([]);
+    expect(() => readUpOptions(fleet)).toThrow("those of --driver kubernetes");
+    expect(() => readUpOptions([...cluster, "--fleet", "192.0.2.7:7690"])).toThrow("needs --identity FILE");
+    expect(() => readUpOptions([...cluster, "--fleet", "here", "--identity", "/k"])).toThrow("--fleet here");
+    expect(() => readUpOptions([...cluster, "--identity", "/k"])).toThrow("--identity is for --fleet");
+  });
+
   it.each(["auto", "firecracker", "qemu", "process"])("take the driver %s", (driver) => {
     expect(readUpOptions(["--driver", driver]).driver).toBe(driver);
   });

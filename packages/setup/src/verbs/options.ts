@@ -22,6 +22,7 @@ import {
 import { DEFAULT_SCROLLBACK, MAX_SCROLLBACK } from "@microterm/screen";
 import { SetupError } from "../progress.ts";
 import { CLUSTER_OPTIONS, readClusterOptions } from "../server/cluster-options.ts";
+import { FLEET_OPTIONS, readFleetOptions } from "../server/fleet-options.ts";
 import { LISTEN_OPTIONS, readListenOptions, type ServeOption } from "../server/listen-options.ts";
 import { REPORT_FORMATS, type ReportFormat } from "./report.ts";
 
@@ -41,6 +42,8 @@ export interface UpOptions {
   readonly driver: (typeof DRIVERS)[number];
   /** Which cluster, and what of; none with other drivers. */
   readonly cluster: readonly ServeOption[];
+  /** Which servers are its peers; none where it is alone. */
+  readonly fleet: readonly ServeOption[];
   /** What environments may reach that are made without a word about it; null: the internet, where the host has networks. */
   readonly network: "none" | "open" | null;
   /** The device towards the internet; null: that of the default route. */
@@ -121,6 +124,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     "anonymous-links": { type: "string" },
     driver: { type: "string" },
     ...CLUSTER_OPTIONS,
+    ...FLEET_OPTIONS,
     network: { type: "string" },
     uplink: { type: "string" },
     "allow-private": { type: "string", multiple: true },
@@ -206,6 +210,7 @@ export function readUpOptions(args: readonly string[]): UpOptions {
     data: String(values.data ?? defaultDataFolder()),
     driver,
     cluster: readClusterOptions(values, driver === "kubernetes"),
+    fleet: readFleetOptions(values, driver === "kubernetes"),
     network,
     uplink,
     allowPrivate,

@@ -16,6 +16,7 @@ import { createProgress, type Progress, SetupError, SHOWN } from "../progress.ts
 import { prepareFolders, serverAccount } from "../server/account.ts";
 import { createApi, lastNetwork, rememberUp } from "../server/environments.ts";
 import { describeExposure } from "../server/exposure.ts";
+import { assertShared } from "../server/fleet-options.ts";
 import {
   argumentsOf,
   type RunningServer,
@@ -49,6 +50,7 @@ export async function up(options: UpOptions): Promise<number> {
     throw new SetupError(`a restore into ${paths.data} was cut off`, "repeat it: ./microterm restore FILE");
   }
   const databaseUrl = chooseDatabase(paths, process.env);
+  assertShared(options.fleet, databaseUrl);
   const build = ownBuild();
   let isReplaced = false;
   const already = await runningServer(paths);
@@ -90,6 +92,7 @@ export async function up(options: UpOptions): Promise<number> {
     ...["--scrollback", String(options.scrollback)],
     ...(options.allowHost.length > 0 ? ["--allow-host", options.allowHost.join(",")] : []),
     ...options.listen.flat(),
+    ...options.fleet.flat(),
     ...(options.previewDomain === null ? [] : ["--preview-domain", options.previewDomain]),
     ...(options.anonymousLinks === null ? [] : ["--anonymous-links", options.anonymousLinks]),
     ...["--idle-timeout", String(options.idleTimeout), "--ttl", String(options.ttl)],

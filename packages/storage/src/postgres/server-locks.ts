@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { PlatformError } from "@microterm/protocol";
 import type { Client } from "pg";
 import { unavailable } from "./postgres-errors.ts";
@@ -58,5 +59,3 @@ export async function endConnections(client: Queries, name: string): Promise<voi
     if (Date.now() > deadline) throw unavailable(new Error("earlier connections do not end"));
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

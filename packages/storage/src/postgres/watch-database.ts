@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Log } from "@microterm/core";
 import { PlatformError } from "@microterm/protocol";
 import type { Client, ClientConfig } from "pg";
@@ -110,5 +111,3 @@ async function waitForLock(open: () => Promise<Socket>): Promise<Socket> {
     }
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,4 +1,4 @@
-import type { EnvironmentState, MachineId } from "@microterm/protocol";
+import type { MachineId } from "@microterm/protocol";
 import { SYSTEM } from "../../access/actor.ts";
 import { releaseMachine } from "../../machines/remove-machine.ts";
 import { describeError } from "../../messages/describe-error.ts";
@@ -7,6 +7,7 @@ import type { EnvironmentRow } from "../../ports/repository.ts";
 import type { VmDriver } from "../../ports/vm-driver.ts";
 import type { RecoveryReport } from "../service/environment-service.ts";
 import { start } from "../start/start.ts";
+import { RESTING } from "../state/at-rest.ts";
 import { type EnvironmentContext, leaveToRecovery } from "../state/environment-context.ts";
 import { adoptImages, pruneImages } from "../state/images.ts";
 import { retryUntilDone } from "../state/retry.ts";
@@ -21,11 +22,10 @@ import { adopt, reconcile, type Tally, take, takeOver, tried } from "./take-over
 
 /** A driver whose host cannot be asked while others can is asked again so often. */
 const AGAIN_MS = 10_000;
+/** While peers are claiming the rest. */
+const UNHELD_MS = 200;
 /** At once: a guest far away is waited for beside others, and a host has its connections for all. */
 const MOST_ADOPTIONS = 16;
-
-/** States in which an environment has no machine, and no network. */
-const RESTING: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 const UNRECOVERED = "a driver's machines cannot be looked after now";
 
@@ -38,10 +38,12 @@ const UNRECOVERED = "a driver's machines cannot be looked after now";
  */
 export async function recover(context: EnvironmentContext): Promise<RecoveryReport> {
   const report = emptyReport();
-  do {
-    await context.fleet.claim();
+  while (true) {
+    const claimed = await context.fleet.claim();
     await recoverHeld(context, report);
-  } while (await isMoreUnheld(context));
+    if (!(await isMoreUnheld(context))) break;
+    if (claimed === 0) await context.clock.sleep(UNHELD_MS, context.closing.signal);
+  }
   context.log.info("recovered", { ...report });
   return report;
 }

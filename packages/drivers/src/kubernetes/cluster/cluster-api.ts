@@ -10,13 +10,13 @@ import type {
   V1NetworkPolicySpec,
   V1PersistentVolumeClaim,
   V1Pod,
+  V1Preconditions,
   V1Secret,
   VersionApi,
 } from "@kubernetes/client-node";
 import type { Log } from "@microterm/core";
 import { withDeadline } from "@microterm/host";
-import { PlatformError, plainText } from "@microterm/protocol";
-import { z } from "zod";
+import { apiFailure, refusalOf, type Shortage } from "./api-failure.ts";
 import { PodWatch } from "./pod-watch.ts";
 import { API_SERVER, type Right } from "./rights.ts";
 
@@ -64,7 +64,7 @@ export class ClusterApi {
     this.pods = new PodWatch({
       ...{ kubeConfig, namespace, selector, log },
       makeInformer: library.makeInformer,
-      list: () => this.#core.listNamespacedPod({ namespace, labelSelector: selector }),
+      list: () => this.#answered(this.#core.listNamespacedPod({ namespace, labelSelector: selector })),
     });
   }
 
@@ -122,8 +122,16 @@ export class ClusterApi {
     return this.#call(this.#core.patchNamespacedPod({ ...this.#in, name, body }));
   }
 
-  async deletePod(name: string, graceSeconds: number): Promise<void> {
-    await this.#unlessGone(this.#core.deleteNamespacedPod({ ...this.#in, name, gracePeriodSeconds: graceSeconds }));
+  /** False where it is another than it was, or has been changed. */
+  deletePod(name: string, was: Revision, graceSeconds: number): Promise<boolean> {
+    const body = { gracePeriodSeconds: graceSeconds, preconditions: preconditionsOf(was) };
+    return this.#unlessChanged(this.#core.deleteNamespacedPod({ ...this.#in, name, body }));
+  }
+
+  /** False where it has been changed. */
+  annotatePod(name: string, was: Revision, annotations: Annotations): Promise<boolean> {
+    const body = annotation(was, annotations);
+    return this.#unlessChanged(this.#core.patchNamespacedPod({ ...this.#in, name, body }));
   }
 
   async podLog(name: string): Promise<string> {
@@ -144,21 +152,26 @@ export class ClusterApi {
   }
 
   /**
-   * Resolves with its version, or with null where it is not of `ifVersion` any more. A field that the cluster does not know is refused: one that it
-   * dropped could open the pod.
+   * Rejects where it has not these annotations. A field that the cluster does not know is refused: one that it dropped could open the pod.
    */
-  async changePolicy(name: string, spec: V1NetworkPolicySpec, ifVersion?: string): Promise<string | null> {
-    const body: object[] = [{ op: "replace", path: "/spec", value: inJson(spec) }];
-    if (ifVersion !== undefined) body.push({ op: "replace", path: "/metadata/resourceVersion", value: ifVersion });
-    try {
-      const asked = this.#networking.patchNamespacedNetworkPolicy({
-        ...{ ...this.#in, name, body, fieldValidation: "Strict" },
-      });
-      return (await this.#answered(asked)).metadata?.resourceVersion ?? "";
-    } catch (error) {
-      if (ifVersion !== undefined && refusalOf(error)?.code === 409) return null;
-      throw apiFailure(error);
-    }
+  async changePolicy(name: string, spec: V1NetworkPolicySpec, annotations: Annotations): Promise<void> {
+    const tests = Object.entries(annotations).map(([key, value]) => ({ op: "test", path: annotationPath(key), value }));
+    const body = [...tests, { op: "replace", path: "/spec", value: inJson(spec) }];
+    await this.#call(
+      this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body, fieldValidation: "Strict" }),
+    );
+  }
+
+  /** False where it has been changed. */
+  annotatePolicy(name: string, was: Revision, annotations: Annotations): Promise<boolean> {
+    const body = annotation(was, annotations);
+    return this.#unlessChanged(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
+  }
+
+  async getPolicy(name: string): Promise<V1NetworkPolicy | null> {
+    const fieldSelector = `metadata.name=${name}`;
+    const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, fieldSelector });
+    return (await this.#call(asked)).items[0] ?? null;
   }
 
   async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
@@ -273,6 +286,17 @@ export class ClusterApi {
     }
   }
 
+  /** False where it was to be another, or has gone. */
+  async #unlessChanged(answer: Promise<unknown>): Promise<boolean> {
+    try {
+      await this.#answered(answer);
+      return true;
+    } catch (error) {
+      if ([404, 409].includes(refusalOf(error)?.code ?? 0)) return false;
+      throw apiFailure(error);
+    }
+  }
+
   async #call<T>(answer: Promise<T>, ofQuota?: Shortage): Promise<T> {
     try {
       return await this.#answered(answer);
@@ -286,51 +310,30 @@ export class ClusterApi {
   }
 }
 
-type Library = typeof import("@kubernetes/client-node");
-
-/** A refusal of the API server's as the library throws it; its body is parsed, or the text that it was. */
-const Refusal = z.object({ code: z.number(), body: z.unknown() });
-const Status = z.object({ message: z.string() });
-
-function refusalOf(error: unknown): { readonly code: number; readonly message: string } | null {
-  const refusal = Refusal.safeParse(error);
-  if (!refusal.success) return null;
-  const { code, body } = refusal.data;
-  const status = Status.safeParse(typeof body === "string" ? parseJson(body) : body);
-  const said = status.success ? status.data.message : "it does not say why";
-  return { code, message: plainText(said, { layout: "line", max: 500 }) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
 /** As the API has it: patches are sent as they are, without the library's own names for words of the language. */
 function inJson({ ingress, ...spec }: V1NetworkPolicySpec): object {
   return { ...spec, ingress: ingress?.map(({ _from, ...rule }) => ({ ...rule, from: _from })) };
 }
 
-/** What a quota that is exhausted means to who has asked. */
-type Shortage = "HOST_OUT_OF_MEMORY" | "HOST_OUT_OF_DISK";
+/** An object as it was read. */
+export type Revision = Pick<V1Pod, "metadata">;
+type Annotations = Readonly<Record<string, string>>;
 
-/** What callers see of a cluster that refuses, or does not answer. */
-function apiFailure(error: unknown, ofQuota: Shortage = "HOST_OUT_OF_MEMORY"): PlatformError {
-  const refusal = refusalOf(error);
-  if (refusal === null) {
-    return new PlatformError("HOST_DAEMON_UNAVAILABLE", "the cluster's API server does not answer", { cause: error });
-  }
-  const { code, message } = refusal;
-  if (code === 403 && message.includes("exceeded quota")) {
-    return new PlatformError(ofQuota, `the cluster's quota is exhausted: ${message}`, { cause: error });
-  }
-  if (code >= 500 || code === 429 || code === 401) {
-    return new PlatformError("HOST_DAEMON_UNAVAILABLE", `the cluster's API server answers ${code}: ${message}`, {
-      cause: error,
-    });
-  }
-  return new PlatformError("MACHINE_BOOT_FAILED", `the cluster refuses (${code}): ${message}`, { cause: error });
+/** RFC 6901. */
+const annotationPath = (key: string): string =>
+  `/metadata/annotations/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+
+function preconditionsOf({ metadata }: Revision): V1Preconditions {
+  const { uid, resourceVersion } = metadata ?? {};
+  return { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
 }
+
+function annotation({ metadata }: Revision, annotations: Annotations): readonly unknown[] {
+  return [
+    // Refused where it is another by now.
+    { op: "replace", path: "/metadata/resourceVersion", value: metadata?.resourceVersion },
+    { op: "add", path: "/metadata/annotations", value: { ...metadata?.annotations, ...annotations } },
+  ];
+}
+
+type Library = typeof import("@kubernetes/client-node");

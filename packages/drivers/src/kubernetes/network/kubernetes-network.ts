@@ -1,6 +1,7 @@
-import type { Log, NamePolicy, NetworkProvider } from "@microterm/core";
+import { type Log, type NamePolicy, type NetworkProvider, Turns } from "@microterm/core";
 import { type MachineId, type NetworkPolicy, PlatformError } from "@microterm/protocol";
 import type { ClusterApi } from "../cluster/cluster-api.ts";
+import type { Fence } from "../cluster/fence.ts";
 import { nameOf, policySpecOf } from "../pods/pod-objects.ts";
 import type { ClusterProof } from "../proof/proof-file.ts";
 import { ClusterAddresses, KNOWN_MS } from "./cluster-addresses.ts";
@@ -9,6 +10,7 @@ import type { ServerAddresses } from "./server-addresses.ts";
 
 export interface KubernetesNetworkOptions {
   readonly api: ClusterApi;
+  readonly fence: Fence;
   readonly addresses: ServerAddresses;
   readonly allowPrivate: readonly string[];
   readonly proof: ClusterProof;
@@ -25,8 +27,6 @@ interface Applied {
   readonly policy: NetworkPolicy;
   /** The cluster's own addresses that it excepts. */
   readonly own: readonly string[];
-  /** Of its NetworkPolicy. */
-  readonly version: string;
 }
 
 /**
@@ -34,31 +34,36 @@ interface Applied {
  * what it says is enforced by the cluster's network plugin, some moments after it was changed.
  */
 export function createKubernetesNetwork(options: KubernetesNetworkOptions): KubernetesNetwork {
-  const { api, addresses, allowPrivate, log, proof } = options;
+  const { api, fence, addresses, allowPrivate, log, proof } = options;
   const own = new ClusterAddresses(api, log);
   const policies = new Map<MachineId, Applied>();
 
-  const apply = async (
-    machineId: MachineId,
-    policy: NetworkPolicy,
-    { except, ifVersion }: { readonly except: readonly string[]; readonly ifVersion?: string },
-  ): Promise<Applied | null> => {
+  const turns = new Turns<MachineId>();
+
+  const apply = async (machineId: MachineId, policy: NetworkPolicy, except: readonly string[]): Promise<void> => {
     const egress = egressRulesOf(policy, { allowPrivate, own: except });
     await addresses.refresh();
-    const spec = policySpecOf(machineId, { serverAddresses: addresses.known, egress });
-    const version = await api.changePolicy(nameOf(machineId), spec, ifVersion);
-    return version === null ? null : { policy, own: except, version };
+    await fence.changePolicy(machineId, policySpecOf(machineId, { serverAddresses: addresses.known, egress }));
+    policies.set(machineId, { policy, own: except });
   };
 
-  /** Has policies of before except the cluster's addresses of now. One that somebody else has set meanwhile, another server, is left as it is. */
+  /** Has a policy of before except the cluster's addresses of now. */
+  const renew = async (machineId: MachineId, except: readonly string[]): Promise<void> => {
+    const before = policies.get(machineId);
+    if (before === undefined || before.policy.mode === "none" || before.own.join() === except.join()) return;
+    try {
+      await apply(machineId, before.policy, except);
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== "ENVIRONMENT_MOVED") throw error;
+      // The server that has it now does that.
+      policies.delete(machineId);
+    }
+  };
+
   async function follow(): Promise<void> {
     if (policies.size === 0) return;
     const except = await own.look();
-    for (const [machineId, before] of policies) {
-      if (before.policy.mode === "none" || before.own.join() === except.join()) continue;
-      const after = await apply(machineId, before.policy, { except, ifVersion: before.version });
-      if (policies.get(machineId) === before) policies.set(machineId, after ?? { ...before, own: except });
-    }
+    for (const machineId of [...policies.keys()]) await turns.run(machineId, () => renew(machineId, except));
   }
 
   const following = setInterval(() => {
@@ -102,8 +107,8 @@ export function createKubernetesNetwork(options: KubernetesNetworkOptions): Kube
     list: () => Promise.resolve([]),
 
     async setPolicy(machineId, policy) {
-      const applied = await apply(machineId, policy, { except: await own.current() });
-      if (applied !== null) policies.set(machineId, applied);
+      const except = await own.current();
+      await turns.run(machineId, () => apply(machineId, policy, except));
     },
 
     share: () => Promise.reject(new PlatformError("UNSUPPORTED", "pods of a cluster share no networks")),

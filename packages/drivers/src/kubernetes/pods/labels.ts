@@ -6,3 +6,6 @@ export const LABELS = {
   /** Of claims alone. */
   disk: "microterm.dev/disk",
 } as const;
+
+/** An annotation of a pod and of its policy: the epoch of the server that holds the machine (`cluster/fence.ts`). */
+export const EPOCH = "microterm.dev/epoch";

@@ -12,7 +12,7 @@ import type { MachineSpec } from "@microterm/core";
 import { fingerprintOf, type KeyPair } from "@microterm/host";
 import type { MachineId } from "@microterm/protocol";
 import { claimNameOf, HOMES } from "../volumes/claim-objects.ts";
-import { LABELS } from "./labels.ts";
+import { EPOCH, LABELS } from "./labels.ts";
 
 export const AGENT_PORT = 7070;
 export const GATE = "microterm.dev/keys";
@@ -138,7 +138,9 @@ export interface Reach {
 
 /** Servers come in to the agent, and what `egress` says goes out. Goes with its pod. */
 export function policyOf(pod: V1Pod, machineId: MachineId, reach: Reach): V1NetworkPolicy {
-  return { metadata: ownedBy(pod), spec: policySpecOf(machineId, reach) };
+  const epoch = pod.metadata?.annotations?.[EPOCH];
+  const metadata = { ...ownedBy(pod), annotations: epoch === undefined ? {} : { [EPOCH]: epoch } };
+  return { metadata, spec: policySpecOf(machineId, reach) };
 }
 
 export function policySpecOf(machineId: MachineId, { serverAddresses, egress }: Reach): V1NetworkPolicySpec {

@@ -72,7 +72,7 @@ async function removeStale(api: ClusterApi): Promise<void> {
   const pods = await api.listPodsOf(selectorOf("probe"));
   const madeAt = (pod: (typeof pods)[number]): number => pod.metadata?.creationTimestamp?.getTime() ?? 0;
   const newest = Math.max(0, ...pods.map(madeAt));
-  for (const pod of pods) if (newest - madeAt(pod) > STALE_MS) await api.deletePod(pod.metadata?.name ?? "", 0);
+  for (const pod of pods) if (newest - madeAt(pod) > STALE_MS) await api.deletePod(pod.metadata?.name ?? "", pod, 0);
 }
 
 /** No other process finds them. */

@@ -26,8 +26,8 @@ export async function provePolicies(
   { from, to }: { readonly from: MachineId; readonly to: MachineId },
 ): Promise<PolicyProof> {
   const address = (await api.getPod(nameOf(to)))?.status?.podIP ?? "";
-  const set = (id: MachineId, part: Partial<V1NetworkPolicySpec>): Promise<unknown> =>
-    api.changePolicy(nameOf(id), { ...openTo(id), ...part });
+  const set = (id: MachineId, part: Partial<V1NetworkPolicySpec>): Promise<void> =>
+    api.changePolicy(nameOf(id), { ...openTo(id), ...part }, {});
   const becomes = (wanted: boolean): Promise<boolean> => untilConnects(agent, address, wanted);
   const failed = (policyReason: string): PolicyProof => ({ isEnforced: false, policyReason });
 

@@ -4,6 +4,7 @@ import {
   type EnvironmentRepository,
   type EnvironmentRow,
   type KnownState,
+  RESTING,
   SYSTEM,
   spendingOfCreate,
   spendingOfStart,
@@ -59,9 +60,6 @@ interface StateChange {
   /** Of a fleet: the server that makes it. */
   readonly server: number | null;
 }
-
-/** What an environment is that nothing is done to, and that has no machine. */
-const RESTING: ReadonlySet<EnvironmentState> = new Set(["stopped", "paused", "failed"]);
 
 async function changeState(
   db: Kysely<Schema>,
