@@ -12,9 +12,11 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
   down: async (args) =>
     (await import("./verbs/down.ts")).down((await import("./verbs/options.ts")).readDownOptions(args)),
   status: async (args) =>
-    (await import("./verbs/status.ts")).status((await import("./verbs/options.ts")).readReportOptions(args)),
+    (await import("./verbs/status.ts")).status((await import("./verbs/report-options.ts")).readReportOptions(args)),
   version: async (args) =>
-    (await import("./verbs/version-verb.ts")).version((await import("./verbs/options.ts")).readReportOptions(args)),
+    (await import("./verbs/version-verb.ts")).version(
+      (await import("./verbs/report-options.ts")).readReportOptions(args),
+    ),
   backup: async (args) =>
     (await import("./verbs/backup.ts")).backup((await import("./verbs/options.ts")).readArchiveOptions("backup", args)),
   restore: async (args) =>
@@ -22,7 +24,7 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
       (await import("./verbs/options.ts")).readArchiveOptions("restore", args),
     ),
   doctor: async (args) =>
-    (await import("./doctor/doctor.ts")).doctor((await import("./verbs/options.ts")).readDoctorOptions(args)),
+    (await import("./doctor/doctor.ts")).doctor((await import("./verbs/report-options.ts")).readDoctorOptions(args)),
 };
 
 const [verb = "", ...args] = process.argv.slice(2);

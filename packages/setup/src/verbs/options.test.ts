@@ -1,13 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { podPlaceOf } from "../server/cluster-options.ts";
-import {
-  readDoctorOptions,
-  readDownOptions,
-  readImageOptions,
-  readReportOptions,
-  readSetupOptions,
-  readUpOptions,
-} from "./options.ts";
+import { readDownOptions, readImageOptions, readSetupOptions, readUpOptions } from "./options.ts";
+import { readDoctorOptions, readReportOptions } from "./report-options.ts";
 
 describe("the options of up", () => {
   it("have a port, a driver that isolates, and the foreground by default", () => {

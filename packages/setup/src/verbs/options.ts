@@ -24,7 +24,6 @@ import { SetupError } from "../progress.ts";
 import { CLUSTER_OPTIONS, readClusterOptions } from "../server/cluster-options.ts";
 import { FLEET_OPTIONS, readFleetOptions } from "../server/fleet-options.ts";
 import { LISTEN_OPTIONS, readListenOptions, type ServeOption } from "../server/listen-options.ts";
-import { REPORT_FORMATS, type ReportFormat } from "./report.ts";
 
 export interface UpOptions {
   readonly detach: boolean;
@@ -80,11 +79,6 @@ export interface DownOptions {
   readonly rootFollows: boolean;
 }
 
-export interface ReportOptions {
-  readonly data: string;
-  readonly output: ReportFormat;
-}
-
 /** Of `backup` and `restore`. */
 export interface ArchiveOptions {
   readonly file: string;
@@ -96,13 +90,6 @@ export type ImageOptions = { readonly of: "environments" | "server"; readonly na
   | { readonly action: "push" }
   | { readonly action: "export"; readonly file: string }
 );
-
-export interface DoctorOptions extends ReportOptions {
-  /** Look for what is left on the host, and check nothing else. */
-  readonly leftovers: boolean;
-  /** Arguments of a server whose cluster is to be looked at; empty: those of the last `up`. */
-  readonly cluster: readonly string[];
-}
 
 /** `process` gives no isolation at all, and `kubernetes` is not of this host: they are never chosen, only asked for. */
 const DRIVERS = ["auto", "firecracker", "qemu", "kubernetes", "process"] as const;
@@ -359,40 +346,8 @@ export function readArchiveOptions(verb: "backup" | "restore", args: readonly st
   return { file, data: String(values.data ?? defaultDataFolder()) };
 }
 
-const REPORT = { data: { type: "string" }, output: { type: "string", short: "o" } } as const;
-
-export function readReportOptions(args: readonly string[]): ReportOptions {
-  return reportOf(parse(args, REPORT).values);
-}
-
-export function readDoctorOptions(args: readonly string[]): DoctorOptions {
-  const { "insecure-no-network-policy": _ofUp, ...cluster } = CLUSTER_OPTIONS;
-  const { values } = parse(args, {
-    ...{ ...REPORT, leftovers: { type: "boolean" }, driver: { type: "string" } },
-    ...cluster,
-  });
-  const { driver } = values;
-  if (driver !== undefined && driver !== "kubernetes") {
-    throw new SetupError(
-      `doctor has no --driver ${driver}: it looks at this host for all others`,
-      "./microterm doctor",
-    );
-  }
-  const given = readClusterOptions(values, driver !== undefined);
-  return {
-    ...reportOf(values),
-    leftovers: values.leftovers === true,
-    cluster: driver === undefined ? [] : ["--driver", driver, ...given.flat()],
-  };
-}
-
-function reportOf({ data, output = "text" }: { readonly data?: unknown; readonly output?: unknown }): ReportOptions {
-  const format = REPORT_FORMATS.find((one) => one === output);
-  if (format === undefined) throw new SetupError(`-o ${output} is none of ${REPORT_FORMATS.join(", ")}`, "-o json");
-  return { data: String(data ?? defaultDataFolder()), output: format };
-}
-
-function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(
+/** @throws SetupError for what no option is called. */
+export function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(
   args: readonly string[],
   options: T,
   allowPositionals = false,

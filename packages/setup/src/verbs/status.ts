@@ -9,8 +9,8 @@ import { SHOWN } from "../progress.ts";
 import { describeExposure, type Exposure } from "../server/exposure.ts";
 import { describeDriver, hostStatus } from "../server/host-status.ts";
 import { runningServer } from "../server/server-process.ts";
-import type { ReportOptions } from "./options.ts";
 import { printReport } from "./report.ts";
+import type { ReportOptions } from "./report-options.ts";
 
 /** `microterm status`: what of this data folder runs. Exit code 0 when the server answers, 3 when not (as LSB's status). */
 export async function status(options: ReportOptions): Promise<number> {

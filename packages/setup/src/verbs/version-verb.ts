@@ -1,8 +1,8 @@
 import { buildOf, ownBuild, versionOf } from "../build/build-name.ts";
 import { dataPaths } from "../data/paths.ts";
 import { serverProcess } from "../server/server-process.ts";
-import type { ReportOptions } from "./options.ts";
 import { printReport } from "./report.ts";
+import type { ReportOptions } from "./report-options.ts";
 
 /** `microterm version`: of this checkout and of the server that runs, which may be of another. */
 export async function version(options: ReportOptions): Promise<number> {
