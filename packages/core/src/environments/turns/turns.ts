@@ -1,11 +1,9 @@
-import type { EnvironmentId } from "@microterm/protocol";
-
-/** One change of an environment at a time. */
-export class Turns {
-  readonly #last = new Map<EnvironmentId, Promise<void>>();
+/** One change at a time of what has an id. */
+export class Turns<Id extends string> {
+  readonly #last = new Map<Id, Promise<void>>();
 
   /** Runs `change` after all that were asked for before it, whatever became of them. */
-  run<T>(id: EnvironmentId, change: () => Promise<T>): Promise<T> {
+  run<T>(id: Id, change: () => Promise<T>): Promise<T> {
     const own = (this.#last.get(id) ?? Promise.resolve()).then(change);
     const ended: Promise<void> = own
       .then(
