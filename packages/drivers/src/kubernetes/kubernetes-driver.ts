@@ -167,7 +167,8 @@ export function driveCluster(
     },
 
     // One of which only the pin was written is not alive, and is there to be removed. Pins are asked for first: none is then of a pod that was made meanwhile.
-    async list() {
+    async list(only) {
+      if (only !== undefined) return (await api.listPodsOfEnvironment(only.environment)).flatMap(foundMachine);
       const pinned = await pins.list();
       const found = (await api.listPods()).flatMap(foundMachine);
       const withPod = new Set(found.map(({ machineId }) => machineId));
@@ -193,13 +194,13 @@ export function driveCluster(
 
     // Secrets may be created and deleted, and not listed: they go with their pods.
     async leftovers(ids) {
-      const [pods, policies] = await Promise.all([api.listPods(), api.listPolicies()]);
-      const bears = ({ metadata }: Pick<V1Pod, "metadata">): boolean =>
-        ids.some((id) => metadata?.name?.includes(id) === true);
-      return [
-        ...pods.filter(bears).map(({ metadata }) => `pod ${metadata?.name}`),
-        ...policies.filter(bears).map(({ metadata }) => `networkpolicy ${metadata?.name}`),
-      ];
+      const names = ids.flatMap((id) => (MachineId.safeParse(id).success ? nameOf(MachineId.parse(id)) : []));
+      // One by one: a list of all grows with the fleet.
+      const found = names.map(async (name) => {
+        const [pod, hasPolicy] = await Promise.all([api.getPod(name), api.hasPolicy(name)]);
+        return [...(pod === null ? [] : [`pod ${name}`]), ...(hasPolicy ? [`networkpolicy ${name}`] : [])];
+      });
+      return (await Promise.all(found)).flat();
     },
 
     async resources() {

@@ -14,6 +14,8 @@ import type { Log } from "@microterm/core";
 import { withDeadline } from "@microterm/host";
 import { PlatformError, plainText } from "@microterm/protocol";
 import { z } from "zod";
+import { LABELS } from "../pods/pod-objects.ts";
+import { keepConnections } from "./kept-connections.ts";
 import { PodWatch } from "./pod-watch.ts";
 import type { Right } from "./rights.ts";
 
@@ -67,6 +69,7 @@ export class ClusterApi {
     const kubeConfig = new library.KubeConfig();
     if (place.kubeConfigFile === null) kubeConfig.loadFromCluster();
     else kubeConfig.loadFromFile(place.kubeConfigFile);
+    keepConnections(kubeConfig);
     const api = new ClusterApi(kubeConfig, place, library);
     await api.pods.start();
     return api;
@@ -108,6 +111,10 @@ export class ClusterApi {
     return this.listPodsOf(this.#place.selector);
   }
 
+  listPodsOfEnvironment(id: string): Promise<readonly V1Pod[]> {
+    return this.listPodsOf(`${this.#place.selector},${LABELS.environment}=${id}`);
+  }
+
   /** Lets the scheduler have a pod that waited at its gate. */
   openGate(name: string): Promise<V1Pod> {
     const body = [{ op: "remove", path: "/spec/schedulingGates" }];
@@ -140,9 +147,10 @@ export class ClusterApi {
     await this.#call(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
   }
 
-  async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
-    const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, labelSelector: this.#place.selector });
-    return (await this.#call(asked)).items;
+  /** There is no right to get one. */
+  async hasPolicy(name: string): Promise<boolean> {
+    const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, fieldSelector: `metadata.name=${name}` });
+    return (await this.#call(asked)).items.length > 0;
   }
 
   async deletePolicy(name: string): Promise<void> {
