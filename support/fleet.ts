@@ -1,13 +1,16 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { findHolders } from "@microterm/host";
+import { inCluster } from "./cluster/in-cluster.ts";
 import { type PostgresCluster, startPostgres } from "./postgres-cluster.ts";
 import { startServer, type TestServer, type TestServerOptions } from "./server.ts";
 import { makeTempFolder } from "./temp-folder.ts";
 
-/** Servers on one PostgreSQL, whose machines are processes in one folder. */
+/** Servers on one PostgreSQL, whose machines are processes in one folder, or pods where the test runs in a cluster. */
 export interface TestFleet {
   readonly cluster: PostgresCluster;
+  /** The file of the servers' key. */
+  readonly identity: string;
   /** One more server; it has the key of the others. */
   start(options?: TestServerOptions): Promise<TestServer>;
   /** Ends all of it, servers that were killed and stopped among them. Resolves with processes that are left. */
@@ -18,15 +21,16 @@ export async function openFleet(): Promise<TestFleet> {
   const cluster = await startPostgres();
   const folder = await makeTempFolder();
   const machines = join(folder.path, "machines");
+  const identity = join(folder.path, "identity.json");
   const servers: TestServer[] = [];
   return {
-    cluster,
+    ...{ cluster, identity },
     async start({ args = [], ...options } = {}) {
-      const own = ["--fleet", `127.0.0.1:${await freePort()}`, "--identity", join(folder.path, "identity.json")];
+      const own = ["--fleet", `127.0.0.1:${await freePort()}`, "--identity", identity];
       const server = await startServer({
         ...options,
         env: { DATABASE_URL: cluster.url("postgres"), ...options.env },
-        args: [...own, "--process-folder", machines, ...args],
+        args: [...own, ...(inCluster() === null ? ["--process-folder", machines] : []), ...args],
       });
       servers.push(server);
       return server;
