@@ -20,8 +20,9 @@ const ms = (value: number): string => `${value.toFixed(0)} ms`;
 const both = (samples: readonly number[]): string => `${ms(median(samples))} / ${ms(quantile(samples, 0.99))}`;
 
 /** From the POST until a WebSocket client has the first byte of a prompt, as a page does it. Resolves with the id as well. */
-async function firstPrompt(world: QemuServer): Promise<{ readonly id: string; readonly tookMs: number }> {
-  const { server } = world;
+export async function firstPrompt({
+  server,
+}: Pick<QemuServer, "server">): Promise<{ readonly id: string; readonly tookMs: number }> {
   const begin = performance.now();
   const { id } = await server.ok("POST", "/v1/environments", {});
   const { terminals } = await server.ok("GET", `/v1/environments/${id}/wait?state=running&timeoutMs=120000`);

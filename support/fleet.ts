@@ -9,6 +9,8 @@ import { makeTempFolder } from "./temp-folder.ts";
 /** Servers on one PostgreSQL, whose machines are processes in one folder, or pods where the test runs in a cluster. */
 export interface TestFleet {
   readonly cluster: PostgresCluster;
+  /** The file of the servers' key. */
+  readonly identity: string;
   /** One more server; it has the key of the others. */
   start(options?: TestServerOptions): Promise<TestServer>;
   /** Ends all of it, servers that were killed and stopped among them. Resolves with processes that are left. */
@@ -19,11 +21,12 @@ export async function openFleet(): Promise<TestFleet> {
   const cluster = await startPostgres();
   const folder = await makeTempFolder();
   const machines = join(folder.path, "machines");
+  const identity = join(folder.path, "identity.json");
   const servers: TestServer[] = [];
   return {
-    cluster,
+    ...{ cluster, identity },
     async start({ args = [], ...options } = {}) {
-      const own = ["--fleet", `127.0.0.1:${await freePort()}`, "--identity", join(folder.path, "identity.json")];
+      const own = ["--fleet", `127.0.0.1:${await freePort()}`, "--identity", identity];
       const server = await startServer({
         ...options,
         env: { DATABASE_URL: cluster.url("postgres"), ...options.env },

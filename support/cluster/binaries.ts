@@ -11,6 +11,8 @@ const ETCD = "3.6.16";
 /** Enforces network policies, by iptables and ipset, also between pods of one bridge. */
 const KUBE_ROUTER = "2.1.0";
 const HELM = "3.18.6";
+/** Plays nodes that run nothing: more of them than a host has room for. */
+const KWOK = "0.8.0";
 const KUBERNETES_PROGRAMS = [
   "kube-apiserver",
   "kube-controller-manager",
@@ -27,7 +29,7 @@ const HOST_PROGRAMS = {
   "/usr/sbin/ipset": "ipset",
   "/usr/bin/openssl": "openssl",
 } as const;
-/** 11 minutes of all programs together on two quiet cores, which are left to what runs beside. */
+/** 13 minutes of all programs together on two quiet cores, which are left to what runs beside. */
 const BUILD_MS = 45 * 60_000;
 
 export interface ClusterBinaries {
@@ -35,6 +37,7 @@ export interface ClusterBinaries {
   readonly folder: string;
   readonly kubeRouter: string;
   readonly helm: string;
+  readonly kwok: string;
 }
 
 /** What is built, each into a folder of its name and version in the cache. */
@@ -48,6 +51,7 @@ const BUILT = {
   },
   kubeRouter: { folder: `kube-router-${KUBE_ROUTER}`, make: buildKubeRouter },
   helm: { folder: `helm-${HELM}`, make: buildHelm },
+  kwok: { folder: `kwok-${KWOK}`, make: buildKwok },
 } as const;
 
 export const clusterCache = (): string => join(testCache(), "cluster");
@@ -92,7 +96,8 @@ export async function obtainClusterBinaries(
   };
   const folder = await obtain(BUILT.kubernetes);
   const kubeRouter = join(await obtain(BUILT.kubeRouter), "kube-router");
-  return { folder, kubeRouter, helm: join(await obtain(BUILT.helm), "helm") };
+  const helm = join(await obtain(BUILT.helm), "helm");
+  return { folder, kubeRouter, helm, kwok: join(await obtain(BUILT.kwok), "kwok") };
 }
 
 interface Build {
@@ -127,6 +132,10 @@ async function buildKubeRouter(build: Build): Promise<void> {
 
 async function buildHelm(build: Build): Promise<void> {
   await buildModule(build, { module: "helm.sh/helm/v3", version: HELM, program: "helm", at: "/cmd/helm" });
+}
+
+async function buildKwok(build: Build): Promise<void> {
+  await buildModule(build, { module: "sigs.k8s.io/kwok", version: KWOK, program: "kwok", at: "/cmd/kwok" });
 }
 
 interface Module {

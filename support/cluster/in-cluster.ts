@@ -11,6 +11,7 @@ export interface InCluster {
   readonly adminKubeConfigFile: string;
   readonly image: string;
   readonly helm: string;
+  readonly kwok: string;
 }
 
 /** What kubectl prints, as an admin. Rejects with what it complains of. */

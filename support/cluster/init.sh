@@ -88,6 +88,8 @@ start kube-controller-manager "$programs/kube-controller-manager" --kubeconfig "
   --service-account-private-key-file "$folder/accounts.key" --root-ca-file "$folder/api.crt" --bind-address 127.0.0.1 \
   --enable-hostpath-provisioner
 start kube-scheduler "$programs/kube-scheduler" --kubeconfig "$folder/kubeconfig" --leader-elect=false --bind-address 127.0.0.1
+# It ends where containerd does not answer yet.
+until ctr --address "$folder/containerd.sock" version >/dev/null 2>&1; do sleep 0.1; done
 start kubelet "$programs/kubelet" --kubeconfig "$folder/kubeconfig" --config "$folder/kubelet.yaml" --hostname-override node \
   --node-ip "$CLUSTER_NODE" --root-dir /var/lib/kubelet
 # It ends where it finds no API server, or no node.

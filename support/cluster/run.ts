@@ -38,7 +38,7 @@ try {
   const told: InCluster = {
     ...{ folder: cluster.folder, adminKubeConfigFile: cluster.kubeconfig },
     kubeConfigFile: await makeServerAccount(cluster),
-    ...{ programs: binaries.folder, image: image.name, helm: binaries.helm },
+    ...{ programs: binaries.folder, image: image.name, helm: binaries.helm, kwok: binaries.kwok },
   };
   // It ends with us, however we do, and keeps no namespace.
   const child = spawn("setpriv", ["--pdeathsig", "TERM", "--", ...cluster.inside(process.argv.slice(2))], {

@@ -47,8 +47,8 @@ export interface VmDriver {
    */
   boot(spec: MachineSpec, options?: Abortable): Promise<Machine>;
 
-  /** What bears a machine id on the host now, of any server, alive or not. */
-  list(): Promise<readonly FoundMachine[]>;
+  /** What bears a machine id on the host now, of any server, alive or not. With `only`, those that bear the environment's id as well, and perhaps others. */
+  list(only?: { readonly environment: string }): Promise<readonly FoundMachine[]>;
 
   /**
    * Takes over a running machine found by `list`. Rejects with `MACHINE_BOOT_FAILED` when it is not alive, with

@@ -184,7 +184,8 @@ export function driveCluster(
     },
 
     // One of which only the pin was written is not alive, and is there to be removed. Pins are asked for first: none is then of a pod that was made meanwhile.
-    async list() {
+    async list(only) {
+      if (only !== undefined) return (await api.listPodsOfEnvironment(only.environment)).flatMap((pod) => foundMachine(pod, fence));
       const pinned = await pins.list();
       const found = (await api.listPods()).flatMap((pod) => foundMachine(pod, fence));
       const withPod = new Set(found.map(({ machineId }) => machineId));
@@ -211,14 +212,13 @@ export function driveCluster(
 
     // Secrets may be created and deleted, and not listed: they go with their pods.
     async leftovers(ids) {
-      const [pods, policies, claims] = await Promise.all([api.listPods(), api.listPolicies(), disks.leftovers(ids)]);
-      const bears = ({ metadata }: Pick<V1Pod, "metadata">): boolean =>
-        ids.some((id) => metadata?.name?.includes(id) === true);
-      return [
-        ...pods.filter(bears).map(({ metadata }) => `pod ${metadata?.name}`),
-        ...policies.filter(bears).map(({ metadata }) => `networkpolicy ${metadata?.name}`),
-        ...claims,
-      ];
+      const names = ids.flatMap((id) => (MachineId.safeParse(id).success ? nameOf(MachineId.parse(id)) : []));
+      // One by one: a list of all grows with the fleet.
+      const found = names.map(async (name) => {
+        const [pod, policy] = await Promise.all([api.getPod(name), api.getPolicy(name)]);
+        return [...(pod === null ? [] : [`pod ${name}`]), ...(policy === null ? [] : [`networkpolicy ${name}`])];
+      });
+      return [...(await Promise.all(found)).flat(), ...(await disks.leftovers(ids))];
     },
 
     async resources() {

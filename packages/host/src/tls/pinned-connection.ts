@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { connect } from "node:tls";
+import { connect, createSecureContext, type SecureContext } from "node:tls";
 import { type Limits, withDeadline } from "../deadline.ts";
 import { fingerprintOf, type KeyPair, toPem } from "./key-pair.ts";
 
@@ -13,6 +13,8 @@ export interface PinnedPeer {
 }
 
 const KEEP_ALIVE_MS = 10_000;
+/** One of each identity: a connection with one of its own takes 30 KB more. */
+const contexts = new WeakMap<KeyPair, SecureContext>();
 
 /**
  * Connects by TLS 1.3 to who has the key of that certificate, and shows it ours. Rejects with the system's error, with `stranger` when
@@ -20,15 +22,13 @@ const KEEP_ALIVE_MS = 10_000;
  */
 export async function connectPinned(
   { address, port, fingerprint, stranger }: PinnedPeer,
-  { key, certificate }: KeyPair,
+  identity: KeyPair,
   limits: Limits,
 ): Promise<Socket> {
   const socket = connect({
     host: address,
     port,
-    key: toPem("PRIVATE KEY", key),
-    cert: toPem("CERTIFICATE", certificate),
-    minVersion: "TLSv1.3",
+    secureContext: contextOf(identity),
     // No authority signs it: the fingerprint is compared below, before a byte is sent.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
@@ -63,4 +63,16 @@ export async function connectPinned(
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return socket;
+}
+
+function contextOf(identity: KeyPair): SecureContext {
+  const known = contexts.get(identity);
+  if (known !== undefined) return known;
+  const made = createSecureContext({
+    key: toPem("PRIVATE KEY", identity.key),
+    cert: toPem("CERTIFICATE", identity.certificate),
+    minVersion: "TLSv1.3",
+  });
+  contexts.set(identity, made);
+  return made;
 }

@@ -68,6 +68,7 @@ export function createContext(options: EnvironmentServiceOptions): EnvironmentCo
     guestNames: new Map(),
     live,
     limiting: new Turns(),
+    spending: new Turns(),
     destroys: new Map(),
     recoveringLater: new Set(),
     consoles: createConsoles(storage, log),

@@ -47,13 +47,27 @@ export interface Creation {
 
 /** Reserves its room, writes its row and starts it in the background. One of that id that is there already is the answer. */
 export async function createEnvironment(context: EnvironmentContext, creation: Creation): Promise<EnvironmentRow> {
-  const { drivers, pool, rows } = context;
-  const { actor, request, id: asked } = creation;
+  const { actor, id: asked } = creation;
   assertAllowed(actor, "environment.create", actor);
   const id = asked ?? EnvironmentId.parse(context.random.id(12));
   // Only an id that was asked for can be there already.
-  const existing = asked === undefined ? null : await rows.get(id, actor);
+  const existing = asked === undefined ? null : await context.rows.get(id, actor);
   if (existing !== null) return existing;
+  const { row, isPooled } = await context.spending.run(actor.owner, () => admit(context, creation, id));
+  context.faults.hit("create.row");
+  startInBackground(context, row, { isFresh: true, hasRoom: !isPooled });
+  changed(context, row);
+  return row;
+}
+
+/** Reserves its room and writes its row. What is left of a quota, and of the host, is then known to who comes next. */
+async function admit(
+  context: EnvironmentContext,
+  creation: Creation,
+  id: EnvironmentId,
+): Promise<{ readonly row: EnvironmentRow; readonly isPooled: boolean }> {
+  const { drivers, pool } = context;
+  const { actor, request } = creation;
   const shape = shapeOf(request);
   // Before room is made for what would be refused.
   await context.quotas.assertRoom(actor.owner, spendingOfCreate(shape), timestamp(context.clock));
@@ -62,17 +76,12 @@ export async function createEnvironment(context: EnvironmentContext, creation: C
   const isPooled = shape.size !== null && pool.has(shape.size);
   const diskMib = drivers.default.capabilities.supportsDisk ? shape.diskMib : 0;
   if (!isPooled) await reserveEvictingPool(context, drivers.default, id, { ...shape, diskMib });
-  let row: EnvironmentRow;
   try {
-    row = await insertRow(context, creation, { id, shape, network });
+    return { row: await insertRow(context, creation, { id, shape, network }), isPooled };
   } catch (error) {
     context.admission.release(id);
     throw error;
   }
-  context.faults.hit("create.row");
-  startInBackground(context, row, { isFresh: true, hasRoom: !isPooled });
-  changed(context, row);
-  return row;
 }
 
 /** Under the name that was asked for, or else under the first free one of some. */

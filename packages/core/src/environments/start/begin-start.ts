@@ -21,11 +21,11 @@ export function startInBackground(
 }
 
 /** Of one that is `stopped`, `failed` or `paused`. Null where another request was faster: what it made of it is the answer. */
-export async function beginStart(
-  context: EnvironmentContext,
-  row: EnvironmentRow,
-  by: By,
-): Promise<EnvironmentRow | null> {
+export function beginStart(context: EnvironmentContext, row: EnvironmentRow, by: By): Promise<EnvironmentRow | null> {
+  return context.spending.run(row.owner, () => begin(context, row, by));
+}
+
+async function begin(context: EnvironmentContext, row: EnvironmentRow, by: By): Promise<EnvironmentRow | null> {
   const { audit, admission } = context;
   if (!(await hasRoom(context, row))) return null;
   const driver = context.drivers.of(row);

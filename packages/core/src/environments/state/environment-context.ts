@@ -35,7 +35,12 @@ export interface EnvironmentContext extends MachineContext {
   /** Machines this process holds. An environment's entry goes before its machine does. */
   readonly live: Map<EnvironmentId, LiveMachine>;
   /** Changes of limits, one after another. */
-  readonly limiting: Turns;
+  readonly limiting: Turns<EnvironmentId>;
+  /**
+   * What takes of an account's quota, one after another: the database has them wait for each other anyway, and each that waits there has one of
+   * the few connections, in no order, and is given up after seconds.
+   */
+  readonly spending: Turns<OwnerId>;
   readonly destroys: Map<EnvironmentId, Promise<Receipt>>;
   /** Drivers whose host could not be asked yet. */
   readonly recoveringLater: Set<VmDriver>;

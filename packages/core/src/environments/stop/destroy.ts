@@ -168,7 +168,7 @@ async function removeAll(
   forgetMachine(context, row.id);
 
   // The row names its last machine; one that an earlier attempt to boot left behind bears the environment's label.
-  const labelled = (await driver.list()).filter((found) => found.environmentId === row.id);
+  const labelled = (await driver.list({ environment: row.id })).filter((found) => found.environmentId === row.id);
   const machines = new Set<MachineId>(labelled.map((found) => found.machineId));
   if (row.machineId !== null) machines.add(row.machineId);
   if (live !== undefined) machines.add(live.machine.id);

@@ -9,7 +9,7 @@ const LONGEST_SLEEP_MS = 2 ** 31 - 1;
  * One change at a time of what an environment reaches: its policy, and the network that it is in. With one timer for each, until the
  * change that comes by itself.
  */
-export class NetworkTurns extends Turns {
+export class NetworkTurns extends Turns<EnvironmentId> {
   readonly #timers = new Map<EnvironmentId, AbortController>();
   readonly #clock: Clock;
 

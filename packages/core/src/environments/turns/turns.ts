@@ -1,7 +1,5 @@
-import type { EnvironmentId } from "@microterm/protocol";
-
-/** One change of a thing at a time. */
-export class Turns<Id extends string = EnvironmentId> {
+/** One change at a time of what has an id. */
+export class Turns<Id extends string> {
   readonly #last = new Map<Id, Promise<void>>();
 
   /** Runs `change` after all that were asked for before it, whatever became of them. */

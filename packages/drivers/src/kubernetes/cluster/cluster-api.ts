@@ -16,7 +16,9 @@ import type {
 } from "@kubernetes/client-node";
 import type { Log } from "@microterm/core";
 import { withDeadline } from "@microterm/host";
+import { LABELS } from "../pods/labels.ts";
 import { apiFailure, refusalOf, type Shortage } from "./api-failure.ts";
+import { keepConnections } from "./kept-connections.ts";
 import { PodWatch } from "./pod-watch.ts";
 import { API_SERVER, type Right } from "./rights.ts";
 
@@ -74,6 +76,7 @@ export class ClusterApi {
     const kubeConfig = new library.KubeConfig();
     if (place.kubeConfigFile === null) kubeConfig.loadFromCluster();
     else kubeConfig.loadFromFile(place.kubeConfigFile);
+    keepConnections(kubeConfig);
     const api = new ClusterApi(kubeConfig, place, library);
     await api.pods.start();
     return api;
@@ -114,6 +117,10 @@ export class ClusterApi {
 
   listPods(): Promise<readonly V1Pod[]> {
     return this.listPodsOf(this.#place.selector);
+  }
+
+  listPodsOfEnvironment(id: string): Promise<readonly V1Pod[]> {
+    return this.listPodsOf(`${this.#place.selector},${LABELS.environment}=${id}`);
   }
 
   /** Lets the scheduler have a pod that waited at its gate. */
@@ -168,15 +175,11 @@ export class ClusterApi {
     return this.#unlessChanged(this.#networking.patchNamespacedNetworkPolicy({ ...this.#in, name, body }));
   }
 
+  /** There is no right to get one: it is listed. */
   async getPolicy(name: string): Promise<V1NetworkPolicy | null> {
     const fieldSelector = `metadata.name=${name}`;
     const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, fieldSelector });
     return (await this.#call(asked)).items[0] ?? null;
-  }
-
-  async listPolicies(): Promise<readonly V1NetworkPolicy[]> {
-    const asked = this.#networking.listNamespacedNetworkPolicy({ ...this.#in, labelSelector: this.#place.selector });
-    return (await this.#call(asked)).items;
   }
 
   async deletePolicy(name: string): Promise<void> {

@@ -64,8 +64,8 @@ export function createClusterDisks(api: ClusterApi, settings: ClaimSettings): Cl
     },
 
     async leftovers(ids) {
-      const names = (await list()).map(({ metadata }) => metadata?.name ?? "");
-      return names.filter((name) => ids.some((id) => name.includes(id))).map((name) => `persistentvolumeclaim ${name}`);
+      const found = await Promise.all(ids.map((id) => api.getClaim(nameOf(id))));
+      return found.flatMap((claim) => (claim === null ? [] : [`persistentvolumeclaim ${claim.metadata?.name}`]));
     },
 
     async explain(diskId, failure) {

@@ -1,9 +1,9 @@
-import type { QuotaRepository, RunningAccount } from "@microterm/core";
+import type { QuotaRepository } from "@microterm/core";
 import type { AccountId, QuotaLimits, Role } from "@microterm/protocol";
 import type { Kysely } from "kysely";
 import type { Schema } from "../../schema.ts";
 import { countAll } from "./running-days.ts";
-import { assertRoomOf, fromLimits, quotaOf, toLimits, usedMsOf, useOf } from "./spending.ts";
+import { assertRoomOf, fromLimits, quotaOf, toLimits, usedMsOfAll, useOf } from "./spending.ts";
 
 export function createQuotaRepository(db: Kysely<Schema>): QuotaRepository {
   return {
@@ -35,25 +35,26 @@ export function createQuotaRepository(db: Kysely<Schema>): QuotaRepository {
     assertRoom: (account, asked, now) => assertRoomOf(db, account, asked, now),
 
     async runningAccounts(now) {
-      const owners = await db
+      const found = await db
         .selectFrom("environments")
         .innerJoin("accounts", "accounts.id", "environments.owner")
-        .select("accounts.id")
+        .innerJoin("role_quotas", "role_quotas.role", "accounts.role")
+        .leftJoin("account_quotas", "account_quotas.account", "accounts.id")
+        .select(["accounts.id", "role_quotas.hours_per_day as of_role"])
+        .select(["account_quotas.account as own", "account_quotas.hours_per_day as of_own"])
         .select(({ fn }) => fn.countAll().as("running"))
         .where("environments.state", "=", "running")
-        .groupBy("accounts.id")
+        .groupBy(["accounts.id", "of_role", "own", "of_own"])
         .execute();
-      const found: RunningAccount[] = [];
-      for (const { id, running } of owners) {
-        const hoursPerDay = (await quotaOf(db, id))?.limits.hoursPerDay ?? null;
-        found.push({
-          account: id as AccountId,
-          hoursPerDay,
-          usedMs: hoursPerDay === null ? 0 : await usedMsOf(db, id, now),
-          running: Number(running),
-        });
-      }
-      return found;
+      const accounts = found.map(({ id, running, own, of_own, of_role }) => ({
+        account: id as AccountId,
+        hoursPerDay: own === null ? of_role : of_own,
+        running: Number(running),
+      }));
+      const limited = accounts.filter(({ hoursPerDay }) => hoursPerDay !== null).map(({ account }) => account);
+      // In few statements, however many run: this is asked at each change of any environment.
+      const used = limited.length === 0 ? new Map<string, number>() : await usedMsOfAll(db, limited, now);
+      return accounts.map((one) => ({ ...one, usedMs: used.get(one.account) ?? 0 }));
     },
 
     countRunning: (now) => countAll(db, now),

@@ -49,20 +49,32 @@ export async function useOf(db: Kysely<Schema>, account: string, now: string): P
 
 /** Running time of the day of `now`, of all environments of an account together. */
 export async function usedMsOf(db: Kysely<Schema>, account: string, now: string): Promise<number> {
+  return (await usedMsOfAll(db, [account], now)).get(account) ?? 0;
+}
+
+/** The same of several accounts. */
+export async function usedMsOfAll(
+  db: Kysely<Schema>,
+  accounts: readonly string[],
+  now: string,
+): Promise<ReadonlyMap<string, number>> {
+  const used = new Map<string, number>();
+  const add = (account: string, ms: number) => used.set(account, (used.get(account) ?? 0) + ms);
   const counted = await db
     .selectFrom("running_days")
-    .select("seconds")
-    .where("account", "=", account)
+    .select(["account", "seconds"])
+    .where("account", "in", accounts)
     .where("day", "=", dayOf(now))
-    .executeTakeFirst();
+    .execute();
+  for (const { account, seconds } of counted) add(account, seconds * 1000);
   const open = await db
     .selectFrom("environments")
-    .select("running_since")
-    .where("owner", "=", account)
+    .select(["owner", "running_since"])
+    .where("owner", "in", accounts)
     .where("running_since", "is not", null)
     .execute();
-  const openMs = open.reduce((total, row) => total + msOfDay(row.running_since ?? now, now), 0);
-  return (counted?.seconds ?? 0) * 1000 + openMs;
+  for (const { owner, running_since } of open) add(owner, msOfDay(running_since ?? now, now));
+  return used;
 }
 
 /** Rejects with `QUOTA_EXCEEDED`. */
