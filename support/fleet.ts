@@ -37,8 +37,13 @@ export async function openFleet(): Promise<TestFleet> {
     },
     async dispose() {
       const left: string[] = [];
-      // The first one that lives destroys what there is.
-      for (const server of servers) left.push(...(await server.dispose()));
+      try {
+        // The first one that lives destroys what there is.
+        for (const server of servers) left.push(...(await server.dispose()));
+      } finally {
+        // Where one fails, its peers do not outlive the test.
+        await Promise.all(servers.map((server) => server.kill("SIGKILL")));
+      }
       left.push(...(await findHolders(folder.path, ["machines"])).map(({ pid }) => `process ${pid}`));
       await folder.remove();
       await cluster.remove();
