@@ -185,7 +185,8 @@ export function driveCluster(
 
     // One of which only the pin was written is not alive, and is there to be removed. Pins are asked for first: none is then of a pod that was made meanwhile.
     async list(only) {
-      if (only !== undefined) return (await api.listPodsOfEnvironment(only.environment)).flatMap((pod) => foundMachine(pod, fence));
+      if (only !== undefined)
+        return (await api.listPodsOfEnvironment(only.environment)).flatMap((pod) => foundMachine(pod, fence));
       const pinned = await pins.list();
       const found = (await api.listPods()).flatMap((pod) => foundMachine(pod, fence));
       const withPod = new Set(found.map(({ machineId }) => machineId));
