@@ -229,7 +229,10 @@ describe("a guest", () => {
     expect(opened).toMatchObject({ cols: 100, rows: 30, exit: null });
     const ids = (await server.service.get(ANN, id)).terminals.map((terminal) => terminal.id);
     expect(ids.sort()).toEqual([...terminals.map((terminal) => terminal.id), opened.id].sort());
+    const inList = async () => (await server.service.list(ANN))[0]?.terminals.map((terminal) => terminal.id);
+    expect((await inList())?.sort()).toEqual(ids);
     await server.service.closeTerminal(ANN, id, opened.id);
+    expect(await inList()).toEqual(terminals.map((terminal) => terminal.id));
     expect(await server.service.terminals(ANN, id)).toHaveLength(1);
   });
 

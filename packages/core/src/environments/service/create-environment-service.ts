@@ -29,7 +29,7 @@ import { createPowerActions } from "./power-actions.ts";
 import { createSharedNetworkActions } from "./shared-networks.ts";
 import { createTerminalActions } from "./terminals.ts";
 import { updateEnvironment } from "./update-environment.ts";
-import { shownTo, toEnvironment } from "./view.ts";
+import { shownTo, toEnvironment, toListed } from "./view.ts";
 import { waitFor } from "./wait.ts";
 
 /** How long the end of the server waits for what is under way. */
@@ -131,7 +131,7 @@ function createReads(
   return {
     async list(actor) {
       assertAllowed(actor, "environment.read", actor);
-      return Promise.all((await rows.list(actor)).map(view));
+      return toListed(context, await rows.list(actor));
     },
     get: async (actor, reference) => shownTo(actor, await view(await read(actor, reference))),
     locate: async (actor, reference, action) => (await requireRow(context, { actor, action, reference })).id,

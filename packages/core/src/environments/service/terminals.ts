@@ -22,7 +22,10 @@ export function createTerminalActions(
   /** The next request that needs its terminals asks the guest. */
   function forgetTerminals(id: EnvironmentId): void {
     const live = context.live.get(id);
-    if (live !== undefined) live.knownUntil = 0;
+    if (live !== undefined) {
+      live.knownUntil = 0;
+      live.learnedAt = null;
+    }
     context.lifetimes.note(id);
   }
 

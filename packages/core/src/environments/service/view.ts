@@ -1,15 +1,19 @@
-import { type Environment, PlatformError, type Terminal } from "@microterm/protocol";
+import { type Environment, type NetworkId, PlatformError, type Terminal } from "@microterm/protocol";
 import { type Actor, SYSTEM } from "../../access/actor.ts";
 import { authorize } from "../../access/authorize.ts";
 import { toTerminal } from "../../machines/first-terminal.ts";
 import { resourceLimits } from "../../machines/machine-limits.ts";
-import type { EnvironmentRow } from "../../ports/repository.ts";
+import type { EnvironmentRow, NetworkRow } from "../../ports/repository.ts";
 import { endedWithin, withDeadline } from "../../time/deadline.ts";
 import type { EnvironmentContext } from "../state/environment-context.ts";
 import type { LiveMachine } from "../state/live-machine.ts";
 
 /** A list of environments waits this long for the slowest guest, and no longer. */
 const LIST_TIMEOUT_MS = 1_000;
+/** So old may be what a list says of a guest's terminals; when it is older the guest is asked meanwhile, for the next list. */
+const FRESH_MS = 10_000;
+/** So old it may be at most: then a list waits for the answer. */
+const STALE_MS = 300_000;
 /** A guest that did not answer is spared by lists for this long. */
 const QUIET_MS = 5_000;
 
@@ -17,10 +21,38 @@ const QUIET_MS = 5_000;
 const UNKNOWN_DRIVER = { accelerator: "none", isolation: "none" } as const;
 
 /** A row as its owner sees it, with the terminals its guest has now, or had when it last answered. */
-export async function toEnvironment(context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> {
-  const facts = await factsOf(context, row);
+export const toEnvironment = (context: EnvironmentContext, row: EnvironmentRow): Promise<Environment> =>
+  viewed(context, row, { terminalsOf: knownTerminals, networkOf: networkOf(context) });
+
+/** Rows as their owner sees them in a list, for which not each guest is asked each time. */
+export function toListed(context: EnvironmentContext, rows: readonly EnvironmentRow[]): Promise<Environment[]> {
+  const networks = new Map<string, ReturnType<NetworkOf>>();
+  const find = networkOf(context);
+  const once: NetworkOf = (id) => {
+    const found = networks.get(id) ?? find(id);
+    networks.set(id, found);
+    return found;
+  };
+  return Promise.all(rows.map((row) => viewed(context, row, { terminalsOf: listedTerminals, networkOf: once })));
+}
+
+type NetworkOf = (id: NetworkId) => Promise<NetworkRow | null>;
+
+const networkOf =
+  ({ networks }: EnvironmentContext): NetworkOf =>
+  (id) =>
+    networks.get(id, SYSTEM);
+
+interface Sources {
+  readonly terminalsOf: typeof knownTerminals;
+  readonly networkOf: NetworkOf;
+}
+
+async function viewed(context: EnvironmentContext, row: EnvironmentRow, sources: Sources): Promise<Environment> {
+  const facts = await factsOf(context, row, sources.networkOf);
   const live = context.live.get(row.id);
-  const terminals = row.state === "running" && live?.isReady === true ? await knownTerminals(context, live) : [];
+  const isThere = row.state === "running" && live?.isReady === true;
+  const terminals = isThere ? await sources.terminalsOf(context, live) : [];
   return { ...facts, terminals: [...terminals] };
 }
 
@@ -28,13 +60,14 @@ export async function toEnvironment(context: EnvironmentContext, row: Environmen
 export async function factsOf(
   context: EnvironmentContext,
   row: EnvironmentRow,
+  find: NetworkOf = networkOf(context),
 ): Promise<Omit<Environment, "terminals">> {
   const driver = context.drivers.find(row.driver);
   const { accelerator, isolation } = driver?.capabilities ?? UNKNOWN_DRIVER;
   const { machineId: _machine, diskId: _disk, snapshotId: _snapshot, ...known } = row;
   const { interruptions: _interruptions, runningSince: _since, server: _server, epoch: _epoch, ...rest } = known;
   const { sharedNetwork, ...shown } = rest;
-  const shared = sharedNetwork === null ? null : await context.networks.get(sharedNetwork, SYSTEM);
+  const shared = sharedNetwork === null ? null : await find(sharedNetwork);
   const live = context.live.get(row.id);
   const silentSince = row.state === "running" ? (live?.silentSince ?? null) : null;
   const unresponsiveSince = silentSince === null ? null : new Date(silentSince).toISOString();
@@ -54,6 +87,13 @@ export async function factsOf(
 export function shownTo(actor: Actor, environment: Environment): Environment {
   const mayInspect = authorize(actor, "environment.inspect", environment) === "allowed";
   return mayInspect ? environment : { ...environment, terminals: [] };
+}
+
+async function listedTerminals(context: EnvironmentContext, live: LiveMachine): Promise<readonly Terminal[]> {
+  const age = live.learnedAt === null ? Number.POSITIVE_INFINITY : context.clock.now() - live.learnedAt;
+  if (age < FRESH_MS) return live.terminals;
+  const asked = knownTerminals(context, live);
+  return age < STALE_MS ? live.terminals : asked;
 }
 
 async function knownTerminals(context: EnvironmentContext, live: LiveMachine): Promise<readonly Terminal[]> {
@@ -87,5 +127,6 @@ export async function askTerminals(
   });
   live.quietUntil = 0;
   live.terminals = reported.map(toTerminal);
+  live.learnedAt = context.clock.now();
   return live.terminals;
 }

@@ -74,6 +74,7 @@ export async function claim(
   faults.hit("claim.agent");
   live.isReady = true;
   live.knownUntil = clock.now() + KNOWN_MS;
+  live.learnedAt = clock.now();
   const runs = { ...AT_REST, reason: null, runningSince: timestamp(clock) };
   if ((await rows.transition(row.id, ["creating"], "running", runs)) === null) {
     forgetMachine(context, row.id);

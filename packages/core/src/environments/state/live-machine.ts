@@ -20,6 +20,8 @@ export interface LiveMachine {
   terminals: readonly Terminal[];
   /** Until this time its terminals are known without asking, ms since the epoch: it has just reported, or has just begun. */
   knownUntil: number;
+  /** When the guest last reported, ms since the epoch; null: it has not yet, or they have been changed since. */
+  learnedAt: number | null;
   /** A question for its terminals that is under way, shared by all that ask meanwhile. */
   asking: Promise<void> | null;
   /** The guest did not answer lately and is not asked again before this time, ms since the epoch. */
@@ -35,6 +37,7 @@ export function liveMachine(driver: VmDriver, machine: Machine): LiveMachine {
     isReady: false,
     terminals: [],
     knownUntil: 0,
+    learnedAt: null,
     asking: null,
     quietUntil: 0,
     silentSince: null,
@@ -43,7 +46,8 @@ export function liveMachine(driver: VmDriver, machine: Machine): LiveMachine {
 
 export function noteTerminals(live: LiveMachine, clock: Clock, terminals: readonly Terminal[]): void {
   live.terminals = terminals;
-  live.knownUntil = clock.now() + KNOWN_MS;
+  live.learnedAt = clock.now();
+  live.knownUntil = live.learnedAt + KNOWN_MS;
 }
 
 interface Waking {
