@@ -16,8 +16,11 @@ import { type Forwarded, forwardedOf } from "./forwarded.ts";
 import { hasBody } from "./forwarded-headers.ts";
 import type { PeerConnections } from "./peer-connections.ts";
 
-/** Before each new look at who has an environment. Together as long as peers take to take over what a server had that was killed. */
-const LOOK_AGAIN_MS = [100, 900, 2_000] as const;
+/**
+ * Before each new look at who has an environment. Together as long as peers take to take over what a server had that was killed, and
+ * often about then: who is not answered comes again, later and later.
+ */
+const LOOK_AGAIN_MS = [100, 400, 500, 500, 300, 300, 400, 500] as const;
 /** The holder ends a connection and says why: it hears of what is revoked as this server does. */
 const HOLDER_CLOSES_MS = 2_000;
 
