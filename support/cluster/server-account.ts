@@ -20,20 +20,17 @@ const rulesOf = (scope: Right["scope"]) => rulesOfScope(scope, { hasVolumes: tru
 
 /** Makes an account with the rights of a server, in the namespace `default`. Resolves with the path of a kubeconfig of it. */
 export async function makeServerAccount({ folder, kubectl }: Cluster): Promise<string> {
-  const own = (kind: string, parts: object, name = NAME) => ({
+  const own = (kind: string, parts: object) => ({
     apiVersion: `${GROUP}/v1`,
     kind,
-    metadata: { name },
+    metadata: { name: NAME },
     ...parts,
   });
-  const ofDefault = `${NAME}-default`;
   const subjects = [{ kind: "ServiceAccount", name: NAME, namespace: "default" }];
   const objects = [
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: NAME } },
     own("Role", { rules: rulesOf("namespace") }),
     own("RoleBinding", { roleRef: { apiGroup: GROUP, kind: "Role", name: NAME }, subjects }),
-    own("Role", { rules: rulesOf("default") }, ofDefault),
-    own("RoleBinding", { roleRef: { apiGroup: GROUP, kind: "Role", name: ofDefault }, subjects }, ofDefault),
     own("ClusterRole", { rules: rulesOf("cluster") }),
     own("ClusterRoleBinding", { roleRef: { apiGroup: GROUP, kind: "ClusterRole", name: NAME }, subjects }),
   ];

@@ -72,7 +72,6 @@ it.each([
       .rules;
   for (const [kind, name, scope] of [
     ["Role", "mt", "namespace"],
-    ["Role", "default-mt", "default"],
     ["ClusterRole", "default-mt", "cluster"],
   ] as const)
     expect(rulesOf(kind, name)).toEqual(rulesOfScope(scope, { hasVolumes }));

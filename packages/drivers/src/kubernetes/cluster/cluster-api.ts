@@ -98,7 +98,7 @@ export class ClusterApi {
 
   /** Everybody may ask that of themselves. */
   async may({ group, resource, subresource, scope, name }: Right, verb: string): Promise<boolean> {
-    const place = { namespace: this.#in, default: { namespace: "default" }, cluster: {} }[scope];
+    const place = scope === "namespace" ? this.#in : {};
     const resourceAttributes = {
       ...place,
       group,

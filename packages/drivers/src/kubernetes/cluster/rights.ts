@@ -3,9 +3,9 @@ export interface Right {
   readonly resource: string;
   readonly subresource?: string;
   readonly verbs: readonly string[];
-  /** Of the namespace of the pods, of the one that the API server's own Service is in, or of the whole cluster. */
-  readonly scope: "namespace" | "default" | "cluster";
-  /** Of one object alone. */
+  /** Of the namespace of the pods, or of the whole cluster. */
+  readonly scope: "namespace" | "cluster";
+  /** Of objects of this name alone. */
   readonly name?: string;
 }
 
@@ -26,7 +26,7 @@ const POD_RIGHTS: readonly Right[] = [
     verbs: ["create", "list", "patch", "delete"],
   },
   { group: "", resource: "nodes", scope: "cluster", verbs: ["get", "list"] },
-  { group: "discovery.k8s.io", resource: "endpointslices", scope: "default", name: API_SERVER, verbs: ["get"] },
+  { group: "discovery.k8s.io", resource: "endpointslices", scope: "cluster", name: API_SERVER, verbs: ["get"] },
 ];
 
 /** What is asked of it besides where homes are kept. */
