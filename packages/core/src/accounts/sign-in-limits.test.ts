@@ -72,6 +72,17 @@ describe("somebody who guesses", () => {
   });
 });
 
+it("keeps no counts of names that an address makes up once it is refused", async () => {
+  const keys = new Set<string>();
+  const limits = createSignInLimits(systemClock, (name, of) => {
+    const attempts = createAttempts(of, () => 0);
+    return { ...attempts, begin: (key) => attempts.begin(keys.add(`${name} ${key}`) && key) };
+  });
+  for (let at = 0; at < 500; at++) await limits.begin({ ...attacker, name: `name${at}` }).catch(() => {});
+  // Of the address, and two of each name.
+  expect(keys.size).toBe(1 + 2 * 60);
+});
+
 it("counts no sign-in that succeeds", async () => {
   const { limits, state } = open();
   for (let at = 0; at < 500; at++) {

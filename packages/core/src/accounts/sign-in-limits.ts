@@ -49,9 +49,9 @@ export function createSignInLimits(clock: Pick<Clock, "sleep">, openAttempts: Op
       const { knownBrowser, name, address } = attempt;
       if (knownBrowser !== null && (await browsers.begin(knownBrowser))) return () => browsers.succeeded(knownBrowser);
       const [pair, network] = [pairOf(attempt), clientNetworkOf(address)];
-      // Both are counted, whatever either says.
-      const areFree = await Promise.all([pairs.begin(pair), addresses.begin(network)]);
-      if (areFree.includes(false)) throw new PlatformError("TOO_MANY", TOO_MANY);
+      // The address first: names that it makes up once it is refused must not fill what counts are kept in.
+      const isFree = (await addresses.begin(network)) && (await pairs.begin(pair));
+      if (!isFree) throw new PlatformError("TOO_MANY", TOO_MANY);
       if (!(await accounts.begin(name))) await clock.sleep(SLOW_MS);
       return async () => {
         if (knownBrowser !== null) await browsers.succeeded(knownBrowser);

@@ -13,6 +13,7 @@ import type {
 } from "@microterm/core";
 import { createKeyPair, fingerprintOf, type KeyPair } from "@microterm/host";
 import { MachineId, PlatformError } from "@microterm/protocol";
+import { untold } from "./cluster/api-failure.ts";
 import { ClusterApi } from "./cluster/cluster-api.ts";
 import { Fence } from "./cluster/fence.ts";
 import { RUNNING_MS, untilGone, untilRunning } from "./cluster/pod-waits.ts";
@@ -196,11 +197,12 @@ export function driveCluster(
 
     async adopt(machineId, { signal, epoch = 0 } = {}) {
       signal?.throwIfAborted();
-      const [pod, fingerprint] = await Promise.all([api.getPod(nameOf(machineId)), pins.get(machineId)]);
+      const refused = (error: unknown) => Promise.reject(untold(error));
+      const [pod, fingerprint] = await Promise.all([api.getPod(nameOf(machineId)).catch(refused), pins.get(machineId)]);
       if (pod === null || fingerprint === null || !isAdoptable(pod)) {
         throw new PlatformError("MACHINE_BOOT_FAILED", `machine ${machineId} is not alive`);
       }
-      await fence.take(machineId, epoch);
+      await fence.take(machineId, epoch).catch(refused);
       // Its policy lets in the server that it had before.
       await addresses.learn(pod.status?.podIP ?? "");
       return machineOf(machineId, pod, fingerprint, epoch);

@@ -42,3 +42,9 @@ export function apiFailure(error: unknown, ofQuota: Shortage = "HOST_OUT_OF_MEMO
   }
   return new PlatformError("MACHINE_BOOT_FAILED", `the cluster refuses (${code}): ${message}`, { cause: error });
 }
+
+/** A refusal tells nothing of a machine that may well run: who is told that it is dead removes it. */
+export function untold(error: unknown): unknown {
+  if (!(error instanceof PlatformError) || error.code !== "MACHINE_BOOT_FAILED") return error;
+  return new PlatformError("HOST_DAEMON_UNAVAILABLE", error.message, { cause: error });
+}

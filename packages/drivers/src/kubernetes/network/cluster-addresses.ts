@@ -2,6 +2,8 @@ import { lookup } from "node:dns/promises";
 import type { Log } from "@microterm/core";
 import type { ClusterApi } from "../cluster/cluster-api.ts";
 
+type AddressSource = Pick<ClusterApi, "server" | "nodeAddresses" | "serverAddresses">;
+
 /** Nodes come and go in minutes. */
 export const KNOWN_MS = 30_000;
 
@@ -14,13 +16,17 @@ const LOSSES = {
 
 /** IPv4 addresses that are the cluster's own, which no policy opens: those of its nodes and of its API server. */
 export class ClusterAddresses {
-  readonly #api: ClusterApi;
+  readonly #api: AddressSource;
   readonly #log: Log;
   #known: readonly string[] = [];
+  /** What each was last seen to be: one that cannot be asked for a moment opens nothing. */
+  #nodes: readonly string[] = [];
+  #endpoints: readonly string[] = [];
+  #reachedAt: readonly string[] = [];
   #knownAt: number | null = null;
   readonly #warned = new Set<keyof typeof LOSSES>();
 
-  constructor(api: ClusterApi, log: Log) {
+  constructor(api: AddressSource, log: Log) {
     this.#api = api;
     this.#log = log;
   }
@@ -40,7 +46,10 @@ export class ClusterAddresses {
     ]);
     if (nodes === null) this.#warn("nodes");
     if (endpoints === null) this.#warn("server");
-    this.#known = [...new Set([...(nodes ?? []), ...(endpoints ?? []), ...reached])].sort();
+    this.#nodes = nodes ?? this.#nodes;
+    this.#endpoints = endpoints ?? this.#endpoints;
+    this.#reachedAt = reached ?? this.#reachedAt;
+    this.#known = [...new Set([...this.#nodes, ...this.#endpoints, ...this.#reachedAt])].sort();
     this.#knownAt = performance.now();
     return this.#known;
   }
@@ -50,12 +59,11 @@ export class ClusterAddresses {
     return this.#known.includes(address);
   }
 
-  /** Where this server reaches the API server. */
-  async #reached(): Promise<readonly string[]> {
+  /** Where this server reaches the API server; null where its name cannot be looked up, or has IPv6 addresses alone. */
+  async #reached(): Promise<readonly string[] | null> {
     const { hostname } = new URL(this.#api.server);
-    // Of IPv6 alone there is none to say.
-    const found = await lookup(hostname, { family: 4, all: true }).catch(() => []);
-    return found.map(({ address }) => address);
+    const found = await lookup(hostname, { family: 4, all: true }).catch(() => null);
+    return found?.map(({ address }) => address) ?? null;
   }
 
   #warn(what: keyof typeof LOSSES): void {

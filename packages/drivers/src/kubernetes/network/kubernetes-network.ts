@@ -63,16 +63,18 @@ export function createKubernetesNetwork(options: KubernetesNetworkOptions): Kube
   async function follow(): Promise<void> {
     if (policies.size === 0) return;
     const except = await own.look();
-    for (const machineId of [...policies.keys()]) await turns.run(machineId, () => renew(machineId, except));
+    for (const machineId of [...policies.keys()]) {
+      // One whose policy somebody has deleted keeps nobody else's from being renewed.
+      await turns.run(machineId, () => renew(machineId, except)).catch(notRenewed);
+    }
   }
 
-  const following = setInterval(() => {
-    follow().catch((error: unknown) => {
-      log.warn("network policies may not except all of the cluster's addresses; that is tried again", {
-        error: String(error),
-      });
+  const notRenewed = (error: unknown): void =>
+    log.warn("network policies may not except all of the cluster's addresses; that is tried again", {
+      error: String(error),
     });
-  }, KNOWN_MS);
+
+  const following = setInterval(() => void follow().catch(notRenewed), KNOWN_MS);
   following.unref();
 
   const namesOf = (machineId: MachineId): NamePolicy => ({
