@@ -49,6 +49,8 @@ it.each(["at once", "once their pods are there"])(
     if (when !== "at once") await expect.poll(() => pods()).toHaveLength(names.length);
     killProgram("kube-apiserver");
     const refused = (await asked).filter(({ status }) => status !== 201);
+    // It is started again; where all were refused nobody has waited for it yet.
+    await expect.poll(() => kubectl("get", "--raw", "/readyz").catch(String)).toMatch(/^ok/);
     for (const { json } of refused) expect(json).toMatchObject({ code: "HOST_DAEMON_UNAVAILABLE", retryable: true });
     const { environments } = await server.ok("GET", "/v1/environments");
     expect(environments).toHaveLength(names.length - refused.length);
