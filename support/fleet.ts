@@ -40,9 +40,11 @@ export async function openFleet(): Promise<TestFleet> {
       try {
         // The first one that lives destroys what there is.
         for (const server of servers) left.push(...(await server.dispose()));
-      } finally {
-        // Where one fails, its peers do not outlive the test.
+      } catch (error) {
+        // Where one fails, neither its peers nor their machines outlive the test.
         await Promise.all(servers.map((server) => server.kill("SIGKILL")));
+        for (const { pid } of await findHolders(folder.path, ["machines"])) process.kill(pid, "SIGKILL");
+        throw error;
       }
       left.push(...(await findHolders(folder.path, ["machines"])).map(({ pid }) => `process ${pid}`));
       await folder.remove();
