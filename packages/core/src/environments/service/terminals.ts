@@ -24,7 +24,7 @@ export function createTerminalActions(
     const live = context.live.get(id);
     if (live !== undefined) {
       live.knownUntil = 0;
-      live.learnedAt = null;
+      live.changedAt = clock.now();
     }
     context.lifetimes.note(id);
   }

@@ -90,7 +90,7 @@ export function shownTo(actor: Actor, environment: Environment): Environment {
 }
 
 async function listedTerminals(context: EnvironmentContext, live: LiveMachine): Promise<readonly Terminal[]> {
-  const age = live.learnedAt === null ? Number.POSITIVE_INFINITY : context.clock.now() - live.learnedAt;
+  const age = live.learnedAt > live.changedAt ? context.clock.now() - live.learnedAt : Number.POSITIVE_INFINITY;
   if (age < FRESH_MS) return live.terminals;
   const asked = knownTerminals(context, live);
   return age < STALE_MS ? live.terminals : asked;
@@ -119,6 +119,7 @@ export async function askTerminals(
   live: LiveMachine,
   timeoutMs: number,
 ): Promise<readonly Terminal[]> {
+  const askedAt = context.clock.now();
   const error = (seconds: number) =>
     new PlatformError("GUEST_UNREACHABLE", `the guest did not answer within ${seconds} s`);
   const reported = await withDeadline({ clock: context.clock, timeoutMs, error }, async (signal) => {
@@ -127,6 +128,6 @@ export async function askTerminals(
   });
   live.quietUntil = 0;
   live.terminals = reported.map(toTerminal);
-  live.learnedAt = context.clock.now();
+  live.learnedAt = askedAt;
   return live.terminals;
 }

@@ -20,8 +20,10 @@ export interface LiveMachine {
   terminals: readonly Terminal[];
   /** Until this time its terminals are known without asking, ms since the epoch: it has just reported, or has just begun. */
   knownUntil: number;
-  /** When the guest last reported, ms since the epoch; null: it has not yet, or they have been changed since. */
-  learnedAt: number | null;
+  /** When the guest was asked for what it last reported, ms since the epoch; 0: it has not reported yet. */
+  learnedAt: number;
+  /** When they were last changed through this server, ms since the epoch; 0: never. What was asked before may be what was before. */
+  changedAt: number;
   /** A question for its terminals that is under way, shared by all that ask meanwhile. */
   asking: Promise<void> | null;
   /** The guest did not answer lately and is not asked again before this time, ms since the epoch. */
@@ -37,7 +39,8 @@ export function liveMachine(driver: VmDriver, machine: Machine): LiveMachine {
     isReady: false,
     terminals: [],
     knownUntil: 0,
-    learnedAt: null,
+    learnedAt: 0,
+    changedAt: 0,
     asking: null,
     quietUntil: 0,
     silentSince: null,
