@@ -1,7 +1,7 @@
 import { plainText } from "@microterm/protocol";
 import type { Client } from "@microterm/sdk";
 import { onStderr } from "../colors.ts";
-import { explain, say } from "../failure.ts";
+import { EXIT, explain, say } from "../failure.ts";
 import { connect, type ServerOptions } from "../server-address.ts";
 import { make, type Wish, waitUntilRunning } from "../verbs/create.ts";
 import { type CommandOptions, checked, execute } from "./exec.ts";
@@ -29,7 +29,7 @@ export async function run(words: readonly string[], options: RunOptions): Promis
     await removeQuietly(client, made.id, made.name);
   };
   // Signals that come while the command runs are the command's (execute), and this process goes on to here.
-  const ending = (signal: number) => () => void remove().finally(() => process.exit(128 + signal));
+  const ending = (signal: number) => () => void remove().finally(() => process.exit(EXIT.signalled + signal));
   const hangUp = ending(1);
   const terminate = ending(15);
   process.on("SIGHUP", hangUp).on("SIGTERM", terminate);

@@ -1,4 +1,4 @@
-import { ArrowDown, ArrowUp, CaseSensitive, Regex, X } from "lucide-react";
+import { ArrowDown, ArrowUp, CaseSensitive, type LucideIcon, Regex, X } from "lucide-react";
 import { type KeyboardEvent, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Button } from "../../parts/button.tsx";
 import type { Session } from "../session/session.ts";
@@ -58,23 +58,31 @@ export const SearchBar = ({ session, asked, onClose }: SearchBarProps) => {
     else return;
     event.preventDefault();
   };
-  const hasMatches = matches.count > 0;
-  const toggle = (name: string, isOn: boolean, icon: typeof Regex, part: Partial<Query>) => {
-    const Icon = icon;
-    return (
-      <Button
-        look="quiet"
-        isSquare
-        aria-label={name}
-        aria-pressed={isOn}
-        title={name}
-        className={isOn ? "bg-raised text-accent" : ""}
-        onClick={() => change(part)}
-      >
-        <Icon aria-hidden className="size-4" />
-      </Button>
-    );
-  };
+  const step = (name: string, keys: string, Icon: LucideIcon, direction: -1 | 1) => (
+    <Button
+      look="quiet"
+      isSquare
+      aria-label={name}
+      title={`${name} (${keys})`}
+      aria-disabled={matches.count === 0 || undefined}
+      onClick={() => search?.find(query, direction)}
+    >
+      <Icon aria-hidden className="size-4" />
+    </Button>
+  );
+  const toggle = (name: string, isOn: boolean, Icon: LucideIcon, part: Partial<Query>) => (
+    <Button
+      look="quiet"
+      isSquare
+      aria-label={name}
+      aria-pressed={isOn}
+      title={name}
+      className={isOn ? "bg-raised text-accent" : ""}
+      onClick={() => change(part)}
+    >
+      <Icon aria-hidden className="size-4" />
+    </Button>
+  );
   return (
     <search
       aria-label="Find in this terminal"
@@ -104,26 +112,8 @@ export const SearchBar = ({ session, asked, onClose }: SearchBarProps) => {
       </span>
       {toggle("Match case", query.isCaseSensitive, CaseSensitive, { isCaseSensitive: !query.isCaseSensitive })}
       {toggle("Regular expression", query.isRegex, Regex, { isRegex: !query.isRegex })}
-      <Button
-        look="quiet"
-        isSquare
-        aria-label="Previous match"
-        title="Previous match (Enter)"
-        aria-disabled={!hasMatches || undefined}
-        onClick={() => search?.find(query, -1)}
-      >
-        <ArrowUp aria-hidden className="size-4" />
-      </Button>
-      <Button
-        look="quiet"
-        isSquare
-        aria-label="Next match"
-        title="Next match (Shift+Enter)"
-        aria-disabled={!hasMatches || undefined}
-        onClick={() => search?.find(query, 1)}
-      >
-        <ArrowDown aria-hidden className="size-4" />
-      </Button>
+      {step("Previous match", "Enter", ArrowUp, -1)}
+      {step("Next match", "Shift+Enter", ArrowDown, 1)}
       <Button look="quiet" isSquare aria-label="Close the search" title="Close (Esc)" onClick={onClose}>
         <X aria-hidden className="size-4" />
       </Button>
